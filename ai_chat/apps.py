@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class AiChatConfig(AppConfig):
+    name = "ai_chat"

@@ -1,0 +1,102 @@
+"""Reading the environment so that a wrong value stops the start with a sentence naming it."""
+
+import os
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+from django.core.exceptions import ImproperlyConfigured
+from psycopg.conninfo import conninfo_to_dict
+
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off"}
+
+
+def text(name: str, default: str = "") -> str:
+    """The variable without surrounding blanks; unset and empty are the same."""
+    return os.environ.get(name, "").strip() or default
+
+
+def required(name: str, why: str) -> str:
+    """A variable that must be set. Raises ImproperlyConfigured with the reason `why`."""
+    value = text(name)
+    if not value:
+        raise ImproperlyConfigured(f"{name} must be set: {why}.")
+    return value
+
+
+def flag(name: str, *, default: bool) -> bool:
+    value = text(name).lower()
+    if not value:
+        return default
+    if value not in TRUE | FALSE:
+        raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.")
+    return value in TRUE
+
+
+def integer(name: str, default: int, *, low: int, high: int) -> int:
+    value = text(name, str(default))
+    if not value.lstrip("-").isdecimal() or not low <= int(value) <= high:
+        raise ImproperlyConfigured(
+            f"{name} must be a whole number from {low} to {high}, not {value!r}."
+        )
+    return int(value)
+
+
+def listing(name: str, default: str = "") -> list[str]:
+    """A comma-separated list; blanks and empty entries are dropped."""
+    return [entry.strip() for entry in text(name, default).split(",") if entry.strip()]
+
+
+def url(name: str, default: str = "") -> str:
+    """An http(s) address without a trailing slash, or an empty string."""
+    value = text(name, default)
+    if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
+        raise ImproperlyConfigured(f"{name} must be an http or https address, not {value!r}.")
+    return value.rstrip("/")
+
+
+def pairs(name: str, default: str) -> dict[str, str]:
+    """`id=Label,id2=Label 2` as an ordered mapping; an entry without `=` is its own label."""
+    entries = [entry.partition("=") for entry in listing(name, default)]
+    result = {key.strip(): label.strip() or key.strip() for key, _, label in entries}
+    if "" in result or len(result) != len(entries):
+        raise ImproperlyConfigured(f"{name} must be `id=Label,…` with each id once.")
+    return result
+
+
+def database(name: str) -> dict[str, object]:
+    """`postgresql://user:password@host:port/name?option=value` as Django's DATABASES entry."""
+    value = text(name)
+    try:
+        parts: dict[str, object] = {**conninfo_to_dict(value)}
+    except psycopg.ProgrammingError as error:
+        raise ImproperlyConfigured(f"{name} is not a PostgreSQL address: {error}") from None
+    if urlsplit(value).scheme not in {"postgres", "postgresql"} or not parts.get("dbname"):
+        raise ImproperlyConfigured(
+            f"{name} must look like postgresql://user:password@host:5432/database."
+        )
+    keys = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    entry = {keys[key]: str(parts.pop(key)) for key in list(parts) if key in keys}
+    return {"ENGINE": "django.db.backends.postgresql", **entry, "OPTIONS": parts}
+
+
+def mailer(name: str) -> dict[str, object]:
+    """`smtp://user:password@host:587` (`smtps://` for TLS from the first byte) as a mailer; unset
+    prints mail to the terminal."""
+    value = text(name)
+    if not value:
+        return {"BACKEND": "django.core.mail.backends.console.EmailBackend"}
+    parts = urlsplit(value)
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        raise ImproperlyConfigured(f"{name} must look like smtp://user:password@host:587.")
+    implicit_tls = parts.scheme == "smtps"
+    options = {
+        "host": parts.hostname,
+        "port": parts.port or (465 if implicit_tls else 587),
+        "username": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "use_ssl": implicit_tls,
+        "use_tls": not implicit_tls and bool(parts.username),
+        "timeout": 20,
+    }
+    return {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}

@@ -1,0 +1,243 @@
+"""Tally's settings. Every value that can differ between machines comes from the environment;
+`.env.example` lists each name with one line of meaning."""
+
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.csp import CSP
+
+from config import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = Path(env.text("VAR_DIR", str(BASE_DIR / "var"))).resolve()
+
+# --- Web ---------------------------------------------------------------------------------------
+
+DEBUG = env.flag("DEBUG", default=False)
+LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+if DEBUG:
+    SECRET_KEY = env.text("SECRET_KEY", "debug-only-" + "x" * 50)
+    ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", ",".join(LOOPBACK_HOSTS))
+else:
+    SECRET_KEY = env.required("SECRET_KEY", "it signs sessions, and DEBUG is off")
+    if len(SECRET_KEY) < 32:
+        raise ImproperlyConfigured("SECRET_KEY must be at least 32 characters long.")
+    env.required("ALLOWED_HOSTS", "the host names this site answers to, and DEBUG is off")
+    ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS")
+
+CSRF_TRUSTED_ORIGINS = env.listing("CSRF_TRUSTED_ORIGINS")
+for origin in CSRF_TRUSTED_ORIGINS:
+    if not origin.startswith(("http://", "https://")):
+        raise ImproperlyConfigured(
+            f"CSRF_TRUSTED_ORIGINS: {origin!r} must begin with http:// or https://."
+        )
+PORT = env.integer("PORT", 8000, low=1, high=65535)
+WEB_WORKERS = env.integer("WEB_WORKERS", 2, low=1, high=256)
+WEB_THREADS = env.integer("WEB_THREADS", 128, low=2, high=4096)
+
+# A site that answers to a real host name is served over https; one on loopback is not.
+HTTPS = env.flag("HTTPS", default=not DEBUG and not set(ALLOWED_HOSTS) <= set(LOOPBACK_HOSTS))
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+TRUSTED_PROXY = env.flag("TRUSTED_PROXY", default=False)
+if TRUSTED_PROXY:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CSP = {
+    "default-src": [CSP.SELF],
+    "img-src": [CSP.SELF],
+    "object-src": [CSP.NONE],
+    "base-uri": [CSP.NONE],
+    "form-action": [CSP.SELF],
+    "frame-ancestors": [CSP.NONE],
+}
+
+APPEND_SLASH = False
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+
+INSTALLED_APPS = [
+    "config",
+    "credits",
+    "ai_chat",
+    "adminpanel",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "axes",
+    "django_htmx",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "lucide",
+    "procrastinate.contrib.django",
+    "rest_framework",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.csp",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "credits.context_processors.meter",
+            ],
+            "builtins": ["django.contrib.humanize.templatetags.humanize"],
+        },
+    }
+]
+
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+MEDIA_ROOT = VAR_DIR / "media"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# --- Database ----------------------------------------------------------------------------------
+
+DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", 16, low=2, high=1000)
+EMBEDDED_DATABASE = not env.text("DATABASE_URL")
+DATABASES: dict[str, dict[str, object]] = {
+    "default": {
+        "ENGINE": "config.embedded_postgres",
+        "NAME": "tally",
+        "HOST": str(VAR_DIR / "postgres"),
+        "OPTIONS": {},
+    }
+    if EMBEDDED_DATABASE
+    else env.database("DATABASE_URL")
+}
+DATABASES["default"]["OPTIONS"] = {
+    **DATABASES["default"]["OPTIONS"],  # type: ignore[dict-item]
+    # A thread that finds the pool empty waits this long (seconds) before the request answers 503.
+    "pool": {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10},
+}
+# A pooled connection that died with the server is replaced before it is handed out.
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Accounts ----------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "credits.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "chat"
+LOGOUT_REDIRECT_URL = "home"
+SIGNUP_CREDITS = env.integer("SIGNUP_CREDITS", 50, low=0, high=1_000_000)
+ADMIN_EMAILS = [email.lower() for email in env.listing("ADMIN_EMAILS")]
+ADMIN_USER_IDS = env.listing("ADMIN_USER_IDS")
+
+# Wrong passwords are counted per account and address, so that nobody can lock others out.
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_USERNAME_FORM_FIELD = "username"
+AXES_LOCKOUT_CALLABLE = "credits.accounts.views.locked_out"
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
+AXES_ENABLE_ACCESS_FAILURE_LOG = False
+AXES_DISABLE_ACCESS_LOG = True
+
+MAILERS = {"default": env.mailer("EMAIL_URL")}
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Tally <noreply@localhost>")
+
+# --- Provider ----------------------------------------------------------------------------------
+
+LOCAL_PROVIDER = not env.text("OPENAI_BASE_URL") and not env.text("OPENAI_API_KEY")
+LOCAL_PROVIDER_PORT = env.integer("LOCAL_PROVIDER_PORT", 8001, low=1, high=65535)
+OPENAI_BASE_URL = env.url(
+    "OPENAI_BASE_URL",
+    f"http://127.0.0.1:{LOCAL_PROVIDER_PORT}/v1" if LOCAL_PROVIDER else "https://api.openai.com/v1",
+)
+OPENAI_API_KEY = env.text("OPENAI_API_KEY", "none")
+AI_TEXT_MODELS = env.pairs("AI_TEXT_MODELS", "smollm2-135m=SmolLM2 135M")
+AI_IMAGE_MODELS = env.pairs("AI_IMAGE_MODELS", "tally-painter=Local painter")
+
+# Bounds of one text turn: characters, and seconds.
+MESSAGE_MAX_CHARACTERS = 8_000
+HISTORY_MAX_CHARACTERS = env.integer("HISTORY_MAX_CHARACTERS", 6_000, low=500, high=1_000_000)
+ANSWER_MAX_TOKENS = env.integer("ANSWER_MAX_TOKENS", 700, low=1, high=100_000)
+ANSWER_MAX_CHARACTERS = 64_000
+FIRST_TOKEN_SECONDS = env.integer("FIRST_TOKEN_SECONDS", 60, low=1, high=3600)
+SILENCE_SECONDS = env.integer("SILENCE_SECONDS", 30, low=1, high=3600)
+ANSWER_SECONDS = env.integer("ANSWER_SECONDS", 150, low=1, high=3600)
+HOLD_LEASE_SECONDS = env.integer("HOLD_LEASE_SECONDS", 180, low=2, high=7200)
+if HOLD_LEASE_SECONDS <= ANSWER_SECONDS:
+    raise ImproperlyConfigured(
+        "HOLD_LEASE_SECONDS must be more than ANSWER_SECONDS: a hold outlives its answer."
+    )
+
+# --- JSON API ----------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+# --- Operations --------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO").upper()},
+    # httpx logs each request's address at INFO: noise here, and the provider's address is nobody's.
+    "loggers": {name: {"level": "WARNING"} for name in ("httpx", "httpx2", "procrastinate", "axes")},
+}

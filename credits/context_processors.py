@@ -1,0 +1,7 @@
+"""What every page shows."""
+
+from django.http import HttpRequest
+
+
+def meter(request: HttpRequest) -> dict[str, object]:
+    return {}

@@ -1,0 +1,56 @@
+"""The features that cost credits. A feature is added here and nowhere else: the database's
+constraint, the settings page, the API and the health check are derived from this table."""
+
+from typing import NamedTuple
+
+from django.db.models import TextChoices
+
+#: The largest price of one unit, in credits (issue 3; the database refuses more).
+MAX_FEATURE_COST = 1_000_000
+
+
+class OperationType(TextChoices):
+    """What a row of the journal is about: a feature's use, or credits coming and going."""
+
+    AI_TEXT_CHAT = "AI_TEXT_CHAT", "Text chat"
+    AI_IMAGE_GENERATION = "AI_IMAGE_GENERATION", "Image"
+    GRANT = "GRANT", "Grant"
+    ADJUSTMENT = "ADJUSTMENT", "Adjustment"
+    EXPIRY = "EXPIRY", "Expiry"
+
+
+class Feature(NamedTuple):
+    """One thing that is sold: its default cost is credits per unit."""
+
+    key: str
+    operation_type: OperationType
+    default_cost: int
+    label: str
+    unit: str
+
+
+FEATURES: dict[str, Feature] = {
+    feature.key: feature
+    for feature in (
+        Feature("ai_text_chat", OperationType.AI_TEXT_CHAT, 1, "Text chat", "message"),
+        Feature("ai_image_generation", OperationType.AI_IMAGE_GENERATION, 5, "Image", "image"),
+    )
+}
+
+FEATURE_CREDIT_COSTS: dict[str, int] = {key: f.default_cost for key, f in FEATURES.items()}
+CHARGE_TYPES = [feature.operation_type for feature in FEATURES.values()]
+
+
+class UnknownFeature(ValueError):
+    """No feature has this key."""
+
+
+def to_operation_type(feature: str) -> OperationType:
+    """The operation type under which a feature's charges are recorded.
+
+    Raises UnknownFeature.
+    """
+    try:
+        return FEATURES[feature].operation_type
+    except KeyError:
+        raise UnknownFeature(f"There is no feature {feature!r}.") from None

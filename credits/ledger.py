@@ -1,0 +1,300 @@
+"""The only door to balances. Each function is one call of a kernel function in PostgreSQL
+(`credits/sql/`), which does the whole operation in one statement; outcomes become the domain errors
+of `credits.exceptions`. Amounts are whole credits."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import connection
+
+from credits.exceptions import (
+    ChargeHeld,
+    IdempotencyConflict,
+    InsufficientCredits,
+    LedgerError,
+    NotACharge,
+    PriceChanged,
+    RefundTooLarge,
+)
+from credits.features import FEATURES, OperationType, to_operation_type
+from credits.models import CreditGrant, Hold
+from credits.pricing import get_feature_cost
+
+type Details = dict[str, Any]
+
+
+def _call(function: str, *arguments: object) -> tuple[Any, ...]:
+    placeholders = ", ".join(["%s"] * len(arguments))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {function}({placeholders})", arguments)
+        row: tuple[Any, ...] = cursor.fetchone()
+    return row
+
+
+class Balance(NamedTuple):
+    """A user's credits. `granted` is the size of the grants that still hold something (the
+    meter's full width), `expiring` credits leave at `expires_at`; `version` changes with each
+    movement and each hold."""
+
+    remaining: int
+    held: int
+    granted: int
+    expires_at: datetime | None
+    expiring: int | None
+    version: str
+
+
+def get_balance(*, user_id: int) -> Balance:
+    """The balance, after expired credits have left."""
+    return Balance(*_call("credits_balance", user_id))
+
+
+def validate_credits_for_feature(*, user_id: int, feature: str, quantity: int = 1) -> Balance:
+    """Raises InsufficientCredits when the balance does not cover the feature at today's price.
+    A courtesy for early answers: the deduction itself decides.
+    """
+    balance = get_balance(user_id=user_id)
+    required = get_feature_cost(feature) * quantity
+    if balance.remaining < required:
+        raise InsufficientCredits(required=required, available=balance.remaining)
+    return balance
+
+
+@dataclass(frozen=True)
+class Charge:
+    """A spend that stands in the journal. `replayed` says that this idempotency key had been
+    charged before; `held` that its hold is still open."""
+
+    id: int
+    credits: int
+    unit_cost: int
+    balance: int
+    replayed: bool
+    held: bool
+
+
+def deduct_credits_for_feature(
+    *,
+    user_id: int,
+    feature: str,
+    quantity: int = 1,
+    multiplier: int = 1,
+    max_unit_cost: int | None = None,
+    idempotency_key: str | None = None,
+    fingerprint: str | None = None,
+    hold: bool = False,
+    lease_seconds: int | None = None,
+    details: Details | None = None,
+) -> Charge:
+    """Charges a feature at the price of this moment, in one round trip.
+
+    With `hold` the charge is open until `settle_charge` or `release_charge`, or its lease
+    (HOLD_LEASE_SECONDS unless given) runs out and it is refunded. `multiplier` is the model's price
+    factor; `max_unit_cost` what the user was shown.
+
+    Raises InsufficientCredits, PriceChanged, IdempotencyConflict, UnknownFeature.
+    """
+    lease = timedelta(seconds=lease_seconds or settings.HOLD_LEASE_SECONDS) if hold else None
+    outcome, charge_id, price, total, available, held = _call(
+        "credits_deduct",
+        user_id,
+        to_operation_type(feature),
+        feature,
+        FEATURES[feature].default_cost,
+        quantity,
+        multiplier,
+        max_unit_cost,
+        idempotency_key,
+        fingerprint,
+        lease,
+        json.dumps(details or {}),
+    )
+    match outcome:
+        case "insufficient":
+            raise InsufficientCredits(required=total, available=available)
+        case "price_changed":
+            raise PriceChanged(agreed=max_unit_cost or 0, unit_cost=price)
+        case "key_conflict":
+            raise IdempotencyConflict("This idempotency key belongs to another request.")
+    return Charge(charge_id, total, price, available, outcome == "replayed", held)
+
+
+class Ending(NamedTuple):
+    """How a hold ended: `settled`, `refunded`, or `ended` when somebody else had ended it."""
+
+    outcome: str
+    refund_id: int | None
+    refunded: int
+
+
+def settle_charge(
+    *,
+    charge_id: int,
+    delivered: int | None = None,
+    reason: str = "",
+    details: Details | None = None,
+) -> Ending:
+    """Ends a hold: the charge stands, or stands for `delivered` of its units while the rest is
+    refunded for `reason`. A late caller changes nothing and gets `ended` (I6)."""
+    ending = _call("credits_end_hold", charge_id, delivered, reason, json.dumps(details or {}))
+    return Ending(*ending)
+
+
+def release_charge(*, charge_id: int, reason: str, details: Details | None = None) -> Ending:
+    """Ends a hold with a full refund."""
+    return settle_charge(charge_id=charge_id, delivered=0, reason=reason, details=details)
+
+
+class Refund(NamedTuple):
+    """A refund that stands; `replayed` when this key had made it before."""
+
+    id: int
+    credits: int
+    replayed: bool
+
+
+def refund_charge(
+    *,
+    charge_id: int,
+    reason: str,
+    idempotency_key: str,
+    amount: int | None = None,
+    details: Details | None = None,
+) -> Refund:
+    """Returns credits of a charge whose work is over: `amount`, or all that is left of it.
+
+    Raises ChargeHeld, RefundTooLarge, NotACharge, IdempotencyConflict.
+    """
+    if amount is not None and amount < 1:
+        raise LedgerError("A refund is at least 1 credit.")
+    outcome, refund_id, refunded, available = _call(
+        "credits_refund", charge_id, amount, reason, idempotency_key, json.dumps(details or {})
+    )
+    match outcome:
+        case "held":
+            raise ChargeHeld("The charge is still in flight.")
+        case "already_refunded" | "too_much":
+            raise RefundTooLarge(available=available)
+        case "not_a_charge":
+            raise NotACharge(f"Row {charge_id} is no charge.")
+        case "key_conflict":
+            raise IdempotencyConflict("This idempotency key belongs to another request.")
+    return Refund(refund_id, refunded, outcome == "replayed")
+
+
+class Grant(NamedTuple):
+    """A grant that stands; `usage_id` is its row in the journal, None when replayed."""
+
+    id: int
+    usage_id: int | None
+    balance: int
+    replayed: bool
+
+
+#: Burn order by source: what expires is burnt before what was bought to keep.
+PRIORITIES = {
+    CreditGrant.Source.PLAN: 10,
+    CreditGrant.Source.SIGNUP: 50,
+    CreditGrant.Source.ADJUSTMENT: 100,
+    CreditGrant.Source.PACK: 200,
+}
+
+
+def grant_credits(
+    *,
+    user_id: int,
+    source: CreditGrant.Source,
+    amount: int,
+    key: str,
+    expires_at: datetime | None = None,
+    priority: int | None = None,
+    details: Details | None = None,
+) -> Grant:
+    """Credits come in, once per `key` whoever asks how often.
+
+    Raises IdempotencyConflict when the key stands for another user, source or amount.
+    """
+    if amount < 1:
+        raise LedgerError("A grant is at least 1 credit.")
+    outcome, grant_id, usage_id, available = _call(
+        "credits_grant",
+        user_id,
+        OperationType.GRANT,
+        source,
+        amount,
+        key,
+        PRIORITIES[source] if priority is None else priority,
+        expires_at,
+        json.dumps(details or {}),
+    )
+    if outcome == "key_conflict":
+        raise IdempotencyConflict(f"Grant key {key!r} stands for something else.")
+    return Grant(grant_id, usage_id, available, outcome == "replayed")
+
+
+class Adjustment(NamedTuple):
+    """An admin's signed change; `usage_id` is None when there was nothing to change."""
+
+    usage_id: int | None
+    change: int
+    balance: int
+    replayed: bool
+
+
+def adjust_credits(
+    *,
+    user_id: int,
+    reason: str,
+    actor: str,
+    idempotency_key: str,
+    delta: int | None = None,
+    target: int | None = None,
+    details: Details | None = None,
+) -> Adjustment:
+    """Adds `delta` credits (negative takes away) or sets the balance to `target`.
+
+    Raises InsufficientCredits below 0, IdempotencyConflict, LedgerError on a missing reason or
+    when not exactly one of `delta` and `target` is given.
+    """
+    if (delta is None) == (target is None) or not reason.strip():
+        raise LedgerError("An adjustment has a reason and either a delta or a target.")
+    outcome, usage_id, change, available = _call(
+        "credits_adjust",
+        user_id,
+        delta,
+        target,
+        idempotency_key,
+        f"{delta}/{target}",
+        json.dumps({**(details or {}), "reason": reason.strip(), "actor": actor}),
+    )
+    if outcome == "insufficient":
+        raise InsufficientCredits(required=-change, available=available)
+    if outcome == "key_conflict":
+        raise IdempotencyConflict("This idempotency key belongs to another adjustment.")
+    return Adjustment(usage_id, change, available, outcome == "replayed")
+
+
+def sweep_holds(*, batch: int = 500) -> int:
+    """Refunds every hold whose lease ran out (I6); returns how many. Safe beside other sweepers."""
+    return _in_batches("credits_sweep", batch)
+
+
+def expire_credits(*, batch: int = 500) -> int:
+    """Posts every due expiry (I5); returns the number of users it touched."""
+    return _in_batches("credits_expire_due", batch)
+
+
+def _in_batches(function: str, batch: int) -> int:
+    total = done = int(_call(function, batch)[0])
+    while done == batch:
+        done = int(_call(function, batch)[0])
+        total += done
+    return total
+
+
+def is_held(*, charge_id: int) -> bool:
+    """Whether the charge's work may still be going on."""
+    return Hold.objects.filter(charge_id=charge_id).exists()

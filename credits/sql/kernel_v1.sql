@@ -1,0 +1,340 @@
+-- The kernel: each operation of the ledger in one round trip. Locks are always taken in the order
+-- hold, balance, grants; where a balance is locked first (a spend), holds are taken only with
+-- SKIP LOCKED, so no two operations can wait for each other. `credits/ledger.py` is the only
+-- caller and gives the outcomes their names.
+
+-- Creates the balance if need be and locks it; the amount is what can be spent.
+CREATE FUNCTION credits_lock(owner bigint) RETURNS bigint LANGUAGE plpgsql
+AS $$
+DECLARE
+    available bigint;
+BEGIN
+    SELECT credits_remaining INTO available
+    FROM credits_creditbalance WHERE user_id = owner FOR UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO credits_creditbalance (user_id, credits_remaining, last_usage_id)
+        VALUES (owner, 0, 0) ON CONFLICT DO NOTHING;
+        SELECT credits_remaining INTO available
+        FROM credits_creditbalance WHERE user_id = owner FOR UPDATE;
+    END IF;
+    RETURN available;
+END $$;
+
+-- Posts the expiry of every due grant of one user, whose balance the caller has locked.
+CREATE FUNCTION credits_expire(owner bigint) RETURNS integer LANGUAGE plpgsql
+AS $$
+DECLARE
+    due credits_creditgrant;
+    moment timestamptz := credits_now();
+    posted integer := 0;
+BEGIN
+    FOR due IN
+        SELECT * FROM credits_creditgrant
+        WHERE user_id = owner AND NOT expired AND expires_at <= moment
+        ORDER BY id
+    LOOP
+        IF due.remaining > 0 THEN
+            INSERT INTO credits_usagehistory
+                (user_id, operation_type, credits_used, balance_after, details, grant_id, created_at)
+            VALUES (owner, 'EXPIRY', due.remaining, 0, jsonb_build_object('source', due.source),
+                due.id, credits_now());
+            posted := posted + 1;
+        END IF;
+        UPDATE credits_creditgrant SET expired = true WHERE id = due.id;
+    END LOOP;
+    RETURN posted;
+END $$;
+
+CREATE FUNCTION credits_insert_refund(charge credits_usagehistory, amount bigint, reason text,
+    refund_key text, extra jsonb) RETURNS bigint LANGUAGE sql
+AS $$
+    INSERT INTO credits_usagehistory
+        (user_id, operation_type, credits_used, balance_after, details, refund_of_id,
+         idempotency_key, created_at)
+    VALUES (charge.user_id, charge.operation_type, -amount, 0,
+        extra || jsonb_build_object('refund', true, 'reason', reason),
+        charge.id, refund_key, credits_now())
+    RETURNING id
+$$;
+
+-- Ends a hold (I6): the charge stands for `delivered` units, the rest is refunded. Whoever deletes
+-- the row decides; everyone after that gets `ended` and changes nothing.
+CREATE FUNCTION credits_end_hold(charge_id bigint, delivered integer, reason text, extra jsonb,
+    OUT outcome text, OUT refund_id bigint, OUT refunded bigint) LANGUAGE plpgsql
+AS $$
+DECLARE
+    charge credits_usagehistory;
+BEGIN
+    refunded := 0;
+    DELETE FROM credits_hold h WHERE h.charge_id = credits_end_hold.charge_id;
+    IF NOT FOUND THEN
+        outcome := 'ended';
+        RETURN;
+    END IF;
+    SELECT * INTO charge FROM credits_usagehistory WHERE id = credits_end_hold.charge_id;
+    refunded := charge.unit_cost
+        * (charge.quantity - least(coalesce(delivered, charge.quantity), charge.quantity));
+    outcome := CASE WHEN coalesce(delivered, 1) > 0 THEN 'settled' ELSE 'refunded' END;
+    IF refunded > 0 THEN
+        refund_id := credits_insert_refund(charge, refunded, reason, NULL, extra);
+    END IF;
+END $$;
+
+-- Ends one user's holds whose lease ran out; the caller has locked the balance, so a hold that a
+-- sweeper is ending at this moment is left to it.
+CREATE FUNCTION credits_sweep_user(owner bigint) RETURNS void LANGUAGE plpgsql
+AS $$
+DECLARE
+    stale bigint;
+    moment timestamptz := credits_now();
+BEGIN
+    FOR stale IN
+        SELECT h.charge_id FROM credits_hold h
+        WHERE h.user_id = owner AND h.lease_until <= moment FOR UPDATE SKIP LOCKED
+    LOOP
+        PERFORM credits_end_hold(stale, 0, 'lease_expired', '{}');
+    END LOOP;
+END $$;
+
+-- Ends everyone's holds whose lease ran out, with a full refund, in the order of the users.
+CREATE FUNCTION credits_sweep(at_most integer) RETURNS integer LANGUAGE plpgsql
+AS $$
+DECLARE
+    stale bigint;
+    moment timestamptz := credits_now();
+    ended integer := 0;
+BEGIN
+    FOR stale IN
+        SELECT h.charge_id FROM credits_hold h WHERE h.lease_until <= moment
+        ORDER BY h.user_id, h.charge_id LIMIT at_most FOR UPDATE SKIP LOCKED
+    LOOP
+        PERFORM credits_end_hold(stale, 0, 'lease_expired', '{}');
+        ended := ended + 1;
+    END LOOP;
+    RETURN ended;
+END $$;
+
+-- Posts due expiries of at most so many users, in the order of their ids.
+CREATE FUNCTION credits_expire_due(at_most integer) RETURNS integer LANGUAGE plpgsql
+AS $$
+DECLARE
+    owner bigint;
+    moment timestamptz := credits_now();
+    users integer := 0;
+BEGIN
+    FOR owner IN
+        SELECT DISTINCT user_id FROM credits_creditgrant
+        WHERE NOT expired AND expires_at <= moment ORDER BY user_id LIMIT at_most
+    LOOP
+        PERFORM credits_lock(owner);
+        PERFORM credits_expire(owner);
+        users := users + 1;
+    END LOOP;
+    RETURN users;
+END $$;
+
+-- A spend. Outcomes: charged, replayed (this key was charged before), key_conflict (the key was
+-- used for another request), price_changed (above what the caller agreed to), insufficient.
+CREATE FUNCTION credits_deduct(owner bigint, operation text, feature text, default_cost bigint,
+    units integer, multiplier integer, max_unit_cost bigint, request_key text, fingerprint text,
+    lease interval, extra jsonb,
+    OUT outcome text, OUT charge_id bigint, OUT price bigint, OUT total bigint,
+    OUT available bigint, OUT held boolean) LANGUAGE plpgsql
+AS $$
+DECLARE
+    earlier credits_usagehistory;
+    moment timestamptz;
+BEGIN
+    available := credits_lock(owner);
+    moment := credits_now();
+    held := lease IS NOT NULL;
+    IF request_key IS NOT NULL THEN
+        SELECT * INTO earlier FROM credits_usagehistory
+        WHERE user_id = owner AND idempotency_key = request_key;
+        IF FOUND THEN
+            outcome := CASE WHEN earlier.request_fingerprint IS NOT DISTINCT FROM fingerprint
+                THEN 'replayed' ELSE 'key_conflict' END;
+            charge_id := earlier.id;
+            price := earlier.unit_cost;
+            total := earlier.credits_used;
+            held := EXISTS (SELECT FROM credits_hold h WHERE h.charge_id = earlier.id);
+            RETURN;
+        END IF;
+    END IF;
+    IF EXISTS (SELECT FROM credits_hold h WHERE h.user_id = owner AND h.lease_until <= moment) THEN
+        PERFORM credits_sweep_user(owner);
+    END IF;
+    PERFORM credits_expire(owner);
+    SELECT credits_remaining INTO available FROM credits_creditbalance WHERE user_id = owner;
+    SELECT (feature_costs ->> feature)::numeric::bigint INTO price
+    FROM credits_adminsettings WHERE id = 1 AND feature_costs ? feature;
+    price := coalesce(price, default_cost) * multiplier;
+    total := price * units;
+    IF price > max_unit_cost THEN
+        outcome := 'price_changed';
+    ELSIF total > available THEN
+        outcome := 'insufficient';
+    ELSE
+        outcome := 'charged';
+        INSERT INTO credits_usagehistory
+            (user_id, operation_type, credits_used, balance_after, unit_cost, quantity, details,
+             idempotency_key, request_fingerprint, created_at)
+        VALUES (owner, operation, total, 0, price, units,
+            extra || jsonb_build_object('feature', feature), request_key, fingerprint,
+            credits_now())
+        RETURNING id, balance_after INTO charge_id, available;
+        IF held THEN
+            INSERT INTO credits_hold (charge_id, user_id, lease_until, created_at)
+            VALUES (charge_id, owner, credits_now() + lease, credits_now());
+        END IF;
+    END IF;
+END $$;
+
+-- Returns credits of a charge that nobody is working on any more. Outcomes: refunded, replayed,
+-- key_conflict, already_refunded, too_much, held, not_a_charge.
+CREATE FUNCTION credits_refund(charge_id bigint, amount bigint, reason text, refund_key text,
+    extra jsonb, OUT outcome text, OUT refund_id bigint, OUT refunded bigint, OUT available bigint)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    charge credits_usagehistory;
+    earlier credits_usagehistory;
+BEGIN
+    refunded := 0;
+    SELECT * INTO charge FROM credits_usagehistory WHERE id = credits_refund.charge_id;
+    IF charge.unit_cost IS NULL THEN
+        outcome := 'not_a_charge';
+        RETURN;
+    END IF;
+    PERFORM credits_lock(charge.user_id);
+    SELECT * INTO earlier FROM credits_usagehistory
+    WHERE user_id = charge.user_id AND idempotency_key = refund_key;
+    IF FOUND THEN
+        refund_id := earlier.id;
+        refunded := -earlier.credits_used;
+        outcome := CASE WHEN earlier.refund_of_id = charge.id
+            AND refunded = coalesce(amount, refunded) THEN 'replayed' ELSE 'key_conflict' END;
+        RETURN;
+    END IF;
+    SELECT charge.credits_used + coalesce(sum(credits_used), 0) INTO available
+    FROM credits_usagehistory WHERE refund_of_id = charge.id;
+    IF EXISTS (SELECT FROM credits_hold h WHERE h.charge_id = charge.id) THEN
+        outcome := 'held';
+    ELSIF available = 0 THEN
+        outcome := 'already_refunded';
+    ELSIF amount > available THEN
+        outcome := 'too_much';
+    ELSE
+        refunded := coalesce(amount, available);
+        refund_id := credits_insert_refund(charge, refunded, reason, refund_key, extra);
+        outcome := 'refunded';
+    END IF;
+END $$;
+
+-- Credits come in, once per grant key. Outcomes: granted, replayed, key_conflict.
+CREATE FUNCTION credits_grant(owner bigint, operation text, grant_source text, credits bigint,
+    grant_key text, burn_priority integer, until timestamptz, extra jsonb,
+    OUT outcome text, OUT new_grant_id bigint, OUT usage_id bigint, OUT available bigint)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    earlier credits_creditgrant;
+BEGIN
+    available := credits_lock(owner);
+    INSERT INTO credits_creditgrant
+        (user_id, source, amount, remaining, priority, expires_at, expired, key, details,
+         created_at)
+    VALUES (owner, grant_source, credits, 0, burn_priority, until, false, grant_key, extra,
+        credits_now())
+    ON CONFLICT (key) DO NOTHING RETURNING id INTO new_grant_id;
+    IF new_grant_id IS NULL THEN
+        SELECT * INTO earlier FROM credits_creditgrant WHERE key = grant_key;
+        new_grant_id := earlier.id;
+        outcome := CASE WHEN earlier.user_id = owner AND earlier.amount = credits
+            AND earlier.source = grant_source THEN 'replayed' ELSE 'key_conflict' END;
+        RETURN;
+    END IF;
+    INSERT INTO credits_usagehistory
+        (user_id, operation_type, credits_used, balance_after, details, grant_id, created_at)
+    VALUES (owner, operation, -credits, 0, extra || jsonb_build_object('source', grant_source),
+        new_grant_id, credits_now())
+    RETURNING id, balance_after INTO usage_id, available;
+    outcome := 'granted';
+END $$;
+
+-- An admin's change: `delta` adds (or takes away), `target` sets. Outcomes: adjusted, unchanged,
+-- replayed, key_conflict, insufficient.
+CREATE FUNCTION credits_adjust(owner bigint, delta bigint, target bigint, request_key text,
+    fingerprint text, extra jsonb,
+    OUT outcome text, OUT usage_id bigint, OUT change bigint, OUT available bigint)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    earlier credits_usagehistory;
+    filled bigint;
+BEGIN
+    available := credits_lock(owner);
+    SELECT * INTO earlier FROM credits_usagehistory
+    WHERE user_id = owner AND idempotency_key = request_key;
+    IF FOUND THEN
+        usage_id := earlier.id;
+        change := -earlier.credits_used;
+        outcome := CASE WHEN earlier.request_fingerprint IS NOT DISTINCT FROM fingerprint
+            THEN 'replayed' ELSE 'key_conflict' END;
+        RETURN;
+    END IF;
+    PERFORM credits_expire(owner);
+    SELECT credits_remaining INTO available FROM credits_creditbalance WHERE user_id = owner;
+    change := coalesce(delta, target - available);
+    IF change = 0 THEN
+        outcome := 'unchanged';
+        RETURN;
+    ELSIF available + change < 0 THEN
+        outcome := 'insufficient';
+        RETURN;
+    ELSIF change > 0 THEN
+        INSERT INTO credits_creditgrant
+            (user_id, source, amount, remaining, priority, expired, key, details, created_at)
+        VALUES (owner, 'adjustment', change, 0, 100, false,
+            format('adjustment:%s:%s', owner, request_key), '{}', credits_now())
+        RETURNING id INTO filled;
+    END IF;
+    INSERT INTO credits_usagehistory
+        (user_id, operation_type, credits_used, balance_after, details, grant_id, idempotency_key,
+         request_fingerprint, created_at)
+    VALUES (owner, 'ADJUSTMENT', -change, 0, extra, filled, request_key, fingerprint,
+        credits_now())
+    RETURNING id, balance_after INTO usage_id, available;
+    outcome := 'adjusted';
+END $$;
+
+-- What the meter shows. Expired credits leave first, so a read never shows what is gone.
+CREATE FUNCTION credits_balance(owner bigint, OUT remaining bigint, OUT held bigint,
+    OUT granted bigint, OUT expires_at timestamptz, OUT expiring bigint, OUT version text)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    moment timestamptz := credits_now();
+BEGIN
+    IF EXISTS (
+        SELECT FROM credits_creditgrant g
+        WHERE g.user_id = owner AND NOT g.expired AND g.expires_at <= moment
+    ) THEN
+        PERFORM credits_lock(owner);
+        PERFORM credits_expire(owner);
+    END IF;
+    SELECT b.credits_remaining, format('%s.%s', b.last_usage_id, h.open), h.credits,
+        g.granted, g.soonest, g.soonest_amount
+    INTO remaining, version, held, granted, expires_at, expiring
+    FROM (SELECT count(*) AS open, coalesce(sum(u.credits_used), 0) AS credits
+            FROM credits_hold o JOIN credits_usagehistory u ON u.id = o.charge_id
+            WHERE o.user_id = owner) h
+    CROSS JOIN (
+        SELECT coalesce(sum(amount), 0) AS granted, min(live.expires_at) AS soonest,
+            sum(live.remaining) FILTER (WHERE live.first) AS soonest_amount
+        FROM (SELECT amount, g.expires_at, g.remaining,
+                g.expires_at = min(g.expires_at) OVER () AS first
+            FROM credits_creditgrant g WHERE g.user_id = owner AND g.remaining > 0) live) g
+    LEFT JOIN credits_creditbalance b ON b.user_id = owner;
+    remaining := coalesce(remaining, 0);
+END $$;

@@ -1,0 +1,272 @@
+-- The rules of the ledger, kept by PostgreSQL itself. A row inserted into credits_usagehistory IS
+-- the movement: the triggers here post it to the balance and to the grants, in the same
+-- statement, and every other way to change those is refused. Error messages begin with the
+-- invariant's number; docs/ledger.md explains each.
+
+CREATE FUNCTION credits_now() RETURNS timestamptz LANGUAGE sql VOLATILE
+AS $$ SELECT clock_timestamp() $$;
+COMMENT ON FUNCTION credits_now() IS
+'The ledger''s clock. Not now(): a transaction that waited for a lock must not see an old time.';
+
+
+-- Prices -------------------------------------------------------------------------------------
+
+CREATE FUNCTION credits_feature_costs_valid(costs jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT CASE WHEN jsonb_typeof(costs) <> 'object' THEN false ELSE NOT EXISTS (
+        SELECT FROM jsonb_each(costs) AS cost
+        WHERE CASE
+            WHEN jsonb_typeof(cost.value) <> 'number' THEN true
+            ELSE cost.value::numeric NOT BETWEEN 0 AND 1000000
+                OR cost.value::numeric <> trunc(cost.value::numeric)
+        END
+    ) END
+$$;
+
+ALTER TABLE credits_adminsettings
+    ADD CONSTRAINT feature_costs_valid CHECK (credits_feature_costs_valid(feature_costs));
+
+
+-- I1, I2, I4, I6: posting a row to the balance -------------------------------------------------
+
+CREATE FUNCTION credits_check_refund(refund credits_usagehistory) RETURNS void LANGUAGE plpgsql
+AS $$
+DECLARE
+    charge credits_usagehistory;
+    returned bigint;
+BEGIN
+    SELECT * INTO charge FROM credits_usagehistory WHERE id = refund.refund_of_id;
+    IF charge.unit_cost IS NULL OR charge.user_id <> refund.user_id
+        OR charge.operation_type <> refund.operation_type THEN
+        RAISE EXCEPTION 'I4: row % is no charge of this user and kind', refund.refund_of_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'i4_refund_names_its_charge';
+    END IF;
+    IF EXISTS (SELECT FROM credits_hold WHERE charge_id = charge.id) THEN
+        RAISE EXCEPTION 'I6: charge % is held; its hold ends first', charge.id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'i6_hold_ends_before_refund';
+    END IF;
+    SELECT coalesce(-sum(credits_used), 0) INTO returned
+    FROM credits_usagehistory WHERE refund_of_id = charge.id;
+    IF returned - refund.credits_used > charge.credits_used THEN
+        RAISE EXCEPTION 'I4: charge % took % credits and % were returned already',
+            charge.id, charge.credits_used, returned
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'i4_refunds_within_charge';
+    END IF;
+END $$;
+
+CREATE FUNCTION credits_post_to_balance() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+    INSERT INTO credits_creditbalance AS balance (user_id, credits_remaining, last_usage_id)
+    SELECT NEW.user_id, 0, 0
+    WHERE NOT EXISTS (SELECT FROM credits_creditbalance WHERE user_id = NEW.user_id)
+    ON CONFLICT DO NOTHING;
+    -- The lock on the balance is what makes the sum of a charge's refunds stand still.
+    UPDATE credits_creditbalance
+    SET credits_remaining = credits_remaining - NEW.credits_used, last_usage_id = NEW.id
+    WHERE user_id = NEW.user_id AND last_usage_id < NEW.id
+    RETURNING credits_remaining INTO NEW.balance_after;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'I2: row % would stand before a row already posted', NEW.id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'i2_rows_in_order';
+    END IF;
+    IF NEW.refund_of_id IS NOT NULL THEN
+        PERFORM credits_check_refund(NEW);
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER i2_post_to_balance BEFORE INSERT ON credits_usagehistory
+FOR EACH ROW EXECUTE FUNCTION credits_post_to_balance();
+
+
+-- I5: posting a row to the grants --------------------------------------------------------------
+
+CREATE FUNCTION credits_move(row_id bigint, paying_grant bigint, taken bigint) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    INSERT INTO credits_grantallocation (usage_id, grant_id, amount)
+    VALUES (row_id, paying_grant, taken);
+    UPDATE credits_creditgrant SET remaining = remaining - taken WHERE id = paying_grant;
+END $$;
+
+CREATE FUNCTION credits_burn(row_id bigint, owner bigint, total bigint) RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    live record;
+    moment timestamptz := credits_now();
+    owed bigint := total;
+    part bigint;
+BEGIN
+    FOR live IN
+        SELECT id, remaining FROM credits_creditgrant
+        WHERE user_id = owner AND remaining > 0
+            AND (expires_at IS NULL OR expires_at > moment)
+        ORDER BY priority, expires_at NULLS LAST, id
+    LOOP
+        EXIT WHEN owed = 0;
+        part := least(owed, live.remaining);
+        PERFORM credits_move(row_id, live.id, part);
+        owed := owed - part;
+    END LOOP;
+    IF owed > 0 THEN
+        RAISE EXCEPTION 'I5: live grants of user % lack % credits; expired ones leave first',
+            owner, owed
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'i5_grants_pay_in_full';
+    END IF;
+END $$;
+
+-- The credits of an expired grant come back as a grant of their own, without expiry: they were
+-- paid for, and the failure was not the user's.
+CREATE FUNCTION credits_successor(row_id bigint, expired_grant credits_creditgrant, amount bigint)
+RETURNS bigint LANGUAGE sql
+AS $$
+    INSERT INTO credits_creditgrant
+        (user_id, source, amount, remaining, priority, expires_at, expired, key, replaces_id,
+         details)
+    VALUES (expired_grant.user_id, 'refund', amount, 0, expired_grant.priority, NULL, false,
+        format('refund:%s:%s', row_id, expired_grant.id),
+        coalesce(expired_grant.replaces_id, expired_grant.id), '{}')
+    RETURNING id
+$$;
+
+-- A refund goes back to the grants that paid, the longest-lived first.
+CREATE FUNCTION credits_return(row_id bigint, charge bigint, total bigint) RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    paid record;
+    source credits_creditgrant;
+    owed bigint := total;
+    part bigint;
+BEGIN
+    FOR paid IN
+        SELECT coalesce(g.replaces_id, g.id) AS origin, max(g.id) AS latest, sum(a.amount) AS net
+        FROM credits_grantallocation a
+        JOIN credits_usagehistory u ON u.id = a.usage_id
+        JOIN credits_creditgrant g ON g.id = a.grant_id
+        WHERE u.id = charge OR u.refund_of_id = charge
+        GROUP BY 1 HAVING sum(a.amount) > 0
+        ORDER BY max(g.priority) DESC, max(coalesce(g.expires_at, 'infinity')) DESC, 1 DESC
+    LOOP
+        EXIT WHEN owed = 0;
+        part := least(owed, paid.net);
+        SELECT * INTO source FROM credits_creditgrant WHERE id = paid.latest;
+        IF source.expired OR source.expires_at <= credits_now() THEN
+            PERFORM credits_move(row_id, credits_successor(row_id, source, part), -part);
+        ELSE
+            PERFORM credits_move(row_id, source.id, -part);
+        END IF;
+        owed := owed - part;
+    END LOOP;
+    IF owed > 0 THEN
+        RAISE EXCEPTION 'I5: the grants of charge % cannot take back % credits', charge, owed
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'i5_refund_returns_to_grants';
+    END IF;
+END $$;
+
+CREATE FUNCTION credits_post_to_grants() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF NEW.grant_id IS NOT NULL THEN
+        IF NOT EXISTS (
+            SELECT FROM credits_creditgrant WHERE id = NEW.grant_id AND user_id = NEW.user_id
+        ) THEN
+            RAISE EXCEPTION 'I5: grant % is not this user''s', NEW.grant_id
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'i5_grant_of_the_user';
+        END IF;
+        PERFORM credits_move(NEW.id, NEW.grant_id, NEW.credits_used);
+    ELSIF NEW.refund_of_id IS NOT NULL THEN
+        PERFORM credits_return(NEW.id, NEW.refund_of_id, -NEW.credits_used);
+    ELSIF NEW.credits_used > 0 THEN
+        PERFORM credits_burn(NEW.id, NEW.user_id, NEW.credits_used);
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER i5_post_to_grants AFTER INSERT ON credits_usagehistory
+FOR EACH ROW EXECUTE FUNCTION credits_post_to_grants();
+
+
+-- Refusals -------------------------------------------------------------------------------------
+
+CREATE FUNCTION credits_refuse() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+    RAISE EXCEPTION '%: % refuses % (%)', TG_ARGV[0], TG_TABLE_NAME, TG_OP, TG_ARGV[1]
+        USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+END $$;
+
+CREATE TRIGGER i3_usage_append_only BEFORE UPDATE OR DELETE ON credits_usagehistory
+FOR EACH ROW EXECUTE FUNCTION credits_refuse('I3', 'the journal is append-only');
+
+CREATE TRIGGER i2_balance_by_journal_only BEFORE UPDATE ON credits_creditbalance
+FOR EACH ROW WHEN (pg_trigger_depth() < 1)
+EXECUTE FUNCTION credits_refuse('I2', 'a balance changes by a row in credits_usagehistory');
+
+CREATE TRIGGER i2_balance_starts_empty BEFORE INSERT ON credits_creditbalance
+FOR EACH ROW WHEN (NEW.credits_remaining <> 0 OR NEW.last_usage_id <> 0)
+EXECUTE FUNCTION credits_refuse('I2', 'a balance starts at 0');
+
+CREATE TRIGGER i2_balance_stays BEFORE DELETE ON credits_creditbalance
+FOR EACH ROW EXECUTE FUNCTION credits_refuse('I2', 'a balance is never deleted');
+
+CREATE TRIGGER i5_grant_by_journal_only BEFORE UPDATE ON credits_creditgrant
+FOR EACH ROW WHEN (
+    (NEW.remaining <> OLD.remaining AND pg_trigger_depth() < 1)
+    OR (NEW.id, NEW.user_id, NEW.source, NEW.amount, NEW.key)
+        IS DISTINCT FROM (OLD.id, OLD.user_id, OLD.source, OLD.amount, OLD.key)
+) EXECUTE FUNCTION credits_refuse('I5', 'a grant is spent and filled by the journal only');
+
+CREATE TRIGGER i5_grant_starts_empty BEFORE INSERT ON credits_creditgrant
+FOR EACH ROW WHEN (NEW.remaining <> 0)
+EXECUTE FUNCTION credits_refuse('I5', 'a grant is filled by its row in credits_usagehistory');
+
+CREATE TRIGGER i5_grant_stays BEFORE DELETE ON credits_creditgrant
+FOR EACH ROW EXECUTE FUNCTION credits_refuse('I5', 'a grant is never deleted');
+
+CREATE TRIGGER i5_allocation_by_journal_only BEFORE INSERT ON credits_grantallocation
+FOR EACH ROW WHEN (pg_trigger_depth() < 1)
+EXECUTE FUNCTION credits_refuse('I5', 'allocations are written by the journal only');
+
+CREATE TRIGGER i5_allocation_append_only BEFORE UPDATE OR DELETE ON credits_grantallocation
+FOR EACH ROW EXECUTE FUNCTION credits_refuse('I5', 'allocations are append-only');
+
+CREATE FUNCTION credits_check_hold() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM credits_creditbalance b JOIN credits_usagehistory u ON u.id = b.last_usage_id
+        WHERE b.user_id = NEW.user_id AND u.id = NEW.charge_id AND u.unit_cost IS NOT NULL
+    ) THEN
+        RAISE EXCEPTION 'I6: a hold opens together with its charge, not later (charge %)',
+            NEW.charge_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'i6_hold_opens_with_its_charge';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER i6_hold_opens_with_its_charge BEFORE INSERT ON credits_hold
+FOR EACH ROW EXECUTE FUNCTION credits_check_hold();
+
+CREATE TRIGGER i6_hold_keeps_its_charge BEFORE UPDATE ON credits_hold
+FOR EACH ROW WHEN ((NEW.charge_id, NEW.user_id) IS DISTINCT FROM (OLD.charge_id, OLD.user_id))
+EXECUTE FUNCTION credits_refuse('I6', 'a hold belongs to one charge');
+
+CREATE TRIGGER i3_no_truncate BEFORE TRUNCATE ON credits_usagehistory
+FOR EACH STATEMENT EXECUTE FUNCTION credits_refuse('I3', 'the journal is append-only');
+CREATE TRIGGER i2_no_truncate BEFORE TRUNCATE ON credits_creditbalance
+FOR EACH STATEMENT EXECUTE FUNCTION credits_refuse('I2', 'a balance is never deleted');
+CREATE TRIGGER i5_no_truncate BEFORE TRUNCATE ON credits_creditgrant
+FOR EACH STATEMENT EXECUTE FUNCTION credits_refuse('I5', 'a grant is never deleted');
+CREATE TRIGGER i5_no_truncate BEFORE TRUNCATE ON credits_grantallocation
+FOR EACH STATEMENT EXECUTE FUNCTION credits_refuse('I5', 'allocations are append-only');
+CREATE TRIGGER i6_no_truncate BEFORE TRUNCATE ON credits_hold
+FOR EACH STATEMENT EXECUTE FUNCTION credits_refuse('I6', 'a hold ends one by one');
+
+
+-- Room on each page, so that the rows every spend updates stay where they are (HOT updates).
+ALTER TABLE credits_creditbalance SET (fillfactor = 50);
+ALTER TABLE credits_creditgrant SET (fillfactor = 70);

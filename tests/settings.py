@@ -1,0 +1,17 @@
+"""The site's own settings, as the tests run them: with a secret of their own, and pages whose static
+files need no collecting."""
+
+import os
+
+os.environ.setdefault("SECRET_KEY", "tests-only-" + "t" * 40)
+os.environ.setdefault("ALLOWED_HOSTS", "localhost,127.0.0.1,testserver")
+os.environ.setdefault("LOG_LEVEL", "WARNING")
+
+from config.settings import *  # noqa: E402, F403
+
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+# A password hash costs 0.3 s by design; the tests make hundreds of accounts.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
