@@ -1,0 +1,103 @@
+"""What every test can use: the cast, the ledger's clock, a running site. After each test that
+touched the database the ledger is checked, and a difference fails the test."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from psycopg.pq import TransactionStatus
+
+from credits.models import User
+from tests import factories
+from tests.clock import Clock
+from tests.ledger import assert_ledger_stands
+from tests.live import Site, running_site
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> None:
+    """Lets the flush after a transactional test empty the ledger, which refuses TRUNCATE: triggers
+    do not fire in a session that acts as a replica. Needs a superuser, and only tests do this."""
+    flush = connection.ops.sql_flush
+
+    def sql_flush(*args: object, **kwargs: object) -> list[str]:
+        statements = flush(*args, **kwargs)
+        jobs = "TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE"
+        return ["SET LOCAL session_replication_role = replica", jobs, *statements]
+
+    connection.ops.sql_flush = sql_flush
+
+
+@pytest.fixture(autouse=True)
+def ledger_stands(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails the test that leaves the ledger with a difference, then sets its clock right."""
+    if not _touches_the_database(request):
+        yield
+        return
+    # Asked for here, so that the database is emptied after this fixture has looked at it.
+    request.getfixturevalue("_django_db_helper")
+    yield
+    if not _transaction_is_broken():
+        try:
+            assert_ledger_stands()
+        finally:
+            Clock().reset()
+
+
+def _touches_the_database(request: pytest.FixtureRequest) -> bool:
+    marked = request.node.get_closest_marker("django_db") is not None
+    return marked or "_django_db_helper" in request.fixturenames
+
+
+def _transaction_is_broken() -> bool:
+    """Whether the test's transaction ended in an error: it is rolled back, and there is nothing to
+    check."""
+    raw = connection.connection
+    return connection.in_atomic_block and raw.info.transaction_status == TransactionStatus.INERROR
+
+
+@pytest.fixture
+def clock(db: None) -> Clock:
+    """The ledger's clock, for this test's database and every process connected to it."""
+    return Clock()
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    """Has a pack of 100 credits."""
+    return factories.make_user("alice@example.com", name="Alice", credits=100)
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    """Has a pack of 10 credits."""
+    return factories.make_user("bob@example.com", name="Bob", credits=10)
+
+
+@pytest.fixture
+def carol(db: None) -> User:
+    """Never had credits: there is no balance row yet."""
+    return factories.make_user("carol@example.com", name="Carol")
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return factories.make_admin("admin@example.com", name="Admin")
+
+
+@pytest.fixture
+def start_site(transactional_db: None, tmp_path: Path) -> Iterator[Callable[..., Site]]:
+    """Starts running sites on the test's database: `start_site(OPENAI_BASE_URL=…)`, any variable of
+    the environment. Stops them after the test."""
+    with ExitStack() as sites:
+        yield lambda **environment: sites.enter_context(
+            running_site(environment, log=tmp_path / f"site-{len(list(tmp_path.iterdir()))}.log")
+        )
+
+
+@pytest.fixture
+def site(start_site: Callable[..., Site]) -> Site:
+    """A running site with the defaults of `tests/live.py`."""
+    return start_site()

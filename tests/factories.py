@@ -1,0 +1,62 @@
+"""Things that tests need before they begin. Credits come through the ledger's own door."""
+
+from datetime import datetime
+from itertools import count
+from typing import Any
+
+from credits.ledger import Charge, Grant, deduct_credits_for_feature, grant_credits
+from credits.models import AdminSettings, CreditGrant, Plan, User
+
+PASSWORD = "correct horse battery staple"
+_numbers = count(1)
+
+
+def make_user(email: str = "", *, credits: int = 0, **fields: Any) -> User:  # noqa: A002
+    """A local account with PASSWORD, and a pack of `credits`; with 0 it has no balance row yet."""
+    email = email or f"user{next(_numbers)}@example.com"
+    user = User.objects.create_user(email, PASSWORD, **fields)
+    if credits:
+        make_grant(user, credits)
+    return user
+
+
+def make_admin(email: str = "", *, credits: int = 0, **fields: Any) -> User:  # noqa: A002
+    return make_user(email, credits=credits, is_staff=True, **fields)
+
+
+def make_grant(
+    user: User,
+    amount: int,
+    *,
+    source: CreditGrant.Source = CreditGrant.Source.PACK,
+    key: str = "",
+    expires_at: datetime | None = None,
+    priority: int | None = None,
+) -> Grant:
+    return grant_credits(
+        user_id=user.pk,
+        source=source,
+        amount=amount,
+        key=key or f"factory:{user.pk}:{next(_numbers)}",
+        expires_at=expires_at,
+        priority=priority,
+    )
+
+
+def make_charge(user: User, quantity: int = 1, **fields: Any) -> Charge:
+    """A charge for text chat; `hold=True` leaves it open."""
+    return deduct_credits_for_feature(
+        user_id=user.pk, feature="ai_text_chat", quantity=quantity, **fields
+    )
+
+
+def make_plan(clerk_id: str = "", *, credits: int = 100, active: bool = True) -> Plan:  # noqa: A002
+    clerk_id = clerk_id or f"cplan_{next(_numbers)}"
+    return Plan.objects.create(clerk_id=clerk_id, name="Pro", credits=credits, active=active)
+
+
+def set_price(feature: str, cost: int) -> None:
+    """An admin's price for one feature; the others stay as they are."""
+    settings, _ = AdminSettings.objects.get_or_create(id=1)
+    settings.feature_costs = {**settings.feature_costs, feature: cost}
+    settings.save()

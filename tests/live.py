@@ -1,0 +1,163 @@
+"""A real site for tests: granian with two worker processes on the test's database."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import httpx
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.db import connection
+
+from credits.models import User
+from tests.factories import PASSWORD
+
+ROOT = Path(__file__).parent.parent
+READY_WITHIN = 60  # seconds; a start takes two
+CSRF = "c" * 32
+
+
+@dataclass
+class Site:
+    """A running site. `process` is granian's supervisor; the requests are served by `workers()`."""
+
+    base_url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    clients: list[httpx.Client] = field(default_factory=list)
+
+    def workers(self) -> list[int]:
+        """The process ids of the workers, which change when one was killed and is replaced."""
+        return children_of(self.process.pid)
+
+    def client(self, user: User | None = None) -> httpx.Client:
+        """A browser's cookies without the browser: the session of `user` (nobody's if None), and a
+        CSRF token that goes with every request. Redirects are not followed."""
+        client = httpx.Client(base_url=self.base_url, timeout=60, trust_env=False)
+        client.headers.update({"X-CSRFToken": CSRF, "Origin": self.base_url})
+        client.cookies.set(settings.CSRF_COOKIE_NAME, CSRF)
+        if user:
+            client.cookies.set(settings.SESSION_COOKIE_NAME, session_of(user))
+        self.clients.append(client)
+        return client
+
+    def sign_in(self, email: str, password: str = PASSWORD) -> httpx.Client:
+        """Signs in as people do: fetches the form, posts it with its token."""
+        client = httpx.Client(base_url=self.base_url, timeout=60, trust_env=False)
+        self.clients.append(client)
+        client.get("/sign-in").raise_for_status()
+        token = client.cookies[settings.CSRF_COOKIE_NAME]
+        form = {"username": email, "password": password, "csrfmiddlewaretoken": token}
+        answer = client.post("/sign-in", data=form, headers={"Origin": self.base_url})
+        assert answer.status_code == 302, f"Signing in as {email} gave {answer.status_code}."
+        client.headers.update(
+            {
+                "X-CSRFToken": client.cookies[settings.CSRF_COOKIE_NAME],
+                "Origin": self.base_url,
+            }
+        )
+        return client
+
+
+@contextmanager
+def running_site(environment: Mapping[str, str], *, log: Path) -> Iterator[Site]:
+    """Starts a site, waits until it can serve, and stops it. Raises AssertionError with the end of
+    its log when it does not come up."""
+    port = free_port()
+    defaults = {"WEB_WORKERS": "2", "WEB_THREADS": "64", "DATABASE_POOL_SIZE": "8"}
+    variables = {**defaults, **environment, "PORT": str(port)}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            serve(variables), cwd=ROOT, env=_environment(variables), stdout=output, stderr=output,
+            start_new_session=True,
+        )  # fmt: skip
+    site = Site(f"http://127.0.0.1:{port}", process, log)
+    try:
+        _wait_until_ready(site)
+        yield site
+    finally:
+        for client in site.clients:
+            client.close()
+        stop(process)
+
+
+def serve(variables: Mapping[str, str]) -> list[str]:
+    """The command line of the web server."""
+    return [
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws",
+        "--host", "127.0.0.1", "--port", variables["PORT"], "--no-access-log",
+        "--workers", variables["WEB_WORKERS"], "--blocking-threads", variables["WEB_THREADS"],
+        "--respawn-failed-workers", "--respawn-interval", "0.1",
+        "config.wsgi:application",
+    ]  # fmt: skip
+
+
+def database_url() -> str:
+    """The test's own database, for other processes."""
+    connection.ensure_connection()
+    info = connection.connection.info
+    account = quote(info.user, safe="")
+    if info.password:
+        account += ":" + quote(info.password, safe="")
+    where = urlencode({"host": info.host, "port": info.port})
+    return f"postgresql://{account}@/{quote(info.dbname, safe='')}?{where}"
+
+
+def _environment(variables: Mapping[str, str]) -> dict[str, str]:
+    own = {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": database_url()}
+    return {**os.environ, **own, **variables}
+
+
+def _wait_until_ready(site: Site) -> None:
+    deadline = time.monotonic() + READY_WITHIN
+    while time.monotonic() < deadline and site.process.poll() is None:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{site.base_url}/readyz", trust_env=False).status_code != 503:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"The site did not come up:\n{site.log.read_text()[-4000:]}")
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process that leads its own group, and whoever is left in that group."""
+    process.send_signal(signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(15)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def children_of(parent: int) -> list[int]:
+    """The process ids of a process's children, from `ps` (Linux and macOS)."""
+    table = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid=,stat="], check=True, capture_output=True, text=True
+    ).stdout
+    rows = [line.split() for line in table.splitlines()]
+    return sorted(int(pid) for pid, ppid, state in rows if int(ppid) == parent and state[0] != "Z")
+
+
+def session_of(user: User) -> str:
+    """The key of a new session in which `user` is signed in."""
+    store = import_module(settings.SESSION_ENGINE).SessionStore()
+    store[SESSION_KEY] = str(user.pk)
+    store[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    store[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    store.save()
+    return str(store.session_key)

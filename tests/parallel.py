@@ -1,0 +1,57 @@
+"""Real parallelism for tests: threads, each with its own connection, that start together."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Barrier
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+
+@contextmanager
+def own_connection() -> Iterator[BaseDatabaseWrapper]:
+    """Gives this thread a connection outside the pool, so that the pool bounds nothing here."""
+    own = connections["default"].copy()
+    own.settings_dict["OPTIONS"].pop("pool", None)
+    own.inc_thread_sharing()
+    connections["default"] = own
+    try:
+        yield own
+    finally:
+        own.close()
+        del connections["default"]
+
+
+def in_parallel[T](
+    times: int, function: Callable[[int], T], *, catch: type[Exception] | tuple[()] = ()
+) -> list[T | Exception]:
+    """Calls `function(0)` to `function(times - 1)` at once, each in a thread with a connection of
+    its own. Answers come in that order; exceptions of type `catch` are answers, others are
+    raised."""
+    start = Barrier(times)
+
+    def run(number: int) -> T | Exception:
+        with own_connection() as connection:
+            _meet(connection, start)
+            try:
+                return function(number)
+            except catch as error:
+                return error
+
+    with ThreadPoolExecutor(times) as threads:
+        return list(threads.map(run, range(times)))
+
+
+def _meet(connection: BaseDatabaseWrapper, start: Barrier) -> None:
+    try:
+        connection.ensure_connection()
+    except Exception:
+        start.abort()  # Nobody waits for a thread that will not come.
+        raise
+    start.wait(60)
+
+
+def count_of[T](answers: list[T | Exception], kind: type) -> int:
+    """How many of the answers are of this type."""
+    return sum(isinstance(answer, kind) for answer in answers)
