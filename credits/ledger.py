@@ -27,9 +27,8 @@ type Details = dict[str, Any]
 
 
 def _call(function: str, *arguments: object) -> tuple[Any, ...]:
-    placeholders = ", ".join(["%s"] * len(arguments))
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT * FROM {function}({placeholders})", arguments)
+        cursor.callproc(function, arguments)
         row: tuple[Any, ...] = cursor.fetchone()
     return row
 

