@@ -1,7 +1,19 @@
 """What every page shows."""
 
+from functools import partial
+
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from credits.meter import Meter, get_meter
+from credits.models import User
 
 
 def meter(request: HttpRequest) -> dict[str, object]:
-    return {}
+    """The meter of whoever is signed in; nothing is asked of the database until it is shown."""
+    return {"meter": SimpleLazyObject(partial(_meter_of, request))}
+
+
+def _meter_of(request: HttpRequest) -> Meter | None:
+    user = getattr(request, "user", None)
+    return get_meter(user_id=user.pk) if isinstance(user, User) else None

@@ -1,0 +1,40 @@
+"""For operators and balancers: is this process alive, and can it serve?"""
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+
+@login_not_required
+@never_cache
+@require_safe
+def healthz(_request: HttpRequest) -> HttpResponse:
+    """200 as long as the process answers."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@login_not_required
+@never_cache
+@require_safe
+def readyz(_request: HttpRequest) -> HttpResponse:
+    """200 when the database can be reached and has every migration, else 503."""
+    try:
+        missing = _missing_migrations()
+    except DatabaseError:
+        return _unready("The database does not answer.")
+    if missing:
+        return _unready(f"{missing} migrations are not applied.")
+    return HttpResponse("ready\n", content_type="text/plain")
+
+
+def _missing_migrations() -> int:
+    executor = MigrationExecutor(connection)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def _unready(why: str) -> HttpResponse:
+    headers = {"Retry-After": "2"}
+    return HttpResponse(f"{why}\n", status=503, content_type="text/plain", headers=headers)
