@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from credits.features import FEATURES
 from credits.http import AuthenticatedHttpRequest
-from credits.meter import get_meter
+from credits.meter import get_meter, still_shows
 from credits.models import Plan
 from credits.pricing import get_feature_costs
 
@@ -26,12 +26,11 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 def balance(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The meter: 204 while it shows what it showed before."""
+    if still_shows(request, request.GET.get("v", "")):
+        return HttpResponse(status=204)
     if not request.user.is_authenticated:
         return render(request, "base.html#meter", {"meter": None}, status=401)
-    meter = get_meter(user_id=request.user.pk)
-    if request.GET.get("v") == meter.version:
-        return HttpResponse(status=204)
-    return render(request, "base.html#meter", {"meter": meter})
+    return render(request, "base.html#meter", {"meter": get_meter(user_id=request.user.pk)})
 
 
 @never_cache
