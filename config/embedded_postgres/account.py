@@ -1,0 +1,66 @@
+"""As whom the server runs."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .home import SET_DATABASE_URL, SetupError
+
+YES, NO, CANNOT_BECOME = range(3)
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user and group to become; None stands for staying who we are."""
+
+    user: int | None
+    group: int | None
+
+    @classmethod
+    def ourselves(cls) -> "Account":
+        return cls(None, None)
+
+    @property
+    def uid(self) -> int:
+        return os.geteuid() if self.user is None else self.user
+
+    @property
+    def extra_groups(self) -> list[int] | None:
+        """Further groups for `subprocess`: none for another account, unchanged for ourselves."""
+        return None if self.user is None else []
+
+    def own(self, directory: Path) -> None:
+        """Makes the directory, with mode 0700, and gives it to the account."""
+        directory.mkdir(mode=0o700, exist_ok=True)
+        if self.user is not None and self.group is not None:
+            # Never through a link that somebody planted.
+            os.chown(directory, self.user, self.group, follow_symlinks=False)
+
+    def can(self, check: Callable[[], bool]) -> bool:
+        """Whether `check` holds for the account, asked in a child that has become it."""
+        if self.user is None or self.group is None:
+            return check()
+        child = os.fork()
+        if child == 0:
+            _answer(check, self.user, self.group)
+        answer = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if answer == CANNOT_BECOME:
+            raise SetupError(
+                f"PostgreSQL does not run as root, and this root cannot become uid {self.user}. "
+                f"Run Tally as an ordinary user, or {SET_DATABASE_URL}."
+            )
+        return answer == YES
+
+
+def _answer(check: Callable[[], bool], user: int, group: int) -> None:
+    """Ends the process with the answer; nothing of the parent's may run in the child."""
+    answer = CANNOT_BECOME
+    try:
+        os.setgroups([])
+        os.setgid(group)
+        os.setuid(user)
+        answer = NO
+        answer = YES if check() else NO
+    finally:
+        os._exit(answer)

