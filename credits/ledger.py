@@ -25,6 +25,16 @@ from credits.pricing import get_feature_cost
 
 type Details = dict[str, Any]
 
+#: The largest amount of one operation, in credits: a balance cannot overflow by adding these up.
+MAX_AMOUNT = 10**12
+#: The largest quantity of one charge, and the largest price factor of a model.
+MAX_QUANTITY = MAX_MULTIPLIER = 1000
+
+
+def _check(what: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise LedgerError(f"{what} must be from {low} to {high}, not {value}.")
+
 
 def _call(function: str, *arguments: object) -> tuple[Any, ...]:
     with connection.cursor() as cursor:
@@ -51,12 +61,14 @@ def get_balance(*, user_id: int) -> Balance:
     return Balance(*_call("credits_balance", user_id))
 
 
-def validate_credits_for_feature(*, user_id: int, feature: str, quantity: int = 1) -> Balance:
+def validate_credits_for_feature(
+    *, user_id: int, feature: str, quantity: int = 1, multiplier: int = 1
+) -> Balance:
     """Raises InsufficientCredits when the balance does not cover the feature at today's price.
     A courtesy for early answers: the deduction itself decides.
     """
     balance = get_balance(user_id=user_id)
-    required = get_feature_cost(feature) * quantity
+    required = get_feature_cost(feature) * quantity * multiplier
     if balance.remaining < required:
         raise InsufficientCredits(required=required, available=balance.remaining)
     return balance
@@ -94,8 +106,11 @@ def deduct_credits_for_feature(
     (HOLD_LEASE_SECONDS unless given) runs out and it is refunded. `multiplier` is the model's price
     factor; `max_unit_cost` what the user was shown.
 
-    Raises InsufficientCredits, PriceChanged, IdempotencyConflict, UnknownFeature.
+    Raises InsufficientCredits, PriceChanged, IdempotencyConflict, UnknownFeature, LedgerError on a
+    quantity or multiplier out of bounds.
     """
+    _check("The quantity", quantity, 1, MAX_QUANTITY)
+    _check("The multiplier", multiplier, 0, MAX_MULTIPLIER)
     lease = timedelta(seconds=lease_seconds or settings.HOLD_LEASE_SECONDS) if hold else None
     outcome, charge_id, price, total, available, held = _call(
         "credits_deduct",
@@ -122,7 +137,8 @@ def deduct_credits_for_feature(
 
 
 class Ending(NamedTuple):
-    """How a hold ended: `settled`, `refunded`, or `ended` when somebody else had ended it."""
+    """How a hold ended: `settled`, `refunded`, or `ended` when it had ended before. `refunded` is
+    what has been returned of the charge, in credits."""
 
     outcome: str
     refund_id: int | None
@@ -167,8 +183,8 @@ def refund_charge(
 
     Raises ChargeHeld, RefundTooLarge, NotACharge, IdempotencyConflict.
     """
-    if amount is not None and amount < 1:
-        raise LedgerError("A refund is at least 1 credit.")
+    if amount is not None:
+        _check("A refund", amount, 1, MAX_AMOUNT)
     outcome, refund_id, refunded, available = _call(
         "credits_refund", charge_id, amount, reason, idempotency_key, json.dumps(details or {})
     )
@@ -216,8 +232,7 @@ def grant_credits(
 
     Raises IdempotencyConflict when the key stands for another user, source or amount.
     """
-    if amount < 1:
-        raise LedgerError("A grant is at least 1 credit.")
+    _check("A grant", amount, 1, MAX_AMOUNT)
     outcome, grant_id, usage_id, available = _call(
         "credits_grant",
         user_id,
@@ -255,11 +270,12 @@ def adjust_credits(
 ) -> Adjustment:
     """Adds `delta` credits (negative takes away) or sets the balance to `target`.
 
-    Raises InsufficientCredits below 0, IdempotencyConflict, LedgerError on a missing reason or
-    when not exactly one of `delta` and `target` is given.
+    Raises InsufficientCredits below 0, IdempotencyConflict, LedgerError on a missing reason, an
+    amount out of bounds, or when not exactly one of `delta` and `target` is given.
     """
     if (delta is None) == (target is None) or not reason.strip():
         raise LedgerError("An adjustment has a reason and either a delta or a target.")
+    _check("An adjustment", delta or target or 0, -MAX_AMOUNT, MAX_AMOUNT)
     outcome, usage_id, change, available = _call(
         "credits_adjust",
         user_id,

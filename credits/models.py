@@ -125,7 +125,7 @@ class CreditGrant(models.Model):
     #: Set when the expiry has been posted, also for grants that were spent by then.
     expired = models.BooleanField(default=False)
     #: Names what the grant is for, so that it is granted once however often it is asked for.
-    key = models.CharField(max_length=255, unique=True)
+    key = models.CharField(max_length=300, unique=True)
     #: The expired grant whose refunded credits this one carries on.
     replaces = models.ForeignKey("self", models.PROTECT, null=True, blank=True)
     details = models.JSONField(default=dict, blank=True)
@@ -137,6 +137,10 @@ class CreditGrant(models.Model):
             models.CheckConstraint(
                 condition=Q(remaining__gte=0, remaining__lte=F("amount")),
                 name="i5_grant_remaining_within_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(expired=False) | Q(remaining=0, expires_at__isnull=False),
+                name="i5_expired_grant_is_empty",
             ),
         ]
         indexes = [
@@ -169,6 +173,8 @@ class UsageHistory(models.Model):
     )
     idempotency_key = models.CharField(max_length=255, null=True)
     request_fingerprint = models.CharField(max_length=64, null=True)
+    #: A charge with a lease opens a hold; the hold's own lease may be longer by now.
+    lease_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -187,25 +193,28 @@ class UsageHistory(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(
-                    Q(refund_of__isnull=True, grant__isnull=True, unit_cost__gte=0)
-                    & Q(quantity__gte=1, credits_used=F("unit_cost") * F("quantity")),
-                    operation_type__in=CHARGE_TYPES,
+                    Q(refund_of__isnull=True, grant__isnull=True, operation_type__in=CHARGE_TYPES),
+                    # A CHECK lets NULL pass, so that both are asked for by name.
+                    Q(unit_cost__isnull=False, unit_cost__gte=0),
+                    Q(quantity__isnull=False, quantity__gte=1),
+                    credits_used=F("unit_cost") * F("quantity"),
                 )
-                | Q(
-                    Q(refund_of__isnull=False, grant__isnull=True, unit_cost__isnull=True),
-                    operation_type__in=CHARGE_TYPES,
-                    credits_used__lt=0,
-                )
-                | Q(
-                    Q(refund_of__isnull=True, grant__isnull=False, unit_cost__isnull=True),
-                    Q(operation_type=OperationType.GRANT, credits_used__lt=0)
-                    | Q(operation_type=OperationType.EXPIRY, credits_used__gt=0)
-                    | Q(operation_type=OperationType.ADJUSTMENT, credits_used__lt=0),
-                )
-                | Q(
-                    Q(refund_of__isnull=True, grant__isnull=True, unit_cost__isnull=True),
-                    operation_type=OperationType.ADJUSTMENT,
-                    credits_used__gt=0,
+                | Q(unit_cost__isnull=True, quantity__isnull=True, lease_until__isnull=True)
+                & (
+                    Q(
+                        Q(refund_of__isnull=False, grant__isnull=True, credits_used__lt=0),
+                        operation_type__in=CHARGE_TYPES,
+                    )
+                    | Q(
+                        Q(refund_of__isnull=True, grant__isnull=False),
+                        Q(operation_type=OperationType.GRANT, credits_used__lt=0)
+                        | Q(operation_type=OperationType.EXPIRY, credits_used__gt=0)
+                        | Q(operation_type=OperationType.ADJUSTMENT, credits_used__lt=0),
+                    )
+                    | Q(
+                        Q(refund_of__isnull=True, grant__isnull=True, credits_used__gt=0),
+                        operation_type=OperationType.ADJUSTMENT,
+                    )
                 ),
                 name="usage_row_shape",
             ),
@@ -231,9 +240,7 @@ class GrantAllocation(models.Model):
     amount = models.BigIntegerField()
 
     class Meta:
-        constraints = [
-            models.CheckConstraint(condition=~Q(amount=0), name="allocation_not_zero")
-        ]
+        constraints = [models.CheckConstraint(condition=~Q(amount=0), name="allocation_not_zero")]
 
     def __str__(self) -> str:
         return f"{self.amount} of grant {self.grant_id}"
@@ -255,3 +262,29 @@ class Hold(models.Model):
 
     def __str__(self) -> str:
         return f"hold of charge {self.charge_id}"
+
+
+class SettingsChange(models.Model):
+    """One change of a price or a plan: who, when, from, to. Append-only; prices are numbers, plans
+    objects, and null is what was not there (before) or is not any more (after)."""
+
+    class Subject(models.TextChoices):
+        PRICE = "price", "Price"
+        PLAN = "plan", "Plan"
+
+    #: None when no person decided (an import, a webhook).
+    actor = models.ForeignKey(User, models.PROTECT, null=True, related_name="settings_changes")
+    #: What the actor was called then.
+    actor_name = models.CharField(max_length=254, blank=True)
+    subject = models.CharField(max_length=10, choices=Subject)
+    #: The feature's key, or the Clerk id the plan had before.
+    name = models.CharField(max_length=64)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["subject", "name", "-id"], name="change_of_subject")]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.before} → {self.after}"

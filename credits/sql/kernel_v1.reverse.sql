@@ -5,7 +5,8 @@ DROP FUNCTION credits_refund(bigint, bigint, text, text, jsonb);
 DROP FUNCTION credits_deduct(
     bigint, text, text, bigint, integer, integer, bigint, text, text, interval, jsonb
 );
-DROP FUNCTION credits_expire_due(integer), credits_sweep(integer), credits_sweep_user(bigint);
+DROP FUNCTION credits_expire_due(integer), credits_sweep(integer);
+DROP FUNCTION credits_sweep_user(bigint, timestamptz);
 DROP FUNCTION credits_end_hold(bigint, integer, text, jsonb);
-DROP FUNCTION credits_insert_refund(credits_usagehistory, bigint, text, text, jsonb);
-DROP FUNCTION credits_expire(bigint), credits_lock(bigint);
+DROP FUNCTION credits_insert_refund(credits_usagehistory, bigint, bigint, text, text, jsonb);
+DROP FUNCTION credits_expire(bigint, bigint, timestamptz), credits_lock(bigint);

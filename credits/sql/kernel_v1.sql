@@ -20,13 +20,13 @@ BEGIN
     RETURN available;
 END $$;
 
--- Posts the expiry of every due grant of one user, whose balance the caller has locked.
-CREATE FUNCTION credits_expire(owner bigint) RETURNS integer LANGUAGE plpgsql
+-- Posts the expiry of every grant of one user that is due at the moment. The caller has locked the
+-- balance, which is `available`; what is left of it comes back.
+CREATE FUNCTION credits_expire(owner bigint, available bigint, moment timestamptz) RETURNS bigint
+LANGUAGE plpgsql
 AS $$
 DECLARE
     due credits_creditgrant;
-    moment timestamptz := credits_now();
-    posted integer := 0;
 BEGIN
     FOR due IN
         SELECT * FROM credits_creditgrant
@@ -34,41 +34,43 @@ BEGIN
         ORDER BY id
     LOOP
         IF due.remaining > 0 THEN
+            available := available - due.remaining;
             INSERT INTO credits_usagehistory
                 (user_id, operation_type, credits_used, balance_after, details, grant_id, created_at)
-            VALUES (owner, 'EXPIRY', due.remaining, 0, jsonb_build_object('source', due.source),
-                due.id, credits_now());
-            posted := posted + 1;
+            VALUES (owner, 'EXPIRY', due.remaining, available,
+                jsonb_build_object('source', due.source), due.id, moment);
         END IF;
         UPDATE credits_creditgrant SET expired = true WHERE id = due.id;
     END LOOP;
-    RETURN posted;
+    RETURN available;
 END $$;
 
-CREATE FUNCTION credits_insert_refund(charge credits_usagehistory, amount bigint, reason text,
-    refund_key text, extra jsonb) RETURNS bigint LANGUAGE sql
+CREATE FUNCTION credits_insert_refund(charge credits_usagehistory, amount bigint, new_balance bigint,
+    reason text, refund_key text, extra jsonb) RETURNS bigint LANGUAGE sql
 AS $$
     INSERT INTO credits_usagehistory
         (user_id, operation_type, credits_used, balance_after, details, refund_of_id,
          idempotency_key, created_at)
-    VALUES (charge.user_id, charge.operation_type, -amount, 0,
+    VALUES (charge.user_id, charge.operation_type, -amount, new_balance,
         extra || jsonb_build_object('refund', true, 'reason', reason),
         charge.id, refund_key, credits_now())
     RETURNING id
 $$;
 
 -- Ends a hold (I6): the charge stands for `delivered` units, the rest is refunded. Whoever deletes
--- the row decides; everyone after that gets `ended` and changes nothing.
+-- the row decides; everyone after that gets `ended` and what was refunded, and changes nothing.
 CREATE FUNCTION credits_end_hold(charge_id bigint, delivered integer, reason text, extra jsonb,
     OUT outcome text, OUT refund_id bigint, OUT refunded bigint) LANGUAGE plpgsql
 AS $$
 DECLARE
     charge credits_usagehistory;
 BEGIN
-    refunded := 0;
+    PERFORM set_config('credits.ending', credits_end_hold.charge_id::text, true);
     DELETE FROM credits_hold h WHERE h.charge_id = credits_end_hold.charge_id;
     IF NOT FOUND THEN
         outcome := 'ended';
+        SELECT coalesce(-sum(credits_used), 0) INTO refunded
+        FROM credits_usagehistory WHERE refund_of_id = credits_end_hold.charge_id;
         RETURN;
     END IF;
     SELECT * INTO charge FROM credits_usagehistory WHERE id = credits_end_hold.charge_id;
@@ -76,17 +78,18 @@ BEGIN
         * (charge.quantity - least(coalesce(delivered, charge.quantity), charge.quantity));
     outcome := CASE WHEN coalesce(delivered, 1) > 0 THEN 'settled' ELSE 'refunded' END;
     IF refunded > 0 THEN
-        refund_id := credits_insert_refund(charge, refunded, reason, NULL, extra);
+        -- The lock comes before the row takes its id: ids follow the order of the balances.
+        refund_id := credits_insert_refund(
+            charge, refunded, credits_lock(charge.user_id) + refunded, reason, NULL, extra);
     END IF;
 END $$;
 
 -- Ends one user's holds whose lease ran out; the caller has locked the balance, so a hold that a
--- sweeper is ending at this moment is left to it.
-CREATE FUNCTION credits_sweep_user(owner bigint) RETURNS void LANGUAGE plpgsql
+-- sweeper is ending at this moment is left to it. The balance comes back.
+CREATE FUNCTION credits_sweep_user(owner bigint, moment timestamptz) RETURNS bigint LANGUAGE plpgsql
 AS $$
 DECLARE
     stale bigint;
-    moment timestamptz := credits_now();
 BEGIN
     FOR stale IN
         SELECT h.charge_id FROM credits_hold h
@@ -94,9 +97,11 @@ BEGIN
     LOOP
         PERFORM credits_end_hold(stale, 0, 'lease_expired', '{}');
     END LOOP;
+    RETURN credits_lock(owner);
 END $$;
 
--- Ends everyone's holds whose lease ran out, with a full refund, in the order of the users.
+-- Ends everyone's holds whose lease ran out, with a full refund, in the order of the users. One that
+-- cannot be ended keeps nobody else's waiting; check_ledger names it.
 CREATE FUNCTION credits_sweep(at_most integer) RETURNS integer LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -108,13 +113,17 @@ BEGIN
         SELECT h.charge_id FROM credits_hold h WHERE h.lease_until <= moment
         ORDER BY h.user_id, h.charge_id LIMIT at_most FOR UPDATE SKIP LOCKED
     LOOP
-        PERFORM credits_end_hold(stale, 0, 'lease_expired', '{}');
-        ended := ended + 1;
+        BEGIN
+            PERFORM credits_end_hold(stale, 0, 'lease_expired', '{}');
+            ended := ended + 1;
+        EXCEPTION WHEN OTHERS THEN
+            RAISE WARNING 'the hold of charge % could not be ended: %', stale, SQLERRM;
+        END;
     END LOOP;
     RETURN ended;
 END $$;
 
--- Posts due expiries of at most so many users, in the order of their ids.
+-- Posts due expiries of at most so many users, in the order of their ids; a user's fault is his own.
 CREATE FUNCTION credits_expire_due(at_most integer) RETURNS integer LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -126,9 +135,12 @@ BEGIN
         SELECT DISTINCT user_id FROM credits_creditgrant
         WHERE NOT expired AND expires_at <= moment ORDER BY user_id LIMIT at_most
     LOOP
-        PERFORM credits_lock(owner);
-        PERFORM credits_expire(owner);
-        users := users + 1;
+        BEGIN
+            PERFORM credits_expire(owner, credits_lock(owner), moment);
+            users := users + 1;
+        EXCEPTION WHEN OTHERS THEN
+            RAISE WARNING 'credits of user % could not expire: %', owner, SQLERRM;
+        END;
     END LOOP;
     RETURN users;
 END $$;
@@ -153,6 +165,7 @@ BEGIN
         WHERE user_id = owner AND idempotency_key = request_key;
         IF FOUND THEN
             outcome := CASE WHEN earlier.request_fingerprint IS NOT DISTINCT FROM fingerprint
+                AND earlier.operation_type = operation AND earlier.quantity = units
                 THEN 'replayed' ELSE 'key_conflict' END;
             charge_id := earlier.id;
             price := earlier.unit_cost;
@@ -162,10 +175,9 @@ BEGIN
         END IF;
     END IF;
     IF EXISTS (SELECT FROM credits_hold h WHERE h.user_id = owner AND h.lease_until <= moment) THEN
-        PERFORM credits_sweep_user(owner);
+        available := credits_sweep_user(owner, moment);
     END IF;
-    PERFORM credits_expire(owner);
-    SELECT credits_remaining INTO available FROM credits_creditbalance WHERE user_id = owner;
+    available := credits_expire(owner, available, moment);
     SELECT (feature_costs ->> feature)::numeric::bigint INTO price
     FROM credits_adminsettings WHERE id = 1 AND feature_costs ? feature;
     price := coalesce(price, default_cost) * multiplier;
@@ -176,17 +188,14 @@ BEGIN
         outcome := 'insufficient';
     ELSE
         outcome := 'charged';
+        available := available - total;
         INSERT INTO credits_usagehistory
             (user_id, operation_type, credits_used, balance_after, unit_cost, quantity, details,
-             idempotency_key, request_fingerprint, created_at)
-        VALUES (owner, operation, total, 0, price, units,
+             idempotency_key, request_fingerprint, lease_until, created_at)
+        VALUES (owner, operation, total, available, price, units,
             extra || jsonb_build_object('feature', feature), request_key, fingerprint,
-            credits_now())
-        RETURNING id, balance_after INTO charge_id, available;
-        IF held THEN
-            INSERT INTO credits_hold (charge_id, user_id, lease_until, created_at)
-            VALUES (charge_id, owner, credits_now() + lease, credits_now());
-        END IF;
+            moment + lease, moment)
+        RETURNING id INTO charge_id;
     END IF;
 END $$;
 
@@ -199,6 +208,7 @@ AS $$
 DECLARE
     charge credits_usagehistory;
     earlier credits_usagehistory;
+    balance bigint;
 BEGIN
     refunded := 0;
     SELECT * INTO charge FROM credits_usagehistory WHERE id = credits_refund.charge_id;
@@ -206,7 +216,7 @@ BEGIN
         outcome := 'not_a_charge';
         RETURN;
     END IF;
-    PERFORM credits_lock(charge.user_id);
+    balance := credits_lock(charge.user_id);
     SELECT * INTO earlier FROM credits_usagehistory
     WHERE user_id = charge.user_id AND idempotency_key = refund_key;
     IF FOUND THEN
@@ -226,7 +236,8 @@ BEGIN
         outcome := 'too_much';
     ELSE
         refunded := coalesce(amount, available);
-        refund_id := credits_insert_refund(charge, refunded, reason, refund_key, extra);
+        refund_id := credits_insert_refund(
+            charge, refunded, balance + refunded, reason, refund_key, extra);
         outcome := 'refunded';
     END IF;
 END $$;
@@ -254,11 +265,12 @@ BEGIN
             AND earlier.source = grant_source THEN 'replayed' ELSE 'key_conflict' END;
         RETURN;
     END IF;
+    available := available + credits;
     INSERT INTO credits_usagehistory
         (user_id, operation_type, credits_used, balance_after, details, grant_id, created_at)
-    VALUES (owner, operation, -credits, 0, extra || jsonb_build_object('source', grant_source),
-        new_grant_id, credits_now())
-    RETURNING id, balance_after INTO usage_id, available;
+    VALUES (owner, operation, -credits, available,
+        extra || jsonb_build_object('source', grant_source), new_grant_id, credits_now())
+    RETURNING id INTO usage_id;
     outcome := 'granted';
 END $$;
 
@@ -271,6 +283,7 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     earlier credits_usagehistory;
+    moment timestamptz;
     filled bigint;
 BEGIN
     available := credits_lock(owner);
@@ -280,11 +293,11 @@ BEGIN
         usage_id := earlier.id;
         change := -earlier.credits_used;
         outcome := CASE WHEN earlier.request_fingerprint IS NOT DISTINCT FROM fingerprint
-            THEN 'replayed' ELSE 'key_conflict' END;
+            AND earlier.operation_type = 'ADJUSTMENT' THEN 'replayed' ELSE 'key_conflict' END;
         RETURN;
     END IF;
-    PERFORM credits_expire(owner);
-    SELECT credits_remaining INTO available FROM credits_creditbalance WHERE user_id = owner;
+    moment := credits_now();
+    available := credits_expire(owner, available, moment);
     change := coalesce(delta, target - available);
     IF change = 0 THEN
         outcome := 'unchanged';
@@ -296,15 +309,16 @@ BEGIN
         INSERT INTO credits_creditgrant
             (user_id, source, amount, remaining, priority, expired, key, details, created_at)
         VALUES (owner, 'adjustment', change, 0, 100, false,
-            format('adjustment:%s:%s', owner, request_key), '{}', credits_now())
+            format('adjustment:%s:%s', owner, request_key), '{}', moment)
         RETURNING id INTO filled;
     END IF;
+    available := available + change;
     INSERT INTO credits_usagehistory
         (user_id, operation_type, credits_used, balance_after, details, grant_id, idempotency_key,
          request_fingerprint, created_at)
-    VALUES (owner, 'ADJUSTMENT', -change, 0, extra, filled, request_key, fingerprint,
-        credits_now())
-    RETURNING id, balance_after INTO usage_id, available;
+    VALUES (owner, 'ADJUSTMENT', -change, available, extra, filled, request_key, fingerprint,
+        moment)
+    RETURNING id INTO usage_id;
     outcome := 'adjusted';
 END $$;
 
@@ -320,8 +334,7 @@ BEGIN
         SELECT FROM credits_creditgrant g
         WHERE g.user_id = owner AND NOT g.expired AND g.expires_at <= moment
     ) THEN
-        PERFORM credits_lock(owner);
-        PERFORM credits_expire(owner);
+        PERFORM credits_expire(owner, credits_lock(owner), credits_now());
     END IF;
     SELECT b.credits_remaining, format('%s.%s', b.last_usage_id, h.open), h.credits,
         g.granted, g.soonest, g.soonest_amount

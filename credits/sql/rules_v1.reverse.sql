@@ -1,10 +1,10 @@
-DROP TRIGGER i2_post_to_balance ON credits_usagehistory;
-DROP TRIGGER i5_post_to_grants ON credits_usagehistory;
-DROP FUNCTION credits_post_to_balance(), credits_post_to_grants();
-DROP FUNCTION credits_return(bigint, bigint, bigint), credits_burn(bigint, bigint, bigint);
+DROP TRIGGER i2_post_row ON credits_usagehistory;
+DROP FUNCTION credits_post(), credits_check_grant_row(credits_usagehistory);
+DROP FUNCTION credits_return(bigint, bigint, bigint);
+DROP FUNCTION credits_burn(bigint, bigint, bigint, timestamptz);
 DROP FUNCTION credits_successor(bigint, credits_creditgrant, bigint);
 DROP FUNCTION credits_move(bigint, bigint, bigint), credits_check_refund(credits_usagehistory);
-DROP FUNCTION credits_refuse(), credits_check_hold() CASCADE;
+DROP FUNCTION credits_refuse(), credits_check_grant() CASCADE;
 ALTER TABLE credits_adminsettings DROP CONSTRAINT feature_costs_valid;
 DROP FUNCTION credits_feature_costs_valid(jsonb), credits_now();
 ALTER TABLE credits_creditbalance RESET (fillfactor);

@@ -1,5 +1,5 @@
 -- The rules of the ledger, kept by PostgreSQL itself. A row inserted into credits_usagehistory IS
--- the movement: the triggers here post it to the balance and to the grants, in the same
+-- the movement: a trigger posts it to the balance, to the grants and to the holds, in the same
 -- statement, and every other way to change those is refused. Error messages begin with the
 -- invariant's number; docs/ledger.md explains each.
 
@@ -27,7 +27,7 @@ ALTER TABLE credits_adminsettings
     ADD CONSTRAINT feature_costs_valid CHECK (credits_feature_costs_valid(feature_costs));
 
 
--- I1, I2, I4, I6: posting a row to the balance -------------------------------------------------
+-- I4, I6: refunds -----------------------------------------------------------------------------
 
 CREATE FUNCTION credits_check_refund(refund credits_usagehistory) RETURNS void LANGUAGE plpgsql
 AS $$
@@ -45,39 +45,14 @@ BEGIN
         RAISE EXCEPTION 'I6: charge % is held; its hold ends first', charge.id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'i6_hold_ends_before_refund';
     END IF;
-    SELECT coalesce(-sum(credits_used), 0) INTO returned
+    SELECT -sum(credits_used) INTO returned
     FROM credits_usagehistory WHERE refund_of_id = charge.id;
-    IF returned - refund.credits_used > charge.credits_used THEN
-        RAISE EXCEPTION 'I4: charge % took % credits and % were returned already',
+    IF returned > charge.credits_used THEN
+        RAISE EXCEPTION 'I4: charge % took % credits and % would be returned of it',
             charge.id, charge.credits_used, returned
             USING ERRCODE = 'check_violation', CONSTRAINT = 'i4_refunds_within_charge';
     END IF;
 END $$;
-
-CREATE FUNCTION credits_post_to_balance() RETURNS trigger LANGUAGE plpgsql
-AS $$
-BEGIN
-    INSERT INTO credits_creditbalance AS balance (user_id, credits_remaining, last_usage_id)
-    SELECT NEW.user_id, 0, 0
-    WHERE NOT EXISTS (SELECT FROM credits_creditbalance WHERE user_id = NEW.user_id)
-    ON CONFLICT DO NOTHING;
-    -- The lock on the balance is what makes the sum of a charge's refunds stand still.
-    UPDATE credits_creditbalance
-    SET credits_remaining = credits_remaining - NEW.credits_used, last_usage_id = NEW.id
-    WHERE user_id = NEW.user_id AND last_usage_id < NEW.id
-    RETURNING credits_remaining INTO NEW.balance_after;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'I2: row % would stand before a row already posted', NEW.id
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'i2_rows_in_order';
-    END IF;
-    IF NEW.refund_of_id IS NOT NULL THEN
-        PERFORM credits_check_refund(NEW);
-    END IF;
-    RETURN NEW;
-END $$;
-
-CREATE TRIGGER i2_post_to_balance BEFORE INSERT ON credits_usagehistory
-FOR EACH ROW EXECUTE FUNCTION credits_post_to_balance();
 
 
 -- I5: posting a row to the grants --------------------------------------------------------------
@@ -91,12 +66,13 @@ BEGIN
     UPDATE credits_creditgrant SET remaining = remaining - taken WHERE id = paying_grant;
 END $$;
 
-CREATE FUNCTION credits_burn(row_id bigint, owner bigint, total bigint) RETURNS void
-LANGUAGE plpgsql
+-- What is live is asked of the row's own moment, at which the kernel has posted every expiry: time
+-- that passes inside a statement must not turn a spend that is covered into an error.
+CREATE FUNCTION credits_burn(row_id bigint, owner bigint, total bigint, moment timestamptz)
+RETURNS void LANGUAGE plpgsql
 AS $$
 DECLARE
     live record;
-    moment timestamptz := credits_now();
     owed bigint := total;
     part bigint;
 BEGIN
@@ -125,14 +101,14 @@ RETURNS bigint LANGUAGE sql
 AS $$
     INSERT INTO credits_creditgrant
         (user_id, source, amount, remaining, priority, expires_at, expired, key, replaces_id,
-         details)
+         details, created_at)
     VALUES (expired_grant.user_id, 'refund', amount, 0, expired_grant.priority, NULL, false,
-        format('refund:%s:%s', row_id, expired_grant.id),
-        coalesce(expired_grant.replaces_id, expired_grant.id), '{}')
+        format('refund:%s:%s', row_id, expired_grant.id), expired_grant.id, '{}', credits_now())
     RETURNING id
 $$;
 
--- A refund goes back to the grants that paid, the longest-lived first.
+-- A refund goes back to the grants that paid, the longest-lived first. What earlier refunds of the
+-- charge put into a successor counts as returned to the grant it replaces.
 CREATE FUNCTION credits_return(row_id bigint, charge bigint, total bigint) RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -143,17 +119,21 @@ DECLARE
     part bigint;
 BEGIN
     FOR paid IN
-        SELECT coalesce(g.replaces_id, g.id) AS origin, max(g.id) AS latest, sum(a.amount) AS net
-        FROM credits_grantallocation a
-        JOIN credits_usagehistory u ON u.id = a.usage_id
-        JOIN credits_creditgrant g ON g.id = a.grant_id
-        WHERE u.id = charge OR u.refund_of_id = charge
-        GROUP BY 1 HAVING sum(a.amount) > 0
-        ORDER BY max(g.priority) DESC, max(coalesce(g.expires_at, 'infinity')) DESC, 1 DESC
+        SELECT payer.id, owing.net FROM credits_creditgrant payer JOIN (
+            SELECT coalesce(own.grant_id, g.replaces_id) AS payer_id, sum(a.amount) AS net
+            FROM credits_grantallocation a
+            JOIN credits_usagehistory u ON u.id = a.usage_id
+            JOIN credits_creditgrant g ON g.id = a.grant_id
+            LEFT JOIN credits_grantallocation own
+                ON own.usage_id = charge AND own.grant_id = a.grant_id
+            WHERE u.id = charge OR u.refund_of_id = charge
+            GROUP BY 1 HAVING sum(a.amount) > 0
+        ) owing ON owing.payer_id = payer.id
+        ORDER BY payer.priority DESC, payer.expires_at DESC NULLS FIRST, payer.id DESC
     LOOP
         EXIT WHEN owed = 0;
         part := least(owed, paid.net);
-        SELECT * INTO source FROM credits_creditgrant WHERE id = paid.latest;
+        SELECT * INTO source FROM credits_creditgrant WHERE id = paid.id;
         IF source.expired OR source.expires_at <= credits_now() THEN
             PERFORM credits_move(row_id, credits_successor(row_id, source, part), -part);
         ELSE
@@ -167,27 +147,77 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION credits_post_to_grants() RETURNS trigger LANGUAGE plpgsql
+-- A row that names a grant fills it whole, once (i5_grant_posted_once), or empties it when it is due.
+CREATE FUNCTION credits_check_grant_row(posted credits_usagehistory) RETURNS void LANGUAGE plpgsql
 AS $$
 BEGIN
-    IF NEW.grant_id IS NOT NULL THEN
-        IF NOT EXISTS (
-            SELECT FROM credits_creditgrant WHERE id = NEW.grant_id AND user_id = NEW.user_id
-        ) THEN
-            RAISE EXCEPTION 'I5: grant % is not this user''s', NEW.grant_id
-                USING ERRCODE = 'check_violation', CONSTRAINT = 'i5_grant_of_the_user';
-        END IF;
-        PERFORM credits_move(NEW.id, NEW.grant_id, NEW.credits_used);
-    ELSIF NEW.refund_of_id IS NOT NULL THEN
-        PERFORM credits_return(NEW.id, NEW.refund_of_id, -NEW.credits_used);
-    ELSIF NEW.credits_used > 0 THEN
-        PERFORM credits_burn(NEW.id, NEW.user_id, NEW.credits_used);
+    IF NOT EXISTS (
+        SELECT FROM credits_creditgrant g WHERE g.id = posted.grant_id AND g.user_id = posted.user_id
+        AND CASE posted.operation_type
+            WHEN 'EXPIRY' THEN g.expires_at <= credits_now() AND g.remaining = posted.credits_used
+            ELSE g.amount = -posted.credits_used AND g.source <> 'refund'
+        END
+    ) THEN
+        RAISE EXCEPTION 'I5: row % neither fills grant % of its user whole nor empties it when due',
+            posted.id, posted.grant_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'i5_row_fits_its_grant';
+    END IF;
+END $$;
+
+CREATE FUNCTION credits_check_grant() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM credits_grantallocation WHERE grant_id = NEW.id AND amount = -NEW.amount
+    ) THEN
+        RAISE EXCEPTION 'I5: grant % came without the row that fills it', NEW.id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'i5_grant_comes_with_its_row';
     END IF;
     RETURN NULL;
 END $$;
 
-CREATE TRIGGER i5_post_to_grants AFTER INSERT ON credits_usagehistory
-FOR EACH ROW EXECUTE FUNCTION credits_post_to_grants();
+CREATE CONSTRAINT TRIGGER i5_grant_comes_with_its_row AFTER INSERT ON credits_creditgrant
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION credits_check_grant();
+
+
+-- I1, I2: posting a row ------------------------------------------------------------------------
+
+-- After the insert, not before it: a row that ON CONFLICT DO NOTHING drops must move nothing. The
+-- lock that the UPDATE takes is what makes the sum of a charge's refunds stand still.
+CREATE FUNCTION credits_post() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF NEW.created_at - credits_now() NOT BETWEEN '-1 minute' AND '1 minute' THEN
+        RAISE EXCEPTION 'I2: row % is not dated now but %', NEW.id, NEW.created_at
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'i2_row_dated_now';
+    END IF;
+    UPDATE credits_creditbalance
+    SET credits_remaining = credits_remaining - NEW.credits_used, last_usage_id = NEW.id
+    WHERE user_id = NEW.user_id AND last_usage_id < NEW.id
+        AND credits_remaining - NEW.credits_used = NEW.balance_after;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'I2: row % (balance after it: %) does not follow the last row of user %',
+            NEW.id, NEW.balance_after, NEW.user_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'i2_row_follows_the_last';
+    END IF;
+    IF NEW.grant_id IS NOT NULL THEN
+        PERFORM credits_check_grant_row(NEW);
+        PERFORM credits_move(NEW.id, NEW.grant_id, NEW.credits_used);
+    ELSIF NEW.refund_of_id IS NOT NULL THEN
+        PERFORM credits_check_refund(NEW);
+        PERFORM credits_return(NEW.id, NEW.refund_of_id, -NEW.credits_used);
+    ELSIF NEW.credits_used > 0 THEN
+        PERFORM credits_burn(NEW.id, NEW.user_id, NEW.credits_used, NEW.created_at);
+    END IF;
+    IF NEW.lease_until IS NOT NULL THEN
+        INSERT INTO credits_hold (charge_id, user_id, lease_until, created_at)
+        VALUES (NEW.id, NEW.user_id, NEW.lease_until, NEW.created_at);
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER i2_post_row AFTER INSERT ON credits_usagehistory
+FOR EACH ROW EXECUTE FUNCTION credits_post();
 
 
 -- Refusals -------------------------------------------------------------------------------------
@@ -216,8 +246,8 @@ FOR EACH ROW EXECUTE FUNCTION credits_refuse('I2', 'a balance is never deleted')
 CREATE TRIGGER i5_grant_by_journal_only BEFORE UPDATE ON credits_creditgrant
 FOR EACH ROW WHEN (
     (NEW.remaining <> OLD.remaining AND pg_trigger_depth() < 1)
-    OR (NEW.id, NEW.user_id, NEW.source, NEW.amount, NEW.key)
-        IS DISTINCT FROM (OLD.id, OLD.user_id, OLD.source, OLD.amount, OLD.key)
+    OR (NEW.id, NEW.user_id, NEW.source, NEW.amount, NEW.key, NEW.replaces_id)
+        IS DISTINCT FROM (OLD.id, OLD.user_id, OLD.source, OLD.amount, OLD.key, OLD.replaces_id)
 ) EXECUTE FUNCTION credits_refuse('I5', 'a grant is spent and filled by the journal only');
 
 CREATE TRIGGER i5_grant_starts_empty BEFORE INSERT ON credits_creditgrant
@@ -234,22 +264,13 @@ EXECUTE FUNCTION credits_refuse('I5', 'allocations are written by the journal on
 CREATE TRIGGER i5_allocation_append_only BEFORE UPDATE OR DELETE ON credits_grantallocation
 FOR EACH ROW EXECUTE FUNCTION credits_refuse('I5', 'allocations are append-only');
 
-CREATE FUNCTION credits_check_hold() RETURNS trigger LANGUAGE plpgsql
-AS $$
-BEGIN
-    IF NOT EXISTS (
-        SELECT FROM credits_creditbalance b JOIN credits_usagehistory u ON u.id = b.last_usage_id
-        WHERE b.user_id = NEW.user_id AND u.id = NEW.charge_id AND u.unit_cost IS NOT NULL
-    ) THEN
-        RAISE EXCEPTION 'I6: a hold opens together with its charge, not later (charge %)',
-            NEW.charge_id
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'i6_hold_opens_with_its_charge';
-    END IF;
-    RETURN NEW;
-END $$;
-
 CREATE TRIGGER i6_hold_opens_with_its_charge BEFORE INSERT ON credits_hold
-FOR EACH ROW EXECUTE FUNCTION credits_check_hold();
+FOR EACH ROW WHEN (pg_trigger_depth() < 1)
+EXECUTE FUNCTION credits_refuse('I6', 'a hold is opened by its charge, not later');
+
+CREATE TRIGGER i6_hold_ends_by_name BEFORE DELETE ON credits_hold
+FOR EACH ROW WHEN (current_setting('credits.ending', true) IS DISTINCT FROM OLD.charge_id::text)
+EXECUTE FUNCTION credits_refuse('I6', 'a hold is settled or refunded, by credits_end_hold()');
 
 CREATE TRIGGER i6_hold_keeps_its_charge BEFORE UPDATE ON credits_hold
 FOR EACH ROW WHEN ((NEW.charge_id, NEW.user_id) IS DISTINCT FROM (OLD.charge_id, OLD.user_id))
