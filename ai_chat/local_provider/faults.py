@@ -1,0 +1,149 @@
+"""Failures on request: markers in a prompt such as `[[fail:cut:5]]` make the provider misbehave.
+
+Every fault is a function over the engine's events, so that the same table serves text and
+pictures, streamed or not. "Units" below are pieces of text, or pictures. Faults can be combined
+with text and with each other; the table's order says which is inside which, the last outermost.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+
+from ai_chat.local_provider.engine import Done, Events, Pause
+from ai_chat.local_provider.errors import ApiError
+
+MAX_WAIT_SECONDS = 300.0
+PULSE_SECONDS = 0.25
+COMMENT_SECONDS = 1.0
+
+_MARKER = re.compile(r"\[\[fail:([a-z]+|\d{3})(?::(\d{1,6}(?:\.\d{1,3})?))?\]\]")
+
+
+class Cut(Exception):
+    """The connection dies here, without a word."""
+
+
+class Garbage(Exception):
+    """Bytes that are no JSON go out here, then the answer ends."""
+
+
+def pauses(seconds: float, *, every: float = PULSE_SECONDS, comment: bool = False) -> Events:
+    """Let `seconds` pass, yielding often enough to notice a client that leaves."""
+    end = time.monotonic() + min(seconds, MAX_WAIT_SECONDS)
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(every, left))
+        yield Pause(comment)
+
+
+def _first(events: Events, units: float) -> Events:
+    """The first `units` units, and whatever comes between them; the rest is given up."""
+    with closing(events):
+        seen = 0
+        while seen < units:
+            event = next(events, None)
+            if event is None or isinstance(event, Done):
+                return
+            seen += isinstance(event, str | bytes)
+            yield event
+
+
+def _empty(events: Events, _: float) -> Events:
+    events.close()
+    yield Done()
+
+
+def _short(events: Events, units: float) -> Events:
+    yield from _first(events, units)
+    yield Done()
+
+
+def _bad_image(events: Events, _: float) -> Events:
+    with closing(events):
+        for event in events:
+            yield b"this is no picture" if isinstance(event, bytes) else event
+
+
+def _refuse(events: Events, _: float) -> Events:
+    events.close()
+    yield Done(finish_reason="content_filter", refusal="I cannot help with that.")
+
+
+def _cut(events: Events, units: float) -> Events:
+    yield from _first(events, units)
+    raise Cut
+
+
+def _stall(events: Events, units: float) -> Events:
+    yield from _first(events, units)
+    yield from pauses(MAX_WAIT_SECONDS, every=COMMENT_SECONDS, comment=True)
+    raise Cut
+
+
+def _garbage(events: Events, units: float) -> Events:
+    yield from _first(events, units)
+    raise Garbage
+
+
+def _fail(status: int, code: str, message: str, events: Events, units: float) -> Events:
+    yield from _first(events, units)
+    raise ApiError(status, message, code=code)
+
+
+def _slow(events: Events, seconds: float) -> Events:
+    with closing(events):
+        yield from pauses(seconds)
+        yield from events
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row of the table: what `[[fail:name:amount]]` does and what the amount means."""
+
+    meaning: str
+    change: Callable[[Events, float], Events]
+    default: float = 0
+
+
+def _http(status: int, code: str, message: str) -> Fault:
+    meaning = f"HTTP {status}; after this many units, if any, an error inside the stream"
+    return Fault(meaning, partial(_fail, status, code, message))
+
+
+FAULTS = {
+    "empty": Fault("a valid answer that holds nothing", _empty),
+    "short": Fault("only this many units of those asked for", _short, default=1),
+    "badimage": Fault("pictures whose bytes are no picture", _bad_image),
+    "refuse": Fault("the model refuses", _refuse),
+    "cut": Fault("the connection dies after this many units", _cut),
+    "stall": Fault("silence after this many units, the connection kept busy", _stall),
+    "garbage": Fault("invalid JSON after this many units", _garbage),
+    "500": _http(500, "server_error", "The server failed, as the prompt asked."),
+    "429": _http(429, "rate_limit_exceeded", "Too many requests, as the prompt asked."),
+    "401": _http(401, "invalid_api_key", "Incorrect API key, as the prompt asked."),
+    "slow": Fault("this many seconds of silence before the first unit", _slow, default=5),
+}
+
+
+def split_markers(prompt: str) -> tuple[str, dict[str, float]]:
+    """The prompt without its markers, and the amount of each fault it asks for.
+
+    Raises ApiError (400) for a fault that does not exist: a typing error should not look like
+    a provider that works.
+    """
+    wanted: dict[str, float] = {}
+    for name, amount in _MARKER.findall(prompt):
+        if name not in FAULTS:
+            raise ApiError(400, f"There is no fault {name!r}; there are {', '.join(FAULTS)}.")
+        wanted[name] = float(amount) if amount else FAULTS[name].default
+    return _MARKER.sub("", prompt).strip(), wanted
+
+
+def apply(wanted: dict[str, float], events: Events) -> Events:
+    """The events with every wanted fault put around them."""
+    for name, fault in FAULTS.items():
+        if name in wanted:
+            events = fault.change(events, wanted[name])
+    return events

@@ -1,0 +1,137 @@
+"""The real engine: SmolLM2 through llama.cpp for text, the painter for pictures.
+
+llama.cpp's own HTTP server, which xllamacpp starts inside this process on a free loopback port
+behind a random key, does the work: slots, queue, chat template, streaming. Its in-process calls
+were tried and cannot be broken off while they read a prompt (up to a minute on a slow machine);
+closing an HTTP connection stops it within one batch.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from ai_chat.local_provider.engine import (
+    ChatRequest,
+    ContextTooLong,
+    Done,
+    EngineFailed,
+    Event,
+    Events,
+    ImageRequest,
+    Pause,
+)
+from ai_chat.local_provider.painter import paint
+
+SLOTS = 4
+CONTEXT_TOKENS = 4096
+# Small batches cost nothing on a CPU and let an abandoned prompt end sooner.
+BATCH_TOKENS = 128
+# Beyond this many open answers, callers wait for a connection.
+MAX_OPEN = 64
+
+
+class LlamaEngine:
+    """Answers with the model at `weights`; loading it takes about a second and 0.5 GB.
+
+    Raises ImportError where xllamacpp does not run, RuntimeError where the weights do not load.
+    """
+
+    def __init__(self, weights: Path, *, threads: int) -> None:
+        xllamacpp = import_module("xllamacpp")
+        key = secrets.token_urlsafe()
+        self._server = xllamacpp.Server(_params(xllamacpp, weights, threads, key))
+        self._http = httpx.Client(
+            base_url=self._server.listening_address,
+            headers={"Authorization": f"Bearer {key}"},
+            # A comment comes every second or two while it works, so a minute of nothing is an end.
+            timeout=httpx.Timeout(60, pool=600),
+            # Its connections are not fit for a second request after a stream.
+            limits=httpx.Limits(max_connections=MAX_OPEN, max_keepalive_connections=0),
+            trust_env=False,
+        )
+
+    def chat(self, request: ChatRequest) -> Events:
+        """Yield the model's answer."""
+        body = {
+            "messages": [{"role": m.role, "content": m.text} for m in request.messages],
+            "temperature": request.temperature,
+            "max_tokens": request.max_tokens,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        try:
+            with self._http.stream("POST", "/v1/chat/completions", json=body) as response:
+                if response.status_code != httpx.codes.OK:
+                    raise _problem(json.loads(response.read()))
+                yield from _events(response.iter_lines())
+        except httpx.HTTPError as error:
+            raise EngineFailed(f"The model's server broke off ({type(error).__name__}).") from error
+
+    def paint(self, request: ImageRequest) -> Events:
+        """Yield the painter's pictures."""
+        for index in range(request.count):
+            yield paint(request.prompt, index=index, width=request.width, height=request.height)
+
+
+def _params(xllamacpp: Any, weights: Path, threads: int, key: str) -> Any:
+    params = xllamacpp.CommonParams()
+    params.model.path = str(weights)
+    params.n_parallel = SLOTS
+    params.n_ctx = SLOTS * CONTEXT_TOKENS
+    params.n_batch = params.n_ubatch = BATCH_TOKENS
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+    # Kept prompts may take 8 GB of memory by default; each slot still remembers its last one.
+    params.cache_ram_mib = 0
+    params.verbosity = 1
+    params.ui = params.endpoint_slots = False
+    params.api_keys = [key]
+    params.n_threads_http = MAX_OPEN + 1
+    params.sse_ping_interval = 1
+    # A model this small falls into loops without it.
+    params.sampling.penalty_repeat = 1.1
+    params.sampling.penalty_last_n = 256
+    return params
+
+
+def _problem(answer: dict[str, Any]) -> Exception:
+    error = answer["error"]
+    if error.get("type") != "exceed_context_size_error":
+        return EngineFailed("The model failed.")
+    return ContextTooLong(
+        f"This model's maximum context length is {error['n_ctx']} tokens, and your messages "
+        f"have {error['n_prompt_tokens']}. Please reduce the length of the messages."
+    )
+
+
+def _events(lines: Iterator[str]) -> Iterator[Event]:
+    """llama.cpp's stream as events; its comments, sent while it has nothing to say, as pauses."""
+    finish_reason = None
+    for line in lines:
+        if line.startswith(":"):
+            yield Pause()
+        if not line.startswith("data: {"):
+            continue
+        chunk = json.loads(line.removeprefix("data: "))
+        if "error" in chunk:
+            raise _problem(chunk)
+        for choice in chunk["choices"]:
+            finish_reason = choice["finish_reason"] or finish_reason
+            if text := choice["delta"].get("content"):
+                yield text
+        if counted := chunk.get("usage"):
+            yield _done(finish_reason, counted)
+            return
+    raise EngineFailed("The model's answer ended too early.")
+
+
+def _done(finish_reason: str | None, counted: dict[str, Any]) -> Done:
+    return Done(
+        finish_reason="length" if finish_reason == "length" else "stop",
+        prompt_tokens=counted["prompt_tokens"],
+        completion_tokens=counted["completion_tokens"],
+    )

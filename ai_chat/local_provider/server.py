@@ -1,0 +1,109 @@
+"""The HTTP server in front of an engine: one thread per connection, from the standard library."""
+
+import logging
+import os
+import signal
+import socket
+import socketserver
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, NoReturn, override
+
+from ai_chat.local_provider.engine import ChatRequest, Engine, ImageRequest
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A valid call as it starts: before its faults are put on and the engine is asked."""
+
+    request: ChatRequest | ImageRequest
+    faults: tuple[str, ...]
+
+
+class ProviderServer(socketserver.ThreadingTCPServer):
+    """Serves an engine on `host`:`port` (0 picks a free port) until `stop()`.
+
+    `on_call` is told every valid call as it starts. Raises OSError where the port is taken.
+    """
+
+    allow_reuse_address = True
+    daemon_threads = True
+    # Without this, every thread that ever served would be kept until the server closes.
+    block_on_close = False
+    request_queue_size = 1024
+
+    def __init__(
+        self,
+        engine: Engine,
+        handler: type[socketserver.BaseRequestHandler],
+        *,
+        port: int,
+        host: str,
+        on_call: Callable[[Call], None] | None,
+    ) -> None:
+        if ":" in host:
+            self.address_family = socket.AF_INET6
+        super().__init__((host, port), handler)
+        self.engine = engine
+        self.on_call = on_call
+        self.stopping = threading.Event()
+        self._connections: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._loop = threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True)
+
+    @property
+    def base_url(self) -> str:
+        """What an OpenAI client takes as its base URL."""
+        host, port = self.server_address[0], self.server_address[1]
+        name = f"[{host!s}]" if self.address_family == socket.AF_INET6 else str(host)
+        return f"http://{name}:{port!s}/v1"
+
+    def start(self) -> None:
+        """Accept connections, in a thread of its own."""
+        self._loop.start()
+
+    def stop(self) -> None:
+        """Stop accepting and end every open connection; answers in flight are broken off."""
+        self.stopping.set()
+        if self._loop.is_alive():
+            self.shutdown()
+        self.server_close()
+        with self._lock:
+            for connection in self._connections:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    @override
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Keep the connection known while it is open, so that `stop` can end it."""
+        with self._lock:
+            self._connections.add(request)
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._lock:
+                self._connections.discard(request)
+
+    @override
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients break connections all the time; only what is not that is worth a line."""
+        if not isinstance(sys.exception(), OSError):
+            logger.exception("a connection ended by a mistake of the local provider")
+
+
+def run_until_signalled(server: ProviderServer) -> NoReturn:
+    """Serve until SIGTERM or SIGINT, then end this process at once with status 0."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    while not stop.wait(1):
+        pass
+    server.stop()
+    logging.shutdown()
+    # There is nothing to save, and a thread inside an engine could hold up a normal exit.
+    os._exit(0)

@@ -1,0 +1,166 @@
+"""A provider that answers by script: the real local server, wire format and faults, no model.
+
+Markers in the prompt say how to answer: `[[tokens:40]]` so many words, `[[delay:0.05]]` so many
+seconds before each, `[[echo]]` the prompt's own words, `[[tag:name]]` a name for the log, and every
+`[[fail:…]]` of the local provider. Without them: "word1 word2 … word8".
+
+    python -m tests.fakes.provider --port 8009 --log calls.jsonl
+
+runs it as a process of its own; the log gets one line per call as it starts, so that counts
+outlive a kill.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import os
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Self
+
+from PIL import Image
+
+from ai_chat.local_provider.api import serve
+from ai_chat.local_provider.engine import ChatRequest, Done, Events, ImageRequest
+from ai_chat.local_provider.faults import pauses
+from ai_chat.local_provider.server import Call, run_until_signalled
+
+type Script = Callable[[ChatRequest], Iterable[str]]
+
+DEFAULT_TOKENS = 8
+_REMEMBERED_CALLS = 10_000
+_MARKER = re.compile(r"\[\[(tokens|delay|echo|tag)(?::([\w.-]+))?\]\]")
+
+
+class FakeProvider:
+    """Serves in threads of this process, on a free port unless `port` says which.
+
+    `script` replaces the words that no marker asked for. All figures may be read at any time.
+    """
+
+    def __init__(
+        self, *, port: int = 0, log: Path | None = None, script: Script | None = None
+    ) -> None:
+        self._lock = threading.Lock()
+        self._calls: deque[Call] = deque(maxlen=_REMEMBERED_CALLS)
+        self._figures = dict.fromkeys(("chats", "pictures", "open", "closed"), 0)
+        self._script = script
+        self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND) if log else None
+        self.server = serve(self, port, on_call=self._note)
+        self.base_url = self.server.base_url
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.stop()
+
+    @property
+    def calls(self) -> list[Call]:
+        """The valid calls so far, the latest 10 000, also those that were told to fail."""
+        with self._lock:
+            return list(self._calls)
+
+    @property
+    def completions_started(self) -> int:
+        """Valid calls for a text, also those that were told to fail."""
+        return self._figures["chats"]
+
+    @property
+    def images_requested(self) -> int:
+        """Pictures asked for, also by calls that were told to fail."""
+        return self._figures["pictures"]
+
+    @property
+    def completions_closed(self) -> int:
+        """Texts broken off before their end: by a client that left, or by a fault."""
+        return self._figures["closed"]
+
+    @property
+    def open_completions(self) -> int:
+        """Texts being answered at this moment."""
+        return self._figures["open"]
+
+    def chat(self, request: ChatRequest) -> Events:
+        """Answer as the markers say."""
+        words, delay = self._words(request), _markers(request.prompt).get("delay", "0")
+        self._count("open", 1)
+        spoken = 0
+        try:
+            for word in words:
+                if spoken >= request.max_tokens:
+                    break
+                yield from pauses(float(delay))
+                spoken += 1
+                yield word
+            reason = "length" if spoken >= request.max_tokens else "stop"
+            asked = sum(len(message.text.split()) for message in request.messages)
+            yield Done(reason, prompt_tokens=asked, completion_tokens=spoken)
+        except GeneratorExit:
+            self._count("closed", 1)
+            raise
+        finally:
+            self._count("open", -1)
+
+    def paint(self, request: ImageRequest) -> Events:
+        """Yield plain pictures whose colour depends on the prompt."""
+        delay = float(_markers(request.prompt).get("delay", "0"))
+        for index in range(request.count):
+            yield from pauses(delay)
+            colour = hashlib.sha256(f"{request.prompt}{index}".encode()).hexdigest()[:6]
+            out = io.BytesIO()
+            Image.new("RGB", (request.width, request.height), f"#{colour}").save(out, "PNG")
+            yield out.getvalue()
+
+    def _words(self, request: ChatRequest) -> Iterable[str]:
+        markers = _markers(request.prompt)
+        if "echo" in markers:
+            return [f"{word} " for word in _MARKER.sub("", request.prompt).split()]
+        if self._script and "tokens" not in markers:
+            return self._script(request)
+        tokens = int(markers.get("tokens", DEFAULT_TOKENS))
+        return (f"word{n} " for n in range(1, tokens + 1))
+
+    def _count(self, figure: str, change: int) -> None:
+        with self._lock:
+            self._figures[figure] += change
+
+    def _note(self, call: Call) -> None:
+        request = call.request
+        pictures = request.count if isinstance(request, ImageRequest) else 0
+        with self._lock:
+            self._calls.append(call)
+            self._figures["pictures"] += pictures
+            self._figures["chats"] += not pictures
+            if self._log is not None:
+                os.write(self._log, _log_line(call, pictures))
+
+
+def _markers(prompt: str) -> dict[str, str]:
+    return dict(_MARKER.findall(prompt))
+
+
+def _log_line(call: Call, pictures: int) -> bytes:
+    kind = "image" if pictures else "chat"
+    tag = _markers(call.request.prompt).get("tag", "")
+    entry = {"kind": kind, "pictures": pictures, "faults": call.faults, "tag": tag}
+    return json.dumps(entry).encode() + b"\n"
+
+
+def main() -> None:
+    """Run as a process of its own until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fakes.provider")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--log", type=Path)
+    options = parser.parse_args()
+    provider = FakeProvider(port=options.port, log=options.log)
+    print(f"The fake provider answers at {provider.base_url}", flush=True)  # noqa: T201
+    run_until_signalled(provider.server)
+
+
+if __name__ == "__main__":
+    main()
