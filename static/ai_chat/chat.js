@@ -109,13 +109,18 @@ async function refuse(response) {
   announce("credits:changed");
 }
 
+// A conversation gets its address and its title with its first message.
+function begin(url) {
+  history.pushState({}, "", url);
+  composer.action = url;
+  const title = message.value.trim().replace(/\s+/g, " ").slice(0, 60);
+  document.getElementById("conversation-title").textContent = title;
+  document.title = `${title} · Tally`;
+}
+
 function accepted(response) {
   const url = response.headers.get("HX-Push-Url");
-  const isNew = url !== location.pathname;
-  if (isNew) {
-    history.pushState({}, "", url);
-    composer.action = url;
-  }
+  if (url !== location.pathname) begin(url);
   document.getElementById("welcome")?.remove();
   message.value = "";
   resize();

@@ -1,0 +1,105 @@
+"""Processes die in the middle of turns: nothing is lost, nothing doubled."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+import httpx
+
+from ai_chat.models import Turn
+from credits.ledger import sweep_holds
+from credits.models import Hold, User
+from tests.ai_chat.chat import Chat
+from tests.ai_chat.test_outcomes import wait_for
+from tests.fakes.provider import FakeProvider
+from tests.live import Site
+
+SLOW = "[[tokens:400]] [[delay:0.1]]"
+
+
+def short_lease_site(start_site: Callable[..., Site], provider: FakeProvider) -> Site:
+    return start_site(
+        OPENAI_BASE_URL=provider.base_url, ANSWER_SECONDS="2", HOLD_LEASE_SECONDS="4"
+    )
+
+
+def open_turns(site: Site, user: User, count: int) -> list[threading.Thread]:
+    def send(number: int) -> None:
+        try:
+            Chat(site, user).send(SLOW, key=f"killed-{number}")
+        except httpx.HTTPError:
+            return  # The worker was killed under it.
+
+    threads = [threading.Thread(target=send, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def test_killed_workers_leave_no_hold_past_its_lease(
+    start_site: Callable[..., Site], provider: FakeProvider, alice: User
+) -> None:
+    site = short_lease_site(start_site, provider)
+    chat = Chat(site, alice)
+    threads = open_turns(site, alice, 24)
+    wait_for(lambda: Hold.objects.count() == 24, "24 turns to be in flight")
+    for pid in site.workers():
+        os.kill(pid, signal.SIGKILL)
+    for thread in threads:
+        thread.join()
+    assert Hold.objects.count() >= 20
+    assert chat.balance == 76
+
+    def swept() -> bool:
+        sweep_holds()
+        return not Hold.objects.exists()
+
+    wait_for(swept, "the leases to run out and be swept")
+    assert chat.balance == 100
+    assert len(chat.refunds()) == 24
+    turn = chat.turn
+    page = chat.client.get(f"/ai-chat/{turn.conversation_id}")
+    assert "Refunded 1 credit" in page.text
+    assert "interrupted on our side" in page.text
+    turn.refresh_from_db()
+    assert (turn.state, turn.failure) == (Turn.State.FAILED, Turn.Failure.LOST)
+
+
+def test_the_next_spend_frees_the_holds_of_a_killed_process_without_a_sweeper(
+    start_site: Callable[..., Site], provider: FakeProvider, bob: User, clock: object
+) -> None:
+    site = short_lease_site(start_site, provider)
+    chat = Chat(site, bob)
+    threads = open_turns(site, bob, 10)
+    wait_for(lambda: Hold.objects.count() == 10, "10 turns to be in flight")
+    for pid in site.workers():
+        os.kill(pid, signal.SIGKILL)
+    for thread in threads:
+        thread.join()
+    assert chat.balance == 0
+    wait_for(lambda: _status(chat) == 200, "the leases to run out", seconds=30)
+    assert len(chat.refunds()) == 10
+    assert chat.balance == 9
+
+
+def _status(chat: Chat) -> int:
+    try:
+        return chat.send("Hello").status
+    except httpx.HTTPError:
+        return 0  # The new workers are not up yet.
+
+
+def test_a_turn_swept_while_it_runs_loses_to_the_sweeper(chat: Chat) -> None:
+    """A worker that was away too long must not settle what has been refunded."""
+    with chat.sending("[[tokens:30]] [[delay:0.05]]") as response:
+        chunks = response.iter_bytes()
+        next(chunks)
+        Hold.objects.update(lease_until="2020-01-01T00:00:00Z")
+        assert sweep_holds() == 1
+        rest = b"".join(chunks).decode()
+    assert "Refunded 1 credit" in rest
+    turn = chat.turn
+    assert (turn.state, turn.failure) == (Turn.State.FAILED, Turn.Failure.LOST)
+    assert turn.answer.strip()
+    assert chat.balance == 100

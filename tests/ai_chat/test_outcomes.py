@@ -1,0 +1,186 @@
+"""What each outcome of a text turn costs: a test for every row of the table in docs/ledger.md, over
+HTTP, against a provider that really fails."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from ai_chat.models import Turn
+from ai_chat.provider import client as provider_client
+from credits.models import User
+from tests.ai_chat.chat import Chat
+from tests.factories import make_user, set_price
+from tests.fakes.provider import FakeProvider
+from tests.live import Site, free_port
+
+State, Failure = Turn.State, Turn.Failure
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
+        time.sleep(0.05)
+
+
+def test_an_answer_costs_the_price_on_the_button(chat: Chat, provider: FakeProvider) -> None:
+    answer = chat.send("Tell me something. [[tokens:30]]")
+    assert answer.status == 200
+    assert answer.headers["HX-Trigger"] == "credits:changed"
+    assert answer.names[0] == "turn" and "tail" in answer.names and answer.names[-1] == "end"
+    assert answer.receipt == "1 credit"
+    assert chat.balance == 99
+    turn = chat.turn
+    assert (turn.state, turn.charge.credits_used, turn.refund) == (State.ANSWERED, 1, None)
+    assert turn.answer.strip()
+    assert provider.completions_started == 1
+
+
+FAILURES = [
+    ("[[fail:500]]", Failure.PROVIDER_ERROR, False),
+    ("[[fail:429]]", Failure.PROVIDER_ERROR, False),
+    ("[[fail:401]]", Failure.PROVIDER_ERROR, False),
+    ("[[fail:garbage]]", Failure.PROVIDER_ERROR, False),
+    ("[[fail:cut:0]]", Failure.PROVIDER_ERROR, False),
+    ("[[fail:cut:5]]", Failure.PROVIDER_ERROR, True),
+    ("[[fail:refuse]]", Failure.REFUSED, False),
+    ("[[fail:empty]]", Failure.EMPTY, False),
+]
+
+
+def test_a_failed_answer_is_refunded_in_full_and_keeps_its_text(
+    chat: Chat, provider: FakeProvider, subtests: pytest.Subtests
+) -> None:
+    for marker, failure, has_text in FAILURES:
+        with subtests.test(marker):
+            answer = chat.send(f"Please {marker}")
+            turn = chat.turn
+            assert (turn.state, turn.failure) == (State.FAILED, failure)
+            assert bool(turn.answer.strip()) is has_text
+            assert chat.balance == 100
+            assert turn.refund is not None
+            assert turn.refund.credits_used == -1
+            assert turn.refund.details == {"refund": True, "reason": failure.value}
+            assert answer.receipt == "↩ Refunded 1 credit"
+            assert failure.label in answer.events[-1][1]
+            assert ("receipt back cut" in answer.events[-1][1]) is has_text
+    assert provider.completions_started == len(FAILURES)
+
+
+def test_a_provider_that_is_silent_too_long_is_refunded(
+    start_site: Callable[..., Site], provider: FakeProvider, alice: User, subtests: pytest.Subtests
+) -> None:
+    site = start_site(
+        OPENAI_BASE_URL=provider.base_url,
+        FIRST_TOKEN_SECONDS="1",
+        SILENCE_SECONDS="1",
+        ANSWER_SECONDS="3",
+    )
+    chat = Chat(site, alice)
+    endless = "[[tokens:2000]] [[delay:0.05]]"
+    for message in ("[[fail:slow:30]]", "[[fail:stall:4]]", endless):
+        with subtests.test(message):
+            answer = chat.send(message)
+            assert answer.receipt == "↩ Refunded 1 credit"
+            assert (chat.turn.state, chat.turn.failure) == (State.FAILED, Failure.TIMEOUT)
+            assert chat.balance == 100
+
+
+def test_a_provider_that_cannot_be_reached_is_refunded(
+    start_site: Callable[..., Site], alice: User
+) -> None:
+    site = start_site(OPENAI_BASE_URL=f"http://127.0.0.1:{free_port()}/v1")
+    chat = Chat(site, alice)
+    assert chat.send("Anybody there?").receipt == "↩ Refunded 1 credit"
+    assert chat.balance == 100
+
+
+def test_what_is_refused_before_the_charge_costs_nothing_and_calls_nobody(
+    chat: Chat, chat_site: Site, provider: FakeProvider, subtests: pytest.Subtests
+) -> None:
+    poor = Chat(chat_site, make_user(credits=0))
+    set_price("ai_text_chat", 3)
+    cases = [
+        (poor, {"message": "Hello"}, 409),
+        (poor, {"message": "Hello", "price": "3"}, 402),
+        (chat, {"message": "Hello"}, 409),
+        (chat, {"message": "   "}, 400),
+        (chat, {"message": "\x00\x00"}, 400),
+        (chat, {"message": "x" * 8001}, 400),
+        (chat, {"message": "Hello", "model": "gpt-unknown"}, 400),
+    ]
+    for person, form, status in cases:
+        with subtests.test(form=form):
+            answer = person.send(**form)
+            assert answer.status == status
+            assert 'id="problem"' in answer.body and "hidden>" not in answer.body
+            assert person.charges() == 0
+    assert chat.balance == 100
+    assert provider.completions_started == 0
+    anonymous = chat_site.client().post("/ai-chat", data={"message": "Hello"})
+    assert anonymous.status_code == 302
+    assert anonymous.headers["location"].startswith("/sign-in")
+    assert provider.completions_started == 0
+
+
+def stop_when(chat: Chat, ready: Callable[[Turn], bool]) -> threading.Thread:
+    def stop() -> None:
+        wait_for(lambda: chat.charges() == 1 and ready(chat.turn), "the turn to stop")
+        assert chat.stop(chat.turn).status_code == 204
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    return thread
+
+
+def test_stopped_before_the_first_token_is_refunded(chat: Chat) -> None:
+    stopper = stop_when(chat, lambda turn: turn.is_running)
+    answer = chat.send("[[fail:slow:60]]")
+    stopper.join()
+    assert answer.receipt == "↩ Refunded 1 credit"
+    assert (chat.turn.state, chat.turn.failure) == (State.STOPPED, Failure.STOPPED_EARLY)
+    assert chat.balance == 100
+
+
+def test_stopped_after_text_was_delivered_is_charged(chat: Chat) -> None:
+    stopper = stop_when(chat, lambda turn: bool(turn.answer))
+    answer = chat.send("[[tokens:500]] [[delay:0.05]]")
+    stopper.join()
+    assert answer.receipt == "1 credit"
+    assert "stopped by you" in answer.events[-1][1]
+    assert (chat.turn.state, chat.turn.failure) == (State.STOPPED, "")
+    assert 0 < len(chat.turn.answer.split()) < 500
+    assert chat.balance == 99
+
+
+def test_a_lost_browser_finds_the_finished_answer_waiting(chat: Chat) -> None:
+    with chat.sending("[[tokens:40]] [[delay:0.03]]") as response:
+        next(response.iter_bytes())
+        assert chat.turn.is_running
+    wait_for(lambda: not chat.turn.is_running, "the answer to be finished without a viewer")
+    turn = chat.turn
+    assert (turn.state, len(turn.answer.split())) == (State.ANSWERED, 40)
+    assert chat.balance == 99
+    page = chat.client.get(f"/ai-chat/{turn.conversation_id}")
+    assert turn.answer.split()[-1] in page.text
+    assert chat.follow(turn).names == ["turn", "end"]
+
+
+def test_nobody_else_can_see_or_stop_a_turn(chat: Chat, chat_site: Site, bob: User) -> None:
+    chat.send("A secret")
+    turn = chat.turn
+    other = Chat(chat_site, bob)
+    assert other.client.get(f"/ai-chat/{turn.conversation_id}").status_code == 404
+    assert other.client.get(f"/ai-chat/turns/{turn.pk}/events").status_code == 404
+    assert other.stop(turn).status_code == 404
+    assert other.send("Mine now", path=f"/ai-chat/{turn.conversation_id}").status == 404
+    for action in ("rename", "delete"):
+        url = f"/ai-chat/{turn.conversation_id}/{action}"
+        assert other.client.post(url, data={"title": "x"}).status_code == 404
+    assert other.balance == 10
+
+
+def test_the_sdk_never_retries_by_itself() -> None:
+    assert provider_client().max_retries == 0
