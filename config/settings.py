@@ -87,6 +87,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "credits.api.middleware.ApiErrorShape",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -120,8 +121,25 @@ STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = VAR_DIR / "media"
+# Made images: files in var/, or any S3-compatible store. Only our views serve them, to their owner.
+MEDIA_S3_BUCKET = env.text("MEDIA_S3_BUCKET")
+MEDIA_STORAGE: dict[str, object] = {
+    "BACKEND": "storages.backends.s3.S3Storage",
+    "OPTIONS": {
+        "bucket_name": MEDIA_S3_BUCKET,
+        "endpoint_url": env.url("MEDIA_S3_ENDPOINT") or None,
+        "region_name": env.text("MEDIA_S3_REGION") or None,
+        "access_key": env.text("MEDIA_S3_ACCESS_KEY") or None,
+        "secret_key": env.text("MEDIA_S3_SECRET_KEY") or None,
+        "location": env.text("MEDIA_S3_PREFIX"),
+        "default_acl": None,
+        "file_overwrite": True,
+    },
+}
+if not MEDIA_S3_BUCKET:
+    MEDIA_STORAGE = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": MEDIA_STORAGE,
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
@@ -202,8 +220,8 @@ OPENAI_BASE_URL = env.url(
     f"http://127.0.0.1:{LOCAL_PROVIDER_PORT}/v1" if LOCAL_PROVIDER else "https://api.openai.com/v1",
 )
 OPENAI_API_KEY = env.text("OPENAI_API_KEY", "none")
-AI_TEXT_MODELS = env.pairs("AI_TEXT_MODELS", "smollm2-135m=SmolLM2 135M")
-AI_IMAGE_MODELS = env.pairs("AI_IMAGE_MODELS", "tally-painter=Local painter")
+AI_TEXT_MODELS = env.models("AI_TEXT_MODELS", "smollm2-135m=SmolLM2 135M")
+AI_IMAGE_MODELS = env.models("AI_IMAGE_MODELS", "tally-painter=Local painter")
 
 # Bounds of one text turn: characters, and seconds.
 MESSAGE_MAX_CHARACTERS = 8_000
@@ -219,15 +237,65 @@ if HOLD_LEASE_SECONDS <= ANSWER_SECONDS:
         "HOLD_LEASE_SECONDS must be more than ANSWER_SECONDS: a hold outlives its answer."
     )
 
+# Bounds of one image request: seconds, characters, and bytes of one image.
+IMAGE_SECONDS = env.integer("IMAGE_SECONDS", min(120, HOLD_LEASE_SECONDS - 1), low=1, high=3600)
+if HOLD_LEASE_SECONDS <= IMAGE_SECONDS:
+    raise ImproperlyConfigured(
+        "HOLD_LEASE_SECONDS must be more than IMAGE_SECONDS: a hold outlives its images."
+    )
+IMAGE_PROMPT_MAX_CHARACTERS = 4_000
+IMAGE_MAX_BYTES = 20_000_000
+
+# Limits beside money, per user: paid requests in any 60 seconds, and answers and images that are
+# being made at the same time.
+REQUESTS_PER_MINUTE = env.integer("REQUESTS_PER_MINUTE", 120, low=1, high=10_000)
+TURNS_IN_FLIGHT = env.integer("TURNS_IN_FLIGHT", 20, low=1, high=10_000)
+
+# --- Clerk ---
+
+CLERK_PUBLISHABLE_KEY = env.text("CLERK_PUBLISHABLE_KEY")
+CLERK_SECRET_KEY = env.text("CLERK_SECRET_KEY")
+CLERK_JWT_KEY = env.text("CLERK_JWT_KEY").replace("\\n", "\n")
+CLERK_WEBHOOK_SIGNING_SECRET = env.listing("CLERK_WEBHOOK_SIGNING_SECRET")
+CLERK_API_URL = env.url("CLERK_API_URL", "https://api.clerk.com/v1")
+CLERK_AUTHORIZED_PARTIES = [url.rstrip("/") for url in env.listing("CLERK_AUTHORIZED_PARTIES")]
+CLERK_INSTANCE_ID = env.text("CLERK_INSTANCE_ID")
+INSTALLED_APPS += ["credits.clerk"]
+MIDDLEWARE.insert(
+    MIDDLEWARE.index("django.contrib.auth.middleware.LoginRequiredMiddleware"),
+    "credits.clerk.middleware.ClerkMiddleware",
+)
+
 # --- JSON API ----------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["credits.api.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["credits.api.parsing.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "credits.api.parsing.AnyAccept",
+    "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "credits.api.problems.answer",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Tally",
+    "VERSION": "1.0.0",
+    "DESCRIPTION": "AI chat and images, metered in credits. Everything the pages do, a program can.",
+    "SCHEMA_PATH_PREFIX": "/api",
+    "SERVE_AUTHENTICATION": [],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "credits.api.schema.document_common_answers",
+    ],
+    "ENUM_NAME_OVERRIDES": {"KindEnum": "credits.history.Kind"},
+    "COMPONENT_SPLIT_REQUEST": True,
+    "TAGS": [
+        {"name": "credits", "description": "Your balance and history, and the prices."},
+        {"name": "ai", "description": "Chat and images: what spends credits."},
+        {"name": "admin", "description": "Prices, plans, people. For admins."},
+    ],
 }
 
 # --- Operations --------------------------------------------------------------------------------
@@ -239,5 +307,7 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO").upper()},
     # httpx logs each request's address at INFO: noise here, and the provider's address is nobody's.
-    "loggers": {name: {"level": "WARNING"} for name in ("httpx", "httpx2", "procrastinate", "axes")},
+    "loggers": {
+        name: {"level": "WARNING"} for name in ("httpx", "httpx2", "procrastinate", "axes")
+    },
 }

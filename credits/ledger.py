@@ -249,6 +249,12 @@ def grant_credits(
     return Grant(grant_id, usage_id, available, outcome == "replayed")
 
 
+def set_grant_expiry(*, key: str, expires_at: datetime) -> bool:
+    """Moves the end of the grant with this key, never to before its last use. An expiry that was
+    posted is not undone. Returns whether anything changed."""
+    return bool(_call("credits_set_expiry", key, expires_at)[0] == "moved")
+
+
 class Adjustment(NamedTuple):
     """An admin's signed change; `usage_id` is None when there was nothing to change."""
 
@@ -266,9 +272,11 @@ def adjust_credits(
     idempotency_key: str,
     delta: int | None = None,
     target: int | None = None,
+    keep_packs: bool = False,
     details: Details | None = None,
 ) -> Adjustment:
-    """Adds `delta` credits (negative takes away) or sets the balance to `target`.
+    """Adds `delta` credits (negative takes away) or sets the balance to `target`; with `keep_packs`
+    to no less than what is left of the user's packs.
 
     Raises InsufficientCredits below 0, IdempotencyConflict, LedgerError on a missing reason, an
     amount out of bounds, or when not exactly one of `delta` and `target` is given.
@@ -281,6 +289,7 @@ def adjust_credits(
         user_id,
         delta,
         target,
+        keep_packs,
         idempotency_key,
         f"{delta}/{target}",
         json.dumps({**(details or {}), "reason": reason.strip(), "actor": actor}),

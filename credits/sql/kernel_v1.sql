@@ -276,8 +276,8 @@ END $$;
 
 -- An admin's change: `delta` adds (or takes away), `target` sets. Outcomes: adjusted, unchanged,
 -- replayed, key_conflict, insufficient.
-CREATE FUNCTION credits_adjust(owner bigint, delta bigint, target bigint, request_key text,
-    fingerprint text, extra jsonb,
+CREATE FUNCTION credits_adjust(owner bigint, delta bigint, target bigint, keep_packs boolean,
+    request_key text, fingerprint text, extra jsonb,
     OUT outcome text, OUT usage_id bigint, OUT change bigint, OUT available bigint)
 LANGUAGE plpgsql
 AS $$
@@ -298,6 +298,11 @@ BEGIN
     END IF;
     moment := credits_now();
     available := credits_expire(owner, available, moment);
+    IF keep_packs THEN
+        -- What was bought to keep stays: packs are burnt last, so this floor leaves them alone.
+        SELECT greatest(target, coalesce(sum(remaining), 0)) INTO target
+        FROM credits_creditgrant WHERE user_id = owner AND source = 'pack' AND remaining > 0;
+    END IF;
     change := coalesce(delta, target - available);
     IF change = 0 THEN
         outcome := 'unchanged';
@@ -320,6 +325,34 @@ BEGIN
         moment)
     RETURNING id INTO usage_id;
     outcome := 'adjusted';
+END $$;
+
+-- Moves the end of a grant, never to before its last use: what was spent was there. An expiry that
+-- was posted is not undone. Outcomes: moved, unchanged, unknown.
+CREATE FUNCTION credits_set_expiry(grant_key text, until timestamptz) RETURNS text LANGUAGE plpgsql
+AS $$
+DECLARE
+    owner bigint;
+    standing credits_creditgrant;
+    last_use timestamptz;
+    available bigint;
+BEGIN
+    SELECT user_id INTO owner FROM credits_creditgrant WHERE key = grant_key;
+    IF owner IS NULL THEN
+        RETURN 'unknown';
+    END IF;
+    available := credits_lock(owner);
+    SELECT * INTO standing FROM credits_creditgrant WHERE key = grant_key;
+    SELECT max(u.created_at) INTO last_use
+    FROM credits_grantallocation a JOIN credits_usagehistory u ON u.id = a.usage_id
+    WHERE a.grant_id = standing.id AND a.amount > 0 AND u.unit_cost IS NOT NULL;
+    until := greatest(until, last_use + interval '1 microsecond');
+    IF until = standing.expires_at OR (standing.expired AND until > standing.expires_at) THEN
+        RETURN 'unchanged';
+    END IF;
+    UPDATE credits_creditgrant SET expires_at = until WHERE id = standing.id;
+    PERFORM credits_expire(owner, available, credits_now());
+    RETURN 'moved';
 END $$;
 
 -- What the meter shows. Expired credits leave first, so a read never shows what is gone.

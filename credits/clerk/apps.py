@@ -1,0 +1,16 @@
+from django.apps import AppConfig
+from django.db.models.signals import post_save
+
+
+class ClerkConfig(AppConfig):
+    name = "credits.clerk"
+    label = "clerk"
+
+    def ready(self) -> None:
+        from credits.clerk import billing, checks, conf  # noqa: PLC0415 -- apps must be loaded
+
+        conf.validate()
+        checks.register()
+        post_save.connect(
+            billing.plan_saved, sender="credits.Plan", dispatch_uid="clerk-plan-mapped"
+        )

@@ -1,0 +1,83 @@
+"""Clerk's configuration as the rest of this app asks for it. Settings are read on each call: one
+variable changes nothing until the site is started anew, and tests change them freely."""
+
+import base64
+import binascii
+import hashlib
+import re
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+HOST = re.compile(r"[a-z0-9.-]+(:\d{1,5})?", re.IGNORECASE)
+
+
+def signs_in() -> bool:
+    """Whether people sign in with Clerk: a publishable key is set."""
+    return bool(settings.CLERK_PUBLISHABLE_KEY)
+
+
+def has_backend() -> bool:
+    """Whether Clerk's Backend API can be asked: a secret key is set."""
+    return bool(settings.CLERK_SECRET_KEY)
+
+
+def frontend_api(publishable_key: str = "") -> str:
+    """The host (and port) that serves Clerk's scripts, from the publishable key.
+
+    Raises ImproperlyConfigured when the key is not one.
+    """
+    key = publishable_key or settings.CLERK_PUBLISHABLE_KEY
+    kind, _, encoded = key.removeprefix("pk_").partition("_")
+    try:
+        host = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError):
+        host = ""
+    host = host.removesuffix("$")
+    if not key.startswith("pk_") or kind not in {"test", "live"} or not HOST.fullmatch(host):
+        raise ImproperlyConfigured("CLERK_PUBLISHABLE_KEY must be a key like pk_live_….")
+    return host
+
+
+def issuer() -> str:
+    """The `iss` of this instance's session tokens."""
+    return f"https://{frontend_api()}"
+
+
+def cookie_suffix() -> str:
+    """What sets this instance's cookies apart from those of other Clerk applications on the same
+    host."""
+    digest = hashlib.sha1(settings.CLERK_PUBLISHABLE_KEY.encode(), usedforsecurity=False).digest()
+    return base64.urlsafe_b64encode(digest).decode()[:8]
+
+
+def validate() -> None:
+    """Stops the start with a sentence when the variables do not fit together.
+
+    Raises ImproperlyConfigured.
+    """
+    if signs_in():
+        frontend_api()
+        _need("CLERK_SECRET_KEY", "CLERK_JWT_KEY", why="session tokens are checked with its key")
+    if settings.CLERK_SECRET_KEY or settings.CLERK_WEBHOOK_SIGNING_SECRET:
+        _need("CLERK_INSTANCE_ID", why="grants are keyed by the instance that earned them")
+    for secret in settings.CLERK_WEBHOOK_SIGNING_SECRET:
+        _check_secret(secret)
+    if settings.CLERK_JWT_KEY and "BEGIN PUBLIC KEY" not in settings.CLERK_JWT_KEY:
+        raise ImproperlyConfigured("CLERK_JWT_KEY must be a public key in PEM form.")
+
+
+def _need(*names: str, why: str) -> None:
+    if not any(getattr(settings, name) for name in names):
+        raise ImproperlyConfigured(f"{' or '.join(names)} must be set with Clerk: {why}.")
+
+
+def _check_secret(secret: str) -> None:
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) < 16:
+        raise ImproperlyConfigured(
+            "CLERK_WEBHOOK_SIGNING_SECRET must be whsec_… (several with commas)."
+        )

@@ -1,0 +1,130 @@
+"""People at Clerk and their accounts here. Every change of one person happens under that person's
+lock, so that events about them cannot overtake each other halfway."""
+
+from importlib import import_module
+
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import IntegrityError, connection, transaction
+from django.db.models.functions import Now
+
+from credits.clerk.models import Identity, SessionLink
+from credits.clerk.shapes import Payer, Person
+from credits.ledger import grant_credits
+from credits.models import CreditGrant, User
+
+
+def lock(ref: str) -> None:
+    """Waits for everybody else who is changing this payer (`user:…`, `org:…`); until the end of the
+    transaction. A transaction locks one payer only, so nobody waits in a circle."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 4))", [ref])
+
+
+@transaction.atomic
+def get_identity(*, clerk_id: str, payer: Payer | None = None) -> Identity:
+    """The identity with this id; a new one begins as a stub that `user.*` events fill in, because a
+    subscription may be heard of before its user."""
+    found = Identity.objects.select_related("user").filter(clerk_id=clerk_id).first()
+    if found:
+        return found
+    lock(f"user:{clerk_id}")
+    # The same person may have been created while we waited.
+    found = Identity.objects.select_related("user").filter(clerk_id=clerk_id).first()
+    if found:
+        return found
+    user = _create_user(clerk_id, name=payer.name if payer else "")
+    identity = Identity.objects.create(clerk_id=clerk_id, user=user)
+    if payer and payer.email:
+        _set_email(identity, payer.email, verified=False)
+    return identity
+
+
+def _create_user(clerk_id: str, *, name: str) -> User:
+    user = User(clerk_id=clerk_id, name=name)
+    user.set_unusable_password()
+    user.save()
+    if settings.SIGNUP_CREDITS:
+        grant_credits(
+            user_id=user.pk,
+            source=CreditGrant.Source.SIGNUP,
+            amount=settings.SIGNUP_CREDITS,
+            key=f"signup:{user.pk}",
+        )
+    return user
+
+
+def _set_email(identity: Identity, email: str, *, verified: bool) -> None:
+    """Keeps the address. The account shows it unless another account has it: accounts are never
+    joined by an address, because a local one never proved that it is theirs."""
+    identity.email, identity.email_verified = email, verified
+    identity.save(update_fields=["email", "email_verified"])
+    user = identity.user
+    if user and user.email != (email or None):
+        try:
+            with transaction.atomic():
+                User.objects.filter(pk=user.pk).update(email=email or None)
+        except IntegrityError:
+            User.objects.filter(pk=user.pk).update(email=None)
+
+
+@transaction.atomic
+def upsert_person(person: Person) -> Identity:
+    """Brings an identity and its account up to this version; an older version, and anybody who was
+    deleted, stays as it is."""
+    lock(f"user:{person.clerk_id}")
+    identity = get_identity(clerk_id=person.clerk_id)
+    if identity.deleted_at or not identity.user or identity.version >= person.version:
+        return identity
+    if identity.banned != person.banned:
+        # Only a change of the ban: an admin here may have closed the account too.
+        User.objects.filter(pk=identity.user.pk).update(is_active=not person.banned)
+    identity.banned, identity.version = person.banned, person.version
+    identity.save(update_fields=["banned", "version"])
+    User.objects.filter(pk=identity.user.pk).update(name=person.name)
+    _set_email(identity, person.email, verified=person.email_verified)
+    if person.banned or person.locked:
+        end_sessions_of(person.clerk_id)
+    return identity
+
+
+@transaction.atomic
+def bury(clerk_id: str) -> Identity:
+    """A user was deleted: the account closes and forgets name and address; the ledger and the
+    conversations stay. Events that come late find the grave and change nothing."""
+    lock(f"user:{clerk_id}")
+    identity, _ = Identity.objects.select_related("user").get_or_create(
+        clerk_id=clerk_id, defaults={"deleted_at": Now()}
+    )
+    if identity.user:
+        User.objects.filter(pk=identity.user.pk).update(is_active=False, name="", email=None)
+        Identity.objects.filter(pk=identity.pk, deleted_at=None).update(deleted_at=Now())
+        Identity.objects.filter(pk=identity.pk).update(email="", email_verified=False)
+    end_sessions_of(clerk_id)
+    return identity
+
+
+# --- Sessions ----------------------------------------------------------------------------------
+
+
+def session_ended(sid: str) -> bool:
+    """Whether Clerk said that this session is over."""
+    return SessionLink.objects.filter(sid=sid, ended_at__isnull=False).exists()
+
+
+def end_session(*, sid: str, clerk_id: str) -> None:
+    """Ends the Django session that stands for this Clerk session, and any that would come."""
+    link, _ = SessionLink.objects.get_or_create(sid=sid, defaults={"clerk_id": clerk_id})
+    _end([link])
+
+
+def end_sessions_of(clerk_id: str) -> None:
+    _end(list(SessionLink.objects.filter(clerk_id=clerk_id, ended_at=None)))
+
+
+def _end(links: list[SessionLink]) -> None:
+    store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
+    for link in links:
+        if link.session_key:
+            store(link.session_key).delete()
+    SessionLink.objects.filter(pk__in=[link.pk for link in links]).update(ended_at=Now())

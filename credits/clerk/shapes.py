@@ -1,0 +1,217 @@
+"""Clerk's JSON, read leniently: the same function for webhooks and for the Backend API. What is
+missing, odd or too large becomes None or "", never an exception."""
+
+from dataclasses import dataclass
+from typing import Any
+
+type Json = dict[str, Any]
+
+#: Ids and enum values longer than this are nobody's.
+ID_LENGTH = 64
+#: Below this a moment is in seconds, above in milliseconds.
+SECONDS_BELOW = 100_000_000_000
+LATEST = 10**14
+
+
+def as_object(value: object) -> Json:
+    return value if isinstance(value, dict) else {}
+
+
+def as_objects(value: object) -> list[Json]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def as_id(value: object) -> str:
+    return value if isinstance(value, str) and len(value) <= ID_LENGTH else ""
+
+
+def as_text(value: object, length: int) -> str:
+    return value[:length] if isinstance(value, str) else ""
+
+
+def as_ms(value: object) -> int | None:
+    """A moment in milliseconds; seconds are recognised by their size, and 0 and below are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < LATEST:
+        return None
+    return int(value * 1000) if value < SECONDS_BELOW else int(value)
+
+
+def as_amount(value: object) -> int | None:
+    bounded = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**15
+    return int(value) if bounded else None  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True)
+class Payer:
+    """Who pays: `ref` is `user:<id>`, `org:<id>`, or "" when nothing says so."""
+
+    user_id: str
+    organization_id: str
+    email: str = ""
+    name: str = ""
+
+    @property
+    def ref(self) -> str:
+        if self.organization_id:
+            return f"org:{self.organization_id}"
+        return f"user:{self.user_id}" if self.user_id else ""
+
+
+def parse_payer(data: object) -> Payer:
+    payer = as_object(data)
+    return Payer(
+        as_id(payer.get("user_id")),
+        as_id(payer.get("organization_id")),
+        as_text(payer.get("email"), 254).strip().lower(),
+        _full_name(payer),
+    )
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user at Clerk, with the primary address."""
+
+    clerk_id: str
+    email: str
+    email_verified: bool
+    name: str
+    banned: bool
+    locked: bool
+    version: int
+
+
+def parse_person(data: object) -> Person:
+    user = as_object(data)
+    address = _primary_address(user)
+    status = as_object(address.get("verification")).get("status")
+    return Person(
+        clerk_id=as_id(user.get("id")),
+        email=as_text(address.get("email_address"), 254).strip().lower(),
+        email_verified=status == "verified",
+        name=_full_name(user) or as_text(user.get("username"), 150),
+        banned=user.get("banned") is True,
+        locked=user.get("locked") is True,
+        version=as_ms(user.get("updated_at")) or as_ms(user.get("created_at")) or 1,
+    )
+
+
+def _primary_address(user: Json) -> Json:
+    primary = user.get("primary_email_address_id")
+    addresses = as_objects(user.get("email_addresses"))
+    return next((a for a in addresses if primary and a.get("id") == primary), {})
+
+
+def _full_name(data: Json) -> str:
+    parts = (as_text(data.get(key), 80).strip() for key in ("first_name", "last_name"))
+    return " ".join(part for part in parts if part)[:150]
+
+
+@dataclass(frozen=True)
+class ItemVersion:
+    """One version of a subscription item. Moments in milliseconds."""
+
+    item_id: str
+    instance_id: str
+    payer: str
+    plan_id: str
+    plan_name: str
+    status: str
+    is_free: bool
+    is_trial: bool
+    annual: bool
+    period_start: int | None
+    period_end: int | None
+    updated: int
+    ended: int | None
+
+
+ENDINGS = {"ended", "expired"}
+
+
+def parse_item(data: object, *, payer: str, instance_id: str, seen: int) -> ItemVersion:
+    """`payer` is who the surrounding event names; `seen` stands in for a missing `updated_at`."""
+    item = as_object(data)
+    plan = as_object(item.get("plan"))
+    status = as_id(item.get("status"))
+    end = as_ms(item.get("period_end"))
+    updated = as_ms(item.get("updated_at")) or seen
+    return ItemVersion(
+        item_id=as_id(item.get("id")),
+        instance_id=instance_id,
+        payer=payer,
+        plan_id=as_id(item.get("plan_id")) or as_id(plan.get("id")),
+        plan_name=as_text(plan.get("name"), 150),
+        status=status,
+        is_free=end is None and _costs_nothing(plan),
+        is_trial=item.get("is_free_trial") is True,
+        annual=(item.get("interval") or item.get("plan_period")) == "annual",
+        period_start=as_ms(item.get("period_start")),
+        period_end=end,
+        updated=updated,
+        # Webhooks have no `ended_at`: the version that says so was made when it ended.
+        ended=(as_ms(item.get("ended_at")) or updated) if status in ENDINGS else None,
+    )
+
+
+def _costs_nothing(plan: Json) -> bool:
+    """False without a plan: what is not known is not free."""
+    fee = plan.get("amount", as_object(plan.get("fee")).get("amount"))
+    return bool(plan) and (plan.get("is_default") is True or not fee)
+
+
+@dataclass(frozen=True)
+class PaymentVersion:
+    """One version of a payment. The amount is in the currency's smallest unit."""
+
+    payment_id: str
+    payer: str
+    status: str
+    charge_type: str
+    amount: int | None
+    currency: str
+    paid_at: int | None
+    failed_at: int | None
+    failed_code: str
+    updated: int
+
+
+def parse_payment(data: object, *, seen: int) -> PaymentVersion:
+    payment = as_object(data)
+    total = as_object(as_object(payment.get("totals")).get("grand_total"))
+    return PaymentVersion(
+        payment_id=as_id(payment.get("payment_id")),
+        payer=parse_payer(payment.get("payer")).ref,
+        status=as_text(payment.get("status"), 32),
+        charge_type=as_text(payment.get("charge_type"), 32),
+        amount=as_amount(total.get("amount")),
+        currency=as_text(total.get("currency"), 8),
+        paid_at=as_ms(payment.get("paid_at")),
+        failed_at=as_ms(payment.get("failed_at")),
+        failed_code=as_id(as_object(payment.get("failed_reason")).get("code")),
+        updated=as_ms(payment.get("updated_at")) or seen,
+    )
+
+
+@dataclass(frozen=True)
+class PlanOffer:
+    """A plan as Clerk has it; `amount` is the monthly fee in cents, None without a base fee."""
+
+    clerk_id: str
+    name: str
+    slug: str
+    amount: int | None
+    currency: str
+    is_default: bool
+
+
+def parse_plan(data: object) -> PlanOffer:
+    plan = as_object(data)
+    fee = as_object(plan.get("fee"))
+    return PlanOffer(
+        clerk_id=as_id(plan.get("id")),
+        name=as_text(plan.get("name"), 150),
+        slug=as_text(plan.get("slug"), 150),
+        amount=as_amount(fee.get("amount")),
+        currency=as_text(fee.get("currency"), 8),
+        is_default=plan.get("is_default") is True,
+    )
