@@ -10,7 +10,6 @@ GRANT = "credits_creditgrant"
 ALLOCATION = "credits_grantallocation"
 HOLD = "credits_hold"
 SETTINGS = "credits_adminsettings"
-CATALOG = "pg_catalog.pg_trigger"
 
 
 class Check(NamedTuple):
@@ -25,6 +24,57 @@ class Check(NamedTuple):
     sql: str
 
 
+#: What PostgreSQL keeps the rules with. Without one of these the data may still be right, by luck.
+TRIGGERS = {
+    USAGE: ["i2_post_row", "i3_usage_append_only", "i3_no_truncate"],
+    BALANCE: [
+        "i2_balance_by_journal_only",
+        "i2_balance_starts_empty",
+        "i2_balance_stays",
+        "i2_no_truncate",
+    ],
+    GRANT: [
+        "i5_grant_by_journal_only",
+        "i5_grant_starts_empty",
+        "i5_grant_comes_with_its_row",
+        "i5_grant_stays",
+        "i5_no_truncate",
+    ],
+    ALLOCATION: ["i5_allocation_by_journal_only", "i5_allocation_append_only", "i5_no_truncate"],
+    HOLD: [
+        "i6_hold_opens_with_its_charge",
+        "i6_hold_keeps_its_charge",
+        "i6_hold_ends_by_name",
+        "i6_no_truncate",
+    ],
+}
+CONSTRAINTS = {
+    USAGE: ["usage_operation_known", "usage_row_shape"],
+    BALANCE: ["i1_balance_not_negative"],
+    GRANT: [
+        "grant_amount_positive",
+        "i5_grant_remaining_within_amount",
+        "i5_expired_grant_is_empty",
+    ],
+    ALLOCATION: ["allocation_not_zero"],
+    SETTINGS: ["admin_settings_one_row", "feature_costs_valid"],
+}
+INDEXES = {USAGE: ["i7_usage_key_once", "i5_grant_posted_once"]}
+
+
+def _guards() -> str:
+    """The guards as a table for SQL: kind, name, the table it stands on."""
+    kinds = {"trigger": TRIGGERS, "constraint": CONSTRAINTS, "index": INDEXES}
+    rows = [
+        f"('{kind}', '{name}', '{table}')"
+        for kind, tables in kinds.items()
+        for table, names in tables.items()
+        for name in names
+    ]
+    return f"(VALUES {', '.join(rows)}) AS guard(kind, name, relation)"
+
+
+GUARDS = _guards()
 OPERATIONS = ", ".join(f"'{value}'" for value in OperationType.values)
 
 CHECKS: list[Check] = [
@@ -184,7 +234,7 @@ CHECKS: list[Check] = [
     Check(
         "grant_filled_once",
         "I5",
-        "Each grant came in whole, by one row of its user.",
+        "Each grant came in whole, by one row; a refund's by its refund.",
         "grant",
         GRANT,
         """
@@ -193,6 +243,12 @@ CHECKS: list[Check] = [
                    FROM credits_usagehistory WHERE grant_id IS NOT NULL AND credits_used < 0
                    GROUP BY grant_id) u ON u.grant_id = g.id
         WHERE g.source <> 'refund' AND (u.rows, u.filled) IS DISTINCT FROM (1, g.amount)
+        UNION ALL
+        SELECT g.id FROM credits_creditgrant g
+        WHERE g.source = 'refund' AND NOT EXISTS (
+            SELECT FROM credits_grantallocation a
+            JOIN credits_usagehistory r ON r.id = a.usage_id AND r.refund_of_id IS NOT NULL
+            WHERE a.grant_id = g.id AND a.amount = -g.amount)
         """,
     ),
     Check(
@@ -289,5 +345,26 @@ CHECKS: list[Check] = [
         SELECT id FROM credits_adminsettings
         WHERE id <> 1 OR NOT credits_feature_costs_valid(feature_costs)
         """,
+    ),
+    Check(
+        "guards_stand",
+        "all",
+        "Every trigger, constraint and unique index of the ledger stands and is in force.",
+        "guard",
+        GUARDS,
+        f"""
+        SELECT name || ' on ' || relation FROM {GUARDS}
+        WHERE CASE kind
+            WHEN 'trigger' THEN NOT EXISTS (
+                SELECT FROM pg_trigger WHERE tgname = guard.name
+                    AND tgrelid = to_regclass(guard.relation) AND tgenabled IN ('O', 'A'))
+            WHEN 'constraint' THEN NOT EXISTS (
+                SELECT FROM pg_constraint WHERE conname = guard.name
+                    AND conrelid = to_regclass(guard.relation) AND convalidated)
+            ELSE NOT EXISTS (
+                SELECT FROM pg_index WHERE indexrelid = to_regclass(guard.name)
+                    AND indrelid = to_regclass(guard.relation) AND indisunique AND indisvalid)
+        END
+        """,  # noqa: S608 -- ours
     ),
 ]
