@@ -7,6 +7,8 @@ from config import health
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("api/", include("credits.api.urls")),
+    path("api/admin/", include("adminpanel.api.urls")),
     path("", include("credits.urls")),
     path("", include("ai_chat.urls")),
 ]

@@ -23,3 +23,8 @@ def get_plan_credits(plan_id: str) -> int:
     """Credits per month of a plan by its Clerk id; an unknown or inactive plan brings 0."""
     plan = Plan.objects.filter(clerk_id=plan_id, active=True).only("credits").first()
     return plan.credits if plan else 0
+
+
+def get_plans_credits() -> dict[str, int]:
+    """Credits per month of every active plan, by its Clerk id."""
+    return dict(Plan.objects.filter(active=True).values_list("clerk_id", "credits"))

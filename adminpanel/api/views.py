@@ -1,0 +1,154 @@
+"""Prices and plans in JSON, for admins."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from adminpanel.api.serializers import (
+    AdminSettingsOut,
+    ChangeRow,
+    ChangesPage,
+    CostsIn,
+    EnumHealthOut,
+    PlanChange,
+    PlanIn,
+    PlanOut,
+    PlansOut,
+    VersionQuery,
+)
+from credits import catalogue
+from credits.api.answers import page_of
+from credits.api.fields import PageQuery
+from credits.api.http import body_of, query_of, user_of
+from credits.api.schema import errors
+from credits.enum_health import check_features
+from credits.models import Plan, SettingsChange
+from credits.permissions import IsTallyAdmin
+from credits.pricing import get_feature_costs, get_plans_credits
+
+CLERK_ID = OpenApiParameter(
+    "clerk_id", {"type": "string", "minLength": 1}, OpenApiParameter.PATH,
+    description="The plan's id, as `cplan_…`.",
+)  # fmt: skip
+
+
+class AdminView(APIView):
+    permission_classes = (IsTallyAdmin,)
+
+
+class Settings(AdminView):
+    @extend_schema(
+        operation_id="getAdminSettings",
+        summary="Prices and plans, with all there is",
+        responses=AdminSettingsOut,
+        tags=["admin"],
+    )
+    def get(self, request: Request) -> Response:
+        return Response(_settings())
+
+    @extend_schema(
+        operation_id="setFeatureCosts",
+        summary="Change prices",
+        description="They hold for the next charge, in every process. A turn in flight keeps its "
+        "price.",
+        request=CostsIn,
+        responses={200: AdminSettingsOut, **errors(409)},
+        tags=["admin"],
+    )
+    def put(self, request: Request) -> Response:
+        body = body_of(request, CostsIn)
+        catalogue.set_feature_costs(
+            actor=user_of(request),
+            costs=body["featureCosts"],
+            expected_version=body.get("version"),
+        )
+        return Response(_settings())
+
+
+def _settings() -> dict[str, Any]:
+    costs = get_feature_costs()
+    values = {
+        "featureCosts": costs,
+        "planCredits": get_plans_credits(),
+        "billingPlans": Plan.objects.all(),
+        "version": catalogue.costs_version(costs),
+    }
+    return dict(AdminSettingsOut(values).data)
+
+
+class Plans(AdminView):
+    @extend_schema(operation_id="listPlans", summary="Plans", responses=PlansOut, tags=["admin"])
+    def get(self, request: Request) -> Response:
+        return Response(PlansOut({"plans": Plan.objects.all()}).data)
+
+    @extend_schema(
+        operation_id="createPlan",
+        summary="Add a plan",
+        request=PlanIn,
+        responses={201: PlanOut, **errors(409)},
+        tags=["admin"],
+    )
+    def post(self, request: Request) -> Response:
+        plan = catalogue.create_plan(actor=user_of(request), **body_of(request, PlanIn))
+        return Response(PlanOut(plan).data, status=201)
+
+
+class OnePlan(AdminView):
+    @extend_schema(
+        operation_id="updatePlan",
+        summary="Change a plan",
+        description="Changes what the body names; `newClerkId` renames.",
+        parameters=[CLERK_ID],
+        request=PlanChange,
+        responses={200: PlanOut, **errors(404, 409)},
+        tags=["admin"],
+    )
+    def put(self, request: Request, clerk_id: str) -> Response:
+        changes = body_of(request, PlanChange)
+        version = changes.pop("version", None)
+        plan = catalogue.update_plan(
+            actor=user_of(request), clerk_id=clerk_id, changes=changes, expected_version=version
+        )
+        return Response(PlanOut(plan).data)
+
+    @extend_schema(
+        operation_id="deletePlan",
+        summary="Remove a plan",
+        description="Credits it has granted stay.",
+        parameters=[CLERK_ID, VersionQuery],
+        responses={204: None, **errors(400, 404, 409)},
+        tags=["admin"],
+    )
+    def delete(self, request: Request, clerk_id: str) -> Response:
+        version = query_of(request, VersionQuery).get("version")
+        catalogue.delete_plan(actor=user_of(request), clerk_id=clerk_id, expected_version=version)
+        return Response(status=204)
+
+
+class Changes(AdminView):
+    @extend_schema(
+        operation_id="listSettingsChanges",
+        summary="Who changed prices and plans",
+        parameters=[PageQuery],
+        responses={200: ChangesPage, **errors(400)},
+        tags=["admin"],
+    )
+    def get(self, request: Request) -> Response:
+        return page_of(SettingsChange.objects.all(), query_of(request, PageQuery), ChangeRow)
+
+
+class EnumHealth(AdminView):
+    @extend_schema(
+        operation_id="checkFeatures",
+        summary="Does the database know every feature?",
+        description="Asks the database's own constraints about a charge of each feature.",
+        responses=EnumHealthOut,
+        tags=["admin"],
+    )
+    def get(self, request: Request) -> Response:
+        mappings = check_features()
+        ok = all(mapping.in_python and mapping.in_database for mapping in mappings)
+        return Response(EnumHealthOut({"ok": ok, "mappings": mappings}).data)

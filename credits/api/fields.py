@@ -1,0 +1,87 @@
+"""Serializers that take exactly what they name."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+#: Ids are bigints in the database.
+MAX_ID = 2**63 - 1
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses members it does not know: a misspelt field must not look as if it had worked. The
+    schema says so with `additionalProperties: false`."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = set(data) - set(self.fields) if isinstance(data, Mapping) else set()
+        if unknown:
+            raise serializers.ValidationError(
+                {str(key): ["This field is not known."] for key in sorted(unknown, key=str)}
+            )
+        return super().to_internal_value(data)
+
+
+class WholeNumber(serializers.IntegerField):
+    """A JSON number without fraction; no bool, no string of digits."""
+
+    default_error_messages = {"invalid": "Must be a whole number."}
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        return data
+
+
+class Flag(serializers.BooleanField):
+    """A JSON true or false; no number, no string."""
+
+    default_error_messages = {"invalid": "Must be true or false."}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if type(data) is not bool:
+            self.fail("invalid")
+        return data
+
+
+class Text(serializers.CharField):
+    """A JSON string; no number."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class QueryNumber(serializers.IntegerField):
+    """A whole number in a query: ASCII digits only."""
+
+    default_error_messages = {"invalid": "Must be a whole number."}
+
+    def to_internal_value(self, data: Any) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,19}", str(data)):
+            self.fail("invalid")
+        return int(data)
+
+
+class QueryDate(serializers.DateField):
+    """A day in a query, as 2026-12-31."""
+
+    default_error_messages = {"invalid": "Must be a day, as 2026-12-31."}
+
+    def to_internal_value(self, value: Any) -> Any:
+        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", str(value)):
+            self.fail("invalid")
+        return super().to_internal_value(value)
+
+
+class PageQuery(StrictSerializer):
+    """What every list takes: where to go on, and how many rows."""
+
+    cursor = QueryNumber(
+        required=False, min_value=1, max_value=MAX_ID, help_text="`nextCursor` of the page before."
+    )
+    limit = QueryNumber(
+        default=50, min_value=1, max_value=200, help_text="Rows of a page, 50 unless given."
+    )

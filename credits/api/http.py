@@ -1,0 +1,30 @@
+"""Small things views need of a request."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.serializers import BaseSerializer
+
+from credits.models import User
+
+
+def user_of(request: Request) -> User:
+    """Who is asking; views that allow nobody else call it."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def body_of(request: Request, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
+    """The request's body as the serializer has it. Raises ValidationError (400)."""
+    checked = serializer(data=request.data)
+    checked.is_valid(raise_exception=True)
+    result: dict[str, Any] = checked.validated_data
+    return result
+
+
+def query_of(request: Request, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
+    """The request's query as the serializer has it. Raises ValidationError (400)."""
+    checked = serializer(data=request.query_params)
+    checked.is_valid(raise_exception=True)
+    result: dict[str, Any] = checked.validated_data
+    return result

@@ -1,0 +1,54 @@
+"""Idempotency keys of POSTs that spend, and of admins' adjustments (I7)."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.request import Request
+
+from credits.api.problems import invalid, issue
+
+#: 1 to 255 visible ASCII characters.
+KEY = re.compile(r"[\x21-\x7e]{1,255}")
+HEADER = "Idempotency-Key"
+
+#: For `extend_schema(parameters=[…])`.
+IDEMPOTENCY_KEY = OpenApiParameter(
+    HEADER,
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]{1,255}$"},
+    OpenApiParameter.HEADER,
+    description="Made by the client before its first try: a retry with the same key and body "
+    "gets the first answer and is never charged again.",
+)
+#: For the answers of calls that take a key.
+REPLAYED_HEADER = OpenApiParameter(
+    "Idempotent-Replayed",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    response=[200],
+    description="`true` when this answer is an earlier one.",
+)
+
+
+def read_key(request: Request) -> str | None:
+    """The request's Idempotency-Key, or None without one. Raises Problem (400) on one that is not
+    1 to 255 visible ASCII characters."""
+    key = request.headers.get(HEADER)
+    if key is not None and not KEY.fullmatch(key):
+        raise invalid([issue((HEADER,), "Must be 1 to 255 visible ASCII characters.")])
+    return key
+
+
+def namespaced(scope: str, key: str) -> str:
+    """A key for the ledger that no other scope's keys can meet: it fits whatever the length."""
+    return f"{scope}:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def fingerprint(body: Mapping[str, Any]) -> str:
+    """What tells two bodies under one key apart (64 characters)."""
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()

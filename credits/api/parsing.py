@@ -1,0 +1,75 @@
+"""Reading what a client sent: JSON as the standard has it, nothing that could mean two things."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import IO, Any
+
+from rest_framework import negotiation, parsers, renderers
+from rest_framework.exceptions import ParseError
+from rest_framework.request import Request
+
+#: Levels of lists and objects in one body; no call here needs ten.
+MAX_DEPTH = 32
+
+
+class JSONParser(parsers.JSONParser):
+    """UTF-8 JSON. Refuses what Python would let pass: NaN and Infinity, a key given twice (which
+    of two prices is meant?), and nesting so deep that reading it would exhaust the stack."""
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        try:
+            data = json.loads(
+                stream.read().decode("utf-8-sig"),
+                parse_constant=_refuse_constant,
+                object_pairs_hook=_unique,
+            )
+        except RecursionError:
+            raise ParseError("The body is nested too deeply.") from None
+        except ValueError as error:
+            raise ParseError(f"The body is not valid JSON: {error}") from None
+        _check_depth(data)
+        return data
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number.")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key appears twice in one object.")
+    return result
+
+
+def _check_depth(data: Any) -> None:
+    level, depth = [data], 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise ParseError("The body is nested too deeply.")
+        level = [child for value in level for child in _children(value)]
+
+
+def _children(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+class AnyAccept(negotiation.DefaultContentNegotiation):
+    """Each call has one kind of answer, whatever `Accept` says: an error is always readable."""
+
+    def select_renderer(
+        self,
+        request: Request,
+        renderers: Iterable[renderers.BaseRenderer],
+        format_suffix: str | None = None,
+    ) -> tuple[renderers.BaseRenderer, str]:
+        first = next(iter(renderers))
+        return first, first.media_type

@@ -1,0 +1,130 @@
+"""What the OpenAPI description says beyond what drf-spectacular reads from the views: the shape of
+errors, and the answers that every call shares."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import Direction, OpenApiResponse
+
+type Json = dict[str, Any]
+
+
+def _object(fields: Json, *, optional: str = "", description: str = "") -> Json:
+    required = [name for name in fields if name != optional]
+    shape = {"type": "object", "properties": fields, "required": required}
+    return {**shape, "description": description} if description else shape
+
+
+def _text(description: str) -> Json:
+    return {"type": "string", "description": description}
+
+
+def _whole(description: str) -> Json:
+    return {"type": "integer", "description": description}
+
+
+BASE = {"error": _text("A code for programs."), "message": _text("A sentence for people.")}
+PATH = {
+    "type": "array",
+    "items": {"oneOf": [{"type": "string"}, {"type": "integer"}]},
+    "description": "The field: keys and indexes from the outside in.",
+}
+ISSUES = {"type": "array", "items": {"$ref": "#/components/schemas/Issue"}}
+SPEND = {
+    "required": _whole("Credits that the call takes."),
+    "available": _whole("Credits that can be spent."),
+}
+#: The shapes of errors, by the name of their component.
+SHAPES: dict[str, Json] = {
+    "Error": _object(BASE, description="Every error has this shape; some have further members."),
+    "Issue": _object({"path": PATH, "message": _text("What is wrong with it.")}),
+    "InvalidError": _object({**BASE, "issues": ISSUES}, optional="issues"),
+    "InsufficientCreditsError": _object({**BASE, **SPEND}),
+    "ChangedError": _object({**BASE, "version": _text("What it is at now.")}, optional="version"),
+}
+
+MEANINGS: dict[int, tuple[str, str]] = {
+    400: ("InvalidError", "Not what this call takes; `issues` names the fields."),
+    401: ("Error", "Nobody is signed in."),
+    402: ("InsufficientCreditsError", "Not enough credits. Nothing was charged."),
+    403: ("Error", "Not allowed, or the session's CSRF token is missing."),
+    404: ("Error", "There is nothing here."),
+    409: ("ChangedError", "It is not in the state that this call needs; the message says why."),
+    413: ("Error", "The body is too large."),
+    415: ("Error", "The body is not `application/json`."),
+    422: ("Error", "The idempotency key was used for another request."),
+    429: ("Error", "Too much at once; `Retry-After` says how many seconds to wait."),
+    502: ("Error", "The provider failed. What was charged is refunded."),
+    503: ("Error", "Busy; `Retry-After` says how many seconds to wait."),
+}
+
+
+def errors(*statuses: int) -> dict[int, OpenApiResponse]:
+    """The answers with these statuses, for `extend_schema(responses={200: …, **errors(404)})`.
+    Those that every call has are added by `document_common_answers`."""
+    return {
+        status: OpenApiResponse(_reference(status), description=MEANINGS[status][1])
+        for status in statuses
+    }
+
+
+#: What can happen to every call (503), with a body, to a user, to an admin.
+ALWAYS, WITH_BODY, SIGNED_IN, UNSAFE = (503,), (400, 413, 415), (401,), (403,)
+
+
+def document_common_answers(result: Json, **_: Any) -> Json:
+    """drf-spectacular's postprocessing hook: adds what no view needs to repeat."""
+    for path, calls in result["paths"].items():
+        for method, call in calls.items():
+            for status in _common(path, method, call):
+                call["responses"].setdefault(str(status), _described(status))
+            call["responses"] = dict(sorted(call["responses"].items()))
+    result["components"]["schemas"] |= SHAPES
+    return result
+
+
+def _common(path: str, method: str, call: Json) -> list[int]:
+    public = not call.get("security") or {} in call["security"]
+    statuses = [*ALWAYS]
+    statuses += [] if public else SIGNED_IN
+    statuses += WITH_BODY if "requestBody" in call else ()
+    if not public and (method != "get" or path.startswith("/api/admin/")):
+        statuses += UNSAFE
+    return statuses
+
+
+def _reference(status: int) -> Json:
+    return {"$ref": f"#/components/schemas/{MEANINGS[status][0]}"}
+
+
+def _described(status: int) -> Json:
+    content = {"application/json": {"schema": _reference(status)}}
+    return {"content": content, "description": MEANINGS[status][1]}
+
+
+class StrictBody(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """A strict serializer's schema allows no further members."""
+
+    target_class = "credits.api.fields.StrictSerializer"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Json:
+        mapped = auto_schema._map_serializer(  # type: ignore[no-untyped-call] # noqa: SLF001 -- documented
+            self.target, direction, bypass_extensions=True
+        )
+        return {**mapped, "additionalProperties": False}
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "credits.api.authentication.SessionAuthentication"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> Json:
+        return {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "sessionid",
+            "description": "The browser's session. Other methods than GET carry the session's CSRF "
+            "token in `X-CSRFToken`.",
+        }

@@ -1,0 +1,69 @@
+"""Credits in JSON: one's balance and history, and the prices."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from credits.api.answers import conditional, page_of
+from credits.api.http import query_of, user_of
+from credits.api.schema import errors
+from credits.api.serializers import (
+    BalanceOut,
+    SettingsOut,
+    UsagePage,
+    UsageQuery,
+    UsageRow,
+    filters_of,
+)
+from credits.history import filter_rows, statement
+from credits.ledger import get_balance
+from credits.pricing import get_feature_costs, get_plans_credits
+
+
+class MyBalance(APIView):
+    @extend_schema(
+        operation_id="getMyBalance",
+        summary="Your balance",
+        description="Straight from the database, after expired credits have left. Send the "
+        "answer's ETag as `If-None-Match` and get 304 while nothing has moved.",
+        responses={200: BalanceOut, 304: None},
+        tags=["credits"],
+    )
+    def get(self, request: Request) -> Response:
+        balance = get_balance(user_id=user_of(request).pk)
+        return conditional(request, BalanceOut(balance).data)
+
+
+class PublicSettings(APIView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        operation_id="getSettings",
+        summary="Prices and plans",
+        description="What each feature costs now, and what each active plan brings a month.",
+        responses={200: SettingsOut, 304: None},
+        tags=["credits"],
+        auth=[],
+    )
+    def get(self, request: Request) -> Response:
+        values = {"featureCosts": get_feature_costs(), "planCredits": get_plans_credits()}
+        return conditional(request, SettingsOut(values).data)
+
+
+class MyUsage(APIView):
+    @extend_schema(
+        operation_id="listMyUsage",
+        summary="Your history",
+        description="Every change of your balance, newest first. Pass `nextCursor` as `cursor` for "
+        "the next page; rows written meanwhile do not shift it.",
+        parameters=[UsageQuery],
+        responses={200: UsagePage, **errors(400)},
+        tags=["credits"],
+    )
+    def get(self, request: Request) -> Response:
+        query = query_of(request, UsageQuery)
+        rows = filter_rows(statement(user_id=user_of(request).pk), **filters_of(query))
+        return page_of(rows, query, UsageRow)

@@ -1,0 +1,72 @@
+"""Reading the journal: a user's statement, filtered."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
+
+from django.db.models import Exists, OuterRef, QuerySet, TextChoices
+
+from credits.features import OperationType, to_operation_type
+from credits.models import Hold, UsageHistory
+
+type Rows = QuerySet[UsageHistory]
+
+
+class Kind(TextChoices):
+    """What a row is, for people."""
+
+    CHARGE = "charge", "Charge"
+    REFUND = "refund", "Refund"
+    GRANT = "grant", "Grant"
+    ADJUSTMENT = "adjustment", "Adjustment"
+    EXPIRY = "expiry", "Expiry"
+
+
+OF_OPERATION = {
+    OperationType.GRANT: Kind.GRANT,
+    OperationType.ADJUSTMENT: Kind.ADJUSTMENT,
+    OperationType.EXPIRY: Kind.EXPIRY,
+}
+
+
+def kind_of(row: UsageHistory) -> Kind:
+    other = OF_OPERATION.get(OperationType(row.operation_type))
+    return other or (Kind.REFUND if row.refund_of_id else Kind.CHARGE)
+
+
+def filter_rows(
+    rows: Rows,
+    *,
+    kind: str | None = None,
+    feature: str | None = None,
+    first: date | None = None,
+    last: date | None = None,
+) -> Rows:
+    """Only rows of a kind, of a feature, and from the day `first` to the day `last` (UTC, both
+    included). Raises UnknownFeature."""
+    if kind in {Kind.CHARGE, Kind.REFUND}:
+        rows = rows.exclude(operation_type__in=OF_OPERATION)
+        rows = rows.filter(refund_of__isnull=kind == Kind.CHARGE)
+    elif kind:
+        rows = rows.filter(operation_type=kind.upper())
+    if feature:
+        rows = rows.filter(operation_type=to_operation_type(feature))
+    if first:
+        rows = rows.filter(created_at__gte=datetime.combine(first, time.min, UTC))
+    if last:
+        rows = rows.filter(created_at__lte=datetime.combine(last, time.max, UTC))
+    return rows
+
+
+def statement(*, user_id: int) -> Rows:
+    """A user's rows, each with `is_held`: whether its work is still going on."""
+    held = Exists(Hold.objects.filter(charge_id=OuterRef("pk")))
+    return UsageHistory.objects.filter(user_id=user_id).annotate(is_held=held)
+
+
+def in_batches(rows: Rows, *, size: int = 1000) -> Iterator[list[UsageHistory]]:
+    """All rows, newest first, by as many queries as it takes: none is open between two batches,
+    and rows written meanwhile do not shift them."""
+    batch = list(rows.order_by("-pk")[:size])
+    while batch:
+        yield batch
+        batch = list(rows.filter(pk__lt=batch[-1].pk).order_by("-pk")[:size])

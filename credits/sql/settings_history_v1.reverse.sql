@@ -1,0 +1,2 @@
+DROP TRIGGER settings_change_append_only ON credits_settingschange;
+DROP TRIGGER settings_change_no_truncate ON credits_settingschange;
