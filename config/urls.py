@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", health.readyz, name="readyz"),
     path("api/", include("credits.api.urls")),
     path("api/admin/", include("adminpanel.api.urls")),
+    path("", include("credits.clerk.urls")),
     path("", include("credits.urls")),
     path("", include("ai_chat.urls")),
 ]

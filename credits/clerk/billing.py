@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from credits.clerk.identity import get_identity, lock
 from credits.clerk.models import Identity, Payment, Period, SubscriptionItem, WebhookDelivery
 from credits.clerk.projection import (
+    EARNING,
     EarnedGrant,
     ItemState,
     PeriodState,
@@ -55,8 +56,9 @@ def apply_item(version: ItemVersion, payer: Payer) -> str:
     if identity.deleted_at:
         logger.warning("Billing of %s, who was deleted: see item %s", payer.ref, item.item_id)
         return Note.DELETED_USER
-    unmapped = not _release(item, identity, ledger_now())
-    return Note.UNMAPPED_PLAN if unmapped and version.plan_id else Note.NONE
+    mapped = _release(item, identity, ledger_now())
+    earning = version.status in EARNING and not version.is_free
+    return Note.UNMAPPED_PLAN if earning and not (mapped and version.plan_id) else Note.NONE
 
 
 def _store_item(version: ItemVersion) -> SubscriptionItem:
@@ -103,7 +105,7 @@ def _release(item: SubscriptionItem, identity: Identity, now: datetime) -> bool:
     """Grants what is due and moves expiries that changed. False when something earned waits for its
     plan to be mapped."""
     credits = dict(Plan.objects.filter(active=True).values_list("clerk_id", "credits"))
-    mapped = not item.is_free or item.plan_id in credits
+    mapped = True
     if item.is_free and (grant := free_grant(_state_of(item), user_id=identity.clerk_id, now=now)):
         _grant(identity, item, grant, credits.get(item.plan_id, 0))
     for period in item.periods.order_by("start"):

@@ -9,7 +9,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,134 +17,282 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Payment',
+            name="Payment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('payment_id', models.CharField(max_length=64, unique=True)),
-                ('payer', models.CharField(db_index=True, max_length=70)),
-                ('status', models.CharField(max_length=32)),
-                ('charge_type', models.CharField(blank=True, max_length=32)),
-                ('amount', models.BigIntegerField(null=True)),
-                ('currency', models.CharField(blank=True, max_length=8)),
-                ('paid_at', models.BigIntegerField(null=True)),
-                ('failed_at', models.BigIntegerField(null=True)),
-                ('failed_code', models.CharField(blank=True, max_length=64)),
-                ('version', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("payment_id", models.CharField(max_length=64, unique=True)),
+                ("payer", models.CharField(db_index=True, max_length=70)),
+                ("status", models.CharField(max_length=32)),
+                ("charge_type", models.CharField(blank=True, max_length=32)),
+                ("amount", models.BigIntegerField(null=True)),
+                ("currency", models.CharField(blank=True, max_length=8)),
+                ("paid_at", models.BigIntegerField(null=True)),
+                ("failed_at", models.BigIntegerField(null=True)),
+                ("failed_code", models.CharField(blank=True, max_length=64)),
+                (
+                    "version",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), default=list
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='SessionLink',
+            name="SessionLink",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sid', models.CharField(max_length=64, unique=True)),
-                ('clerk_id', models.CharField(db_index=True, max_length=64)),
-                ('session_key', models.CharField(blank=True, max_length=40)),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("sid", models.CharField(max_length=64, unique=True)),
+                ("clerk_id", models.CharField(db_index=True, max_length=64)),
+                ("session_key", models.CharField(blank=True, max_length=40)),
+                ("ended_at", models.DateTimeField(null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='SubscriptionItem',
+            name="SubscriptionItem",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('item_id', models.CharField(max_length=64, unique=True)),
-                ('instance_id', models.CharField(max_length=64)),
-                ('payer', models.CharField(db_index=True, max_length=70)),
-                ('plan_id', models.CharField(blank=True, max_length=64)),
-                ('plan_name', models.CharField(blank=True, max_length=150)),
-                ('status', models.CharField(db_index=True, max_length=32)),
-                ('is_free', models.BooleanField(default=False)),
-                ('is_trial', models.BooleanField(default=False)),
-                ('annual', models.BooleanField(default=False)),
-                ('period_start', models.BigIntegerField(null=True)),
-                ('period_end', models.BigIntegerField(null=True)),
-                ('version', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list)),
-                ('ends', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("item_id", models.CharField(max_length=64, unique=True)),
+                ("instance_id", models.CharField(max_length=64)),
+                ("payer", models.CharField(db_index=True, max_length=70)),
+                ("plan_id", models.CharField(blank=True, max_length=64)),
+                ("plan_name", models.CharField(blank=True, max_length=150)),
+                ("status", models.CharField(db_index=True, max_length=32)),
+                ("is_free", models.BooleanField(default=False)),
+                ("is_trial", models.BooleanField(default=False)),
+                ("annual", models.BooleanField(default=False)),
+                ("period_start", models.BigIntegerField(null=True)),
+                ("period_end", models.BigIntegerField(null=True)),
+                (
+                    "version",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), default=list
+                    ),
+                ),
+                (
+                    "ends",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), default=list
+                    ),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True)),
             ],
         ),
         migrations.CreateModel(
-            name='SyncJob',
+            name="SyncJob",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('options', models.JSONField(default=dict)),
-                ('actor', models.CharField(max_length=254)),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed'), ('canceled', 'Canceled')], default='queued', max_length=16)),
-                ('phase', models.CharField(blank=True, max_length=32)),
-                ('processed', models.PositiveIntegerField(default=0)),
-                ('total', models.PositiveIntegerField(default=0)),
-                ('counts', models.JSONField(default=dict)),
-                ('failed', models.PositiveIntegerField(default=0)),
-                ('failures', models.JSONField(default=list)),
-                ('cursor', models.JSONField(default=dict)),
-                ('error', models.TextField(blank=True)),
-                ('cancel_requested', models.BooleanField(default=False)),
-                ('runner', models.UUIDField(null=True)),
-                ('heartbeat_at', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("options", models.JSONField(default=dict)),
+                ("actor", models.CharField(max_length=254)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("failed", "Failed"),
+                            ("canceled", "Canceled"),
+                        ],
+                        default="queued",
+                        max_length=16,
+                    ),
+                ),
+                ("phase", models.CharField(blank=True, max_length=32)),
+                ("processed", models.PositiveIntegerField(default=0)),
+                ("total", models.PositiveIntegerField(default=0)),
+                ("counts", models.JSONField(default=dict)),
+                ("failed", models.PositiveIntegerField(default=0)),
+                ("failures", models.JSONField(default=list)),
+                ("cursor", models.JSONField(default=dict)),
+                ("error", models.TextField(blank=True)),
+                ("cancel_requested", models.BooleanField(default=False)),
+                ("runner", models.UUIDField(null=True)),
+                ("heartbeat_at", models.DateTimeField(null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
             ],
             options={
-                'ordering': ['-created_at'],
+                "ordering": ["-created_at"],
             },
         ),
         migrations.CreateModel(
-            name='WebhookDelivery',
+            name="WebhookDelivery",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('svix_id', models.CharField(max_length=255, unique=True)),
-                ('type', models.CharField(db_index=True, max_length=100)),
-                ('payload', models.JSONField()),
-                ('payer', models.CharField(blank=True, db_index=True, max_length=70)),
-                ('received_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), db_index=True, editable=False)),
-                ('processed_at', models.DateTimeField(null=True)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('error', models.TextField(blank=True)),
-                ('unmapped', models.BooleanField(default=False)),
-                ('note', models.CharField(blank=True, choices=[('', ''), ('unknown_type', 'Unknown type'), ('unmapped_plan', 'Unmapped plan'), ('unsupported_payer', 'Organisation payer'), ('deleted_user', 'Deleted user'), ('malformed', 'Malformed data')], max_length=32)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("svix_id", models.CharField(max_length=255, unique=True)),
+                ("type", models.CharField(db_index=True, max_length=100)),
+                ("payload", models.JSONField()),
+                ("payer", models.CharField(blank=True, db_index=True, max_length=70)),
+                (
+                    "received_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        db_index=True,
+                        editable=False,
+                    ),
+                ),
+                ("processed_at", models.DateTimeField(null=True)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("error", models.TextField(blank=True)),
+                ("unmapped", models.BooleanField(default=False)),
+                (
+                    "note",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", ""),
+                            ("unknown_type", "Unknown type"),
+                            ("unmapped_plan", "Unmapped plan"),
+                            ("unsupported_payer", "Organisation payer"),
+                            ("deleted_user", "Deleted user"),
+                            ("malformed", "Malformed data"),
+                        ],
+                        max_length=32,
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'webhook deliveries',
-                'indexes': [models.Index(condition=models.Q(('processed_at__isnull', True)), fields=['id'], name='clerk_inbox_open'), models.Index(condition=models.Q(('unmapped', True)), fields=['id'], name='clerk_inbox_unmapped')],
+                "verbose_name_plural": "webhook deliveries",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("processed_at__isnull", True)),
+                        fields=["id"],
+                        name="clerk_inbox_open",
+                    ),
+                    models.Index(
+                        condition=models.Q(("unmapped", True)),
+                        fields=["id"],
+                        name="clerk_inbox_unmapped",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Identity',
+            name="Identity",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('clerk_id', models.CharField(max_length=64, unique=True)),
-                ('email', models.CharField(blank=True, max_length=254)),
-                ('email_verified', models.BooleanField(default=False)),
-                ('banned', models.BooleanField(default=False)),
-                ('version', models.BigIntegerField(default=0)),
-                ('deleted_at', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('user', models.OneToOneField(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='clerk_identity', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("clerk_id", models.CharField(max_length=64, unique=True)),
+                ("email", models.CharField(blank=True, max_length=254)),
+                ("email_verified", models.BooleanField(default=False)),
+                ("banned", models.BooleanField(default=False)),
+                ("version", models.BigIntegerField(default=0)),
+                ("deleted_at", models.DateTimeField(null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "user",
+                    models.OneToOneField(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="clerk_identity",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'identities',
-                'constraints': [models.CheckConstraint(condition=models.Q(('user__isnull', False), ('deleted_at__isnull', False), _connector='OR'), name='clerk_identity_has_user_or_grave')],
+                "verbose_name_plural": "identities",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("user__isnull", False), ("deleted_at__isnull", False), _connector="OR"
+                        ),
+                        name="clerk_identity_has_user_or_grave",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Period',
+            name="Period",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('plan_id', models.CharField(blank=True, max_length=64)),
-                ('start', models.BigIntegerField()),
-                ('trial', models.BooleanField(default=False)),
-                ('annual', models.BooleanField(default=False)),
-                ('end', models.BigIntegerField(null=True)),
-                ('end_version', models.BigIntegerField(default=0)),
-                ('earned', models.BooleanField(default=False)),
-                ('settled', models.BooleanField(default=False)),
-                ('item', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='periods', to='clerk.subscriptionitem')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("plan_id", models.CharField(blank=True, max_length=64)),
+                ("start", models.BigIntegerField()),
+                ("trial", models.BooleanField(default=False)),
+                ("annual", models.BooleanField(default=False)),
+                ("end", models.BigIntegerField(null=True)),
+                ("end_version", models.BigIntegerField(default=0)),
+                ("earned", models.BooleanField(default=False)),
+                ("settled", models.BooleanField(default=False)),
+                (
+                    "item",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="periods",
+                        to="clerk.subscriptionitem",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('earned', True), ('settled', False)), fields=['plan_id', 'id'], name='clerk_period_open')],
-                'constraints': [models.UniqueConstraint(fields=('item', 'plan_id', 'start', 'trial'), name='clerk_period_once')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("earned", True), ("settled", False)),
+                        fields=["plan_id", "id"],
+                        name="clerk_period_open",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("item", "plan_id", "start", "trial"), name="clerk_period_once"
+                    )
+                ],
             },
         ),
     ]

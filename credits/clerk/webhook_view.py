@@ -1,0 +1,68 @@
+"""POST /api/webhooks/clerk."""
+
+import logging
+from typing import Any
+
+from django.conf import settings
+from django.http.request import UnreadablePostError
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from credits.api.problems import Problem, not_found
+from credits.clerk import inbox, signatures
+
+logger = logging.getLogger(__name__)
+
+#: Bytes; Clerk's largest documented example has 3 kB.
+MAX_BODY = 256 * 1024
+
+
+@extend_schema(exclude=True)
+class ClerkWebhook(APIView):
+    """Clerk's deliveries. The signature is the only credential: no session, no CSRF token."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    def post(self, request: Request) -> Response:
+        if not settings.CLERK_WEBHOOK_SIGNING_SECRET:
+            raise not_found()
+        body = _body_of(request)
+        try:
+            svix_id = signatures.verify(
+                body, request.headers, settings.CLERK_WEBHOOK_SIGNING_SECRET
+            )
+            payload = signatures.parse(body)
+        except signatures.BadWebhook as error:
+            logger.warning("Webhook refused: %s", error)
+            raise Problem(400, "bad_webhook", str(error)) from None
+        _check_instance(payload)
+        try:
+            delivery = inbox.receive(svix_id=svix_id, payload=payload)
+        except inbox.ProcessingFailed:
+            # 5xx makes Clerk deliver again; the error is on the row, not in the answer.
+            raise Problem(500, "processing_failed", "Stored, but not processed.") from None
+        return Response({"received": True, "note": delivery.note or None})
+
+
+def _body_of(request: Request) -> bytes:
+    """The raw body: a signature covers bytes, not what a parser makes of them."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if length.isdecimal() and int(length[:12]) > MAX_BODY:
+        raise Problem(413, "too_large", "The body is larger than is taken.")
+    try:
+        body: bytes = request._request.body  # noqa: SLF001 -- DRF's own name for Django's request
+    except UnreadablePostError:
+        raise Problem(400, "bad_webhook", "The body ended early.") from None
+    if len(body) > MAX_BODY:
+        raise Problem(413, "too_large", "The body is larger than is taken.")
+    return body
+
+
+def _check_instance(payload: dict[str, Any]) -> None:
+    if payload.get("instance_id") != settings.CLERK_INSTANCE_ID:
+        logger.warning("Webhook refused: it is of another instance")
+        raise Problem(400, "wrong_instance", "This event is of another Clerk instance.")
