@@ -10,6 +10,14 @@ from .home import SET_DATABASE_URL, SetupError
 YES, NO, CANNOT_BECOME = range(3)
 
 
+def make_directory(directory: Path) -> None:
+    """Ours alone; made by root, the account that the server runs as may pass through."""
+    if not directory.exists():
+        directory.mkdir(mode=0o700, parents=True)
+        if os.geteuid() == 0:
+            directory.chmod(0o711)  # Whatever the umask says.
+
+
 @dataclass(frozen=True)
 class Account:
     """A user and group to become; None stands for staying who we are."""

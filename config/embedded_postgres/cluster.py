@@ -90,7 +90,8 @@ class Cluster:
         unfinished = self._data.with_name("data.new")
         shutil.rmtree(unfinished, ignore_errors=True)
         self._places.account.own(unfinished)
-        initdb = self._run("initdb", f"--pgdata={unfinished}", *INITDB_ARGUMENTS)
+        throwaway = ["--no-sync"] if self._options.get("fsync") == "off" else []
+        initdb = self._run("initdb", f"--pgdata={unfinished}", *INITDB_ARGUMENTS, *throwaway)
         if initdb.wait() != 0:
             raise StartError(f"The embedded PostgreSQL cannot be set up.{self._last_words()}")
         unfinished.rename(self._data)
@@ -143,12 +144,8 @@ class Cluster:
 
     def _recorded(self) -> tuple[int, str]:
         """The process that holds the data directory, 0 for none, and how far it is."""
-        try:
-            lines = (self._data / "postmaster.pid").read_text().splitlines()
-        except FileNotFoundError:
-            return 0, ""
-        pid = int(lines[0]) if lines and lines[0].isdecimal() else 0
-        return pid, lines[7].strip() if len(lines) > 7 else ""
+        lines = _lines(self._data / "postmaster.pid")
+        return _number(lines), lines[7].strip() if len(lines) > 7 else ""
 
     @property
     def _name(self) -> str:
@@ -165,15 +162,19 @@ class Cluster:
         }
 
     def _end_leftovers(self) -> None:
-        """After a SIGKILL of the server its children may work on, and it does not start again
-        while they do. After a restart of the machine its number may be another's."""
+        """After a SIGKILL of the server its children may work on, and until they end no other
+        server starts."""
         for number in (signal.SIGQUIT, signal.SIGKILL):
             processes.signal_all(self._our_processes(), number)
             if processes.wait_until(lambda: not self._our_processes(), seconds=LEFTOVER_SECONDS):
                 break
-        pid = self._recorded()[0]
-        if pid and "postgres" not in dict(processes.titles()).get(pid, "postgres"):
-            (self._data / "postmaster.pid").unlink()
+        titles = dict(processes.titles())
+        socket_lock = self._places.sockets / f".s.PGSQL.{PORT}.lock"
+        for file in (self._data / "postmaster.pid", socket_lock):
+            # The number in it may be another process' after a restart of the machine, or wait to
+            # be reaped for ever where a container's first process does not reap.
+            if "postgres" not in titles.get(_number(_lines(file)), "postgres"):
+                file.unlink()
 
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         account = self._places.account
@@ -197,3 +198,15 @@ class Cluster:
             lines = log.read().decode(errors="replace").splitlines()[-LOG_LINES:]
         said = "".join(f"\n  {line}" for line in lines)
         return f" The end of {self._log} says:{said}\nRepair that, or {SET_DATABASE_URL}."
+
+
+def _lines(lock_file: Path) -> list[str]:
+    try:
+        return lock_file.read_text().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _number(lines: list[str]) -> int:
+    """The process that a lock file of PostgreSQL's names, 0 for none."""
+    return int(lines[0]) if lines and lines[0].isdecimal() else 0

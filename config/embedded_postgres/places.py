@@ -16,7 +16,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from .account import Account
+from .account import Account, make_directory
 from .home import SET_DATABASE_URL, Home, SetupError
 
 # The path of a Unix socket may have 103 bytes on macOS and 107 on Linux.
@@ -122,7 +122,7 @@ def _is_usable(place: Path, account: Account) -> bool:
 def _move_elsewhere(home: Home) -> Path:
     parent = Path("/var/lib") if Path("/var/lib").is_dir() else Path("/var/db")
     place = parent / f"tally-{_digest(home.directory)}"
-    place.mkdir(mode=0o711, exist_ok=True)
+    make_directory(place)
     home.location.write_text(f"{place}\n")
     return place
 

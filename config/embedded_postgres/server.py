@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from psycopg import errors, sql
 
+from .account import make_directory
 from .home import SET_DATABASE_URL, FileLock, Home, ServerAddress, SetupError
 from .places import wheel_binaries
 from .supervisor import NEEDS_SETUP
@@ -130,8 +131,7 @@ def _join(home: Home) -> None:
         return
     if lock:  # Somebody deleted the directory under us.
         lock.close()
-    # The account that the server runs as under root passes through, and sees nothing.
-    home.directory.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    make_directory(home.directory)
     _locks[home.directory] = _shared_lock(home)
 
 

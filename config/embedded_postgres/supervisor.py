@@ -91,13 +91,12 @@ class Supervisor:
             self._home.announce(cluster.address)
 
     def _finish(self, cluster: Cluster) -> None:
-        """A newcomer waits for the clients' lock, which this process holds to its very end."""
+        """Newcomers wait for the locks, which end with this process."""
         if self._lock.is_current():
             self._home.withdraw()
             cluster.stop()
         else:
             cluster.stop(signal.SIGQUIT)
-        self._lock.close()
 
 
 def _wait_for_signals(stop: Callable[[], None]) -> Callable[[], None]:
@@ -153,7 +152,6 @@ def _leave_terminal(log: Path) -> None:
     if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
     os.setsid()
-    os.umask(0o077)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     nothing = os.open(os.devnull, os.O_RDONLY)
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
