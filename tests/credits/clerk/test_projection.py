@@ -1,0 +1,392 @@
+"""What subscription items earn: the rules one by one, told as events."""
+
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from credits.clerk import billing
+from credits.clerk.models import Payment, SubscriptionItem, WebhookDelivery
+from credits.clerk.projection import add_months
+from credits.ledger import expire_credits, get_balance
+from credits.models import CreditGrant, Plan, User
+from tests.factories import make_charge, make_grant, make_plan
+from tests.fakes.clerk import INSTANCE, user_json
+from tests.fakes.clerk_story import (
+    DAY,
+    MONTH,
+    event,
+    item_json,
+    payer_json,
+    payment_json,
+)
+
+pytestmark = pytest.mark.django_db
+NOW = int(time.time() * 1000)
+START = NOW - DAY
+
+
+@pytest.fixture
+def pro(db):
+    return make_plan("cplan_pro", credits=100)
+
+
+@pytest.fixture
+def tell(deliver):
+    """Delivers one event about an item; a new svix-id each time."""
+    numbers = iter(range(10_000))
+
+    def send(kind, data):
+        payload = event(kind, data, at=data.get("updated_at", NOW))
+        answer = deliver(payload, f"msg_{next(numbers)}")
+        assert answer.status_code == 200, answer.content
+        return answer.json()["note"]
+
+    return send
+
+
+def grants():
+    return list(CreditGrant.objects.order_by("pk").values_list("key", "amount"))
+
+
+def key(plan="cplan_pro", start=START, kind="paid", user="user_1"):
+    return f"clerk:{INSTANCE}:user:{user}:{plan}:{start}:{kind}"
+
+
+def balance(user="user_1"):
+    return get_balance(user_id=User.objects.get(clerk_id=user).pk).remaining
+
+
+def test_a_paid_period_grants_the_plans_credits_until_its_end(tell, pro):
+    item = item_json("user_1", period_start=START)
+    assert tell("subscriptionItem.active", item) is None
+    grant = CreditGrant.objects.get()
+    assert (grant.key, grant.amount, grant.source) == (key(), 100, "plan")
+    assert grant.expires_at == datetime.fromtimestamp((START + MONTH) / 1000, UTC)
+    assert balance() == 100
+
+
+def test_the_same_period_grants_once_however_it_is_told(tell, pro):
+    item = item_json("user_1", period_start=START)
+    bare = {k: v for k, v in item.items() if k != "payer"}
+    subscription = {"id": "csub", "payer": payer_json("user_1"), "items": [bare]}
+    tell("subscriptionItem.active", item)
+    tell("subscriptionItem.updated", {**item, "updated_at": NOW})
+    tell("subscription.active", subscription)
+    assert grants() == [(key(), 100)]
+
+
+def test_a_renewal_moves_the_period_and_grants_again(tell, pro):
+    first = item_json("user_1", period_start=START - MONTH)
+    tell("subscriptionItem.active", first)
+    renewed = {"period_start": START, "period_end": START + MONTH, "updated_at": START}
+    tell("subscriptionItem.updated", {**first, **renewed})
+    assert grants() == [(key(start=START - MONTH), 100), (key(), 100)]
+    assert balance() == 100
+
+
+def test_a_stale_event_grants_what_was_paid_and_moves_no_state_back(tell, pro):
+    first = item_json("user_1", period_start=START - MONTH)
+    renewed = {"period_start": START, "period_end": START + MONTH, "updated_at": START}
+    tell("subscriptionItem.updated", {**first, **renewed})
+    tell("subscriptionItem.active", first)
+    assert {k for k, _ in grants()} == {key(start=START - MONTH), key()}
+    assert SubscriptionItem.objects.get().period_start == START
+    assert balance() == 100
+
+
+@pytest.mark.parametrize(
+    "status", ["incomplete", "upcoming", "past_due", "abandoned", "ended", "expired", "brand_new"]
+)
+def test_other_states_grant_nothing(tell, pro, status):
+    tell("subscriptionItem.updated", item_json("user_1", period_start=START, status=status))
+    assert grants() == []
+    assert SubscriptionItem.objects.get().status == status
+
+
+def test_a_period_ahead_of_our_clock_is_granted_when_it_begins(tell, pro, clock):
+    tell("subscriptionItem.active", item_json("user_1", period_start=NOW + DAY))
+    assert grants() == []
+    clock.move(days=1)
+    billing.release_due()
+    assert grants() == [(key(start=NOW + DAY), 100)]
+
+
+def test_a_clock_slightly_ahead_is_forgiven(tell, pro):
+    tell("subscriptionItem.active", item_json("user_1", period_start=NOW + 60_000))
+    assert len(grants()) == 1
+
+
+def test_an_end_before_the_period_s_end_takes_what_is_left(tell, pro):
+    item = item_json("user_1", period_start=START)
+    tell("subscriptionItem.active", item)
+    make_charge(User.objects.get(), 30)
+    ended = {"status": "ended", "period_end": None, "updated_at": NOW - 60_000}
+    tell("subscriptionItem.ended", {**item, **ended})
+    assert balance() == 0
+    # What was spent after the end, before we heard of it, stays spent from this grant.
+    assert CreditGrant.objects.get().expires_at > datetime.fromtimestamp(NOW / 1000, UTC)
+
+
+def test_an_end_heard_of_first_leaves_the_late_grant_nothing(tell, pro):
+    item = item_json("user_1", period_start=START)
+    ended = {"status": "ended", "period_end": None, "updated_at": NOW - 60_000}
+    tell("subscriptionItem.ended", {**item, **ended})
+    tell("subscriptionItem.active", item)
+    assert len(grants()) == 1
+    assert balance() == 0
+    assert SubscriptionItem.objects.get().status == "ended"
+
+
+def test_an_unknown_end_never_erases_a_known_one(tell, pro):
+    item = item_json("user_1", period_start=START)
+    ended = {"status": "ended", "period_end": None, "updated_at": NOW}
+    tell("subscriptionItem.active", item)
+    tell("subscriptionItem.ended", {**item, **ended})
+    assert SubscriptionItem.objects.get().period_end == START + MONTH
+
+
+def test_a_cancel_keeps_what_is_paid_for_until_the_end(tell, pro):
+    item = item_json("user_1", period_start=START)
+    tell("subscriptionItem.active", item)
+    tell("subscriptionItem.canceled", {**item, "status": "canceled", "updated_at": NOW})
+    assert balance() == 100
+
+
+def test_an_upgrade_leaves_only_the_new_plan_s_credits(tell, pro):
+    make_plan("cplan_max", credits=500)
+    old = item_json("user_1", period_start=START)
+    new = item_json("user_1", "cplan_max", period_start=NOW - 60_000)
+    tell("subscriptionItem.active", old)
+    tell("subscriptionItem.active", new)
+    assert balance() == 600
+    tell("subscriptionItem.ended", {**old, "status": "ended", "updated_at": NOW - 60_000})
+    assert balance() == 500
+
+
+def test_a_trial_and_the_purchase_after_it_are_two_grants(tell, pro):
+    trial = item_json(
+        "user_1", period_start=START - 7 * DAY, period_end=START, is_free_trial=True
+    )
+    tell("subscriptionItem.active", trial)
+    bought = {"is_free_trial": False, "period_start": START, "period_end": START + MONTH}
+    tell("subscriptionItem.updated", {**trial, **bought, "updated_at": START})
+    assert grants() == [(key(start=START - 7 * DAY, kind="trial"), 100), (key(), 100)]
+    assert balance() == 100
+
+
+def test_a_trial_that_is_extended_keeps_its_credits_longer(tell, pro):
+    trial = item_json("user_1", period_start=START, period_end=NOW + DAY, is_free_trial=True)
+    tell("subscriptionItem.active", trial)
+    longer = {"period_end": NOW + 9 * DAY, "updated_at": NOW}
+    tell("subscriptionItem.updated", {**trial, **longer})
+    (expires,) = CreditGrant.objects.values_list("expires_at", flat=True)
+    assert expires == datetime.fromtimestamp((NOW + 9 * DAY) / 1000, UTC)
+
+
+def test_a_failed_renewal_grants_when_it_recovers(tell, pro):
+    item = item_json("user_1", period_start=START - MONTH)
+    tell("subscriptionItem.active", item)
+    late = {"period_start": START, "period_end": START + MONTH, "status": "past_due"}
+    tell("subscriptionItem.pastDue", {**item, **late, "updated_at": START})
+    assert balance() == 0
+    tell("subscriptionItem.active", {**item, **late, "status": "active", "updated_at": NOW})
+    assert balance() == 100
+
+
+def test_a_new_subscription_to_the_same_plan_grants_again(tell, pro):
+    old = item_json("user_1", period_start=START - MONTH)
+    tell("subscriptionItem.active", old)
+    tell("subscriptionItem.ended", {**old, "status": "ended", "updated_at": START})
+    tell("subscriptionItem.active", item_json("user_1", period_start=START))
+    assert len(grants()) == 2
+    assert balance() == 100
+
+
+def test_an_annual_plan_releases_a_month_at_a_time(tell, pro, clock):
+    item = item_json(
+        "user_1", period_start=START, period_end=add_months(START, 12), interval="annual"
+    )
+    tell("subscriptionItem.active", item)
+    assert grants() == [(key() + ":m0", 100)]
+    for month in range(1, 14):
+        clock.move(days=31)
+        billing.release_due()
+        expire_credits()
+        assert balance() <= 100, f"month {month}"
+    assert [k for k, _ in grants()] == [f"{key()}:m{month}" for month in range(12)]
+    assert balance() == 0
+
+
+def test_an_annual_plan_that_ends_early_releases_no_more(tell, pro, clock):
+    item = item_json(
+        "user_1", period_start=START, period_end=add_months(START, 12), interval="annual"
+    )
+    tell("subscriptionItem.active", item)
+    tell("subscriptionItem.ended", {**item, "status": "ended", "updated_at": NOW})
+    clock.move(days=40)
+    billing.release_due()
+    assert len(grants()) == 1
+    assert balance() == 0
+
+
+def test_an_annual_plan_heard_of_late_has_only_this_month_to_spend(tell, pro):
+    start = START - 100 * DAY
+    item = item_json(
+        "user_1", period_start=start, period_end=add_months(start, 12), interval="annual"
+    )
+    tell("subscriptionItem.active", item)
+    assert len(grants()) == 4
+    assert balance() == 100
+
+
+def test_months_keep_the_day_where_they_can():
+    january = int(datetime(2027, 1, 31, 12, tzinfo=UTC).timestamp() * 1000)
+    days = [
+        datetime.fromtimestamp(add_months(january, month) / 1000, UTC).strftime("%m-%d")
+        for month in range(4)
+    ]
+    assert days == ["01-31", "02-28", "03-31", "04-30"]
+
+
+def test_the_free_plan_grants_once_a_month_by_our_clock(tell, clock):
+    make_plan("cplan_free", credits=10)
+    clock.freeze(datetime(2026, 11, 20, 12, tzinfo=UTC))
+    start = int(datetime(2026, 11, 3, tzinfo=UTC).timestamp() * 1000)
+    item = item_json("user_1", "cplan_free", period_start=start, period_end=None)
+    tell("subscription.created", {"payer": item["payer"], "items": [item]})
+    tell("subscriptionItem.active", {**item, "updated_at": start + 1})
+    billing.release_due()
+    assert grants() == [("free:user_1:2026-11", 10)]
+    clock.freeze(datetime(2026, 12, 1, 0, 0, 1, tzinfo=UTC))
+    billing.release_due()
+    billing.release_due()
+    assert grants() == [("free:user_1:2026-11", 10), ("free:user_1:2026-12", 10)]
+    assert balance() == 10
+
+
+def test_a_plan_mapped_later_grants_what_was_earned(
+    tell, django_capture_on_commit_callbacks, client
+):
+    item = item_json("user_1", period_start=START)
+    assert tell("subscriptionItem.active", item) == "unmapped_plan"
+    assert WebhookDelivery.objects.get().unmapped
+    assert grants() == []
+    with django_capture_on_commit_callbacks(execute=True):
+        make_plan("cplan_pro", credits=100)
+    assert grants() == [(key(), 100)]
+    assert not WebhookDelivery.objects.get().unmapped
+
+
+def test_a_plan_that_is_switched_off_grants_when_it_is_on_again(tell, pro):
+    Plan.objects.update(active=False)
+    tell("subscriptionItem.active", item_json("user_1", period_start=START))
+    assert grants() == []
+    Plan.objects.update(active=True)
+    billing.release_due()
+    assert len(grants()) == 1
+
+
+def test_a_plan_s_new_amount_holds_for_the_next_period(tell, pro):
+    item = item_json("user_1", period_start=START)
+    tell("subscriptionItem.active", item)
+    Plan.objects.update(credits=999)
+    tell("subscriptionItem.updated", {**item, "updated_at": NOW})
+    assert grants() == [(key(), 100)]
+
+
+def test_an_item_without_a_plan_is_parked(tell):
+    item = item_json("user_1", "", period_start=START)
+    assert tell("subscriptionItem.active", item) == "unmapped_plan"
+    assert grants() == []
+
+
+def test_an_organisation_is_kept_as_unsupported(tell, pro):
+    item = item_json("", period_start=START, payer=payer_json("", "org_1"))
+    assert tell("subscriptionItem.active", item) == "unsupported_payer"
+    assert SubscriptionItem.objects.get().payer == "org:org_1"
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("organization", ["", None])
+def test_an_empty_organisation_is_none(tell, pro, organization):
+    payer = {**payer_json("user_1"), "organization_id": organization}
+    tell("subscriptionItem.active", item_json("user_1", period_start=START, payer=payer))
+    assert len(grants()) == 1
+
+
+def test_a_subscription_may_come_before_its_user(tell, pro):
+    tell("subscriptionItem.active", item_json("user_1", period_start=START))
+    assert User.objects.get().name == "Test User"
+    tell("user.created", user_json("user_1", email="real@example.com", at=START))
+    user = User.objects.get()
+    assert (user.email, user.name) == ("real@example.com", "John Doe")
+
+
+def test_a_deleted_user_is_not_brought_back(tell, pro):
+    tell("user.created", user_json("user_1", email="a@example.com", at=START))
+    tell("user.deleted", {"object": "user", "id": "user_1", "deleted": True})
+    tell("user.updated", user_json("user_1", email="a@example.com", at=NOW))
+    item = item_json("user_1", period_start=START)
+    assert tell("subscriptionItem.active", item) == "deleted_user"
+    user = User.objects.get()
+    assert (user.is_active, user.email, user.name) == (False, None, "")
+    assert grants() == []
+
+
+def test_a_user_deleted_before_we_knew_them_never_comes(tell, pro):
+    tell("user.deleted", {"object": "user", "id": "user_1", "deleted": True})
+    tell("user.created", user_json("user_1", email="a@example.com", at=START))
+    assert tell("subscriptionItem.active", item_json("user_1", period_start=START))
+    assert not User.objects.exists()
+
+
+def test_deleting_twice_is_deleting_once(tell):
+    for _ in range(2):
+        tell("user.deleted", {"object": "user", "id": "user_1", "deleted": True})
+
+
+def test_an_older_version_of_a_user_changes_nothing(tell):
+    tell("user.updated", user_json("user_1", email="new@example.com", at=NOW))
+    tell("user.created", user_json("user_1", email="old@example.com", at=START))
+    assert User.objects.get().email == "new@example.com"
+
+
+def test_an_address_of_a_local_account_does_not_open_it(tell, alice):
+    tell("user.created", user_json("user_1", email=alice.email, at=START))
+    newcomer = User.objects.get(clerk_id="user_1")
+    assert (newcomer.pk == alice.pk, newcomer.email) == (False, None)
+    assert newcomer.clerk_identity.email == alice.email
+
+
+def test_a_ban_closes_the_account_and_its_end_opens_it(tell):
+    tell("user.created", user_json("user_1", at=START))
+    tell("user.updated", user_json("user_1", at=START + 1, banned=True))
+    assert not User.objects.get().is_active
+    tell("user.updated", user_json("user_1", at=START + 2))
+    assert User.objects.get().is_active
+
+
+def test_a_payment_is_kept_once_and_paid_is_final(tell):
+    tell("paymentAttempt.created", payment_json("user_1", "cpa_1", at=START, status="pending"))
+    tell("paymentAttempt.updated", payment_json("user_1", "cpa_1", at=START + 2))
+    tell("paymentAttempt.updated", payment_json("user_1", "cpa_1", at=START + 3, status="failed"))
+    payment = Payment.objects.get()
+    assert (payment.status, payment.amount, payment.payer) == ("paid", 2000, "user:user_1")
+    assert not CreditGrant.objects.exists()
+
+
+def test_a_pack_survives_all_of_it(tell, pro):
+    item = item_json("user_1", period_start=START)
+    tell("subscriptionItem.active", item)
+    make_grant(User.objects.get(), 40)
+    tell("subscriptionItem.ended", {**item, "status": "ended", "updated_at": NOW})
+    tell("subscriptionItem.active", item_json("user_1", period_start=NOW))
+    assert balance() == 140
+
+
+def test_malformed_data_is_kept_and_noted(tell):
+    assert tell("subscriptionItem.active", {"id": 7, "payer": "x", "plan": []}) == "malformed"
+    assert tell("subscription.active", {"items": [1, {"id": None}], "payer": None}) == "malformed"
+    assert tell("user.created", {"id": "x" * 65}) == "malformed"
+    assert tell("paymentAttempt.updated", {"totals": 3}) == "malformed"
