@@ -63,6 +63,8 @@ class Connection(BaseHTTPRequestHandler):
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer what is no valid HTTP request; the base class would send HTML."""
         self.close_connection = True
+        # Where the first line made no sense, the version read from it is 0.9: no head at all.
+        self.request_version = self.protocol_version
         self.send_json(code, ApiError(code, self.responses[code][0]).body())
 
     @override

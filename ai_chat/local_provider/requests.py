@@ -48,13 +48,13 @@ def read_chat(data: dict[str, Any]) -> ChatRequest:
 
 def read_image(data: dict[str, Any]) -> ImageRequest:
     """The image request in a body's object."""
-    _check_model(data.get("model") or IMAGE_MODEL, IMAGE_MODEL)
+    _check_model(data.get("model", IMAGE_MODEL), IMAGE_MODEL)
     prompt = data.get("prompt")
     if not isinstance(prompt, str) or not prompt.strip():
         raise _invalid("prompt", "must be a text that is not empty")
     if data.get("response_format") not in (None, "b64_json"):
         raise _invalid("response_format", "can only be b64_json")
-    count = data.get("n") or 1
+    count = 1 if data.get("n") is None else data["n"]
     if not _is_int(count) or not 1 <= count <= MAX_IMAGES:
         raise _invalid("n", f"must be a whole number from 1 to {MAX_IMAGES}")
     width, height = _size(data.get("size"))

@@ -54,7 +54,7 @@ class ProviderServer(socketserver.ThreadingTCPServer):
         self.stopping = threading.Event()
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._loop = threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True)
+        self._loop = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
 
     @property
     def base_url(self) -> str:

