@@ -230,8 +230,11 @@ def grant_credits(
 ) -> Grant:
     """Credits come in, once per `key` whoever asks how often.
 
-    Raises IdempotencyConflict when the key stands for another user, source or amount.
+    Raises IdempotencyConflict when the key stands for another user, source or amount, LedgerError
+    on an amount out of bounds or a source that only the ledger itself uses.
     """
+    if source not in PRIORITIES:
+        raise LedgerError(f"Nobody grants {source!r} credits.")
     _check("A grant", amount, 1, MAX_AMOUNT)
     outcome, grant_id, usage_id, available = _call(
         "credits_grant",

@@ -30,6 +30,14 @@ class Clock:
         self._replace("SELECT timestamptz '%s'", moment.isoformat())
         return moment
 
+    def count(self, sequence: str, start: datetime) -> None:
+        """Makes each look at the clock a second later than the last, counted by a sequence."""
+        self._replace(
+            "SELECT timestamptz '%s' + nextval('%s') * interval '1 second'",
+            start.isoformat(),
+            sequence,
+        )
+
     def reset(self) -> None:
         """Real time again."""
         if self._source() != REAL:

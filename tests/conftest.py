@@ -15,17 +15,19 @@ from tests.clock import Clock
 from tests.ledger import assert_ledger_stands
 from tests.live import Site, running_site
 
+#: Django does not manage these, so that its flush leaves them out.
+JOB_TABLES = ["procrastinate_events", "procrastinate_periodic_defers", "procrastinate_jobs"]
+
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> None:
-    """Lets the flush after a transactional test empty the ledger, which refuses TRUNCATE: triggers
-    do not fire in a session that acts as a replica. Needs a superuser, and only tests do this."""
-    flush = connection.ops.sql_flush
+    """Empties the ledger after a transactional test, which it refuses: triggers do not fire in a
+    session that acts as a replica. Needs a superuser, and only tests do this. DELETE, as TRUNCATE
+    takes a second for tables that hold a handful of rows."""
 
-    def sql_flush(*args: object, **kwargs: object) -> list[str]:
-        statements = flush(*args, **kwargs)
-        jobs = "TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE"
-        return ["SET LOCAL session_replication_role = replica", jobs, *statements]
+    def sql_flush(style: object, tables: list[str], **options: object) -> list[str]:
+        emptied = [f'DELETE FROM "{table}"' for table in [*tables, *JOB_TABLES]]
+        return ["SET LOCAL session_replication_role = replica", *emptied]
 
     connection.ops.sql_flush = sql_flush
 

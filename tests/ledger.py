@@ -1,13 +1,15 @@
-"""Asking the ledger whether it stands, and naming the rule that refused."""
+"""Asking the ledger whether it stands, attacking it in SQL, and naming the rule that refused."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from credits.check import run_checks
+from credits.models import User
 
 #: The sweeper does not run in tests, unless a test says so.
 NO_SWEEPER = timedelta(days=36500)
@@ -23,10 +25,50 @@ def assert_ledger_stands(*, grace: timedelta = NO_SWEEPER) -> None:
     assert not differences, f"The ledger has differences: {differences}"
 
 
+def sql(statement: str, *values: object) -> list[tuple[Any, ...]]:
+    """Runs one statement as a shell would; the rows it returns."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values or None)
+        return cursor.fetchall() if cursor.description else []
+
+
+def insert_row(user: User, **columns: object) -> int:
+    """A row put into the journal by hand: a charge of 1 credit that chains, unless told otherwise.
+    Returns its id."""
+    used = columns.get("credits_used", 1)
+    row = {
+        "user_id": user.pk,
+        "operation_type": "AI_TEXT_CHAT",
+        "credits_used": used,
+        "balance_after": sql_balance(user) - int(str(used)),
+        "unit_cost": used,
+        "quantity": 1,
+        "details": "{}",
+        **columns,
+    }
+    names, places = ", ".join(row), ", ".join(["%s"] * len(row))
+    statement = f"INSERT INTO credits_usagehistory ({names}) VALUES ({places}) RETURNING id"
+    return int(sql(statement, *row.values())[0][0])
+
+
+#: The columns of `insert_row` that make it no charge.
+NO_CHARGE: dict[str, object] = {"unit_cost": None, "quantity": None}
+
+
+def sql_balance(user: User) -> int:
+    """The stored balance, 0 without one; expired credits may still be in it."""
+    rows = sql("SELECT credits_remaining FROM credits_creditbalance WHERE user_id = %s", user.pk)
+    return int(rows[0][0]) if rows else 0
+
+
 @contextmanager
-def refused_by(rule: str) -> Iterator[None]:
-    """PostgreSQL refuses what happens inside, by the constraint or trigger of this name."""
-    with pytest.raises(IntegrityError) as refusal, transaction.atomic():
+def refused_by(*rules: str, message: str = "", at_once: bool = True) -> Iterator[None]:
+    """PostgreSQL refuses what happens inside, by a constraint or trigger whose name begins with one
+    of these, and says `message`. What is checked at the commit is checked `at_once` here."""
+    with pytest.raises(IntegrityError) as refusal, transaction.atomic():  # noqa: PT012
+        if at_once:
+            sql("SET CONSTRAINTS ALL IMMEDIATE")
         yield
     diagnosis = refusal.value.__cause__.diag  # type: ignore[union-attr]
-    assert diagnosis.constraint_name == rule, str(refusal.value)
+    assert diagnosis.constraint_name.startswith(rules), str(refusal.value)
+    assert message in str(refusal.value)

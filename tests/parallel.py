@@ -1,7 +1,8 @@
 """Real parallelism for tests: threads, each with its own connection, that start together."""
 
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Barrier
 
@@ -55,3 +56,38 @@ def _meet(connection: BaseDatabaseWrapper, start: Barrier) -> None:
 def count_of[T](answers: list[T | Exception], kind: type) -> int:
     """How many of the answers are of this type."""
     return sum(isinstance(answer, kind) for answer in answers)
+
+
+def backend_pid() -> int:
+    """The server process behind this thread's connection."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
+def wait_until_blocked(by: int) -> None:
+    """Returns once some other backend waits for a lock that backend `by` holds."""
+    for _ in range(6000):
+        with connections["default"].cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_locks"
+                " WHERE NOT granted AND %s = ANY (pg_blocking_pids(pid))",
+                [by],
+            )
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError(f"Nobody came to wait for backend {by}.")
+
+
+def in_background[T](function: Callable[[], T]) -> Future[T]:
+    """Starts the function in a thread with a connection of its own; `result()` waits for it."""
+
+    def run() -> T:
+        with own_connection():
+            return function()
+
+    thread = ThreadPoolExecutor(1)
+    future = thread.submit(run)
+    thread.shutdown(wait=False)
+    return future

@@ -1,0 +1,105 @@
+"""I5 by hand: grants and allocations refuse what the journal did not do."""
+
+from datetime import timedelta
+
+import pytest
+
+from credits.models import CreditGrant, User
+from tests.clock import Clock
+from tests.factories import make_charge, make_grant, make_user
+from tests.ledger import NO_CHARGE, insert_row, refused_by, sql
+
+pytestmark = pytest.mark.django_db
+
+RAW_GRANT = (
+    "INSERT INTO credits_creditgrant (user_id, source, amount, remaining, priority, expired, key,"
+    " details) VALUES (%s, %s, %s, %s, 1, false, 'by hand', '{}') RETURNING id"
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "rule"),
+    [
+        ("UPDATE credits_creditgrant SET remaining = 1", "i5_grant_by_journal_only"),
+        ("UPDATE credits_creditgrant SET amount = 1000", "i5_grant_by_journal_only"),
+        ("UPDATE credits_creditgrant SET user_id = -1", "i5_grant_by_journal_only"),
+        ("UPDATE credits_creditgrant SET key = 'free'", "i5_grant_by_journal_only"),
+        ("UPDATE credits_creditgrant SET replaces_id = id", "i5_grant_by_journal_only"),
+        ("UPDATE credits_creditgrant SET expired = true", "i5_expired_grant_is_empty"),
+        ("DELETE FROM credits_creditgrant", "i5_grant_stays"),
+        ("TRUNCATE credits_creditgrant CASCADE", "i5_no_truncate"),
+        (
+            (
+                "INSERT INTO credits_grantallocation (usage_id, grant_id, amount)"
+                " SELECT u.id, g.id, 1 FROM credits_usagehistory u, credits_creditgrant g"
+            ),
+            "i5_allocation_by_journal_only",
+        ),
+        ("UPDATE credits_grantallocation SET amount = 1", "i5_allocation_append_only"),
+        ("DELETE FROM credits_grantallocation", "i5_allocation_append_only"),
+        ("TRUNCATE credits_grantallocation", "i5_no_truncate"),
+    ],
+)
+def test_grants_change_by_the_journal_only(statement: str, rule: str, alice: User) -> None:
+    with refused_by(rule, "i3_no_truncate"):
+        sql(statement)
+
+
+def test_a_grant_that_begins_filled_is_refused(alice: User) -> None:
+    with refused_by("i5_grant_starts_empty"):
+        sql(RAW_GRANT, alice.pk, "pack", 5, 5)
+
+
+def test_a_grant_without_the_row_that_fills_it_is_refused(alice: User) -> None:
+    with refused_by("i5_grant_comes_with_its_row"):
+        sql(RAW_GRANT, alice.pk, "pack", 5, 0)
+
+
+def fill(user: User, grant_id: int, amount: int, **columns: object) -> int:
+    row = {"operation_type": "GRANT", "credits_used": -amount, "grant_id": grant_id}
+    return insert_row(user, **{**row, **NO_CHARGE, **columns})
+
+
+@pytest.mark.parametrize("amount", [1, 49, 51, 100])
+def test_a_grant_is_filled_whole_or_not_at_all(amount: int, alice: User) -> None:
+    grant = sql(RAW_GRANT, alice.pk, "pack", 50, 0)[0][0]
+    try:
+        with refused_by("i5_row_fits_its_grant", at_once=False):
+            fill(alice, grant, amount)
+    finally:
+        fill(alice, grant, 50)
+
+
+def test_a_grant_is_filled_once(alice: User) -> None:
+    grant = CreditGrant.objects.get(user=alice)
+    make_charge(alice, 100)
+    with refused_by("i5_grant_posted_once"):
+        fill(alice, grant.pk, 100)
+
+
+def test_a_grant_is_filled_by_its_own_user(alice: User, bob: User) -> None:
+    make_charge(alice, 100)
+    with refused_by("i5_row_fits_its_grant", "i5_grant_posted_once"):
+        fill(bob, CreditGrant.objects.get(user=alice).pk, 100)
+
+
+def test_a_live_grant_cannot_be_expired(alice: User, clock: Clock) -> None:
+    dated = make_grant(alice, 10, expires_at=clock.now() + timedelta(days=1))
+    for grant in (CreditGrant.objects.get(user=alice, amount=100).pk, dated.id):
+        with refused_by("i5_row_fits_its_grant"):
+            fill(alice, grant, -10, operation_type="EXPIRY")
+
+
+def test_an_expiry_takes_all_that_is_left(alice: User, clock: Clock) -> None:
+    dated = make_grant(alice, 10, expires_at=clock.now() + timedelta(days=1))
+    clock.move(days=2)
+    with refused_by("i5_row_fits_its_grant"):
+        fill(alice, dated.id, -9, operation_type="EXPIRY", created_at=clock.now())
+
+
+def test_a_row_by_hand_cannot_spend_expired_credits(clock: Clock) -> None:
+    user = make_user()
+    make_grant(user, 10, expires_at=clock.now() + timedelta(days=1))
+    clock.move(days=2)
+    with refused_by("i5_grants_pay_in_full", message="expired ones leave first"):
+        insert_row(user, credits_used=5, created_at=clock.now())
