@@ -1,11 +1,15 @@
 """Reading and keeping conversations; money is not touched here."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
 
-from ai_chat.models import Conversation, Turn
+from ai_chat.images.services import reconcile as reconcile_images
+from ai_chat.images.services import requests_with_images
+from ai_chat.models import Conversation, ImageRequest, Turn
 from ai_chat.turns import reconcile
 
 TURNS_SHOWN = 50
@@ -28,15 +32,37 @@ def recent_conversations(*, user_id: int, search: str = "") -> QuerySet[Conversa
 
 
 def latest_turns(
-    conversation: Conversation, *, before: Turn | None = None
-) -> tuple[Sequence[Turn], bool]:
-    """The last TURNS_SHOWN turns, oldest first, and whether there are earlier ones."""
-    turns = conversation.turns.select_related("charge", "refund").order_by("-created_at")
-    if before:
-        turns = turns.filter(created_at__lt=before.created_at)
-    page = list(turns[: TURNS_SHOWN + 1])
-    shown = [reconcile(turn) for turn in reversed(page[:TURNS_SHOWN])]
+    conversation: Conversation, *, before: str = ""
+) -> tuple[Sequence[Turn | ImageRequest], bool]:
+    """The last TURNS_SHOWN messages and image requests, oldest first, and whether there are earlier
+    ones; `before` is the id of the first one seen, if any."""
+    turns = conversation.turns.select_related("charge", "refund")
+    images = requests_with_images().filter(conversation=conversation)
+    moment = _moment(conversation, before)
+    if moment:
+        turns, images = turns.filter(created_at__lt=moment), images.filter(created_at__lt=moment)
+    page: list[Turn | ImageRequest] = [
+        *turns.order_by("-created_at")[: TURNS_SHOWN + 1],
+        *images.order_by("-created_at")[: TURNS_SHOWN + 1],
+    ]
+    page.sort(key=lambda entry: entry.created_at, reverse=True)
+    shown = [_as_known(entry) for entry in reversed(page[:TURNS_SHOWN])]
     return shown, len(page) > TURNS_SHOWN
+
+
+def _moment(conversation: Conversation, entry: str) -> datetime | None:
+    """When a turn or image request of the conversation was begun."""
+    try:
+        key = UUID(entry)
+    except ValueError:
+        return None
+    turn = conversation.turns.filter(pk=key).first()
+    found = turn or conversation.image_requests.filter(pk=key).first()
+    return found.created_at if found else None
+
+
+def _as_known(entry: Turn | ImageRequest) -> Turn | ImageRequest:
+    return reconcile(entry) if isinstance(entry, Turn) else reconcile_images(entry)
 
 
 def rename_conversation(*, conversation: Conversation, title: str) -> None:

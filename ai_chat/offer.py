@@ -1,18 +1,31 @@
-"""What the composer's button offers: the price of the next message, and whether it can be paid."""
+"""What a button offers: the price of the next message or images, and whether it can be paid."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ai_chat.turns import FEATURE
+from django.conf import settings
+
+from config.env import Model
 from credits.ledger import get_balance
-from credits.pricing import get_feature_cost
+from credits.pricing import get_feature_costs
+
+TEXT = "ai_text_chat"
+IMAGE = "ai_image_generation"
+MAX_IMAGES = 4
 
 
 @dataclass(frozen=True)
 class Offer:
-    """`cost` credits for one message, of which `available` are there."""
+    """`quantity` units at `unit_cost` credits from one model, of which `available` are there."""
 
-    cost: int
+    model: str
+    unit_cost: int
+    quantity: int
     available: int
+
+    @property
+    def cost(self) -> int:
+        return self.unit_cost * self.quantity
 
     @property
     def affordable(self) -> bool:
@@ -21,8 +34,47 @@ class Offer:
     @property
     def token(self) -> str:
         """Changes whenever the button would look different: an unchanged one is not sent again."""
-        return f"{self.cost}.{'ok' if self.affordable else self.available}"
+        return f"{self.cost}x{self.quantity}.{'ok' if self.affordable else self.available}"
 
 
-def get_offer(*, user_id: int) -> Offer:
-    return Offer(cost=get_feature_cost(FEATURE), available=get_balance(user_id=user_id).remaining)
+@dataclass(frozen=True)
+class Choice:
+    """A model to choose, and what one unit from it costs in credits."""
+
+    id: str
+    label: str
+    multiplier: int
+    cost: int
+
+
+def model_or_first(model: str, offered: Mapping[str, Model]) -> str:
+    return model if model in offered else next(iter(offered))
+
+
+def choices(feature: str) -> list[Choice]:
+    """The models of a feature with today's price of each."""
+    cost = get_feature_costs()[feature]
+    return [
+        Choice(key, model.label, model.multiplier, cost * model.multiplier)
+        for key, model in models_of(feature).items()
+    ]
+
+
+def models_of(feature: str) -> Mapping[str, Model]:
+    models: Mapping[str, Model] = (
+        settings.AI_TEXT_MODELS if feature == TEXT else settings.AI_IMAGE_MODELS
+    )
+    return models
+
+
+def get_offer(*, user_id: int, model: str = "", feature: str = TEXT, quantity: int = 1) -> Offer:
+    """The next message's price, or that of `quantity` images; a model that is not offered is taken
+    for the first one."""
+    offered = models_of(feature)
+    model = model_or_first(model, offered)
+    return Offer(
+        model=model,
+        unit_cost=get_feature_costs()[feature] * offered[model].multiplier,
+        quantity=quantity,
+        available=get_balance(user_id=user_id).remaining,
+    )

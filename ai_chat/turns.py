@@ -7,7 +7,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from ai_chat.limits import check_in_flight
 from ai_chat.models import Conversation, Turn
+from ai_chat.offer import TEXT
 from ai_chat.provider import Message
 from credits.ledger import (
     deduct_credits_for_feature,
@@ -17,12 +19,16 @@ from credits.ledger import (
 )
 from credits.models import UsageHistory
 
-FEATURE = "ai_text_chat"
+FEATURE = TEXT
 TITLE_CHARACTERS = 60
 
 
 class InvalidMessage(ValueError):
     """The message cannot be sent; the text says why, for people."""
+
+
+class AnswerDeleted(Exception):
+    """The message was sent before, and its answer has been deleted since."""
 
 
 def start_turn(
@@ -33,33 +39,63 @@ def start_turn(
     model: str,
     idempotency_key: str,
     max_unit_cost: int | None = None,
+    fingerprint: str | None = None,
+    external_id: str | None = None,
 ) -> tuple[Turn, bool]:
     """Charges a message and records its turn, in one transaction; without a conversation it begins
-    one. Returns the turn and whether it is new: a repeated key finds the first one (I7).
+    one, or goes on with that of `external_id`. Returns the turn and whether it is new: a repeated
+    key finds the first one (I7). `fingerprint` stands for more than the message, if given.
 
-    Raises InvalidMessage, InsufficientCredits, PriceChanged, IdempotencyConflict.
+    Raises InvalidMessage, InsufficientCredits, PriceChanged, IdempotencyConflict, LimitReached,
+    AnswerDeleted.
     """
     text = _checked(text, model)
     with transaction.atomic():
         charge = deduct_credits_for_feature(
             user_id=user_id,
             feature=FEATURE,
+            multiplier=settings.AI_TEXT_MODELS[model].multiplier,
             max_unit_cost=max_unit_cost,
             idempotency_key=f"turn:{idempotency_key}",
-            fingerprint=_fingerprint(conversation, text, model),
+            fingerprint=fingerprint or _fingerprint(conversation, text, model),
             hold=True,
             details={"model": model},
         )
         if charge.replayed:
-            return Turn.objects.select_related("conversation").get(charge_id=charge.id), False
-        if conversation is None:
-            conversation = Conversation.objects.create(user_id=user_id, title=_title(text))
-        else:
-            Conversation.objects.filter(pk=conversation.pk).update(active_at=timezone.now())
+            return _earlier_turn(charge.id), False
+        check_in_flight(user_id=user_id)
+        conversation = touch_conversation(
+            user_id=user_id, conversation=conversation, text=text, external_id=external_id
+        )
         turn = Turn.objects.create(
             conversation=conversation, charge_id=charge.id, model=model, prompt=text
         )
     return turn, True
+
+
+def _earlier_turn(charge_id: int) -> Turn:
+    try:
+        return Turn.objects.select_related("conversation").get(charge_id=charge_id)
+    except Turn.DoesNotExist:
+        raise AnswerDeleted("This message was sent before; its answer is deleted.") from None
+
+
+def touch_conversation(
+    *, user_id: int, conversation: Conversation | None, text: str, external_id: str | None = None
+) -> Conversation:
+    """The conversation that a paid request belongs to, now the latest; a new one is called after
+    the request. Within a charge's transaction: its lock keeps an `external_id` from beginning
+    twice.
+    """
+    if conversation is None and external_id is not None:
+        own = Conversation.objects.filter(user_id=user_id)
+        conversation = own.filter(external_id=external_id).first()
+    if conversation is None:
+        return Conversation.objects.create(
+            user_id=user_id, title=_title(text), external_id=external_id
+        )
+    Conversation.objects.filter(pk=conversation.pk).update(active_at=timezone.now())
+    return conversation
 
 
 def _checked(text: str, model: str) -> str:

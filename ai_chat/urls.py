@@ -1,4 +1,4 @@
-from django.urls import path
+from django.urls import include, path
 
 from ai_chat import views
 
@@ -11,4 +11,5 @@ urlpatterns = [
     path("ai-chat/<uuid:conversation_id>", views.chat, name="conversation"),
     path("ai-chat/<uuid:conversation_id>/rename", views.rename, name="conversation-rename"),
     path("ai-chat/<uuid:conversation_id>/delete", views.delete, name="conversation-delete"),
+    path("", include("ai_chat.images.urls")),
 ]

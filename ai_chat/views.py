@@ -1,11 +1,18 @@
 """The chat's pages. Each view: method, fetch and authorise, one service call, one answer."""
 
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib import messages
 from django.db import connections
-from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import (
+    Http404,
+    HttpResponse,
+    HttpResponseBase,
+    QueryDict,
+    StreamingHttpResponse,
+)
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -18,12 +25,20 @@ from ai_chat.conversations import (
     recent_conversations,
     rename_conversation,
 )
+from ai_chat.forms import Refused, explain, read_count, read_image_form, read_key, shown_price
+from ai_chat.images.painter import start_painting, wait_for_images
+from ai_chat.images.services import (
+    DEFAULT_SIZE,
+    SIZES,
+    start_request,
+)
+from ai_chat.images.views import image_event_response
+from ai_chat.limits import LimitReached, count_request
 from ai_chat.models import Conversation, Turn
-from ai_chat.offer import get_offer
+from ai_chat.offer import IMAGE, MAX_IMAGES, TEXT, choices, get_offer
 from ai_chat.runner import find_run, start_run
 from ai_chat.streaming import load_turn, turn_events, wait_for_end
-from ai_chat.turns import InvalidMessage, history, request_stop, start_turn
-from credits.exceptions import IdempotencyConflict, InsufficientCredits, LedgerError, PriceChanged
+from ai_chat.turns import history, request_stop, start_turn
 from credits.http import AuthenticatedHttpRequest
 
 
@@ -63,40 +78,60 @@ def page(
 ) -> HttpResponse:
     """The whole page, or with a `problem` for a script only what changes in the composer."""
     context = {
+        **composer(request.user.pk, request.POST),
         "conversation": conversation,
-        "offer": get_offer(user_id=request.user.pk),
         "problem": problem,
         "draft": request.POST.get("message", ""),
-        "model": request.POST.get("model", ""),
-        "models": settings.AI_TEXT_MODELS,
-        "key": uuid4(),
         "max_characters": settings.MESSAGE_MAX_CHARACTERS,
         "local_provider": settings.LOCAL_PROVIDER,
     }
     if problem and wants_events(request):
         return render(request, "ai_chat/chat.html#composer_foot", context, status=status)
     if conversation:
-        before = request.GET.get("before", "")
-        earlier = conversation.turns.filter(pk=before).first() if is_uuid(before) else None
-        context["turns"], context["has_earlier"] = latest_turns(conversation, before=earlier)
+        context["turns"], context["has_earlier"] = latest_turns(
+            conversation, before=request.GET.get("before", "")
+        )
     context["conversations"] = recent_conversations(user_id=request.user.pk)
     return render(request, "ai_chat/chat.html", context, status=status)
 
 
+def composer(user_id: int, chosen: QueryDict) -> dict[str, Any]:
+    """What the composer shows: both modes, what is chosen in each, and its price."""
+    count = read_count(chosen)
+    return {
+        "mode": "image" if chosen.get("mode") == "image" else "text",
+        "models": choices(TEXT),
+        "image_models": choices(IMAGE),
+        "offer": get_offer(user_id=user_id, model=chosen.get("model", "")),
+        "image_offer": get_offer(
+            user_id=user_id,
+            feature=IMAGE,
+            model=chosen.get("image_model", ""),
+            quantity=count,
+        ),
+        "sizes": SIZES,
+        "size": chosen.get("size", DEFAULT_SIZE),
+        "counts": range(1, MAX_IMAGES + 1),
+        "key": uuid4(),
+    }
+
+
 def send(request: AuthenticatedHttpRequest, conversation: Conversation | None) -> HttpResponseBase:
     """Charges the message and answers it: as events for a script, else when it is finished."""
+    if request.POST.get("mode") == "image":
+        return send_image(request, conversation)
     try:
+        count_request(user_id=request.user.pk)
         turn, is_new = start_turn(
             user_id=request.user.pk,
             conversation=conversation,
             text=request.POST.get("message", ""),
             model=request.POST.get("model", ""),
-            idempotency_key=request.POST.get("key", "")[:200] or str(uuid4()),
-            max_unit_cost=shown_price(request),
+            idempotency_key=read_key(request.POST),
+            max_unit_cost=shown_price(request.POST.get("price", "")),
         )
-    except (InvalidMessage, LedgerError) as error:
-        status, problem = explain(error)
-        return page(request, conversation, problem=problem, status=status)
+    except Refused as error:
+        return refuse(request, conversation, error)
     if is_new:
         start_run(turn, history(turn))
     if wants_events(request):
@@ -106,42 +141,45 @@ def send(request: AuthenticatedHttpRequest, conversation: Conversation | None) -
     return redirect(f"{conversation_url(turn)}#turn-{turn.pk}")
 
 
-def explain(error: InvalidMessage | LedgerError) -> tuple[int, str]:
-    """The status and the sentence for a message that was not sent; nothing was charged."""
-    match error:
-        case InsufficientCredits():
-            return 402, (
-                f"This message costs {error.required} and you have {error.available} "
-                f"credit{'s' if error.available != 1 else ''} left. Nothing was charged."
-            )
-        case PriceChanged():
-            return 409, (
-                f"The price is now {error.unit_cost} credits a message, not {error.agreed}. "
-                "Nothing was charged; send again if you agree."
-            )
-        case IdempotencyConflict():
-            return 409, "This form sent another message already. Send again for a new one."
-        case InvalidMessage():
-            return 400, str(error)
-    raise error
+def send_image(
+    request: AuthenticatedHttpRequest, conversation: Conversation | None
+) -> HttpResponseBase:
+    """The same for images."""
+    try:
+        count_request(user_id=request.user.pk)
+        image_request, is_new = start_request(
+            user_id=request.user.pk,
+            conversation=conversation,
+            in_conversation=True,
+            prompt=request.POST.get("message", ""),
+            **read_image_form(request.POST),
+        )
+    except Refused as error:
+        return refuse(request, conversation, error)
+    if is_new:
+        start_painting(image_request)
+    if wants_events(request):
+        return image_event_response(request, image_request)
+    connections.close_all()
+    wait_for_images(image_request.pk)
+    address = reverse("conversation", args=[image_request.conversation_id])
+    return redirect(f"{address}#turn-{image_request.pk}")
 
 
-def shown_price(request: AuthenticatedHttpRequest) -> int | None:
-    """The price on the button that was pressed: more is never charged."""
-    price = request.POST.get("price", "")
-    return int(price) if price.isdecimal() and len(price) < 10 else None
+def refuse(
+    request: AuthenticatedHttpRequest, conversation: Conversation | None, error: Exception
+) -> HttpResponse:
+    """The page again, with the reason; nothing was charged."""
+    images = read_count(request.POST) if request.POST.get("mode") == "image" else 0
+    status, problem = explain(error, images=images)
+    response = page(request, conversation, problem=problem, status=status)
+    if isinstance(error, LimitReached):
+        response["Retry-After"] = str(error.retry_seconds)
+    return response
 
 
 def wants_events(request: AuthenticatedHttpRequest) -> bool:
     return request.headers.get("Accept", "") == "text/event-stream"
-
-
-def is_uuid(value: str) -> bool:
-    try:
-        UUID(value)
-    except ValueError:
-        return False
-    return True
 
 
 def conversation_url(turn: Turn) -> str:
@@ -184,10 +222,10 @@ def stop(request: AuthenticatedHttpRequest, turn_id: UUID) -> HttpResponse:
 @require_GET
 def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The button with its price; 204 while it looks as the page shows it."""
-    current = get_offer(user_id=request.user.pk)
-    if request.GET.get("shown") == current.token:
+    context = composer(request.user.pk, request.GET)
+    if request.GET.get("shown") == f"{context['offer'].token}-{context['image_offer'].token}":
         return HttpResponse(status=204)
-    return render(request, "ai_chat/chat.html#offer", {"offer": current})
+    return render(request, "ai_chat/chat.html#offer", context)
 
 
 @never_cache

@@ -1,6 +1,8 @@
 """Reading the environment so that a wrong value stops the start with a sentence naming it."""
 
 import os
+import re
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import psycopg
@@ -64,6 +66,30 @@ def pairs(name: str, default: str) -> dict[str, str]:
     return result
 
 
+class Model(NamedTuple):
+    """A model on offer: the name people read, and how many times a feature's price it costs."""
+
+    label: str
+    multiplier: int
+
+
+def models(name: str, default: str) -> dict[str, Model]:
+    """`id=Label,id2=Label 2*3` as an ordered mapping; `*3` after a label triples the price."""
+    found = {key: _model(name, label) for key, label in pairs(name, default).items()}
+    if any("*" in key or len(key) > 120 for key in found):
+        raise ImproperlyConfigured(f"{name}: an id has at most 120 characters and no `*`.")
+    return found
+
+
+def _model(name: str, label: str) -> Model:
+    text_, star, factor = (part.strip() for part in label.rpartition("*"))
+    if not star:
+        return Model(label, 1)
+    if not text_ or not re.fullmatch("[1-9][0-9]{0,2}", factor):
+        raise ImproperlyConfigured(f"{name}: {label!r} must end in `*` and a factor from 1 to 999.")
+    return Model(text_, int(factor))
+
+
 def database(name: str) -> dict[str, object]:
     """`postgresql://user:password@host:port/name?option=value` as Django's DATABASES entry."""
     value = text(name)
@@ -75,7 +101,13 @@ def database(name: str) -> dict[str, object]:
         raise ImproperlyConfigured(
             f"{name} must look like postgresql://user:password@host:5432/database."
         )
-    keys = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    keys = {
+        "dbname": "NAME",
+        "user": "USER",
+        "password": "PASSWORD",
+        "host": "HOST",
+        "port": "PORT",
+    }
     entry = {keys[key]: str(parts.pop(key)) for key in list(parts) if key in keys}
     return {"ENGINE": "django.db.backends.postgresql", **entry, "OPTIONS": parts}
 

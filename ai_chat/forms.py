@@ -1,0 +1,84 @@
+"""Reading the paid forms, and saying why one was not taken."""
+
+from typing import TypedDict
+from uuid import uuid4
+
+from django.http import QueryDict
+
+from ai_chat.images.services import DEFAULT_SIZE, InvalidImageRequest
+from ai_chat.limits import LimitReached
+from ai_chat.offer import IMAGE, MAX_IMAGES, model_or_first, models_of
+from ai_chat.turns import AnswerDeleted, InvalidMessage
+from credits.exceptions import IdempotencyConflict, InsufficientCredits, LedgerError, PriceChanged
+
+#: Why a paid form is refused before anything is charged.
+Refused = (InvalidMessage, InvalidImageRequest, LedgerError, LimitReached, AnswerDeleted)
+
+
+class ImageForm(TypedDict):
+    model: str
+    size: str
+    count: int
+    idempotency_key: str
+    max_total: int | None
+
+
+def read_image_form(form: QueryDict) -> ImageForm:
+    """The members of `images.services.start_request` that the composer and the gallery send."""
+    return {
+        "model": form.get("image_model") or model_or_first("", models_of(IMAGE)),
+        "size": form.get("size") or DEFAULT_SIZE,
+        "count": read_count(form),
+        "idempotency_key": read_key(form),
+        "max_total": shown_price(form.get("image_price", "")),
+    }
+
+
+def read_count(form: QueryDict) -> int:
+    """How many images; one where the form has no such number."""
+    count = form.get("count", "1")
+    return int(count) if count in {str(n) for n in range(1, MAX_IMAGES + 1)} else 1
+
+
+def read_key(form: QueryDict) -> str:
+    """The form's idempotency key: a repeated POST is the same one."""
+    return form.get("key", "")[:200] or str(uuid4())
+
+
+def shown_price(price: str) -> int | None:
+    """The price on the button that was pressed: more is never charged."""
+    return int(price) if price.isascii() and price.isdecimal() and len(price) < 10 else None
+
+
+def explain(error: Exception, *, images: int = 0) -> tuple[int, str]:
+    """The status and the sentence for a form that was not taken; nothing was charged. `images` is
+    how many were asked for, 0 for a message."""
+    match error:
+        case InsufficientCredits():
+            return 402, (
+                f"{_what(images)} {error.required} and you have {error.available} "
+                f"credit{'s' if error.available != 1 else ''} left. Nothing was charged."
+            )
+        case PriceChanged():
+            return 409, _price_changed(error, images)
+        case IdempotencyConflict():
+            return 409, "This form sent another message already. Send again for a new one."
+        case AnswerDeleted():
+            return 409, f"{error} Send again for a new one."
+    return {InvalidMessage: 400, InvalidImageRequest: 400, LimitReached: 429}[type(error)], str(
+        error
+    )
+
+
+def _what(images: int) -> str:
+    if images > 1:
+        return f"{images} images cost"
+    return "1 image costs" if images else "This message costs"
+
+
+def _price_changed(error: PriceChanged, images: int) -> str:
+    if images:
+        now = f"{_what(images)} {error.unit_cost * images} credits."
+    else:
+        now = f"The price is now {error.unit_cost} credits a message, not {error.agreed}."
+    return f"{now} Nothing was charged; send again if you agree."

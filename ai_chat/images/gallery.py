@@ -1,0 +1,36 @@
+"""Reading what was made; money is not touched here."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q
+
+from ai_chat.images.services import reconcile, requests_with_images
+from ai_chat.models import Image, ImageRequest
+
+REQUESTS_SHOWN = 24
+
+
+def own_request(*, user_id: int, request_id: UUID | str) -> ImageRequest | None:
+    """One of the user's requests as the ledger knows it, by an id that may be none."""
+    try:
+        key = request_id if isinstance(request_id, UUID) else UUID(request_id)
+    except ValueError:
+        return None
+    found = requests_with_images().filter(pk=key, user_id=user_id).first()
+    return reconcile(found) if found else None
+
+
+def gallery(*, user_id: int, before: str = "") -> tuple[Sequence[ImageRequest], bool]:
+    """The user's requests, the latest first, and whether there are older ones; `before` is the
+    id of the last one seen. Those whose images are all deleted are left out."""
+    has_images = Exists(Image.objects.filter(request=OuterRef("pk")))
+    worth_showing = Q(has_images) | Q(
+        state__in=[ImageRequest.State.RUNNING, ImageRequest.State.FAILED]
+    )
+    rows = requests_with_images().filter(worth_showing, user_id=user_id)
+    last = own_request(user_id=user_id, request_id=before)
+    if last:
+        rows = rows.filter(created_at__lt=last.created_at)
+    page = list(rows.order_by("-created_at")[: REQUESTS_SHOWN + 1])
+    return [reconcile(each) for each in page[:REQUESTS_SHOWN]], len(page) > REQUESTS_SHOWN

@@ -1,0 +1,244 @@
+"""The image pages. Each view: method, fetch and authorise, one service call, one answer."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.contrib import messages
+from django.core.files.storage import default_storage
+from django.db import connections
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpResponse,
+    HttpResponseBase,
+    QueryDict,
+    StreamingHttpResponse,
+)
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.cache import get_conditional_response
+from django.utils.csp import CSP
+from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.csp import csp_override
+from django.views.decorators.http import require_GET, require_http_methods, require_safe
+
+from ai_chat.forms import Refused, explain, read_count, read_image_form
+from ai_chat.images.gallery import gallery, own_request
+from ai_chat.images.painter import start_painting, wait_for_images
+from ai_chat.images.services import (
+    DEFAULT_SIZE,
+    SIZES,
+    delete_image,
+    delete_request,
+    start_request,
+)
+from ai_chat.limits import LimitReached, count_request
+from ai_chat.models import Image, ImageRequest
+from ai_chat.offer import IMAGE, MAX_IMAGES, choices, get_offer
+from ai_chat.runner import released_connection
+from ai_chat.streaming import POLL_SECONDS, event
+from credits.http import AuthenticatedHttpRequest
+
+TEMPLATE = "ai_chat/images.html"
+#: Seconds between comments in a stream that waits: they find a lost viewer.
+HEARTBEAT_SECONDS = 2.0
+
+
+def made_or_404(request: AuthenticatedHttpRequest, request_id: UUID) -> ImageRequest:
+    made = own_request(user_id=request.user.pk, request_id=request_id)
+    if made is None:
+        raise Http404
+    return made
+
+
+def image_or_404(request: AuthenticatedHttpRequest, image_id: UUID) -> Image:
+    own = Image.objects.select_related("request").filter(request__user_id=request.user.pk)
+    return get_object_or_404(own, pk=image_id)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def images(request: AuthenticatedHttpRequest) -> HttpResponse:
+    """The gallery with its form; a POST asks for images."""
+    return create(request) if request.method == "POST" else page(request)
+
+
+def page(
+    request: AuthenticatedHttpRequest, *, problem: str = "", status: int = 200
+) -> HttpResponse:
+    """The whole page, or with a `problem` for htmx only the foot of the form."""
+    form = request.POST or request.GET
+    context = {**studio(request, form), "problem": problem}
+    if problem and request.htmx:
+        response = render(request, f"{TEMPLATE}#foot", context, status=status)
+        response["HX-Retarget"], response["HX-Reswap"] = "#image-foot", "outerHTML"
+        return response
+    rows, context["older"] = gallery(user_id=request.user.pk, before=form.get("before", ""))
+    context["last"] = rows[-1] if rows else None
+    return render(request, TEMPLATE, {**context, "gallery": rows}, status=status)
+
+
+def studio(request: AuthenticatedHttpRequest, form: QueryDict) -> dict[str, Any]:
+    """What the form shows: what was chosen, or the request whose prompt is to be used again."""
+    again = own_request(user_id=request.user.pk, request_id=form.get("reuse", ""))
+    model = form.get("image_model", again.model if again else "")
+    count = read_count(form) if "count" in form or not again else again.count
+    return {
+        "draft": form.get("message", again.prompt if again else ""),
+        "image_models": choices(IMAGE),
+        "sizes": SIZES,
+        "size": form.get("size", again.size if again else DEFAULT_SIZE),
+        "counts": range(1, MAX_IMAGES + 1),
+        "image_offer": get_offer(
+            user_id=request.user.pk, feature=IMAGE, model=model, quantity=count
+        ),
+        "key": uuid4(),
+    }
+
+
+def create(request: AuthenticatedHttpRequest) -> HttpResponse:
+    """Charges and paints: for htmx the card that fills itself, else the page with the result."""
+    try:
+        count_request(user_id=request.user.pk)
+        made, is_new = start_request(
+            user_id=request.user.pk,
+            prompt=request.POST.get("message", ""),
+            **read_image_form(request.POST),
+        )
+    except Refused as error:
+        return refuse(request, error)
+    if is_new:
+        start_painting(made)
+    if request.htmx:
+        context = {**studio(request, request.POST), "made": made, "draft": ""}
+        response = render(request, f"{TEMPLATE}#started", context)
+        response["HX-Trigger"] = "credits:changed"
+        return response
+    connections.close_all()  # Before waiting: the pool is for those who work.
+    wait_for_images(made.pk)
+    return redirect(f"{reverse('images')}#made-{made.pk}")
+
+
+def refuse(request: AuthenticatedHttpRequest, error: Exception) -> HttpResponse:
+    status, problem = explain(error, images=read_count(request.POST))
+    response = page(request, problem=problem, status=status)
+    if isinstance(error, LimitReached):
+        response["Retry-After"] = str(error.retry_seconds)
+    return response
+
+
+@never_cache
+@require_GET
+def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
+    """The button with its price; 204 while it looks as the page shows it."""
+    context = studio(request, request.GET)
+    if request.GET.get("shown") == context["image_offer"].token:
+        return HttpResponse(status=204)
+    return render(request, f"{TEMPLATE}#offer", context)
+
+
+@never_cache
+@require_GET
+def card(request: AuthenticatedHttpRequest, request_id: UUID) -> HttpResponse:
+    """A request in the gallery; 204 while it is being worked on."""
+    made = made_or_404(request, request_id)
+    if not request.htmx:
+        return redirect(f"{reverse('images')}#made-{made.pk}")
+    if made.is_running:
+        return HttpResponse(status=204)
+    response = render(request, f"{TEMPLATE}#card", {"made": made})
+    response["HX-Trigger"] = "credits:changed"
+    return response
+
+
+@require_GET
+def events(request: AuthenticatedHttpRequest, request_id: UUID) -> StreamingHttpResponse:
+    """A request followed to its end, for the conversation."""
+    return image_event_response(request, made_or_404(request, request_id))
+
+
+def image_event_response(
+    request: AuthenticatedHttpRequest, made: ImageRequest
+) -> StreamingHttpResponse:
+    """The request as the conversation's events: `turn` while it is worked on, then `end`."""
+    response = StreamingHttpResponse(
+        image_events(request, made), content_type="text/event-stream; charset=utf-8"
+    )
+    response["Cache-Control"] = "no-store"
+    response["X-Accel-Buffering"] = "no"
+    response["HX-Trigger"] = "credits:changed"
+    if made.conversation_id:
+        response["HX-Push-Url"] = reverse("conversation", args=[made.conversation_id])
+    connections.close_all()
+    return response
+
+
+def image_events(request: AuthenticatedHttpRequest, made: ImageRequest) -> Iterator[bytes]:
+    """Holds no database connection while it waits, whichever process does the work."""
+    yield event("turn", section(request, made))
+    while made.is_running:
+        if wait_for_images(made.pk, POLL_SECONDS):
+            with released_connection():
+                current = own_request(user_id=made.user_id, request_id=made.pk)
+            if current is None:
+                return
+            made = current
+        if made.is_running:
+            yield b": waiting\n\n"
+            wait_for_images(made.pk, HEARTBEAT_SECONDS)
+    yield event("end", section(request, made))
+
+
+def section(request: AuthenticatedHttpRequest, made: ImageRequest) -> str:
+    with released_connection():
+        return render_to_string(f"{TEMPLATE}#in_chat", {"made": made}, request)
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+@csp_override({"default-src": [CSP.NONE], "sandbox": True, "frame-ancestors": [CSP.NONE]})
+def file(request: AuthenticatedHttpRequest, image_id: UUID) -> HttpResponseBase:
+    """The image itself, to its owner; `?download` saves it."""
+    image = image_or_404(request, image_id)
+    etag = f'"{image.pk}"'
+    unchanged = get_conditional_response(request, etag=etag)
+    if unchanged is not None:
+        return unchanged
+    try:
+        content = default_storage.open(image.file)
+    except FileNotFoundError:
+        raise Http404 from None
+    return FileResponse(
+        content,
+        as_attachment="download" in request.GET,
+        filename=image.filename,
+        content_type=image.content_type,
+        headers={"ETag": etag},
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: AuthenticatedHttpRequest, image_id: UUID) -> HttpResponse:
+    """Asks first; the POST deletes the image."""
+    image = image_or_404(request, image_id)
+    if request.method != "POST":
+        return render(request, "ai_chat/image_delete.html", {"image": image, "made": image.request})
+    delete_image(image=image)
+    messages.success(request, "The image is deleted. Its charge stays in your usage.")
+    return redirect("images")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete_made(request: AuthenticatedHttpRequest, request_id: UUID) -> HttpResponse:
+    """The same for a request with all its images."""
+    made = made_or_404(request, request_id)
+    if made.is_running:
+        messages.error(request, "These images are still being made.")
+        return redirect("images")
+    if request.method != "POST":
+        return render(request, "ai_chat/image_delete.html", {"made": made})
+    delete_request(request=made)
+    messages.success(request, "Deleted. The charge and refund stay in your usage.")
+    return redirect("images")
