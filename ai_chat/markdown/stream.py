@@ -1,0 +1,140 @@
+"""An answer as HTML while it arrives, without rendering all of it again at each step."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from time import thread_time
+from typing import NamedTuple
+
+from django.utils.safestring import SafeString
+from markdown_it.token import Token
+from markdown_it.utils import EnvType
+
+from ai_chat.markdown.html import to_html
+from ai_chat.markdown.parser import Allowance, clean, parse, parse_inline
+
+FLUSH_SECONDS = 0.002
+"""CPU that the open end may take per flush, on average over the stream."""
+
+_HALF_A_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\Z")
+_MARKERS = ("`", "**", "~~")
+# What a line may begin with that is a rule, heading, list, quote, table or fence once it goes on.
+_LINE_START = "-=*_#>|~`+:.)0123456789 \t"
+
+
+class Update(NamedTuple):
+    """What a flush changes on the page."""
+
+    finished: SafeString
+    """Blocks that cannot change any more: append them, before the tail."""
+    tail: SafeString
+    """The open end: it replaces the tail before. The same object if nothing changed."""
+
+
+class StreamRenderer:
+    """Renders one answer piece by piece, at its caller's pace (ten times a second is plenty).
+
+    After `close()` all that was finished, in order, is what `render` makes of the whole text, with
+    two exceptions: a link reference defined after a finished block does not reach back into it,
+    and the parser's bounds count per piece. So show `render` of the stored answer in the end.
+    """
+
+    def __init__(self) -> None:
+        self._open = ""
+        self._held = ""
+        self._env: EnvType = {"allowance": Allowance(), "references": {}}
+        self._tail = SafeString()
+        self._debt = 0.0
+
+    def feed(self, delta: str) -> Update:
+        """Take more text and return what it changes.
+
+        The tail is not drawn anew while its earlier drawings took more than their share of CPU:
+        a long list or hostile text is then updated at longer steps.
+        """
+        self._take(delta)
+        self._debt = max(0.0, self._debt - FLUSH_SECONDS)
+        if self._debt:
+            return Update(SafeString(), self._tail)
+        started = thread_time()
+        line = self._draw_tail()
+        self._debt = thread_time() - started
+        return Update(self._finish(line), self._tail)
+
+    def close(self) -> Update:
+        """Return all that is left as finished, with an empty tail."""
+        self._open += clean(self._held)
+        self._held = ""
+        self._tail = SafeString()
+        return Update(self._finish(self._open.count("\n") + 1), self._tail)
+
+    def _take(self, delta: str) -> None:
+        text = self._held + delta
+        # The other half of a "\r\n" may be in the next delta.
+        self._held = "\r" if text.endswith("\r") else ""
+        self._open += clean(text.removesuffix("\r"))
+
+    def _draw_tail(self) -> int:
+        """Draw the open end, and return the line where it begins."""
+        env = {
+            "allowance": replace(self._env["allowance"]),
+            "references": dict(self._env["references"]),
+        }
+        shown = _without_half_a_line(self._open)
+        tokens = parse(shown, env)
+        index, line = _boundary(tokens, shown.split("\n"))
+        _mend_last_inline(tokens[index:], env)
+        self._tail = to_html(tokens[index:], env, colours=False)
+        return line
+
+    def _finish(self, line: int) -> SafeString:
+        """Render what stands before `line` for good, with only the references defined so far."""
+        if line == 0:
+            return SafeString()
+        lines = self._open.split("\n")
+        self._open = "\n".join(lines[line:])
+        return to_html(parse("\n".join(lines[:line]), self._env), self._env)
+
+
+def _boundary(tokens: Sequence[Token], lines: Sequence[str]) -> tuple[int, int]:
+    """Return the token and the line that begin the last block which stands on its own for sure.
+
+    After an empty line a top-level block owes nothing to the one before: no lazy continuation,
+    underline, table head or reference title reaches over it. Whether its first line belongs to
+    a list or quote before is known when the line is complete, or begins with a letter.
+    """
+    for index in range(len(tokens) - 1, 0, -1):
+        token = tokens[index]
+        if token.level == 0 and token.nesting >= 0 and token.map and token.map[0] > 0:
+            line = token.map[0]
+            complete = line < len(lines) - 1 or lines[line][:1].isalpha()
+            if complete and not lines[line - 1].strip(" \t"):
+                return index, line
+    return 0, 0
+
+
+def _without_half_a_line(text: str) -> str:
+    """Leave out a last line that is all markers: `-` would make a heading of the line before."""
+    before, newline, last = text.rpartition("\n")
+    return text if last.strip(_LINE_START) else before + newline
+
+
+def _mend_last_inline(tokens: Sequence[Token], env: EnvType) -> None:
+    last = next((token for token in reversed(tokens) if token.nesting == 0), None)
+    if last and last.type == "inline":
+        mended = _mend(last.content)
+        if mended != last.content:
+            last.children = parse_inline(mended, env)
+
+
+def _mend(text: str) -> str:
+    """Close the code, bold or struck text that is still open; show half a link as its text."""
+    text = _HALF_A_LINK.sub(r"\1", text)
+    for marker in _MARKERS:
+        if text.count(marker) % 2:
+            inside = text.rstrip(marker[0] + " \n")
+            if inside.count(marker) % 2 == 0:
+                return inside
+            opens = not inside.rpartition(marker)[2][:1].isspace()
+            return inside + marker if opens else text
+    return text
