@@ -17,9 +17,11 @@ from credits.clerk.projection import (
     PeriodState,
     free_grant,
     grants_of,
+    holds_free_plan,
     merge_item,
     merge_period,
     period_of,
+    proves_free_plan,
 )
 from credits.clerk.shapes import ItemVersion, Payer, PaymentVersion
 from credits.ledger import grant_credits, set_grant_expiry
@@ -56,7 +58,10 @@ def apply_item(version: ItemVersion, payer: Payer) -> str:
     if identity.deleted_at:
         logger.warning("Billing of %s, who was deleted: see item %s", payer.ref, item.item_id)
         return Note.DELETED_USER
-    mapped = _release(item, identity, ledger_now())
+    now = ledger_now()
+    if proves_free_plan(version, now=now):
+        _grant_free(item, identity, now)
+    mapped = _release(item, identity, now)
     earning = version.status in EARNING and not version.is_free
     return Note.UNMAPPED_PLAN if earning and not (mapped and version.plan_id) else Note.NONE
 
@@ -101,13 +106,21 @@ def _keep_period_end(item: SubscriptionItem) -> None:
     item.save(update_fields=["period_end"])
 
 
+def plan_credits() -> dict[str, int]:
+    """Credits per month of every active plan."""
+    return dict(Plan.objects.filter(active=True).values_list("clerk_id", "credits"))
+
+
+def _grant_free(item: SubscriptionItem, identity: Identity, now: datetime) -> None:
+    grant = free_grant(user_id=identity.clerk_id, now=now)
+    _grant(identity, item, grant, plan_credits().get(item.plan_id, 0))
+
+
 def _release(item: SubscriptionItem, identity: Identity, now: datetime) -> bool:
-    """Grants what is due and moves expiries that changed. False when something earned waits for its
-    plan to be mapped."""
-    credits = dict(Plan.objects.filter(active=True).values_list("clerk_id", "credits"))
+    """Grants what is due and moves expiries that changed. False when something earned waits for
+    its plan to be mapped."""
+    credits = plan_credits()
     mapped = True
-    if item.is_free and (grant := free_grant(_state_of(item), user_id=identity.clerk_id, now=now)):
-        _grant(identity, item, grant, credits.get(item.plan_id, 0))
     for period in item.periods.order_by("start"):
         mapped &= not period.earned or period.plan_id in credits
         _release_period(item, period, identity, credits.get(period.plan_id, 0), now)
@@ -173,8 +186,12 @@ def release_item(*, item_id: str) -> None:
     lock(item.payer)
     item.refresh_from_db()
     identity = Identity.objects.filter(clerk_id=item.payer.removeprefix("user:")).first()
-    if identity and not identity.deleted_at:
-        _release(item, identity, ledger_now())
+    if not identity or identity.deleted_at:
+        return
+    now = ledger_now()
+    if holds_free_plan(_state_of(item), now=now):
+        _grant_free(item, identity, now)
+    _release(item, identity, now)
 
 
 def release_due() -> int:
@@ -214,8 +231,8 @@ def release_plan(*, clerk_id: str, at_most: int = AT_ONCE) -> int:
     return len(ids)
 
 
-def plan_saved(sender: object, instance: Plan, **_: object) -> None:
-    """Signal: whoever saves a plan, by page, API or shell, its parked items are paid."""
+def plan_saved(sender: object, instance: Plan, **_: object) -> None:  # noqa: ARG001 -- a signal's
+    """Whoever saves a plan, by page, API or shell, its parked items are paid."""
     if instance.active and instance.credits:
         transaction.on_commit(lambda: release_plan(clerk_id=instance.clerk_id))
 

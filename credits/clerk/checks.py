@@ -42,7 +42,7 @@ CLERK_CHECKS = [
     Check(
         "plan_grant_ends_with_its_item",
         "Clerk",
-        "No monthly plan grant outlasts the end of its period or of its item, but for its last use.",
+        "No monthly plan grant outlasts its period or its item, but for its last use.",
         "grant",
         GRANT,
         """

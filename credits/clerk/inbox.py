@@ -55,7 +55,7 @@ def process(delivery_id: int, *, again: bool = False) -> WebhookDelivery:
     try:
         return _process(delivery_id, again=again)
     except OperationalError:
-        raise  # The database did not answer: there is nowhere to keep the error. 503, Clerk retries.
+        raise  # The database did not answer: no place for the error. 503, and Clerk retries.
     except Exception as error:
         WebhookDelivery.objects.filter(pk=delivery_id).update(
             attempts=F("attempts") + 1, error=f"{type(error).__name__}: {error}"[:ERROR_LENGTH]

@@ -41,8 +41,8 @@ class Identity(models.Model):
 
 
 class SessionLink(models.Model):
-    """A Clerk session and the Django session that stands for it. Ended ones are kept for a while, so
-    that a token which outlives its session opens nothing."""
+    """A Clerk session and the Django session that stands for it. Ended ones are kept for a while,
+    so that a token which outlives its session opens nothing."""
 
     sid = models.CharField(max_length=64, unique=True)
     clerk_id = models.CharField(max_length=64, db_index=True)
@@ -79,8 +79,8 @@ class SubscriptionItem(models.Model):
 
 
 class Period(models.Model):
-    """One period of an item. `earned` once any version, old or new, said that it was paid for (or on
-    trial); what it brings is granted from here."""
+    """One period of an item. `earned` once any version, old or new, said that it was paid for (or
+    on trial); what it brings is granted from here."""
 
     item = models.ForeignKey(SubscriptionItem, models.PROTECT, related_name="periods")
     plan_id = models.CharField(max_length=64, blank=True)
@@ -113,8 +113,8 @@ class Period(models.Model):
 
 
 class Payment(models.Model):
-    """A payment, once per payment id. Amounts are in the currency's smallest unit. Credits are never
-    granted from here."""
+    """A payment, once per payment id. Amounts are in the currency's smallest unit. Credits are
+    never granted from here."""
 
     payment_id = models.CharField(max_length=64, unique=True)
     payer = models.CharField(max_length=70, db_index=True)

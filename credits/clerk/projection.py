@@ -1,8 +1,8 @@
 """From a version of a subscription item to the row that keeps its state and the grants it earns.
 Everything here is pure: the same versions give the same result in whatever order they come.
 
-State: the newest version wins, by a total order. Grants: a period is earned once any version, old or
-new, said active or canceled for it; old news moves no state back, but what was paid is granted.
+State: the newest version wins, by a total order. Grants: a period is earned once any version, old
+or new, said active or canceled for it; old news moves no state back, but what was paid is granted.
 """
 
 from calendar import monthrange
@@ -166,13 +166,28 @@ def grants_of(
         yield EarnedGrant(f"{key}:m{month}", due, moment(min(closes, last)))
 
 
-def free_grant(item: ItemState, *, user_id: str, now: datetime) -> EarnedGrant | None:
-    """The free plan's credits for the calendar month of `now`: Clerk sends no renewals for it. Earned
-    when the item was active at any time of that month."""
-    first = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+def first_of_month(now: datetime) -> datetime:
+    return now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def free_grant(*, user_id: str, now: datetime) -> EarnedGrant:
+    """The free plan's credits for the calendar month of `now`: Clerk sends no renewals for it."""
+    first = first_of_month(now)
     next_month = moment(add_months(milliseconds(first), 1))
-    held = item.status in EARNING or any(end > milliseconds(first) for end in item.ends)
-    begun = item.period_start is not None and item.period_start <= milliseconds(now + AHEAD)
-    if not (item.is_free and held and begun):
-        return None
     return EarnedGrant(f"free:{user_id}:{first:%Y-%m}", first, next_month)
+
+
+def holds_free_plan(item: ItemState, *, now: datetime) -> bool:
+    """Whether, by all we know, the free plan was active at any time of this month."""
+    first = milliseconds(first_of_month(now))
+    held = item.status in EARNING or any(end > first for end in item.ends)
+    begun = item.period_start is not None and item.period_start <= milliseconds(now + AHEAD)
+    return item.is_free and held and begun
+
+
+def proves_free_plan(version: ItemVersion, *, now: datetime) -> bool:
+    """Whether this version alone shows that the free plan was active in this month. An old one does
+    not: the item may have ended since, in an event still on its way."""
+    first = milliseconds(first_of_month(now))
+    active = version.status in EARNING and version.updated >= first
+    return version.is_free and (active or (version.ended or 0) > first)

@@ -165,9 +165,7 @@ def test_an_upgrade_leaves_only_the_new_plan_s_credits(tell, pro):
 
 
 def test_a_trial_and_the_purchase_after_it_are_two_grants(tell, pro):
-    trial = item_json(
-        "user_1", period_start=START - 7 * DAY, period_end=START, is_free_trial=True
-    )
+    trial = item_json("user_1", period_start=START - 7 * DAY, period_end=START, is_free_trial=True)
     tell("subscriptionItem.active", trial)
     bought = {"is_free_trial": False, "period_start": START, "period_end": START + MONTH}
     tell("subscriptionItem.updated", {**trial, **bought, "updated_at": START})

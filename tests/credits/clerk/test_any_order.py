@@ -1,0 +1,217 @@
+"""The proof: one payer's whole life, told in every order that a window of five allows, with
+duplicates and side by side, ends the same."""
+
+import random
+import time
+from dataclasses import replace
+from itertools import permutations
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from credits.clerk import events
+from credits.clerk.inbox import receive
+from credits.clerk.models import WebhookDelivery
+from credits.clerk.projection import (
+    ItemState,
+    grants_of,
+    merge_item,
+    merge_period,
+    period_of,
+)
+from credits.clerk.shapes import as_objects, parse_item, parse_payer
+from credits.ledger import grant_credits
+from credits.models import CreditGrant, UsageHistory, User
+from tests.credits.clerk.telling import ending, tell, undone, with_duplicates
+from tests.factories import make_plan
+from tests.fakes.clerk import INSTANCE
+from tests.fakes.clerk_story import whole_life
+from tests.parallel import in_parallel
+
+NOW = int(time.time() * 1000)
+STORY = whole_life(NOW)
+WINDOW = 5
+WINDOWS = range(len(STORY.events) - WINDOW + 1)
+
+
+@pytest.fixture
+def plans(db):
+    make_plan("cplan_free", credits=10)
+    make_plan("cplan_pro", credits=100)
+    make_plan("cplan_max", credits=500)
+
+
+# --- The projection itself, every order --------------------------------------------------------
+
+
+def versions_of(event):
+    read = events.read_event(event, received_ms=NOW)
+    payer = parse_payer(read.data.get("payer")).ref
+    family = read.type.partition(".")[0]
+    items = {"subscriptionItem": [read.data], "subscription": as_objects(read.data.get("items"))}
+    return [
+        parse_item(item, payer=payer, instance_id=INSTANCE, seen=read.seen)
+        for item in items.get(family, [])
+    ]
+
+
+def project_all(versions, start=None):
+    """The projection in memory: items and periods after these versions."""
+    items, periods = (dict(part) for part in start or ({}, {}))
+    for version in versions:
+        items[version.item_id] = merge_item(items.get(version.item_id, ItemState()), version)
+        if seen := period_of(version):
+            name = (version.item_id, seen.plan_id, seen.start, seen.trial)
+            periods[name] = merge_period(periods.get(name, replace(seen, earned=False)), seen)
+    return items, periods
+
+
+def earned(items, periods):
+    return {
+        grant
+        for (item_id, *_), period in periods.items()
+        for grant in grants_of(
+            period, ends=items[item_id].ends, payer="user:user_1", instance_id=INSTANCE
+        )
+    }
+
+
+VERSIONS = [version for _, event in STORY.events for version in versions_of(event)]
+
+
+@pytest.mark.parametrize("first", range(len(VERSIONS) - WINDOW + 1))
+def test_every_order_of_five_versions_projects_the_same(first):
+    before = project_all(VERSIONS[:first])
+    window = VERSIONS[first : first + WINDOW]
+    expected = project_all(window, before)
+    for order in permutations(window):
+        got = project_all((*order, order[0]), before)
+        assert got == expected
+        assert earned(*got) == earned(*expected)
+
+
+@given(st.permutations(VERSIONS), st.lists(st.sampled_from(VERSIONS), max_size=8))
+@hypothesis_settings(max_examples=150, deadline=None)
+def test_any_order_of_a_whole_life_projects_the_same(order, repeated):
+    expected = project_all(VERSIONS)
+    got = project_all([*order, *repeated])
+    assert got == expected
+    assert earned(*got) == earned(*expected)
+
+
+# --- The same with the database, the inbox and the ledger ---------------------------------------
+
+
+def test_a_life_ends_as_it_should(plans):
+    tell(STORY.events)
+    end = ending()
+    assert end["balance"] == 100
+    grants = CreditGrant.objects.order_by("expires_at")
+    # Trial, purchase, renewal; upgrade, recovery; re-subscription.
+    assert [grant.amount for grant in grants] == [100, 100, 100, 500, 500, 100]
+    assert [grant.remaining for grant in grants] == [0, 0, 0, 0, 0, 100]
+    assert [status for _, _, status, *_ in end["items"]].count("active") == 1
+    assert end["payments"] == [("cpa_1", "paid"), ("cpa_2", "paid"), ("cpa_3", "paid")]
+    assert end["person"] == ("John Roe", "user_1@example.com", True)
+
+
+def assert_orders_end_the_same(first, orders, chance):
+    window = STORY.events[first : first + WINDOW]
+    tell(STORY.events[:first])
+    with undone():
+        tell(window)
+        expected = ending() if known() else None
+    for order in orders(window):
+        with undone():
+            tell(with_duplicates(order, chance))
+            assert (ending() if known() else None) == expected, [name for name, _ in order]
+
+
+def known():
+    return User.objects.filter(clerk_id="user_1").exists()
+
+
+@pytest.mark.parametrize("first", WINDOWS)
+def test_orders_of_five_events_end_the_same(plans, first):
+    chance = random.Random(first)
+
+    def sample(window):
+        yield tuple(reversed(window))
+        yield tuple(chance.sample(window, k=WINDOW))
+
+    assert_orders_end_the_same(first, sample, chance)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", WINDOWS)
+def test_every_order_of_five_events_ends_the_same(plans, first):
+    assert_orders_end_the_same(first, permutations, random.Random(first))
+
+
+@pytest.mark.slow
+@given(order=st.permutations(STORY.events))
+@hypothesis_settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_any_order_of_a_whole_life_ends_the_same(plans, order):
+    with undone():
+        tell(STORY.events)
+        expected = ending()
+    with undone():
+        tell(order)
+        assert ending() == expected
+
+
+def test_a_life_told_backwards_ends_the_same(plans):
+    with undone():
+        tell(STORY.events)
+        expected = ending()
+    tell(reversed(STORY.events))
+    assert ending() == expected
+
+
+def test_a_pack_and_an_adjustment_stand_beside_all_of_it(plans):
+    tell(STORY.events[:1])
+    user = User.objects.get(clerk_id="user_1")
+    for source in (CreditGrant.Source.PACK, CreditGrant.Source.ADJUSTMENT):
+        grant_credits(user_id=user.pk, source=source, amount=7, key=f"test:{source}")
+    tell(random.Random(7).sample(STORY.events, k=len(STORY.events)))
+    kept = CreditGrant.objects.filter(key__startswith="test:")
+    assert [grant.remaining for grant in kept] == [7, 7]
+
+
+# --- Side by side -------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_event_delivered_100_times_at_once_grants_once():
+    make_plan("cplan_pro", credits=100)
+    name, payload = next(told for told in STORY.events[::-1] if "Item.active" in told[1]["type"])
+
+    def deliver(_):
+        receive(svix_id=name, payload=payload)
+
+    in_parallel(100, deliver)
+    assert CreditGrant.objects.count() == 1
+    assert UsageHistory.objects.count() == 1
+    assert WebhookDelivery.objects.get().attempts == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_life_delivered_all_at_once_ends_the_same():
+    for clerk_id, amount in (("cplan_free", 10), ("cplan_pro", 100), ("cplan_max", 500)):
+        make_plan(clerk_id, credits=amount)
+    other = whole_life(NOW, "user_2")
+    tell(other.events)
+    expected = ending("user_2")
+    told = [*STORY.events, *STORY.events]
+    random.Random(1).shuffle(told)
+    in_parallel(len(told), lambda number: tell([told[number]]))
+    got = ending()
+    assert got["balance"] == expected["balance"]
+    assert len(got["grants"]) == len(expected["grants"])
+    assert [row[3:] for row in got["periods"]] == [row[3:] for row in expected["periods"]]
