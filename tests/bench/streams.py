@@ -1,0 +1,117 @@
+"""Streams: what the site adds before the first token, and what 200 open ones cost."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+import httpx
+import openai
+
+from credits.models import Hold, User
+from tests.ai_chat.chat import Chat
+from tests.bench.measure import row
+from tests.factories import make_user
+from tests.live import ROOT, Site, free_port, running_site
+
+TURNS = 60
+STREAMS = 200
+
+
+@contextmanager
+def fake_provider(folder: Path) -> Iterator[str]:
+    """The fake provider in a process of its own: its work must not count as the site's."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.fakes.provider", "--port", str(port)]
+    process = subprocess.Popen([*command, "--log", str(folder / "provider.log")], cwd=ROOT)
+    base_url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(200):
+            try:
+                httpx.get(f"{base_url}/healthz").raise_for_status()
+                break
+            except httpx.HTTPError:
+                time.sleep(0.05)
+        yield f"{base_url}/v1"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def bench_first_token(folder: Path) -> None:
+    user = make_user("first@example.com", credits=10**6)
+    with fake_provider(folder) as base_url:
+        environment = {"OPENAI_BASE_URL": base_url, "WEB_WORKERS": "1"}
+        with running_site(environment, log=folder / "first.log") as site:
+            chat = Chat(site, user)
+            sdk = openai.OpenAI(base_url=base_url, api_key="none", max_retries=0)
+            for _ in range(5):
+                _direct(sdk), _through(chat)
+            pairs = [(_direct(sdk), _through(chat)) for _ in range(TURNS)]
+    added = [(through - direct) * 1000 for direct, through in pairs]
+    note = f"ms; direct {median(d for d, _ in pairs) * 1000:.1f} ms"
+    row("first token: added by the site, median", median(added), "≤ 10", note)
+
+
+def _direct(sdk: openai.OpenAI) -> float:
+    began = time.perf_counter()
+    stream = sdk.chat.completions.create(
+        model="smollm2-135m", messages=[{"role": "user", "content": "[[tokens:2]]"}], stream=True
+    )
+    with stream:
+        for chunk in stream:
+            if chunk.choices and chunk.choices[0].delta.content:
+                return time.perf_counter() - began
+    raise AssertionError("no token came")
+
+
+def _through(chat: Chat) -> float:
+    began = time.perf_counter()
+    with chat.sending("[[tokens:2]]") as response:
+        body, taken = b"", 0.0
+        for chunk in response.iter_raw():
+            body += chunk
+            if not taken and b"event: tail" in body:
+                taken = time.perf_counter() - began
+    assert taken, body
+    return taken
+
+
+def bench_open_streams(folder: Path) -> None:
+    people = [make_user(f"stream{n}@example.com", credits=10) for n in range(STREAMS)]
+    with fake_provider(folder) as base_url:
+        environment = {
+            "OPENAI_BASE_URL": base_url,
+            "WEB_WORKERS": "1",
+            "WEB_THREADS": str(STREAMS + 20),
+            "DATABASE_POOL_SIZE": "8",
+        }
+        with running_site(environment, log=folder / "streams.log") as site:
+            Chat(site, people[0]).send("[[tokens:5]]")
+            before = _memory(site)
+            with ThreadPoolExecutor(STREAMS) as pool:
+                answers = [pool.submit(_stream, site, person) for person in people]
+                while Hold.objects.count() < STREAMS and not all(a.done() for a in answers):
+                    time.sleep(0.2)
+                time.sleep(2)
+                open_now, during = Hold.objects.count(), _memory(site)
+                lost = sum(answer.result() for answer in answers)
+    row(f"{open_now} open streams: tokens lost", lost, "0")
+    row("memory of an open stream", (during - before) / max(open_now, 1) / 1024, "", "MiB")
+
+
+def _stream(site: Site, person: User) -> int:
+    """Runs a long turn; returns how many of its tokens did not reach the page."""
+    answer = Chat(site, person).send("[[tokens:200]] [[delay:0.1]]")
+    return 200 - answer.events[-1][1].count("word")
+
+
+def _memory(site: Site) -> int:
+    """Resident memory of the workers, in KiB."""
+    pids = ",".join(map(str, site.workers()))
+    out = subprocess.run(["ps", "-o", "rss=", "-p", pids], check=True, capture_output=True, text=True)
+    return sum(int(line) for line in out.stdout.split())
