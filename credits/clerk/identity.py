@@ -6,6 +6,7 @@ from importlib import import_module
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import IntegrityError, connection, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from credits.clerk.models import Identity, SessionLink
@@ -114,17 +115,20 @@ def session_ended(sid: str) -> bool:
 
 def end_session(*, sid: str, clerk_id: str) -> None:
     """Ends the Django session that stands for this Clerk session, and any that would come."""
-    link, _ = SessionLink.objects.get_or_create(sid=sid, defaults={"clerk_id": clerk_id})
-    _end([link])
+    SessionLink.objects.get_or_create(sid=sid, defaults={"clerk_id": clerk_id})
+    _end(SessionLink.objects.filter(sid=sid))
 
 
 def end_sessions_of(clerk_id: str) -> None:
-    _end(list(SessionLink.objects.filter(clerk_id=clerk_id, ended_at=None)))
+    _end(SessionLink.objects.filter(clerk_id=clerk_id, ended_at=None))
 
 
-def _end(links: list[SessionLink]) -> None:
+@transaction.atomic
+def _end(chosen: QuerySet[SessionLink]) -> None:
+    # Locked: a sign-in that is just being made is either seen here, or sees the end.
+    links = list(chosen.select_for_update())
     store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
     for link in links:
-        if link.session_key:
-            store(link.session_key).delete()
+        for key in link.session_keys:
+            store(key).delete()
     SessionLink.objects.filter(pk__in=[link.pk for link in links]).update(ended_at=Now())

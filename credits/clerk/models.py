@@ -41,12 +41,13 @@ class Identity(models.Model):
 
 
 class SessionLink(models.Model):
-    """A Clerk session and the Django session that stands for it. Ended ones are kept for a while,
+    """A Clerk session and the Django sessions that stand for it. Ended ones are kept for a while,
     so that a token which outlives its session opens nothing."""
 
     sid = models.CharField(max_length=64, unique=True)
     clerk_id = models.CharField(max_length=64, db_index=True)
-    session_key = models.CharField(max_length=40, blank=True)
+    #: Two tabs may have made one each.
+    session_keys = ArrayField(models.CharField(max_length=40), default=list)
     ended_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

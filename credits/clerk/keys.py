@@ -1,0 +1,98 @@
+"""The public keys that session tokens are checked with: from CLERK_JWT_KEY, or from Clerk's JWKS,
+kept in this process and asked for again when an unknown key appears, but never often."""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+
+import httpx
+import jwt
+from django.conf import settings
+
+logger = logging.getLogger(__name__)
+
+
+class TokenRefused(Exception):
+    """The token opens nothing. `reason` is for the log, never for the answer."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+#: Seconds a set is used before it is asked for again; while Clerk does not answer it is used on.
+FRESH = 300
+STALE = 3600
+#: Seconds between two requests, however many unknown key ids come in.
+PAUSE = 10
+TIMEOUT = 3
+MAX_BYTES = 64 * 1024
+MAX_KEYS = 20
+
+
+@dataclass
+class KeySet:
+    """The keys of one source. Another instance, another secret: another set."""
+
+    keys: dict[str, jwt.PyJWK] = field(default_factory=dict)
+    fetched_at: float = float("-inf")
+    asked_at: float = float("-inf")
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def find(self, kid: str) -> jwt.PyJWK | None:
+        """The key with this id; asks Clerk when it is unknown or the set is old."""
+        known = self._known(kid, FRESH)
+        if known or time.monotonic() - self.asked_at < PAUSE:
+            return known or self._known(kid, STALE)
+        with self.lock:
+            if time.monotonic() - self.asked_at >= PAUSE:
+                self.asked_at = time.monotonic()
+                self._fetch()
+        return self._known(kid, STALE)
+
+    def _known(self, kid: str, age: float) -> jwt.PyJWK | None:
+        return self.keys.get(kid) if time.monotonic() - self.fetched_at < age else None
+
+    def _fetch(self) -> None:
+        try:
+            fetched = _fetch_keys()
+        except (httpx.HTTPError, jwt.PyJWTError, ValueError) as error:
+            logger.warning("Clerk's keys could not be read: %s", type(error).__name__)
+            return
+        self.keys, self.fetched_at = fetched, time.monotonic()
+
+
+_sets: dict[tuple[str, str], KeySet] = {}
+
+
+def key_for(kid: str) -> jwt.PyJWK | str:
+    """The key that must have signed a token with this key id.
+
+    Raises TokenRefused when there is none.
+    """
+    if settings.CLERK_JWT_KEY:
+        return str(settings.CLERK_JWT_KEY)
+    source = (settings.CLERK_API_URL, settings.CLERK_SECRET_KEY)
+    key = _sets.setdefault(source, KeySet()).find(kid)
+    if key is None:
+        raise TokenRefused("jwk-kid-mismatch")
+    return key
+
+
+def _fetch_keys() -> dict[str, jwt.PyJWK]:
+    with httpx.stream(
+        "GET",
+        f"{settings.CLERK_API_URL}/jwks",
+        headers={"Authorization": f"Bearer {settings.CLERK_SECRET_KEY}"},
+        timeout=TIMEOUT,
+        follow_redirects=False,
+    ) as answer:
+        answer.raise_for_status()
+        body = b""
+        for chunk in answer.iter_bytes():
+            body += chunk
+            if len(body) > MAX_BYTES:
+                raise ValueError("more than a set of keys")
+    found = jwt.PyJWKSet.from_json(body.decode()).keys
+    return {key.key_id: key for key in found[:MAX_KEYS] if key.key_id and key.key_type == "RSA"}
