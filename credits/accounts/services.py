@@ -1,4 +1,7 @@
-"""Making local accounts."""
+"""Making and changing local accounts."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -16,19 +19,31 @@ def sign_up(*, email: str, password: str, name: str = "") -> User:
 
     Raises EmailTaken, also when two sign-ups with one address run at the same time.
     """
-    try:
-        with transaction.atomic():
-            user = User.objects.create_user(email, password, name=name)
-            if settings.SIGNUP_CREDITS:
-                grant_credits(
-                    user_id=user.pk,
-                    source=CreditGrant.Source.SIGNUP,
-                    amount=settings.SIGNUP_CREDITS,
-                    key=f"signup:{user.pk}",
-                )
-    except IntegrityError as error:
-        # The unique index is the judge: a look beforehand would let a race through.
-        if User.objects.filter(email=email.strip().lower()).exists():
-            raise EmailTaken from error
-        raise
+    with _judged_by_the_index(email), transaction.atomic():
+        user = User.objects.create_user(email, password, name=name)
+        if settings.SIGNUP_CREDITS:
+            grant_credits(
+                user_id=user.pk,
+                source=CreditGrant.Source.SIGNUP,
+                amount=settings.SIGNUP_CREDITS,
+                key=f"signup:{user.pk}",
+            )
     return user
+
+
+def change_profile(*, user: User, email: str, name: str) -> None:
+    """Raises EmailTaken; then nothing was changed."""
+    with _judged_by_the_index(email), transaction.atomic():
+        User.objects.filter(pk=user.pk).update(email=email, name=name)
+    user.email, user.name = email, name
+
+
+@contextmanager
+def _judged_by_the_index(email: str) -> Iterator[None]:
+    """The unique index decides who was first: a look beforehand would let a race through."""
+    try:
+        yield
+    except IntegrityError as error:
+        if not User.objects.filter(email=email).exists():
+            raise
+        raise EmailTaken from error

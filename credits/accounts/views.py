@@ -1,65 +1,136 @@
-"""Local accounts. Django's own views, with our forms, templates and names."""
+"""Local accounts: Django's own views with our forms, pages and names."""
 
+from typing import Any, cast
+
+from axes.helpers import get_cool_off
+from axes.utils import reset as forgive_wrong_passwords
+from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import login, views
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
-from django.views.generic import FormView, TemplateView
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import FormView, View
 
-from credits.accounts.forms import SignInForm, SignUpForm
-from credits.accounts.services import EmailTaken, sign_up
+from credits.accounts import forms
+from credits.accounts.services import EmailTaken, change_profile, sign_up
+from credits.models import User
 
 LOCAL = "django.contrib.auth.backends.ModelBackend"
+private = [sensitive_post_parameters(), never_cache]
 
 
 def locked_out(
-    request: HttpRequest, _response: HttpResponse | None, _credentials: object
+    request: HttpRequest, _response: HttpResponse | None, _credentials: dict[str, Any] | None
 ) -> HttpResponse:
-    return render(request, "429.html", status=429)
+    """What AxesMiddleware answers in place of a page after too many wrong passwords."""
+    wait = get_cool_off(request)
+    context = {"minutes": int(wait.total_seconds() // 60)}
+    answer = render(request, "429.html", context, status=429)
+    answer["Retry-After"] = str(int(wait.total_seconds()))
+    return answer
 
 
 class SignInView(views.LoginView):
     template_name = "credits/accounts/sign_in.html"
-    authentication_form = SignInForm
+    authentication_form = forms.SignInForm
     redirect_authenticated_user = True
 
 
-@method_decorator(login_not_required, name="dispatch")
-class SignUpView(views.RedirectURLMixin, FormView):
-    template_name = "credits/accounts/sign_up.html"
-    form_class = SignUpForm
-    next_page = "chat"
+@method_decorator([*private, login_not_required], name="dispatch")
+class SignUpView(views.RedirectURLMixin, FormView):  # type: ignore[type-arg]
+    """Makes an account and signs it in."""
 
-    def form_valid(self, form):
+    template_name = "credits/accounts/sign_up.html"
+    form_class = forms.SignUpForm
+    next_page = settings.LOGIN_REDIRECT_URL
+    extra_context = {"welcome_credits": settings.SIGNUP_CREDITS}
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if request.user.is_authenticated:
+            return HttpResponseRedirect(self.get_success_url())
+        return super().dispatch(request, *args, **kwargs)
+
+    def form_valid(self, form: forms.SignUpForm) -> HttpResponse:
         try:
             user = sign_up(**form.cleaned_data)
         except EmailTaken:
-            form.add_error("email", "There is an account with this address. Sign in instead?")
+            form.add_error("email", "There is an account with this address already.")
             return self.form_invalid(form)
         login(self.request, user, backend=LOCAL)
         return super().form_valid(form)
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(next=self.get_redirect_url(), **kwargs)
+
 
 class SignOutView(views.LogoutView):
-    pass
+    """By POST only: a link on another site must not sign anyone out."""
 
 
-class AccountView(TemplateView):
+class LocalAccountMixin(View):
+    """Accounts without a password of ours are looked at here, and changed where they come from."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if not cast(User, request.user).has_usable_password():
+            raise PermissionDenied
+        return super().post(request, *args, **kwargs)  # type: ignore[misc]
+
+
+@method_decorator(private, name="dispatch")
+class AccountView(LocalAccountMixin, FormView):  # type: ignore[type-arg]
     template_name = "credits/accounts/account.html"
-
-
-class PasswordChangeView(views.PasswordChangeView):
-    template_name = "credits/accounts/password_change.html"
+    form_class = forms.ProfileForm
     success_url = reverse_lazy("account")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "request": self.request}
+
+    def get_initial(self) -> dict[str, Any]:
+        user = cast(User, self.request.user)
+        return {"name": user.name, "email": user.email}
+
+    def form_valid(self, form: forms.ProfileForm) -> HttpResponse:
+        email, name = form.cleaned_data["email"], form.cleaned_data["name"]
+        try:
+            change_profile(user=form.user, email=email, name=name)
+        except EmailTaken:
+            form.add_error("email", "Another account has this address.")
+            return self.form_invalid(form)
+        messages.success(self.request, "Your account is saved.")
+        return super().form_valid(form)
+
+
+@method_decorator(never_cache, name="dispatch")
+class PasswordChangeView(LocalAccountMixin, views.PasswordChangeView):
+    """This session goes on; all others of the account end with the old password."""
+
+    template_name = "credits/accounts/password_change.html"
+    form_class = forms.PasswordChangeForm  # type: ignore[assignment]
+    success_url = reverse_lazy("account")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "request": self.request}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        messages.success(self.request, "Your password is changed. Other devices are signed out.")
+        return super().form_valid(form)
 
 
 class PasswordResetView(views.PasswordResetView):
+    """Says the same whether or not there is such an account."""
+
     template_name = "credits/accounts/password_reset.html"
+    form_class = forms.PasswordResetForm
     email_template_name = "credits/accounts/password_reset_mail.txt"
     subject_template_name = "credits/accounts/password_reset_subject.txt"
     success_url = reverse_lazy("password-reset-sent")
+    extra_email_context = {"hours": settings.PASSWORD_RESET_TIMEOUT // 3600}
 
 
 class PasswordResetSentView(views.PasswordResetDoneView):
@@ -68,7 +139,13 @@ class PasswordResetSentView(views.PasswordResetDoneView):
 
 class PasswordResetConfirmView(views.PasswordResetConfirmView):
     template_name = "credits/accounts/password_reset_confirm.html"
+    form_class = forms.NewPasswordForm  # type: ignore[assignment]
     success_url = reverse_lazy("password-reset-done")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        # Who has the mail box is no guesser: the way in is open again at once.
+        forgive_wrong_passwords(username=form.user.email)
+        return super().form_valid(form)
 
 
 class PasswordResetDoneView(views.PasswordResetCompleteView):
