@@ -1,5 +1,6 @@
 """The pages around credits: the meter, the statement, prices, and the front door."""
 
+from collections.abc import Mapping
 from datetime import date
 
 from django.conf import settings
@@ -80,7 +81,11 @@ def _statement(
 
 @login_not_required
 @require_safe
-def pricing(request: HttpRequest) -> HttpResponse:
+def pricing(
+    request: HttpRequest,
+    template: str = "credits/pricing.html",
+    extra: Mapping[str, object] | None = None,
+) -> HttpResponse:
     """What things cost now, and what a month of each plan brings."""
     costs = get_feature_costs()
     plans = Plan.objects.filter(active=True).order_by("credits", "name")
@@ -88,8 +93,9 @@ def pricing(request: HttpRequest) -> HttpResponse:
         "features": [{"feature": feature, "cost": costs[key]} for key, feature in FEATURES.items()],
         "plans": [{"plan": plan, "units": _units(plan.credits, costs)} for plan in plans],
         "welcome_credits": settings.SIGNUP_CREDITS,
+        **(extra or {}),
     }
-    return render(request, "credits/pricing.html", context)
+    return render(request, template, context)
 
 
 def _units(credits_: int, costs: dict[str, int]) -> list[tuple[str, int]]:
