@@ -29,6 +29,8 @@ type Details = dict[str, Any]
 MAX_AMOUNT = 10**12
 #: The largest quantity of one charge, and the largest price factor of a model.
 MAX_QUANTITY = MAX_MULTIPLIER = 1000
+#: Characters of an idempotency key.
+MAX_KEY = 255
 
 
 def _check(what: str, value: int, low: int, high: int) -> None:
@@ -36,9 +38,16 @@ def _check(what: str, value: int, low: int, high: int) -> None:
         raise LedgerError(f"{what} must be from {low} to {high}, not {value}.")
 
 
+def _check_key(key: str | None) -> None:
+    if key is not None and (not 1 <= len(key) <= MAX_KEY or "\0" in key):
+        raise LedgerError(f"An idempotency key has 1 to {MAX_KEY} characters.")
+
+
 def _call(function: str, *arguments: object) -> tuple[Any, ...]:
+    # Not callproc(): Django logs and counts only what goes through execute().
+    statement = f"SELECT * FROM {function}({', '.join(['%s'] * len(arguments))})"  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.callproc(function, arguments)
+        cursor.execute(statement, arguments)
         row: tuple[Any, ...] = cursor.fetchone()
     return row
 
@@ -107,10 +116,11 @@ def deduct_credits_for_feature(
     factor; `max_unit_cost` what the user was shown.
 
     Raises InsufficientCredits, PriceChanged, IdempotencyConflict, UnknownFeature, LedgerError on a
-    quantity or multiplier out of bounds.
+    quantity, multiplier or key out of bounds.
     """
     _check("The quantity", quantity, 1, MAX_QUANTITY)
     _check("The multiplier", multiplier, 0, MAX_MULTIPLIER)
+    _check_key(idempotency_key)
     lease = timedelta(seconds=lease_seconds or settings.HOLD_LEASE_SECONDS) if hold else None
     outcome, charge_id, price, total, available, held = _call(
         "credits_deduct",
@@ -185,6 +195,7 @@ def refund_charge(
     """
     if amount is not None:
         _check("A refund", amount, 1, MAX_AMOUNT)
+    _check_key(idempotency_key)
     outcome, refund_id, refunded, available = _call(
         "credits_refund", charge_id, amount, reason, idempotency_key, json.dumps(details or {})
     )
@@ -236,6 +247,7 @@ def grant_credits(
     if source not in PRIORITIES:
         raise LedgerError(f"Nobody grants {source!r} credits.")
     _check("A grant", amount, 1, MAX_AMOUNT)
+    _check_key(key)
     outcome, grant_id, usage_id, available = _call(
         "credits_grant",
         user_id,
@@ -287,6 +299,7 @@ def adjust_credits(
     if (delta is None) == (target is None) or not reason.strip():
         raise LedgerError("An adjustment has a reason and either a delta or a target.")
     _check("An adjustment", delta or target or 0, -MAX_AMOUNT, MAX_AMOUNT)
+    _check_key(idempotency_key)
     outcome, usage_id, change, available = _call(
         "credits_adjust",
         user_id,
