@@ -2,7 +2,6 @@
 
 import logging
 
-from django.conf import settings
 from django.contrib.auth import login
 from django.db import transaction
 from django.http import HttpRequest
@@ -88,11 +87,3 @@ def start_session(request: HttpRequest, token: str) -> User:
     link.session_keys = [*link.session_keys[-9:], request.session.session_key]
     link.save(update_fields=["session_keys"])
     return user
-
-
-def public_settings() -> dict[str, str]:
-    """What a page needs to load Clerk's scripts."""
-    return {
-        "publishable_key": settings.CLERK_PUBLISHABLE_KEY,
-        "host": conf.frontend_api(),
-    }

@@ -1,9 +1,19 @@
-"""Clerk's addresses. With no Clerk variable set they lead nowhere, or to local accounts."""
+"""Clerk's addresses. With no Clerk variable set they lead to local accounts, or nowhere."""
 
 from django.urls import path
 
+from credits.accounts.views import SignInView
+from credits.clerk import pages
 from credits.clerk.webhook_view import ClerkWebhook
 
 urlpatterns = [
     path("api/webhooks/clerk", ClerkWebhook.as_view(), name="clerk-webhook"),
+    path("auth/clerk/session", pages.exchange, name="clerk-session"),
+    path("sign-in", pages.sign_in, name="sign-in"),
+    # For staff made with `createsuperuser`, also while Clerk does not answer.
+    path("sign-in/password", SignInView.as_view(), name="sign-in-password"),
+    path("sign-up", pages.sign_up, name="sign-up"),
+    path("sign-out", pages.sign_out, name="sign-out"),
+    path("pricing", pages.pricing, name="pricing"),
+    path("account", pages.account, name="account"),
 ]

@@ -114,7 +114,9 @@ def test_a_token_without_a_category_is_a_session_s():
 
 
 def test_five_seconds_of_difference_are_forgiven():
-    assert verify_session_token(session_token("user_1", exp=int(time.time()) - 2, nbf=int(time.time()) + 3))
+    assert verify_session_token(
+        session_token("user_1", exp=int(time.time()) - 2, nbf=int(time.time()) + 3)
+    )
 
 
 def test_an_impersonated_session_is_marked():

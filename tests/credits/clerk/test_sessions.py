@@ -1,0 +1,212 @@
+"""From a Clerk token to a Django session and back out of it."""
+
+import time
+
+import pytest
+from django.test import Client
+
+from credits.clerk.models import SessionLink
+from credits.models import User
+from tests.fakes.clerk import HOST, session_token, user_json
+from tests.fakes.clerk_story import event
+
+pytestmark = pytest.mark.django_db
+NOW = int(time.time() * 1000)
+ACTOR = {"iss": "https://clerk.tally.example", "sid": "sess_0", "sub": "user_admin"}
+
+
+def exchange(client, token):
+    return client.post("/auth/clerk/session", {"token": token})
+
+
+def signed_in(client):
+    return client.get("/api/credits/me").status_code == 200
+
+
+def test_a_token_becomes_a_django_session(client):
+    before = client.session.session_key
+    assert exchange(client, session_token("user_1")).status_code == 204
+    assert signed_in(client)
+    assert client.session.session_key != before
+    assert client.session["clerk_sid"] == "sess_1"
+    assert 0 < client.session.get_expiry_age() <= 12 * 3600
+    assert not client.session.get_expire_at_browser_close()
+
+
+def test_the_exchange_wants_a_csrf_token():
+    strict = Client(enforce_csrf_checks=True)
+    assert exchange(strict, session_token("user_1")).status_code == 403
+    assert not User.objects.exists()
+
+
+def test_a_token_that_is_refused_signs_nobody_in(client):
+    answer = exchange(client, session_token("user_1", exp=int(time.time()) - 60))
+    assert answer.status_code == 401
+    assert "expired" not in answer.text
+    assert not signed_in(client)
+
+
+@pytest.mark.parametrize("kind", ["ended", "removed", "revoked"])
+def test_clerk_ends_the_session(client, deliver, kind):
+    other = Client()
+    exchange(client, session_token("user_1"))
+    exchange(other, session_token("user_1", sid="sess_2"))
+    data = {"object": "session", "id": "sess_1", "user_id": "user_1", "status": kind}
+    deliver(event(f"session.{kind}", data, at=NOW))
+    assert not signed_in(client)
+    assert signed_in(other)
+
+
+def test_a_token_that_outlives_its_session_opens_nothing(client, deliver):
+    data = {"object": "session", "id": "sess_1", "user_id": "user_1", "status": "ended"}
+    deliver(event("session.ended", data, at=NOW))
+    assert exchange(client, session_token("user_1")).status_code == 401
+    bearer = {"Authorization": f"Bearer {session_token('user_1')}"}
+    assert client.get("/api/credits/me", headers=bearer).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("user.deleted", {"id": "user_1", "deleted": True}),
+        ("user.updated", user_json("user_1", at=NOW, banned=True)),
+        ("user.updated", user_json("user_1", at=NOW, locked=True)),
+    ],
+)
+def test_a_deleted_banned_or_locked_user_is_signed_out_everywhere(client, deliver, kind, data):
+    other = Client()
+    exchange(client, session_token("user_1"))
+    exchange(other, session_token("user_1", sid="sess_2"))
+    deliver(event(kind, data, at=NOW))
+    assert not signed_in(client)
+    assert not signed_in(other)
+
+
+def test_a_banned_user_s_token_opens_nothing(client, deliver):
+    deliver(event("user.updated", user_json("user_1", at=NOW, banned=True), at=NOW))
+    assert exchange(client, session_token("user_1")).status_code == 401
+
+
+@pytest.mark.parametrize("suffixed", [True, False])
+def test_a_good_cookie_is_known_at_once(client, suffixed):
+    from credits.clerk.conf import cookie_suffix
+
+    name = f"__session_{cookie_suffix()}" if suffixed else "__session"
+    client.cookies[name] = session_token("user_1")
+    assert signed_in(client)
+
+
+def test_another_application_s_cookie_is_passed_over(client):
+    from credits.clerk.conf import cookie_suffix
+
+    client.cookies["__session"] = session_token("user_9", iss="https://clerk.other.example")
+    client.cookies["__session_AAAAAAAA"] = session_token("user_9")
+    assert not signed_in(client)
+    client.cookies[f"__session_{cookie_suffix()}"] = session_token("user_1")
+    assert signed_in(client)
+    assert User.objects.get().clerk_id == "user_1"
+
+
+def test_a_cookie_without_a_csrf_token_changes_nothing():
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies["__session"] = session_token("user_1")
+    assert strict.post("/sign-out").status_code == 403
+
+
+def test_an_expired_cookie_heals_on_the_way_through_the_door(client):
+    client.cookies["__session"] = session_token("user_1", exp=int(time.time()) - 60)
+    answer = client.get("/usage")
+    assert answer.status_code == 302
+    door = client.get(answer.url)
+    assert "Signing you in" in door.text
+    assert 'data-next="/usage"' in door.text
+    assert "data-automatic" in door.text
+
+
+def test_healing_stops_when_the_browser_keeps_no_session(client):
+    client.cookies["__session"] = session_token("user_1", exp=int(time.time()) - 60)
+    for _ in range(3):
+        assert "data-automatic" in client.get("/sign-in?next=/usage").text
+        assert exchange(client, session_token("user_1")).status_code == 204
+        del client.cookies["sessionid"]
+    assert "data-automatic" not in client.get("/sign-in?next=/usage").text
+
+
+def test_who_is_signed_in_goes_where_they_wanted_to(client):
+    exchange(client, session_token("user_1"))
+    assert client.get("/sign-in?next=/usage").url == "/usage"
+    assert client.get("/sign-in?next=https://evil.example/").url == "/ai-chat"
+
+
+def test_signing_out_leads_over_clerk_s_own_sign_out(client):
+    exchange(client, session_token("user_1"))
+    answer = client.post("/sign-out")
+    assert 'data-kind="sign-out"' in answer.text
+    assert not signed_in(client)
+
+
+def test_an_impersonated_session_is_marked_on_every_way_in(client, rf):
+    from credits.clerk.impersonation import ImpersonatedSpend, refuse_impersonated
+
+    token = session_token("user_1", act=ACTOR)
+    bearer = client.get("/api/credits/me", headers={"Authorization": f"Bearer {token}"})
+    exchange(client, token)
+    page = client.get("/usage")
+    other = Client()
+    other.cookies["__session"] = token
+    cookie = other.get("/usage")
+    for answer in (bearer, page, cookie):
+        assert answer.status_code == 200
+        with pytest.raises(ImpersonatedSpend):
+            refuse_impersonated(answer.wsgi_request)
+    own = Client()
+    exchange(own, session_token("user_1", sid="sess_2"))
+    refuse_impersonated(own.get("/usage").wsgi_request)
+
+
+@pytest.mark.parametrize("address", ["/sign-in", "/sign-up", "/pricing"])
+def test_pages_with_clerk_allow_exactly_its_hosts(client, address):
+    answer = client.get(address)
+    policy = dict(
+        part.strip().split(" ", 1) for part in answer["Content-Security-Policy"].split(";")
+    )
+    assert policy["script-src"].split()[:2] == ["'self'", f"https://{HOST}"]
+    assert "unsafe-inline" not in policy["script-src"]
+    assert ("stripe" in policy["script-src"]) == (address == "/pricing")
+    assert policy["frame-ancestors"] == "'none'"
+    assert f'src="https://{HOST}/npm/@clerk/clerk-js@6/dist/clerk.browser.js"' in answer.text
+    assert f'src="https://{HOST}/npm/@clerk/ui@1/dist/ui.browser.js"' in answer.text
+    assert "The sign-in service does not answer" in answer.text
+
+
+def test_other_pages_do_not_allow_them(client):
+    assert HOST not in client.get("/")["Content-Security-Policy"]
+
+
+def test_staff_can_sign_in_with_a_password_beside_clerk(client, admin):
+    assert 'type="password"' in client.get("/sign-in/password").text
+
+
+@pytest.mark.parametrize("address", ["/sign-in", "/sign-up", "/pricing"])
+def test_without_clerk_nothing_of_it_shows(client, settings, address):
+    settings.CLERK_PUBLISHABLE_KEY = ""
+    answer = client.get(address)
+    assert answer.status_code == 200
+    assert "clerk" not in answer.text.lower()
+    assert "clerk" not in answer["Content-Security-Policy"]
+
+
+def test_without_clerk_there_is_no_exchange(client, settings):
+    settings.CLERK_PUBLISHABLE_KEY = ""
+    assert exchange(client, session_token("user_1")).status_code == 404
+
+
+def test_two_tabs_end_together(client, deliver):
+    other = Client()
+    exchange(client, session_token("user_1"))
+    exchange(other, session_token("user_1"))
+    data = {"object": "session", "id": "sess_1", "user_id": "user_1", "status": "ended"}
+    deliver(event("session.ended", data, at=NOW))
+    assert not signed_in(client)
+    assert not signed_in(other)
+    assert SessionLink.objects.get().ended_at
