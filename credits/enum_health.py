@@ -1,6 +1,7 @@
 """Whether PostgreSQL accepts what Python sells: a feature is added in one place, and until its
 migration has run, its charges would be refused."""
 
+import json
 from typing import NamedTuple
 
 from django.db import connection
@@ -8,11 +9,6 @@ from django.db import connection
 from credits.features import FEATURES, OperationType, UnknownFeature, to_operation_type
 
 CONSTRAINTS = ("usage_operation_known", "usage_row_shape")
-#: The columns of a charge of 1 credit; the constraints are asked about a row like this.
-ROW = (
-    "SELECT %s::varchar AS operation_type, 1::bigint AS credits_used, 1::bigint AS unit_cost,"
-    " 1 AS quantity, NULL::bigint AS refund_of_id, NULL::bigint AS grant_id"
-)
 
 
 class Mapping(NamedTuple):
@@ -53,8 +49,11 @@ def _rules() -> list[str]:
 def _accepts(operation: str, rules: list[str]) -> bool:
     if len(rules) != len(CONSTRAINTS):
         return False
-    # The rules are the database's own text; per cent signs in them are no placeholders.
-    conditions = " AND ".join(f"({rule.replace('%', '%%')})" for rule in rules)
+    # A CHECK lets pass what is not false. The rules are the database's own text; per cent signs in
+    # them are no placeholders.
+    conditions = " AND ".join(f"({rule.replace('%', '%%')}) IS NOT FALSE" for rule in rules)
+    row = "jsonb_populate_record(NULL::credits_usagehistory, %s::jsonb)"
+    charge = {"operation_type": operation, "credits_used": 1, "unit_cost": 1, "quantity": 1}
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {conditions} FROM ({ROW}) charge", [operation])  # noqa: S608
+        cursor.execute(f"SELECT {conditions} FROM {row}", [json.dumps(charge)])  # noqa: S608
         return bool(cursor.fetchone()[0])

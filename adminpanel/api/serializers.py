@@ -2,12 +2,20 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_serializer
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from credits.api.fields import Flag, StrictSerializer, Text, WholeNumber
 from credits.api.serializers import FeatureCostsChange, SettingsOut
-from credits.catalogue import MAX_PLAN_CREDITS, NAME_CHARACTERS, PLAN_ID, plan_version
+from credits.catalogue import (
+    MAX_PLAN_CREDITS,
+    NAME_CHARACTERS,
+    PLAN_ID,
+    PLAN_ID_RULE,
+    PLAN_NAME,
+    PLAN_NAME_RULE,
+    plan_version,
+)
 from credits.models import Plan, SettingsChange
 
 VERSION = "Of what you read: if it has changed meanwhile, nothing is done and the answer is 409."
@@ -52,27 +60,35 @@ class CostsIn(StrictSerializer):
     version = Text(required=False, max_length=64, help_text=VERSION)
 
 
-def _plan_id(**options: Any) -> serializers.RegexField:
-    return _PlanId(f"^{PLAN_ID.pattern}$", max_length=64, **options)
-
-
-class _PlanId(serializers.RegexField):
-    default_error_messages = {
-        "invalid": "Must be cplan_ and 1 to 58 letters, digits or underscores."
-    }
+@extend_schema_field({"type": "string", "pattern": f"^{PLAN_ID.pattern}$", "maxLength": 64})
+class PlanId(Text):
+    default_error_messages = {"invalid": PLAN_ID_RULE}
 
     def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
+        if not isinstance(data, str) or not PLAN_ID.fullmatch(data):
             self.fail("invalid")
-        return super().to_internal_value(data)
+        return data
+
+
+@extend_schema_field(
+    {"type": "string", "pattern": f"^{PLAN_NAME.pattern}$", "maxLength": NAME_CHARACTERS}
+)
+class PlanName(Text):
+    default_error_messages = {"invalid": PLAN_NAME_RULE}
+
+    def to_internal_value(self, data: Any) -> str:
+        fits = isinstance(data, str) and len(data) <= NAME_CHARACTERS and PLAN_NAME.fullmatch(data)
+        if not fits:
+            self.fail("invalid")
+        return str(data)
 
 
 @extend_schema_serializer(component_name="NewPlan")
 class PlanIn(StrictSerializer):
     """A plan to add."""
 
-    clerkId = _plan_id(source="clerk_id")
-    name = Text(max_length=NAME_CHARACTERS)
+    clerkId = PlanId(source="clerk_id")
+    name = PlanName()
     credits = WholeNumber(min_value=0, max_value=MAX_PLAN_CREDITS, help_text="Credits per month.")
     active = Flag(default=True)
 
@@ -81,8 +97,8 @@ class PlanIn(StrictSerializer):
 class PlanChange(StrictSerializer):
     """What to change of a plan."""
 
-    newClerkId = _plan_id(source="clerk_id", required=False, help_text="Renames the plan.")
-    name = Text(max_length=NAME_CHARACTERS, required=False)
+    newClerkId = PlanId(source="clerk_id", required=False, help_text="Renames the plan.")
+    name = PlanName(required=False)
     credits = WholeNumber(min_value=0, max_value=MAX_PLAN_CREDITS, required=False)
     active = Flag(required=False)
     version = Text(required=False, max_length=64, help_text=VERSION)

@@ -5,7 +5,6 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from adminpanel.api.serializers import (
     AdminSettingsOut,
@@ -22,7 +21,7 @@ from adminpanel.api.serializers import (
 from credits import catalogue
 from credits.api.answers import page_of
 from credits.api.fields import PageQuery
-from credits.api.http import body_of, query_of, user_of
+from credits.api.http import ApiView, body_of, query_of, user_of
 from credits.api.schema import errors
 from credits.enum_health import check_features
 from credits.models import Plan, SettingsChange
@@ -35,7 +34,7 @@ CLERK_ID = OpenApiParameter(
 )  # fmt: skip
 
 
-class AdminView(APIView):
+class AdminView(ApiView):
     permission_classes = (IsTallyAdmin,)
 
 

@@ -12,9 +12,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from credits.api.answers import conditional
+from credits.api.http import ApiView
 
 type Json = dict[str, Any]
 
@@ -26,7 +26,7 @@ def openapi() -> Json:
     return description
 
 
-class SchemaView(APIView):
+class SchemaView(ApiView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 

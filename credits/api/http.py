@@ -4,8 +4,15 @@ from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
 
 from credits.models import User
+
+
+class ApiView(APIView):
+    """What every call of the JSON API is. OPTIONS is no call: nothing answers it."""
+
+    http_method_names = ["get", "head", "post", "put", "delete"]
 
 
 def user_of(request: Request) -> User:
@@ -24,7 +31,7 @@ def body_of(request: Request, serializer: type[BaseSerializer[Any]]) -> dict[str
 
 def query_of(request: Request, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
     """The request's query as the serializer has it. Raises ValidationError (400)."""
-    checked = serializer(data=request.query_params)
+    checked = serializer(data=request.query_params.dict())
     checked.is_valid(raise_exception=True)
     result: dict[str, Any] = checked.validated_data
     return result

@@ -14,7 +14,7 @@ MAX_DEPTH = 32
 
 class JSONParser(parsers.JSONParser):
     """UTF-8 JSON. Refuses what Python would let pass: NaN and Infinity, a key given twice (which
-    of two prices is meant?), and nesting so deep that reading it would exhaust the stack."""
+    of two prices is meant?), half a surrogate pair, and nesting that would exhaust the stack."""
 
     def parse(
         self,
@@ -32,7 +32,7 @@ class JSONParser(parsers.JSONParser):
             raise ParseError("The body is nested too deeply.") from None
         except ValueError as error:
             raise ParseError(f"The body is not valid JSON: {error}") from None
-        _check_depth(data)
+        _check(data)
         return data
 
 
@@ -47,18 +47,28 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _check_depth(data: Any) -> None:
+def _check(data: Any) -> None:
     level, depth = [data], 0
     while level:
         depth += 1
         if depth > MAX_DEPTH:
             raise ParseError("The body is nested too deeply.")
+        for value in level:
+            if isinstance(value, str) and not value.isascii():
+                _check_text(value)
         level = [child for value in level for child in _children(value)]
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ParseError("The body has half of a surrogate pair: no text.") from None
 
 
 def _children(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
-        return value.values()
+        return [*value.keys(), *value.values()]
     return value if isinstance(value, list) else ()
 
 

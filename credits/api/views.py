@@ -4,10 +4,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from credits.api.answers import conditional, page_of
-from credits.api.http import query_of, user_of
+from credits.api.http import ApiView, query_of, user_of
 from credits.api.schema import errors
 from credits.api.serializers import (
     BalanceOut,
@@ -22,7 +21,7 @@ from credits.ledger import get_balance
 from credits.pricing import get_feature_costs, get_plans_credits
 
 
-class MyBalance(APIView):
+class MyBalance(ApiView):
     @extend_schema(
         operation_id="getMyBalance",
         summary="Your balance",
@@ -36,7 +35,7 @@ class MyBalance(APIView):
         return conditional(request, BalanceOut(balance).data)
 
 
-class PublicSettings(APIView):
+class PublicSettings(ApiView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
@@ -53,7 +52,7 @@ class PublicSettings(APIView):
         return conditional(request, SettingsOut(values).data)
 
 
-class MyUsage(APIView):
+class MyUsage(ApiView):
     @extend_schema(
         operation_id="listMyUsage",
         summary="Your history",
