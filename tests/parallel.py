@@ -13,7 +13,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 @contextmanager
 def own_connection() -> Iterator[BaseDatabaseWrapper]:
     """Gives this thread a connection outside the pool, so that the pool bounds nothing here."""
-    own = connections["default"].copy()
+    pooled = connections["default"]
+    own = pooled.copy()
     own.settings_dict["OPTIONS"].pop("pool", None)
     own.inc_thread_sharing()
     connections["default"] = own
@@ -21,7 +22,7 @@ def own_connection() -> Iterator[BaseDatabaseWrapper]:
         yield own
     finally:
         own.close()
-        del connections["default"]
+        connections["default"] = pooled
 
 
 def in_parallel[T](

@@ -1,0 +1,114 @@
+"""A commit whose answer never came may have landed. Whatever is retried carries a key made before
+the first try, so that trying again until there is an answer does the thing once."""
+
+import threading
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from django.db import InterfaceError, OperationalError, connection
+
+from credits.ledger import (
+    Charge,
+    Ending,
+    adjust_credits,
+    refund_charge,
+    release_charge,
+    settle_charge,
+)
+from credits.models import CreditGrant, UsageHistory, User
+from tests.factories import make_charge, make_grant
+from tests.ledger import sql, sql_balance
+from tests.lossy import over_lossy_wire
+from tests.parallel import backend_pid, in_background, in_parallel
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize(
+    ("act", "balance"),
+    [
+        (lambda user, _: make_charge(user, 3, idempotency_key="k"), 87),
+        (lambda user, _: make_charge(user, 3, idempotency_key="k", hold=True), 87),
+        (lambda user, _: make_grant(user, 5, key="k"), 95),
+        (
+            lambda user, _: adjust_credits(
+                user_id=user.pk, reason="r", actor="a", idempotency_key="k", delta=-7
+            ),
+            83,
+        ),
+        (
+            lambda _, charge_id: refund_charge(
+                charge_id=charge_id, reason="r", idempotency_key="k", amount=4
+            ),
+            94,
+        ),
+    ],
+)
+def test_what_landed_without_an_answer_is_not_done_again(
+    act: Callable[[User, int], Charge], balance: int, alice: User
+) -> None:
+    charge = make_charge(alice, 10)
+    with over_lossy_wire() as (wire, own):
+        own.ensure_connection()
+        wire.lose_next_answer()
+        with pytest.raises(OperationalError):
+            act(alice, charge.id)
+        own.close()
+        assert sql_balance(alice) == balance, "The first try had landed."
+        assert act(alice, charge.id).replayed
+    assert (wire.lost, sql_balance(alice)) == (1, balance)
+
+
+def test_a_release_that_landed_without_an_answer_says_so_when_repeated(alice: User) -> None:
+    charge = make_charge(alice, 10, hold=True)
+    with over_lossy_wire() as (wire, own):
+        own.ensure_connection()
+        wire.lose_next_answer()
+        with pytest.raises(OperationalError):
+            release_charge(charge_id=charge.id, reason="r")
+        own.close()
+        assert release_charge(charge_id=charge.id, reason="r") == Ending("ended", None, 10)
+        assert settle_charge(charge_id=charge.id) == Ending("ended", None, 10)
+    assert sql_balance(alice) == 100
+
+
+def test_spends_whose_backends_are_killed_at_any_moment_land_once(alice: User) -> None:
+    make_grant(alice, 1000)
+    victims: dict[int, int] = {}
+    ended = threading.Event()
+    killer = in_background(lambda: _kill(victims, ended))
+    broken = in_parallel(4, lambda number: _spend_until_answered(alice, number, victims))
+    ended.set()
+    assert killer.result() > 0
+    assert sum(broken) > 0, "No kill hit a spend; nothing was proved."
+    rows = UsageHistory.objects.filter(user=alice, unit_cost__isnull=False)
+    assert rows.count() == rows.values("idempotency_key").distinct().count() == 4 * 30
+    assert sql_balance(alice) == 1100 - 4 * 30
+    assert CreditGrant.objects.filter(user=alice).count() == 2
+
+
+def _spend_until_answered(user: User, number: int, victims: dict[int, int]) -> int:
+    """Thirty spends, each with a key of its own; the number of tries that broke."""
+    broken = 0
+    for step in range(30):
+        while True:
+            try:
+                victims[number] = backend_pid()
+                make_charge(user, idempotency_key=f"{number}:{step}")
+                break
+            except (OperationalError, InterfaceError):
+                broken += 1
+                connection.close()
+    del victims[number]
+    return broken
+
+
+def _kill(victims: dict[int, int], ended: threading.Event) -> int:
+    """Ends backends of the spenders, whatever they are doing, until the spenders are done."""
+    random, killed = Random(7), 0
+    while not ended.wait(random.uniform(0, 0.02)):
+        if pids := list(victims.values()):
+            sql("SELECT pg_terminate_backend(%s)", random.choice(pids))
+            killed += 1
+    return killed
