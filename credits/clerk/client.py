@@ -1,0 +1,170 @@
+"""Clerk's Backend API: the few reads we need, typed, with bounded waits and retries."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from django.conf import settings
+
+from credits.clerk.shapes import Json, PlanOffer, as_object, as_objects, parse_plan
+
+VERSION = "2025-11-10"
+TIMEOUT = httpx.Timeout(10, connect=3)
+TRIES = 6
+#: Seconds: the first pause, which doubles, and the longest, also when Retry-After wants more.
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+PAGE = 500
+#: Pages of one walk; 5 million rows. A server that never ends its list does not keep us for ever.
+MOST_PAGES = 10_000
+
+
+class ClerkError(Exception):
+    """Clerk did not answer as documented. The message names the call and the status, no data."""
+
+
+class ClerkUnavailable(ClerkError):
+    """Clerk did not answer in the end, however often it was asked."""
+
+
+class NotAtClerk(ClerkError):
+    """Clerk knows no such thing, or says that it has none (404, 403, 422)."""
+
+
+class ClerkClient:
+    """A connection to the Backend API; use it as a context. `sleep` waits between tries."""
+
+    def __init__(self, *, sleep: Callable[[float], object] = time.sleep) -> None:
+        self._sleep = sleep
+        self._http = httpx.Client(
+            base_url=settings.CLERK_API_URL,
+            headers={
+                "Authorization": f"Bearer {settings.CLERK_SECRET_KEY}",
+                "Clerk-API-Version": VERSION,
+            },
+            timeout=TIMEOUT,
+            follow_redirects=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+    # --- Reads ----------------------------------------------------------------------------------
+
+    def count_users(self) -> int:
+        return _whole(as_object(self._get("/users/count")).get("total_count"))
+
+    def user(self, clerk_id: str) -> Json:
+        """A user as `shapes.parse_person` reads it. Raises NotAtClerk."""
+        return as_object(self._get(f"/users/{clerk_id}"))
+
+    def user_pages(self, *, after: str = "", size: int = PAGE) -> Iterator[list[Json]]:
+        """Every user, oldest first, page by page; goes on behind the user `after`."""
+        for _ in range(MOST_PAGES):
+            query = {"limit": size, "order_by": "+created_at"}
+            page = as_objects(self._get("/users", {**query, **_after(after)}))
+            if page:
+                yield page
+            if len(page) < size:
+                return
+            after = str(page[-1].get("id", ""))
+
+    def subscription_items(self, clerk_id: str) -> list[Json]:
+        """The current and upcoming items of a user; none without a subscription."""
+        try:
+            found = self._get(f"/users/{clerk_id}/billing/subscription")
+        except NotAtClerk:
+            return []
+        return as_objects(as_object(found).get("subscription_items"))
+
+    def item_pages(
+        self, status: str, *, free: bool, offset: int = 0, size: int = PAGE
+    ) -> Iterator[tuple[int, list[Json]]]:
+        """Users' items of one status, newest first: the total, and the items of a page."""
+        query = {
+            "status": status,
+            "payer_type": "user",
+            "include_free": str(free).lower(),
+            "paginated": "true",
+            "limit": size,
+        }
+        for _ in range(MOST_PAGES):
+            answer = as_object(self._get("/billing/subscription_items", query | {"offset": offset}))
+            page = as_objects(answer.get("data"))
+            if page:
+                yield _whole(answer.get("total_count")), page
+            if len(page) < size:
+                return
+            offset += len(page)
+
+    def plans(self) -> list[PlanOffer]:
+        """Every plan for users."""
+        query = {"payer_type": "user", "paginated": "true", "limit": PAGE, "offset": 0}
+        found = as_object(self._get("/billing/plans", query))
+        return [plan for plan in map(parse_plan, as_objects(found.get("data"))) if plan.clerk_id]
+
+    # --- Asking, and asking again ----------------------------------------------------------------
+
+    def _get(self, path: str, query: dict[str, Any] | None = None) -> Any:
+        """Raises ClerkUnavailable, NotAtClerk, ClerkError."""
+        pause = FIRST_PAUSE
+        for attempt in range(1, TRIES + 1):
+            answer = self._try(path, query)
+            if answer is not None and answer.status_code not in {429, 500, 502, 503, 504}:
+                return _body_of(answer, path)
+            if attempt < TRIES:
+                self._sleep(_pause(answer, pause))
+                pause = min(pause * 2, LONGEST_PAUSE)
+        status = answer.status_code if answer is not None else "no answer"
+        raise ClerkUnavailable(f"GET {_shape(path)}: {status} after {TRIES} tries")
+
+    def _try(self, path: str, query: dict[str, Any] | None) -> httpx.Response | None:
+        try:
+            return self._http.get(path, params=query)
+        except httpx.TransportError:
+            return None
+
+
+def _pause(answer: httpx.Response | None, planned: float) -> float:
+    """What Clerk asks for, or the planned pause, a little spread so that workers do not return
+    together."""
+    wanted = answer.headers.get("Retry-After", "") if answer is not None else ""
+    if wanted.isdecimal():
+        return min(float(wanted[:6]), LONGEST_PAUSE)
+    return planned * random.uniform(0.8, 1.2)  # noqa: S311 -- no secret
+
+
+def _body_of(answer: httpx.Response, path: str) -> Any:
+    if answer.status_code in {403, 404, 422}:
+        raise NotAtClerk(f"GET {_shape(path)}: {answer.status_code}")
+    if answer.status_code != 200:
+        raise ClerkError(f"GET {_shape(path)}: {answer.status_code}")
+    try:
+        return answer.json()
+    except ValueError:
+        raise ClerkError(f"GET {_shape(path)}: no JSON") from None
+
+
+def _shape(path: str) -> str:
+    """The path without ids, for messages."""
+    return "/".join(
+        "…" if "_" in part and "items" not in part else part for part in path.split("/")
+    )
+
+
+def _after(clerk_id: str) -> dict[str, str]:
+    return {"starting_after": clerk_id} if clerk_id else {}
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0

@@ -1,0 +1,92 @@
+"""The Backend API client against the fake."""
+
+import pytest
+
+from credits.clerk.client import (
+    LONGEST_PAUSE,
+    TRIES,
+    ClerkClient,
+    ClerkError,
+    ClerkUnavailable,
+    NotAtClerk,
+)
+from tests.fakes.clerk import user_json
+from tests.fakes.clerk_story import as_api, item_json
+
+
+@pytest.fixture
+def pauses():
+    return []
+
+
+@pytest.fixture
+def client(fake, pauses):
+    with ClerkClient(sleep=pauses.append) as client:
+        yield client
+
+
+def test_users_come_in_pages_oldest_first(client, fake):
+    fake.users = [user_json(f"user_{n}", at=n) for n in range(1, 8)]
+    pages = [[user["id"] for user in page] for page in client.user_pages(size=3)]
+    assert pages == [
+        ["user_1", "user_2", "user_3"],
+        ["user_4", "user_5", "user_6"],
+        ["user_7"],
+    ]
+    assert next(client.user_pages(after="user_6", size=3))[0]["id"] == "user_7"
+    assert client.count_users() == 7
+
+
+def test_items_come_with_their_total(client, fake):
+    fake.items = [as_api(item_json(f"user_{n}", period_start=n)) for n in range(1, 6)]
+    pages = list(client.item_pages("active", free=False, size=2))
+    assert [len(page) for _, page in pages] == [2, 2, 1]
+    assert {total for total, _ in pages} == {5}
+
+
+def test_retry_after_is_obeyed_up_to_a_bound(client, fake, pauses):
+    fake.failures.extend([(429, {"Retry-After": "7"}), (429, {"Retry-After": "99999"})])
+    assert client.count_users() == 0
+    assert pauses == [7, LONGEST_PAUSE]
+
+
+def test_pauses_grow_while_clerk_is_down_and_end(client, fake, pauses):
+    fake.failures.extend([(503, {})] * TRIES)
+    with pytest.raises(ClerkUnavailable, match="503"):
+        client.count_users()
+    assert len(pauses) == TRIES - 1
+    assert pauses == sorted(pauses)
+
+
+def test_no_server_is_unavailable(client, settings, fake):
+    settings.CLERK_API_URL = "http://127.0.0.1:9"
+    with ClerkClient(sleep=lambda _: None) as lost, pytest.raises(ClerkUnavailable):
+        lost.plans()
+
+
+def test_what_is_not_there_is_not_asked_for_again(client, fake, pauses):
+    with pytest.raises(NotAtClerk):
+        client.user("user_nobody")
+    assert client.subscription_items("user_nobody") == []
+    assert pauses == []
+
+
+def test_a_wrong_key_is_an_error_at_once_and_names_nobody(client, settings, fake, pauses):
+    settings.CLERK_SECRET_KEY = "sk_test_wrong"
+    with ClerkClient() as wrong, pytest.raises(ClerkError) as error:
+        wrong.user("user_secret")
+    assert "user_secret" not in str(error.value)
+    assert "401" in str(error.value)
+
+
+def test_plans_are_read_leniently(client, fake):
+    fake.plans = [
+        {"id": "cplan_a", "name": "A", "fee": {"amount": 500}, "brand_new": {"x": 1}},
+        {"id": "cplan_b", "name": None, "fee": None, "is_default": True},
+        {"name": "no id"},
+    ]
+    plans = client.plans()
+    assert [(p.clerk_id, p.name, p.amount, p.is_default) for p in plans] == [
+        ("cplan_a", "A", 500, False),
+        ("cplan_b", "", None, True),
+    ]
