@@ -165,6 +165,8 @@ def _run_supervisor(home: Home, options: Mapping[str, str], *, seconds: float) -
     """Returns when the server is ready, whoever started it."""
     command = [sys.executable, "-m", f"{__package__}.supervisor", str(home.directory)]
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    # It finds what we found, however we were told where.
+    environment["PYTHONPATH"] = os.pathsep.join([str(PROJECT), *filter(None, sys.path)])
     try:
         result = subprocess.run(
             [*command, *(f"{name}={value}" for name, value in options.items())],
@@ -173,7 +175,7 @@ def _run_supervisor(home: Home, options: Mapping[str, str], *, seconds: float) -
             text=True,
             timeout=max(seconds, 0.1),
             cwd=PROJECT,
-            env={**environment, "PYTHONPATH": str(PROJECT)},
+            env=environment,
             start_new_session=True,
             check=False,
         )
