@@ -2,12 +2,13 @@
 
 from django.urls import include, path
 
-from credits import views
+from credits import exports, views
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("credits/balance", views.balance, name="balance"),
     path("usage", views.usage, name="usage"),
+    path("usage.csv", exports.usage_csv, name="usage-csv"),
     path("pricing", views.pricing, name="pricing"),
     path("", include("credits.accounts.urls")),
 ]
