@@ -1,0 +1,115 @@
+"""/password-reset: by a link that works once."""
+
+import re
+from typing import Any
+
+import pytest
+from django.core import mail
+
+from credits.models import User
+from tests.credits.accounts.conftest import Browser
+from tests.factories import PASSWORD
+
+URL = "/password-reset"
+NEW = "a quite different staple"
+
+
+def ask(browser: Browser, email: str = "alice@example.com") -> Any:
+    return browser.send(URL, email=email)
+
+
+def link_in_mail() -> str:
+    found = re.search(r"http://testserver(/password-reset/\S+)", mail.outbox[-1].body)
+    assert found
+    return found[1]
+
+
+def test_the_mail_says_what_it_is_and_where_to_go(browser: Browser, alice: User) -> None:
+    assert ask(browser, "Alice@Example.com")["Location"] == "/password-reset/sent"
+    letter = mail.outbox[0]
+    assert letter.to == ["alice@example.com"]
+    assert letter.subject == "Your new password for Tally"
+    assert letter.body.startswith("Hello Alice,")
+    assert "The link works once, within 72 hours." in letter.body
+
+
+def test_the_link_sets_a_new_password_and_ends_all_sessions(
+    browser: Browser, other_browser: Browser, alice: User
+) -> None:
+    other_browser.client.force_login(alice)
+    ask(browser)
+    answer = browser.send(link_in_mail(), new_password=NEW)
+    assert answer["Location"] == "/password-reset/done"
+    assert User.objects.get().check_password(NEW)
+    assert not other_browser.signed_in
+    assert not browser.signed_in, "Who has the link signs in with the new password."
+
+
+def test_the_link_works_once(browser: Browser, other_browser: Browser, alice: User) -> None:
+    ask(browser)
+    link = link_in_mail()
+    browser.send(link, new_password=NEW)
+    for visitor in (browser, other_browser):
+        page = visitor.client.get(link, follow=True)
+        assert "This link is spent" in page.text
+        assert "<form class" not in page.text
+
+
+def test_the_token_leaves_the_address_bar(browser: Browser, alice: User) -> None:
+    ask(browser)
+    link = link_in_mail()
+    token = link.rpartition("/")[2]
+    assert token not in browser.get(link)["Location"]
+
+
+def test_a_newer_sign_in_spends_older_links(browser: Browser, alice: User) -> None:
+    ask(browser)
+    link = link_in_mail()
+    browser.send("/sign-in", username="alice@example.com", password=PASSWORD)
+    assert "This link is spent" in browser.client.get(link, follow=True).text
+
+
+@pytest.mark.parametrize(
+    "link", ["x/y", "MQ/abc-def", "////", "%00/%00", "OTk5OTk5OTk5OTk5OTk5OTk5OTk/a-b"]
+)
+def test_a_made_up_link_opens_nothing(browser: Browser, alice: User, link: str) -> None:
+    page = browser.client.get(f"{URL}/{link}")
+    assert page.status_code in {200, 404}
+    assert "Choose a new password" not in page.text
+
+
+def test_it_says_the_same_for_an_unknown_address(browser: Browser, alice: User) -> None:
+    assert ask(browser, "nobody@example.com")["Location"] == "/password-reset/sent"
+    assert mail.outbox == []
+
+
+def test_an_account_from_elsewhere_or_closed_gets_no_mail(browser: Browser, alice: User) -> None:
+    User.objects.update(is_active=False)
+    ask(browser)
+    User.objects.update(is_active=True, password="!")
+    ask(browser)
+    assert mail.outbox == []
+
+
+def test_a_weak_password_is_refused_and_the_link_still_works(browser: Browser, alice: User) -> None:
+    ask(browser)
+    link = link_in_mail()
+    assert "This password is too common." in browser.send(link, new_password="password").text
+    browser.send(link, new_password=NEW)
+    assert User.objects.get().check_password(NEW)
+
+
+def test_a_new_password_opens_a_door_that_guessing_closed(browser: Browser, alice: User) -> None:
+    for _ in range(5):
+        answer = browser.send("/sign-in", username=alice.email, password="guess")
+    assert answer.status_code == 429
+    ask(browser)
+    browser.send(link_in_mail(), new_password=NEW)
+    answer = browser.send("/sign-in", username="alice@example.com", password=NEW)
+    assert answer.status_code == 302
+
+
+def test_a_name_with_markup_stands_in_the_mail_as_it_is(browser: Browser, alice: User) -> None:
+    User.objects.update(name="A & <b>")
+    ask(browser)
+    assert "Hello A & <b>," in mail.outbox[0].body
