@@ -71,13 +71,13 @@ def _store_item(version: ItemVersion) -> SubscriptionItem:
         item_id=version.item_id,
         defaults={"payer": version.payer, "instance_id": version.instance_id},
     )
-    for name, value in asdict(merge_item(_state_of(item), version)).items():
+    for name, value in asdict(merge_item(state_of(item), version)).items():
         setattr(item, name, list(value) if isinstance(value, tuple) else value)
     item.save()
     return item
 
 
-def _state_of(item: SubscriptionItem) -> ItemState:
+def state_of(item: SubscriptionItem) -> ItemState:
     values = {name: getattr(item, name) for name in STATE}
     return ItemState(**{**values, "version": tuple(item.version), "ends": tuple(item.ends)})
 
@@ -166,7 +166,7 @@ def _grant(identity: Identity, item: SubscriptionItem, grant: EarnedGrant, credi
 
 
 def _end_early(period: Period, item: SubscriptionItem, grants: list[EarnedGrant]) -> None:
-    """Months of an annual plan that were released before its end was known last no longer either."""
+    """Months of an annual plan, released before its end was known, last no longer either."""
     if not (period.annual and item.ends and grants):
         return
     prefix = grants[0].key.removesuffix("m0")
@@ -189,7 +189,7 @@ def release_item(*, item_id: str) -> None:
     if not identity or identity.deleted_at:
         return
     now = ledger_now()
-    if holds_free_plan(_state_of(item), now=now):
+    if holds_free_plan(state_of(item), now=now):
         _grant_free(item, identity, now)
     _release(item, identity, now)
 

@@ -22,6 +22,11 @@ def has_backend() -> bool:
     return bool(settings.CLERK_SECRET_KEY)
 
 
+def takes_webhooks() -> bool:
+    """Whether Clerk's webhooks are accepted: a signing secret is set."""
+    return bool(settings.CLERK_WEBHOOK_SIGNING_SECRET)
+
+
 def frontend_api(publishable_key: str = "") -> str:
     """The host (and port) that serves Clerk's scripts, from the publishable key.
 

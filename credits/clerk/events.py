@@ -1,4 +1,4 @@
-"""What each kind of event does. Handlers run inside the delivery's transaction and return a Note."""
+"""What each kind of event does. Handlers run in the delivery's transaction and return a Note."""
 
 from typing import Any, NamedTuple
 

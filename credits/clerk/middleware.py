@@ -23,8 +23,8 @@ class ClerkMiddleware:
 
     def _look(self, request: HttpRequest) -> None:
         impersonated = IMPERSONATED in request.session and request.session[IMPERSONATED]
-        if tokens_in_cookies(request) and not request.user.is_authenticated:
-            if found := user_of_cookies(request):
-                request.user, claims = found
-                impersonated = claims.impersonated
+        anonymous = tokens_in_cookies(request) and not request.user.is_authenticated
+        if anonymous and (found := user_of_cookies(request)):
+            request.user, claims = found
+            impersonated = claims.impersonated
         request.clerk_impersonated = impersonated  # type: ignore[attr-defined]

@@ -73,6 +73,8 @@ class SubscriptionItem(models.Model):
     version = ArrayField(models.BigIntegerField(), default=list)
     #: Every moment at which it was said to have ended.
     ends = ArrayField(models.BigIntegerField(), default=list)
+    #: When a sync last found it at Clerk.
+    checked_at = models.DateTimeField(null=True)
     updated_at = models.DateTimeField(auto_now=True)
 
     def __str__(self) -> str:

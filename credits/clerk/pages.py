@@ -111,8 +111,8 @@ def _next(request: HttpRequest) -> str:
 @never_cache
 @require_POST
 def exchange(request: HttpRequest) -> HttpResponse:
-    """POST /auth/clerk/session: a session token becomes a Django session. CSRF-protected: nobody can
-    sign a visitor in as somebody else."""
+    """POST /auth/clerk/session: a session token becomes a Django session. CSRF-protected: nobody
+    can sign a visitor in as somebody else."""
     if not conf.signs_in():
         return JsonResponse({"error": "not_found", "message": "There is nothing here."}, status=404)
     try:

@@ -94,8 +94,8 @@ def _decode(token: str, key: jwt.PyJWK | str) -> dict[str, Any]:
 
 
 def _check_party(azp: object) -> None:
-    """The page that asked for the token. Without CLERK_AUTHORIZED_PARTIES, one of our hosts; a token
-    without `azp` passes only then."""
+    """The page that asked for the token. Without CLERK_AUTHORIZED_PARTIES, one of our hosts; a
+    token without `azp` passes only then."""
     if settings.CLERK_AUTHORIZED_PARTIES:
         accepted = azp in settings.CLERK_AUTHORIZED_PARTIES
     else:

@@ -3,11 +3,14 @@
 from django.urls import path
 
 from credits.accounts.views import SignInView
-from credits.clerk import pages
+from credits.clerk import api, pages
 from credits.clerk.webhook_view import ClerkWebhook
 
 urlpatterns = [
     path("api/webhooks/clerk", ClerkWebhook.as_view(), name="clerk-webhook"),
+    path("api/admin/users/sync", api.Sync.as_view(), name="api-admin-sync"),
+    path("api/admin/users/sync/<uuid:job_id>", api.OneSync.as_view(), name="api-admin-sync-job"),
+    path("api/admin/clerk/plans", api.ClerkPlans.as_view(), name="api-admin-clerk-plans"),
     path("auth/clerk/session", pages.exchange, name="clerk-session"),
     path("sign-in", pages.sign_in, name="sign-in"),
     # For staff made with `createsuperuser`, also while Clerk does not answer.

@@ -1,0 +1,340 @@
+"""Reading Clerk's present state through the same projection as its webhooks, so that what was lost
+is caught up and running it twice changes nothing. Memory holds a page at a time."""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from credits.clerk import billing, conf
+from credits.clerk.client import ClerkClient, ClerkError
+from credits.clerk.identity import upsert_person
+from credits.clerk.models import Identity, SubscriptionItem, SyncJob
+from credits.clerk.projection import EARNING, merge_item, milliseconds
+from credits.clerk.shapes import (
+    ItemVersion,
+    Json,
+    Payer,
+    Person,
+    as_id,
+    parse_item,
+    parse_payer,
+    parse_person,
+)
+from credits.clerk.sync_jobs import Cancelled, Progress, SyncOptions, TakenOver, start_job
+from credits.ledger import adjust_credits
+from credits.models import CreditBalance
+
+logger = logging.getLogger(__name__)
+State = SyncJob.State
+
+#: Statuses under which Clerk lists what is alive; `active` includes what is canceled.
+LIVING = ("active", "past_due", "upcoming")
+ALIVE = (*EARNING, "past_due")
+#: Pages of ended items, newest first, that are searched for items which vanished.
+ENDED_PAGES = 20
+
+
+def run_sync(job_id: uuid.UUID | str, *, watch: Callable[[SyncJob], object] | None = None) -> None:
+    """Works on a job to its end, or until it is cancelled; goes on where a killed worker stopped.
+    `watch` is shown the job after each page."""
+    progress = Progress.claim(job_id)
+    if progress is None:
+        return
+    progress.watch = watch
+    try:
+        with ClerkClient() as client:
+            _run(progress, client)
+    except Cancelled:
+        progress.finish(State.CANCELED)
+    except TakenOver:
+        logger.warning("Sync %s goes on in another process", job_id)
+    except KeyboardInterrupt:
+        progress.finish(State.CANCELED)
+        raise
+    except Exception as error:
+        # Also for what nobody foresaw: the job ends here, and is not taken up again for ever.
+        logger.exception("Sync %s failed", job_id)
+        progress.finish(State.FAILED, f"{type(error).__name__}: {error}")
+    else:
+        progress.finish(State.DONE)
+        _report_drift(progress.job)
+
+
+def _run(progress: Progress, client: ClerkClient) -> None:
+    options = progress.options
+    phases: list[tuple[str, bool, Callable[[Progress, ClerkClient], None]]] = [
+        ("users", options.sync_users, _sync_users),
+        *((f"items:{status}", options.sync_plans, _items_phase(status)) for status in LIVING),
+        ("missing", options.sync_plans and not options.dry_run, _find_missing),
+        ("credits", options.set_credits, _set_credits),
+    ]
+    names = [name for name, wanted, _ in phases if wanted]
+    done = names.index(progress.job.phase) if progress.job.phase in names else 0
+    for name, wanted, phase in phases:
+        if wanted and names.index(name) >= done:
+            phase(progress, client)
+    if options.sync_plans and not options.dry_run:
+        billing.release_due()
+
+
+def _report_drift(job: SyncJob) -> None:
+    if drift := job.counts.get("drift"):
+        logger.warning("Sync %s: %d subscription items had drifted from Clerk", job.pk, drift)
+
+
+@contextmanager
+def _one(progress: Progress, who: str) -> Iterator[None]:
+    """One row in a transaction of its own: it fails alone, and is taken back in a dry run."""
+    try:
+        with transaction.atomic():
+            yield
+            if progress.options.dry_run:
+                transaction.set_rollback(True)
+    except (Cancelled, TakenOver):
+        raise
+    except Exception as error:
+        logger.exception("Sync of %s failed", who)
+        progress.fail(who, error)
+
+
+# --- People ------------------------------------------------------------------------------------
+
+
+def _sync_users(progress: Progress, client: ClerkClient) -> None:
+    options = progress.options
+    progress.enter("users", client.count_users())
+    after = str(progress.job.cursor.get("after", ""))
+    pages = client.user_pages(after=after, size=options.page_size)
+    for page in islice(pages, options.max_pages):
+        _sync_page_of_users(progress, [parse_person(user) for user in page])
+        progress.save(processed=len(page), cursor={"after": as_id(page[-1].get("id"))})
+
+
+def _sync_page_of_users(progress: Progress, people: list[Person]) -> None:
+    known = {
+        identity.clerk_id: identity
+        for identity in Identity.objects.filter(clerk_id__in=[p.clerk_id for p in people])
+    }
+    with_balance: set[int | None] = set(
+        CreditBalance.objects.filter(
+            user_id__in=[identity.user_id for identity in known.values()]
+        ).values_list("user_id", flat=True)
+    )
+    for person in people:
+        identity = known.get(person.clerk_id)
+        progress.count("processed")
+        if identity and _is_up_to_date(identity, person, with_balance):
+            continue
+        with _one(progress, person.clerk_id or "a user without an id"):
+            _sync_user(progress, person, identity)
+
+
+def _is_up_to_date(identity: Identity, person: Person, with_balance: set[int | None]) -> bool:
+    if identity.deleted_at:
+        return True
+    return identity.version >= person.version and identity.user_id in with_balance
+
+
+def _sync_user(progress: Progress, person: Person, known: Identity | None) -> None:
+    if not person.clerk_id:
+        raise ClerkError("a user without an id")
+    now = upsert_person(person)
+    if known is None:
+        progress.count("createdUsers")
+    elif known.version < person.version:
+        progress.count("updatedUsers")
+    if now.user_id:
+        # A new account with welcome credits has its balance already.
+        _, created = CreditBalance.objects.get_or_create(user_id=now.user_id)
+        progress.count("createdBalances", int(created or known is None))
+
+
+# --- Subscription items -------------------------------------------------------------------------
+
+
+def _items_phase(status: str) -> Callable[[Progress, ClerkClient], None]:
+    def phase(progress: Progress, client: ClerkClient) -> None:
+        options = progress.options
+        start = int(progress.job.cursor.get("offset", 0)) if _is_in(progress, status) else 0
+        pages = client.item_pages(
+            status, free=options.include_free, offset=start, size=options.page_size
+        )
+        seen = start
+        for total, page in islice(pages, options.max_pages):
+            progress.enter(f"items:{status}", total)
+            apply_items(progress, page)
+            seen += len(page)
+            progress.save(processed=len(page), cursor={"offset": seen})
+
+    return phase
+
+
+def _is_in(progress: Progress, status: str) -> bool:
+    return progress.job.phase == f"items:{status}"
+
+
+def apply_items(progress: Progress, page: list[Json], *, payer: Payer | None = None) -> None:
+    """Projects items as the Backend API has them. Those that we know in this version are passed
+    over."""
+    stored = {
+        item.item_id: item
+        for item in SubscriptionItem.objects.filter(
+            item_id__in=[as_id(data.get("id")) for data in page]
+        )
+    }
+    same: list[int] = []
+    for data in page:
+        item = stored.get(as_id(data.get("id")))
+        who = payer or _payer_of(data, item)
+        version = _version(data, who)
+        _count_item(progress, version)
+        if item and _is_known(item, version):
+            same.append(item.pk)
+            continue
+        with _one(progress, version.item_id or "an item without an id"):
+            _apply(progress, version, who)
+    SubscriptionItem.objects.filter(pk__in=same).update(checked_at=timezone.now())
+
+
+def _payer_of(data: Json, item: SubscriptionItem | None) -> Payer:
+    """The item's payer, or the one we know it by: Clerk may leave it out."""
+    payer = parse_payer(data.get("payer"))
+    if payer.ref or item is None:
+        return payer
+    kind, _, clerk_id = item.payer.partition(":")
+    return Payer(clerk_id, "") if kind == "user" else Payer("", clerk_id)
+
+
+def _version(data: Json, payer: Payer) -> ItemVersion:
+    return parse_item(
+        data,
+        payer=payer.ref,
+        instance_id=settings.CLERK_INSTANCE_ID,
+        seen=milliseconds(datetime.now(UTC)),
+    )
+
+
+def _is_known(item: SubscriptionItem, version: ItemVersion) -> bool:
+    state = billing.state_of(item)
+    return merge_item(state, version) == state
+
+
+def _count_item(progress: Progress, version: ItemVersion) -> None:
+    if not progress.options.sync_users:
+        progress.count("processed")
+    if version.status in EARNING and not version.is_free:
+        progress.count("activeSubscriptions")
+
+
+def _apply(progress: Progress, version: ItemVersion, payer: Payer) -> None:
+    if not version.payer:
+        raise ClerkError("an item without a payer")
+    billing.apply_item(version, payer)
+    SubscriptionItem.objects.filter(item_id=version.item_id).update(checked_at=timezone.now())
+    progress.count("drift")
+
+
+# --- What vanished ------------------------------------------------------------------------------
+
+
+def _find_missing(progress: Progress, client: ClerkClient) -> None:
+    """Items that we think alive and that the walk did not meet: their `ended` was lost."""
+    if progress.options.max_pages is not None:
+        return  # The walk was cut short: what it did not meet may be alive.
+    missing = _missing(progress)
+    progress.enter("missing", len(missing))
+    for item in missing.values():
+        user_id = item.payer.removeprefix("user:")
+        with _one(progress, item.item_id):
+            apply_items(progress, client.subscription_items(user_id), payer=Payer(user_id, ""))
+        progress.save(processed=1)
+    missing = _missing(progress)
+    for _, page in islice(client.item_pages("ended", free=True), ENDED_PAGES if missing else 0):
+        apply_items(progress, [data for data in page if as_id(data.get("id")) in missing])
+        progress.save()
+    for item_id in _missing(progress):
+        progress.fail(item_id, ClerkError("Clerk does not list this item any more"))
+
+
+def _missing(progress: Progress) -> dict[str, SubscriptionItem]:
+    alive = SubscriptionItem.objects.filter(status__in=ALIVE, payer__startswith="user:")
+    if not progress.options.include_free:
+        alive = alive.filter(is_free=False)
+    unmet = alive.exclude(checked_at__gte=progress.job.started_at)
+    return {item.item_id: item for item in unmet.order_by("item_id")}
+
+
+# --- Setting credits -----------------------------------------------------------------------------
+
+
+def _set_credits(progress: Progress, client: ClerkClient) -> None:  # noqa: ARG001 -- a phase
+    """Sets the balance of everybody with an active item to the plan's credits, or to the override.
+    Packs are never taken."""
+    credits = billing.plan_credits()
+    active = SubscriptionItem.objects.filter(status__in=EARNING, payer__startswith="user:")
+    payers = active.order_by("payer").values_list("payer", flat=True).distinct()
+    progress.enter("credits", payers.count())
+    after = str(progress.job.cursor.get("after", ""))
+    while batch := list(payers.filter(payer__gt=after)[: progress.options.page_size]):
+        for payer in batch:
+            plans = active.filter(payer=payer).values_list("plan_id", flat=True)
+            with _one(progress, payer):
+                _set_one(progress, payer, max((credits.get(p, 0) for p in plans), default=0))
+        after = batch[-1]
+        progress.save(processed=len(batch), cursor={"after": after})
+
+
+def _set_one(progress: Progress, payer: str, plan_credits: int) -> None:
+    options = progress.options
+    target = plan_credits if options.override_credits is None else options.override_credits
+    identity = Identity.objects.filter(clerk_id=payer.removeprefix("user:")).first()
+    if not identity or not identity.user_id or identity.deleted_at:
+        return
+    if target == 0 and options.override_credits is None:
+        return  # The plan is not mapped: nothing says what its credits are.
+    done = adjust_credits(
+        user_id=identity.user_id,
+        target=target,
+        keep_packs=True,
+        reason=options.reason or "Credits set by a sync with Clerk",
+        actor=progress.job.actor,
+        idempotency_key=f"sync:{progress.job.pk}:{identity.user_id}",
+    )
+    progress.count("creditsRefreshed", int(done.usage_id is not None and not done.replayed))
+
+
+# --- One person, and everybody each hour ---------------------------------------------------------
+
+
+def pull(clerk_id: str) -> None:
+    """Reads one person and their subscription: after a payment, a first sign-in, a checkout."""
+    with ClerkClient() as client:
+        upsert_person(parse_person(client.user(clerk_id)))
+        payer = Payer(clerk_id, "")
+        for data in client.subscription_items(clerk_id):
+            billing.apply_item(_version(data, payer), payer)
+
+
+def reconcile() -> SyncJob | None:
+    """The hourly sync: paid items only. Reports how many had drifted."""
+    if not conf.has_backend():
+        billing.release_due()
+        return None
+    options = SyncOptions(sync_users=False, include_free=False)
+    job = start_job(options=options, actor="reconcile", background=False)
+    run_sync(job.pk)
+    job.refresh_from_db()
+    return job
+
+
+def result_of(job: SyncJob) -> dict[str, Any]:
+    """The figures of the contract."""
+    return {**job.counts, "failed": job.failed}

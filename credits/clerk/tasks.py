@@ -1,0 +1,53 @@
+"""Clerk's background work, found by `manage.py procrastinate worker`."""
+
+import logging
+from datetime import timedelta
+
+from django.utils import timezone
+from procrastinate import RetryStrategy
+from procrastinate.contrib.django import app
+
+from credits.clerk import billing, conf, jobs, sync, sync_jobs
+from credits.clerk.client import ClerkUnavailable, NotAtClerk
+from credits.clerk.models import SessionLink
+
+logger = logging.getLogger(__name__)
+
+#: Clerk's tokens live a minute; an ended session is remembered far longer than any of them.
+REMEMBERED = timedelta(days=7)
+LATER = RetryStrategy(max_attempts=8, exponential_wait=3, retry_exceptions={ClerkUnavailable})
+
+
+@app.task(name="clerk.pull", retry=LATER)
+def pull(clerk_id: str) -> None:
+    """Reads one person and their subscription from Clerk."""
+    try:
+        sync.pull(clerk_id)
+    except NotAtClerk:
+        logger.warning("Clerk does not know %s", clerk_id)
+
+
+@app.task(name="clerk.sync")
+def run_sync(job_id: str) -> None:
+    """Works on a sync job."""
+    sync.run_sync(job_id)
+
+
+@app.periodic(cron="17 * * * *")
+@app.task(name="clerk.hourly", queueing_lock="clerk.hourly")
+def hourly(timestamp: int) -> None:  # noqa: ARG001 -- passed by name
+    """Catches lost webhooks, and releases months that have begun."""
+    if conf.has_backend():
+        sync.reconcile()
+    elif conf.signs_in() or conf.takes_webhooks():
+        billing.release_due()
+    old = SessionLink.objects.filter(ended_at__lt=timezone.now() - REMEMBERED)
+    old.delete()
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="clerk.resume", queueing_lock="clerk.resume")
+def resume(timestamp: int) -> None:  # noqa: ARG001 -- passed by name
+    """Puts syncs whose worker died back on the queue; they go on where they stopped."""
+    for job in sync_jobs.stalled():
+        jobs.sync_later(str(job.pk))

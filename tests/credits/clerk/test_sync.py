@@ -1,0 +1,376 @@
+"""Syncing with Clerk: the figures, the repeats, the losses, the restarts."""
+
+import time
+import uuid
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from credits.clerk import sync
+from credits.clerk.models import SubscriptionItem, SyncJob
+from credits.clerk.sync import result_of, run_sync
+from credits.clerk.sync_jobs import SILENCE, SyncOptions, cancel_job, describe, stalled, start_job
+from credits.ledger import get_balance
+from credits.models import CreditBalance, CreditGrant, UsageHistory, User
+from tests.credits.clerk.telling import ending, tell, undone
+from tests.factories import make_charge, make_grant, make_plan
+from tests.fakes.clerk import FakeClerk, user_json
+from tests.fakes.clerk_story import DAY, as_api, event, item_json, whole_life
+
+pytestmark = pytest.mark.django_db
+NOW = int(time.time() * 1000)
+
+
+@pytest.fixture
+def base(fake: FakeClerk) -> FakeClerk:
+    """Five users, three of them subscribed to Pro."""
+    make_plan("cplan_pro", credits=100)
+    fake.users = [user_json(f"user_{n}", email=f"u{n}@example.com", at=n) for n in range(1, 6)]
+    fake.items = [as_api(item_json(f"user_{n}", period_start=NOW - DAY)) for n in (1, 2, 3)]
+    return fake
+
+
+def run(**options):
+    job = start_job(options=SyncOptions(**options), actor="test", background=False)
+    run_sync(job.pk)
+    job.refresh_from_db()
+    return job
+
+
+def balance(clerk_id):
+    return get_balance(user_id=User.objects.get(clerk_id=clerk_id).pk).remaining
+
+
+def test_a_sync_brings_people_and_what_they_earned(base):
+    job = run(page_size=2)
+    assert job.state == "done"
+    assert result_of(job) == {
+        "processed": 5,
+        "createdUsers": 5,
+        "updatedUsers": 0,
+        "createdBalances": 5,
+        "activeSubscriptions": 3,
+        "creditsRefreshed": 0,
+        "drift": 3,
+        "failed": 0,
+    }
+    assert User.objects.get(clerk_id="user_4").email == "u4@example.com"
+    assert [balance(f"user_{n}") for n in range(1, 6)] == [100, 100, 100, 0, 0]
+    assert CreditBalance.objects.count() == 5
+
+
+def test_running_it_twice_changes_nothing(base):
+    run()
+    before = list(UsageHistory.objects.values_list("pk", flat=True))
+    again = result_of(run())
+    assert list(UsageHistory.objects.values_list("pk", flat=True)) == before
+    assert {name: again[name] for name in ("createdUsers", "updatedUsers", "createdBalances")} == {
+        "createdUsers": 0,
+        "updatedUsers": 0,
+        "createdBalances": 0,
+    }
+    assert (again["drift"], again["activeSubscriptions"]) == (0, 3)
+
+
+def test_people_only(base):
+    job = run(sync_plans=False)
+    assert User.objects.count() == 5
+    assert not CreditGrant.objects.exists()
+    assert job.counts["processed"] == 5
+
+
+def test_plans_only(base):
+    job = run(sync_users=False)
+    assert set(User.objects.values_list("clerk_id", flat=True)) == {"user_1", "user_2", "user_3"}
+    assert job.counts["processed"] == 3
+
+
+def test_changed_people_are_updated(base):
+    run()
+    base.users[0] = user_json("user_1", email="new@example.com", at=NOW)
+    assert run().counts["updatedUsers"] == 1
+    assert User.objects.get(clerk_id="user_1").email == "new@example.com"
+
+
+def test_set_credits_fills_up_to_the_plan_and_writes_why(base):
+    run()
+    make_charge(User.objects.get(clerk_id="user_1"), 60)
+    job = run(set_credits=True, reason="a gift")
+    assert job.counts["creditsRefreshed"] == 1
+    assert balance("user_1") == 100
+    row = UsageHistory.objects.get(operation_type="ADJUSTMENT")
+    assert (row.credits_used, row.details["actor"], row.details["reason"]) == (
+        -60,
+        "test",
+        "a gift",
+    )
+    assert run(set_credits=True).counts["creditsRefreshed"] == 0
+
+
+def test_an_override_never_takes_a_pack(base):
+    run()
+    make_grant(User.objects.get(clerk_id="user_1"), 70)
+    run(set_credits=True, override_credits=30)
+    assert [balance(f"user_{n}") for n in (1, 2, 4)] == [70, 30, 0]
+    pack = CreditGrant.objects.get(source="pack")
+    assert pack.remaining == 70
+
+
+def test_an_override_of_nothing_leaves_the_packs(base):
+    run()
+    make_grant(User.objects.get(clerk_id="user_2"), 5)
+    run(set_credits=True, override_credits=0)
+    assert (balance("user_1"), balance("user_2")) == (0, 5)
+
+
+def test_a_dry_run_counts_and_keeps_nothing(base):
+    job = run(dry_run=True, set_credits=True)
+    assert (job.counts["createdUsers"], job.counts["drift"]) == (5, 3)
+    assert not User.objects.filter(clerk_id__isnull=False).exists()
+    assert not CreditGrant.objects.exists()
+
+
+def test_one_bad_row_is_named_and_stops_nobody(base, monkeypatch):
+    real = sync.upsert_person
+
+    def upsert(person):
+        if person.clerk_id == "user_2":
+            raise RuntimeError("a bad row")
+        return real(person)
+
+    monkeypatch.setattr(sync, "upsert_person", upsert)
+    job = run(sync_plans=False)
+    assert (job.state, job.failed) == ("done", 1)
+    assert job.failures == [{"who": "user_2", "error": "RuntimeError: a bad row"}]
+    assert User.objects.count() == 4
+
+
+def test_an_item_without_a_payer_is_known_by_its_id(base):
+    run()
+    renewed = {"period_start": NOW, "period_end": NOW + DAY, "updated_at": NOW, "payer": None}
+    base.items[0].update(renewed)
+    job = run()
+    assert (job.failed, job.counts["drift"]) == (0, 1)
+    assert CreditGrant.objects.filter(user__clerk_id="user_1").count() == 2
+
+
+def test_unknown_values_are_taken_as_they_are(base):
+    base.items[0].update(status="active", plan_period="fortnight", brand_new={"x": 1})
+    base.items[0]["plan"]["fee"] = {"amount": 1, "surprise": True}
+    assert run().state == "done"
+    assert balance("user_1") == 100
+
+
+def test_a_lost_end_is_found(base):
+    run()
+    base.items[0].update(status="ended", ended_at=NOW - 1000, updated_at=NOW - 1000)
+    job = run()
+    assert SubscriptionItem.objects.get(payer="user:user_1").status == "ended"
+    assert balance("user_1") == 0
+    assert job.counts["drift"] == 1
+
+
+def test_an_item_clerk_does_not_list_is_named(base):
+    run()
+    gone = base.items.pop(0)
+    job = run()
+    assert job.failures[0]["who"] == gone["id"]
+    assert balance("user_1") == 100
+
+
+@pytest.mark.parametrize("lost", range(0, 26, 3))
+def test_lost_events_are_caught_up_by_a_sync(fake, lost):
+    for plan, amount in (("cplan_free", 10), ("cplan_pro", 100), ("cplan_max", 500)):
+        make_plan(plan, credits=amount)
+    story = whole_life(NOW)
+    story.into(fake)
+    with undone():
+        tell(story.events)
+        run()
+        expected = ending()
+    tell([told for number, told in enumerate(story.events) if not lost <= number < lost + 5])
+    run()
+    got = ending()
+    assert got["balance"] == expected["balance"]
+    assert got["person"] == expected["person"]
+    assert [row[:3] for row in got["items"]] == [
+        row[:3] for row in expected["items"] if row[0] in {r[0] for r in got["items"]}
+    ]
+    assert [g for g in got["grants"] if g[2]] == [g for g in expected["grants"] if g[2]]
+
+
+def test_a_killed_worker_s_job_goes_on_where_it_stopped(base, monkeypatch):
+    job = start_job(options=SyncOptions(page_size=2), actor="test", background=False)
+    real, calls = sync._sync_page_of_users, []
+
+    def dies(progress, people):
+        calls.append([person.clerk_id for person in people])
+        if len(calls) == 2:
+            raise SystemExit
+        real(progress, people)
+
+    monkeypatch.setattr(sync, "_sync_page_of_users", dies)
+    with pytest.raises(SystemExit):
+        run_sync(job.pk)
+    run_sync(job.pk)  # Not yet: its heart may still beat.
+    assert len(calls) == 2
+    job.refresh_from_db()
+    SyncJob.objects.update(heartbeat_at=job.heartbeat_at - 2 * SILENCE)
+    assert list(stalled()) == [job]
+    run_sync(job.pk)
+    job.refresh_from_db()
+    assert job.state == "done"
+    assert calls[2:] == [["user_3", "user_4"], ["user_5"]]
+    assert job.counts["createdUsers"] == 5
+
+
+def test_a_job_taken_over_is_left_alone(base, monkeypatch):
+    job = start_job(options=SyncOptions(page_size=2), actor="test", background=False)
+
+    def steal(job):
+        SyncJob.objects.filter(pk=job.pk).update(runner=uuid.uuid4())
+
+    run_sync(job.pk, watch=steal)
+    job.refresh_from_db()
+    assert job.state == "running"
+    assert job.processed == 2
+
+
+def test_a_running_job_stops_after_its_page_when_cancelled(base):
+    job = start_job(options=SyncOptions(page_size=2), actor="test", background=False)
+    run_sync(job.pk, watch=lambda job: cancel_job(job.pk))
+    job.refresh_from_db()
+    assert (job.state, User.objects.count()) == ("canceled", 4)
+    assert not cancel_job(job.pk)
+
+
+def test_a_waiting_job_is_cancelled_at_once(base):
+    job = start_job(options=SyncOptions(), actor="test", background=False)
+    assert cancel_job(job.pk)
+    run_sync(job.pk)
+    assert not User.objects.exists()
+
+
+def test_progress_says_how_much_is_left(base):
+    seen = []
+    job = start_job(options=SyncOptions(page_size=2), actor="test", background=False)
+    run_sync(job.pk, watch=lambda job: seen.append(describe(job)))
+    assert [(s["phase"], s["processed"], s["total"]) for s in seen][:3] == [
+        ("users", 2, 5),
+        ("users", 4, 5),
+        ("users", 5, 5),
+    ]
+    assert seen[0]["rate"] > 0
+    assert seen[0]["secondsLeft"] is not None
+
+
+def test_when_clerk_is_down_the_job_says_so(base, monkeypatch):
+    monkeypatch.setattr("credits.clerk.client.FIRST_PAUSE", 0)
+    base.failures.extend([(503, {})] * 10)
+    job = run()
+    assert job.state == "failed"
+    assert "503" in job.error
+
+
+def test_the_reconcile_reports_what_had_drifted(base, caplog):
+    job = sync.reconcile()
+    assert job.counts["drift"] == 3
+    assert "3 subscription items had drifted" in caplog.text
+    assert sync.reconcile().counts["drift"] == 0
+
+
+def test_a_payment_asks_for_a_look_at_the_subscription(base, deliver):
+    from procrastinate.contrib.django.models import ProcrastinateJob
+
+    from tests.fakes.clerk_story import payment_json
+
+    deliver(event("paymentAttempt.updated", payment_json("user_1", "cpa_1", at=NOW), at=NOW))
+    job = ProcrastinateJob.objects.get()
+    assert (job.task_name, job.args) == ("clerk.pull", {"clerk_id": "user_1"})
+    sync.pull("user_1")
+    assert balance("user_1") == 100
+
+
+# --- The call and the command -------------------------------------------------------------------
+
+
+@pytest.fixture
+def ask(client, admin):
+    client.force_login(admin)
+
+    def post(**body):
+        return client.post("/api/admin/users/sync", body, content_type="application/json")
+
+    return post
+
+
+def test_the_call_answers_with_the_figures(ask, base):
+    answer = ask(syncUsers=True, syncPlans=True, setCredits=False, debug=True)
+    assert answer.status_code == 200
+    assert {k: answer.json()[k] for k in ("processed", "createdUsers", "activeSubscriptions")} == {
+        "processed": 5,
+        "createdUsers": 5,
+        "activeSubscriptions": 3,
+    }
+
+
+def test_a_large_base_is_a_job(ask, base, client, monkeypatch):
+    monkeypatch.setattr("credits.clerk.api.AT_ONCE", 4)
+    answer = ask()
+    assert answer.status_code == 202
+    job_id = answer.json()["job"]["id"]
+    assert client.get(f"/api/admin/users/sync/{job_id}").json()["state"] == "queued"
+    run_sync(job_id)
+    assert client.get(f"/api/admin/users/sync/{job_id}").json()["counts"]["processed"] == 5
+    assert client.delete(f"/api/admin/users/sync/{job_id}").json()["state"] == "done"
+    assert client.get(f"/api/admin/users/sync/{uuid.uuid4()}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"overrideCredits": 5},
+        {"setCredits": True, "overrideCredits": -1},
+        {"setCredits": True, "overrideCredits": 1.5},
+        {"pageSize": 0},
+        {"pageSize": 501},
+        {"syncUsers": "yes"},
+        {"maxPages": 0},
+        {"setcredits": True},
+    ],
+    ids=repr,
+)
+def test_a_wrong_body_is_a_400(ask, base, body):
+    assert ask(**body).status_code == 400
+    assert not SyncJob.objects.exists()
+
+
+def test_only_admins_sync(client, alice, base):
+    assert client.post("/api/admin/users/sync").status_code == 401
+    client.force_login(alice)
+    assert client.post("/api/admin/users/sync").status_code == 403
+
+
+def test_without_a_secret_key_there_is_nothing_to_sync(ask):
+    assert ask().status_code == 409
+
+
+def test_clerk_s_plans_are_listed_for_import(client, admin, base):
+    client.force_login(admin)
+    base.plans = [{"id": "cplan_pro", "name": "Pro", "fee": {"amount": 2000, "currency": "USD"}}]
+    (plan,) = client.get("/api/admin/clerk/plans").json()["plans"]
+    assert (plan["clerkId"], plan["amount"], plan["imported"]) == ("cplan_pro", 2000, True)
+
+
+def test_the_command_shows_its_progress(base, capsys):
+    call_command("sync_clerk", "--page-size", "2")
+    out = capsys.readouterr().out
+    assert "users: 4 of 5" in out
+    assert "createdUsers: 5" in out
+
+
+def test_the_command_fails_when_the_sync_does(base, monkeypatch):
+    monkeypatch.setattr("credits.clerk.client.FIRST_PAUSE", 0)
+    base.failures.extend([(500, {})] * 10)
+    with pytest.raises(CommandError, match="failed"):
+        call_command("sync_clerk")
