@@ -38,16 +38,22 @@ def event(name: str, data: str = "") -> bytes:
 def turn_events(request: HttpRequest, turn_id: UUID) -> Iterator[bytes]:
     """The events of a turn from its beginning to its end, whichever process runs it. Holds no
     database connection while it waits."""
-    yield event("turn", _article(request, turn_id))
-    run = find_run(turn_id)
-    yield from _render(_follow_run(run) if run else _follow_database(turn_id))
-    yield event("end", _article(request, turn_id))
+    running, article = _article(request, turn_id)
+    yield event("turn", article)
+    if running:
+        run = find_run(turn_id)
+        yield from _render(_follow_run(run) if run else _follow_database(turn_id))
+        _, article = _article(request, turn_id)
+    yield event("end", article)
 
 
-def _article(request: HttpRequest, turn_id: UUID) -> str:
+def _article(request: HttpRequest, turn_id: UUID) -> tuple[bool, str]:
     with released_connection():
         turn = load_turn(turn_id)
-        return render_to_string("ai_chat/chat.html#turn", {"turn": turn}, request) if turn else ""
+        if turn is None:
+            return False, ""
+        html = render_to_string("ai_chat/chat.html#turn", {"turn": turn}, request)
+        return turn.is_running, html
 
 
 def wait_for_end(turn_id: UUID) -> None:

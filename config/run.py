@@ -23,6 +23,8 @@ from django.core.management import call_command
 from honcho.manager import Manager
 from honcho.printer import Printer
 
+from config.embedded_postgres.server import leave
+
 MANAGE = f"{shlex.quote(sys.executable)} manage.py"
 READY_SECONDS = 60
 
@@ -41,6 +43,8 @@ def main() -> None:
     processes.add_process("web", f"exec {web_command()}")
     threading.Thread(target=announce, daemon=True).start()
     processes.loop()
+    if settings.EMBEDDED_DATABASE:
+        leave(Path(str(settings.DATABASES["default"]["HOST"])))
     sys.exit(processes.returncode)
 
 

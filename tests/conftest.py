@@ -99,7 +99,29 @@ def start_site(transactional_db: None, tmp_path: Path) -> Iterator[Callable[...,
         )
 
 
+@pytest.fixture(scope="session")
+def kept_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Site]]:
+    """Sites that are started once and kept: a start costs seconds, and a site keeps no state."""
+    kept: dict[frozenset[tuple[str, str]], Site] = {}
+    with ExitStack() as sites:
+
+        def site_with(**environment: str) -> Site:
+            key = frozenset(environment.items())
+            if key not in kept:
+                log = tmp_path_factory.mktemp("site") / "site.log"
+                kept[key] = sites.enter_context(running_site(environment, log=log))
+            return kept[key]
+
+        yield site_with
+
+
 @pytest.fixture
-def site(start_site: Callable[..., Site]) -> Site:
-    """A running site with the defaults of `tests/live.py`."""
-    return start_site()
+def keep_site(transactional_db: None, kept_sites: Callable[..., Site]) -> Callable[..., Site]:
+    """As `start_site`, for tests that leave the site as they found it: it is shared."""
+    return kept_sites
+
+
+@pytest.fixture
+def site(keep_site: Callable[..., Site]) -> Site:
+    """A running site with the defaults of `tests/live.py`, shared."""
+    return keep_site()

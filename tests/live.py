@@ -97,7 +97,7 @@ def serve(variables: Mapping[str, str]) -> list[str]:
         sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws",
         "--host", "127.0.0.1", "--port", variables["PORT"], "--no-access-log",
         "--workers", variables["WEB_WORKERS"], "--blocking-threads", variables["WEB_THREADS"],
-        "--respawn-failed-workers", "--respawn-interval", "0.1",
+        "--respawn-failed-workers", "--respawn-interval", "0.1", "--workers-kill-timeout", "2",
         "config.wsgi:application",
     ]  # fmt: skip
 

@@ -30,6 +30,12 @@ class Answer:
         return [name for name, _ in self.events]
 
     @property
+    def problem(self) -> str:
+        """What the composer says went wrong, if it is shown."""
+        found = re.search(r'id="problem"([^>]*)>([^<]*)<', self.body)
+        return found[2] if found and "hidden" not in found[1] else ""
+
+    @property
     def receipt(self) -> str:
         """The receipt's first words, as the page shows them at the end."""
         assert self.names[-1:] == ["end"], f"The stream did not end: {self.names}"

@@ -14,7 +14,7 @@ def test_the_same_post_twenty_times_at_once_is_one_message(
     chat: Chat, provider: FakeProvider
 ) -> None:
     def send(_: int) -> str:
-        return Chat(chat.site, chat.user).send("Hello [[delay:0.05]]", key="one").receipt
+        return chat.send("Hello [[delay:0.05]]", key="one").receipt
 
     with ThreadPoolExecutor(20) as people:
         receipts = list(people.map(send, range(20)))
@@ -63,9 +63,10 @@ def test_without_javascript_a_refused_message_is_not_lost(chat: Chat) -> None:
 
 def crowd(site: Site, user: User, people: int, price: int = 1) -> Counter[int]:
     """That many messages at the same moment; returns the statuses."""
+    chat = Chat(site, user)
 
     def send(number: int) -> int:
-        return Chat(site, user).send("Hello", key=f"crowd-{number}", price=str(price)).status
+        return chat.send("Hello", key=f"crowd-{number}", price=str(price)).status
 
     with ThreadPoolExecutor(people) as pool:
         return Counter(pool.map(send, range(people)))

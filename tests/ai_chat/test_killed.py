@@ -6,28 +6,29 @@ import threading
 from collections.abc import Callable
 
 import httpx
+from django.conf import settings
 
 from ai_chat.models import Turn
 from credits.ledger import sweep_holds
 from credits.models import Hold, User
 from tests.ai_chat.chat import Chat
 from tests.ai_chat.test_outcomes import wait_for
+from tests.clock import Clock
 from tests.fakes.provider import FakeProvider
 from tests.live import Site
 
-SLOW = "[[tokens:400]] [[delay:0.1]]"
+SLOW = "[[tokens:600]] [[delay:0.1]]"
 
 
-def short_lease_site(start_site: Callable[..., Site], provider: FakeProvider) -> Site:
-    return start_site(
-        OPENAI_BASE_URL=provider.base_url, ANSWER_SECONDS="2", HOLD_LEASE_SECONDS="4"
-    )
+def own_site(start_site: Callable[..., Site], provider: FakeProvider) -> Site:
+    """Not the shared one: its workers will be killed."""
+    return start_site(OPENAI_BASE_URL=provider.base_url, TURNS_IN_FLIGHT="1000")
 
 
-def open_turns(site: Site, user: User, count: int) -> list[threading.Thread]:
+def open_turns(chat: Chat, count: int) -> list[threading.Thread]:
     def send(number: int) -> None:
         try:
-            Chat(site, user).send(SLOW, key=f"killed-{number}")
+            chat.send(SLOW, key=f"killed-{number}")
         except httpx.HTTPError:
             return  # The worker was killed under it.
 
@@ -38,27 +39,27 @@ def open_turns(site: Site, user: User, count: int) -> list[threading.Thread]:
 
 
 def test_killed_workers_leave_no_hold_past_its_lease(
-    start_site: Callable[..., Site], provider: FakeProvider, alice: User
+    start_site: Callable[..., Site], provider: FakeProvider, alice: User, clock: Clock
 ) -> None:
-    site = short_lease_site(start_site, provider)
+    site = own_site(start_site, provider)
     chat = Chat(site, alice)
-    threads = open_turns(site, alice, 24)
+    threads = open_turns(chat, 24)
     wait_for(lambda: Hold.objects.count() == 24, "24 turns to be in flight")
     for pid in site.workers():
         os.kill(pid, signal.SIGKILL)
     for thread in threads:
         thread.join()
-    assert Hold.objects.count() >= 20
+    assert Hold.objects.count() == 24
     assert chat.balance == 76
 
-    def swept() -> bool:
-        sweep_holds()
-        return not Hold.objects.exists()
-
-    wait_for(swept, "the leases to run out and be swept")
+    assert sweep_holds() == 0, "nothing is swept before its lease ends"
+    clock.move(seconds=settings.HOLD_LEASE_SECONDS)
+    assert sweep_holds() == 24
+    assert not Hold.objects.exists()
     assert chat.balance == 100
     assert len(chat.refunds()) == 24
     turn = chat.turn
+    wait_for(lambda: _status(chat, "x" * 9000) == 400, "new workers", seconds=30)
     page = chat.client.get(f"/ai-chat/{turn.conversation_id}")
     assert "Refunded 1 credit" in page.text
     assert "interrupted on our side" in page.text
@@ -67,25 +68,27 @@ def test_killed_workers_leave_no_hold_past_its_lease(
 
 
 def test_the_next_spend_frees_the_holds_of_a_killed_process_without_a_sweeper(
-    start_site: Callable[..., Site], provider: FakeProvider, bob: User, clock: object
+    start_site: Callable[..., Site], provider: FakeProvider, bob: User, clock: Clock
 ) -> None:
-    site = short_lease_site(start_site, provider)
+    site = own_site(start_site, provider)
     chat = Chat(site, bob)
-    threads = open_turns(site, bob, 10)
+    threads = open_turns(chat, 10)
     wait_for(lambda: Hold.objects.count() == 10, "10 turns to be in flight")
     for pid in site.workers():
         os.kill(pid, signal.SIGKILL)
     for thread in threads:
         thread.join()
     assert chat.balance == 0
-    wait_for(lambda: _status(chat) == 200, "the leases to run out", seconds=30)
+    wait_for(lambda: _status(chat) == 402, "the new workers, who know the holds", seconds=30)
+    clock.move(seconds=settings.HOLD_LEASE_SECONDS)
+    assert _status(chat) == 200
     assert len(chat.refunds()) == 10
     assert chat.balance == 9
 
 
-def _status(chat: Chat) -> int:
+def _status(chat: Chat, message: str = "Hello") -> int:
     try:
-        return chat.send("Hello").status
+        return chat.send(message).status
     except httpx.HTTPError:
         return 0  # The new workers are not up yet.
 

@@ -115,7 +115,7 @@ def test_what_is_refused_before_the_charge_costs_nothing_and_calls_nobody(
         with subtests.test(form=form):
             answer = person.send(**form)
             assert answer.status == status
-            assert 'id="problem"' in answer.body and "hidden>" not in answer.body
+            assert answer.problem
             assert person.charges() == 0
     assert chat.balance == 100
     assert provider.completions_started == 0

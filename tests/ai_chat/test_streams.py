@@ -19,10 +19,10 @@ def test_forty_streams_share_a_pool_of_four_and_pages_answer_meanwhile(
         WEB_WORKERS="1",
         DATABASE_POOL_SIZE="4",
     )
-    people = [make_user(credits=1) for _ in range(40)]
+    people = [Chat(site, make_user(credits=1)) for _ in range(40)]
 
-    def send(user: User) -> str:
-        return Chat(site, user).send("[[tokens:40]] [[delay:0.1]]").receipt
+    def send(person: Chat) -> str:
+        return person.send("[[tokens:40]] [[delay:0.1]]").receipt
 
     with ThreadPoolExecutor(40) as pool:
         answers = pool.map(send, people)
@@ -44,8 +44,9 @@ def test_every_token_arrives_and_events_are_at_most_ten_a_second(chat: Chat) -> 
 def test_a_reload_in_the_middle_follows_to_the_end_from_any_process(chat: Chat) -> None:
     with chat.sending("[[tokens:40]] [[delay:0.05]]") as response:
         next(response.iter_bytes())
+        turn = chat.turn
         with ThreadPoolExecutor(6) as viewers:
-            followed = list(viewers.map(lambda _: Chat(chat.site, chat.user).follow(chat.turn), range(6)))
+            followed = list(viewers.map(lambda _: chat.follow(turn), range(6)))
     for answer in followed:
         assert answer.names[0] == "turn" and answer.names[-1] == "end"
         assert answer.receipt == "1 credit"

@@ -45,9 +45,7 @@ def bench_spend() -> None:
 
 def _door(users: list[User]) -> Callable[[int], None]:
     def spend(thread: int) -> None:
-        deduct_credits_for_feature(
-            user_id=users[thread % len(users)].pk, feature="ai_text_chat"
-        )
+        deduct_credits_for_feature(user_id=users[thread % len(users)].pk, feature="ai_text_chat")
 
     return spend
 

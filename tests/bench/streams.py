@@ -12,7 +12,7 @@ from statistics import median
 import httpx
 import openai
 
-from credits.models import Hold, User
+from credits.models import Hold
 from tests.ai_chat.chat import Chat
 from tests.bench.measure import row
 from tests.factories import make_user
@@ -91,10 +91,11 @@ def bench_open_streams(folder: Path) -> None:
             "DATABASE_POOL_SIZE": "8",
         }
         with running_site(environment, log=folder / "streams.log") as site:
-            Chat(site, people[0]).send("[[tokens:5]]")
+            chats = [Chat(site, person) for person in people]
+            chats[0].send("[[tokens:5]]")
             before = _memory(site)
             with ThreadPoolExecutor(STREAMS) as pool:
-                answers = [pool.submit(_stream, site, person) for person in people]
+                answers = [pool.submit(_stream, chat) for chat in chats]
                 while Hold.objects.count() < STREAMS and not all(a.done() for a in answers):
                     time.sleep(0.2)
                 time.sleep(2)
@@ -104,14 +105,16 @@ def bench_open_streams(folder: Path) -> None:
     row("memory of an open stream", (during - before) / max(open_now, 1) / 1024, "", "MiB")
 
 
-def _stream(site: Site, person: User) -> int:
+def _stream(chat: Chat) -> int:
     """Runs a long turn; returns how many of its tokens did not reach the page."""
-    answer = Chat(site, person).send("[[tokens:200]] [[delay:0.1]]")
+    answer = chat.send("[[tokens:200]] [[delay:0.1]]")
     return 200 - answer.events[-1][1].count("word")
 
 
 def _memory(site: Site) -> int:
     """Resident memory of the workers, in KiB."""
     pids = ",".join(map(str, site.workers()))
-    out = subprocess.run(["ps", "-o", "rss=", "-p", pids], check=True, capture_output=True, text=True)
+    out = subprocess.run(
+        ["ps", "-o", "rss=", "-p", pids], check=True, capture_output=True, text=True
+    )
     return sum(int(line) for line in out.stdout.split())
