@@ -44,7 +44,7 @@ check: $(VENV)/dev.stamp ## Lint, format, types, import contracts, migrations, d
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@git ls-files -z '*.html' | xargs -0 $(BIN)/djade --check --target-version 6.1
-	@$(BIN)/mypy config credits ai_chat adminpanel
+	@DEBUG=1 $(BIN)/mypy config credits ai_chat adminpanel
 	@$(BIN)/lint-imports
 	@DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
 	@SECRET_KEY=$$(head -c 60 /dev/urandom | base64 | tr -d '\n') ALLOWED_HOSTS=tally.example $(BIN)/python -W error manage.py check --deploy --fail-level WARNING

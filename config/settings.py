@@ -49,7 +49,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
-SECURE_CSP = {
+SECURE_CSP: dict[str, list[str | CSP]] = {
     "default-src": [CSP.SELF],
     "img-src": [CSP.SELF],
     "object-src": [CSP.NONE],
@@ -303,6 +303,10 @@ SPECTACULAR_SETTINGS = {
 
 # --- Operations --------------------------------------------------------------------------------
 
+# Who holds it may read /metrics from anywhere.
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
+    raise ImproperlyConfigured("METRICS_TOKEN must be at least 16 characters long.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -9,9 +9,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", health.readyz, name="readyz"),
     path("api/", include("credits.api.urls")),
     path("api/admin/", include("adminpanel.api.urls")),
+    path("api/ai/", include("ai_chat.api.urls")),
     path("", include("credits.clerk.urls")),
     path("", include("credits.urls")),
     path("", include("ai_chat.urls")),
+    path("", include("adminpanel.urls")),
 ]
 
 handler400 = "config.errors.bad_request"

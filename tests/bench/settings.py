@@ -1,5 +1,5 @@
 """The site's settings with the bare view beside it."""
 
-from tests.settings import *  # noqa: F403
+from tests.settings import *
 
 ROOT_URLCONF = "tests.bench.urls"
