@@ -93,7 +93,8 @@ DECLARE
 BEGIN
     FOR stale IN
         SELECT h.charge_id FROM credits_hold h
-        WHERE h.user_id = owner AND h.lease_until <= moment FOR UPDATE SKIP LOCKED
+        WHERE h.user_id = owner AND h.lease_until <= moment
+        ORDER BY h.charge_id FOR UPDATE SKIP LOCKED
     LOOP
         PERFORM credits_end_hold(stale, 0, 'lease_expired', '{}');
     END LOOP;

@@ -1,0 +1,271 @@
+"""Any sequence of operations leaves PostgreSQL where a plain model in Python is."""
+
+import os
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, assume, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from credits import ledger
+from credits.exceptions import (
+    ChargeHeld,
+    IdempotencyConflict,
+    InsufficientCredits,
+    RefundTooLarge,
+)
+from credits.models import CreditGrant, User
+from tests.clock import Clock
+from tests.credits.model import Account, Charge
+from tests.factories import make_charge, make_grant, make_user, set_price
+from tests.ledger import assert_ledger_stands, sql
+
+#: Sequences of up to forty steps; `make chaos` asks for more.
+EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "40"))
+START = datetime(2030, 1, 1, tzinfo=UTC)
+users = st.integers(0, 1)
+amounts = st.integers(1, 12)
+which = st.integers(0, 10**6)
+
+
+class Spent(NamedTuple):
+    """A spend that went through, to be asked for again."""
+
+    user: int
+    quantity: int
+    asked: dict[str, Any]
+    answer: ledger.Charge
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Two users' ledgers, in PostgreSQL and in the model. Time stands still but for `wait`."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.transaction = transaction.atomic()
+        self.transaction.__enter__()
+        self.clock, self.now, self.price, self.keys = Clock(), START, 1, 0
+        self.clock.freeze(START)
+        set_price("ai_text_chat", 1)
+        self.people: list[User] = [make_user(), make_user()]
+        self.accounts = [Account(), Account()]
+        self.charge_ids: dict[Charge, int] = {}
+        self.spent: list[Spent] = []
+
+    def teardown(self) -> None:
+        if hasattr(self, "transaction"):
+            transaction.set_rollback(True)
+            self.transaction.__exit__(None, None, None)
+
+    # Credits come ------------------------------------------------------------------------------
+
+    @rule(user=users, amount=amounts, priority=st.integers(1, 3), lifetime=st.none() | amounts)
+    def grant(self, user: int, amount: int, priority: int, lifetime: int | None) -> None:
+        expires = None if lifetime is None else self.now + timedelta(seconds=lifetime)
+        key = self.key()
+        for replayed in (False, True):
+            answer = make_grant(
+                self.people[user], amount, key=key, priority=priority, expires_at=expires
+            )
+            assert answer.replayed is replayed
+        with pytest.raises(IdempotencyConflict):
+            make_grant(self.people[user], amount + 1, key=key)
+        self.accounts[user].fill(amount, priority, expires)
+
+    @rule(user=users, delta=st.integers(-12, 12))
+    def adjust(self, user: int, delta: int) -> None:
+        self.accounts[user].expire(self.now)
+        self.adjusted(user, delta, {"delta": delta})
+
+    @rule(user=users, goal=st.integers(0, 20))
+    def set_to(self, user: int, goal: int) -> None:
+        self.accounts[user].expire(self.now)
+        self.adjusted(user, goal - self.accounts[user].balance, {"target": goal})
+
+    def adjusted(self, user: int, change: int, asked: dict[str, int]) -> None:
+        account, key = self.accounts[user], self.key()
+        asked_for = {"user_id": self.people[user].pk, "reason": "r", "actor": "a", **asked}
+        if account.balance + change < 0:
+            with pytest.raises(InsufficientCredits):
+                ledger.adjust_credits(**asked_for, idempotency_key=key)
+            return
+        answer = ledger.adjust_credits(**asked_for, idempotency_key=key)
+        if change > 0:
+            account.fill(change, 100, None)
+        account.burn(max(-change, 0))
+        assert (answer.change, answer.balance) == (change, account.balance)
+        again = ledger.adjust_credits(**asked_for, idempotency_key=key)
+        assert again.replayed is (change != 0)
+
+    # Credits go --------------------------------------------------------------------------------
+
+    @rule(user=users, quantity=st.integers(1, 6), lease=st.none() | amounts)
+    def spend(self, user: int, quantity: int, lease: int | None) -> None:
+        account, key = self.accounts[user], self.key()
+        asked = {
+            "idempotency_key": key,
+            "fingerprint": "body",
+            "hold": bool(lease),
+            "lease_seconds": lease,
+        }
+        account.sweep(self.now)
+        account.expire(self.now)
+        if account.balance < self.price * quantity:
+            with pytest.raises(InsufficientCredits) as refusal:
+                make_charge(self.people[user], quantity, **asked)
+            assert refusal.value.available == account.balance
+            return
+        answer = make_charge(self.people[user], quantity, **asked)
+        charge = account.spend(self.price, quantity, lease, self.now)
+        assert (answer.credits, answer.balance) == (charge.total, account.balance)
+        self.charge_ids[charge] = answer.id
+        self.spent.append(Spent(user, quantity, asked, answer))
+
+    @precondition(lambda self: self.spent)
+    @rule(which=which)
+    def spend_again(self, which: int) -> None:
+        spent = self.spent[which % len(self.spent)]
+        account, person = self.accounts[spent.user], self.people[spent.user]
+        held = spent.answer.id in [self.charge_ids[charge] for charge in account.held]
+        again = make_charge(person, spent.quantity, **spent.asked)
+        assert again == replace(spent.answer, replayed=True, balance=account.balance, held=held)
+        with pytest.raises(IdempotencyConflict):
+            make_charge(person, spent.quantity, **{**spent.asked, "fingerprint": "other"})
+
+    @rule(price=st.integers(0, 3))
+    def price_changes(self, price: int) -> None:
+        set_price("ai_text_chat", price)
+        self.price = price
+
+    # Holds end ---------------------------------------------------------------------------------
+
+    @rule(which=which, delivered=st.none() | st.integers(0, 7))
+    def end(self, which: int, delivered: int | None) -> None:
+        account, charge = self.pick(which)
+        charge_id = self.charge_ids[charge]
+        if charge.lease_until is None:
+            answer = ledger.settle_charge(charge_id=charge_id, delivered=delivered, reason="r")
+            returned = charge.total - charge.refundable
+            assert answer == ledger.Ending("ended", None, returned)
+            return
+        answer = ledger.settle_charge(charge_id=charge_id, delivered=delivered, reason="r")
+        assert answer.outcome == ("refunded" if delivered == 0 else "settled")
+        assert answer.refunded == account.end(charge, delivered, self.now)
+
+    @rule(which=which, amount=st.none() | amounts)
+    def refund(self, which: int, amount: int | None) -> None:
+        account, charge = self.pick(which)
+        asked = {"charge_id": self.charge_ids[charge], "reason": "r", "amount": amount}
+        key = self.key()
+        if charge.lease_until:
+            with pytest.raises(ChargeHeld):
+                ledger.refund_charge(**asked, idempotency_key=key)
+        elif charge.refundable == 0 or (amount or 0) > charge.refundable:
+            with pytest.raises(RefundTooLarge):
+                ledger.refund_charge(**asked, idempotency_key=key)
+        else:
+            expected = amount or charge.refundable
+            for replayed in (False, True):
+                answer = ledger.refund_charge(**asked, idempotency_key=key)
+                assert (answer.credits, answer.replayed) == (expected, replayed)
+            account.give_back(charge, expected, self.now)
+
+    def pick(self, which: int) -> tuple[Account, Charge]:
+        assume(self.charge_ids)
+        charge = list(self.charge_ids)[which % len(self.charge_ids)]
+        [account] = [account for account in self.accounts if charge in account.charges]
+        return account, charge
+
+    # Time passes -------------------------------------------------------------------------------
+
+    @rule(seconds=st.integers(1, 15))
+    def wait(self, seconds: int) -> None:
+        self.now = self.clock.move(seconds=seconds)
+
+    @rule()
+    def sweep(self) -> None:
+        overdue = [
+            c for account in self.accounts for c in account.held if c.lease_until <= self.now
+        ]
+        assert ledger.sweep_holds(batch=2) == len(overdue)
+        for account in self.accounts:
+            account.sweep(self.now)
+
+    @rule()
+    def expire(self) -> None:
+        ledger.expire_credits(batch=1)
+        for account in self.accounts:
+            account.expire(self.now)
+
+    @rule(user=users)
+    def read(self, user: int) -> None:
+        account = self.accounts[user]
+        account.expire(self.now)
+        balance = ledger.get_balance(user_id=self.people[user].pk)
+        assert balance.remaining == account.balance
+        assert balance.held == sum(charge.total for charge in account.held)
+
+    # ---------------------------------------------------------------------------------------------
+
+    def key(self) -> str:
+        self.keys += 1
+        return f"key {self.keys}"
+
+    @invariant()
+    def both_agree(self) -> None:
+        for person, account in zip(self.people, self.accounts, strict=True):
+            assert stored(person) == (
+                account.balance,
+                [grant.remaining for grant in account.grants],
+                sorted(self.charge_ids[charge] for charge in account.held),
+            )
+
+
+def stored(person: User) -> tuple[object, ...]:
+    """What PostgreSQL has: balance, what is left of each grant by age, charges that are held."""
+    return sql(
+        "SELECT"
+        " coalesce((SELECT credits_remaining FROM credits_creditbalance WHERE user_id = u), 0),"
+        " ARRAY(SELECT remaining FROM credits_creditgrant WHERE user_id = u ORDER BY id),"
+        " ARRAY(SELECT charge_id FROM credits_hold WHERE user_id = u ORDER BY charge_id)"
+        " FROM (VALUES (%s)) AS person(u)",
+        person.pk,
+    )[0]
+
+
+class CheckedMachine(LedgerMachine):
+    """As above, and the ledger's own checks find nothing at the end."""
+
+    def teardown(self) -> None:
+        try:
+            if hasattr(self, "transaction"):
+                assert_ledger_stands()
+        finally:
+            super().teardown()
+
+
+@pytest.mark.django_db
+def test_postgresql_does_what_the_plain_model_does() -> None:
+    assert CreditGrant.objects.count() == 0
+    run_state_machine_as_test(
+        CheckedMachine,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=40,
+            deadline=None,
+            database=None,
+            print_blob=True,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+        ),
+    )
