@@ -4,6 +4,7 @@ balance."""
 
 import math
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -44,7 +45,7 @@ class LimitReached(Exception):
 def count_request(*, user_id: int) -> None:
     """Counts a paid request against REQUESTS_PER_MINUTE. Raises LimitReached."""
     limit = settings.REQUESTS_PER_MINUTE
-    values = {"user": user_id, "window": WINDOW, "limit": limit}
+    values: dict[str, Any] = {"user": user_id, "window": WINDOW, "limit": limit}
     with connection.cursor() as cursor:
         cursor.execute(COUNT_REQUEST, values)
         if cursor.fetchone():

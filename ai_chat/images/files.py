@@ -7,9 +7,14 @@ from uuid import uuid4
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
+from django.utils.cache import get_conditional_response
+from django.utils.csp import CSP
+from django.views.decorators.cache import cache_control
+from django.views.decorators.csp import csp_override
 
 from ai_chat.images.verify import Verified
-from ai_chat.models import ImageRequest
+from ai_chat.models import Image, ImageRequest
 
 logger = logging.getLogger(__name__)
 
@@ -60,3 +65,25 @@ def discard_all(request: ImageRequest) -> None:
         logger.exception("the storage did not list %s", folder)
         return
     discard(f"{folder}/{name}" for name in names)
+
+
+@cache_control(private=True, no_cache=True)
+@csp_override({"default-src": [CSP.NONE], "sandbox": [""], "frame-ancestors": [CSP.NONE]})
+def serve(request: HttpRequest, image: Image) -> HttpResponseBase:
+    """The file to the image's owner, whom the caller has checked: never run, never shown in a
+    frame, never from a cache without asking. `?download` saves it."""
+    etag = f'"{image.pk}"'
+    unchanged = get_conditional_response(request, etag=etag)
+    if unchanged is not None:
+        return unchanged
+    try:
+        content = default_storage.open(image.file)
+    except FileNotFoundError:
+        raise Http404 from None
+    return FileResponse(
+        content,
+        as_attachment="download" in request.GET,
+        filename=image.filename,
+        content_type=image.content_type,
+        headers={"ETag": etag},
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from ai_chat.images.services import reconcile, requests_with_images
 from ai_chat.models import Image, ImageRequest
@@ -21,6 +21,30 @@ def own_request(*, user_id: int, request_id: UUID | str) -> ImageRequest | None:
     return reconcile(found) if found else None
 
 
+def own_image(*, user_id: int, image_id: UUID) -> Image | None:
+    """One of the user's images."""
+    own = Image.objects.select_related("request").filter(request__user_id=user_id)
+    return own.filter(pk=image_id).first()
+
+
+def requests_page(
+    *, user_id: int, after: UUID | None, limit: int
+) -> tuple[Sequence[ImageRequest], bool]:
+    """All of the user's requests, the latest first, and whether there are older ones; `after` is
+    the id of the last one seen."""
+    return _page(requests_with_images().filter(user_id=user_id), user_id, after or "", limit)
+
+
+def _page(
+    rows: QuerySet[ImageRequest], user_id: int, before: UUID | str, limit: int
+) -> tuple[Sequence[ImageRequest], bool]:
+    last = own_request(user_id=user_id, request_id=before)
+    if last:
+        rows = rows.filter(created_at__lt=last.created_at)
+    page = list(rows.order_by("-created_at")[: limit + 1])
+    return [reconcile(each) for each in page[:limit]], len(page) > limit
+
+
 def gallery(*, user_id: int, before: str = "") -> tuple[Sequence[ImageRequest], bool]:
     """The user's requests, the latest first, and whether there are older ones; `before` is the
     id of the last one seen. Those whose images are all deleted are left out."""
@@ -29,8 +53,4 @@ def gallery(*, user_id: int, before: str = "") -> tuple[Sequence[ImageRequest], 
         state__in=[ImageRequest.State.RUNNING, ImageRequest.State.FAILED]
     )
     rows = requests_with_images().filter(worth_showing, user_id=user_id)
-    last = own_request(user_id=user_id, request_id=before)
-    if last:
-        rows = rows.filter(created_at__lt=last.created_at)
-    page = list(rows.order_by("-created_at")[: REQUESTS_SHOWN + 1])
-    return [reconcile(each) for each in page[:REQUESTS_SHOWN]], len(page) > REQUESTS_SHOWN
+    return _page(rows, user_id, before, REQUESTS_SHOWN)

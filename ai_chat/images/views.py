@@ -5,27 +5,23 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.contrib import messages
-from django.core.files.storage import default_storage
 from django.db import connections
 from django.http import (
-    FileResponse,
     Http404,
     HttpResponse,
     HttpResponseBase,
     QueryDict,
     StreamingHttpResponse,
 )
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.cache import get_conditional_response
-from django.utils.csp import CSP
-from django.views.decorators.cache import cache_control, never_cache
-from django.views.decorators.csp import csp_override
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from ai_chat.forms import Refused, explain, read_count, read_image_form
-from ai_chat.images.gallery import gallery, own_request
+from ai_chat.images.files import serve
+from ai_chat.images.gallery import gallery, own_image, own_request
 from ai_chat.images.painter import start_painting, wait_for_images
 from ai_chat.images.services import (
     DEFAULT_SIZE,
@@ -54,8 +50,10 @@ def made_or_404(request: AuthenticatedHttpRequest, request_id: UUID) -> ImageReq
 
 
 def image_or_404(request: AuthenticatedHttpRequest, image_id: UUID) -> Image:
-    own = Image.objects.select_related("request").filter(request__user_id=request.user.pk)
-    return get_object_or_404(own, pk=image_id)
+    image = own_image(user_id=request.user.pk, image_id=image_id)
+    if image is None:
+        raise Http404
+    return image
 
 
 @never_cache
@@ -197,26 +195,9 @@ def section(request: AuthenticatedHttpRequest, made: ImageRequest) -> str:
 
 
 @require_safe
-@cache_control(private=True, no_cache=True)
-@csp_override({"default-src": [CSP.NONE], "sandbox": True, "frame-ancestors": [CSP.NONE]})
 def file(request: AuthenticatedHttpRequest, image_id: UUID) -> HttpResponseBase:
     """The image itself, to its owner; `?download` saves it."""
-    image = image_or_404(request, image_id)
-    etag = f'"{image.pk}"'
-    unchanged = get_conditional_response(request, etag=etag)
-    if unchanged is not None:
-        return unchanged
-    try:
-        content = default_storage.open(image.file)
-    except FileNotFoundError:
-        raise Http404 from None
-    return FileResponse(
-        content,
-        as_attachment="download" in request.GET,
-        filename=image.filename,
-        content_type=image.content_type,
-        headers={"ETag": etag},
-    )
+    return serve(request, image_or_404(request, image_id))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

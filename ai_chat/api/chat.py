@@ -1,0 +1,143 @@
+"""Chat in JSON: the AI SDK's stream, or one answer when it is finished."""
+
+from typing import Any, cast
+from uuid import uuid4
+
+from django.db import connections
+from django.http import HttpResponseBase, StreamingHttpResponse
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ai_chat.api.messages import prompt_of, told
+from ai_chat.api.problems import provider_failed, refund_sentence, still_running
+from ai_chat.api.receipts import chat_answer, chat_receipt
+from ai_chat.api.serializers import ChatIn, ChatOut, ModelsOut
+from ai_chat.api.ui_stream import HEADERS, UIMessageStream
+from ai_chat.limits import count_request
+from ai_chat.models import Turn
+from ai_chat.offer import IMAGE, TEXT, choices
+from ai_chat.runner import start_run
+from ai_chat.streaming import load_turn, wait_for_end
+from ai_chat.turns import AnswerDeleted, reconcile, start_turn
+from credits.api.answers import conditional
+from credits.api.http import ApiView, body_of, user_of
+from credits.api.idempotency import (
+    IDEMPOTENCY_KEY,
+    REPLAYED_HEADER,
+    fingerprint,
+    namespaced,
+    read_key,
+)
+from credits.api.schema import errors
+
+STREAM = "text/event-stream"
+
+
+class Chat(ApiView):
+    @extend_schema(
+        operation_id="chat",
+        summary="Send a message",
+        description="Charges one message and answers it. The answer is the AI SDK's UI message "
+        "stream (version 1), or with `Accept: application/json` one object when it is finished. "
+        "Closing the stream stops the answer. What was charged is refunded when the provider "
+        "fails, in the stream as an `error` part.",
+        parameters=[IDEMPOTENCY_KEY, REPLAYED_HEADER],
+        request=ChatIn,
+        responses={
+            (200, "application/json"): ChatOut,
+            (200, STREAM): OpenApiResponse({"type": "string"}, description="The UI stream."),
+            **errors(402, 409, 422, 429, 502),
+        },
+        tags=["ai"],
+    )
+    def post(self, request: Request) -> HttpResponseBase:
+        body = body_of(request, ChatIn)
+        key = read_key(request)
+        mark = fingerprint(cast(dict[str, Any], request.data))
+        turn, is_new = send(user_id=user_of(request).pk, body=body, key=key, mark=mark)
+        response = whole(turn) if wants_json(request) else stream(turn)
+        if not is_new:
+            response.headers["Idempotent-Replayed"] = "true"
+        return response
+
+
+def send(*, user_id: int, body: dict[str, Any], key: str | None, mark: str) -> tuple[Turn, bool]:
+    """Charges the message and starts its turn, or finds the turn that this key has begun. Raises
+    Problem (409) while that one is running, besides what `start_turn` raises."""
+    count_request(user_id=user_id)
+    prompt = prompt_of(body)
+    turn, is_new = start_turn(
+        user_id=user_id,
+        conversation=None,
+        external_id=body.get("id"),
+        text=prompt,
+        model=body["model"],
+        idempotency_key=namespaced("api", key or str(uuid4())),
+        fingerprint=mark,
+    )
+    if is_new:
+        start_run(turn, told(body["messages"], turn.prompt), temperature=body.get("temperature"))
+    elif reconcile(turn).is_running:
+        raise still_running()
+    return turn, is_new
+
+
+def wants_json(request: Request) -> bool:
+    accept = request.headers.get("Accept", "")
+    return "application/json" in accept and STREAM not in accept
+
+
+def stream(turn: Turn) -> StreamingHttpResponse:
+    """The headers say what was held; what it came to is in the stream's last part."""
+    response = StreamingHttpResponse(
+        UIMessageStream(turn),
+        content_type=f"{STREAM}; charset=utf-8",
+        headers={**HEADERS, "X-Credits-Charged": str(turn.charge.credits_used)},
+    )
+    response["X-Credits-Remaining"] = str(turn.charge.balance_after)
+    connections.close_all()
+    return response
+
+
+def whole(turn: Turn) -> Response:
+    """Waits for the end. Raises Problem (502) when the turn failed and was refunded."""
+    connections.close_all()  # Before waiting: the pool is for those who work.
+    wait_for_end(turn.pk)
+    ended = load_turn(turn.pk)
+    if ended is None:
+        raise AnswerDeleted("The conversation was deleted meanwhile.")
+    if ended.state == Turn.State.FAILED:
+        receipt = chat_receipt(ended)
+        sentence = refund_sentence(ended.get_failure_display(), receipt["receipt"]["refunded"])
+        raise provider_failed(
+            sentence,
+            reason=ended.failure,
+            refunded=receipt["receipt"]["refunded"],
+            text=ended.answer,
+            creditsRemaining=receipt["creditsRemaining"],
+            receipt=receipt["receipt"],
+        )
+    answer = chat_answer(ended)
+    return Response(
+        ChatOut(answer).data,
+        headers={
+            "Cache-Control": "no-store",
+            "X-Credits-Charged": str(answer["creditsCharged"]),
+            "X-Credits-Remaining": str(answer["creditsRemaining"]),
+        },
+    )
+
+
+class Models(ApiView):
+    @extend_schema(
+        operation_id="listModels",
+        summary="Models and prices",
+        description="What can be chosen, with what one message or one image costs now. The first "
+        "of each kind is used when a call names none.",
+        responses={200: ModelsOut, 304: None},
+        tags=["ai"],
+    )
+    def get(self, request: Request) -> Response:
+        offered = {"text": choices(TEXT), "image": choices(IMAGE)}
+        return conditional(request, ModelsOut(offered).data)

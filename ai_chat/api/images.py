@@ -1,0 +1,159 @@
+"""Images in JSON."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import connections
+from django.http import Http404, HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ai_chat.api.problems import provider_failed, refund_sentence, still_running
+from ai_chat.api.receipts import images_answer
+from ai_chat.api.serializers import ImageIn, ImagesOut, ImagesPage, ImagesQuery, PaidImagesOut
+from ai_chat.images.files import serve
+from ai_chat.images.gallery import own_image, own_request, requests_page
+from ai_chat.images.painter import start_painting, wait_for_images
+from ai_chat.images.services import delete_image, start_request
+from ai_chat.limits import count_request
+from ai_chat.models import Image, ImageRequest
+from credits.api.http import ApiView, body_of, query_of, user_of
+from credits.api.idempotency import IDEMPOTENCY_KEY, REPLAYED_HEADER, namespaced, read_key
+from credits.api.schema import errors
+from credits.ledger import get_balance
+
+
+class CreateImages(ApiView):
+    @extend_schema(
+        operation_id="createImages",
+        summary="Make images",
+        description="Charges `count` images together and answers when they are made. Images that "
+        "were not delivered are refunded one by one.",
+        parameters=[IDEMPOTENCY_KEY, REPLAYED_HEADER],
+        request=ImageIn,
+        responses={200: PaidImagesOut, **errors(402, 409, 422, 429, 502)},
+        tags=["ai"],
+    )
+    def post(self, request: Request) -> Response:
+        body = body_of(request, ImageIn)
+        key = read_key(request)
+        made, is_new = create(user_id=user_of(request).pk, body=body, key=key)
+        answer = paid_answer(made)
+        response = Response(
+            PaidImagesOut(answer).data,
+            headers={
+                "Cache-Control": "no-store",
+                "X-Credits-Charged": str(answer["creditsCharged"]),
+                "X-Credits-Remaining": str(answer["creditsRemaining"]),
+            },
+        )
+        if not is_new:
+            response.headers["Idempotent-Replayed"] = "true"
+        return response
+
+
+def create(*, user_id: int, body: dict[str, Any], key: str | None) -> tuple[ImageRequest, bool]:
+    """Charges, paints and waits, or finds the request that this key has begun. Raises Problem (409)
+    while that one is worked on, and what `start_request` raises."""
+    count_request(user_id=user_id)
+    made, is_new = start_request(
+        user_id=user_id, idempotency_key=namespaced("api", key or str(uuid4())), **body
+    )
+    if is_new:
+        start_painting(made)
+        connections.close_all()  # Before waiting: the pool is for those who work.
+        wait_for_images(made.pk)
+        made = own_request(user_id=user_id, request_id=made.pk) or made
+    elif made.is_running:
+        raise still_running()
+    return made, is_new
+
+
+def paid_answer(made: ImageRequest) -> dict[str, Any]:
+    """The images with what is left. Raises Problem (502) when none was delivered."""
+    remaining = get_balance(user_id=made.user_id).remaining
+    answer = {**images_answer(made), "creditsRemaining": remaining}
+    if made.state not in {ImageRequest.State.DELIVERED, ImageRequest.State.PARTIAL}:
+        raise provider_failed(
+            refund_sentence(made.get_failure_display(), made.refunded),
+            reason=made.failure,
+            refunded=made.refunded,
+            creditsRemaining=remaining,
+            receipt=answer["receipt"],
+        )
+    return answer
+
+
+class MyImages(ApiView):
+    @extend_schema(
+        operation_id="listImages",
+        summary="Your images",
+        description="What you asked for, newest first, with what came of it.",
+        parameters=[ImagesQuery],
+        responses={200: ImagesPage, **errors(400)},
+        tags=["ai"],
+    )
+    def get(self, request: Request) -> Response:
+        query = query_of(request, ImagesQuery)
+        rows, more = requests_page(
+            user_id=user_of(request).pk, after=query.get("cursor"), limit=query["limit"]
+        )
+        items = [images_answer(each) for each in rows]
+        cursor = rows[-1].pk if more else None
+        return Response(ImagesPage({"items": items, "nextCursor": cursor}).data)
+
+
+class OneImages(ApiView):
+    @extend_schema(
+        operation_id="getImages",
+        summary="One request for images",
+        description="By the `id` that `createImages` answered with.",
+        responses={200: ImagesOut, **errors(404)},
+        tags=["ai"],
+    )
+    def get(self, request: Request, request_id: UUID) -> Response:
+        made = own_request(user_id=user_of(request).pk, request_id=request_id)
+        if made is None:
+            raise Http404
+        return Response(ImagesOut(images_answer(made)).data)
+
+
+class OneImage(ApiView):
+    @extend_schema(
+        operation_id="deleteImage",
+        summary="Delete an image",
+        description="For good; what it cost stays in your history.",
+        request=None,
+        responses={204: None, **errors(404)},
+        tags=["ai"],
+    )
+    def delete(self, request: Request, image_id: UUID) -> Response:
+        delete_image(image=image_or_404(request, image_id))
+        return Response(status=204)
+
+
+class ImageFile(ApiView):
+    @extend_schema(
+        operation_id="getImageFile",
+        summary="An image's file",
+        parameters=[
+            OpenApiParameter("download", OpenApiTypes.STR, description="Saves it as a file.")
+        ],
+        responses={
+            (200, media_type): OpenApiResponse(OpenApiTypes.BINARY, description="The file.")
+            for media_type in ("image/png", "image/jpeg", "image/webp")
+        }
+        | {304: None, **errors(404)},
+        tags=["ai"],
+    )
+    def get(self, request: Request, image_id: UUID) -> HttpResponseBase:
+        return serve(request._request, image_or_404(request, image_id))
+
+
+def image_or_404(request: Request, image_id: UUID) -> Image:
+    image = own_image(user_id=user_of(request).pk, image_id=image_id)
+    if image is None:
+        raise Http404
+    return image

@@ -1,0 +1,224 @@
+"""The shapes of chats in JSON, as the AI SDK sends them. Members we do not use are ignored: clients
+send their whole state."""
+
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
+from rest_framework import serializers
+
+from ai_chat.images.services import DEFAULT_SIZE
+from ai_chat.offer import IMAGE, MAX_IMAGES, TEXT, model_or_first, models_of
+from credits.api.fields import QueryNumber, StrictSerializer, Text, WholeNumber
+
+#: Parts of a message that hold nothing for the model; `useChat` sends back what it received.
+SILENT = r"^(step-start|reasoning|source-url|source-document|dynamic-tool|(tool|data)-.{1,100})$"
+MAX_MESSAGES = 1000
+MAX_PARTS = 200
+MAX_ATTACHMENTS = 20
+
+
+class Number(serializers.FloatField):
+    """A JSON number; no bool, no string."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if type(data) not in {int, float}:
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class TextPart(serializers.Serializer[Any]):
+    type = serializers.ChoiceField(["text"])
+    text = Text(allow_blank=True, trim_whitespace=False)
+
+
+class FilePart(serializers.Serializer[Any]):
+    """Told to the model by name and address; never fetched."""
+
+    type = serializers.ChoiceField(["file"])
+    mediaType = Text(max_length=200)
+    url = Text()
+    filename = Text(required=False, allow_blank=True, max_length=500)
+
+
+class SilentPart(serializers.Serializer[Any]):
+    """Part of an earlier answer that is not sent to the model."""
+
+    type = serializers.RegexField(SILENT)
+
+
+PARTS: dict[object, type[serializers.Serializer[Any]]] = {"text": TextPart, "file": FilePart}
+
+
+@extend_schema_field(
+    PolymorphicProxySerializer(
+        component_name="MessagePart",
+        serializers=[TextPart, FilePart, SilentPart],
+        resource_type_field_name=None,
+    )
+)
+class Part(serializers.Field[Any, Any, Any, Any]):
+    """One part of a message, by its type."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        kind = data.get("type") if isinstance(data, dict) else None
+        if not isinstance(kind, str):
+            raise serializers.ValidationError("Must be an object with a `type`.")
+        return PARTS.get(kind, SilentPart)().run_validation(data)
+
+
+class MessageIn(serializers.Serializer[Any]):
+    id = Text(required=False, allow_blank=True, max_length=200)
+    role = serializers.ChoiceField(["system", "user", "assistant"])
+    parts = serializers.ListField(child=Part(), min_length=1, max_length=MAX_PARTS)
+
+
+class Attachment(serializers.Serializer[Any]):
+    """Told to the model by name and address; never fetched."""
+
+    name = Text(max_length=500)
+    url = Text(max_length=2000)
+    contentType = Text(required=False, allow_blank=True, max_length=200)
+
+
+class ChatIn(serializers.Serializer[Any]):
+    """What the AI SDK's `DefaultChatTransport` posts."""
+
+    id = Text(
+        required=False,
+        max_length=200,
+        help_text="The client's id of the chat: messages with the same id are one conversation.",
+    )
+    messages = serializers.ListField(
+        child=MessageIn(),
+        min_length=1,
+        max_length=MAX_MESSAGES,
+        help_text="The whole conversation, oldest first; the last message is the user's.",
+    )
+    model = Text(required=False, max_length=120, help_text="One of `GET /api/ai/models`.")
+    temperature = Number(required=False, allow_null=True, min_value=0, max_value=2)
+    attachments = serializers.ListField(
+        child=Attachment(), required=False, max_length=MAX_ATTACHMENTS
+    )
+    trigger = serializers.ChoiceField(
+        ["submit-message", "regenerate-message"],
+        required=False,
+        help_text="Either is a new answer with a charge of its own.",
+    )
+    messageId = Text(required=False, allow_null=True, max_length=200)
+
+    def validate_model(self, model: str) -> str:
+        return _offered(model, TEXT)
+
+    def validate_messages(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if messages[-1]["role"] != "user":
+            raise serializers.ValidationError("The last message must be the user's.")
+        return messages
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return {"model": model_or_first("", settings.AI_TEXT_MODELS), **attrs}
+
+
+def _offered(model: str, feature: str) -> str:
+    if model not in models_of(feature):
+        raise serializers.ValidationError("This model is not offered; see GET /api/ai/models.")
+    return model
+
+
+class ReceiptOut(serializers.Serializer[Any]):
+    """Where the charge stands in `GET /api/credits/usage`."""
+
+    usageId = serializers.IntegerField(help_text="The row of the charge.")
+    refundId = serializers.IntegerField(allow_null=True, help_text="The row of its refund.")
+    refunded = serializers.IntegerField(help_text="Credits that came back.")
+    reason = serializers.CharField(allow_null=True, help_text="Why they came back.")
+
+
+class AnswerPart(serializers.Serializer[Any]):
+    type = serializers.ChoiceField(["text"])
+    text = serializers.CharField()
+
+
+class AnswerMessage(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    role = serializers.ChoiceField(["assistant"])
+    parts = AnswerPart(many=True)
+
+
+class ChatOut(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    conversationId = serializers.UUIDField()
+    model = serializers.CharField()
+    message = AnswerMessage()
+    text = serializers.CharField()
+    outcome = serializers.ChoiceField(["answered", "stopped"])
+    creditsCharged = serializers.IntegerField()
+    creditsRemaining = serializers.IntegerField()
+    receipt = ReceiptOut()
+
+
+class ModelOut(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # DRF takes it off the class
+    multiplier = serializers.IntegerField(help_text="How many times the feature's price it costs.")
+    cost = serializers.IntegerField(help_text="Credits of one message, or of one image, now.")
+
+
+class ModelsOut(serializers.Serializer[Any]):
+    text = ModelOut(many=True)
+    image = ModelOut(many=True)
+
+
+class ImageIn(StrictSerializer):
+    prompt = Text(max_length=settings.IMAGE_PROMPT_MAX_CHARACTERS)
+    model = Text(required=False, max_length=120, help_text="One of `GET /api/ai/models`.")
+    size = serializers.RegexField(
+        r"^[1-9][0-9]{1,3}x[1-9][0-9]{1,3}$",
+        default=DEFAULT_SIZE,
+        help_text="WIDTHxHEIGHT, each from 64 to 2048 pixels.",
+    )
+    count = WholeNumber(default=1, min_value=1, max_value=MAX_IMAGES)
+
+    def validate_model(self, model: str) -> str:
+        return _offered(model, IMAGE)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return {"model": model_or_first("", settings.AI_IMAGE_MODELS), **attrs}
+
+
+class ImageOut(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    url = serializers.CharField(help_text="The file, for you alone; `?download` saves it.")
+    contentType = serializers.ChoiceField(["image/png", "image/jpeg", "image/webp"])
+    width = serializers.IntegerField()
+    height = serializers.IntegerField()
+    bytes = serializers.IntegerField()
+
+
+class ImagesOut(serializers.Serializer[Any]):
+    id = serializers.UUIDField(help_text="The request.")
+    createdAt = serializers.DateTimeField()
+    prompt = serializers.CharField()
+    model = serializers.CharField()
+    size = serializers.CharField()
+    count = serializers.IntegerField(help_text="Images asked for.")
+    state = serializers.ChoiceField(["running", "delivered", "partial", "failed"])
+    images = ImageOut(many=True)
+    creditsCharged = serializers.IntegerField(help_text="After the refund of missing images.")
+    receipt = ReceiptOut()
+
+
+class PaidImagesOut(ImagesOut):
+    creditsRemaining = serializers.IntegerField()
+
+
+class ImagesPage(serializers.Serializer[Any]):
+    items = ImagesOut(many=True)
+    nextCursor = serializers.UUIDField(allow_null=True, help_text="For `cursor`; null at the end.")
+
+
+class ImagesQuery(StrictSerializer):
+    cursor = serializers.UUIDField(required=False, help_text="`nextCursor` of the page before.")
+    limit = QueryNumber(
+        default=24, min_value=1, max_value=200, help_text="Requests of a page, 24 unless given."
+    )

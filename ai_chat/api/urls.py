@@ -1,0 +1,15 @@
+"""Addresses below /api/ai/."""
+
+from django.urls import path
+
+from ai_chat.api import chat, images
+
+urlpatterns = [
+    path("chat", chat.Chat.as_view(), name="api-chat"),
+    path("models", chat.Models.as_view(), name="api-models"),
+    path("image", images.CreateImages.as_view(), name="api-create-images"),
+    path("images", images.MyImages.as_view(), name="api-images"),
+    path("images/requests/<uuid:request_id>", images.OneImages.as_view(), name="api-image-request"),
+    path("images/<uuid:image_id>", images.OneImage.as_view(), name="api-image"),
+    path("images/<uuid:image_id>/file", images.ImageFile.as_view(), name="api-image-file"),
+]

@@ -1,0 +1,254 @@
+"""POST /api/ai/chat over HTTP, against the fake provider: each row of the charge table."""
+
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from ai_chat.models import Conversation, Turn
+from credits.models import UsageHistory, User
+from tests.ai_chat.api.client import Program, parts_of, user_says
+from tests.ai_chat.test_outcomes import wait_for
+from tests.factories import set_price
+from tests.fakes.provider import FakeProvider
+
+
+def kinds(parts: list[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(part["type"] for part in parts))
+
+
+def text_of(parts: list[dict[str, Any]]) -> str:
+    return "".join(part["delta"] for part in parts if part["type"] == "text-delta")
+
+
+def test_a_whole_answer_is_streamed_and_charged(program: Program) -> None:
+    response = program.chat("Hello")
+    parts = parts_of(response)
+    assert response.status_code == 200
+    assert response.headers["x-vercel-ai-ui-message-stream"] == "v1"
+    assert response.headers["Content-Type"].startswith("text/event-stream")
+    assert response.headers["X-Credits-Charged"] == "1"
+    assert response.headers["X-Credits-Remaining"] == "99"
+    assert kinds(parts) == [
+        "start", "start-step", "text-start", "text-delta", "text-end", "finish-step", "finish",
+    ]  # fmt: skip
+    turn = Turn.objects.get()
+    assert text_of(parts) == turn.answer
+    assert parts[0]["messageId"] == str(turn.pk)
+    assert parts[-1]["messageMetadata"]["creditsRemaining"] == program.balance == 99
+    assert parts[-1]["messageMetadata"]["receipt"]["usageId"] == turn.charge_id
+
+
+def test_one_json_answer_for_those_who_ask_for_json(program: Program) -> None:
+    response = program.ask("Hello")
+    answer = response.json()
+    assert response.status_code == 200
+    assert answer["text"] == Turn.objects.get().answer
+    assert answer["message"]["parts"] == [{"type": "text", "text": answer["text"]}]
+    assert (answer["outcome"], answer["creditsCharged"]) == ("answered", 1)
+    assert answer["creditsRemaining"] == program.balance == 99
+
+
+FAILURES = [
+    ("[[fail:500]]", 0, "provider_error"),
+    ("[[fail:cut:3]]", 3, "provider_error"),
+    ("[[fail:garbage:2]]", 2, "provider_error"),
+    ("[[fail:refuse]]", 0, "provider_refused"),
+    ("[[fail:empty]]", 0, "empty_answer"),
+]
+
+
+def test_a_failure_is_an_error_part_and_a_refund(
+    program: Program, subtests: pytest.Subtests
+) -> None:
+    for marker, kept, reason in FAILURES:
+        with subtests.test(marker):
+            parts = parts_of(program.chat(f"Hello {marker}"))
+            metadata, error = parts[-2:]
+            assert (metadata["type"], error["type"]) == ("message-metadata", "error")
+            assert metadata["messageMetadata"]["receipt"]["reason"] == reason
+            assert metadata["messageMetadata"]["creditsCharged"] == 0
+            assert error["errorText"].endswith("1 credit was refunded.")
+            turn = Turn.objects.latest("created_at")
+            assert len(text_of(parts).split()) == kept == len(turn.answer.split())
+            assert program.balance == 100
+
+
+def test_a_failure_is_502_for_those_who_ask_for_json(program: Program) -> None:
+    response = program.ask("Hello [[fail:cut:3]]")
+    problem = response.json()
+    assert response.status_code == 502
+    assert (problem["error"], problem["refunded"]) == ("provider_failed", 1)
+    assert len(problem["text"].split()) == 3
+    assert program.balance == 100
+
+
+def test_too_few_credits_is_402_and_the_provider_is_not_called(
+    program: Program, provider: FakeProvider
+) -> None:
+    set_price("ai_text_chat", 101)
+    response = program.chat("Hello")
+    assert response.status_code == 402
+    problem = response.json()
+    assert problem["error"] == "insufficient_credits"
+    assert (problem["required"], problem["available"]) == (101, 100)
+    assert provider.completions_started == 0
+
+
+def test_closing_the_stream_after_text_stops_the_answer_and_is_charged(
+    program: Program, provider: FakeProvider
+) -> None:
+    with program.streaming("[[tokens:400]] [[delay:0.02]]") as response:
+        for line in response.iter_lines():
+            if "text-delta" in line:
+                break
+    wait_for(lambda: not Turn.objects.get().is_running, "the turn to be stopped")
+    turn = Turn.objects.get()
+    assert turn.state == Turn.State.STOPPED
+    assert 0 < len(turn.answer.split()) < 400
+    assert program.balance == 99
+    wait_for(lambda: provider.open_completions == 0, "the provider to be released")
+
+
+def test_closing_the_stream_before_the_first_token_is_refunded(program: Program) -> None:
+    with program.streaming("[[fail:slow:60]]") as response:
+        next(response.iter_lines())
+    wait_for(lambda: not Turn.objects.get().is_running, "the turn to be stopped")
+    turn = Turn.objects.get()
+    assert (turn.state, turn.failure) == (Turn.State.STOPPED, Turn.Failure.STOPPED_EARLY)
+    assert program.balance == 100
+
+
+def test_one_client_chat_is_one_conversation_per_user(
+    program: Program, bob: User, chat_site: Any
+) -> None:
+    program.ask("First")
+    program.ask("Second")
+    Program(chat_site, bob).ask("Mine")
+    assert Conversation.objects.count() == 2
+    own = Conversation.objects.get(user=program.user)
+    assert (own.external_id, own.turns.count(), own.title) == ("chat-1", 2, "First")
+    assert "Second" in program.client.get(f"/ai-chat/{own.pk}").text
+
+
+def test_the_clients_messages_are_what_the_model_is_told(
+    program: Program, provider: FakeProvider
+) -> None:
+    messages = [
+        {"id": "0", "role": "system", "parts": [{"type": "text", "text": "Be brief."}]},
+        {"id": "1", "role": "user", "parts": [{"type": "text", "text": "One?"}]},
+        {
+            "id": "2",
+            "role": "assistant",
+            "parts": [
+                {"type": "step-start"},
+                {"type": "reasoning", "text": "Hm."},
+                {"type": "text", "text": "One.", "state": "done"},
+            ],
+        },
+        {
+            "id": "3",
+            "role": "user",
+            "parts": [
+                {"type": "file", "mediaType": "image/png", "url": "data:image/png;base64,AAAA"},
+                {"type": "text", "text": "Two?"},
+            ],
+        },
+    ]
+    attachments = [{"name": "a.pdf", "url": "http://192.0.2.1/a.pdf"}]
+    body = {"messages": messages, "attachments": attachments, "temperature": 0.1}
+    response = program.client.post("/api/ai/chat", json=body)
+    assert parts_of(response)[-1]["type"] == "finish"
+    call = provider.calls[-1].request
+    told = [(message.role, message.text) for message in call.messages]
+    assert told[:3] == [("system", "Be brief."), ("user", "One?"), ("assistant", "One.")]
+    assert told[3][1] == (
+        "Two?\n\nAttached:\n- file (image/png): (its content was not sent on)\n"
+        "- a.pdf: http://192.0.2.1/a.pdf"
+    )
+    assert call.temperature == 0.1
+
+
+def test_a_long_past_is_cut_to_the_latest_messages(
+    program: Program, provider: FakeProvider
+) -> None:
+    past = [
+        {"role": role, "parts": [{"type": "text", "text": f"{n} " + "x" * 1500}]}
+        for n in range(5)
+        for role in ("user", "assistant")
+    ]
+    last = {"role": "user", "parts": [{"type": "text", "text": "Now?"}]}
+    program.client.post("/api/ai/chat", json={"messages": [*past, last]})
+    told = [message.text[:4] for message in provider.calls[-1].request.messages]
+    assert told == ["3 xx", "4 xx", "4 xx", "Now?"]
+
+
+TEXT = {"type": "text", "text": "Hi"}
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"messages": []}, ["messages"]),
+        ({"messages": "Hi"}, ["messages"]),
+        ({"messages": [{"role": "user"}]}, ["messages", 0, "parts"]),
+        ({"messages": [{"role": "robot", "parts": [TEXT]}]}, ["messages", 0, "role"]),
+        ({"messages": [{"role": "user", "parts": []}]}, ["messages", 0, "parts"]),
+        ({"messages": [{"role": "user", "parts": [{"type": "text"}]}]}, ["messages", 0, "parts", 0, "text"]),
+        ({"messages": [{"role": "user", "parts": [{"type": "video"}]}]}, ["messages", 0, "parts", 0, "type"]),
+        ({"messages": [{"role": "user", "parts": [{"type": "text", "text": 7}]}]}, ["messages", 0, "parts", 0, "text"]),
+        ({"messages": [{"role": "user", "parts": [{"type": "text", "text": "a\x00b"}]}]}, ["messages", 0, "parts", 0, "text"]),
+        ({"messages": [{"role": "user", "parts": [{"type": "text", "text": " "}]}]}, ["messages"]),
+        ({"messages": [{"role": "user", "parts": [{"type": "text", "text": "x" * 8001}]}]}, ["messages"]),
+        ({"messages": [{"role": "assistant", "parts": [TEXT]}]}, ["messages"]),
+        ({"model": "gpt-99"}, ["model"]),
+        ({"temperature": 2.1}, ["temperature"]),
+        ({"temperature": -1}, ["temperature"]),
+        ({"temperature": "1"}, ["temperature"]),
+        ({"temperature": True}, ["temperature"]),
+        ({"attachments": [{"name": "x"}]}, ["attachments", 0, "url"]),
+        ({"id": 5}, ["id"]),
+        ({"id": "x" * 201}, ["id"]),
+        ({"trigger": "explode"}, ["trigger"]),
+    ],
+)  # fmt: skip
+def test_a_bad_body_names_the_field_and_costs_nothing(
+    alice: User, client: Client, change: dict[str, Any], path: list[str | int]
+) -> None:
+    client.force_login(alice)
+    body = {**user_says("Hi"), **change}
+    response = client.post("/api/ai/chat", body, content_type="application/json")
+    problem = response.json()
+    assert response.status_code == 400, problem
+    assert problem["error"] == "invalid"
+    assert path in [issue["path"] for issue in problem["issues"]], problem["issues"]
+    assert not UsageHistory.objects.filter(credits_used__gt=0).exists()
+
+
+def test_a_lone_surrogate_is_refused(alice: User, client: Client) -> None:
+    client.force_login(alice)
+    body = '{"messages":[{"role":"user","parts":[{"type":"text","text":"\\ud800"}]}]}'
+    response = client.post("/api/ai/chat", body, content_type="application/json")
+    assert response.status_code == 400
+
+
+@pytest.mark.django_db
+def test_nobody_is_401(client: Client) -> None:
+    response = client.post("/api/ai/chat", user_says("Hi"), content_type="application/json")
+    assert (response.status_code, response.json()["error"]) == (401, "unauthenticated")
+
+
+def test_streams_hold_no_database_connection(
+    start_site: Any, provider: FakeProvider, alice: User
+) -> None:
+    """Twelve streams wait for tokens in one process whose pool has two connections."""
+    site = start_site(
+        OPENAI_BASE_URL=provider.base_url, WEB_WORKERS="1", DATABASE_POOL_SIZE="2"
+    )
+    with ExitStack() as streams:
+        for _ in range(12):
+            program = Program(site, alice)
+            response = streams.enter_context(program.streaming("[[tokens:50]] [[delay:0.2]]"))
+            assert next(response.iter_lines()).startswith('data: {"type": "start"')
+        assert site.client(alice).get("/api/credits/me").status_code == 200
