@@ -38,7 +38,7 @@ class IsTallyAdmin(BasePermission):
 
     message = "Only admins may do this."
 
-    def has_permission(self, request: Request, view: object) -> bool:  # noqa: ARG002 -- DRF's
+    def has_permission(self, request: Request, view: object) -> bool:
         return is_tally_admin(request.user)
 
 
@@ -53,7 +53,8 @@ def admin_page[R: HttpRequest, **P, S: HttpResponseBase](
             raise Http404
         return view(request, *args, **kwargs)
 
-    # LoginRequiredMiddleware would send a visitor to the sign-in page, which says that it exists.
-    hidden: Any = guarded
-    hidden.login_required = False
-    return guarded
+    # Sent to the sign-in page by LoginRequiredMiddleware, a visitor would learn that it exists.
+    marked: Any = guarded
+    marked.login_required = False
+    hidden: Callable[Concatenate[R, P], S] = marked
+    return hidden

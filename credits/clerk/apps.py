@@ -7,7 +7,7 @@ class ClerkConfig(AppConfig):
     label = "clerk"
 
     def ready(self) -> None:
-        from credits.clerk import billing, checks, conf  # noqa: PLC0415 -- apps must be loaded
+        from credits.clerk import billing, checks, conf
 
         conf.validate()
         checks.register()

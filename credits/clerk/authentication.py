@@ -27,8 +27,8 @@ class ClerkTokenAuthentication(authentication.BaseAuthentication):
             logger.warning("Token refused: %s", refusal.reason)
             raise AuthenticationFailed("This token is not accepted.") from None
         # On Django's request, where views and `refuse_impersonated` look.
-        request._request.clerk_impersonated = claims.impersonated  # type: ignore[attr-defined]  # noqa: SLF001
+        request._request.clerk_impersonated = claims.impersonated  # type: ignore[attr-defined]
         return user, claims.session_id
 
-    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 -- DRF's
+    def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="tally"'

@@ -101,7 +101,9 @@ def _period_state(row: Period) -> PeriodState:
 
 def _keep_period_end(item: SubscriptionItem) -> None:
     """The item shows the end of its current period, also when its newest version left it out."""
-    current = item.periods.filter(start=item.period_start, trial=item.is_trial).first()
+    current = None
+    if item.period_start is not None:
+        current = item.periods.filter(start=item.period_start, trial=item.is_trial).first()
     item.period_end = current.end if current else None
     item.save(update_fields=["period_end"])
 
@@ -231,7 +233,7 @@ def release_plan(*, clerk_id: str, at_most: int = AT_ONCE) -> int:
     return len(ids)
 
 
-def plan_saved(sender: object, instance: Plan, **_: object) -> None:  # noqa: ARG001 -- a signal's
+def plan_saved(sender: object, instance: Plan, **_: object) -> None:
     """Whoever saves a plan, by page, API or shell, its parked items are paid."""
     if instance.active and instance.credits:
         transaction.on_commit(lambda: release_plan(clerk_id=instance.clerk_id))

@@ -141,7 +141,7 @@ def _pause(answer: httpx.Response | None, planned: float) -> float:
     wanted = answer.headers.get("Retry-After", "") if answer is not None else ""
     if wanted.isdecimal():
         return min(float(wanted[:6]), LONGEST_PAUSE)
-    return planned * random.uniform(0.8, 1.2)  # noqa: S311 -- no secret
+    return planned * random.uniform(0.8, 1.2)
 
 
 def _body_of(answer: httpx.Response, path: str) -> Any:

@@ -28,12 +28,12 @@ TRIES, TRIES_SECONDS, MAX_TRIES = "clerk_tries", 30, 3
 CHALLENGES = ("https://challenges.cloudflare.com", "https://*.protect.clerk.com")
 
 
-def clerk_csp(*, checkout: bool = False) -> dict[str, list[str]]:
+def clerk_csp(*, checkout: bool = False) -> dict[str, list[str | CSP]]:
     """The site's policy with exactly the hosts that Clerk documents; Stripe's for the checkout."""
     host = f"https://{conf.frontend_api()}"
     stripe = ["https://js.stripe.com"] if checkout else []
     return {
-        **settings.SECURE_CSP,
+        **{name: [*hosts] for name, hosts in settings.SECURE_CSP.items()},
         "script-src": [CSP.SELF, host, *CHALLENGES, *stripe],
         "connect-src": [
             CSP.SELF,

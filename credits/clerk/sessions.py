@@ -84,6 +84,6 @@ def start_session(request: HttpRequest, token: str) -> User:
         # Clerk ended it between the check and this line.
         request.session.flush()
         raise TokenRefused("session-ended")
-    link.session_keys = [*link.session_keys[-9:], request.session.session_key]
+    link.session_keys = [*link.session_keys[-9:], str(request.session.session_key)]
     link.save(update_fields=["session_keys"])
     return user

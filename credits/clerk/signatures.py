@@ -24,7 +24,7 @@ class BadWebhook(Exception):
 @cache
 def _verifier(secret: str) -> Callable[[bytes, dict[str, str]], None]:
     # Importing svix takes two seconds: a site without Clerk never pays them.
-    from svix.webhooks import Webhook  # noqa: PLC0415
+    from svix.webhooks import Webhook
 
     verify: Callable[[bytes, dict[str, str]], None] = Webhook(secret).verify
     return verify
@@ -53,7 +53,7 @@ def _header(headers: Mapping[str, str], name: str) -> str:
 
 
 def _signed(body: bytes, headers: dict[str, str], secret: str) -> bool:
-    from svix.webhooks import WebhookVerificationError  # noqa: PLC0415
+    from svix.webhooks import WebhookVerificationError
 
     try:
         _verifier(secret)(body, headers)

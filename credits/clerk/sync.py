@@ -275,7 +275,7 @@ def _missing(progress: Progress) -> dict[str, SubscriptionItem]:
 # --- Setting credits -----------------------------------------------------------------------------
 
 
-def _set_credits(progress: Progress, client: ClerkClient) -> None:  # noqa: ARG001 -- a phase
+def _set_credits(progress: Progress, client: ClerkClient) -> None:
     """Sets the balance of everybody with an active item to the plan's credits, or to the override.
     Packs are never taken."""
     credits = billing.plan_credits()

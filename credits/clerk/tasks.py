@@ -35,7 +35,7 @@ def run_sync(job_id: str) -> None:
 
 @app.periodic(cron="17 * * * *")
 @app.task(name="clerk.hourly", queueing_lock="clerk.hourly")
-def hourly(timestamp: int) -> None:  # noqa: ARG001 -- passed by name
+def hourly(timestamp: int) -> None:
     """Catches lost webhooks, and releases months that have begun."""
     if conf.has_backend():
         sync.reconcile()
@@ -47,7 +47,7 @@ def hourly(timestamp: int) -> None:  # noqa: ARG001 -- passed by name
 
 @app.periodic(cron="* * * * *")
 @app.task(name="clerk.resume", queueing_lock="clerk.resume")
-def resume(timestamp: int) -> None:  # noqa: ARG001 -- passed by name
+def resume(timestamp: int) -> None:
     """Puts syncs whose worker died back on the queue; they go on where they stopped."""
     for job in sync_jobs.stalled():
         jobs.sync_later(str(job.pk))

@@ -3,7 +3,8 @@
 from django.urls import path
 
 from credits.accounts.views import SignInView
-from credits.clerk import api, pages
+from credits.clerk import pages
+from credits.clerk.api import views as api
 from credits.clerk.webhook_view import ClerkWebhook
 
 urlpatterns = [

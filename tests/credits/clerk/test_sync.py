@@ -315,7 +315,7 @@ def test_the_call_answers_with_the_figures(ask, base):
 
 
 def test_a_large_base_is_a_job(ask, base, client, monkeypatch):
-    monkeypatch.setattr("credits.clerk.api.AT_ONCE", 4)
+    monkeypatch.setattr("credits.clerk.api.views.AT_ONCE", 4)
     answer = ask()
     assert answer.status_code == 202
     job_id = answer.json()["job"]["id"]

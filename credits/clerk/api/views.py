@@ -3,16 +3,15 @@
 import uuid
 from typing import Any
 
-from drf_spectacular.utils import extend_schema, extend_schema_serializer
-from rest_framework import serializers
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from credits.api.fields import Flag, StrictSerializer, Text, WholeNumber
 from credits.api.http import ApiView, body_of, user_of
 from credits.api.problems import Problem, not_found
 from credits.api.schema import errors
 from credits.clerk import conf
+from credits.clerk.api.serializers import ClerkPlansOut, JobOut, SyncIn, SyncOut
 from credits.clerk.client import ClerkClient, ClerkError
 from credits.clerk.models import SyncJob
 from credits.clerk.sync import result_of, run_sync
@@ -22,69 +21,6 @@ from credits.permissions import IsTallyAdmin
 
 #: Users up to which a sync is done within the request; more go to a worker.
 AT_ONCE = 300
-MAX_CREDITS = 1_000_000_000
-
-
-@extend_schema_serializer(component_name="SyncRequest")
-class SyncIn(StrictSerializer):
-    """What to sync; everything may be left out."""
-
-    syncUsers = Flag(default=True, help_text="People: names, addresses, bans.")
-    syncPlans = Flag(default=True, help_text="Subscriptions, through the same rules as webhooks.")
-    setCredits = Flag(
-        default=False,
-        help_text="Set the balance of everybody with an active subscription to its plan's credits; "
-        "never to less than their packs.",
-    )
-    overrideCredits = WholeNumber(
-        required=False,
-        allow_null=True,
-        min_value=0,
-        max_value=MAX_CREDITS,
-        help_text="With setCredits: this many instead of the plan's.",
-    )
-    pageSize = WholeNumber(default=500, min_value=1, max_value=500)
-    maxPages = WholeNumber(required=False, allow_null=True, min_value=1, max_value=10_000)
-    dryRun = Flag(default=False, help_text="Count what would change, and change nothing.")
-    debug = Flag(default=False, help_text="Name the rows that failed.")
-    reason = Text(required=False, allow_blank=True, max_length=500)
-
-    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
-        if data.get("overrideCredits") is not None and not data["setCredits"]:
-            raise serializers.ValidationError({"overrideCredits": ["This needs setCredits."]})
-        return data
-
-
-@extend_schema_serializer(component_name="SyncJob")
-class JobOut(serializers.Serializer[Any]):
-    """A sync and how far it is."""
-
-    id = serializers.UUIDField()
-    state = serializers.ChoiceField(choices=SyncJob.State.choices)
-    phase = serializers.CharField()
-    processed = serializers.IntegerField()
-    total = serializers.IntegerField()
-    rate = serializers.FloatField(help_text="Rows a second.")
-    secondsLeft = serializers.IntegerField(allow_null=True)
-    counts = serializers.DictField(child=serializers.IntegerField())
-    failed = serializers.IntegerField()
-    failures = serializers.ListField(child=serializers.DictField())
-    error = serializers.CharField(allow_null=True)
-
-
-@extend_schema_serializer(component_name="SyncResult")
-class SyncOut(serializers.Serializer[Any]):
-    """The figures of a sync that is done; `job` alone while it runs in the background."""
-
-    processed = serializers.IntegerField()
-    createdUsers = serializers.IntegerField()
-    updatedUsers = serializers.IntegerField()
-    createdBalances = serializers.IntegerField()
-    activeSubscriptions = serializers.IntegerField()
-    creditsRefreshed = serializers.IntegerField()
-    drift = serializers.IntegerField()
-    failed = serializers.IntegerField()
-    job = JobOut()
 
 
 class AdminView(ApiView):
@@ -113,7 +49,7 @@ class Sync(AdminView):
         job.refresh_from_db()
         if job.state == SyncJob.State.FAILED:
             raise Problem(502, "clerk_unavailable", f"Clerk did not answer: {job.error}")
-        names = {} if given["debug"] else {"failures": []}
+        names: dict[str, Any] = {} if given["debug"] else {"failures": []}
         return Response({**result_of(job), "job": {**describe(job), **names}})
 
 
@@ -124,7 +60,7 @@ class OneSync(AdminView):
         responses={200: JobOut, **errors(404)},
         tags=["admin"],
     )
-    def get(self, request: Request, job_id: uuid.UUID) -> Response:  # noqa: ARG002 -- DRF's
+    def get(self, request: Request, job_id: uuid.UUID) -> Response:
         return Response(describe(_job(job_id)))
 
     @extend_schema(
@@ -134,27 +70,9 @@ class OneSync(AdminView):
         responses={200: JobOut, **errors(404)},
         tags=["admin"],
     )
-    def delete(self, request: Request, job_id: uuid.UUID) -> Response:  # noqa: ARG002 -- DRF's
+    def delete(self, request: Request, job_id: uuid.UUID) -> Response:
         cancel_job(_job(job_id).pk)
         return Response(describe(_job(job_id)))
-
-
-@extend_schema_serializer(component_name="ClerkPlan")
-class ClerkPlanOut(serializers.Serializer[Any]):
-    """A plan as Clerk has it."""
-
-    clerkId = serializers.CharField()
-    name = serializers.CharField()
-    slug = serializers.CharField()
-    amount = serializers.IntegerField(allow_null=True, help_text="Monthly fee in cents.")
-    currency = serializers.CharField()
-    isDefault = serializers.BooleanField()
-    imported = serializers.BooleanField(help_text="There is a plan with this id here.")
-
-
-@extend_schema_serializer(component_name="ClerkPlans")
-class ClerkPlansOut(serializers.Serializer[Any]):
-    plans = ClerkPlanOut(many=True)
 
 
 class ClerkPlans(AdminView):
@@ -164,7 +82,7 @@ class ClerkPlans(AdminView):
         responses={200: ClerkPlansOut, **errors(409, 502)},
         tags=["admin"],
     )
-    def get(self, request: Request) -> Response:  # noqa: ARG002 -- DRF's
+    def get(self, request: Request) -> Response:
         _need_clerk()
         try:
             with ClerkClient() as client:

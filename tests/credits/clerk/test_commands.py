@@ -1,0 +1,80 @@
+"""`replay_webhooks` and `send_sample_webhook`."""
+
+import time
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from credits.clerk import events, samples
+from credits.clerk.models import WebhookDelivery
+from credits.models import CreditGrant, User
+from tests.factories import make_plan
+from tests.fakes.clerk import INSTANCE, user_json
+from tests.fakes.clerk_story import event, item_json
+
+NOW = int(time.time() * 1000)
+
+
+@pytest.mark.django_db
+def test_what_failed_is_processed_again(deliver, monkeypatch, capsys):
+    with monkeypatch.context() as broken:
+        broken.setattr(events, "handle", lambda event: 1 / 0)
+        deliver(event("user.created", user_json("user_1", at=NOW), at=NOW))
+    with monkeypatch.context() as broken:
+        broken.setattr(events, "handle", lambda event: 1 / 0)
+        with pytest.raises(CommandError, match="failed: 1"):
+            call_command("replay_webhooks")
+    call_command("replay_webhooks")
+    assert "processed: 1" in capsys.readouterr().out
+    assert User.objects.get().clerk_id == "user_1"
+    assert WebhookDelivery.objects.get().attempts == 3
+
+
+@pytest.mark.django_db
+def test_replaying_everything_changes_nothing_that_stands(deliver):
+    make_plan("cplan_pro", credits=100)
+    item = item_json("user_1", period_start=NOW)
+    deliver(event("subscriptionItem.active", item, at=NOW), "msg_a")
+    deliver(event("subscriptionItem.updated", {**item, "updated_at": NOW + 1}, at=NOW), "msg_b")
+    call_command("replay_webhooks", "--all")
+    call_command("replay_webhooks", "msg_a")
+    assert CreditGrant.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", samples.TYPES)
+def test_every_sample_is_taken_and_processed(deliver, kind):
+    make_plan("cplan_sample", credits=10)
+    sample = samples.sample_event(
+        kind, instance_id=INSTANCE, user_id="user_1", plan_id="cplan_sample", now=NOW
+    )
+    answer = deliver(sample)
+    assert (answer.status_code, answer.json()["note"]) == (200, None)
+    earns = kind in {
+        "subscriptionItem.active",
+        "subscriptionItem.updated",
+        "subscriptionItem.canceled",
+        "subscriptionItem.freeTrialEnding",
+        "subscription.created",
+        "subscription.updated",
+        "subscription.active",
+    }
+    assert CreditGrant.objects.exists() == earns
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sample_reaches_a_running_site(live_server, capsys):
+    call_command("send_sample_webhook", "user.created", "--url", live_server.url)
+    assert capsys.readouterr().out.startswith("200 ")
+    assert User.objects.get().clerk_id == "user_sample"
+
+
+def test_without_a_secret_nothing_is_sent(settings):
+    settings.CLERK_WEBHOOK_SIGNING_SECRET = []
+    with pytest.raises(CommandError, match="CLERK_WEBHOOK_SIGNING_SECRET"):
+        call_command("send_sample_webhook", "user.created")
+
+
+def test_without_a_site_it_says_so():
+    with pytest.raises(CommandError, match="No site answers"):
+        call_command("send_sample_webhook", "user.created", "--url", "http://127.0.0.1:9")
