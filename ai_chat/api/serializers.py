@@ -29,7 +29,7 @@ class Number(serializers.FloatField):
 
 class TextPart(serializers.Serializer[Any]):
     type = serializers.ChoiceField(["text"])
-    text = Text(allow_blank=True, trim_whitespace=False)
+    text = Text(allow_blank=True)
 
 
 class FilePart(serializers.Serializer[Any]):
