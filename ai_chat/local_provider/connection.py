@@ -57,7 +57,7 @@ class Connection(BaseHTTPRequestHandler):
         seconds = time.monotonic() - started
         logger.info("%s %s %d %.3fs", self.command, self.route(path), self.status, seconds)
 
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET  # noqa: N815
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET
 
     @override
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:

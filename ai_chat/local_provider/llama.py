@@ -92,9 +92,8 @@ def _params(xllamacpp: Any, weights: Path, threads: int, key: str) -> Any:
     params.api_keys = [key]
     params.n_threads_http = MAX_OPEN + 1
     params.sse_ping_interval = 1
-    # A model this small falls into loops without it.
-    params.sampling.penalty_repeat = 1.1
-    params.sampling.penalty_last_n = 256
+    # Without it a model this small goes round in circles; more makes it avoid the question's words.
+    params.sampling.penalty_freq = 0.2
     return params
 
 

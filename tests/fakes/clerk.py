@@ -155,7 +155,7 @@ class FakeClerk:
             self._window.append(now)
             return True
 
-    def answer(  # noqa: PLR0911 -- one per address
+    def answer(
         self, path: str, query: dict[str, list[str]]
     ) -> tuple[int, Any]:
         """Status and JSON of a GET below /v1."""

@@ -164,7 +164,7 @@ def main() -> None:
     parser.add_argument("--log", type=Path)
     options = parser.parse_args()
     provider = FakeProvider(port=options.port, log=options.log)
-    print(f"The fake provider answers at {provider.base_url}", flush=True)  # noqa: T201
+    print(f"The fake provider answers at {provider.base_url}", flush=True)
     run_until_signalled(provider.server)
 
 

@@ -23,11 +23,12 @@ _SMOOTH_PIXELS = 1_600_000
 def paint(prompt: str, *, index: int, width: int, height: int) -> bytes:
     """The PNG of picture number `index` for a prompt, `width` by `height` pixels."""
     words = re.findall(r"[a-z]+", prompt.lower())
-    rng = random.Random(_seed(prompt, index, width, height))  # noqa: S311 -- art, not secrets
+    rng = random.Random(_seed(prompt, index, width, height))
     scale = 2 if width * height <= _SMOOTH_PIXELS else 1
     canvas = Canvas(width * scale, height * scale, rng, choose_palette(words, rng))
-    choose_scene(words, rng)(canvas)
-    for detail in choose_details(words):
+    scene = choose_scene(words, rng)
+    scene(canvas)
+    for detail in choose_details(words, scene):
         detail(canvas)
     image = canvas.image.reduce(scale) if scale > 1 else canvas.image
     _caption(image)
@@ -42,12 +43,13 @@ def _seed(prompt: str, index: int, width: int, height: int) -> int:
 
 
 def _caption(image: Image.Image) -> None:
-    size = max(9.0, min(image.size) / 48)
+    size = max(9.0, min(image.size) / 54)
     font = ImageFont.load_default(size)
-    draw = ImageDraw.Draw(image, "RGBA")
-    left, top, right, bottom = draw.textbbox((0, 0), CAPTION, font=font)
+    left, top, right, bottom = font.getbbox(CAPTION)
     pad = size * 0.55
     x, y = pad * 1.6, image.height - (bottom - top) - pad * 2.6
+    plate = Image.new("L", image.size)
     box = (x - pad, y - pad, x + right - left + pad, y + bottom - top + pad)
-    draw.rounded_rectangle(box, radius=pad, fill=(0, 0, 0, 96))
-    draw.text((x - left, y - top), CAPTION, font=font, fill=(255, 255, 255, 225))
+    ImageDraw.Draw(plate).rounded_rectangle(box, radius=pad, fill=105)
+    image.paste("black", mask=plate)
+    ImageDraw.Draw(image).text((x - left, y - top), CAPTION, font=font, fill="white")

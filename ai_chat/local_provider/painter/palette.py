@@ -83,13 +83,12 @@ PALETTES = {
     ),
 }
 
-# What a word says about the light; None of them: by lot among the first five.
+# What a word says about the light.
 _LIGHT = {
     "day": "day",
     "noon": "day",
     "sunny": "day",
     "summer": "day",
-    "blue sky": "day",
     "spring": "spring",
     "morning": "dawn",
     "dawn": "dawn",
@@ -142,9 +141,10 @@ _HUES = {
 
 
 def choose_palette(words: Sequence[str], rng: random.Random) -> Palette:
-    """The palette that the words ask for; the last word of each kind wins."""
-    by_lot = rng.choice(("day", "spring", "dawn", "sunset", "night"))
-    light = next((_LIGHT[word] for word in reversed(words) if word in _LIGHT), by_lot)
+    """The palette that the words ask for: night before weather, else the last word wins."""
+    lights = [_LIGHT[word] for word in words if word in _LIGHT]
+    lights = lights or [rng.choice(("day", "spring", "dawn", "sunset", "night"))]
+    light = "night" if "night" in lights else lights[-1]
     palette = PALETTES[light]
     hue = next((_HUES[word] for word in reversed(words) if word in _HUES), None)
     return palette if hue is None else _tinted(palette, hue)

@@ -261,17 +261,28 @@ def choose_scene(words: Sequence[str], rng: random.Random) -> Scene:
     return next((_BY_WORD[word] for word in words if word in _BY_WORD), by_lot)
 
 
-_DETAILS: dict[Scene, str] = {
-    details.birds: "bird birds gull gulls seagull seagulls eagle swallow swallows crow raven",
-    details.balloon: "balloon balloons",
-    details.sailboat: "boat boats ship ships sail sailing sailboat yacht",
-    details.house: "house home cabin cottage hut village farm lighthouse",
-    details.snowfall: "snow snowy snowing snowfall blizzard",
-    details.rainfall: "rain rainy raining storm",
-    details.northern_lights: "aurora northern polar",
+_WATER = frozenset((lake, sea, city))
+_LAND = frozenset((mountains, forest, desert, meadow))
+
+# What else can be asked for, and where it can stand.
+_DETAILS: dict[Scene, tuple[str, frozenset[Scene]]] = {
+    details.northern_lights: ("aurora northern polar", _WATER | _LAND),
+    details.balloon: ("balloon balloons", _WATER | _LAND),
+    details.birds: (
+        "bird birds gull gulls seagull seagulls eagle swallow swallows crow raven",
+        _WATER | _LAND,
+    ),
+    details.sailboat: ("boat boats ship ships sail sailing sailboat yacht", _WATER),
+    details.house: ("house home cabin cottage hut village farm", _LAND),
+    details.snowfall: ("snow snowy snowing snowfall blizzard", _WATER | _LAND),
+    details.rainfall: ("rain rainy raining storm", _WATER | _LAND),
 }
 
 
-def choose_details(words: Sequence[str]) -> list[Scene]:
-    """What the words ask to see besides the scene."""
-    return [draw for draw, names in _DETAILS.items() if not set(words).isdisjoint(names.split())]
+def choose_details(words: Sequence[str], scene: Scene) -> list[Scene]:
+    """What the words ask to see in the scene besides itself."""
+    return [
+        draw
+        for draw, (names, places) in _DETAILS.items()
+        if scene in places and not set(words).isdisjoint(names.split())
+    ]

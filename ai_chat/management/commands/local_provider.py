@@ -39,9 +39,9 @@ class Command(BaseCommand):
 
     def _serve(self, weights: Path, host: str, port: int, threads: int) -> None:
         # Pillow and httpx are not needed to say that nothing can run.
-        from ai_chat.local_provider.api import serve  # noqa: PLC0415
-        from ai_chat.local_provider.llama import LlamaEngine  # noqa: PLC0415
-        from ai_chat.local_provider.server import run_until_signalled  # noqa: PLC0415
+        from ai_chat.local_provider.api import serve
+        from ai_chat.local_provider.llama import LlamaEngine
+        from ai_chat.local_provider.server import run_until_signalled
 
         try:
             server = serve(LlamaEngine(weights, threads=max(1, threads)), port, host)
