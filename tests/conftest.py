@@ -13,6 +13,7 @@ from credits.models import User
 from tests import factories
 from tests.clock import Clock
 from tests.ledger import assert_ledger_stands
+from tests.fakes.provider import FakeProvider
 from tests.live import Site, running_site
 
 #: Django does not manage these, so that its flush leaves them out.
@@ -125,3 +126,22 @@ def keep_site(transactional_db: None, kept_sites: Callable[..., Site]) -> Callab
 def site(keep_site: Callable[..., Site]) -> Site:
     """A running site with the defaults of `tests/live.py`, shared."""
     return keep_site()
+
+
+@pytest.fixture(scope="session")
+def kept_provider() -> Iterator[FakeProvider]:
+    with FakeProvider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def provider(kept_provider: FakeProvider) -> FakeProvider:
+    """A fake provider whose figures begin at nought."""
+    kept_provider.reset()
+    return kept_provider
+
+
+@pytest.fixture
+def chat_site(keep_site: Callable[..., Site], provider: FakeProvider) -> Site:
+    """Two worker processes that answer through the fake provider; shared."""
+    return keep_site(OPENAI_BASE_URL=provider.base_url, TURNS_IN_FLIGHT="1000")
