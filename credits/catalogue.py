@@ -19,7 +19,7 @@ PLAN_ID = re.compile(r"cplan_[A-Za-z0-9_]{1,58}")
 PLAN_ID_RULE = "Must be cplan_ and 1 to 58 letters, digits or underscores."
 NAME_CHARACTERS = 150
 #: Something that is no blank, and no control characters.
-PLAN_NAME = re.compile(r"[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*")
+LINE = re.compile(r"[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*")
 PLAN_NAME_RULE = f"Must be 1 to {NAME_CHARACTERS} characters on one line."
 
 
@@ -181,7 +181,7 @@ def _save_plan(plan: Plan) -> None:
 def _check_plan(plan: Plan) -> None:
     if not PLAN_ID.fullmatch(plan.clerk_id):
         raise InvalidValue(PLAN_ID_RULE, "clerkId")
-    if len(plan.name) > NAME_CHARACTERS or not PLAN_NAME.fullmatch(plan.name):
+    if len(plan.name) > NAME_CHARACTERS or not LINE.fullmatch(plan.name):
         raise InvalidValue(PLAN_NAME_RULE, "name")
     if type(plan.credits) is not int or not 0 <= plan.credits <= MAX_PLAN_CREDITS:
         raise InvalidValue(f"Must be a whole number from 0 to {MAX_PLAN_CREDITS:,}.", "credits")

@@ -57,10 +57,11 @@ def filter_rows(
     return rows
 
 
-def statement(*, user_id: int) -> Rows:
-    """A user's rows, each with `is_held`: whether its work is still going on."""
+def statement(*, user_id: int | None) -> Rows:
+    """A user's rows, everybody's if None, each with `is_held`: whether its work still goes on."""
     held = Exists(Hold.objects.filter(charge_id=OuterRef("pk")))
-    return UsageHistory.objects.filter(user_id=user_id).annotate(is_held=held)
+    rows = UsageHistory.objects.annotate(is_held=held)
+    return rows if user_id is None else rows.filter(user_id=user_id)
 
 
 def in_batches(rows: Rows, *, size: int = 1000) -> Iterator[list[UsageHistory]]:

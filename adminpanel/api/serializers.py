@@ -5,14 +5,13 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from credits.api.fields import Flag, StrictSerializer, Text, WholeNumber
+from credits.api.fields import Flag, StrictSerializer, Text, WholeNumber, line_of
 from credits.api.serializers import FeatureCostsChange, SettingsOut
 from credits.catalogue import (
     MAX_PLAN_CREDITS,
     NAME_CHARACTERS,
     PLAN_ID,
     PLAN_ID_RULE,
-    PLAN_NAME,
     PLAN_NAME_RULE,
     plan_version,
 )
@@ -70,17 +69,7 @@ class PlanId(Text):
         return data
 
 
-@extend_schema_field(
-    {"type": "string", "pattern": f"^{PLAN_NAME.pattern}$", "maxLength": NAME_CHARACTERS}
-)
-class PlanName(Text):
-    default_error_messages = {"invalid": PLAN_NAME_RULE}
-
-    def to_internal_value(self, data: Any) -> str:
-        fits = isinstance(data, str) and len(data) <= NAME_CHARACTERS and PLAN_NAME.fullmatch(data)
-        if not fits:
-            self.fail("invalid")
-        return str(data)
+PlanName = line_of(NAME_CHARACTERS, PLAN_NAME_RULE)
 
 
 @extend_schema_serializer(component_name="NewPlan")
@@ -105,7 +94,7 @@ class PlanChange(StrictSerializer):
 
 
 class VersionQuery(StrictSerializer):
-    version = serializers.CharField(required=False, max_length=64, help_text=VERSION)
+    version = Text(required=False, max_length=64, help_text=VERSION)
 
 
 @extend_schema_serializer(component_name="SettingsChange")

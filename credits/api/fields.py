@@ -4,7 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+
+from credits.catalogue import LINE
 
 #: Ids are bigints in the database.
 MAX_ID = 2**63 - 1
@@ -46,12 +49,34 @@ class Flag(serializers.BooleanField):
 
 
 class Text(serializers.CharField):
-    """A JSON string; no number."""
+    """A JSON string as it is, with something in it; no number."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(trim_whitespace=False, **options)
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class Line(Text):
+    """One line of text that is not blank, of at most `most` characters."""
+
+    most = 0
+    default_error_messages = {"invalid": "Must be one line of text, not too long."}
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str) or len(data) > self.most or not LINE.fullmatch(data):
+            self.fail("invalid")
+        return data
+
+
+def line_of(most: int, rule: str) -> type[Line]:
+    """A Line of at most `most` characters, whose refusal is the sentence `rule`."""
+    kind = type("Line", (Line,), {"most": most, "default_error_messages": {"invalid": rule}})
+    shape = {"type": "string", "pattern": f"^{LINE.pattern}$", "maxLength": most}
+    return extend_schema_field(shape)(kind)
 
 
 class QueryNumber(serializers.IntegerField):

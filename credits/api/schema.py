@@ -110,7 +110,7 @@ class StrictBody(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Json:
-        mapped = auto_schema._map_serializer(  # type: ignore[no-untyped-call] # noqa: SLF001 -- documented
+        mapped = auto_schema._map_serializer(  # type: ignore[no-untyped-call]
             self.target, direction, bypass_extensions=True
         )
         return {**mapped, "additionalProperties": False}

@@ -1,0 +1,215 @@
+"""People, their balances and their usage in JSON, for admins."""
+
+from typing import Any
+from uuid import uuid4
+
+from django.http import Http404
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from adminpanel.api.views import AdminView
+from credits.api.answers import page_of
+from credits.api.fields import (
+    MAX_ID,
+    PageQuery,
+    QueryNumber,
+    StrictSerializer,
+    Text,
+    WholeNumber,
+    line_of,
+)
+from credits.api.http import body_of, query_of, user_of
+from credits.api.idempotency import IDEMPOTENCY_KEY, namespaced, read_key
+from credits.api.problems import invalid, issue
+from credits.api.schema import errors
+from credits.api.serializers import UsageQuery, UsageRow, filters_of
+from credits.history import filter_rows, statement
+from credits.ledger import Adjustment, adjust_credits
+from credits.models import User
+from credits.people import find_users
+
+#: The largest balance or change that an admin can set, in credits.
+MAX_ADJUSTMENT = 1_000_000_000
+USER_ID = OpenApiParameter(
+    "user_id", {"type": "integer", "minimum": 1, "maximum": MAX_ID}, OpenApiParameter.PATH
+)
+
+
+Reason = line_of(500, "Must be 1 to 500 characters on one line.")
+
+
+class PeopleQuery(PageQuery):
+    search = Text(required=False, max_length=100, help_text="In e-mail and name; or an id, whole.")
+
+
+@extend_schema_serializer(component_name="Person")
+class PersonOut(serializers.Serializer[User]):
+    """Somebody with a balance."""
+
+    id = serializers.IntegerField()
+    email = serializers.CharField(allow_null=True)
+    name = serializers.CharField()
+    clerkId = serializers.CharField(source="clerk_id", allow_null=True)
+    isAdmin = serializers.BooleanField(source="is_staff")
+    isActive = serializers.BooleanField(source="is_active")
+    createdAt = serializers.DateTimeField(source="date_joined")
+    creditsRemaining = serializers.IntegerField(source="credits")
+
+
+class PeoplePage(serializers.Serializer[Any]):
+    """A page of people, newest first."""
+
+    items = PersonOut(many=True)
+    nextCursor = serializers.IntegerField(allow_null=True, help_text="Null on the last page.")
+
+
+@extend_schema_serializer(component_name="PersonsBalance")
+class BalanceRow(serializers.Serializer[User]):
+    """What somebody can spend."""
+
+    userId = serializers.IntegerField(source="id")
+    email = serializers.CharField(allow_null=True)
+    creditsRemaining = serializers.IntegerField(source="credits")
+    lastUsageId = serializers.IntegerField(
+        source="last_usage", allow_null=True, help_text="The journal row the balance stands at."
+    )
+
+
+class BalancesPage(serializers.Serializer[Any]):
+    """A page of balances, newest accounts first."""
+
+    items = BalanceRow(many=True)
+    nextCursor = serializers.IntegerField(allow_null=True, help_text="Null on the last page.")
+
+
+class AdminUsageQuery(UsageQuery):
+    user = QueryNumber(required=False, min_value=1, max_value=MAX_ID, help_text="A user's id.")
+
+
+class AdminUsageRow(UsageRow):
+    """One row of the journal, and whose it is."""
+
+    userId = serializers.IntegerField(source="user_id")
+    actor = serializers.SerializerMethodField(help_text="Who adjusted.")
+
+    def get_actor(self, row: Any) -> str | None:
+        actor: str | None = row.details.get("actor")
+        return actor
+
+
+class AdminUsagePage(serializers.Serializer[Any]):
+    """A page of everybody's journal, newest first."""
+
+    items = AdminUsageRow(many=True)
+    nextCursor = serializers.IntegerField(allow_null=True, help_text="Null on the last page.")
+
+
+class AdjustmentIn(StrictSerializer):
+    """Either `credits` or `adjustment`."""
+
+    credits = WholeNumber(
+        required=False, min_value=0, max_value=MAX_ADJUSTMENT, help_text="Sets the balance."
+    )
+    adjustment = WholeNumber(
+        required=False, min_value=-MAX_ADJUSTMENT, max_value=MAX_ADJUSTMENT,
+        help_text="Adds to the balance, or takes away.",
+    )  # fmt: skip
+    reason = Reason(help_text="Why: the user sees it in the statement.")
+
+
+@extend_schema_serializer(component_name="Adjustment")
+class AdjustmentOut(serializers.Serializer[Adjustment]):
+    """An adjustment that stands."""
+
+    creditsRemaining = serializers.IntegerField(source="balance")
+    change = serializers.IntegerField(help_text="Credits that came in (negative: were taken).")
+    usageId = serializers.IntegerField(
+        source="usage_id", allow_null=True, help_text="Its journal row; null if nothing changed."
+    )
+
+
+class People(AdminView):
+    @extend_schema(
+        operation_id="listUsers",
+        summary="People",
+        parameters=[PeopleQuery],
+        responses={200: PeoplePage, **errors(400)},
+        tags=["admin"],
+    )
+    def get(self, request: Request) -> Response:
+        query = query_of(request, PeopleQuery)
+        return page_of(find_users(search=query.get("search", "")), query, PersonOut)
+
+
+class Balances(AdminView):
+    @extend_schema(
+        operation_id="listBalances",
+        summary="Balances",
+        parameters=[PeopleQuery],
+        responses={200: BalancesPage, **errors(400)},
+        tags=["admin"],
+    )
+    def get(self, request: Request) -> Response:
+        query = query_of(request, PeopleQuery)
+        return page_of(find_users(search=query.get("search", "")), query, BalanceRow)
+
+
+class Usage(AdminView):
+    @extend_schema(
+        operation_id="listUsage",
+        summary="Everybody's usage",
+        parameters=[AdminUsageQuery],
+        responses={200: AdminUsagePage, **errors(400)},
+        tags=["admin"],
+    )
+    def get(self, request: Request) -> Response:
+        query = query_of(request, AdminUsageQuery)
+        rows = filter_rows(statement(user_id=query.get("user")), **filters_of(query))
+        return page_of(rows, query, AdminUsageRow)
+
+
+ADJUST = extend_schema(
+    summary="Set or adjust a balance",
+    description="`credits` sets it, `adjustment` adds (negative takes away). The change and its "
+    "reason stand in the user's history.",
+    parameters=[USER_ID, IDEMPOTENCY_KEY],
+    request=AdjustmentIn,
+    responses={200: AdjustmentOut, **errors(402, 404, 422)},
+    tags=["admin"],
+)
+
+
+class PersonsCredits(AdminView):
+    @ADJUST
+    @extend_schema(operation_id="adjustUserCredits")
+    def put(self, request: Request, user_id: int) -> Response:
+        return adjust(request, user_id)
+
+
+class OneBalance(AdminView):
+    @ADJUST
+    @extend_schema(operation_id="adjustCredits")
+    def put(self, request: Request, user_id: int) -> Response:
+        return adjust(request, user_id)
+
+
+def adjust(request: Request, user_id: int) -> Response:
+    """Writes the adjustment of a checked body; a key is one admin's own."""
+    body = body_of(request, AdjustmentIn)
+    if ("credits" in body) == ("adjustment" in body):
+        raise invalid([issue((), "Send either credits or adjustment.")])
+    if user_id > MAX_ID or not User.objects.filter(pk=user_id).exists():
+        raise Http404
+    actor = user_of(request)
+    key = read_key(request) or str(uuid4())
+    done = adjust_credits(
+        user_id=user_id,
+        delta=body.get("adjustment"),
+        target=body.get("credits"),
+        reason=body["reason"],
+        actor=str(actor),
+        idempotency_key=namespaced(f"adjust:{actor.pk}", key),
+    )
+    return Response(AdjustmentOut(done).data)

@@ -1,0 +1,201 @@
+"""Who may: for every address, what nobody, the owner, another user and an admin are answered.
+
+A new address needs a row below: METHOD, the route as its urls.py has it, four statuses. What the
+route names (`<uuid:turn_id>`) is found in `things_of`; all of it is Alice's. A call to /api/ sends
+`{}`, a page an empty form, so 400 means: may, and sent nothing of use. Rows run from the top: what
+deletes stands below what reads.
+"""
+
+import re
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.files.storage import default_storage
+from django.test import Client
+from django.urls import URLResolver, get_resolver
+from PIL import Image as Picture
+
+from ai_chat.models import Conversation, Image, ImageRequest, Turn
+from credits.models import User
+from tests.api import Api
+from tests.factories import make_charge, make_plan
+
+#: METHOD route                                          nobody owner other admin
+TABLE = """
+GET    healthz                                             200   200   200   200
+GET    readyz                                              200   200   200   200
+GET    metrics                                             404   404   404   200
+
+GET    api/credits/me                                      401   200   200   200
+GET    api/credits/settings                                200   200   200   200
+GET    api/credits/usage                                   401   200   200   200
+GET    api/schema                                          200   200   200   200
+GET    api/docs                                            200   200   200   200
+
+GET    api/ai/models                                       401   200   200   200
+POST   api/ai/chat                                         401   400   400   400
+POST   api/ai/image                                        401   400   400   400
+GET    api/ai/images                                       401   200   200   200
+GET    api/ai/images/requests/<uuid:request_id>            401   200   404   404
+GET    api/ai/images/<uuid:image_id>/file                  401   200   404   404
+
+GET    api/admin/settings                                  401   403   403   200
+PUT    api/admin/settings                                  401   403   403   400
+GET    api/admin/settings/changes                          401   403   403   200
+GET    api/admin/plans                                     401   403   403   200
+POST   api/admin/plans                                     401   403   403   400
+PUT    api/admin/plans/<str:clerk_id>                      401   403   403   200
+DELETE api/admin/plans/<str:clerk_id>                      401   403   403   204
+GET    api/admin/health/credits-enum                       401   403   403   200
+
+GET    api/admin/clerk/plans                               401   403   403   409
+POST   api/admin/users/sync                                401   403   403   409
+GET    api/admin/users/sync/<uuid:job_id>                  401   403   403   404
+DELETE api/admin/users/sync/<uuid:job_id>                  401   403   403   404
+GET    api/admin/users                                     401   403   403   200
+PUT    api/admin/users/<int:user_id>/credits               401   403   403   400
+GET    api/admin/credits                                   401   403   403   200
+PUT    api/admin/credits/<int:user_id>                     401   403   403   400
+GET    api/admin/usage                                     401   403   403   200
+
+POST   api/webhooks/clerk                                  404   404   404   404
+POST   auth/clerk/session                                  404   404   404   404
+
+GET                                                        200   302   302   302
+GET    sign-in                                             200   302   302   302
+GET    sign-in/password                                    200   302   302   302
+GET    sign-up                                             200   302   302   302
+POST   sign-out                                            302   302   302   302
+GET    pricing                                             200   200   200   200
+GET    password-reset                                      200   200   200   200
+GET    password-reset/sent                                 200   200   200   200
+GET    password-reset/done                                 200   200   200   200
+GET    password-reset/<uidb64>/<token>                     200   200   200   200
+GET    account                                             302   200   200   200
+GET    account/password                                    302   200   200   200
+GET    credits/balance                                     401   200   200   200
+GET    usage                                               302   200   200   200
+GET    usage.csv                                           302   200   200   200
+
+GET    ai-chat                                             302   200   200   200
+GET    ai-chat/offer                                       302   200   200   200
+GET    ai-chat/conversations                               302   200   200   200
+GET    ai-chat/turns/<uuid:turn_id>/events                 302   200   404   404
+POST   ai-chat/turns/<uuid:turn_id>/stop                   302   302   404   404
+GET    ai-chat/<uuid:conversation_id>                      302   200   404   404
+POST   ai-chat/<uuid:conversation_id>/rename               302   302   404   404
+GET    ai-chat/<uuid:conversation_id>/delete               302   200   404   404
+POST   ai-chat/<uuid:conversation_id>/delete               302   302   404   404
+
+GET    images                                              302   200   200   200
+GET    images/offer                                        302   200   200   200
+GET    images/requests/<uuid:request_id>                   302   302   404   404
+GET    images/requests/<uuid:request_id>/events            302   200   404   404
+GET    images/<uuid:image_id>/file                         302   200   404   404
+GET    images/<uuid:image_id>/delete                       302   200   404   404
+GET    images/requests/<uuid:request_id>/delete            302   200   404   404
+DELETE api/ai/images/<uuid:image_id>                       401   204   404   404
+POST   images/<uuid:image_id>/delete                       302   404   404   404
+POST   images/requests/<uuid:request_id>/delete            302   302   404   404
+"""
+WHO = ("nobody", "owner", "other", "admin")
+ROW = re.compile(r"(GET|POST|PUT|DELETE) +(\S*?) +(\d{3}) +(\d{3}) +(\d{3}) +(\d{3})")
+ROWS = [ROW.fullmatch(line).groups() for line in TABLE.splitlines() if line]  # type: ignore[union-attr]
+
+
+def routes(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every route of the URL configuration with its view; the first of several is the one."""
+    for pattern in resolver.url_patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern, route)
+        else:
+            yield route, pattern.callback
+
+
+def methods_of(view: Any) -> set[str]:
+    """What a call of the JSON API answers to; a page's view does not say."""
+    kind = getattr(view, "cls", None)
+    known = {method for method in ("get", "post", "put", "delete") if hasattr(kind, method)}
+    return {method.upper() for method in known}
+
+
+def test_every_address_has_its_row() -> None:
+    rows = {(method, route) for method, route, *_ in ROWS}
+    missing = {route for route, _ in routes(get_resolver())} - {route for _, route in rows}
+    assert not missing, f"Say in TABLE who may use these: {sorted(missing)}"
+    calls = {
+        (method, route) for route, view in routes(get_resolver()) for method in methods_of(view)
+    }
+    assert calls <= rows, f"Say in TABLE who may do these: {sorted(calls - rows)}"
+
+
+def test_every_row_has_its_address() -> None:
+    stale = {route for _, route, *_ in ROWS} - {route for route, _ in routes(get_resolver())}
+    assert not stale, f"Nothing is here any more; take the rows out of TABLE: {sorted(stale)}"
+
+
+def things_of(owner: User) -> dict[str, str]:
+    """Something of the owner's for every name in a route."""
+    conversation = Conversation.objects.create(user=owner, title="Hers")
+    turn = Turn.objects.create(
+        conversation=conversation, charge_id=make_charge(owner).id, model="m", prompt="p",
+        answer="a", state=Turn.State.ANSWERED,
+    )  # fmt: skip
+    made = ImageRequest.objects.create(
+        user=owner, charge_id=make_charge(owner).id, model="m", prompt="p", size="8x8", count=1,
+        state=ImageRequest.State.DELIVERED,
+    )  # fmt: skip
+    return {
+        "conversation_id": str(conversation.pk),
+        "turn_id": str(turn.pk),
+        "request_id": str(made.pk),
+        "image_id": str(_image(made).pk),
+        "clerk_id": make_plan("cplan_pro").clerk_id,
+        "user_id": str(owner.pk),
+        "job_id": str(uuid4()),
+        "uidb64": "MQ",
+        "token": "set-password",
+    }
+
+
+def _image(made: ImageRequest) -> Image:
+    file = BytesIO()
+    Picture.new("RGB", (8, 8)).save(file, "PNG")
+    name = default_storage.save("who-may.png", file)
+    return Image.objects.create(
+        request=made, file=name, content_type="image/png", width=8, height=8,
+        bytes=file.tell(), position=0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("place", range(4), ids=WHO)
+@pytest.mark.django_db(transaction=True)
+def test_who_may(
+    place: int, alice: User, bob: User, admin: User, settings: Any, tmp_path: Any
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    person = (None, alice, bob, admin)[place]
+    things = things_of(alice)
+    wrong = []
+    for method, route, *statuses in ROWS:
+        response = call(person, method, filled(route, things))
+        if response.status_code != int(statuses[place]):
+            wrong.append(f"{method} {route}: {response.status_code}, not {statuses[place]}")
+        response.close()
+    assert not wrong, f"For {WHO[place]}:\n" + "\n".join(wrong)
+
+
+def filled(route: str, things: dict[str, str]) -> str:
+    """The route as an address; KeyError names what `things_of` lacks."""
+    return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: things[match[1]], f"/{route}")
+
+
+def call(person: User | None, method: str, path: str) -> Any:
+    browser: Client = Api(person, REMOTE_ADDR="192.0.2.1")
+    if path.startswith("/api/") and method != "GET":
+        return browser.generic(method, path, b"{}", content_type="application/json")
+    return getattr(browser, method.lower())(path)
