@@ -155,9 +155,7 @@ class FakeClerk:
             self._window.append(now)
             return True
 
-    def answer(
-        self, path: str, query: dict[str, list[str]]
-    ) -> tuple[int, Any]:
+    def answer(self, path: str, query: dict[str, list[str]]) -> tuple[int, Any]:  # noqa: PLR0911
         """Status and JSON of a GET below /v1."""
         with self.lock:
             match path.strip("/").split("/"):

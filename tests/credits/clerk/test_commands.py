@@ -18,10 +18,10 @@ NOW = int(time.time() * 1000)
 @pytest.mark.django_db
 def test_what_failed_is_processed_again(deliver, monkeypatch, capsys):
     with monkeypatch.context() as broken:
-        broken.setattr(events, "handle", lambda event: 1 / 0)
+        broken.setattr(events, "handle", lambda _: 1 / 0)
         deliver(event("user.created", user_json("user_1", at=NOW), at=NOW))
     with monkeypatch.context() as broken:
-        broken.setattr(events, "handle", lambda event: 1 / 0)
+        broken.setattr(events, "handle", lambda _: 1 / 0)
         with pytest.raises(CommandError, match="failed: 1"):
             call_command("replay_webhooks")
     call_command("replay_webhooks")

@@ -1,0 +1,80 @@
+"""What Clerk's variables must look like, and who is an admin."""
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ImproperlyConfigured
+from django.http import Http404, HttpResponse
+
+from credits.clerk import conf
+from credits.clerk.models import Identity
+from credits.permissions import admin_page, is_tally_admin
+from tests.factories import make_user
+
+
+def test_a_complete_configuration_starts():
+    conf.validate()
+
+
+def test_nothing_set_starts(settings):
+    settings.CLERK_PUBLISHABLE_KEY = settings.CLERK_JWT_KEY = settings.CLERK_INSTANCE_ID = ""
+    settings.CLERK_WEBHOOK_SIGNING_SECRET = []
+    conf.validate()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CLERK_PUBLISHABLE_KEY", "pk_live_"),
+        ("CLERK_PUBLISHABLE_KEY", "sk_test_Y2xlcmsuY2xlcmsuZGV2JA"),
+        ("CLERK_PUBLISHABLE_KEY", "pk_test_ZXZpbC5leGFtcGxlL3g7IHNjcmlwdC1zcmMgKiQ"),
+        ("CLERK_JWT_KEY", "hello"),
+        ("CLERK_JWT_KEY", ""),
+        ("CLERK_INSTANCE_ID", ""),
+        ("CLERK_WEBHOOK_SIGNING_SECRET", ["whsec_"]),
+        ("CLERK_WEBHOOK_SIGNING_SECRET", ["whsec_AAAA"]),
+        ("CLERK_WEBHOOK_SIGNING_SECRET", ["not base64!"]),
+    ],
+)
+def test_a_wrong_value_stops_the_start_and_is_named(settings, name, value):
+    setattr(settings, name, value)
+    with pytest.raises(ImproperlyConfigured, match=name):
+        conf.validate()
+
+
+@pytest.mark.django_db
+class TestAdmins:
+    def test_staff_are(self, admin, alice):
+        assert is_tally_admin(admin)
+        assert not is_tally_admin(alice)
+        assert not is_tally_admin(AnonymousUser())
+
+    def test_closed_accounts_are_not(self, admin):
+        admin.is_active = False
+        assert not is_tally_admin(admin)
+
+    def test_an_address_counts_only_when_it_is_verified(self, settings, alice):
+        settings.ADMIN_EMAILS = [alice.email]
+        assert not is_tally_admin(alice)
+        identity = Identity.objects.create(clerk_id="user_1", user=alice, email=alice.email)
+        alice.refresh_from_db()
+        assert not is_tally_admin(alice)
+        Identity.objects.update(email_verified=True)
+        alice = type(alice).objects.get(pk=alice.pk)
+        assert is_tally_admin(alice)
+        assert identity.user_id == alice.pk
+
+    def test_ids_count_ours_and_clerk_s(self, settings):
+        ours, theirs = make_user(), make_user(clerk_id="user_7")
+        settings.ADMIN_USER_IDS = [str(ours.pk), "user_7"]
+        assert is_tally_admin(ours)
+        assert is_tally_admin(theirs)
+
+    def test_pages_hide_from_everybody_else(self, rf, admin, alice):
+        page = admin_page(lambda _: HttpResponse("in"))
+        for user in (alice, AnonymousUser()):
+            request = rf.get("/")
+            request.user = user
+            with pytest.raises(Http404):
+                page(request)
+        request.user = admin
+        assert page(request).content == b"in"

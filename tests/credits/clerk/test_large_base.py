@@ -1,0 +1,51 @@
+"""A large base against the fake at Clerk's limit of 1,000 requests in 10 seconds. `make clerk-proof`
+takes 10,000 people."""
+
+import os
+import time
+import tracemalloc
+
+import pytest
+
+from credits.clerk.sync import run_sync
+from credits.clerk.sync_jobs import SyncOptions, start_job
+from credits.models import CreditGrant, UsageHistory, User
+from tests.factories import make_plan
+from tests.fakes.clerk import user_json
+from tests.fakes.clerk_story import DAY, as_api, item_json
+
+NOW = int(time.time() * 1000)
+PEOPLE = int(os.environ.get("CLERK_PEOPLE", "10000"))
+
+
+@pytest.mark.slow
+@pytest.mark.django_db
+def test_a_large_base_syncs_with_flat_memory(fake):
+    make_plan("cplan_pro", credits=100)
+    ids = [f"user_{number:06}" for number in range(PEOPLE)]
+    fake.users = [user_json(i, email=f"{i}@example.com", at=n + 1) for n, i in enumerate(ids)]
+    fake.items = [as_api(item_json(i, period_start=NOW - DAY)) for i in ids]
+    fake.rate_limit = 1000
+    job = start_job(options=SyncOptions(), actor="test", background=False)
+    peaks = []
+
+    def watch(job):
+        peaks.append((job.phase, tracemalloc.get_traced_memory()[0]))
+
+    tracemalloc.start()
+    began = time.monotonic()
+    run_sync(job.pk, watch=watch)
+    seconds = time.monotonic() - began
+    tracemalloc.stop()
+    job.refresh_from_db()
+    print(f"{PEOPLE} people in {seconds:.0f} s; {peaks[0][1]} to {peaks[-1][1]} bytes held")
+    assert (job.state, job.failed) == ("done", 0)
+    assert User.objects.count() == CreditGrant.objects.count() == PEOPLE
+    # What is held after the last page is not more than after the first ones, but for noise.
+    assert peaks[-1][1] < peaks[1][1] + 5_000_000
+    rows = UsageHistory.objects.count()
+    again = start_job(options=SyncOptions(), actor="test", background=False)
+    run_sync(again.pk)
+    again.refresh_from_db()
+    assert again.counts["drift"] == 0
+    assert UsageHistory.objects.count() == rows
