@@ -19,6 +19,12 @@ from tests.fakes.provider import FakeProvider
 from tests.live import ROOT, free_port, stop
 
 
+@pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    with FakeProvider() as provider:
+        yield provider
+
+
 @contextmanager
 def started(command: list[str], **environment: str) -> Iterator[subprocess.Popen[str]]:
     """The process, once it has said that it answers."""

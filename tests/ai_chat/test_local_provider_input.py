@@ -15,6 +15,13 @@ from tests.fakes.provider import FakeProvider
 
 
 @pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    """One of its own for each test: some stop it, and most count."""
+    with FakeProvider() as provider:
+        yield provider
+
+
+@pytest.fixture
 def client(provider: FakeProvider) -> Iterator[openai.OpenAI]:
     with sdk(provider.base_url) as client:
         yield client
