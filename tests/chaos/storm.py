@@ -1,0 +1,125 @@
+"""A storm: processes at work, trouble that strikes at random, and the proof afterwards."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import psycopg
+
+from tests.cluster import Cluster, manage
+from tests.live import ROOT
+
+#: Something that goes wrong; it returns when the rest may go on.
+type Trouble = Callable[[], None]
+
+CREDITS = 1_000_000
+
+
+@dataclass
+class Storm:
+    """One storm over one cluster. Add what works in `workers`, and what strikes in `troubles`:
+    a site's processes belong here as well as spenders do."""
+
+    cluster: Cluster
+    seed: int
+    database: str = "tally"
+    workers: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+    troubles: dict[str, Trouble] = field(default_factory=dict)
+    struck: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def url(self) -> str:
+        return self.cluster.url(self.database)
+
+    def prepare(self, *, users: int) -> list[int]:
+        """A migrated database and its users, each with CREDITS; their ids."""
+        with psycopg.connect(self.cluster.url(), autocommit=True) as server:
+            server.execute(f'CREATE DATABASE "{self.database}"'.encode())
+        migrated = manage(self.url, "migrate", "--skip-checks", "--verbosity=0")
+        assert migrated.returncode == 0, migrated.stderr
+        with psycopg.connect(self.url) as database:
+            return [_make_user(database, number) for number in range(users)]
+
+    def start_spender(self, number: int, users: list[int]) -> None:
+        name = f"{self.seed}-{number}"
+        self.start(
+            name, "tests.chaos.spender", "--name", name, "--users", ",".join(map(str, users))
+        )
+
+    def start(self, name: str, module: str, *arguments: str) -> None:
+        """A Python process at work on the database until its standard input is closed."""
+        own = {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": self.url}
+        self.workers[name] = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments], cwd=ROOT, env={**os.environ, **own},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def rage(self, *, strikes: int, calm: float) -> None:
+        """Once everybody works, strikes so many times, `calm` seconds apart on average."""
+        for worker in self.workers.values():
+            assert worker.stdout
+            assert worker.stdout.readline() == "working\n", "A worker did not begin."
+        random = Random(self.seed)
+        for _ in range(strikes):
+            time.sleep(random.uniform(0, 2 * calm))
+            name = random.choice(sorted(self.troubles))
+            self.troubles[name]()
+            self.struck[name] += 1
+        time.sleep(calm)
+
+    def answers(self) -> list[dict[str, Any]]:
+        """Tells the workers to stop, and returns what each of them was told meanwhile."""
+        printed = {name: worker.communicate()[0] for name, worker in self.workers.items()}
+        failed = [name for name, worker in self.workers.items() if worker.returncode]
+        assert not failed, f"These did not finish: {failed}"
+        return [json.loads(text) for text in printed.values()]
+
+    def check(self) -> str:
+        """What `check_ledger` prints; raises AssertionError when it finds a difference."""
+        checked = manage(self.url, "check_ledger", "--skip-checks")
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+        return checked.stdout
+
+
+@contextmanager
+def storm_over(cluster: Cluster, seed: int) -> Iterator[Storm]:
+    """A storm whose workers are gone afterwards, come what may."""
+    storm = Storm(cluster, seed)
+    storm.troubles = {
+        "the server killed": lambda: _kill_and_start(cluster),
+        "a backend killed": cluster.kill_one_backend,
+    }
+    try:
+        yield storm
+    finally:
+        for worker in storm.workers.values():
+            if worker.poll() is None:
+                worker.kill()
+                worker.communicate()
+
+
+def _kill_and_start(cluster: Cluster) -> None:
+    cluster.kill()
+    cluster.start()
+
+
+def _make_user(database: psycopg.Connection[Any], number: int) -> int:
+    user = database.execute(
+        "INSERT INTO credits_user (password, is_superuser, email, name, is_active, is_staff)"
+        " VALUES ('', false, %s, '', true, false) RETURNING id",
+        [f"storm{number}@example.com"],
+    ).fetchone()
+    assert user
+    database.execute(
+        "SELECT credits_grant(%s, 'GRANT', 'pack', %s, %s, 200, NULL, '{}')",
+        [user[0], CREDITS, f"storm {number}"],
+    )
+    return int(user[0])
