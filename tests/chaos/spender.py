@@ -7,6 +7,7 @@ prints `working`, and at the end the answers.
 
 import argparse
 import json
+import logging
 import sys
 import threading
 import time
@@ -34,6 +35,7 @@ def main() -> None:
     arguments.add_argument("--name", required=True)
     arguments.add_argument("--users", required=True)
     asked = arguments.parse_args()
+    logging.disable(logging.WARNING)  # The pool tells of every connection that broke.
     spender = Spender(asked.name, [int(user) for user in asked.users.split(",")])
     told_to_stop = threading.Event()
     threading.Thread(target=_wait_for_the_end, args=(told_to_stop,), daemon=True).start()

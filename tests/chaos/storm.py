@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 
 from tests.cluster import Cluster, manage
-from tests.live import ROOT
+from tests.processes import ROOT
 
 #: Something that goes wrong; it returns when the rest may go on.
 type Trouble = Callable[[], None]
