@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
 
 from ai_chat.limits import LimitReached, count_request
 from ai_chat.models import Turn
@@ -67,7 +67,7 @@ def test_the_page_says_it_in_a_sentence(limited: Callable[..., Site], alice: Use
 
 
 def test_a_minute_later_there_is_room_again(
-    alice: User, bob: User, clock: Clock, settings: SettingsWrapper
+    alice: User, bob: User, clock: Clock, settings: Any
 ) -> None:
     settings.REQUESTS_PER_MINUTE = 2
     clock.freeze()
