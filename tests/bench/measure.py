@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from statistics import median
 
+from django.db import connections
+
 ROUNDS = 5
 SECONDS = 1.5  # of each measurement in a round
 
@@ -21,6 +23,7 @@ def rate(work: Callable[[int], None], *, threads: int = 1, seconds: float = SECO
         while not stop.is_set():
             work(number)
             counts[number] += 1
+        connections.close_all()
 
     workers = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
     for worker in workers:
