@@ -45,10 +45,10 @@ def rage(storm: Storm, asked: argparse.Namespace) -> None:
     checked = storm.check().splitlines()[-1]
     troubles = ", ".join(f"{count} × {name}" for name, count in sorted(storm.struck.items()))
     print(f"  {len(answers)} operations of {len(told)} processes in {took:.0f} s; {troubles}")
+    broken, landed = (sum(spender[figure] for spender in told) for figure in ("broken", "landed"))
     print(
-        f"  {sum(s['broken'] for s in told)} tries broke, {sum(s['landed'] for s in told)} of them"
+        f"  {broken} tries broke, of which {landed} had landed; nothing was lost, nothing doubled"
     )
-    print("  had landed all the same; nothing was lost, nothing doubled")
     print(f"  check_ledger: {checked}", flush=True)
 
 
