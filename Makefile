@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.14 python3.12; do \
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run dev test check bench chaos lock clean
+.PHONY: help setup run dev test check bench chaos schemathesis lock clean
 
 help: ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,10 @@ bench: $(VENV)/dev.stamp ## Ratios beside a floor, measured in one run
 
 chaos: $(VENV)/dev.stamp ## Kill workers and the database in the middle of spends, at length
 	@$(BIN)/python -m tests.chaos
+
+schemathesis: $(VENV)/dev.stamp ## Everything schemathesis can think of, at length, against the API
+	@$(BIN)/python -m tests.prepare
+	@SCHEMA_EXAMPLES=$${SCHEMA_EXAMPLES:-200} $(BIN)/python -m pytest -n0 tests/test_schema.py
 
 lock: ## Renew the lock files from requirements/*.in
 	@$(BIN)/python -m pip install --quiet uv
