@@ -7,10 +7,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.14 python3.12; do \
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run dev test check bench chaos schemathesis lock clean
+.PHONY: help setup run dev test check bench chaos clerk-proof schemathesis lock clean
 
 help: ## What can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(VENV)/run.stamp: requirements/base.txt requirements/postgres.txt requirements/model.txt
 	@test -n "$(PYTHON)" || { echo "Tally needs Python 3.12 or newer: none was found. Install it, or name it: make PYTHON=/path/to/python"; exit 1; }
@@ -58,6 +58,9 @@ chaos: $(VENV)/dev.stamp ## Kill workers and the database in the middle of spend
 schemathesis: $(VENV)/dev.stamp ## Everything schemathesis can think of, at length, against the API
 	@$(BIN)/python -m tests.prepare
 	@SCHEMA_EXAMPLES=$${SCHEMA_EXAMPLES:-200} $(BIN)/python -m pytest -n0 tests/test_schema.py
+
+clerk-proof: $(VENV)/dev.stamp ## Every order of each five of Clerk's events, 10,000 mutated deliveries, 10,000 people
+	@CLERK_MUTATIONS=10000 $(BIN)/python -m pytest tests/credits/clerk -n auto -m "slow or not slow"
 
 lock: ## Renew the lock files from requirements/*.in
 	@$(BIN)/python -m pip install --quiet uv
