@@ -109,6 +109,8 @@ class AdminUsagePage(serializers.Serializer[Any]):
 class AdjustmentIn(StrictSerializer):
     """Either `credits` or `adjustment`."""
 
+    schema_extra = {"oneOf": [{"required": ["credits"]}, {"required": ["adjustment"]}]}
+
     credits = WholeNumber(
         required=False, min_value=0, max_value=MAX_ADJUSTMENT, help_text="Sets the balance."
     )
