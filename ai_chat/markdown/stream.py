@@ -18,7 +18,7 @@ FLUSH_SECONDS = 0.002
 
 _HALF_A_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\Z")
 _MARKERS = ("`", "**", "~~")
-# What a line may begin with that is a rule, heading, list, quote, table or fence once it goes on.
+# What a rule, heading, list, quote, table head, underline, fence or indented code begins with.
 _LINE_START = "-=*_#>|~`+:.)0123456789 \t"
 
 
@@ -57,16 +57,16 @@ class StreamRenderer:
         if self._debt:
             return Update(SafeString(), self._tail)
         started = thread_time()
-        line = self._draw_tail()
+        end = self._draw_tail()
         self._debt = thread_time() - started
-        return Update(self._finish(line), self._tail)
+        return Update(self._finish(end), self._tail)
 
     def close(self) -> Update:
         """Return all that is left as finished, with an empty tail."""
         self._open += clean(self._held)
         self._held = ""
         self._tail = SafeString()
-        return Update(self._finish(self._open.count("\n") + 1), self._tail)
+        return Update(self._finish(len(self._open)), self._tail)
 
     def _take(self, delta: str) -> None:
         text = self._held + delta
@@ -75,46 +75,46 @@ class StreamRenderer:
         self._open += clean(text.removesuffix("\r"))
 
     def _draw_tail(self) -> int:
-        """Draw the open end, and return the line where it begins."""
+        """Draw the open end, and return how many characters stand before it."""
         env = {
             "allowance": replace(self._env["allowance"]),
             "references": dict(self._env["references"]),
         }
         shown = _without_half_a_line(self._open)
         tokens = parse(shown, env)
-        index, line = _boundary(tokens, shown.split("\n"))
+        lines = shown.split("\n")
+        index, line = _boundary(tokens, lines)
         _mend_last_inline(tokens[index:], env)
         self._tail = to_html(tokens[index:], env, colours=False)
-        return line
+        return sum(len(text) + 1 for text in lines[:line])
 
-    def _finish(self, line: int) -> SafeString:
-        """Render what stands before `line` for good, with only the references defined so far."""
-        if line == 0:
-            return SafeString()
-        lines = self._open.split("\n")
-        self._open = "\n".join(lines[line:])
-        return to_html(parse("\n".join(lines[:line]), self._env), self._env)
+    def _finish(self, end: int) -> SafeString:
+        """Render the first `end` characters for good, with only the references defined so far."""
+        done, self._open = self._open[:end], self._open[end:]
+        return to_html(parse(done, self._env), self._env) if done else SafeString()
 
 
 def _boundary(tokens: Sequence[Token], lines: Sequence[str]) -> tuple[int, int]:
     """Return the token and the line that begin the last block which stands on its own for sure.
 
     After an empty line a top-level block owes nothing to the one before: no lazy continuation,
-    underline, table head or reference title reaches over it. Whether its first line belongs to
-    a list or quote before is known when the line is complete, or begins with a letter.
+    underline, table head or reference title reaches over it. Whether its first line goes on with
+    a list or a code block is known too, as a line that is all markers is not in `lines` yet.
     """
     for index in range(len(tokens) - 1, 0, -1):
         token = tokens[index]
         if token.level == 0 and token.nesting >= 0 and token.map and token.map[0] > 0:
             line = token.map[0]
-            complete = line < len(lines) - 1 or lines[line][:1].isalpha()
-            if complete and not lines[line - 1].strip(" \t"):
+            if not lines[line - 1].strip(" \t"):
                 return index, line
     return 0, 0
 
 
 def _without_half_a_line(text: str) -> str:
-    """Leave out a last line that is all markers: `-` would make a heading of the line before."""
+    """Leave out a last line that is all markers: what it will be is open.
+
+    `-` makes a heading of the line before, and may yet become a list, a rule or a paragraph.
+    """
     before, newline, last = text.rpartition("\n")
     return text if last.strip(_LINE_START) else before + newline
 
