@@ -8,7 +8,7 @@ os.environ.setdefault("ALLOWED_HOSTS", "localhost,127.0.0.1,testserver")
 os.environ.setdefault("LOG_LEVEL", "WARNING")
 os.environ.setdefault("HTTPS", "0")
 
-from config.settings import *  # noqa: E402, F403
+from config.settings import *
 
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -16,3 +16,5 @@ STORAGES = {
 }
 # A password hash costs 0.3 s by design; the tests make hundreds of accounts.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Running sites find the static files where they lie: nothing is collected for a test.
+WHITENOISE_USE_FINDERS = True
