@@ -75,6 +75,10 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time.min, UTC)
 
 
+def has_history(*, user_id: int) -> bool:
+    return UsageHistory.objects.filter(user_id=user_id).exists()
+
+
 # The five sums follow the kinds of `credits.history`; a refund and a charge share their operation.
 SUMS = """
 SELECT date_trunc(%s, created_at AT TIME ZONE 'UTC')::date,

@@ -17,7 +17,14 @@ from credits.http import AuthenticatedHttpRequest
 from credits.meter import TEXT, get_meter, still_shows
 from credits.models import Plan
 from credits.pricing import get_feature_cost, get_feature_costs
-from credits.statement import get_page, get_range, month_of_row, sums_by_step, total
+from credits.statement import (
+    get_page,
+    get_range,
+    has_history,
+    month_of_row,
+    sums_by_step,
+    total,
+)
 
 
 @login_not_required
@@ -73,6 +80,7 @@ def _statement(
         "sums": total(steps.values()),
         "chart": draw(span, steps),
         "page": get_page(span, **form.place),
+        "is_new": not span.closing.row_id and not has_history(user_id=request.user.pk),
         "months": recent_months(request.user.date_joined.date()),
         "today": today(),
     }

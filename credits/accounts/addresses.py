@@ -7,6 +7,7 @@ from django.http import HttpRequest
 
 #: One household or server gets at least this much of IPv6: its addresses count as one.
 IPV6_PREFIX = 64
+UNKNOWN = "0.0.0.0"  # noqa: S104  (nothing listens here)
 
 
 def client_address(request: HttpRequest) -> str:
@@ -22,7 +23,7 @@ def _one_per_client(address: str) -> str:
     try:
         parsed = ip_address(address)
     except ValueError:
-        return "0.0.0.0"  # noqa: S104 (no address to listen on: it stands for "unknown")
+        return UNKNOWN
     if isinstance(parsed, IPv6Address):
         if parsed.ipv4_mapped:
             return str(parsed.ipv4_mapped)

@@ -17,8 +17,9 @@ urlpatterns = [
         views.PasswordResetDoneView.as_view(),
         name="password-reset-done",
     ),
+    # Short: a line of a letter that is longer than 78 characters is cut when it is printed.
     path(
-        "password-reset/<uidb64>/<token>",
+        "reset/<uidb64>/<token>",
         views.PasswordResetConfirmView.as_view(),
         name="password-reset-confirm",
     ),

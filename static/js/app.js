@@ -77,7 +77,7 @@ window.addEventListener("pageshow", (event) => {
 
 // --- The meter ------------------------------------------------------------------------------------
 
-const credits = (meter) => Number(meter?.dataset.remaining);
+let before = null;
 
 document.addEventListener("htmx:beforeRequest", (event) => {
   // Nobody looks: the next focus asks anyway.
@@ -87,22 +87,26 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, xhr } = event.detail;
   if (target.id !== "meter") return;
+  before = { ...target.dataset };
   if (xhr.status === 401) Object.assign(event.detail, { shouldSwap: true, isError: false });
-  else if (target.dataset.remaining) lastShown = credits(target);
 });
 
-let lastShown = NaN;
-
-document.addEventListener("htmx:afterSwap", () => {
+// Not after the swap: until it settles, htmx lends a new element the classes of the old one.
+document.addEventListener("htmx:afterSettle", () => {
   const meter = document.getElementById("meter");
-  if (!meter) return;
-  if (meter.matches(".out")) announce("You are signed out.");
-  const back = credits(meter) - lastShown;
-  lastShown = NaN;
-  if (!(back > 0)) return;
-  meter.classList.add("refunded");
-  announce(`${back} credits came back. You have ${credits(meter)}.`);
+  if (!meter || !before) return;
+  announceChange(meter, before);
+  before = null;
 });
+
+/** Spending is seen; what is said aloud is what nobody asked for: credits that come, or the end. */
+function announceChange(meter, { remaining }) {
+  if (meter.matches(".out")) return announce("You are signed out.");
+  const more = meter.dataset.remaining - remaining;
+  if (!(more > 0)) return;
+  meter.classList.add("refunded");
+  announce(`${more} ${more === 1 ? "credit" : "credits"} more: you have ${meter.dataset.remaining}.`);
+}
 
 // --- Times ----------------------------------------------------------------------------------------
 // Pages are written in UTC; the reader's own time is one hover away.

@@ -19,7 +19,7 @@ def ask(browser: Browser, email: str = "alice@example.com") -> Any:
 
 
 def link_in_mail() -> str:
-    found = re.search(r"http://testserver(/password-reset/\S+)", mail.outbox[-1].body)
+    found = re.search(r"http://testserver(/reset/\S+)", mail.outbox[-1].body)
     assert found
     return found[1]
 
@@ -73,7 +73,7 @@ def test_a_newer_sign_in_spends_older_links(browser: Browser, alice: User) -> No
     "link", ["x/y", "MQ/abc-def", "////", "%00/%00", "OTk5OTk5OTk5OTk5OTk5OTk5OTk/a-b"]
 )
 def test_a_made_up_link_opens_nothing(browser: Browser, alice: User, link: str) -> None:
-    page = browser.client.get(f"{URL}/{link}")
+    page = browser.client.get(f"/reset/{link}")
     assert page.status_code in {200, 404}
     assert "Choose a new password" not in page.text
 
@@ -113,3 +113,10 @@ def test_a_name_with_markup_stands_in_the_mail_as_it_is(browser: Browser, alice:
     User.objects.update(name="A & <b>")
     ask(browser)
     assert "Hello A & <b>," in mail.outbox[0].body
+
+
+def test_a_printed_letter_does_not_cut_the_link(browser: Browser, alice: User) -> None:
+    ask(browser)
+    printed = mail.outbox[0].message().as_string().replace("testserver", "127.0.0.1:8000")
+    assert "Content-Transfer-Encoding: 7bit" in printed
+    assert max(map(len, printed.splitlines())) <= 78
