@@ -8,6 +8,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_fiel
 from rest_framework import serializers
 
 from ai_chat.images.services import DEFAULT_SIZE
+from ai_chat.models import ImageRequest
 from ai_chat.offer import IMAGE, MAX_IMAGES, TEXT, model_or_first, models_of
 from credits.api.fields import QueryNumber, StrictSerializer, Text, WholeNumber
 
@@ -81,6 +82,12 @@ class Attachment(serializers.Serializer[Any]):
     contentType = Text(required=False, allow_blank=True, max_length=200)
 
 
+def _model_field(feature: str) -> type[Text]:
+    """A model's id; the schema lists those that are offered."""
+    kind = type("ModelId", (Text,), {})
+    return extend_schema_field({"type": "string", "enum": list(models_of(feature))})(kind)
+
+
 class ChatIn(serializers.Serializer[Any]):
     """What the AI SDK's `DefaultChatTransport` posts."""
 
@@ -95,7 +102,7 @@ class ChatIn(serializers.Serializer[Any]):
         max_length=MAX_MESSAGES,
         help_text="The whole conversation, oldest first; the last message is the user's.",
     )
-    model = Text(required=False, max_length=120, help_text="One of `GET /api/ai/models`.")
+    model = _model_field(TEXT)(required=False, help_text="One of `GET /api/ai/models`.")
     temperature = Number(required=False, allow_null=True, min_value=0, max_value=2)
     attachments = serializers.ListField(
         child=Attachment(), required=False, max_length=MAX_ATTACHMENTS
@@ -169,11 +176,15 @@ class ModelsOut(serializers.Serializer[Any]):
     image = ModelOut(many=True)
 
 
+#: A number from 64 to 2048.
+SIDE = "(6[4-9]|[7-9][0-9]|[1-9][0-9]{2}|1[0-9]{3}|20[0-3][0-9]|204[0-8])"
+
+
 class ImageIn(StrictSerializer):
     prompt = Text(max_length=settings.IMAGE_PROMPT_MAX_CHARACTERS)
-    model = Text(required=False, max_length=120, help_text="One of `GET /api/ai/models`.")
+    model = _model_field(IMAGE)(required=False, help_text="One of `GET /api/ai/models`.")
     size = serializers.RegexField(
-        r"^[1-9][0-9]{1,3}x[1-9][0-9]{1,3}$",
+        f"^{SIDE}x{SIDE}$",
         default=DEFAULT_SIZE,
         help_text="WIDTHxHEIGHT, each from 64 to 2048 pixels.",
     )
@@ -202,7 +213,7 @@ class ImagesOut(serializers.Serializer[Any]):
     model = serializers.CharField()
     size = serializers.CharField()
     count = serializers.IntegerField(help_text="Images asked for.")
-    state = serializers.ChoiceField(["running", "delivered", "partial", "failed"])
+    state = serializers.ChoiceField(ImageRequest.State.choices)
     images = ImageOut(many=True)
     creditsCharged = serializers.IntegerField(help_text="After the refund of missing images.")
     receipt = ReceiptOut()
