@@ -292,7 +292,12 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "credits.api.schema.document_common_answers",
     ],
-    "ENUM_NAME_OVERRIDES": {"KindEnum": "credits.history.Kind"},
+    "ENUM_NAME_OVERRIDES": {
+        "KindEnum": "credits.history.Kind",
+        "ImageStateEnum": "ai_chat.models.ImageRequest.State",
+        "TextPartEnum": ["text"],
+        "FilePartEnum": ["file"],
+    },
     "COMPONENT_SPLIT_REQUEST": True,
     "TAGS": [
         {"name": "credits", "description": "Your balance and history, and the prices."},

@@ -149,7 +149,8 @@ class ImageFile(ApiView):
         tags=["ai"],
     )
     def get(self, request: Request, image_id: UUID) -> HttpResponseBase:
-        return serve(request._request, image_or_404(request, image_id))
+        django = request._request  # noqa: SLF001 -- the documented way to the request DRF wraps
+        return serve(django, image_or_404(request, image_id))
 
 
 def image_or_404(request: Request, image_id: UUID) -> Image:
