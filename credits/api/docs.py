@@ -1,5 +1,6 @@
 """The API's description: OpenAPI for programs, and a page to read it."""
 
+import json
 from functools import cache
 from typing import Any
 
@@ -17,6 +18,8 @@ from credits.api.answers import conditional
 from credits.api.http import ApiView
 
 type Json = dict[str, Any]
+
+TITLES = {"credits": "Credits", "ai": "Chat and images", "admin": "For admins"}
 
 
 @cache
@@ -39,7 +42,8 @@ class SchemaView(ApiView):
 @require_safe
 def reference(request: HttpRequest) -> HttpResponse:
     """The description as a page: each call with what it takes and answers."""
-    description = openapi()
+    # Backticks mark code for the readers of the JSON; here they would only be in the way.
+    description = json.loads(json.dumps(openapi()).replace("`", ""))
     context = {
         "info": description["info"],
         "sections": _sections(description),
@@ -57,7 +61,11 @@ def _sections(description: Json) -> list[Json]:
         for method, call in methods.items()
     ]
     return [
-        {**tag, "calls": [call for call in calls if call["tag"] == tag["name"]]}
+        {
+            **tag,
+            "title": TITLES[tag["name"]],
+            "calls": [call for call in calls if call["tag"] == tag["name"]],
+        }
         for tag in description["tags"]
     ]
 
