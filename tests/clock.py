@@ -5,12 +5,17 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
-SIGNATURE = "credits_now() RETURNS timestamptz LANGUAGE sql VOLATILE"
-REAL = "SELECT clock_timestamp()"
+REAL = "clock_timestamp()"
 
 
 class Clock:
     """The clock of the test's database; `tests/conftest.py` sets it right after each test."""
+
+    def install(self) -> None:
+        """Puts a clock that can be moved in the place of the real one. It is written in PL/pgSQL,
+        which looks at each call whether it was replaced; the SQL of the real one is copied into
+        the plans of its callers, where it stays for the rest of a transaction."""
+        self._replace(REAL)
 
     def now(self) -> datetime:
         with connection.cursor() as cursor:
@@ -21,37 +26,37 @@ class Clock:
     def move(self, **by: float) -> datetime:
         """Moves by `days=`, `hours=`, `seconds=` … (as timedelta takes them) from where it stands:
         a frozen clock stays frozen, a running one runs on. Returns the new time."""
-        self._replace("%s + interval '%s microseconds'", self._source(), _microseconds(**by))
+        self._replace(f"{self._expression()} + interval '{_microseconds(**by)} microseconds'")
         return self.now()
 
     def freeze(self, at: datetime | None = None) -> datetime:
         """Stops the clock at a moment (the present one unless given), until `move` or `reset`."""
         moment = at or self.now()
-        self._replace("SELECT timestamptz '%s'", moment.isoformat())
+        self._replace(f"timestamptz '{moment.isoformat()}'")
         return moment
 
     def count(self, sequence: str, start: datetime) -> None:
         """Makes each look at the clock a second later than the last, counted by a sequence."""
-        self._replace(
-            "SELECT timestamptz '%s' + nextval('%s') * interval '1 second'",
-            start.isoformat(),
-            sequence,
-        )
+        looks = f"nextval('{sequence}') * interval '1 second'"
+        self._replace(f"timestamptz '{start.isoformat()}' + {looks}")
 
     def reset(self) -> None:
         """Real time again."""
-        if self._source() != REAL:
+        if self._expression() != REAL:
             self._replace(REAL)
 
-    def _source(self) -> str:
+    def _expression(self) -> str:
         with connection.cursor() as cursor:
             cursor.execute("SELECT prosrc FROM pg_proc WHERE oid = 'credits_now'::regproc")
-            return str(cursor.fetchone()[0]).strip()
+            source: str = cursor.fetchone()[0]
+        return source.removeprefix("BEGIN RETURN ").removesuffix("; END")
 
-    def _replace(self, body: str, *values: object) -> None:
+    def _replace(self, expression: str) -> None:
         with connection.cursor() as cursor:
-            source = body % values if values else body
-            cursor.execute(f"CREATE OR REPLACE FUNCTION {SIGNATURE} AS $$ {source} $$")
+            cursor.execute(
+                "CREATE OR REPLACE FUNCTION credits_now() RETURNS timestamptz LANGUAGE plpgsql"
+                f" VOLATILE AS $$BEGIN RETURN {expression}; END$$"
+            )
 
 
 def _microseconds(**by: float) -> int:

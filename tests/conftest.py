@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from django.db import connection
 from psycopg.pq import TransactionStatus
+from pytest_django import DjangoDbBlocker
 
 from credits.models import User
 from tests import factories
 from tests.clock import Clock
-from tests.ledger import assert_ledger_stands
 from tests.fakes.provider import FakeProvider
+from tests.ledger import assert_ledger_stands
 from tests.live import Site, running_site
 
 #: Django does not manage these, so that its flush leaves them out.
@@ -21,16 +22,18 @@ JOB_TABLES = ["procrastinate_events", "procrastinate_periodic_defers", "procrast
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None) -> None:
-    """Empties the ledger after a transactional test, which it refuses: triggers do not fire in a
-    session that acts as a replica. Needs a superuser, and only tests do this. DELETE, as TRUNCATE
-    takes a second for tables that hold a handful of rows."""
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Installs the clock, and empties the ledger after a transactional test, which it refuses:
+    triggers do not fire in a session that acts as a replica. Needs a superuser, and only tests do
+    this. DELETE, as TRUNCATE takes a second for tables that hold a handful of rows."""
 
     def sql_flush(style: object, tables: list[str], **options: object) -> list[str]:
         emptied = [f'DELETE FROM "{table}"' for table in [*tables, *JOB_TABLES]]
         return ["SET LOCAL session_replication_role = replica", *emptied]
 
     connection.ops.sql_flush = sql_flush
+    with django_db_blocker.unblock():
+        Clock().install()
 
 
 @pytest.fixture(autouse=True)

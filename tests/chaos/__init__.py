@@ -4,5 +4,5 @@ every answer that anybody got is held against the journal.
     python -m tests.chaos --seed 7
 
 prints its figures and exits 1 when a credit is lost or doubled. A smaller storm is part of the
-tests (`tests/credits/test_killed_database.py`).
+tests (`tests/credits/ledger/test_killed_database.py`).
 """

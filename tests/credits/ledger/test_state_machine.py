@@ -27,7 +27,7 @@ from credits.exceptions import (
 )
 from credits.models import CreditGrant, User
 from tests.clock import Clock
-from tests.credits.model import Account, Charge
+from tests.credits.ledger.model import Account, Charge
 from tests.factories import make_charge, make_grant, make_user, set_price
 from tests.ledger import assert_ledger_stands, sql
 

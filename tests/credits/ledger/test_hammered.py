@@ -8,7 +8,7 @@ import pytest
 from credits.ledger import sweep_holds
 from credits.models import Hold, User
 from tests.clock import Clock
-from tests.credits.hammer import Hammer
+from tests.credits.ledger.hammer import Hammer
 from tests.factories import make_charge
 from tests.parallel import in_parallel
 
