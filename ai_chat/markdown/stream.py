@@ -28,7 +28,7 @@ class Update(NamedTuple):
     finished: SafeString
     """Blocks that cannot change any more: append them, before the tail."""
     tail: SafeString
-    """The open end: it replaces the tail before. The same object if nothing changed."""
+    """The open end: it replaces the tail before. The same object when it was not drawn anew."""
 
 
 class StreamRenderer:
