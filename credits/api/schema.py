@@ -129,3 +129,16 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
             "description": "The browser's session. Other methods than GET carry the session's CSRF "
             "token in `X-CSRFToken`.",
         }
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "credits.clerk.authentication.ClerkTokenAuthentication"
+    name = "clerk"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> Json:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "A Clerk session token. No CSRF token is needed.",
+        }
