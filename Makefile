@@ -47,7 +47,8 @@ check: $(VENV)/dev.stamp ## Lint, format, types, import contracts, migrations, d
 	@DEBUG=1 $(BIN)/mypy config credits ai_chat adminpanel
 	@$(BIN)/lint-imports
 	@DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
-	@SECRET_KEY=$$(head -c 60 /dev/urandom | base64 | tr -d '\n') ALLOWED_HOSTS=tally.example $(BIN)/python -W error manage.py check --deploy --fail-level WARNING
+	@SECRET_KEY=$$(head -c 60 /dev/urandom | base64 | tr -d '\n') ALLOWED_HOSTS=tally.example EMAIL_URL=smtp://mail.tally.example \
+		$(BIN)/python -W error manage.py check --deploy --fail-level WARNING
 
 bench: $(VENV)/dev.stamp ## Ratios beside a floor, measured in one run
 	@$(BIN)/python -m tests.bench

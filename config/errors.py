@@ -19,11 +19,11 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     return _answer(request, 400, "invalid", "This request could not be understood.")
 
 
-def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:  # noqa: ARG001
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     return _answer(request, 403, "forbidden", "You may not do this.")
 
 
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:  # noqa: ARG001
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     return _answer(request, 404, "not_found", "There is nothing here.")
 
 

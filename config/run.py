@@ -1,7 +1,7 @@
 """`make run`: everything a site needs, started together and stopped together.
 
 What the environment does not say is chosen for one machine: an embedded database with demo
-accounts, a local provider, a secret kept in `var/`. Only loopback is served unless HOST says otherwise.
+accounts, a local provider, a secret kept in `var/`. Only loopback is served unless HOST says so.
 """
 
 import os
@@ -110,7 +110,7 @@ def announce() -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(f"{address}/readyz", timeout=2):  # noqa: S310 - our own
+            with urllib.request.urlopen(f"{address}/readyz", timeout=2):
                 break
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)

@@ -285,7 +285,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Tally",
     "VERSION": "1.0.0",
-    "DESCRIPTION": "AI chat and images, metered in credits. Everything the pages do, a program can.",
+    "DESCRIPTION": "AI chat and images, metered in credits. What the pages do, a program can do.",
     "SCHEMA_PATH_PREFIX": "/api",
     "SERVE_AUTHENTICATION": [],
     "POSTPROCESSING_HOOKS": [

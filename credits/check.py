@@ -3,7 +3,7 @@ query that names the rows which break a rule. `run_checks` is what `manage.py ch
 health pages and the tests ask."""
 
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
@@ -58,6 +58,7 @@ def _run(check: Check, rows: int, grace: timedelta) -> CheckResult:
         f" ARRAY(SELECT name::text FROM offender ORDER BY name LIMIT {NAMED})"
     )
     with connection.cursor() as cursor:
-        cursor.execute(query, {"grace": grace} if "%(grace)s" in check.sql else None)
+        values: Any = {"grace": grace} if "%(grace)s" in check.sql else None
+        cursor.execute(query, values)
         offences, offenders = cursor.fetchone()
     return CheckResult(check, rows, offences, offenders)

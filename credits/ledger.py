@@ -43,7 +43,7 @@ def _check_key(key: str | None) -> None:
         raise LedgerError(f"An idempotency key has 1 to {MAX_KEY} characters.")
 
 
-def _call(function: str, *arguments: object) -> tuple[Any, ...]:
+def _call(function: str, *arguments: Any) -> tuple[Any, ...]:
     # Not callproc(): Django logs and counts only what goes through execute().
     statement = f"SELECT * FROM {function}({', '.join(['%s'] * len(arguments))})"  # noqa: S608
     with connection.cursor() as cursor:

@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 # are safe beside each other. The queueing lock keeps sweeps from piling up while no worker runs.
 @app.periodic(cron="* * * * * */15")  # Every 15 seconds: the sixth field is the seconds.
 @app.task(name="credits.sweep", queueing_lock="credits.sweep")
-def sweep(timestamp: int) -> None:  # noqa: ARG001 -- passed by name
+def sweep(timestamp: int) -> None:
     """Refunds holds whose lease ran out (I6) and posts due expiries (I5)."""
     refunded, expired = sweep_holds(), expire_credits()
     if refunded or expired:

@@ -11,7 +11,7 @@ PASSWORD = "correct horse battery staple"
 _numbers = count(1)
 
 
-def make_user(email: str = "", *, credits: int = 0, **fields: Any) -> User:  # noqa: A002
+def make_user(email: str = "", *, credits: int = 0, **fields: Any) -> User:
     """A local account with PASSWORD, and a pack of `credits`; with 0 it has no balance row yet."""
     email = email or f"user{next(_numbers)}@example.com"
     user = User.objects.create_user(email, PASSWORD, **fields)
@@ -20,7 +20,7 @@ def make_user(email: str = "", *, credits: int = 0, **fields: Any) -> User:  # n
     return user
 
 
-def make_admin(email: str = "", *, credits: int = 0, **fields: Any) -> User:  # noqa: A002
+def make_admin(email: str = "", *, credits: int = 0, **fields: Any) -> User:
     return make_user(email, credits=credits, is_staff=True, **fields)
 
 
@@ -50,7 +50,7 @@ def make_charge(user: User, quantity: int = 1, **fields: Any) -> Charge:
     )
 
 
-def make_plan(clerk_id: str = "", *, credits: int = 100, active: bool = True) -> Plan:  # noqa: A002
+def make_plan(clerk_id: str = "", *, credits: int = 100, active: bool = True) -> Plan:
     clerk_id = clerk_id or f"cplan_{next(_numbers)}"
     return Plan.objects.create(clerk_id=clerk_id, name="Pro", credits=credits, active=active)
 

@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 -- a command's answer
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

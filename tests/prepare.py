@@ -1,5 +1,5 @@
-"""What the tests need beyond Python packages: a Chromium. Installs it where that takes no questions,
-else says what to install."""
+"""What the tests need beyond Python packages: a Chromium. Installs it where that takes no
+questions, else says what to install."""
 
 import os
 import shutil

@@ -1,5 +1,5 @@
-"""The site's own settings, as the tests run them: with a secret of their own, and pages whose static
-files need no collecting."""
+"""The site's own settings, as the tests run them: with a secret of their own, and pages whose
+static files need no collecting."""
 
 import os
 

@@ -27,7 +27,7 @@ class ClerkTokenAuthentication(authentication.BaseAuthentication):
             logger.warning("Token refused: %s", refusal.reason)
             raise AuthenticationFailed("This token is not accepted.") from None
         # On Django's request, where views and `refuse_impersonated` look.
-        request._request.clerk_impersonated = claims.impersonated  # type: ignore[attr-defined]
+        request._request.clerk_impersonated = claims.impersonated  # type: ignore[attr-defined]  # noqa: SLF001 - DRF hides it
         return user, claims.session_id
 
     def authenticate_header(self, request: Request) -> str:

@@ -64,7 +64,7 @@ def payer_of(event: Event) -> str:
     return f"user:{clerk_id}" if clerk_id else ""
 
 
-def handle(event: Event) -> str:
+def handle(event: Event) -> str:  # noqa: PLR0911 - a table of events
     """Does what the event asks for. Unknown kinds are noted, never refused: Clerk adds some."""
     family, _, action = event.type.partition(".")
     match family, action:

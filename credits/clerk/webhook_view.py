@@ -54,7 +54,7 @@ def _body_of(request: Request) -> bytes:
     if length.isdecimal() and int(length[:12]) > MAX_BODY:
         raise Problem(413, "too_large", "The body is larger than is taken.")
     try:
-        body: bytes = request._request.body
+        body: bytes = request._request.body  # noqa: SLF001 - DRF hides it
     except UnreadablePostError:
         raise Problem(400, "bad_webhook", "The body ended early.") from None
     if len(body) > MAX_BODY:

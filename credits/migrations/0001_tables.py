@@ -9,201 +9,490 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('email', models.EmailField(max_length=254, null=True, unique=True)),
-                ('name', models.CharField(blank=True, max_length=150)),
-                ('clerk_id', models.CharField(blank=True, max_length=64, null=True, unique=True)),
-                ('is_active', models.BooleanField(default=True)),
-                ('is_staff', models.BooleanField(default=False, verbose_name='is admin')),
-                ('date_joined', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                (
+                    "last_login",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last login"),
+                ),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                ("email", models.EmailField(max_length=254, null=True, unique=True)),
+                ("name", models.CharField(blank=True, max_length=150)),
+                ("clerk_id", models.CharField(blank=True, max_length=64, null=True, unique=True)),
+                ("is_active", models.BooleanField(default=True)),
+                ("is_staff", models.BooleanField(default=False, verbose_name="is admin")),
+                (
+                    "date_joined",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='UsageHistory',
+            name="UsageHistory",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('operation_type', models.CharField(choices=[('AI_TEXT_CHAT', 'Text chat'), ('AI_IMAGE_GENERATION', 'Image'), ('GRANT', 'Grant'), ('ADJUSTMENT', 'Adjustment'), ('EXPIRY', 'Expiry')], max_length=40)),
-                ('credits_used', models.BigIntegerField()),
-                ('balance_after', models.BigIntegerField()),
-                ('unit_cost', models.BigIntegerField(null=True)),
-                ('quantity', models.PositiveIntegerField(null=True)),
-                ('details', models.JSONField(default=dict)),
-                ('idempotency_key', models.CharField(max_length=255, null=True)),
-                ('request_fingerprint', models.CharField(max_length=64, null=True)),
-                ('lease_until', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "operation_type",
+                    models.CharField(
+                        choices=[
+                            ("AI_TEXT_CHAT", "Text chat"),
+                            ("AI_IMAGE_GENERATION", "Image"),
+                            ("GRANT", "Grant"),
+                            ("ADJUSTMENT", "Adjustment"),
+                            ("EXPIRY", "Expiry"),
+                        ],
+                        max_length=40,
+                    ),
+                ),
+                ("credits_used", models.BigIntegerField()),
+                ("balance_after", models.BigIntegerField()),
+                ("unit_cost", models.BigIntegerField(null=True)),
+                ("quantity", models.PositiveIntegerField(null=True)),
+                ("details", models.JSONField(default=dict)),
+                ("idempotency_key", models.CharField(max_length=255, null=True)),
+                ("request_fingerprint", models.CharField(max_length=64, null=True)),
+                ("lease_until", models.DateTimeField(null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'usage history',
+                "verbose_name_plural": "usage history",
             },
         ),
         migrations.CreateModel(
-            name='AdminSettings',
+            name="AdminSettings",
             fields=[
-                ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('feature_costs', models.JSONField(default=dict)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
+                (
+                    "id",
+                    models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False),
+                ),
+                ("feature_costs", models.JSONField(default=dict)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
             ],
             options={
-                'verbose_name_plural': 'admin settings',
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='admin_settings_one_row')],
+                "verbose_name_plural": "admin settings",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("id", 1)), name="admin_settings_one_row"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='CreditGrant',
+            name="CreditGrant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source', models.CharField(choices=[('signup', 'Welcome credits'), ('plan', 'Plan'), ('pack', 'Credit pack'), ('adjustment', 'Adjustment'), ('refund', 'Refund of expired credits')], max_length=20)),
-                ('amount', models.BigIntegerField()),
-                ('remaining', models.BigIntegerField(default=0)),
-                ('priority', models.SmallIntegerField(default=100)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('expired', models.BooleanField(default=False)),
-                ('key', models.CharField(max_length=300, unique=True)),
-                ('details', models.JSONField(blank=True, default=dict)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('replaces', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='credits.creditgrant')),
-                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='credit_grants', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("signup", "Welcome credits"),
+                            ("plan", "Plan"),
+                            ("pack", "Credit pack"),
+                            ("adjustment", "Adjustment"),
+                            ("refund", "Refund of expired credits"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("amount", models.BigIntegerField()),
+                ("remaining", models.BigIntegerField(default=0)),
+                ("priority", models.SmallIntegerField(default=100)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("expired", models.BooleanField(default=False)),
+                ("key", models.CharField(max_length=300, unique=True)),
+                ("details", models.JSONField(blank=True, default=dict)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "replaces",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="credits.creditgrant",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="credit_grants",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Hold',
+            name="Hold",
             fields=[
-                ('charge', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='hold', serialize=False, to='credits.usagehistory')),
-                ('lease_until', models.DateTimeField(db_index=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                (
+                    "charge",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="hold",
+                        serialize=False,
+                        to="credits.usagehistory",
+                    ),
+                ),
+                ("lease_until", models.DateTimeField(db_index=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='usagehistory',
-            name='grant',
-            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='usage', to='credits.creditgrant'),
+            model_name="usagehistory",
+            name="grant",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="usage",
+                to="credits.creditgrant",
+            ),
         ),
         migrations.AddField(
-            model_name='usagehistory',
-            name='refund_of',
-            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='refunds', to='credits.usagehistory'),
+            model_name="usagehistory",
+            name="refund_of",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="refunds",
+                to="credits.usagehistory",
+            ),
         ),
         migrations.AddField(
-            model_name='usagehistory',
-            name='user',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='usage', to=settings.AUTH_USER_MODEL),
+            model_name="usagehistory",
+            name="user",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="usage",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.CreateModel(
-            name='GrantAllocation',
+            name="GrantAllocation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('amount', models.BigIntegerField()),
-                ('grant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='allocations', to='credits.creditgrant')),
-                ('usage', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='allocations', to='credits.usagehistory')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("amount", models.BigIntegerField()),
+                (
+                    "grant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="allocations",
+                        to="credits.creditgrant",
+                    ),
+                ),
+                (
+                    "usage",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="allocations",
+                        to="credits.usagehistory",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Plan',
+            name="Plan",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('clerk_id', models.CharField(max_length=64, unique=True)),
-                ('name', models.CharField(max_length=150)),
-                ('credits', models.BigIntegerField(help_text='Credits per month.')),
-                ('active', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("clerk_id", models.CharField(max_length=64, unique=True)),
+                ("name", models.CharField(max_length=150)),
+                ("credits", models.BigIntegerField(help_text="Credits per month.")),
+                ("active", models.BooleanField(default=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True)),
             ],
             options={
-                'ordering': ['name', 'pk'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('credits__gte', 0)), name='plan_credits_not_negative')],
+                "ordering": ["name", "pk"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("credits__gte", 0)), name="plan_credits_not_negative"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='CreditBalance',
+            name="CreditBalance",
             fields=[
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='credit_balance', serialize=False, to=settings.AUTH_USER_MODEL)),
-                ('credits_remaining', models.BigIntegerField(default=0)),
-                ('last_usage_id', models.BigIntegerField(default=0)),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="credit_balance",
+                        serialize=False,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                ("credits_remaining", models.BigIntegerField(default=0)),
+                ("last_usage_id", models.BigIntegerField(default=0)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('credits_remaining__gte', 0)), name='i1_balance_not_negative')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("credits_remaining__gte", 0)),
+                        name="i1_balance_not_negative",
+                    )
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('email', django.db.models.functions.text.Lower('email'))), name='user_email_lower_case'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("email", django.db.models.functions.text.Lower("email"))),
+                name="user_email_lower_case",
+            ),
         ),
         migrations.AddIndex(
-            model_name='creditgrant',
-            index=models.Index(fields=['user', 'priority', 'expires_at', 'id'], name='grant_burn_order'),
+            model_name="creditgrant",
+            index=models.Index(
+                fields=["user", "priority", "expires_at", "id"], name="grant_burn_order"
+            ),
         ),
         migrations.AddIndex(
-            model_name='creditgrant',
-            index=models.Index(condition=models.Q(('expired', False)), fields=['expires_at'], name='grant_due'),
+            model_name="creditgrant",
+            index=models.Index(
+                condition=models.Q(("expired", False)), fields=["expires_at"], name="grant_due"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='creditgrant',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='grant_amount_positive'),
+            model_name="creditgrant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount__gt", 0)), name="grant_amount_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='creditgrant',
-            constraint=models.CheckConstraint(condition=models.Q(('remaining__gte', 0), ('remaining__lte', models.F('amount'))), name='i5_grant_remaining_within_amount'),
+            model_name="creditgrant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("remaining__gte", 0), ("remaining__lte", models.F("amount"))),
+                name="i5_grant_remaining_within_amount",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='creditgrant',
-            constraint=models.CheckConstraint(condition=models.Q(('expired', False), models.Q(('expires_at__isnull', False), ('remaining', 0)), _connector='OR'), name='i5_expired_grant_is_empty'),
+            model_name="creditgrant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("expired", False),
+                    models.Q(("expires_at__isnull", False), ("remaining", 0)),
+                    _connector="OR",
+                ),
+                name="i5_expired_grant_is_empty",
+            ),
         ),
         migrations.AddField(
-            model_name='hold',
-            name='user',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='holds', to=settings.AUTH_USER_MODEL),
+            model_name="hold",
+            name="user",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="holds",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddIndex(
-            model_name='usagehistory',
-            index=models.Index(fields=['user', '-id'], name='usage_of_user'),
+            model_name="usagehistory",
+            index=models.Index(fields=["user", "-id"], name="usage_of_user"),
         ),
         migrations.AddIndex(
-            model_name='usagehistory',
-            index=models.Index(condition=models.Q(('refund_of__isnull', False)), fields=['refund_of'], name='usage_refunds'),
+            model_name="usagehistory",
+            index=models.Index(
+                condition=models.Q(("refund_of__isnull", False)),
+                fields=["refund_of"],
+                name="usage_refunds",
+            ),
         ),
         migrations.AddIndex(
-            model_name='usagehistory',
-            index=models.Index(condition=models.Q(('grant__isnull', False)), fields=['grant'], name='usage_of_grant'),
+            model_name="usagehistory",
+            index=models.Index(
+                condition=models.Q(("grant__isnull", False)),
+                fields=["grant"],
+                name="usage_of_grant",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='usagehistory',
-            constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key__isnull', False)), fields=('user', 'idempotency_key'), name='i7_usage_key_once'),
+            model_name="usagehistory",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("idempotency_key__isnull", False)),
+                fields=("user", "idempotency_key"),
+                name="i7_usage_key_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='usagehistory',
-            constraint=models.UniqueConstraint(condition=models.Q(('credits_used__lt', 0)), fields=('grant',), name='i5_grant_posted_once'),
+            model_name="usagehistory",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("credits_used__lt", 0)),
+                fields=("grant",),
+                name="i5_grant_posted_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='usagehistory',
-            constraint=models.CheckConstraint(condition=models.Q(('operation_type__in', ['AI_TEXT_CHAT', 'AI_IMAGE_GENERATION', 'GRANT', 'ADJUSTMENT', 'EXPIRY'])), name='usage_operation_known'),
+            model_name="usagehistory",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "operation_type__in",
+                        ["AI_TEXT_CHAT", "AI_IMAGE_GENERATION", "GRANT", "ADJUSTMENT", "EXPIRY"],
+                    )
+                ),
+                name="usage_operation_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='usagehistory',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(models.Q(('grant__isnull', True), ('operation_type__in', ['AI_TEXT_CHAT', 'AI_IMAGE_GENERATION']), ('refund_of__isnull', True)), models.Q(('unit_cost__gte', 0), ('unit_cost__isnull', False)), models.Q(('quantity__gte', 1), ('quantity__isnull', False)), ('credits_used', django.db.models.expressions.CombinedExpression(models.F('unit_cost'), '*', models.F('quantity')))), models.Q(('lease_until__isnull', True), ('quantity__isnull', True), ('unit_cost__isnull', True), models.Q(models.Q(models.Q(('credits_used__lt', 0), ('grant__isnull', True), ('refund_of__isnull', False)), ('operation_type__in', ['AI_TEXT_CHAT', 'AI_IMAGE_GENERATION'])), models.Q(models.Q(('grant__isnull', False), ('refund_of__isnull', True)), models.Q(models.Q(('credits_used__lt', 0), ('operation_type', 'GRANT')), models.Q(('credits_used__gt', 0), ('operation_type', 'EXPIRY')), models.Q(('credits_used__lt', 0), ('operation_type', 'ADJUSTMENT')), _connector='OR')), models.Q(models.Q(('credits_used__gt', 0), ('grant__isnull', True), ('refund_of__isnull', True)), ('operation_type', 'ADJUSTMENT')), _connector='OR')), _connector='OR'), name='usage_row_shape'),
+            model_name="usagehistory",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        models.Q(
+                            ("grant__isnull", True),
+                            ("operation_type__in", ["AI_TEXT_CHAT", "AI_IMAGE_GENERATION"]),
+                            ("refund_of__isnull", True),
+                        ),
+                        models.Q(("unit_cost__gte", 0), ("unit_cost__isnull", False)),
+                        models.Q(("quantity__gte", 1), ("quantity__isnull", False)),
+                        (
+                            "credits_used",
+                            django.db.models.expressions.CombinedExpression(
+                                models.F("unit_cost"), "*", models.F("quantity")
+                            ),
+                        ),
+                    ),
+                    models.Q(
+                        ("lease_until__isnull", True),
+                        ("quantity__isnull", True),
+                        ("unit_cost__isnull", True),
+                        models.Q(
+                            models.Q(
+                                models.Q(
+                                    ("credits_used__lt", 0),
+                                    ("grant__isnull", True),
+                                    ("refund_of__isnull", False),
+                                ),
+                                ("operation_type__in", ["AI_TEXT_CHAT", "AI_IMAGE_GENERATION"]),
+                            ),
+                            models.Q(
+                                models.Q(("grant__isnull", False), ("refund_of__isnull", True)),
+                                models.Q(
+                                    models.Q(("credits_used__lt", 0), ("operation_type", "GRANT")),
+                                    models.Q(("credits_used__gt", 0), ("operation_type", "EXPIRY")),
+                                    models.Q(
+                                        ("credits_used__lt", 0), ("operation_type", "ADJUSTMENT")
+                                    ),
+                                    _connector="OR",
+                                ),
+                            ),
+                            models.Q(
+                                models.Q(
+                                    ("credits_used__gt", 0),
+                                    ("grant__isnull", True),
+                                    ("refund_of__isnull", True),
+                                ),
+                                ("operation_type", "ADJUSTMENT"),
+                            ),
+                            _connector="OR",
+                        ),
+                    ),
+                    _connector="OR",
+                ),
+                name="usage_row_shape",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='grantallocation',
-            constraint=models.CheckConstraint(condition=models.Q(('amount', 0), _negated=True), name='allocation_not_zero'),
+            model_name="grantallocation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount", 0), _negated=True), name="allocation_not_zero"
+            ),
         ),
         migrations.AddIndex(
-            model_name='hold',
-            index=models.Index(fields=['user', 'lease_until'], name='hold_of_user'),
+            model_name="hold",
+            index=models.Index(fields=["user", "lease_until"], name="hold_of_user"),
         ),
     ]

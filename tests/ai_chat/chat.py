@@ -1,4 +1,5 @@
-"""A person at the chat page, without the browser: posts messages as chat.js does and reads events."""
+"""A person at the chat page, without the browser: posts messages and reads events as chat.js
+does."""
 
 import re
 from collections.abc import Iterator

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from credits.models import Hold, User
 from tests.ai_chat.chat import Chat
 from tests.ai_chat.test_outcomes import wait_for
 from tests.factories import make_user
 from tests.fakes.provider import FakeProvider
 from tests.live import Site
-from credits.models import Hold, User
 
 
 def test_forty_streams_share_a_pool_of_four_and_pages_answer_meanwhile(

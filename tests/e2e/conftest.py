@@ -1,9 +1,10 @@
 """Fixtures of the browser's tests: `window(user, size=, scheme=)` opens a page of a site."""
 
-import os
+import threading
 from collections.abc import Iterator
 
 import pytest
+from django.db import connections
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e.browser import Window, launch, windows
@@ -11,17 +12,26 @@ from tests.live import Site
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all tests. Playwright keeps an event loop in this thread, at which Django's
-    ORM would take fright: it is the same thread that uses both, one after the other."""
-    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+def one_connection() -> Iterator[None]:
+    """Playwright keeps an event loop in the thread of the tests. Django would take its presence for
+    a reason to refuse queries and to open a second connection, of which nothing here knows: the
+    fixtures that empty the database, pytest-django that drops it."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    plain = threading.local()
+    plain.default = connections["default"]
+    patch.setattr(connections, "_connections", plain)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def browser(django_db_setup: None, one_connection: None) -> Iterator[Browser]:
+    """One Chromium for all tests."""
     with sync_playwright() as playwright:
         chromium = launch(playwright)
         yield chromium
         chromium.close()
-    if before is None:
-        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
 @pytest.fixture

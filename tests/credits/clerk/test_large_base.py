@@ -1,5 +1,5 @@
-"""A large base against the fake at Clerk's limit of 1,000 requests in 10 seconds. `make clerk-proof`
-takes 10,000 people."""
+"""A large base against the fake at Clerk's limit of 1,000 requests in 10 seconds.
+`make clerk-proof` takes 10,000 people."""
 
 import os
 import resource
