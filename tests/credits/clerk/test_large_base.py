@@ -20,7 +20,7 @@ PEOPLE = int(os.environ.get("CLERK_PEOPLE", "10000"))
 
 @pytest.mark.slow
 @pytest.mark.django_db
-def test_a_large_base_syncs_with_flat_memory(fake):
+def test_a_large_base_syncs_with_flat_memory(fake, record_property):
     make_plan("cplan_pro", credits=100)
     ids = [f"user_{number:06}" for number in range(PEOPLE)]
     fake.users = [user_json(i, email=f"{i}@example.com", at=n + 1) for n, i in enumerate(ids)]
@@ -37,7 +37,8 @@ def test_a_large_base_syncs_with_flat_memory(fake):
     run_sync(job.pk, watch=watch)
     seconds = time.monotonic() - began
     job.refresh_from_db()
-    print(f"{PEOPLE} people in {seconds:.0f} s; {peaks[0][1]} to {peaks[-1][1]} kB held")
+    record_property("seconds", round(seconds))
+    record_property("kilobytes", [held for _, held in (peaks[0], peaks[-1])])
     assert (job.state, job.failed) == ("done", 0)
     assert User.objects.count() == CreditGrant.objects.count() == PEOPLE
     assert peaks[-1][1] < peaks[0][1] + 50_000
