@@ -39,6 +39,7 @@ dev: $(VENV)/dev.stamp ## The same with DEBUG and reload
 test: $(VENV)/dev.stamp ## Everything the tests need, then all of them
 	@$(BIN)/python -m tests.prepare
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
+	@$(BIN)/python -m tests.on_postgresql 15
 
 check: $(VENV)/dev.stamp ## Lint, format, types, import contracts, migrations, deployment settings
 	@$(BIN)/ruff check .
@@ -66,7 +67,7 @@ clerk-proof: $(VENV)/dev.stamp ## Every order of each five of Clerk's events, 10
 lock: ## Renew the lock files from requirements/*.in
 	@$(BIN)/python -m pip install --quiet uv
 	@for name in base dev postgres model; do $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.12 \
-		--generate-hashes --no-emit-index-url --no-emit-find-links \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		$$(case $$name in postgres|model) echo --no-deps;; esac) requirements/$$name.in -o requirements/$$name.txt; done
 
 clean: ## Remove the environment (the data in var/ stays)

@@ -1,29 +1,35 @@
-"""What the tests need beyond Python packages: a Chromium. Installs it where that takes no
-questions, else says what to install."""
+"""What the tests need beyond Python packages: a Chromium, and curl for the examples of docs/api.md.
+Installs them where that takes no questions, else says what to install."""
 
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+ROOT = Path(__file__).parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def main() -> None:
-    if any(map(shutil.which, BROWSERS)):
-        return
-    if hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
-        print("Installing Chromium for the browser tests…", flush=True)
+    missing = [package for package in ("chromium", "curl") if not is_here(package)]
+    if missing and hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
+        print(f"Installing {' and '.join(missing)} for the tests…", flush=True)
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
+        for command in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
             subprocess.run(["apt-get", "-qq", *command], check=True, env=environment)
-    if not any(map(shutil.which, BROWSERS)):
+    missing = [package for package in missing if not is_here(package)]
+    if missing:
         sys.exit(
-            "The browser tests need Chromium: install the package `chromium` (Debian, Ubuntu, "
-            "Fedora, Arch) or Google Chrome, so that one of "
-            + ", ".join(BROWSERS)
-            + " is on the PATH."
+            f"The tests need {' and '.join(missing)}: install the package of that name (for the "
+            f"browser Google Chrome will do too), so that it is on the PATH."
         )
+    # WhiteNoise warns of a missing folder, and in tests a warning is an error.
+    (ROOT / "var" / "static").mkdir(parents=True, exist_ok=True)
+
+
+def is_here(package: str) -> bool:
+    return any(map(shutil.which, BROWSERS if package == "chromium" else (package,)))
 
 
 if __name__ == "__main__":

@@ -2,11 +2,8 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
-
-import pytest
 
 from credits.api.docs import openapi
 from credits.models import User
@@ -27,7 +24,6 @@ def script() -> tuple[str, list[tuple[str, str, str]]]:
     return "\n".join(["set -eu", SHELL[0], "printf '~\\n'", *answers]), examples
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="the page's commands are curl's")
 def test_every_command_answers_as_the_page_says(
     chat_site: Site, admin: User, tmp_path: Path
 ) -> None:
