@@ -15,6 +15,7 @@ from credits.ledger import (
     grant_credits,
     refund_charge,
     release_charge,
+    set_grant_expiry,
 )
 from credits.models import CreditGrant, GrantAllocation, UsageHistory, User
 from tests.clock import Clock
@@ -197,6 +198,37 @@ def test_time_that_passes_inside_a_spend_never_turns_it_into_an_error(
         left = refusal.available
     assert left == 0
     clock.freeze(start + timedelta(hours=1))
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(30, 0), (90, 10), (200, 10)])
+def test_a_grants_end_can_be_moved(seconds: int, left: int, clock: Clock) -> None:
+    user, start = make_user(), clock.freeze()
+    make_grant(user, 10, key="k", expires_at=start + timedelta(seconds=100))
+    clock.move(seconds=60)
+    assert set_grant_expiry(key="k", expires_at=start + timedelta(seconds=seconds))
+    assert sql_balance(user) == left
+    assert not set_grant_expiry(key="k", expires_at=start + timedelta(seconds=seconds))
+    assert not set_grant_expiry(key="unknown", expires_at=start)
+
+
+def test_a_grants_end_is_never_before_its_last_use(clock: Clock) -> None:
+    user, start = make_user(), clock.freeze()
+    make_grant(user, 10, key="k", expires_at=start + timedelta(seconds=100))
+    used = clock.move(seconds=60)
+    make_charge(user, 4)
+    clock.move(seconds=1)
+    assert set_grant_expiry(key="k", expires_at=start)
+    assert CreditGrant.objects.get(key="k").expires_at == used + timedelta(microseconds=1)
+    assert sql_balance(user) == 0
+
+
+def test_an_expiry_that_was_posted_is_not_undone(clock: Clock) -> None:
+    user, start = make_user(), clock.freeze()
+    make_grant(user, 10, key="k", expires_at=start + timedelta(seconds=100))
+    clock.move(seconds=101)
+    expire_credits()
+    assert not set_grant_expiry(key="k", expires_at=start + timedelta(days=1))
+    assert get_balance(user_id=user.pk).remaining == 0
 
 
 # --- Refunds go back to the grants ---------------------------------------------------------------
