@@ -187,3 +187,32 @@ def test_a_link_cannot_sign_anyone_out(browser: Browser, alice: User) -> None:
     assert browser.get("/sign-out").status_code == 405
     assert browser.client.post("/sign-out").status_code == 403
     assert browser.signed_in
+
+
+def test_a_fragment_without_a_session_takes_the_window_to_sign_in_and_back(
+    browser: Browser,
+) -> None:
+    answer = browser.client.get(
+        "/ai-chat/conversations",
+        headers={"HX-Request": "true", "HX-Current-URL": "http://testserver/ai-chat?a=1"},
+    )
+    assert answer["HX-Redirect"] == "/sign-in?next=/ai-chat%3Fa%3D1"
+    assert answer.content == b""
+
+
+@pytest.mark.parametrize("url", ["https://evil.example/x", "nonsense", ""])
+def test_a_fragment_does_not_lead_off_the_site(browser: Browser, url: str) -> None:
+    answer = browser.client.get(
+        "/ai-chat/conversations", headers={"HX-Request": "true", "HX-Current-URL": url}
+    )
+    assert answer["HX-Redirect"] == "/sign-in?next=/"
+
+
+def test_behind_a_proxy_each_client_has_guesses_of_its_own(
+    browser: Browser, alice: User, settings: Any
+) -> None:
+    settings.TRUSTED_PROXY = True
+    browser.client.defaults["HTTP_X_FORWARDED_FOR"] = "198.51.100.1"
+    assert guess(browser, 5).status_code == 429
+    browser.client.defaults["HTTP_X_FORWARDED_FOR"] = "198.51.100.1, 203.0.113.9"
+    assert sign_in(browser).status_code == 302
