@@ -13,6 +13,7 @@ class Grant:
     remaining: int = 0
     expired: bool = False
     number: int = 0
+    last_use: datetime | None = None
 
     def is_live(self, now: datetime) -> bool:
         return not self.expired and (self.expires_at is None or self.expires_at > now)
@@ -54,9 +55,21 @@ class Account:
     def held(self) -> list[Charge]:
         return [charge for charge in self.charges if charge.lease_until]
 
-    def fill(self, amount: int, priority: int, expires_at: datetime | None) -> None:
+    def fill(self, amount: int, priority: int, expires_at: datetime | None) -> Grant:
         grant = Grant(amount, priority, expires_at, remaining=amount, number=len(self.grants))
         self.grants.append(grant)
+        return grant
+
+    def move_end(self, grant: Grant, until: datetime, now: datetime) -> bool:
+        """Whether the end of a grant was moved: never to before its last use."""
+        if grant.last_use:
+            until = max(until, grant.last_use + timedelta(microseconds=1))
+        brought_back = grant.expired and grant.expires_at is not None and until > grant.expires_at
+        if until == grant.expires_at or brought_back:
+            return False
+        grant.expires_at = until
+        self.expire(now)
+        return True
 
     def expire(self, now: datetime) -> None:
         for grant in self.grants:
@@ -81,6 +94,8 @@ class Account:
     def spend(self, unit_cost: int, quantity: int, lease: int | None, now: datetime) -> Charge:
         lease_until = now + timedelta(seconds=lease) if lease else None
         paid = self.burn(unit_cost * quantity)
+        for grant, _ in paid:
+            grant.last_use = now
         self.charges.append(Charge(unit_cost, quantity, lease_until, paid))
         return self.charges[-1]
 

@@ -27,7 +27,7 @@ from credits.exceptions import (
 )
 from credits.models import CreditGrant, User
 from tests.clock import Clock
-from tests.credits.ledger.model import Account, Charge
+from tests.credits.ledger.model import Account, Charge, Grant
 from tests.factories import make_charge, make_grant, make_user, set_price
 from tests.ledger import assert_ledger_stands, sql
 
@@ -61,6 +61,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.people: list[User] = [make_user(), make_user()]
         self.accounts = [Account(), Account()]
         self.charge_ids: dict[Charge, int] = {}
+        self.grant_keys: dict[Grant, str] = {}
         self.spent: list[Spent] = []
 
     def teardown(self) -> None:
@@ -81,7 +82,16 @@ class LedgerMachine(RuleBasedStateMachine):
             assert answer.replayed is replayed
         with pytest.raises(IdempotencyConflict):
             make_grant(self.people[user], amount + 1, key=key)
-        self.accounts[user].fill(amount, priority, expires)
+        self.grant_keys[self.accounts[user].fill(amount, priority, expires)] = key
+
+    @precondition(lambda self: self.grant_keys)
+    @rule(which=which, seconds=st.integers(-15, 15))
+    def move_end(self, which: int, seconds: int) -> None:
+        grant = list(self.grant_keys)[which % len(self.grant_keys)]
+        [account] = [account for account in self.accounts if grant in account.grants]
+        until = self.now + timedelta(seconds=seconds)
+        moved = ledger.set_grant_expiry(key=self.grant_keys[grant], expires_at=until)
+        assert moved is account.move_end(grant, until, self.now)
 
     @rule(user=users, delta=st.integers(-12, 12))
     def adjust(self, user: int, delta: int) -> None:
