@@ -294,6 +294,17 @@ def test_a_charge_paid_by_two_fresh_grants_returns_to_both(clock: Clock) -> None
     assert remaining(user)[1:] == [4, 3]
 
 
+def test_what_came_back_as_a_fresh_grant_is_not_owed_to_the_old_one_again(clock: Clock) -> None:
+    user = make_user()
+    make_grant(user, 5, priority=1)
+    make_grant(user, 5, priority=2, expires_at=clock.now() + timedelta(days=1))
+    charge = make_charge(user, 10)
+    clock.move(days=2)
+    refund(charge.id, 4, "of the second")
+    refund(charge.id, 3, "of both")
+    assert remaining(user) == [2, 0, 4, 1]
+
+
 def test_a_refund_is_split_between_a_live_and_an_expired_grant(clock: Clock) -> None:
     user = make_user()
     make_grant(user, 10, expires_at=clock.now() + timedelta(days=1))
