@@ -39,6 +39,7 @@ from ai_chat.offer import IMAGE, MAX_IMAGES, TEXT, choices, get_offer
 from ai_chat.runner import find_run, start_run
 from ai_chat.streaming import load_turn, turn_events, wait_for_end
 from ai_chat.turns import history, request_stop, start_turn
+from credits.clerk.impersonation import refuse_impersonated
 from credits.http import AuthenticatedHttpRequest
 
 
@@ -118,6 +119,7 @@ def composer(user_id: int, chosen: QueryDict) -> dict[str, Any]:
 
 def send(request: AuthenticatedHttpRequest, conversation: Conversation | None) -> HttpResponseBase:
     """Charges the message and answers it: as events for a script, else when it is finished."""
+    refuse_impersonated(request)
     if request.POST.get("mode") == "image":
         return send_image(request, conversation)
     try:

@@ -30,6 +30,7 @@ from credits.api.idempotency import (
     read_key,
 )
 from credits.api.schema import errors
+from credits.clerk.impersonation import refuse_impersonated
 
 STREAM = "text/event-stream"
 
@@ -52,6 +53,7 @@ class Chat(ApiView):
         tags=["ai"],
     )
     def post(self, request: Request) -> HttpResponseBase:
+        refuse_impersonated(request)
         body = body_of(request, ChatIn)
         key = read_key(request)
         mark = fingerprint(cast(dict[str, Any], request.data))

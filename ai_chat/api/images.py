@@ -22,6 +22,7 @@ from ai_chat.models import Image, ImageRequest
 from credits.api.http import ApiView, body_of, query_of, user_of
 from credits.api.idempotency import IDEMPOTENCY_KEY, REPLAYED_HEADER, namespaced, read_key
 from credits.api.schema import errors
+from credits.clerk.impersonation import refuse_impersonated
 from credits.ledger import get_balance
 
 
@@ -37,6 +38,7 @@ class CreateImages(ApiView):
         tags=["ai"],
     )
     def post(self, request: Request) -> Response:
+        refuse_impersonated(request)
         body = body_of(request, ImageIn)
         key = read_key(request)
         made, is_new = create(user_id=user_of(request).pk, body=body, key=key)

@@ -35,6 +35,7 @@ from ai_chat.models import Image, ImageRequest
 from ai_chat.offer import IMAGE, MAX_IMAGES, choices, get_offer
 from ai_chat.runner import released_connection
 from ai_chat.streaming import POLL_SECONDS, event
+from credits.clerk.impersonation import refuse_impersonated
 from credits.http import AuthenticatedHttpRequest
 
 TEMPLATE = "ai_chat/images.html"
@@ -98,6 +99,7 @@ def studio(request: AuthenticatedHttpRequest, form: QueryDict) -> dict[str, Any]
 
 def create(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Charges and paints: for htmx the card that fills itself, else the page with the result."""
+    refuse_impersonated(request)
     try:
         count_request(user_id=request.user.pk)
         made, is_new = start_request(

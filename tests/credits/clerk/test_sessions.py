@@ -7,6 +7,7 @@ from django.test import Client
 
 from credits.clerk.models import SessionLink
 from credits.models import User
+from tests.factories import make_grant
 from tests.fakes.clerk import HOST, session_token, user_json
 from tests.fakes.clerk_story import event
 
@@ -162,6 +163,26 @@ def test_an_impersonated_session_is_marked_on_every_way_in(client, rf):
     own = Client()
     exchange(own, session_token("user_1", sid="sess_2"))
     refuse_impersonated(own.get("/usage").wsgi_request)
+
+
+SPENDING = [
+    ("/ai-chat", {"message": "Hello", "model": "smollm2-135m", "price": "1"}),
+    ("/ai-chat", {"mode": "image", "message": "A house", "image_model": "tally-painter"}),
+    ("/images", {"message": "A house", "image_model": "tally-painter"}),
+    ("/api/ai/chat", {"messages": [{"role": "user", "parts": [{"type": "text", "text": "Hi"}]}]}),
+    ("/api/ai/image", {"prompt": "A house"}),
+]
+
+
+@pytest.mark.parametrize(("address", "body"), SPENDING)
+def test_an_impersonated_session_spends_nowhere(client, address, body):
+    exchange(client, session_token("user_1", act=ACTOR))
+    user = User.objects.get()
+    make_grant(user, 100)
+    kind = {"content_type": "application/json"} if address.startswith("/api/") else {}
+    answer = client.post(address, body, **kind)
+    assert answer.status_code == 403
+    assert not user.usage.filter(unit_cost__isnull=False).exists()
 
 
 @pytest.mark.parametrize("address", ["/sign-in", "/sign-up", "/pricing"])
