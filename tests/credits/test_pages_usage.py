@@ -1,5 +1,6 @@
 """GET /usage: the statement."""
 
+import html
 import re
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -362,3 +363,16 @@ def test_the_statement_is_not_kept_by_the_browser(browser: Client) -> None:
 
 def test_only_reading_is_allowed(browser: Client) -> None:
     assert browser.post(URL).status_code == 405
+
+
+def test_the_file_of_what_is_shown_is_one_click_away(client: Client, alice: User) -> None:
+    make_charge(alice)
+    client.force_login(alice)
+    for query in ("", "?kind=refund", "?kind=ai_text_chat"):
+        page = client.get(f"/usage{query}").text
+        link = re.search(r'href="(/usage\.csv[^"]*)"', page)
+        assert link, "The statement offers no file."
+        answer = client.get(html.unescape(link[1]))
+        assert answer.status_code == 200
+        lines = b"".join(answer.streaming_content).decode().strip().splitlines()
+        assert any("Text chat" in line for line in lines) is ("refund" not in query)
