@@ -104,8 +104,11 @@ def start_site(transactional_db: None, tmp_path: Path) -> Iterator[Callable[...,
 
 
 @pytest.fixture(scope="session")
-def kept_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Site]]:
-    """Sites that are started once and kept: a start costs seconds, and a site keeps no state."""
+def kept_sites(
+    django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Site]]:
+    """Sites that are started once and kept: a start costs seconds, and a site keeps no state. They
+    end before the database does."""
     kept: dict[frozenset[tuple[str, str]], Site] = {}
     with ExitStack() as sites:
 

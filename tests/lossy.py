@@ -6,7 +6,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.postgresql.base import DatabaseWrapper
 
 from tests.parallel import own_connection
 
@@ -63,14 +65,20 @@ class LossyWire:
 
 @contextmanager
 def over_lossy_wire() -> Iterator[tuple[LossyWire, BaseDatabaseWrapper]]:
-    """Gives this thread a connection over a lossy wire."""
+    """Gives this thread a connection over a lossy wire. It is Django's plain one: the embedded
+    database's own would take the wire's host for the folder of another server."""
     with own_connection() as connection:
         connection.ensure_connection()
         info = connection.connection.info
         wire = LossyWire(info.host, info.port)
+        where = {"HOST": "127.0.0.1", "PORT": str(wire.port)}
+        who = {"USER": info.user, "PASSWORD": info.password}
         connection.close()
-        connection.settings_dict.update(HOST="127.0.0.1", PORT=str(wire.port))
+        wired = DatabaseWrapper({**connection.settings_dict, **where, **who}, connection.alias)
+        connections[connection.alias] = wired
         try:
-            yield wire, connection
+            yield wire, wired
         finally:
+            wired.close()
+            connections[connection.alias] = connection
             wire.close()
