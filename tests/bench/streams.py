@@ -95,7 +95,7 @@ def bench_open_streams(folder: Path) -> None:
             chats[0].send("[[tokens:5]]")
             before = _memory(site)
             with ThreadPoolExecutor(STREAMS) as pool:
-                answers = [pool.submit(_stream, chat) for chat in chats]
+                answers = [pool.submit(_stream, chat, n * 0.05) for n, chat in enumerate(chats)]
                 while Hold.objects.count() < STREAMS and not all(a.done() for a in answers):
                     time.sleep(0.2)
                 time.sleep(2)
@@ -105,10 +105,13 @@ def bench_open_streams(folder: Path) -> None:
     row("memory of an open stream", (during - before) / max(open_now, 1) / 1024, "", "MiB")
 
 
-def _stream(chat: Chat) -> int:
-    """Runs a long turn; returns how many of its tokens did not reach the page."""
-    answer = chat.send("[[tokens:200]] [[delay:0.1]]")
-    return 200 - answer.events[-1][1].count("word")
+def _stream(chat: Chat, wait: float) -> int:
+    """Runs a long turn, begun after `wait` seconds: what is measured is many open streams, not
+    their beginning at once. Returns how many of its tokens did not reach the page."""
+    time.sleep(wait)
+    answer = chat.send("[[tokens:400]] [[delay:0.1]]")
+    assert answer.status == 200, answer.body
+    return 400 - answer.events[-1][1].count("word")
 
 
 def _memory(site: Site) -> int:
