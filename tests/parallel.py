@@ -12,10 +12,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 @contextmanager
 def own_connection() -> Iterator[BaseDatabaseWrapper]:
-    """Gives this thread a connection outside the pool, so that the pool bounds nothing here."""
+    """Gives this thread a connection outside the pool, so that the pool bounds nothing here. Who
+    waits for a lock without end gets an error, so that the test fails."""
     pooled = connections["default"]
     own = pooled.copy()
     own.settings_dict["OPTIONS"].pop("pool", None)
+    own.settings_dict["OPTIONS"]["options"] = "-c lock_timeout=30s"
     own.inc_thread_sharing()
     connections["default"] = own
     try:

@@ -1,5 +1,5 @@
-"""Proof by force: processes spend while the database under them is killed, again and again; then
-every answer that anybody got is held against the journal.
+"""Proof by force: processes spend, and people chat, while the database and the site's workers under
+them are killed, again and again; then every answer that anybody got is held against the journal.
 
     python -m tests.chaos --seed 7
 

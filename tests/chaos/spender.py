@@ -38,7 +38,7 @@ def main() -> None:
     logging.disable(logging.WARNING)  # The pool tells of every connection that broke.
     spender = Spender(asked.name, [int(user) for user in asked.users.split(",")])
     told_to_stop = threading.Event()
-    threading.Thread(target=_wait_for_the_end, args=(told_to_stop,), daemon=True).start()
+    threading.Thread(target=wait_for_the_end, args=(told_to_stop,), daemon=True).start()
     print("working", flush=True)
     for number in count():
         if told_to_stop.is_set():
@@ -48,7 +48,7 @@ def main() -> None:
     print(json.dumps(answers), flush=True)
 
 
-def _wait_for_the_end(told_to_stop: threading.Event) -> None:
+def wait_for_the_end(told_to_stop: threading.Event) -> None:
     sys.stdin.read()
     told_to_stop.set()
 

@@ -54,6 +54,13 @@ class Storm:
             name, "tests.chaos.spender", "--name", name, "--users", ",".join(map(str, users))
         )
 
+    def start_chatter(self, user: int, site: str, *, people: int) -> None:
+        name = f"{self.seed}-{user}"
+        self.start(
+            name, "tests.chaos.chatter", "--name", name, "--user", str(user), "--site", site,
+            "--people", str(people),
+        )  # fmt: skip
+
     def start(self, name: str, module: str, *arguments: str) -> None:
         """A Python process at work on the database until its standard input is closed."""
         own = {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": self.url}
@@ -81,6 +88,15 @@ class Storm:
         failed = [name for name, worker in self.workers.items() if worker.returncode]
         assert not failed, f"These did not finish: {failed}"
         return [json.loads(text) for text in printed.values()]
+
+    def wait_until_nothing_is_held(self) -> None:
+        """Holds that nobody ended are swept soon after their lease, where a sweeper runs."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with psycopg.connect(self.url) as database:
+                if database.execute("SELECT count(*) FROM credits_hold").fetchone() == (0,):
+                    return
+            time.sleep(0.5)
 
     def check(self) -> str:
         """What `check_ledger` prints; raises AssertionError when it finds a difference."""

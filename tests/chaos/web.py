@@ -1,0 +1,70 @@
+"""The site in a storm: its workers are killed as well, while people chat."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+from tests.chaos.storm import Storm
+from tests.live import Site, running_site
+from tests.processes import ROOT, free_port, stop
+
+#: An answer takes at most as long; a hold that nobody ended is swept soon after.
+BOUNDS = {
+    "ANSWER_SECONDS": "8",
+    "FIRST_TOKEN_SECONDS": "5",
+    "SILENCE_SECONDS": "5",
+    "IMAGE_SECONDS": "8",
+    "HOLD_LEASE_SECONDS": "10",
+    "REQUESTS_PER_MINUTE": "10000",
+    "TURNS_IN_FLIGHT": "1000",
+    "LOG_LEVEL": "CRITICAL",
+}
+#: A worker ends when its database stays away; whoever runs it starts it again.
+AGAIN_AND_AGAIN = """
+import subprocess, sys
+while True:
+    subprocess.run([sys.executable, "manage.py", "procrastinate", "worker"])
+"""
+
+
+@contextmanager
+def site_in(storm: Storm) -> Iterator[Site]:
+    """A site with a provider and a background worker of its own; its workers are struck too."""
+    port = free_port()
+    environment = {**BOUNDS, "DATABASE_URL": storm.url}
+    environment["OPENAI_BASE_URL"] = f"http://127.0.0.1:{port}/v1"
+    logs = storm.cluster.directory
+    with (
+        _running(["-m", "tests.fakes.provider", "--port", str(port)], {}, logs / "provider.log"),
+        _running(["-c", AGAIN_AND_AGAIN], environment, logs / "worker.log"),
+        running_site(environment, log=logs / "site.log") as site,
+    ):
+        random = Random(storm.seed)
+        storm.troubles["a web worker killed"] = lambda: _kill_one_of(site, random)
+        yield site
+
+
+def _kill_one_of(site: Site, random: Random) -> None:
+    if workers := site.workers():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(random.choice(workers), signal.SIGKILL)
+
+
+@contextmanager
+def _running(command: list[str], environment: dict[str, str], log: Path) -> Iterator[None]:
+    own = {"DJANGO_SETTINGS_MODULE": "tests.settings", **environment}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *command], cwd=ROOT, env={**os.environ, **own},
+            stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield
+    finally:
+        stop(process)
