@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 
 from credits.check import CheckResult, run_checks
-from credits.checks import CHECKS
+from credits.checks import CHECKS, Check
 from credits.ledger import refund_charge
 from credits.management.commands.check_ledger import describe
 from credits.models import CreditGrant, User
@@ -170,8 +170,8 @@ def test_the_sweeper_may_be_a_little_late(alice: User, clock: Clock) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_checks_are_right_while_credits_are_spent(alice: User) -> None:
-    """Each check is a statement of its own: without one snapshot for all of them, and for both
-    sides of each, a row that comes in between would look like a difference."""
+    """Both sides of each comparison are read at one moment: a row that comes in between must not
+    look like a difference."""
     make_grant(alice, 10**6)
     ended = Event()
 
@@ -190,3 +190,13 @@ def test_the_checks_are_right_while_credits_are_spent(alice: User) -> None:
         ended.set()
     assert spender.result() > 15
     assert CreditGrant.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_all_checks_look_at_one_moment_and_write_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = ("transaction_isolation", "transaction_read_only")
+    query = "SELECT " + " || ' ' || ".join(f"current_setting('{name}')" for name in settings)
+    ask = Check("ask", "I2", "What kind of transaction this is.", "kind", BALANCE, query)
+    monkeypatch.setattr("credits.check.CHECKS", [ask])
+    [answer] = run_checks()
+    assert answer.offenders == ["repeatable read on"]
