@@ -193,10 +193,11 @@ def test_the_checks_are_right_while_credits_are_spent(alice: User) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_all_checks_look_at_one_moment_and_write_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_checks_look_at_one_moment_and_write_nothing() -> None:
     settings = ("transaction_isolation", "transaction_read_only")
     query = "SELECT " + " || ' ' || ".join(f"current_setting('{name}')" for name in settings)
     ask = Check("ask", "I2", "What kind of transaction this is.", "kind", BALANCE, query)
-    monkeypatch.setattr("credits.check.CHECKS", [ask])
-    [answer] = run_checks()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("credits.check.CHECKS", [ask])
+        [answer] = run_checks()
     assert answer.offenders == ["repeatable read on"]
