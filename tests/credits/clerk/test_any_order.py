@@ -201,8 +201,8 @@ def test_one_event_delivered_100_times_at_once_grants_once():
     assert WebhookDelivery.objects.get().attempts == 1
 
 
-# In `make clerk-proof` until it is understood: it failed once in three runs on a busy machine. Balance
-# and number of grants agreed, the free plan's period did not: an order dependence to be found.
+# In `make clerk-proof` until it is understood: it failed once on a busy machine. Balance and number
+# of grants agreed, one stored period did not: an order dependence to be found.
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_life_delivered_all_at_once_ends_the_same():
