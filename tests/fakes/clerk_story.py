@@ -59,7 +59,8 @@ def item_json(user_id: str, plan_id: str = "cplan_pro", **fields: Any) -> Json:
     start = fields.get("period_start", 0)
     return {
         "object": "subscription_item",
-        "id": f"csub_item_{next(_numbers)}",
+        # Of one width, so that they sort in the order of their making.
+        "id": f"csub_item_{next(_numbers):06}",
         "status": "active",
         "is_free_trial": False,
         "created_at": start,
@@ -191,14 +192,14 @@ def whole_life(now: int, user_id: str = "user_1") -> Story:
     story.item("freeTrialEnding", pro, at=at + 4 * DAY)
 
     at += 7 * DAY
-    story.payment("cpa_1", at=at, status="pending")
-    story.payment("cpa_1", at=at + 2)
+    story.payment(f"cpa_{user_id}_1", at=at, status="pending")
+    story.payment(f"cpa_{user_id}_1", at=at + 2)
     bought = {"is_free_trial": False, "period_start": at, "period_end": at + MONTH}
     story.item("updated", pro, at=at + 3, **bought)
     story.subscription("active", pro, at=at + 3)
 
     at += MONTH
-    story.payment("cpa_2", at=at)
+    story.payment(f"cpa_{user_id}_2", at=at)
     story.item("updated", pro, at=at + 1, period_start=at, period_end=at + MONTH)
 
     at += 10 * DAY
@@ -207,10 +208,10 @@ def whole_life(now: int, user_id: str = "user_1") -> Story:
     story.item("ended", pro, at=at + 1, status="ended")
 
     at += MONTH
-    story.payment("cpa_3", at=at, status="failed")
+    story.payment(f"cpa_{user_id}_3", at=at, status="failed")
     late = {"period_start": at, "period_end": at + MONTH}
     story.item("pastDue", top, at=at + 1, status="past_due", **late)
-    story.payment("cpa_3", at=at + 2 * DAY)
+    story.payment(f"cpa_{user_id}_3", at=at + 2 * DAY)
     story.item("active", top, at=at + 2 * DAY + 1, status="active")
 
     story.item("canceled", top, at=at + 5 * DAY, status="canceled")

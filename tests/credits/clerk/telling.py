@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import reduce
 from typing import Any
 
 from django.db import transaction
@@ -48,6 +49,17 @@ def ending(user_id: str = "user_1") -> dict[str, Any]:
             .values_list("payment_id", "status")
         ),
     }
+
+
+def renamed(value: Any, names: dict[str, str]) -> Any:
+    """An ending with other names in it, so that those of two payers can be compared."""
+    if isinstance(value, dict):
+        return {key: renamed(entry, names) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(renamed(entry, names) for entry in value)
+    if isinstance(value, str):
+        return reduce(lambda text, name: text.replace(*name), names.items(), value)
+    return value
 
 
 @contextmanager
