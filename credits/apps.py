@@ -3,3 +3,7 @@ from django.apps import AppConfig
 
 class CreditsConfig(AppConfig):
     name = "credits"
+
+    def ready(self) -> None:
+        # Listens for sign-ins.
+        from credits import permissions  # noqa: F401

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import IntegrityError, models, transaction
 
+from credits import audit
 from credits.features import FEATURES, MAX_FEATURE_COST
 from credits.models import AdminSettings, Plan, SettingsChange, User
 from credits.pricing import get_feature_costs
@@ -212,3 +213,5 @@ def _record(
         before=before,
         after=after,
     )
+    done = "remove" if after is None else "add" if before is None else "change"
+    audit.record(actor=actor, action=f"{subject}.{done}", target=name, before=before, after=after)

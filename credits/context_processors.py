@@ -7,6 +7,7 @@ from django.utils.functional import SimpleLazyObject
 
 from credits.meter import Meter, get_meter
 from credits.models import User
+from credits.permissions import is_tally_admin
 
 
 def meter(request: HttpRequest) -> dict[str, object]:
@@ -17,3 +18,9 @@ def meter(request: HttpRequest) -> dict[str, object]:
 def _meter_of(request: HttpRequest) -> Meter | None:
     user = getattr(request, "user", None)
     return get_meter(user_id=user.pk) if isinstance(user, User) else None
+
+
+def desk(request: HttpRequest) -> dict[str, object]:
+    """Whether to show the way to the admin desk."""
+    user = getattr(request, "user", None)
+    return {"is_admin": SimpleLazyObject(partial(is_tally_admin, user))}

@@ -1,13 +1,22 @@
 """Who is an admin: staff, a verified address in ADMIN_EMAILS, or an id (ours or Clerk's) in
-ADMIN_USER_IDS. Pages hide from everybody else (404); the API says 401 or 403."""
+ADMIN_USER_IDS. Pages hide from other users (404), the API says 401 or 403; and who proved long ago
+that it is them is asked again. Whether somebody is an admin is looked up with each request."""
 
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate
 
 from django.conf import settings
+from django.contrib.auth import user_logged_in
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.views import redirect_to_login
+from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import resolve_url
+from django_htmx.http import HttpResponseClientRedirect
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -33,28 +42,76 @@ def _has_admin_address(user: User) -> bool:
     )
 
 
+#: Seconds after which admins are asked for their password again (or for a new Clerk session).
+CONFIRMED_FOR = 12 * 3600
+CONFIRMED_AT = "confirmed_at"
+
+
+@receiver(user_logged_in)
+def confirm(request: HttpRequest, **_: object) -> None:
+    """This session's user proved now that it is them."""
+    request.session[CONFIRMED_AT] = int(time.time())
+
+
+def is_confirmed(request: HttpRequest | Request) -> bool:
+    """Whether this session's user proved lately that it is them; and is nobody else, who acts in
+    the admin's name."""
+    age = time.time() - request.session.get(CONFIRMED_AT, 0)
+    return age < CONFIRMED_FOR and not getattr(request, "clerk_impersonated", False)
+
+
+class NotConfirmed(PermissionDenied):
+    """An admin's session that was not asked lately."""
+
+    default_detail = "Say that it is still you, at /admin/confirm, and try again."
+    default_code = "confirmation_required"
+
+
 class IsTallyAdmin(BasePermission):
-    """For the API: 401 for nobody, 403 for somebody who is no admin."""
+    """For the API: 401 for nobody, 403 for somebody who is no admin or was not asked lately."""
 
     message = "Only admins may do this."
 
     def has_permission(self, request: Request, view: object) -> bool:
-        return is_tally_admin(request.user)
+        if not is_tally_admin(request.user):
+            return False
+        if getattr(request, "clerk_impersonated", False):
+            return False
+        # A Bearer token lives a minute: whoever has one is signed in now.
+        by_session = isinstance(request.successful_authenticator, SessionAuthentication)
+        if by_session and not is_confirmed(request):
+            raise NotConfirmed
+        return True
 
 
 def admin_page[R: HttpRequest, **P, S: HttpResponseBase](
     view: Callable[Concatenate[R, P], S],
-) -> Callable[Concatenate[R, P], S]:
-    """For pages: whoever is no admin learns nothing, not even that the page exists."""
+) -> Callable[Concatenate[R, P], HttpResponseBase]:
+    """For pages of the desk: nobody is sent to sign in and comes back, a user learns nothing (404),
+    and an admin who was not asked for 12 hours is asked first."""
 
     @wraps(view)
-    def guarded(request: R, *args: P.args, **kwargs: P.kwargs) -> S:
-        if not is_tally_admin(request.user):
+    def guarded(request: R, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if request.user.is_anonymous:
+            return _ask(request, resolve_url(settings.LOGIN_URL))
+        if not is_tally_admin(request.user) or getattr(request, "clerk_impersonated", False):
             raise Http404
+        if not is_confirmed(request):
+            return _ask(request, resolve_url("admin-confirm"))
         return view(request, *args, **kwargs)
 
-    # Sent to the sign-in page by LoginRequiredMiddleware, a visitor would learn that it exists.
+    # LoginRequiredMiddleware would ask nobody to sign in before this does, which knows more.
     marked: Any = guarded
     marked.login_required = False
-    hidden: Callable[Concatenate[R, P], S] = marked
+    hidden: Callable[Concatenate[R, P], HttpResponseBase] = marked
     return hidden
+
+
+def _ask(request: HttpRequest, where: str) -> HttpResponseBase:
+    """Over there first, then back to the page at hand: a form cannot be sent again by itself."""
+    htmx = getattr(request, "htmx", None)
+    if htmx:
+        back = htmx.current_url_abs_path or "/admin"
+        return HttpResponseClientRedirect(redirect_to_login(back, where).url)
+    back = request.get_full_path() if request.method in {"GET", "HEAD"} else "/admin"
+    return redirect_to_login(back, where)

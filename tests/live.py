@@ -18,6 +18,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.db import connection
 
 from credits.models import User
+from credits.permissions import CONFIRMED_AT
 from tests.factories import PASSWORD
 from tests.processes import ROOT, children_of, free_port, stop
 
@@ -134,5 +135,6 @@ def session_of(user: User) -> str:
     store[SESSION_KEY] = str(user.pk)
     store[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
     store[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    store[CONFIRMED_AT] = int(time.time())
     store.save()
     return str(store.session_key)

@@ -25,7 +25,8 @@ def main() -> None:
             f"browser Google Chrome will do too), so that it is on the PATH."
         )
     # WhiteNoise warns of a missing folder, and in tests a warning is an error.
-    (ROOT / "var" / "static").mkdir(parents=True, exist_ok=True)
+    var = Path(os.environ.get("VAR_DIR") or ROOT / "var")
+    (var / "static").mkdir(parents=True, exist_ok=True)
 
 
 def is_here(package: str) -> bool:

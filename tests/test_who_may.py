@@ -100,6 +100,16 @@ GET    images/requests/<uuid:request_id>/delete            302   200   404   404
 DELETE api/ai/images/<uuid:image_id>                       401   204   404   404
 POST   images/<uuid:image_id>/delete                       302   404   404   404
 POST   images/requests/<uuid:request_id>/delete            302   302   404   404
+
+GET    admin/confirm                                       302   404   404   200
+POST   admin/confirm                                       302   404   404   200
+GET    admin                                               302   404   404   200
+GET    admin/settings                                      302   404   404   200
+GET    admin/users                                         302   404   404   200
+GET    admin/usage                                         302   404   404   200
+GET    admin/webhooks                                      302   404   404   200
+GET    admin/sync                                          302   404   404   200
+GET    admin/audit                                         302   404   404   200
 """
 WHO = ("nobody", "owner", "other", "admin")
 ROW = re.compile(r"(GET|POST|PUT|DELETE) +(\S*?) +(\d{3}) +(\d{3}) +(\d{3}) +(\d{3})")

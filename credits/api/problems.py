@@ -74,7 +74,7 @@ PROBLEMS: dict[type[Exception], Translation] = {
     drf.ParseError: lambda e: Problem(400, "malformed", str(e.detail)),
     drf.NotAuthenticated: lambda e: _unauthenticated(e, "Sign in, or send a token, to do this."),
     drf.AuthenticationFailed: lambda e: _unauthenticated(e, str(e.detail)),
-    drf.PermissionDenied: lambda e: _forbidden(str(e.detail)),
+    drf.PermissionDenied: lambda e: _forbidden(e.detail),
     drf.MethodNotAllowed: lambda e: Problem(405, "method_not_allowed", str(e.detail)),
     drf.UnsupportedMediaType: lambda _: Problem(
         415, "unsupported_media_type", "Send the body as application/json."
@@ -154,6 +154,8 @@ def _unauthenticated(error: drf.APIException, message: str) -> Problem:
 
 
 def _forbidden(detail: str) -> Problem:
+    if getattr(detail, "code", "") == "confirmation_required":
+        return Problem(403, "confirmation_required", str(detail))
     if detail.startswith("CSRF"):
         return Problem(403, "csrf_failed", "Send the CSRF token of this session with the request.")
     return Problem(403, "forbidden", "You may not do this.")

@@ -1,0 +1,7 @@
+"""Addresses below /admin/audit."""
+
+from django.urls import path
+
+from adminpanel.audit import views
+
+urlpatterns = [path("", views.audit, name="admin-audit")]

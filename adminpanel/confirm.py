@@ -1,0 +1,51 @@
+"""Asking admins again who they are: what they can do is worth more than a browser left open."""
+
+from typing import Any, cast
+
+from django import forms
+from django.contrib.auth.views import RedirectURLMixin
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import FormView
+
+from credits.accounts.forms import PasswordField, confirm_password
+from credits.models import User
+from credits.permissions import confirm, is_tally_admin
+
+
+class ConfirmForm(forms.Form):
+    password = PasswordField()
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        self.request = request
+        super().__init__(*args, **kwargs)
+
+    def clean(self) -> dict[str, Any]:
+        confirm_password(self, "password", self.request, cast(User, self.request.user))
+        return self.cleaned_data
+
+
+@method_decorator([sensitive_post_parameters(), never_cache], name="dispatch")
+class ConfirmView(RedirectURLMixin, FormView):  # type: ignore[type-arg]
+    """The password once more, then back. Who has none with us (Clerk) signs in anew."""
+
+    template_name = "adminpanel/confirm.html"
+    form_class = ConfirmForm
+    next_page = "admin"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if request.user.is_authenticated and not is_tally_admin(request.user):
+            raise Http404
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "request": self.request}
+
+    def form_valid(self, form: ConfirmForm) -> HttpResponse:
+        confirm(self.request)
+        return super().form_valid(form)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(next=self.get_redirect_url(), **kwargs)

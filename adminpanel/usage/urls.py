@@ -1,0 +1,7 @@
+"""Addresses below /admin/usage."""
+
+from django.urls import path
+
+from adminpanel.usage import views
+
+urlpatterns = [path("", views.usage, name="admin-usage")]
