@@ -2,11 +2,13 @@
 runs under the payer's lock, so nobody grants beside it; the grant's key keeps it true anyway."""
 
 import logging
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import BooleanField, Exists, Func, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Concat, Substr
 
 from credits.clerk.identity import get_identity, lock
 from credits.clerk.models import Identity, Payment, Period, SubscriptionItem, WebhookDelivery
@@ -15,11 +17,13 @@ from credits.clerk.projection import (
     EarnedGrant,
     ItemState,
     PeriodState,
+    first_of_month,
     free_grant,
     grants_of,
     holds_free_plan,
     merge_item,
     merge_period,
+    milliseconds,
     period_of,
     proves_free_plan,
 )
@@ -36,45 +40,31 @@ PERIOD = tuple(PeriodState.__dataclass_fields__)
 AT_ONCE = 200
 
 
-def ledger_now() -> datetime:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT credits_now()")
-        now: datetime = cursor.fetchone()[0]
-    return now
-
-
-@transaction.atomic
-def apply_item(version: ItemVersion, payer: Payer) -> str:
-    """Projects one version of an item and grants what is due. Returns a Note for the inbox."""
+@transaction.atomic(savepoint=False)
+def apply_item(version: ItemVersion, payer: Payer, *, checked_at: datetime | None = None) -> str:
+    """Projects one version of an item and grants what is due. Returns a Note for the inbox.
+    `checked_at` is when a sync found it at Clerk."""
     if not version.item_id or not version.payer:
         return Note.MALFORMED
-    lock(version.payer)
-    item = _store_item(version)
-    _store_period(item, version)
-    _keep_period_end(item)
+    now = lock(version.payer)
+    account = Account.of(version)
+    account.take(version)
+    account.item.checked_at = checked_at or account.item.checked_at
+    note = _grant_by(version, payer, account, now)
+    account.save()
+    return note
+
+
+def _grant_by(version: ItemVersion, payer: Payer, account: "Account", now: datetime) -> str:
     if not payer.user_id or payer.organization_id:
         return Note.UNSUPPORTED_PAYER
     identity = get_identity(clerk_id=payer.user_id, payer=payer)
     if identity.deleted_at:
-        logger.warning("Billing of %s, who was deleted: see item %s", payer.ref, item.item_id)
+        logger.warning("Billing of %s, who was deleted: see item %s", payer.ref, version.item_id)
         return Note.DELETED_USER
-    now = ledger_now()
-    if proves_free_plan(version, now=now):
-        _grant_free(item, identity, now)
-    mapped = _release(item, identity, now)
+    mapped = _release(account, identity, now, free=proves_free_plan(version, now=now))
     earning = version.status in EARNING and not version.is_free
     return Note.UNMAPPED_PLAN if earning and not (mapped and version.plan_id) else Note.NONE
-
-
-def _store_item(version: ItemVersion) -> SubscriptionItem:
-    item, _ = SubscriptionItem.objects.get_or_create(
-        item_id=version.item_id,
-        defaults={"payer": version.payer, "instance_id": version.instance_id},
-    )
-    for name, value in asdict(merge_item(state_of(item), version)).items():
-        setattr(item, name, list(value) if isinstance(value, tuple) else value)
-    item.save()
-    return item
 
 
 def state_of(item: SubscriptionItem) -> ItemState:
@@ -82,30 +72,81 @@ def state_of(item: SubscriptionItem) -> ItemState:
     return ItemState(**{**values, "version": tuple(item.version), "ends": tuple(item.ends)})
 
 
-def _store_period(item: SubscriptionItem, version: ItemVersion) -> None:
-    seen = period_of(version)
-    if seen is None:
-        return
-    row, created = Period.objects.get_or_create(
-        item=item, plan_id=seen.plan_id, start=seen.start, trial=seen.trial, defaults=asdict(seen)
-    )
-    if not created:
-        for name, value in asdict(merge_period(_period_state(row), seen)).items():
-            setattr(row, name, value)
-        row.save()
-
-
-def _period_state(row: Period) -> PeriodState:
+def period_state_of(row: Period) -> PeriodState:
     return PeriodState(**{name: getattr(row, name) for name in PERIOD})
 
 
-def _keep_period_end(item: SubscriptionItem) -> None:
-    """The item shows the end of its current period, also when its newest version left it out."""
-    current = None
-    if item.period_start is not None:
-        current = item.periods.filter(start=item.period_start, trial=item.is_trial).first()
-    item.period_end = current.end if current else None
-    item.save(update_fields=["period_end"])
+class Account:
+    """An item and its periods, read once, changed in memory, and saved as far as they changed.
+    Lives within a transaction that holds the payer's lock."""
+
+    def __init__(self, item: SubscriptionItem) -> None:
+        self.item = item
+        self.periods = list(item.periods.order_by("start", "id")) if item.pk else []
+        self._stored = {row.pk: (period_state_of(row), row.settled) for row in self.periods}
+
+    @classmethod
+    def of(cls, version: ItemVersion) -> "Account":
+        """The item of this version; a new one when there is none yet."""
+        known = SubscriptionItem.objects.filter(item_id=version.item_id).first()
+        return cls(
+            known
+            or SubscriptionItem(
+                item_id=version.item_id, payer=version.payer, instance_id=version.instance_id
+            )
+        )
+
+    def take(self, version: ItemVersion) -> None:
+        """Merges a version into the item and the period that it speaks of."""
+        _copy(merge_item(state_of(self.item), version), self.item)
+        if seen := period_of(version):
+            row = self._period(seen)
+            _copy(merge_period(period_state_of(row), seen), row)
+        self.item.period_end = next(
+            (row.end for row in self.periods if self._is_current(row)), None
+        )
+
+    def _period(self, seen: PeriodState) -> Period:
+        name = (seen.plan_id, seen.start, seen.trial)
+        for row in self.periods:
+            if (row.plan_id, row.start, row.trial) == name:
+                return row
+        row = Period(item=self.item, **asdict(replace(seen, earned=False)))
+        self.periods.append(row)
+        self.periods.sort(key=lambda row: row.start)
+        return row
+
+    def _is_current(self, row: Period) -> bool:
+        """Whether this is the item's current period, whose end the item shows, also when its newest
+        version left the end out."""
+        item = self.item
+        current = (item.plan_id, item.period_start, item.is_trial)
+        return (row.plan_id, row.start, row.trial) == current
+
+    def grants_of(self, row: Period) -> list[EarnedGrant]:
+        item = self.item
+        return list(
+            grants_of(
+                period_state_of(row),
+                ends=item.ends,
+                payer=item.payer,
+                instance_id=item.instance_id,
+            )
+        )
+
+    def save(self) -> None:
+        self.item.save()
+        self.save_periods()
+
+    def save_periods(self) -> None:
+        for row in self.periods:
+            if self._stored.get(row.pk) != (period_state_of(row), row.settled):
+                row.save()
+
+
+def _copy(state: ItemState | PeriodState, row: SubscriptionItem | Period) -> None:
+    for name, value in asdict(state).items():
+        setattr(row, name, list(value) if isinstance(value, tuple) else value)
 
 
 def plan_credits() -> dict[str, int]:
@@ -113,63 +154,57 @@ def plan_credits() -> dict[str, int]:
     return dict(Plan.objects.filter(active=True).values_list("clerk_id", "credits"))
 
 
-def _grant_free(item: SubscriptionItem, identity: Identity, now: datetime) -> None:
-    grant = free_grant(user_id=identity.clerk_id, now=now)
-    _grant(identity, item, grant, plan_credits().get(item.plan_id, 0))
+type Priced = tuple[EarnedGrant, int]
 
 
-def _release(item: SubscriptionItem, identity: Identity, now: datetime) -> bool:
-    """Grants what is due and moves expiries that changed. False when something earned waits for
-    its plan to be mapped."""
+def _release(account: Account, identity: Identity, now: datetime, *, free: bool) -> bool:
+    """Grants what is due, of the free plan too if `free`, and moves expiries that changed. False
+    when something earned waits for its plan to be mapped."""
     credits = plan_credits()
-    mapped = True
-    for period in item.periods.order_by("start"):
-        mapped &= not period.earned or period.plan_id in credits
-        _release_period(item, period, identity, credits.get(period.plan_id, 0), now)
-    return mapped
+    due: list[Priced] = []
+    if free:
+        grant = free_grant(user_id=identity.clerk_id, now=now)
+        due.append((grant, credits.get(account.item.plan_id, 0)))
+    for row in account.periods:
+        due.extend(_due_of(row, account, credits.get(row.plan_id, 0), now))
+    _grant(due, identity, account.item)
+    for row in account.periods:
+        _end_early(row, account)
+    return all(row.plan_id in credits for row in account.periods if row.earned)
 
 
-def _release_period(
-    item: SubscriptionItem, period: Period, identity: Identity, credits: int, now: datetime
-) -> None:
-    grants = list(
-        grants_of(
-            _period_state(period),
-            ends=item.ends,
-            payer=item.payer,
-            instance_id=item.instance_id,
-        )
-    )
-    due = [grant for grant in grants if grant.due <= now]
-    for grant in due:
-        _grant(identity, item, grant, credits)
-    settled = bool(grants) and len(due) == len(grants) and credits > 0
-    if settled != period.settled:
-        Period.objects.filter(pk=period.pk).update(settled=settled)
-    _end_early(period, item, grants)
+def _due_of(row: Period, account: Account, credits: int, now: datetime) -> list[Priced]:
+    """What is due of a period; it is settled when that is all it can ever bring."""
+    grants = account.grants_of(row)
+    due = [(grant, credits) for grant in grants if grant.due <= now]
+    row.settled = bool(grants) and len(due) == len(grants) and credits > 0
+    return due
 
 
-def _grant(identity: Identity, item: SubscriptionItem, grant: EarnedGrant, credits: int) -> None:
+def _grant(due: list[Priced], identity: Identity, item: SubscriptionItem) -> None:
     """Grants once per key; a grant that stands has its expiry moved instead. Its amount stays what
     it was when it came in."""
-    standing = CreditGrant.objects.filter(key=grant.key).only("expires_at").first()
-    if standing:
-        if standing.expires_at != grant.expires_at:
-            set_grant_expiry(key=grant.key, expires_at=grant.expires_at)
-    elif credits and identity.user_id:
-        grant_credits(
-            user_id=identity.user_id,
-            source=CreditGrant.Source.PLAN,
-            amount=credits,
-            key=grant.key,
-            expires_at=grant.expires_at,
-            details={"plan": item.plan_name, "item": item.item_id},
-        )
+    rows = CreditGrant.objects.filter(key__in=[grant.key for grant, _ in due])
+    standing = dict(rows.values_list("key", "expires_at")) if due else {}
+    for grant, credits in due:
+        if grant.key in standing:
+            if standing[grant.key] != grant.expires_at:
+                set_grant_expiry(key=grant.key, expires_at=grant.expires_at)
+        elif credits and identity.user_id:
+            grant_credits(
+                user_id=identity.user_id,
+                source=CreditGrant.Source.PLAN,
+                amount=credits,
+                key=grant.key,
+                expires_at=grant.expires_at,
+                details={"plan": item.plan_name, "item": item.item_id},
+            )
 
 
-def _end_early(period: Period, item: SubscriptionItem, grants: list[EarnedGrant]) -> None:
+def _end_early(row: Period, account: Account) -> None:
     """Months of an annual plan, released before its end was known, last no longer either."""
-    if not (period.annual and item.ends and grants):
+    grants = account.grants_of(row) if row.annual and account.item.ends else []
+    if not grants:
         return
     prefix = grants[0].key.removesuffix("m0")
     known = {grant.key for grant in grants}
@@ -184,39 +219,79 @@ def _end_early(period: Period, item: SubscriptionItem, grants: list[EarnedGrant]
 @transaction.atomic
 def release_item(*, item_id: str) -> None:
     """Grants what has become due of one item since it was last heard of."""
-    item = SubscriptionItem.objects.get(item_id=item_id)
-    lock(item.payer)
-    item.refresh_from_db()
-    identity = Identity.objects.filter(clerk_id=item.payer.removeprefix("user:")).first()
+    payer = SubscriptionItem.objects.values_list("payer", flat=True).get(item_id=item_id)
+    now = lock(payer)
+    identity = Identity.objects.filter(clerk_id=payer.removeprefix("user:")).first()
     if not identity or identity.deleted_at:
         return
-    now = ledger_now()
-    if holds_free_plan(state_of(item), now=now):
-        _grant_free(item, identity, now)
-    _release(item, identity, now)
+    account = Account(SubscriptionItem.objects.get(item_id=item_id))
+    _release(account, identity, now, free=holds_free_plan(state_of(account.item), now=now))
+    account.save_periods()
 
 
-def release_due() -> int:
+type Report = Callable[[str, Exception], object]
+
+
+def release_due(*, report: Report | None = None) -> int:
     """Months of annual plans and of the free plan that have begun, periods that were ahead of our
-    clock, and periods whose plan has been mapped since. Returns how many items it looked at."""
-    mapped = Plan.objects.filter(active=True, credits__gt=0).values("clerk_id")
-    open_periods = Period.objects.filter(earned=True, settled=False, plan_id__in=mapped)
-    free = SubscriptionItem.objects.filter(is_free=True, plan_id__in=mapped)
+    clock, and periods whose plan has been mapped since. Returns how many items it looked at; tells
+    `report` which failed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT credits_now()")
+        now: datetime = cursor.fetchone()[0]
+    return sum(
+        _release_each(batch, report)
+        for items in (_open_items(), _unpaid_this_month(now))
+        for batch in _batches(items)
+    )
+
+
+def _batches(items: QuerySet[SubscriptionItem]) -> Iterable[list[str]]:
+    """Ids of these items, some at a time and each once, also of those that stay open."""
+    after = 0
+    rows = items.order_by("pk").values_list("pk", "item_id")
+    while batch := list(rows.filter(pk__gt=after)[:AT_ONCE]):
+        after = batch[-1][0]
+        yield [item_id for _, item_id in batch]
+
+
+def _release_each(item_ids: list[str], report: Report | None = None) -> int:
+    for item_id in item_ids:
+        try:
+            release_item(item_id=item_id)
+        except Exception as error:  # One that fails does not stop the others.
+            logger.exception("Release of %s failed", item_id)
+            if report:
+                report(item_id, error)
+    return len(item_ids)
+
+
+def _mapped() -> QuerySet[Plan, str]:
+    return Plan.objects.filter(active=True, credits__gt=0).values_list("clerk_id", flat=True)
+
+
+def _open_items() -> QuerySet[SubscriptionItem]:
+    periods = Period.objects.filter(earned=True, settled=False, plan_id__in=_mapped())
     users = SubscriptionItem.objects.filter(payer__startswith="user:")
-    ids = set(users.filter(periods__in=open_periods).values_list("item_id", flat=True))
-    ids |= set(_unpaid_this_month(free))
-    for item_id in sorted(ids):
-        release_item(item_id=item_id)
-    return len(ids)
+    return users.filter(pk__in=periods.values("item_id"))
 
 
-def _unpaid_this_month(free: QuerySet[SubscriptionItem]) -> list[str]:
-    """Free items whose user has no grant of this month yet."""
-    month = f"{ledger_now():%Y-%m}"
-    rows = free.values_list("item_id", "payer", "status")
-    keys = {f"free:{payer.removeprefix('user:')}:{month}": item for item, payer, _ in rows}
-    granted = CreditGrant.objects.filter(key__startswith="free:", key__endswith=f":{month}")
-    return [keys[key] for key in keys.keys() - set(granted.values_list("key", flat=True))]
+def _unpaid_this_month(now: datetime) -> QuerySet[SubscriptionItem]:
+    """Free items that were held this month, whose user has no grant of it yet."""
+    first = first_of_month(now)
+    ended_in_it = Func(
+        Value(milliseconds(first)),
+        "ends",
+        arg_joiner=" < ANY (",
+        template="(%(expressions)s))",
+        output_field=BooleanField(),
+    )
+    held = Q(status__in=EARNING) | Q(ended_in_it)
+    items = SubscriptionItem.objects.filter(
+        held, is_free=True, plan_id__in=_mapped(), payer__startswith="user:"
+    )
+    key = Concat(Value("free:"), Substr("payer", 6), Value(f":{first:%Y-%m}"))
+    return items.alias(key=key).exclude(Exists(CreditGrant.objects.filter(key=OuterRef("key"))))
 
 
 def release_plan(*, clerk_id: str, at_most: int = AT_ONCE) -> int:
@@ -225,11 +300,10 @@ def release_plan(*, clerk_id: str, at_most: int = AT_ONCE) -> int:
     parked = items.filter(periods__plan_id=clerk_id, periods__earned=True, periods__settled=False)
     free = items.filter(is_free=True, plan_id=clerk_id)
     ids = list((parked | free).distinct().values_list("item_id", flat=True)[:at_most])
-    for item_id in ids:
-        release_item(item_id=item_id)
-    WebhookDelivery.objects.filter(unmapped=True, payload__data__plan_id=clerk_id).update(
-        unmapped=False
-    )
+    _release_each(ids)
+    named = Q(payload__data__plan_id=clerk_id)
+    named |= Q(payload__data__items__contains=[{"plan_id": clerk_id}])
+    WebhookDelivery.objects.filter(named, unmapped=True).update(unmapped=False)
     return len(ids)
 
 

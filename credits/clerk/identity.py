@@ -1,6 +1,7 @@
 """People at Clerk and their accounts here. Every change of one person happens under that person's
 lock, so that events about them cannot overtake each other halfway."""
 
+from datetime import datetime
 from importlib import import_module
 
 from django.conf import settings
@@ -15,36 +16,48 @@ from credits.ledger import grant_credits
 from credits.models import CreditGrant, User
 
 
-def lock(ref: str) -> None:
+def lock(ref: str) -> datetime:
     """Waits for everybody else who is changing this payer (`user:…`, `org:…`); until the end of the
-    transaction. A transaction locks one payer only, so nobody waits in a circle."""
+    transaction. A transaction locks one payer only, so nobody waits in a circle. Returns the
+    ledger's time."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 4))", [ref])
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 4)), credits_now()", [ref]
+        )
+        now: datetime = cursor.fetchone()[1]
+    return now
 
 
-@transaction.atomic
+# Nothing here catches what goes wrong inside: no savepoints beside the caller's transaction.
+@transaction.atomic(savepoint=False)
 def get_identity(*, clerk_id: str, payer: Payer | None = None) -> Identity:
     """The identity with this id; a new one begins as a stub that `user.*` events fill in, because a
     subscription may be heard of before its user."""
-    found = Identity.objects.select_related("user").filter(clerk_id=clerk_id).first()
-    if found:
+    if found := _find(clerk_id):
         return found
     lock(f"user:{clerk_id}")
     # The same person may have been created while we waited.
-    found = Identity.objects.select_related("user").filter(clerk_id=clerk_id).first()
-    if found:
-        return found
-    user = _create_user(clerk_id, name=payer.name if payer else "")
-    identity = Identity.objects.create(clerk_id=clerk_id, user=user)
-    if payer and payer.email:
-        _set_email(identity, payer.email, verified=False)
-    return identity
+    return _find(clerk_id) or _create(
+        Person(
+            clerk_id=clerk_id,
+            email=payer.email if payer else "",
+            email_verified=False,
+            name=payer.name if payer else "",
+            banned=False,
+            locked=False,
+            version=0,
+        )
+    )
 
 
-def _create_user(clerk_id: str, *, name: str) -> User:
-    user = User(clerk_id=clerk_id, name=name)
+def _find(clerk_id: str) -> Identity | None:
+    return Identity.objects.select_related("user").filter(clerk_id=clerk_id).first()
+
+
+def _create(person: Person) -> Identity:
+    user = User(clerk_id=person.clerk_id, name=person.name, is_active=not person.banned)
     user.set_unusable_password()
-    user.save()
+    _save_account(user, person.email)
     if settings.SIGNUP_CREDITS:
         grant_credits(
             user_id=user.pk,
@@ -52,41 +65,59 @@ def _create_user(clerk_id: str, *, name: str) -> User:
             amount=settings.SIGNUP_CREDITS,
             key=f"signup:{user.pk}",
         )
-    return user
+    return Identity.objects.create(
+        clerk_id=person.clerk_id,
+        user=user,
+        email=person.email,
+        email_verified=person.email_verified,
+        banned=person.banned,
+        version=person.version,
+    )
 
 
-def _set_email(identity: Identity, email: str, *, verified: bool) -> None:
-    """Keeps the address. The account shows it unless another account has it: accounts are never
-    joined by an address, because a local one never proved that it is theirs."""
-    identity.email, identity.email_verified = email, verified
-    identity.save(update_fields=["email", "email_verified"])
-    user = identity.user
-    if user and user.email != (email or None):
-        try:
-            with transaction.atomic():
-                User.objects.filter(pk=user.pk).update(email=email or None)
-        except IntegrityError:
-            User.objects.filter(pk=user.pk).update(email=None)
+def _save_account(user: User, email: str, *, fields: list[str] | None = None) -> None:
+    """Saves the account with this address, or without one when another account has it: accounts are
+    never joined by an address, because a local one never proved that it is theirs."""
+    before, user.email = user.email, email or None
+    if user.email in {None, before}:
+        user.save(update_fields=fields)
+        return
+    try:
+        with transaction.atomic():
+            user.save(update_fields=fields)
+    except IntegrityError:
+        user.email = None
+        user.save(update_fields=fields)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def upsert_person(person: Person) -> Identity:
     """Brings an identity and its account up to this version; an older version, and anybody who was
     deleted, stays as it is."""
     lock(f"user:{person.clerk_id}")
-    identity = get_identity(clerk_id=person.clerk_id)
-    if identity.deleted_at or not identity.user or identity.version >= person.version:
+    identity = _find(person.clerk_id)
+    if identity is None:
+        identity = _create(person)
+    elif identity.deleted_at or not identity.user or identity.version >= person.version:
         return identity
-    if identity.banned != person.banned:
-        # Only a change of the ban: an admin here may have closed the account too.
-        User.objects.filter(pk=identity.user.pk).update(is_active=not person.banned)
-    identity.banned, identity.version = person.banned, person.version
-    identity.save(update_fields=["banned", "version"])
-    User.objects.filter(pk=identity.user.pk).update(name=person.name)
-    _set_email(identity, person.email, verified=person.email_verified)
+    else:
+        _update(identity, identity.user, person)
     if person.banned or person.locked:
         end_sessions_of(person.clerk_id)
     return identity
+
+
+def _update(identity: Identity, user: User, person: Person) -> None:
+    fields = ["name", "email"]
+    user.name = person.name
+    if identity.banned != person.banned:
+        # Only a change of the ban: an admin here may have closed the account too.
+        user.is_active = not person.banned
+        fields.append("is_active")
+    _save_account(user, person.email, fields=fields)
+    identity.banned, identity.version = person.banned, person.version
+    identity.email, identity.email_verified = person.email, person.email_verified
+    identity.save(update_fields=["banned", "version", "email", "email_verified"])
 
 
 @transaction.atomic

@@ -4,13 +4,13 @@ when that commits. What fails stays, with its error, for Clerk's next try or a r
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import OperationalError, connection, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
-from credits.clerk import events
+from credits.clerk import effects, events
 from credits.clerk.models import WebhookDelivery
 from credits.clerk.projection import milliseconds
 from credits.clerk.shapes import Json
@@ -73,7 +73,10 @@ def _process(delivery_id: int, *, again: bool) -> WebhookDelivery:
     if delivery.processed_at and not again:
         return delivery
     received = milliseconds(delivery.received_at)
-    note = events.handle(events.read_event(delivery.payload, received_ms=received))
+    event = events.read_event(delivery.payload, received_ms=received)
+    before = effects.look(event)
+    note = events.handle(event)
+    changes = effects.changes(before, effects.look(event))
     if note:
         logger.warning("Webhook delivery %d (%s): %s", delivery.pk, delivery.type, note)
     WebhookDelivery.objects.filter(pk=delivery_id).update(
@@ -82,9 +85,16 @@ def _process(delivery_id: int, *, again: bool) -> WebhookDelivery:
         error="",
         note=note,
         unmapped=note == WebhookDelivery.Note.UNMAPPED_PLAN,
+        effects=_told(delivery, changes),
     )
     delivery.refresh_from_db()
     return delivery
+
+
+def _told(delivery: WebhookDelivery, changes: list[effects.Change]) -> list[dict[str, Any]]:
+    """What the delivery has changed so far: a replay seldom adds anything."""
+    told: list[dict[str, Any]] = delivery.effects or []
+    return [*told, {"at": datetime.now(UTC).isoformat(), "changes": changes}] if changes else told
 
 
 class Replay(NamedTuple):

@@ -159,6 +159,9 @@ class WebhookDelivery(models.Model):
     error = models.TextField(blank=True)
     unmapped = models.BooleanField(default=False)
     note = models.CharField(max_length=32, blank=True, choices=Note)
+    #: What it changed, each time that it changed something: [{"at": …, "changes": […]}], see
+    #: `credits.clerk.effects`. Null on rows that were processed before this was kept.
+    effects = models.JSONField(null=True)
 
     class Meta:
         verbose_name_plural = "webhook deliveries"

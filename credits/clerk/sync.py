@@ -16,7 +16,7 @@ from django.utils import timezone
 from credits.clerk import billing, conf
 from credits.clerk.client import ClerkClient, ClerkError
 from credits.clerk.identity import upsert_person
-from credits.clerk.models import Identity, SubscriptionItem, SyncJob
+from credits.clerk.models import Identity, SubscriptionItem, SyncJob, WebhookDelivery
 from credits.clerk.projection import EARNING, merge_item, milliseconds
 from credits.clerk.shapes import (
     ItemVersion,
@@ -34,6 +34,7 @@ from credits.models import CreditBalance
 
 logger = logging.getLogger(__name__)
 State = SyncJob.State
+Note = WebhookDelivery.Note
 
 #: Statuses under which Clerk lists what is alive; `active` includes what is canceled.
 LIVING = ("active", "past_due", "upcoming")
@@ -82,7 +83,7 @@ def _run(progress: Progress, client: ClerkClient) -> None:
         if wanted and names.index(name) >= done:
             phase(progress, client)
     if options.sync_plans and not options.dry_run:
-        billing.release_due()
+        billing.release_due(report=progress.fail)
 
 
 def _report_drift(job: SyncJob) -> None:
@@ -134,7 +135,7 @@ def _sync_page_of_users(progress: Progress, people: list[Person]) -> None:
         if identity and _is_up_to_date(identity, person, with_balance):
             continue
         with _one(progress, person.clerk_id or "a user without an id"):
-            _sync_user(progress, person, identity)
+            _sync_user(progress, person, identity, with_balance)
 
 
 def _is_up_to_date(identity: Identity, person: Person, with_balance: set[int | None]) -> bool:
@@ -143,18 +144,22 @@ def _is_up_to_date(identity: Identity, person: Person, with_balance: set[int | N
     return identity.version >= person.version and identity.user_id in with_balance
 
 
-def _sync_user(progress: Progress, person: Person, known: Identity | None) -> None:
+def _sync_user(
+    progress: Progress, person: Person, known: Identity | None, with_balance: set[int | None]
+) -> None:
     if not person.clerk_id:
         raise ClerkError("a user without an id")
     now = upsert_person(person)
+    if now.user_id and now.user_id not in with_balance:
+        # A new account with welcome credits has its balance already.
+        CreditBalance.objects.bulk_create(
+            [CreditBalance(user_id=now.user_id)], ignore_conflicts=True
+        )
+        progress.count("createdBalances")
     if known is None:
         progress.count("createdUsers")
     elif known.version < person.version:
         progress.count("updatedUsers")
-    if now.user_id:
-        # A new account with welcome credits has its balance already.
-        _, created = CreditBalance.objects.get_or_create(user_id=now.user_id)
-        progress.count("createdBalances", int(created or known is None))
 
 
 # --- Subscription items -------------------------------------------------------------------------
@@ -237,8 +242,8 @@ def _count_item(progress: Progress, version: ItemVersion) -> None:
 def _apply(progress: Progress, version: ItemVersion, payer: Payer) -> None:
     if not version.payer:
         raise ClerkError("an item without a payer")
-    billing.apply_item(version, payer)
-    SubscriptionItem.objects.filter(item_id=version.item_id).update(checked_at=timezone.now())
+    if billing.apply_item(version, payer, checked_at=timezone.now()) == Note.MALFORMED:
+        raise ClerkError("an item without an id")
     progress.count("drift")
 
 

@@ -19,6 +19,7 @@ from tests.fakes.clerk_story import (
     item_json,
     payer_json,
     payment_json,
+    plan_json,
 )
 
 pytestmark = pytest.mark.django_db
@@ -261,6 +262,52 @@ def test_the_free_plan_grants_once_a_month_by_our_clock(tell, clock):
     billing.release_due()
     assert grants() == [("free:user_1:2026-11", 10), ("free:user_1:2026-12", 10)]
     assert balance() == 10
+
+
+def test_an_older_free_item_that_ended_does_not_hide_the_present_one(tell, clock):
+    make_plan("cplan_free", credits=10)
+    clock.freeze(datetime(2026, 11, 20, 12, tzinfo=UTC))
+    start = int(datetime(2026, 9, 3, tzinfo=UTC).timestamp() * 1000)
+    held = item_json("user_1", "cplan_free", period_start=start + DAY, period_end=None)
+    old = item_json("user_1", "cplan_free", period_start=start, period_end=None, status="ended")
+    tell("subscriptionItem.active", held)
+    tell("subscriptionItem.ended", {**old, "updated_at": start + DAY})
+    assert grants() == []
+    assert billing.release_due() == 1
+    assert grants() == [("free:user_1:2026-11", 10)]
+
+
+def test_a_free_plan_that_ended_this_month_was_held_in_it(tell, clock):
+    clock.freeze(datetime(2026, 11, 20, 12, tzinfo=UTC))
+    start = int(datetime(2026, 9, 3, tzinfo=UTC).timestamp() * 1000)
+    item = item_json("user_1", "cplan_free", period_start=start, period_end=None)
+    ended = int(datetime(2026, 11, 2, tzinfo=UTC).timestamp() * 1000)
+    tell("subscriptionItem.ended", {**item, "status": "ended", "updated_at": ended})
+    Plan.objects.create(clerk_id="cplan_free", name="Free", credits=10)
+    assert billing.release_due() == 1
+    assert grants() == [("free:user_1:2026-11", 10)]
+    assert billing.release_due() == 0
+
+
+def test_the_end_shown_is_that_of_the_present_plan(tell, pro):
+    make_plan("cplan_max", credits=500)
+    item = item_json("user_1", period_start=START)
+    tell("subscriptionItem.active", item)
+    changed = {"plan_id": "cplan_max", "plan": plan_json("cplan_max"), "updated_at": NOW}
+    tell("subscriptionItem.updated", {**item, **changed, "period_end": START + 2 * MONTH})
+    assert SubscriptionItem.objects.get().period_end == START + 2 * MONTH
+
+
+def test_a_flag_on_a_whole_subscription_goes_when_its_plan_is_mapped(
+    tell, django_capture_on_commit_callbacks
+):
+    item = item_json("user_1", period_start=START)
+    subscription = {"id": "csub", "payer": payer_json("user_1"), "items": [item]}
+    assert tell("subscription.active", subscription) == "unmapped_plan"
+    with django_capture_on_commit_callbacks(execute=True):
+        make_plan("cplan_pro", credits=100)
+    assert grants() == [(key(), 100)]
+    assert not WebhookDelivery.objects.get().unmapped
 
 
 def test_a_plan_mapped_later_grants_what_was_earned(

@@ -6,12 +6,12 @@ import uuid
 import pytest
 from django.core.management import CommandError, call_command
 
-from credits.clerk import sync
+from credits.clerk import billing, sync
 from credits.clerk.models import SubscriptionItem, SyncJob
 from credits.clerk.sync import result_of, run_sync
 from credits.clerk.sync_jobs import SILENCE, SyncOptions, cancel_job, describe, stalled, start_job
 from credits.ledger import get_balance
-from credits.models import CreditBalance, CreditGrant, UsageHistory, User
+from credits.models import CreditBalance, CreditGrant, Plan, UsageHistory, User
 from tests.credits.clerk.telling import ending, tell, undone
 from tests.factories import make_charge, make_grant, make_plan
 from tests.fakes.clerk import FakeClerk, user_json
@@ -152,6 +152,42 @@ def test_an_item_without_a_payer_is_known_by_its_id(base):
     job = run()
     assert (job.failed, job.counts["drift"]) == (0, 1)
     assert CreditGrant.objects.filter(user__clerk_id="user_1").count() == 2
+
+
+def test_a_person_costs_few_statements(base, django_assert_max_num_queries):
+    # 10,000 people within minutes: each new one with a new subscription takes two transactions.
+    everybody, statements, a_page = 50, 22, 60
+    base.users = [user_json(f"user_{n}", at=n) for n in range(1, everybody + 1)]
+    base.items = [
+        as_api(item_json(f"user_{n}", period_start=NOW - DAY)) for n in range(1, everybody + 1)
+    ]
+    with django_assert_max_num_queries(everybody * statements + a_page):
+        assert run().counts["drift"] == everybody
+    with django_assert_max_num_queries(a_page):
+        run()
+
+
+def test_an_item_without_an_id_is_a_failure(base):
+    base.items[0]["id"] = None
+    job = run()
+    assert (job.failed, job.counts["drift"]) == (1, 2)
+
+
+def test_a_release_that_fails_is_named_and_stops_nobody(base, monkeypatch):
+    Plan.objects.update(active=False)
+    run()
+    Plan.objects.update(active=True)
+    real = billing.grant_credits
+
+    def fails_once(**given):
+        if given["user_id"] == User.objects.get(clerk_id="user_1").pk:
+            raise RuntimeError("a bad grant")
+        return real(**given)
+
+    monkeypatch.setattr(billing, "grant_credits", fails_once)
+    job = run()
+    assert (job.state, job.failed) == ("done", 1)
+    assert [balance(f"user_{n}") for n in (1, 2, 3)] == [0, 100, 100]
 
 
 def test_unknown_values_are_taken_as_they_are(base):
