@@ -199,6 +199,10 @@ LOGOUT_REDIRECT_URL = "home"
 SIGNUP_CREDITS = env.integer("SIGNUP_CREDITS", 50, low=0, high=1_000_000)
 ADMIN_EMAILS = [email.lower() for email in env.listing("ADMIN_EMAILS")]
 ADMIN_USER_IDS = env.listing("ADMIN_USER_IDS")
+# An adjustment of more credits than this waits for a second admin.
+ADJUSTMENT_APPROVAL_CREDITS = env.integer(
+    "ADJUSTMENT_APPROVAL_CREDITS", 10_000, low=0, high=1_000_000_000
+)
 
 # Wrong passwords are counted per account and address, so that nobody can lock others out.
 AXES_FAILURE_LIMIT = 5
