@@ -1,0 +1,80 @@
+"""What is derived from the journal so that the desk need not read all of it, and what the checks
+found. Nothing here is money: it can be emptied and made again (docs/ledger.md, The rollup)."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+
+class UsageDay(models.Model):
+    """A day (UTC) that is over and summed up. Days are closed one after the other, without gaps."""
+
+    day = models.DateField(primary_key=True)
+    rows = models.BigIntegerField()
+    #: How many users were charged.
+    active_users = models.BigIntegerField()
+    closed_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.rows} rows"
+
+
+class UsageSlice(models.Model):
+    """The rows of a closed day that agree in what they are, summed up: where they are in the
+    journal too, so that rare rows are found without reading the common ones."""
+
+    day = models.ForeignKey(
+        UsageDay, models.CASCADE, db_column="day", related_name="slices", db_index=False
+    )
+    operation_type = models.CharField(max_length=40)
+    kind = models.CharField(max_length=20)
+    #: Of a charge, and of what was refunded; empty where there is none.
+    model = models.TextField(blank=True)
+    #: Why credits came back; empty for what is no refund.
+    reason = models.TextField(blank=True)
+    rows = models.BigIntegerField()
+    #: The sum of their `credits_used`, signed.
+    credits = models.BigIntegerField()
+    first_id = models.BigIntegerField()
+    last_id = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["day"], name="slices_of_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day_id} {self.kind} {self.operation_type}: {self.rows} rows"
+
+
+class ActiveUser(models.Model):
+    """The last closed day on which a user was charged: what makes counting the users of the last
+    so many days cheap."""
+
+    # No constraint in the database: closing a day must not wait for whoever changes an account.
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        models.DO_NOTHING,
+        primary_key=True,
+        db_constraint=False,
+        related_name="activity",
+    )
+    last_day = models.DateField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"user {self.user_id}: {self.last_day}"
+
+
+class LedgerCheck(models.Model):
+    """One run of the ledger's checks, and what they found."""
+
+    ok = models.BooleanField()
+    checks = models.PositiveIntegerField()
+    #: Rows of the journal that were looked at.
+    rows = models.BigIntegerField()
+    seconds = models.FloatField()
+    #: What failed: name, invariant, sentence, offences, offender, offenders.
+    differences = models.JSONField(default=list)
+    #: Since when it is true: the moment of the snapshot.
+    started_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.started_at}: {'ok' if self.ok else 'differences'}"

@@ -1,0 +1,73 @@
+-- The rollup: closed days of the journal, summed up, so that reports read a few thousand rows and
+-- not five million. Charges never touch it (a row that every charge updated would make them wait for
+-- each other): a periodic task sums up a day once nobody can write into it any more, and what is not
+-- closed yet is read from the journal itself.
+
+-- The journal between two moments as reports see it. A refund counts for the model of its charge.
+CREATE FUNCTION credits_facts(since timestamptz, until timestamptz)
+RETURNS TABLE (id bigint, user_id bigint, day date, operation_type text, kind text, model text,
+    reason text, credits_used bigint)
+LANGUAGE sql STABLE
+AS $$
+    SELECT u.id, u.user_id, (u.created_at AT TIME ZONE 'UTC')::date, u.operation_type::text,
+        CASE WHEN u.operation_type IN ('GRANT', 'ADJUSTMENT', 'EXPIRY')
+                THEN lower(u.operation_type)
+            WHEN u.refund_of_id IS NULL THEN 'charge' ELSE 'refund' END,
+        coalesce(u.details ->> 'model', CASE WHEN u.refund_of_id IS NOT NULL THEN (
+            SELECT c.details ->> 'model' FROM credits_usagehistory c WHERE c.id = u.refund_of_id)
+            END, ''),
+        CASE WHEN u.refund_of_id IS NULL THEN '' ELSE coalesce(u.details ->> 'reason', '') END,
+        u.credits_used
+    FROM credits_usagehistory u
+    WHERE u.created_at >= since AND u.created_at < until
+$$;
+
+-- The next day to close, null while it is not over; and the horizon: whoever can still write into
+-- it has a transaction older than this one. A row is dated at most a minute off the moment at which
+-- it is posted (i2_row_dated_now), and its transaction has its number by then.
+CREATE FUNCTION credits_next_day(OUT day date, OUT horizon xid8) LANGUAGE plpgsql
+AS $$
+BEGIN
+    SELECT max(d.day) + 1 INTO day FROM credits_usageday d;
+    IF day IS NULL THEN
+        SELECT min(created_at AT TIME ZONE 'UTC')::date INTO day FROM credits_usagehistory;
+    END IF;
+    IF credits_now() > (day + 1)::timestamp AT TIME ZONE 'UTC' + interval '2 minutes' THEN
+        horizon := pg_current_xact_id();
+    ELSE
+        day := NULL;
+    END IF;
+END $$;
+
+-- Closes a day; false while an older transaction is running, and when it was closed meanwhile.
+CREATE FUNCTION credits_close_day(closing date, horizon xid8) RETURNS boolean LANGUAGE plpgsql
+AS $$
+DECLARE
+    opens timestamptz := closing::timestamp AT TIME ZONE 'UTC';
+    ends timestamptz := (closing + 1)::timestamp AT TIME ZONE 'UTC';
+BEGIN
+    IF pg_snapshot_xmin(pg_current_snapshot()) < horizon THEN
+        RETURN false;
+    END IF;
+    INSERT INTO credits_usageday (day, rows, active_users, closed_at)
+    VALUES (closing, 0, 0, credits_now()) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO credits_usageslice
+        (day, operation_type, kind, model, reason, rows, credits, first_id, last_id)
+    SELECT closing, f.operation_type, f.kind, f.model, f.reason, count(*), sum(f.credits_used),
+        min(f.id), max(f.id)
+    FROM credits_facts(opens, ends) f GROUP BY f.operation_type, f.kind, f.model, f.reason;
+    WITH active AS (
+        INSERT INTO credits_activeuser AS known (user_id, last_day)
+        SELECT DISTINCT f.user_id, closing FROM credits_facts(opens, ends) f
+        WHERE f.kind = 'charge'
+        ON CONFLICT (user_id) DO UPDATE SET last_day = excluded.last_day
+        RETURNING 1)
+    UPDATE credits_usageday SET
+        rows = (SELECT coalesce(sum(s.rows), 0) FROM credits_usageslice s WHERE s.day = closing),
+        active_users = (SELECT count(*) FROM active)
+    WHERE day = closing;
+    RETURN true;
+END $$;
