@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('clerk', '0001_tables'),
+        ("clerk", "0001_tables"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='webhookdelivery',
-            name='effects',
+            model_name="webhookdelivery",
+            name="effects",
             field=models.JSONField(null=True),
         ),
     ]
