@@ -4,13 +4,13 @@ SettingsChange: who, when, from, to."""
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, models, transaction
 
 from credits import audit
-from credits.features import FEATURES, MAX_FEATURE_COST
+from credits.features import FEATURE_CREDIT_COSTS, FEATURES, MAX_FEATURE_COST
 from credits.models import AdminSettings, Plan, SettingsChange, User
 from credits.pricing import get_feature_costs
 
@@ -56,12 +56,28 @@ class UnknownPlan(LookupError):
 
 def costs_version(costs: Mapping[str, int]) -> str:
     """Tells two states of the prices apart; for `expected_version`."""
-    return _version(dict(costs))
+    return state_version(costs)
 
 
 def plan_version(plan: Plan) -> str:
     """Tells two states of a plan apart; for `expected_version`."""
-    return _version(_state(plan))
+    return state_version(plan_state(plan))
+
+
+def plan_state(plan: Plan) -> dict[str, Any]:
+    """A plan as its history keeps it."""
+    return {
+        "clerkId": plan.clerk_id,
+        "name": plan.name,
+        "credits": plan.credits,
+        "active": plan.active,
+    }
+
+
+def state_version(state: Mapping[str, Any]) -> str:
+    """As `plan_version`, of a state that was read earlier."""
+    canonical = json.dumps(state, sort_keys=True).encode()
+    return hashlib.blake2b(canonical, digest_size=8).hexdigest()
 
 
 def check_cost(value: object) -> str:
@@ -74,27 +90,37 @@ def check_cost(value: object) -> str:
 
 @transaction.atomic
 def set_feature_costs(
-    *, actor: User | None, costs: Mapping[str, object], expected_version: str | None = None
+    *,
+    actor: User | None,
+    costs: Mapping[str, object],
+    reset: Collection[str] = (),
+    expected_version: str | None = None,
+    reason: str = "",
 ) -> dict[str, int]:
-    """Sets the prices of some features and leaves the others; returns all that hold now.
+    """Sets the prices of some features, gives those in `reset` their defaults, and leaves the
+    others; returns all that hold now.
 
     `actor` is None when no person decided. With `expected_version` (of `costs_version`) nothing
     is changed if the prices are not those any more.
 
     Raises InvalidValue, ChangedMeanwhile.
     """
-    wanted = _checked_costs(costs)
+    wanted = _checked_costs({**costs, **{key: FEATURE_CREDIT_COSTS.get(key) for key in reset}})
     AdminSettings.objects.get_or_create(id=1)
     row = AdminSettings.objects.select_for_update().get(id=1)
     before = get_feature_costs()
     if expected_version is not None and expected_version != costs_version(before):
         raise ChangedMeanwhile(costs_version(before))
     changed = {key: cost for key, cost in wanted.items() if cost != before[key]}
-    if changed:
-        row.feature_costs = {**row.feature_costs, **changed}
+    kept = {**row.feature_costs, **changed}
+    overrides = {key: cost for key, cost in kept.items() if key not in reset}
+    if overrides != row.feature_costs:
+        row.feature_costs = overrides
         row.save()
-        for key, cost in changed.items():
-            _record(actor, SettingsChange.Subject.PRICE, key, before[key], cost)
+    for key, cost in changed.items():
+        _record(
+            actor, SettingsChange.Subject.PRICE, key, before=before[key], after=cost, reason=reason
+        )
     return {**before, **changed}
 
 
@@ -118,11 +144,19 @@ def create_plan(
     name: str,
     credits: int,
     active: bool = True,
+    reason: str = "",
 ) -> Plan:
     """Adds a plan. `credits` are per month. Raises InvalidValue, DuplicatePlan."""
     plan = Plan(clerk_id=clerk_id, name=name, credits=credits, active=active)
     _save_plan(plan)
-    _record(actor, SettingsChange.Subject.PLAN, plan.clerk_id, None, _state(plan))
+    _record(
+        actor,
+        SettingsChange.Subject.PLAN,
+        plan.clerk_id,
+        before=None,
+        after=plan_state(plan),
+        reason=reason,
+    )
     return plan
 
 
@@ -133,28 +167,64 @@ def update_plan(
     clerk_id: str,
     changes: Mapping[str, Any],
     expected_version: str | None = None,
+    reason: str = "",
 ) -> Plan:
     """Changes a plan's `clerk_id`, `name`, `credits` or `active`: those that `changes` names.
 
     Raises UnknownPlan, InvalidValue, DuplicatePlan, ChangedMeanwhile.
     """
     plan = _locked_plan(clerk_id, expected_version)
-    before = _state(plan)
+    before = plan_state(plan)
     for field in changes.keys() & {"clerk_id", "name", "credits", "active"}:
         setattr(plan, field, changes[field])
-    if _state(plan) != before:
+    if plan_state(plan) != before:
         _save_plan(plan)
-        _record(actor, SettingsChange.Subject.PLAN, clerk_id, before, _state(plan))
+        _record(
+            actor,
+            SettingsChange.Subject.PLAN,
+            clerk_id,
+            before=before,
+            after=plan_state(plan),
+            reason=reason,
+        )
     return plan
 
 
 @transaction.atomic
-def delete_plan(*, actor: User | None, clerk_id: str, expected_version: str | None = None) -> None:
+def delete_plan(
+    *, actor: User | None, clerk_id: str, expected_version: str | None = None, reason: str = ""
+) -> None:
     """Removes a plan; grants made under it stay. Raises UnknownPlan, ChangedMeanwhile."""
     plan = _locked_plan(clerk_id, expected_version)
-    before = _state(plan)
+    before = plan_state(plan)
     plan.delete()
-    _record(actor, SettingsChange.Subject.PLAN, clerk_id, before, None)
+    _record(actor, SettingsChange.Subject.PLAN, clerk_id, before=before, after=None, reason=reason)
+
+
+class PlanRow(NamedTuple):
+    """A plan to import: `seen` is the version of the plan it would change, None where there was no
+    such plan."""
+
+    clerk_id: str
+    name: str
+    credits: int
+    active: bool
+    seen: str | None
+
+
+@transaction.atomic
+def import_plans(*, actor: User | None, rows: Iterable[PlanRow], reason: str = "") -> None:
+    """Adds and changes plans, all or none. Raises what `create_plan` and `update_plan` do."""
+    # In one order, so that two imports at once wait for each other and do not deadlock.
+    for row in sorted(rows):
+        fields: dict[str, Any] = {"name": row.name, "credits": row.credits, "active": row.active}
+        if row.seen is None:
+            create_plan(actor=actor, clerk_id=row.clerk_id, reason=reason, **fields)
+        else:
+            update_plan(
+                actor=actor, clerk_id=row.clerk_id, changes=fields, expected_version=row.seen,
+                reason=reason,
+            )  # fmt: skip
 
 
 def _locked_plan(clerk_id: str, expected_version: str | None) -> Plan:
@@ -188,22 +258,14 @@ def _check_plan(plan: Plan) -> None:
         raise InvalidValue(f"Must be a whole number from 0 to {MAX_PLAN_CREDITS:,}.", "credits")
 
 
-def _state(plan: Plan) -> dict[str, Any]:
-    return {
-        "clerkId": plan.clerk_id,
-        "name": plan.name,
-        "credits": plan.credits,
-        "active": plan.active,
-    }
-
-
-def _version(state: Mapping[str, Any]) -> str:
-    canonical = json.dumps(state, sort_keys=True).encode()
-    return hashlib.blake2b(canonical, digest_size=8).hexdigest()
-
-
 def _record(
-    actor: User | None, subject: models.TextChoices, name: str, before: Any, after: Any
+    actor: User | None,
+    subject: models.TextChoices,
+    name: str,
+    *,
+    before: Any,
+    after: Any,
+    reason: str,
 ) -> None:
     SettingsChange.objects.create(
         actor=actor,
@@ -214,4 +276,7 @@ def _record(
         after=after,
     )
     done = "remove" if after is None else "add" if before is None else "change"
-    audit.record(actor=actor, action=f"{subject}.{done}", target=name, before=before, after=after)
+    audit.record(
+        actor=actor, action=f"{subject}.{done}", target=name, before=before, after=after,
+        reason=reason,
+    )  # fmt: skip
