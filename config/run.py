@@ -39,7 +39,9 @@ def main() -> None:
     if settings.LOCAL_PROVIDER:
         port = settings.LOCAL_PROVIDER_PORT
         processes.add_process("provider", f"exec {MANAGE} local_provider --port {port}")
-    processes.add_process("worker", f"exec {MANAGE} procrastinate worker", quiet=False)
+    # Four jobs at once: holds are swept while a sync or a proof of a large ledger takes its time.
+    worker = f"exec {MANAGE} procrastinate worker --concurrency 4"
+    processes.add_process("worker", worker, quiet=False)
     processes.add_process("web", f"exec {web_command()}")
     threading.Thread(target=announce, daemon=True).start()
     processes.loop()

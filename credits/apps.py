@@ -6,4 +6,9 @@ class CreditsConfig(AppConfig):
 
     def ready(self) -> None:
         # Listens for sign-ins.
-        from credits import permissions  # noqa: F401
+        from credits import (
+            permissions,  # noqa: F401
+            rollup_checks,
+        )
+
+        rollup_checks.register()

@@ -2,9 +2,15 @@
 
 import logging
 
+from django.db import transaction
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
 
+from credits import audit
+from credits.check import check_and_keep, is_due
 from credits.ledger import expire_credits, sweep_holds
+from credits.models import User
+from credits.rollup import close_days
 
 logger = logging.getLogger(__name__)
 
@@ -18,3 +24,37 @@ def sweep(timestamp: int) -> None:
     refunded, expired = sweep_holds(), expire_credits()
     if refunded or expired:
         logger.info("swept: %d holds refunded, credits of %d users expired", refunded, expired)
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="credits.close_days", queueing_lock="credits.close_days")
+def close(timestamp: int) -> None:
+    """Sums up the days that are over (`credits.rollup`)."""
+    closed = close_days()
+    if closed:
+        logger.info("closed: %d days", closed)
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="credits.check", queueing_lock="credits.check")
+def check(timestamp: int) -> None:
+    """Proves the ledger, as often as its size allows (`credits.check`)."""
+    if is_due():
+        check_and_keep()
+
+
+@app.task(name="credits.check_now", queueing_lock="credits.check_now")
+def check_now() -> None:
+    """Proves the ledger because somebody asked."""
+    check_and_keep()
+
+
+def check_soon(*, actor: User) -> bool:
+    """Asks the worker to prove the ledger now; False when that is asked for already."""
+    try:
+        with transaction.atomic():
+            check_now.defer()
+            audit.record(actor=actor, action="ledger.check", target="ledger")
+    except AlreadyEnqueued:
+        return False
+    return True

@@ -1,0 +1,165 @@
+"""The journal by days, for reports: closed days from the rollup, the rest from the journal itself.
+Charges never touch the rollup; a periodic task closes a day once nobody can write into it any more
+(`credits/sql/rollup_v1.sql`)."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+
+#: No row is older.
+BEGINNING = date(2020, 1, 1)
+#: Seconds that closing waits for the transactions that can still write into a day.
+PATIENCE = 10.0
+
+
+def close_days(*, patience: float = PATIENCE, at_most: int = 4000) -> int:
+    """Closes every day that is over, each in a transaction of its own. Returns how many: fewer than
+    there are when a transaction that may still write into one does not end in time."""
+    closed = 0
+    while closed < at_most and _close_next(time.monotonic() + patience):
+        closed += 1
+    return closed
+
+
+def _close_next(deadline: float) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT day, horizon::text FROM credits_next_day()")
+        day, horizon = cursor.fetchone()
+        while day and not _close(cursor, day, horizon):
+            if time.monotonic() > deadline or _is_closed(cursor, day):
+                return False
+            time.sleep(0.1)
+    return day is not None
+
+
+def _close(cursor: Any, day: date, horizon: str) -> bool:
+    cursor.execute("SELECT credits_close_day(%s, %s::xid8)", [day, horizon])
+    return bool(cursor.fetchone()[0])
+
+
+def _is_closed(cursor: Any, day: date) -> bool:
+    cursor.execute("SELECT EXISTS (SELECT FROM credits_usageday WHERE day = %s)", [day])
+    return bool(cursor.fetchone()[0])
+
+
+def rebuild() -> int:
+    """Empties the rollup and closes all days anew. Returns how many."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        for table in ("usageslice", "usageday", "activeuser"):
+            cursor.execute(f"DELETE FROM credits_{table}")  # noqa: S608 -- ours
+    return close_days()
+
+
+def open_since() -> date:
+    """The first day that is not closed: from there on the journal is asked."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT max(day) + 1 FROM credits_usageday")
+        return cursor.fetchone()[0] or BEGINNING
+
+
+class Slice(NamedTuple):
+    """Rows of a day that agree in what they are. `credits` is signed as `credits_used` is: positive
+    left the balances. `first_id` and `last_id` say where the rows are."""
+
+    day: date
+    operation_type: str
+    kind: str
+    model: str
+    reason: str
+    rows: int
+    credits: int
+    first_id: int
+    last_id: int
+
+
+@dataclass(frozen=True)
+class Slicing:
+    """Which slices: empty fields mean all. Days are UTC, both included."""
+
+    first: date = BEGINNING
+    last: date = date(2100, 12, 31)
+    kind: str = ""
+    operation_type: str = ""
+    model: str = ""
+    reason: str = ""
+
+
+# What is not closed is read from the journal; a day that is closed between the question for
+# `opened` and this one is read there all the same, never twice.
+SLICES = """
+SELECT * FROM (
+    SELECT day, operation_type, kind, model, reason, rows, credits, first_id, last_id
+    FROM credits_usageslice
+    WHERE day >= %(first)s AND day <= %(last)s AND day < %(opened)s
+    UNION ALL
+    SELECT day, operation_type, kind, model, reason, count(*), sum(credits_used)::bigint,
+        min(id), max(id)
+    FROM credits_facts(%(since)s, %(until)s)
+    GROUP BY day, operation_type, kind, model, reason
+) slice
+WHERE (%(kind)s = '' OR kind = %(kind)s)
+    AND (%(operation_type)s = '' OR operation_type = %(operation_type)s)
+    AND (%(model)s = '' OR model = %(model)s) AND (%(reason)s = '' OR reason = %(reason)s)
+ORDER BY day DESC
+"""
+
+
+def slices(wanted: Slicing) -> list[Slice]:
+    """The slices, newest day first. Reads the journal only for days that are not closed."""
+    opened = open_since()
+    values = {
+        **vars(wanted),
+        "opened": opened,
+        "since": midnight(max(wanted.first, opened)),
+        "until": midnight(wanted.last + timedelta(days=1)),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(SLICES, values)
+        return [Slice(*row) for row in cursor.fetchall()]
+
+
+def midnight(day: date) -> datetime:
+    return datetime.combine(day, clock.min, UTC)
+
+
+def spans(found: Iterable[Slice]) -> list[tuple[int, int]]:
+    """Where in the journal these rows are: ranges of ids that do not overlap, newest first."""
+    ranges: list[tuple[int, int]] = []
+    for first, last in sorted(((one.first_id, one.last_id) for one in found), reverse=True):
+        if ranges and last >= ranges[-1][0]:
+            ranges[-1] = (first, max(last, ranges[-1][1]))
+        else:
+            ranges.append((first, last))
+    return ranges
+
+
+ACTIVE_DAYS = """
+SELECT day, active_users FROM credits_usageday WHERE day >= %(first)s AND day < %(opened)s
+UNION ALL
+SELECT day, count(DISTINCT user_id) FROM credits_facts(%(since)s, 'infinity')
+WHERE kind = 'charge' GROUP BY day
+"""
+# Whoever was active in the closed part of the range, and whoever was in the open one and not there.
+ACTIVE_USERS = """
+SELECT (SELECT count(*) FROM credits_activeuser WHERE last_day >= %(first)s) + (
+    SELECT count(*) FROM (SELECT DISTINCT user_id FROM credits_facts(%(since)s, 'infinity')
+        WHERE kind = 'charge') fresh
+    WHERE NOT EXISTS (SELECT FROM credits_activeuser known
+        WHERE known.user_id = fresh.user_id AND known.last_day >= %(first)s))
+"""
+
+
+def active_users(*, first: date) -> tuple[dict[date, int], int]:
+    """How many users were charged, on each day since `first` and in all these days together."""
+    opened = open_since()
+    values = {"first": first, "opened": opened, "since": midnight(max(first, opened))}
+    with connection.cursor() as cursor:
+        cursor.execute(ACTIVE_DAYS, values)
+        days = dict(cursor.fetchall())
+        cursor.execute(ACTIVE_USERS, values)
+        return days, cursor.fetchone()[0]
