@@ -176,6 +176,8 @@ DATABASES["default"]["OPTIONS"] = {
 # A pooled connection that died with the server is replaced before it is handed out.
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# One long job, a sync of everybody, must not keep the sweep of holds waiting behind it.
+PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}
 
 # --- Accounts ----------------------------------------------------------------------------------
 
