@@ -19,7 +19,8 @@ from django.urls import URLResolver, get_resolver
 from PIL import Image as Picture
 
 from ai_chat.models import Conversation, Image, ImageRequest, Turn
-from credits.models import User
+from credits.catalogue import set_feature_costs
+from credits.models import SettingsChange, User
 from tests.api import Api
 from tests.factories import make_charge, make_plan
 
@@ -104,7 +105,24 @@ POST   images/requests/<uuid:request_id>/delete            302   302   404   404
 GET    admin/confirm                                       302   404   404   200
 POST   admin/confirm                                       302   404   404   200
 GET    admin                                               302   404   404   200
+GET    admin/health                                        302   404   404   200
+POST   admin/health/check                                  302   404   404   302
 GET    admin/settings                                      302   404   404   200
+GET    admin/settings/preview                              302   404   404   200
+GET    admin/settings/review                               302   404   404   422
+POST   admin/settings/costs                                302   404   404   422
+GET    admin/settings/history                              302   404   404   200
+GET    admin/settings/history/<int:change_id>/undo         302   404   404   200
+POST   admin/settings/history/<int:change_id>/undo         302   404   404   302
+GET    admin/settings/plans/new                            302   404   404   200
+POST   admin/settings/plans/new                            302   404   404   422
+GET    admin/settings/plans/<str:clerk_id>                 302   404   404   404
+POST   admin/settings/plans/<str:clerk_id>                 302   404   404   422
+GET    admin/settings/plans/<str:clerk_id>/delete          302   404   404   404
+POST   admin/settings/plans/<str:clerk_id>/delete          302   404   404   404
+GET    admin/settings/import                               302   404   404   200
+POST   admin/settings/import/preview                       302   404   404   422
+POST   admin/settings/import/take                          302   404   404   422
 GET    admin/users                                         302   404   404   200
 GET    admin/usage                                         302   404   404   200
 GET    admin/webhooks                                      302   404   404   200
@@ -167,9 +185,18 @@ def things_of(owner: User) -> dict[str, str]:
         "clerk_id": make_plan("cplan_pro").clerk_id,
         "user_id": str(owner.pk),
         "job_id": str(uuid4()),
+        "change_id": str(_change().pk),
         "uidb64": "MQ",
         "token": "set-password",
     }
+
+
+def _change() -> SettingsChange:
+    """A price that was changed, so that it can be undone."""
+    set_feature_costs(actor=None, costs={"ai_text_chat": 2})
+    change = SettingsChange.objects.latest("pk")
+    assert change.after == 2
+    return change
 
 
 def _image(made: ImageRequest) -> Image:

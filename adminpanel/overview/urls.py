@@ -4,4 +4,8 @@ from django.urls import path
 
 from adminpanel.overview import views
 
-urlpatterns = [path("", views.overview, name="admin")]
+urlpatterns = [
+    path("", views.overview, name="admin"),
+    path("/health", views.health, name="admin-health"),
+    path("/health/check", views.check_now, name="admin-health-check"),
+]

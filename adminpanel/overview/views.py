@@ -1,13 +1,43 @@
-"""Overview."""
+"""The overview and the health of the site."""
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
 
+from adminpanel.overview.charts import charts_of
+from adminpanel.overview.figures import get_figures
+from adminpanel.overview.health import get_health, recent_checks
+from credits.forms import today
+from credits.http import AuthenticatedHttpRequest
 from credits.permissions import admin_page
+from credits.tasks import check_soon
 
 
 @admin_page
+@never_cache
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
-    return render(request, "adminpanel/overview.html")
+    figures = get_figures(today())
+    context = {"figures": figures, "charts": charts_of(figures), "health": get_health()}
+    return render(request, "adminpanel/overview.html", context)
+
+
+@admin_page
+@never_cache
+@require_safe
+def health(request: HttpRequest) -> HttpResponse:
+    context = {"health": get_health(), "checks": recent_checks()}
+    return render(request, "adminpanel/health.html", context)
+
+
+@admin_page
+@require_POST
+def check_now(request: AuthenticatedHttpRequest) -> HttpResponse:
+    """Asks the worker for a proof of the ledger."""
+    if check_soon(actor=request.user):
+        messages.success(request, "The ledger will be checked as soon as a worker is free.")
+    else:
+        messages.warning(request, "That check is asked for already.")
+    return redirect("admin-health")
