@@ -1,13 +1,170 @@
-"""Settings."""
+"""Prices: looked at, changed, reviewed, and taken back."""
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from collections.abc import Sequence
+from typing import Any
 
+from django.contrib import messages
+from django.core.exceptions import BadRequest, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from adminpanel.differences import differences, readable
+from adminpanel.settings.forms import CostsForm
+from adminpanel.settings.history import as_lines, get_changes, what_of
+from adminpanel.settings.plan_facts import subscribers, touched_by, unmapped
+from adminpanel.settings.preview import effects
+from credits.catalogue import ChangedMeanwhile, set_feature_costs
+from credits.features import FEATURES
+from credits.forms import RowField
+from credits.http import AuthenticatedHttpRequest
+from credits.models import Plan, SettingsChange
 from credits.permissions import admin_page
+from credits.pricing import get_feature_costs
+from credits.undo import CannotUndo, latest_change, undo_change
+
+#: How many changes the settings page shows.
+LATEST = 8
 
 
 @admin_page
+@never_cache
 @require_safe
 def settings(request: HttpRequest) -> HttpResponse:
-    return render(request, "adminpanel/settings.html")
+    """Prices and plans; the query may carry prices that are being edited."""
+    return _page(request, CostsForm(request.GET, current=get_feature_costs()))
+
+
+@admin_page
+@never_cache
+@require_safe
+def preview(request: HttpRequest) -> HttpResponse:
+    """The figures beside the prices, while somebody types."""
+    form = CostsForm(request.GET, current=get_feature_costs())
+    return render(request, "adminpanel/settings.html#live", {**_costs(form), "live": True})
+
+
+@admin_page
+@never_cache
+@require_safe
+def review(request: HttpRequest) -> HttpResponse:
+    """What the new prices do, before anybody says yes."""
+    form = CostsForm(request.GET, current=get_feature_costs())
+    if form.moved or not form.is_valid():
+        return _page(request, form, status=409 if form.moved else 422)
+    if not form.changes:
+        messages.info(request, "Nothing is changed: these are the prices that hold.")
+        return redirect("admin-settings")
+    found = effects(form.current, form.changes)
+    context = {
+        "form": form,
+        "effects": [found[key] for key in form.changes],
+        "back": request.GET.urlencode(),
+    }
+    return render(request, "adminpanel/settings_review.html", context)
+
+
+@admin_page
+@never_cache
+@require_POST
+def save(request: AuthenticatedHttpRequest) -> HttpResponse:
+    form = CostsForm(request.POST, current=get_feature_costs())
+    if form.moved or not form.is_valid():
+        return _page(request, form, status=409 if form.moved else 422)
+    changes = form.changes
+    try:
+        set_feature_costs(
+            actor=request.user, costs=changes, reset=form.reset, expected_version=form.version
+        )
+    except ChangedMeanwhile:
+        return _page(request, CostsForm(request.POST, current=get_feature_costs()), status=409)
+    said = [f"{FEATURES[key].label} {form.was[key]:,} → {cost:,}" for key, cost in changes.items()]
+    messages.success(request, f"Saved: {', '.join(said)}." if said else "Nothing was changed.")
+    return redirect("admin-settings")
+
+
+@admin_page
+@never_cache
+@require_safe
+def history(request: HttpRequest) -> HttpResponse:
+    """All changes, in pages."""
+    try:
+        before = RowField().clean(request.GET.get("before", ""))
+    except ValidationError:
+        raise BadRequest("There is no such row.") from None
+    return render(request, "adminpanel/settings_history.html", {"page": get_changes(before=before)})
+
+
+@admin_page
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def undo(request: AuthenticatedHttpRequest, change_id: int) -> HttpResponse:
+    """Asks, and puts back what was before a change."""
+    change = SettingsChange.objects.filter(pk=change_id).first()
+    if change is None:
+        raise Http404
+    if request.method == "POST":
+        try:
+            undo_change(actor=request.user, change_id=change_id)
+        except CannotUndo:
+            return _undo_page(request, change, status=409)
+        messages.success(request, f"Undone: {what_of(change)} is as it was before.")
+        return redirect("admin-settings")
+    return _undo_page(request, change)
+
+
+def _undo_page(request: HttpRequest, change: SettingsChange, *, status: int = 200) -> HttpResponse:
+    [line] = as_lines([change])
+    context: dict[str, Any] = {
+        "line": line,
+        "back": differences(change.after, change.before),
+        "newer": latest_change(change.subject, _name_now(change)) if not line.stands else None,
+    }
+    if change.subject == SettingsChange.Subject.PRICE and change.name in FEATURES:
+        now, earlier = get_feature_costs(), int(change.before or 0)
+        context["now"] = readable(now[change.name])
+        context["effect"] = effects(now, {change.name: earlier})[change.name]
+    elif change.subject == SettingsChange.Subject.PLAN and change.after is not None:
+        context["touch"] = touched_by(change.after["clerkId"])
+    return render(request, "adminpanel/settings_undo.html", context, status=status)
+
+
+def _name_now(change: SettingsChange) -> str:
+    return change.after["clerkId"] if isinstance(change.after, dict) else change.name
+
+
+def _page(request: HttpRequest, form: CostsForm, *, status: int = 200) -> HttpResponse:
+    """The settings, with these prices in the fields; says so when others changed some meanwhile."""
+    moved = _moved(form)
+    plans = list(Plan.objects.all())
+    counts = subscribers([plan.clerk_id for plan in plans])
+    context = {
+        **_costs(form.rebased() if moved and form.is_bound else form),
+        "moved": moved,
+        "plans": [(plan, counts[plan.clerk_id]) for plan in plans],
+        "unmapped": unmapped(),
+        "page": get_changes(size=LATEST),
+    }
+    return render(request, "adminpanel/settings.html", context, status=status)
+
+
+def _costs(form: CostsForm) -> dict[str, Any]:
+    """What the table of prices needs: each feature's field, and what its new price would do."""
+    changes = form.changes
+    found = effects(form.current, changes)
+    rows = [(form[key], found[key], key in changes) for key in FEATURES]
+    return {"form": form, "rows": rows, "changes": changes}
+
+
+def _moved(form: CostsForm) -> Sequence[tuple[Any, int, int, SettingsChange | None]]:
+    """The prices that others changed while the page was open: from, to, and who did it."""
+    return [
+        (
+            FEATURES[key],
+            form.was[key],
+            form.current[key],
+            latest_change(SettingsChange.Subject.PRICE, key),
+        )
+        for key in form.moved
+    ]

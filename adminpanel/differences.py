@@ -1,0 +1,59 @@
+"""What differs between two states, for people: of prices (numbers), plans (objects) and whatever
+else the record of admins' work holds."""
+
+from typing import Any, NamedTuple
+
+from django.contrib.humanize.templatetags.humanize import intcomma
+
+LABELS = {"clerkId": "id", "credits": "credits a month"}
+#: Values longer than this are cut: the record holds lines, no documents.
+LONGEST = 120
+
+
+class Difference(NamedTuple):
+    """One field, and its value before and after; empty where there was none, or is none now."""
+
+    label: str
+    before: str
+    after: str
+
+
+def differences(before: Any, after: Any) -> list[Difference]:
+    """The fields in which two states differ. Where one of them is no object, the states are one
+    field without a label."""
+    one, other = _fields(before), _fields(after)
+    keys = [*one, *(key for key in other if key not in one)]
+    return [
+        Difference(LABELS.get(key, _label(key)), readable(one.get(key)), readable(other.get(key)))
+        for key in keys
+        if one.get(key) != other.get(key) or (key in one) != (key in other)
+    ]
+
+
+def _fields(state: Any) -> dict[str, Any]:
+    if state is None:
+        return {}
+    return state if isinstance(state, dict) else {"": state}
+
+
+def _label(key: str) -> str:
+    """`periodEnd` and `period_end` as `period end`."""
+    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in key)
+    return words.replace("_", " ").strip()
+
+
+def readable(value: Any) -> str:
+    """A value of JSON for people: numbers with separators, yes and no; "" for null."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return str(intcomma(value))
+    if isinstance(value, dict):
+        text = ", ".join(f"{_label(key)} {readable(part)}" for key, part in value.items())
+    elif isinstance(value, list):
+        text = ", ".join(map(readable, value))
+    else:
+        text = str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -1,0 +1,62 @@
+"""Changes of prices and plans as the pages show them: what differed, and whether it stands."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from adminpanel.differences import Difference, differences
+from credits.features import FEATURES
+from credits.models import SettingsChange
+from credits.undo import left_by, standing
+
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class Line:
+    """A change. `stands` says that what it left is still there, so that it can be undone."""
+
+    change: SettingsChange
+    what: str
+    differences: list[Difference]
+    stands: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """Changes, newest first; `older` is the id to go on from, if there are more."""
+
+    lines: list[Line]
+    older: int | None
+
+
+def get_changes(*, before: int | None = None, size: int = PAGE) -> Page:
+    rows = SettingsChange.objects.order_by("-pk")
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    found = list(rows[: size + 1])
+    lines = as_lines(found[:size])
+    return Page(lines, lines[-1].change.pk if len(found) > size else None)
+
+
+def as_lines(changes: Iterable[SettingsChange]) -> list[Line]:
+    now = standing()
+    return [
+        Line(
+            change=change,
+            what=what_of(change),
+            differences=differences(change.before, change.after),
+            stands=now.get(left_by(change)) == change.after,
+        )
+        for change in changes
+    ]
+
+
+def what_of(change: SettingsChange) -> str:
+    """What was done, for people."""
+    if change.subject == SettingsChange.Subject.PRICE:
+        feature = FEATURES.get(change.name)
+        return feature.label if feature else change.name
+    name = (change.after or change.before or {}).get("name", change.name)
+    if change.before is None:
+        return f"{name} added"
+    return f"{name} removed" if change.after is None else str(name)

@@ -1,0 +1,181 @@
+"""Importing plans: from Clerk or from pasted JSON, compared first, and only what was ticked."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from adminpanel.settings import imports
+from adminpanel.settings.forms import CreditsField
+from adminpanel.settings.imports import NotReadable, Offer, Row
+from credits.catalogue import (
+    MAX_PLAN_CREDITS,
+    ChangedMeanwhile,
+    DuplicatePlan,
+    InvalidValue,
+    PlanRow,
+    UnknownPlan,
+    import_plans,
+)
+from credits.clerk import conf
+from credits.clerk.client import ClerkClient, ClerkError, ClerkUnavailable
+from credits.http import AuthenticatedHttpRequest
+from credits.models import SettingsChange
+from credits.permissions import admin_page
+from credits.undo import latest_change
+
+#: Seconds of pauses between tries after which a page waits no longer for Clerk.
+PATIENCE = 4.0
+
+
+@admin_page
+@never_cache
+@require_safe
+def start(request: HttpRequest) -> HttpResponse:
+    return _start_page(request)
+
+
+@admin_page
+@never_cache
+@require_POST
+def compare(request: HttpRequest) -> HttpResponse:
+    """The differences between what is offered and what is there."""
+    pasted = request.POST.get("json", "")
+    if "clerk" not in request.POST:
+        try:
+            return _compare_page(request, imports.read_pasted(pasted), source="pasted JSON")
+        except NotReadable as error:
+            return _start_page(request, pasted=pasted, problems=error.problems, status=422)
+    if not conf.has_backend():
+        return _start_page(request, status=409)
+    try:
+        with ClerkClient(sleep=_patience()) as client:
+            offers = imports.from_clerk(client.plans())
+    except ClerkError as error:
+        return _start_page(request, clerk_error=str(error), status=502)
+    return _compare_page(request, offers, source="Clerk")
+
+
+@admin_page
+@never_cache
+@require_POST
+def take(request: AuthenticatedHttpRequest) -> HttpResponse:
+    """Adds and changes the plans that were ticked, all or none."""
+    source = "Clerk" if request.POST.get("source") == "Clerk" else "pasted JSON"
+    try:
+        offers = imports.load(request.POST.get("offers", ""))
+    except NotReadable as error:
+        return _start_page(request, problems=error.problems, status=422)
+    rows = {row.clerk_id: row for row in imports.compare(offers)}
+    ticked = [key for key in request.POST.getlist("take") if key in rows]
+    wanted, errors = _wanted(request, rows, ticked)
+    page: dict[str, Any] = {"source": source, "errors": errors, "ticked": ticked}
+    if errors or not wanted:
+        return _compare_page(request, offers, nothing=not ticked, status=422, **page)
+    moved = [row.clerk_id for row in wanted if (row.seen or "") != rows[row.clerk_id].seen]
+    try:
+        if moved:
+            return _compare_page(request, offers, moved=moved, status=409, **page)
+        import_plans(actor=request.user, rows=wanted, reason=f"Imported from {source}")
+    except (ChangedMeanwhile, DuplicatePlan, UnknownPlan):
+        moved = [row.clerk_id for row in wanted]
+        return _compare_page(request, offers, moved=moved, status=409, **page)
+    except InvalidValue as error:
+        return _start_page(request, problems=[str(error)], status=422)
+    count = len(wanted)
+    messages.success(request, f"{count} plan{'' if count == 1 else 's'} imported from {source}.")
+    return redirect("admin-settings")
+
+
+def _wanted(
+    request: HttpRequest, rows: dict[str, Row], ticked: Sequence[str]
+) -> tuple[list[PlanRow], dict[str, str]]:
+    """What to import, with the versions that the preview showed; and what is wrong, by plan."""
+    wanted, errors = [], {}
+    field = CreditsField(most=MAX_PLAN_CREDITS)
+    for key in dict.fromkeys(ticked):
+        row, credits = rows[key], rows[key].credits
+        text = request.POST.get(f"credits.{key}")
+        if text is not None:
+            try:
+                credits = field.clean(text)
+            except ValidationError as error:
+                errors[key] = error.messages[0]
+        seen = request.POST.get(f"seen.{key}") or None
+        if credits is None:
+            errors.setdefault(key, "Write the credits that a month of it brings.")
+        else:
+            wanted.append(PlanRow(key, row.name, credits, row.active, seen))
+    return wanted, errors
+
+
+def _patience() -> Callable[[float], object]:
+    """Waits between tries, but not for ever: somebody is looking at a page that does not come."""
+    waited = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal waited
+        waited += seconds
+        if waited > PATIENCE:
+            raise ClerkUnavailable("no answer")
+        time.sleep(seconds)
+
+    return sleep
+
+
+def _start_page(
+    request: HttpRequest,
+    *,
+    pasted: str = "",
+    problems: Sequence[str] = (),
+    clerk_error: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    context = {
+        "pasted": pasted,
+        "problems": problems,
+        "clerk_error": clerk_error,
+        "has_clerk": conf.has_backend(),
+    }
+    return render(request, "adminpanel/plan_import.html", context, status=status)
+
+
+def _compare_page(
+    request: HttpRequest,
+    offers: Sequence[Offer],
+    *,
+    source: str,
+    ticked: Sequence[str] | None = None,
+    errors: dict[str, str] | None = None,
+    moved: Sequence[str] = (),
+    nothing: bool = False,
+    status: int = 200,
+) -> HttpResponse:
+    rows = imports.compare(offers)
+    lines = [
+        {
+            "row": row,
+            "ticked": row.can_be_taken if ticked is None else row.clerk_id in ticked,
+            "credits": request.POST.get(f"credits.{row.clerk_id}", row.credits),
+            "error": (errors or {}).get(row.clerk_id, ""),
+            "newer": latest_change(SettingsChange.Subject.PLAN, row.clerk_id)
+            if row.clerk_id in moved
+            else None,
+        }
+        for row in rows
+    ]
+    context = {
+        "lines": lines,
+        "source": source,
+        "offers": imports.dump(offers),
+        "moved": moved,
+        "nothing": nothing,
+        "can_take": any(row.can_be_taken for row in rows),
+    }
+    return render(request, "adminpanel/plan_import_compare.html", context, status=status)
