@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 
-from django.db.models import Exists, OuterRef, QuerySet, TextChoices
+from django.db.models import Exists, Model, OuterRef, QuerySet, TextChoices
 
 from credits.features import OperationType, to_operation_type
 from credits.models import Hold, UsageHistory
@@ -64,7 +64,7 @@ def statement(*, user_id: int | None) -> Rows:
     return rows if user_id is None else rows.filter(user_id=user_id)
 
 
-def in_batches(rows: Rows, *, size: int = 1000) -> Iterator[list[UsageHistory]]:
+def in_batches[Row: Model](rows: QuerySet[Row], *, size: int = 1000) -> Iterator[list[Row]]:
     """All rows, newest first, by as many queries as it takes: none is open between two batches,
     and rows written meanwhile do not shift them."""
     batch = list(rows.order_by("-pk")[:size])
