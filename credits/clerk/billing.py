@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.db.models import BooleanField, Exists, Func, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Concat, Substr
 
+from credits.clerk import tally
 from credits.clerk.identity import get_identity, lock
 from credits.clerk.models import Identity, Payment, Period, SubscriptionItem, WebhookDelivery
 from credits.clerk.projection import (
@@ -199,6 +200,7 @@ def _grant(due: list[Priced], identity: Identity, item: SubscriptionItem) -> Non
                 expires_at=grant.expires_at,
                 details={"plan": item.plan_name, "item": item.item_id},
             )
+            tally.note(credits)
 
 
 def _end_early(row: Period, account: Account) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from credits.clerk import billing, conf
+from credits.clerk import billing, conf, tally
 from credits.clerk.client import ClerkClient, ClerkError
 from credits.clerk.identity import upsert_person
 from credits.clerk.models import Identity, SubscriptionItem, SyncJob, WebhookDelivery
@@ -71,10 +72,12 @@ def run_sync(job_id: uuid.UUID | str, *, watch: Callable[[SyncJob], object] | No
 
 def _run(progress: Progress, client: ClerkClient) -> None:
     options = progress.options
+    if options.dry_run:
+        progress.begin_again()  # What an earlier worker remembered of it went with that worker.
     phases: list[tuple[str, bool, Callable[[Progress, ClerkClient], None]]] = [
         ("users", options.sync_users, _sync_users),
         *((f"items:{status}", options.sync_plans, _items_phase(status)) for status in LIVING),
-        ("missing", options.sync_plans and not options.dry_run, _find_missing),
+        ("missing", options.sync_plans, _find_missing),
         ("credits", options.set_credits, _set_credits),
     ]
     names = [name for name, wanted, _ in phases if wanted]
@@ -93,16 +96,23 @@ def _report_drift(job: SyncJob) -> None:
 
 @contextmanager
 def _one(progress: Progress, who: str) -> Iterator[None]:
-    """One row in a transaction of its own: it fails alone, and is taken back in a dry run."""
+    """One row in a transaction of its own, with what it counts: it fails alone, and is taken back
+    in a dry run."""
+    before = dict(progress.job.counts)
     try:
-        with transaction.atomic():
+        with transaction.atomic(), tally.granted() as granted:
             yield
+            if granted:
+                progress.count("creditsGranted", sum(granted))
             if progress.options.dry_run:
                 transaction.set_rollback(True)
+            elif progress.job.counts != before:
+                progress.keep()
     except (Cancelled, TakenOver):
         raise
     except Exception as error:
         logger.exception("Sync of %s failed", who)
+        progress.job.counts = before
         progress.fail(who, error)
 
 
@@ -201,11 +211,14 @@ def apply_items(progress: Progress, page: list[Json], *, payer: Payer | None = N
         who = payer or _payer_of(data, item)
         version = _version(data, who)
         _count_item(progress, version)
-        if item and _is_known(item, version):
+        if item and (progress.preview or _is_known(item, version)):
             same.append(item.pk)
+        if _stands(progress, item, version):
             continue
         with _one(progress, version.item_id or "an item without an id"):
             _apply(progress, version, who)
+            if progress.preview:
+                progress.preview.note(item, version, who)
     SubscriptionItem.objects.filter(pk__in=same).update(checked_at=timezone.now())
 
 
@@ -225,6 +238,13 @@ def _version(data: Json, payer: Payer) -> ItemVersion:
         instance_id=settings.CLERK_INSTANCE_ID,
         seen=milliseconds(datetime.now(UTC)),
     )
+
+
+def _stands(progress: Progress, item: SubscriptionItem | None, version: ItemVersion) -> bool:
+    """Whether this version is stored, or would be in a dry run."""
+    if progress.preview and progress.preview.knows(version):
+        return True
+    return item is not None and _is_known(item, version)
 
 
 def _is_known(item: SubscriptionItem, version: ItemVersion) -> bool:
@@ -257,9 +277,7 @@ def _find_missing(progress: Progress, client: ClerkClient) -> None:
     missing = _missing(progress)
     progress.enter("missing", len(missing))
     for item in missing.values():
-        user_id = item.payer.removeprefix("user:")
-        with _one(progress, item.item_id):
-            apply_items(progress, client.subscription_items(user_id), payer=Payer(user_id, ""))
+        _look_again(progress, client, item)
         progress.save(processed=1)
     missing = _missing(progress)
     for _, page in islice(client.item_pages("ended", free=True), ENDED_PAGES if missing else 0):
@@ -267,6 +285,16 @@ def _find_missing(progress: Progress, client: ClerkClient) -> None:
         progress.save()
     for item_id in _missing(progress):
         progress.fail(item_id, ClerkError("Clerk does not list this item any more"))
+
+
+def _look_again(progress: Progress, client: ClerkClient, item: SubscriptionItem) -> None:
+    user_id = item.payer.removeprefix("user:")
+    try:
+        found = client.subscription_items(user_id)
+    except ClerkError as error:
+        progress.fail(item.item_id, error)
+    else:
+        apply_items(progress, found, payer=Payer(user_id, ""))
 
 
 def _missing(progress: Progress) -> dict[str, SubscriptionItem]:
@@ -283,23 +311,42 @@ def _missing(progress: Progress) -> dict[str, SubscriptionItem]:
 def _set_credits(progress: Progress, client: ClerkClient) -> None:
     """Sets the balance of everybody with an active item to the plan's credits, or to the override.
     Packs are never taken."""
-    credits = billing.plan_credits()
-    active = SubscriptionItem.objects.filter(status__in=EARNING, payer__startswith="user:")
-    payers = active.order_by("payer").values_list("payer", flat=True).distinct()
-    progress.enter("credits", payers.count())
+    payers = _active().order_by("payer").values_list("payer", flat=True).distinct()
+    changed = progress.preview.payers() if progress.preview else set()
+    new = sorted(changed - set(payers.filter(payer__in=changed)))
+    progress.enter("credits", payers.count() + len(new))
     after = str(progress.job.cursor.get("after", ""))
-    while batch := list(payers.filter(payer__gt=after)[: progress.options.page_size]):
-        for payer in batch:
-            plans = active.filter(payer=payer).values_list("plan_id", flat=True)
-            with _one(progress, payer):
-                _set_one(progress, payer, max((credits.get(p, 0) for p in plans), default=0))
+    size = progress.options.page_size
+    while batch := list(payers.filter(payer__gt=after)[:size]):
+        _set_batch(progress, batch)
         after = batch[-1]
         progress.save(processed=len(batch), cursor={"after": after})
+    for begin in range(0, len(new), size):
+        _set_batch(progress, new[begin : begin + size])
+        progress.save(processed=len(new[begin : begin + size]))
 
 
-def _set_one(progress: Progress, payer: str, plan_credits: int) -> None:
+def _active() -> QuerySet[SubscriptionItem]:
+    return SubscriptionItem.objects.filter(status__in=EARNING, payer__startswith="user:")
+
+
+def _set_batch(progress: Progress, payers: list[str]) -> None:
+    credits = billing.plan_credits()
+    for payer in payers:
+        with _one(progress, payer):
+            if progress.preview:
+                progress.preview.apply(payer)
+            plans = _active().filter(payer=payer).values_list("plan_id", flat=True)
+            _set_one(progress, payer, [credits.get(plan, 0) for plan in plans])
+
+
+def _set_one(progress: Progress, payer: str, plans_credits: list[int]) -> None:
+    if not plans_credits:
+        return  # In a dry run: the subscription would have ended by now.
     options = progress.options
-    target = plan_credits if options.override_credits is None else options.override_credits
+    target = options.override_credits
+    if target is None:
+        target = max(plans_credits)
     identity = Identity.objects.filter(clerk_id=payer.removeprefix("user:")).first()
     if not identity or not identity.user_id or identity.deleted_at:
         return
@@ -313,7 +360,9 @@ def _set_one(progress: Progress, payer: str, plan_credits: int) -> None:
         actor=progress.job.actor,
         idempotency_key=f"sync:{progress.job.pk}:{identity.user_id}",
     )
-    progress.count("creditsRefreshed", int(done.usage_id is not None and not done.replayed))
+    if done.usage_id is not None and not done.replayed:
+        progress.count("creditsRefreshed")
+        progress.count("creditsAdded" if done.change > 0 else "creditsTaken", abs(done.change))
 
 
 # --- One person, and everybody each hour ---------------------------------------------------------

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from credits.clerk import jobs
 from credits.clerk.models import SyncJob
+from credits.clerk.preview import Preview
 
 State = SyncJob.State
 
@@ -25,8 +26,13 @@ COUNTS = (
     "createdBalances",
     "activeSubscriptions",
     "creditsRefreshed",
+    "creditsGranted",
+    "creditsAdded",
+    "creditsTaken",
     "drift",
 )
+#: Counted of every row, changed or not: these are saved with its page.
+SEEN = ("processed", "activeSubscriptions")
 
 
 class Cancelled(Exception):
@@ -40,7 +46,8 @@ class TakenOver(Exception):
 @dataclass(frozen=True)
 class SyncOptions:
     """What a sync does. `override_credits` replaces the plan's amount for `set_credits`; a dry run
-    counts and keeps nothing; `include_free` also reads items of the free plan."""
+    counts and keeps nothing; `debug` names the rows that failed to whoever started it;
+    `include_free` also reads items of the free plan."""
 
     sync_users: bool = True
     sync_plans: bool = True
@@ -49,14 +56,20 @@ class SyncOptions:
     page_size: int = 500
     max_pages: int | None = None
     dry_run: bool = False
+    debug: bool = False
     include_free: bool = True
     reason: str = ""
 
 
-def start_job(*, options: SyncOptions, actor: str, background: bool) -> SyncJob:
+def start_job(
+    *, options: SyncOptions, actor: str, background: bool, job_id: uuid.UUID | None = None
+) -> SyncJob:
     """A new job, on the queue when it is to run in the background."""
     job = SyncJob.objects.create(
-        options=asdict(options), actor=actor, counts=dict.fromkeys(COUNTS, 0)
+        pk=job_id or uuid.uuid4(),
+        options=asdict(options),
+        actor=actor,
+        counts=dict.fromkeys(COUNTS, 0),
     )
     if background:
         jobs.sync_later(str(job.pk))
@@ -114,6 +127,8 @@ class Progress:
         self.job = job
         self.options = SyncOptions(**job.options)
         self.watch: Callable[[SyncJob], object] | None = None
+        self._seen = self._counts_of_seen()
+        self.preview = Preview() if self.options.dry_run else None
 
     @classmethod
     def claim(cls, job_id: uuid.UUID | str) -> "Progress | None":
@@ -132,6 +147,12 @@ class Progress:
             job.save(update_fields=["started_at"])
         return cls(job)
 
+    def begin_again(self) -> None:
+        """From the first page, as if nothing had been counted."""
+        job = self.job
+        job.phase, job.cursor, job.counts = "", {}, dict.fromkeys(COUNTS, 0)
+        job.processed, job.total, job.failed, job.failures = 0, 0, 0, []
+
     def count(self, name: str, by: int = 1) -> None:
         self.job.counts[name] = self.job.counts.get(name, 0) + by
 
@@ -149,14 +170,26 @@ class Progress:
             self.job.phase, self.job.cursor = phase, {}
             self.job.total = self.job.processed + total
 
+    def keep(self) -> None:
+        """Saves what a row changed, in that row's own transaction, so that it is counted once also
+        when this process is killed within the page. Raises TakenOver, which takes the row back."""
+        counts = {**self.job.counts, **self._seen}
+        if not self._mine().update(counts=counts, heartbeat_at=timezone.now()):
+            raise TakenOver(str(self.job.pk))
+
+    def _counts_of_seen(self) -> dict[str, int]:
+        return {name: self.job.counts.get(name, 0) for name in SEEN}
+
+    def _mine(self) -> QuerySet[SyncJob]:
+        return SyncJob.objects.filter(pk=self.job.pk, runner=self.job.runner, state=State.RUNNING)
+
     def save(self, *, processed: int = 0, cursor: dict[str, Any] | None = None) -> None:
         job = self.job
         job.processed += processed
         job.total = max(job.total, job.processed)
         if cursor is not None:
             job.cursor = cursor
-        mine = SyncJob.objects.filter(pk=job.pk, runner=job.runner, state=State.RUNNING)
-        saved = mine.update(
+        saved = self._mine().update(
             phase=job.phase,
             processed=job.processed,
             total=job.total,
@@ -168,14 +201,14 @@ class Progress:
         )
         if not saved:
             raise TakenOver(str(job.pk))
+        self._seen = self._counts_of_seen()
         if SyncJob.objects.filter(pk=job.pk, cancel_requested=True).exists():
             raise Cancelled(str(job.pk))
         if self.watch:
             self.watch(job)
 
     def finish(self, state: str, error: str = "") -> None:
-        mine = SyncJob.objects.filter(pk=self.job.pk, runner=self.job.runner, state=State.RUNNING)
-        mine.update(
+        self._mine().update(
             state=state,
             error=error[:1000],
             counts=self.job.counts,

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import json
+import sys
 import threading
 import time
 from collections import Counter, deque
@@ -136,6 +137,8 @@ class FakeClerk:
         #: Users whose reads fail with this status.
         self.broken: dict[str, int] = {}
         self.rate_limit: int | None = None
+        #: Seconds that each answer takes.
+        self.pause = 0.0
         self.limited = 0
         self.lock = threading.Lock()
         self._window: deque[float] = deque()
@@ -242,6 +245,7 @@ class Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         path = parts.path.removeprefix("/v1")
         fake.calls[path.split("/")[1]] += 1
+        time.sleep(fake.pause)
         if self.headers.get("Authorization") != f"Bearer {SECRET_KEY}":
             self._send(401, {"errors": [{"code": "authentication_invalid"}]})
         elif path != "/jwks" and not fake.may_answer():
@@ -270,6 +274,11 @@ class Server(ThreadingHTTPServer):
     def __init__(self, fake: FakeClerk) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.fake = fake
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Quiet when whoever asked was killed before the answer."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @contextmanager

@@ -51,6 +51,9 @@ def test_a_sync_brings_people_and_what_they_earned(base):
         "createdBalances": 5,
         "activeSubscriptions": 3,
         "creditsRefreshed": 0,
+        "creditsGranted": 300,
+        "creditsAdded": 0,
+        "creditsTaken": 0,
         "drift": 3,
         "failed": 0,
     }

@@ -1,0 +1,140 @@
+"""A sync in a real worker: killed in the middle of a page, cancelled, and beside other work."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from credits.clerk.models import SyncJob
+from credits.clerk.sync_jobs import SILENCE, SyncOptions, cancel_job, start_job
+from credits.clerk.tasks import resume
+from credits.models import CreditBalance, CreditGrant, UsageHistory, User
+from tests.factories import make_plan
+from tests.fakes import clerk as fake_clerk
+from tests.fakes.clerk import FakeClerk, user_json
+from tests.fakes.clerk_story import DAY, as_api, item_json
+from tests.live import database_url
+from tests.processes import ROOT, stop
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PEOPLE, PAGE = 60, 20
+NOW = int(time.time() * 1000)
+WITHIN = 60  # seconds; a start takes three
+OPTIONS = SyncOptions(page_size=PAGE, set_credits=True, override_credits=150)
+
+
+@pytest.fixture
+def base(fake: FakeClerk) -> FakeClerk:
+    """Sixty people with a subscription each."""
+    make_plan("cplan_pro", credits=100)
+    ids = [f"user_{number:02}" for number in range(PEOPLE)]
+    fake.users = [user_json(name, at=number + 1) for number, name in enumerate(ids)]
+    fake.items = [as_api(item_json(name, period_start=NOW - DAY)) for name in ids]
+    return fake
+
+
+@contextmanager
+def running_worker(fake: FakeClerk, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker as it is run in production, on the test's database and the fake Clerk."""
+    environment = {
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "DATABASE_URL": database_url(),
+        "CLERK_SECRET_KEY": fake_clerk.SECRET_KEY,
+        "CLERK_INSTANCE_ID": fake_clerk.INSTANCE,
+        "CLERK_API_URL": fake.url,
+        "SIGNUP_CREDITS": "0",
+    }
+    with log.open("ab") as output:
+        worker = subprocess.Popen(
+            [sys.executable, "manage.py", "procrastinate", "worker"], cwd=ROOT,
+            env={**os.environ, **environment}, stdout=output, stderr=output,
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield worker
+    finally:
+        stop(worker)
+
+
+def wait_for(what: Callable[[], bool], log: Path) -> None:
+    deadline = time.monotonic() + WITHIN
+    while not what():
+        assert time.monotonic() < deadline, f"It never came:\n{log.read_text()[-3000:]}"
+        time.sleep(0.005)
+
+
+def is_in(job: SyncJob, *states: str) -> Callable[[], bool]:
+    return lambda: SyncJob.objects.filter(pk=job.pk, state__in=states).exists()
+
+
+REACHED = {
+    "people": User.objects.count,
+    "items": lambda: CreditGrant.objects.filter(source="plan").count(),
+    "credits": lambda: UsageHistory.objects.filter(operation_type="ADJUSTMENT").count(),
+}
+
+
+@pytest.mark.parametrize("at", REACHED)
+def test_a_worker_killed_within_a_page_loses_nothing_and_does_nothing_twice(base, tmp_path, at):
+    log = tmp_path / "worker.log"
+    job = start_job(options=OPTIONS, actor="admin@example.com", background=True)
+    with running_worker(base, log) as worker:
+        wait_for(lambda: REACHED[at]() >= PAGE + PAGE // 2, log)
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+    job.refresh_from_db()
+    assert job.state == "running"
+    assert REACHED[at]() < PEOPLE
+    # Five minutes later the watch, which runs each minute, finds it silent.
+    SyncJob.objects.update(heartbeat_at=job.heartbeat_at - 2 * SILENCE)
+    resume(timestamp=0)
+    with running_worker(base, log) as worker:
+        wait_for(is_in(job, "done", "failed"), log)
+    job.refresh_from_db()
+    assert (job.state, job.failed, job.processed) == ("done", 0, 3 * PEOPLE)
+    counted = {
+        "processed": PEOPLE,
+        "createdUsers": PEOPLE,
+        "updatedUsers": 0,
+        "createdBalances": PEOPLE,
+        "activeSubscriptions": PEOPLE,
+        "creditsRefreshed": PEOPLE,
+        "drift": PEOPLE,
+    }
+    assert {name: job.counts[name] for name in counted} == counted
+    assert User.objects.count() == CreditGrant.objects.filter(source="plan").count() == PEOPLE
+    assert set(CreditBalance.objects.values_list("credits_remaining", flat=True)) == {150}
+    assert UsageHistory.objects.count() == 2 * PEOPLE
+
+
+def test_a_sync_in_a_worker_stops_when_it_is_cancelled(base, tmp_path):
+    base.pause = 0.3
+    log = tmp_path / "worker.log"
+    job = start_job(options=SyncOptions(page_size=5), actor="admin", background=True)
+    with running_worker(base, log):
+        wait_for(User.objects.exists, log)
+        assert cancel_job(job.pk)
+        wait_for(is_in(job, "canceled"), log)
+    assert 0 < User.objects.count() < PEOPLE
+    assert not CreditGrant.objects.exists()
+
+
+def test_a_long_sync_does_not_keep_the_sweep_of_holds_waiting(base, tmp_path):
+    base.pause = 1
+    log = tmp_path / "worker.log"
+    job = start_job(options=SyncOptions(page_size=1), actor="admin", background=True)
+    swept = ProcrastinateJob.objects.filter(task_name="credits.sweep", status="succeeded")
+    with running_worker(base, log):
+        wait_for(is_in(job, "running"), log)
+        wait_for(swept.exists, log)
+        assert is_in(job, "running")()
+        assert cancel_job(job.pk)
+        wait_for(is_in(job, "canceled"), log)
