@@ -128,6 +128,7 @@ GET    admin/usage                                         302   404   404   200
 GET    admin/webhooks                                      302   404   404   200
 GET    admin/sync                                          302   404   404   200
 GET    admin/audit                                         302   404   404   200
+GET    admin/audit.csv                                     302   404   404   200
 """
 WHO = ("nobody", "owner", "other", "admin")
 ROW = re.compile(r"(GET|POST|PUT|DELETE) +(\S*?) +(\d{3}) +(\d{3}) +(\d{3}) +(\d{3})")

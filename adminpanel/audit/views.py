@@ -1,13 +1,51 @@
-"""Audit."""
+"""The record of what admins did: read, filtered, and taken away as a file. Nothing changes it."""
 
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from adminpanel.audit.forms import AuditForm
+from adminpanel.audit.record import HEADINGS, Page, actions, cells, get_page
+from credits.exports import csv_lines
+from credits.models import AuditEntry
 from credits.permissions import admin_page
 
 
 @admin_page
+@never_cache
 @require_safe
 def audit(request: HttpRequest) -> HttpResponse:
-    return render(request, "adminpanel/audit.html")
+    form = AuditForm(request.GET)
+    page = Page([], None, None)
+    if form.is_valid():
+        place = {key: form.cleaned_data[key] for key in ("before", "after")}
+        page = get_page(form.rows(), **place)
+    context = {
+        "form": form,
+        "page": page,
+        "actions": actions(),
+        "asked": urlencode(form.asked),
+        "is_new": not page.lines and not AuditEntry.objects.exists(),
+    }
+    status = 200 if form.is_valid() else 400
+    return render(request, "adminpanel/audit.html", context, status=status)
+
+
+@admin_page
+@never_cache
+@require_safe
+def audit_csv(request: HttpRequest) -> StreamingHttpResponse:
+    """Every entry that the page's filters let through, newest first."""
+    form = AuditForm({key: value for key, value in request.GET.items() if value})
+    if not form.is_valid():
+        raise BadRequest("A filter that means nothing.")
+    name = f"tally-audit-{timezone.now():%Y-%m-%d}.csv"
+    return StreamingHttpResponse(
+        csv_lines(form.rows(), headings=HEADINGS, cells=cells),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

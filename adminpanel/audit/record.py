@@ -1,0 +1,93 @@
+"""Reading the record of what admins did: pages, the actions there are, and cells of a file."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from adminpanel.differences import Difference, differences
+from credits.exports import text_cell
+from credits.models import AuditEntry
+
+PAGE = 50
+HEADINGS = [
+    "Entry", "Time (UTC)", "Who", "Who (id)", "Action", "Target", "User (id)", "Before", "After",
+    "Reason", "From where",
+]  # fmt: skip
+
+# One probe of the index for each action there is, however many entries there are.
+ACTIONS = """
+WITH RECURSIVE known AS (
+    (SELECT action FROM credits_auditentry ORDER BY action LIMIT 1)
+    UNION ALL
+    SELECT (SELECT e.action FROM credits_auditentry e WHERE e.action > k.action
+            ORDER BY e.action LIMIT 1)
+    FROM known k WHERE k.action IS NOT NULL
+)
+SELECT action FROM known WHERE action IS NOT NULL
+"""
+
+
+@dataclass(frozen=True)
+class Line:
+    entry: AuditEntry
+    differences: list[Difference]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Entries, newest first; `older` and `newer` are the ids to go on from, if there is more."""
+
+    lines: list[Line]
+    older: int | None
+    newer: int | None
+
+
+def actions() -> list[str]:
+    """Every kind of action that was ever recorded."""
+    with connection.cursor() as cursor:
+        cursor.execute(ACTIONS)
+        return [action for (action,) in cursor.fetchall()]
+
+
+def get_page(
+    rows: QuerySet[AuditEntry], *, before: int | None = None, after: int | None = None
+) -> Page:
+    """The newest entries; those older than entry `before`; or those newer than `after`."""
+    rows = rows.select_related("user")
+    if after is not None:
+        found = list(rows.filter(pk__gt=after).order_by("pk")[: PAGE + 1])
+        shown, newer = found[:PAGE][::-1], len(found) > PAGE
+        older = bool(shown) and rows.filter(pk__lt=shown[-1].pk).exists()
+    else:
+        cut = rows if before is None else rows.filter(pk__lt=before)
+        found = list(cut.order_by("-pk")[: PAGE + 1])
+        shown, older = found[:PAGE], len(found) > PAGE
+        newer = before is not None and bool(shown) and rows.filter(pk__gt=shown[0].pk).exists()
+    lines = [Line(entry, differences(entry.before, entry.after)) for entry in shown]
+    return Page(lines, shown[-1].pk if older else None, shown[0].pk if newer else None)
+
+
+def cells(entry: AuditEntry) -> list[Any]:
+    return [
+        entry.pk,
+        f"{entry.created_at:%Y-%m-%d %H:%M:%S}",
+        text_cell(entry.actor_name),
+        entry.actor_id,
+        text_cell(entry.action),
+        text_cell(entry.target),
+        entry.user_id,
+        _json_cell(entry.before),
+        _json_cell(entry.after),
+        text_cell(entry.reason),
+        text_cell(entry.origin),
+    ]
+
+
+def _json_cell(value: Any) -> Any:
+    """Numbers stay numbers; null is an empty cell."""
+    if value is None or type(value) in {int, float}:
+        return value
+    return text_cell(json.dumps(value, ensure_ascii=False, sort_keys=True))
