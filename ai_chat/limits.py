@@ -9,8 +9,6 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from credits.models import Hold
-
 WINDOW = timedelta(minutes=1)
 #: When to come back after being refused for work in flight: nobody knows when it ends.
 IN_FLIGHT_RETRY_SECONDS = 3
@@ -32,6 +30,7 @@ NEXT_ROOM = """
 SELECT m, credits_now() FROM ai_chat_requestlog, unnest(moments) m
 WHERE user_id = %(user)s ORDER BY m DESC OFFSET %(limit)s - 1 LIMIT 1
 """
+COUNT_HOLDS = "SELECT count(*) FROM credits_hold WHERE user_id = %s"
 
 
 class LimitReached(Exception):
@@ -73,7 +72,10 @@ def check_in_flight(*, user_id: int) -> None:
     Raises LimitReached, which takes the charge back.
     """
     limit = settings.TURNS_IN_FLIGHT
-    if Hold.objects.filter(user_id=user_id).count() > limit:
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_HOLDS, [user_id])
+        open_holds = cursor.fetchone()[0]
+    if open_holds > limit:
         raise LimitReached(
             f"{limit} answer{'s are' if limit != 1 else ' is'} being made for you already. "
             "Wait for one to end; nothing was charged.",

@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from ai_chat.markdown import StreamRenderer
 from ai_chat.models import Turn
 from ai_chat.runner import Run, find_run, released_connection
-from ai_chat.turns import reconcile
+from ai_chat.turns import load_turn
 
 #: At most ten events a second per stream: about 5,000 a second are what one process can send.
 FLUSH_SECONDS = 0.1
@@ -22,38 +22,33 @@ POLL_SECONDS = 0.5
 HEARTBEAT_SECONDS = 10.0
 
 
-def load_turn(turn_id: UUID) -> Turn | None:
-    """A turn with what its article shows, as the ledger knows it."""
-    turn = (
-        Turn.objects.select_related("charge", "refund", "conversation").filter(pk=turn_id).first()
-    )
-    return reconcile(turn) if turn else None
-
-
 def event(name: str, data: str = "") -> bytes:
     lines = "".join(f"data: {line}\n" for line in data.split("\n"))
     return f"event: {name}\n{lines}\n".encode()
 
 
-def turn_events(request: HttpRequest, turn_id: UUID) -> Iterator[bytes]:
-    """The events of a turn from its beginning to its end, whichever process runs it. Holds no
-    database connection while it waits."""
-    running, article = _article(request, turn_id)
+def turn_events(request: HttpRequest, turn: Turn) -> Iterator[bytes]:
+    """The events of a turn from its beginning to its end, whichever process runs it.
+
+    The article is made at once, from the turn as it was given: what fails then still becomes an
+    error page, and a stream that has begun holds no database connection while it waits.
+    """
+    return _events(request, turn, _article(request, turn))
+
+
+def _events(request: HttpRequest, turn: Turn, article: str) -> Iterator[bytes]:
     yield event("turn", article)
-    if running:
-        run = find_run(turn_id)
-        yield from _render(_follow_run(run) if run else _follow_database(turn_id))
-        _, article = _article(request, turn_id)
+    if turn.is_running:
+        run = find_run(turn.pk)
+        yield from _render(_follow_run(run) if run else _follow_database(turn.pk))
+        with released_connection():
+            ended = load_turn(turn.pk)
+            article = _article(request, ended) if ended else ""
     yield event("end", article)
 
 
-def _article(request: HttpRequest, turn_id: UUID) -> tuple[bool, str]:
-    with released_connection():
-        turn = load_turn(turn_id)
-        if turn is None:
-            return False, ""
-        html = render_to_string("ai_chat/chat.html#turn", {"turn": turn}, request)
-        return turn.is_running, html
+def _article(request: HttpRequest, turn: Turn) -> str:
+    return render_to_string("ai_chat/chat.html#turn", {"turn": turn}, request)
 
 
 def wait_for_end(turn_id: UUID) -> None:
@@ -89,13 +84,16 @@ def _follow_database(turn_id: UUID) -> Iterator[str]:
 
 def _render(texts: Iterator[str]) -> Iterator[bytes]:
     renderer = StreamRenderer()
+    tail = ""
     sent = time.monotonic()
     for text in texts:
         if text:
             update = renderer.feed(text)
             if update.finished:
                 yield event("block", update.finished)
-            yield event("tail", update.tail)
+            if update.tail != tail:
+                tail = update.tail
+                yield event("tail", tail)
             sent = time.monotonic()
         elif time.monotonic() - sent >= HEARTBEAT_SECONDS:
             yield b": waiting\n\n"

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ai_chat.limits import check_in_flight
@@ -12,6 +13,7 @@ from ai_chat.models import Conversation, Turn
 from ai_chat.offer import TEXT
 from ai_chat.provider import Message
 from credits.ledger import (
+    Charge,
     deduct_credits_for_feature,
     is_held,
     release_charge,
@@ -68,14 +70,35 @@ def start_turn(
             user_id=user_id, conversation=conversation, text=text, external_id=external_id
         )
         turn = Turn.objects.create(
-            conversation=conversation, charge_id=charge.id, model=model, prompt=text
+            conversation=conversation, charge=_row_of(charge, user_id), model=model, prompt=text
         )
     return turn, True
 
 
+def _row_of(charge: Charge, user_id: int) -> UsageHistory:
+    """The charge's row in the journal, as far as a receipt shows it, without reading it back."""
+    return UsageHistory(
+        pk=charge.id,
+        user_id=user_id,
+        credits_used=charge.credits,
+        unit_cost=charge.unit_cost,
+        balance_after=charge.balance,
+    )
+
+
+def load_turn(turn_id: UUID) -> Turn | None:
+    """A turn with what its article shows, as the ledger knows it."""
+    turn = _whole_turns().filter(pk=turn_id).first()
+    return reconcile(turn) if turn else None
+
+
+def _whole_turns() -> QuerySet[Turn]:
+    return Turn.objects.select_related("charge", "refund", "conversation")
+
+
 def _earlier_turn(charge_id: int) -> Turn:
     try:
-        return Turn.objects.select_related("conversation").get(charge_id=charge_id)
+        return _whole_turns().get(charge_id=charge_id)
     except Turn.DoesNotExist:
         raise AnswerDeleted("This message was sent before; its answer is deleted.") from None
 
@@ -122,9 +145,12 @@ def _title(text: str) -> str:
     return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1] + "…"
 
 
-def history(turn: Turn) -> list[Message]:
+def history(turn: Turn, *, is_first: bool = False) -> list[Message]:
     """What the model is told: this message and as many of the latest answered turns as fit in
-    HISTORY_MAX_CHARACTERS, whole turns only, oldest first."""
+    HISTORY_MAX_CHARACTERS, whole turns only, oldest first. Before a conversation's first message
+    there is nothing to look up."""
+    if is_first:
+        return [{"role": "user", "content": turn.prompt}]
     room = settings.HISTORY_MAX_CHARACTERS - len(turn.prompt)
     earlier: list[Message] = []
     past = turn.conversation.turns.exclude(answer="").exclude(pk=turn.pk)

@@ -37,8 +37,8 @@ from ai_chat.limits import LimitReached, count_request
 from ai_chat.models import Conversation, Turn
 from ai_chat.offer import IMAGE, MAX_IMAGES, TEXT, choices, get_offer
 from ai_chat.runner import find_run, start_run
-from ai_chat.streaming import load_turn, turn_events, wait_for_end
-from ai_chat.turns import history, request_stop, start_turn
+from ai_chat.streaming import turn_events, wait_for_end
+from ai_chat.turns import history, load_turn, reconcile, request_stop, start_turn
 from credits.clerk.impersonation import refuse_impersonated
 from credits.http import AuthenticatedHttpRequest
 
@@ -135,7 +135,9 @@ def send(request: AuthenticatedHttpRequest, conversation: Conversation | None) -
     except Refused as error:
         return refuse(request, conversation, error)
     if is_new:
-        start_run(turn, history(turn))
+        start_run(turn, history(turn, is_first=conversation is None))
+    else:
+        reconcile(turn)
     if wants_events(request):
         return event_response(request, turn)
     connections.close_all()  # Before waiting: the pool is for those who work.
@@ -191,7 +193,7 @@ def conversation_url(turn: Turn) -> str:
 def event_response(request: AuthenticatedHttpRequest, turn: Turn) -> StreamingHttpResponse:
     """The turn's events. The headers go first: the meter moves before the first token comes."""
     response = StreamingHttpResponse(
-        turn_events(request, turn.pk), content_type="text/event-stream; charset=utf-8"
+        turn_events(request, turn), content_type="text/event-stream; charset=utf-8"
     )
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"

@@ -18,8 +18,8 @@ from ai_chat.limits import count_request
 from ai_chat.models import Turn
 from ai_chat.offer import IMAGE, TEXT, choices
 from ai_chat.runner import start_run
-from ai_chat.streaming import load_turn, wait_for_end
-from ai_chat.turns import AnswerDeleted, reconcile, start_turn
+from ai_chat.streaming import wait_for_end
+from ai_chat.turns import AnswerDeleted, load_turn, reconcile, start_turn
 from credits.api.answers import conditional
 from credits.api.http import ApiView, body_of, user_of
 from credits.api.idempotency import (

@@ -12,7 +12,8 @@ from ai_chat.api.problems import refund_sentence
 from ai_chat.api.receipts import chat_receipt
 from ai_chat.models import Turn
 from ai_chat.runner import Run, find_run, released_connection
-from ai_chat.streaming import FLUSH_SECONDS, load_turn
+from ai_chat.streaming import FLUSH_SECONDS
+from ai_chat.turns import load_turn
 
 HEADERS = {
     "Cache-Control": "no-store",

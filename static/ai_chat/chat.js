@@ -134,7 +134,7 @@ async function send() {
   composer.setAttribute("aria-busy", "true");
   say("");
   try {
-    const response = await post(new FormData(composer));
+    const response = await post(new URLSearchParams(new FormData(composer)));
     if (response.redirected) return location.assign(response.url);
     if (!response.ok) return await refuse(response);
     accepted(response);

@@ -86,7 +86,6 @@ def bench_open_streams(folder: Path) -> None:
     with fake_provider(folder) as base_url:
         environment = {
             "OPENAI_BASE_URL": base_url,
-            "WEB_WORKERS": "1",
             "WEB_THREADS": str(STREAMS + 20),
             "DATABASE_POOL_SIZE": "8",
         }
