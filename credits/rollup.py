@@ -97,10 +97,7 @@ SELECT * FROM (
     FROM credits_usageslice
     WHERE day >= %(first)s AND day <= %(last)s AND day < %(opened)s
     UNION ALL
-    SELECT day, operation_type, kind, model, reason, count(*), sum(credits_used)::bigint,
-        min(id), max(id)
-    FROM credits_facts(%(since)s, %(until)s)
-    GROUP BY day, operation_type, kind, model, reason
+    SELECT * FROM credits_slices(%(since)s, %(until)s)
 ) slice
 WHERE (%(kind)s = '' OR kind = %(kind)s)
     AND (%(operation_type)s = '' OR operation_type = %(operation_type)s)
@@ -138,18 +135,17 @@ def spans(found: Iterable[Slice]) -> list[tuple[int, int]]:
     return ranges
 
 
-ACTIVE_DAYS = """
-SELECT day, active_users FROM credits_usageday WHERE day >= %(first)s AND day < %(opened)s
-UNION ALL
-SELECT day, count(DISTINCT user_id) FROM credits_facts(%(since)s, 'infinity')
-WHERE kind = 'charge' GROUP BY day
-"""
-# Whoever was active in the closed part of the range, and whoever was in the open one and not there.
+# For each day, and (without a day) for all together: who was active in the closed part, and who was
+# in the open one and not there.
 ACTIVE_USERS = """
-SELECT (SELECT count(*) FROM credits_activeuser WHERE last_day >= %(first)s) + (
-    SELECT count(*) FROM (SELECT DISTINCT user_id FROM credits_facts(%(since)s, 'infinity')
-        WHERE kind = 'charge') fresh
-    WHERE NOT EXISTS (SELECT FROM credits_activeuser known
+WITH fresh AS MATERIALIZED (
+    SELECT day, user_id FROM credits_facts(%(since)s, 'infinity') WHERE kind = 'charge'
+    GROUP BY day, user_id)
+SELECT day, active_users FROM credits_usageday WHERE day >= %(first)s AND day < %(opened)s
+UNION ALL SELECT day, count(*) FROM fresh GROUP BY day
+UNION ALL SELECT NULL, (SELECT count(*) FROM credits_activeuser WHERE last_day >= %(first)s)
+    + (SELECT count(DISTINCT user_id) FROM fresh WHERE NOT EXISTS (
+        SELECT FROM credits_activeuser known
         WHERE known.user_id = fresh.user_id AND known.last_day >= %(first)s))
 """
 
@@ -159,7 +155,6 @@ def active_users(*, first: date) -> tuple[dict[date, int], int]:
     opened = open_since()
     values = {"first": first, "opened": opened, "since": midnight(max(first, opened))}
     with connection.cursor() as cursor:
-        cursor.execute(ACTIVE_DAYS, values)
-        days = dict(cursor.fetchall())
         cursor.execute(ACTIVE_USERS, values)
-        return days, cursor.fetchone()[0]
+        found = dict(cursor.fetchall())
+    return found, found.pop(None)

@@ -15,11 +15,8 @@ ROLLUP_CHECKS = [
         SLICE,
         """
         SELECT concat_ws(' ', day, kind, operation_type, model, reason)
-        FROM (SELECT day, kind, operation_type, model, reason, count(*) AS rows,
-                sum(credits_used) AS credits, min(id) AS first_id, max(id) AS last_id
-            FROM credits_facts('-infinity', 'infinity')
-            WHERE day <= (SELECT max(d.day) FROM credits_usageday d)
-            GROUP BY day, kind, operation_type, model, reason) j
+        FROM (SELECT s.* FROM (SELECT max(day) + 1 AS day FROM credits_usageday) opened,
+            credits_slices('-infinity', opened.day::timestamp AT TIME ZONE 'UTC') s) j
         FULL JOIN credits_usageslice s USING (day, kind, operation_type, model, reason)
         WHERE (j.rows, j.credits, j.first_id, j.last_id)
             IS DISTINCT FROM (s.rows, s.credits, s.first_id, s.last_id)

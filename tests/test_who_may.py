@@ -20,6 +20,7 @@ from PIL import Image as Picture
 
 from ai_chat.models import Conversation, Image, ImageRequest, Turn
 from credits.catalogue import set_feature_costs
+from credits.clerk.models import WebhookDelivery
 from credits.models import SettingsChange, User
 from tests.api import Api
 from tests.factories import make_charge, make_plan
@@ -125,7 +126,13 @@ POST   admin/settings/import/preview                       302   404   404   422
 POST   admin/settings/import/take                          302   404   404   422
 GET    admin/users                                         302   404   404   200
 GET    admin/usage                                         302   404   404   200
+GET    admin/usage.csv                                     302   404   404   200
 GET    admin/webhooks                                      302   404   404   200
+GET    admin/webhooks/replay                               302   404   404   200
+POST   admin/webhooks/replay                               302   404   404   400
+GET    admin/webhooks/<int:delivery_id>                    302   404   404   200
+GET    admin/webhooks/<int:delivery_id>/replay             302   404   404   200
+POST   admin/webhooks/<int:delivery_id>/replay             302   404   404   302
 GET    admin/sync                                          302   404   404   200
 GET    admin/audit                                         302   404   404   200
 GET    admin/audit.csv                                     302   404   404   200
@@ -186,6 +193,7 @@ def things_of(owner: User) -> dict[str, str]:
         "clerk_id": make_plan("cplan_pro").clerk_id,
         "user_id": str(owner.pk),
         "job_id": str(uuid4()),
+        "delivery_id": str(_delivery(owner).pk),
         "change_id": str(_change().pk),
         "uidb64": "MQ",
         "token": "set-password",
@@ -198,6 +206,11 @@ def _change() -> SettingsChange:
     change = SettingsChange.objects.latest("pk")
     assert change.after == 2
     return change
+
+
+def _delivery(owner: User) -> WebhookDelivery:
+    payload = {"type": "x.y", "data": {"id": str(owner.pk)}}
+    return WebhookDelivery.objects.create(svix_id="msg_1", type="x.y", payload=payload)
 
 
 def _image(made: ImageRequest) -> Image:

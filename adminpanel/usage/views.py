@@ -1,13 +1,54 @@
-"""Usage."""
+"""Everybody's journal: rows, sums and a file, by filters that the address holds."""
 
-from django.http import HttpRequest, HttpResponse
+from typing import Any
+
+from django.core.exceptions import BadRequest
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from adminpanel.usage.exports import csv_of
+from adminpanel.usage.forms import UsageForm
+from adminpanel.usage.rows import find, get_page, known_words
+from credits.http import AuthenticatedHttpRequest
 from credits.permissions import admin_page
 
 
 @admin_page
+@never_cache
 @require_safe
-def usage(request: HttpRequest) -> HttpResponse:
-    return render(request, "adminpanel/usage.html")
+def usage(request: AuthenticatedHttpRequest) -> HttpResponse:
+    form = UsageForm(request.GET)
+    htmx = request.htmx
+    fragment = bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+    context: dict[str, Any] = {"form": form}
+    if form.is_valid():
+        found = find(form.filters)
+        context |= {"sums": found.sums, "page": get_page(form.filters, found, **form.place)}
+    if not fragment:
+        context["words"] = known_words()
+    # htmx shows a 422; a 400 it would leave out.
+    status = 200 if form.is_valid() else 422 if fragment else 400
+    template = "adminpanel/usage.html" + ("#found" if fragment else "")
+    response = render(request, template, context, status=status)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+@admin_page
+@never_cache
+@require_safe
+def usage_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
+    """All rows that the filters of `/admin/usage` let through."""
+    form = UsageForm(request.GET)
+    if not form.is_valid():
+        raise BadRequest("A filter that means nothing.")
+    name = f"tally-usage-everybody-{timezone.now():%Y-%m-%d}.csv"
+    return StreamingHttpResponse(
+        csv_of(form.filters),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

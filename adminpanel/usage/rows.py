@@ -1,0 +1,300 @@
+"""Rows of the journal, everybody's: found by filters, summed up, page by page. What the rollup
+(`credits.rollup`) knows is not read from the journal: sums of closed days, where rare rows are."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db.models import Count, DateTimeField, F, Func, Q, Sum, TextChoices
+
+from credits.features import FEATURES
+from credits.history import Kind, Rows, filter_rows, kind_of, statement
+from credits.models import User
+from credits.rollup import BEGINNING, Slice, Slicing, slices, spans
+from credits.rollup_models import UsageSlice
+from credits.wording import REASONS, model_label, note_of, what_of
+
+PAGE = 50
+#: Rows that are summed up where only the journal can say.
+SUMMED = 100_000
+#: Words of each kind that the filters offer; any other can be written.
+OFFERED = 50
+LAST_DAY = date(2100, 12, 31)
+EVERYWHERE = [(1, 2**63 - 1)]
+
+
+class State(TextChoices):
+    """What is not over."""
+
+    HELD = "held", "In flight"
+    OVERDUE = "overdue", "Past its lease"
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which rows: empty fields mean all. Days are UTC, both included; `row` means this row and
+    those it belongs to."""
+
+    user_id: int | None = None
+    kind: str = ""
+    feature: str = ""
+    model: str = ""
+    reason: str = ""
+    first: date | None = None
+    last: date | None = None
+    state: str = ""
+    row: int | None = None
+
+    @property
+    def slicing(self) -> Slicing | None:
+        """The same as the rollup understands it; None when only the journal can tell."""
+        if self.user_id or self.state or self.row:
+            return None
+        return Slicing(
+            first=max(self.first or BEGINNING, BEGINNING),
+            last=min(self.last or LAST_DAY, LAST_DAY),
+            kind=self.kind,
+            operation_type=FEATURES[self.feature].operation_type if self.feature else "",
+            model=self.model,
+            reason=self.reason,
+        )
+
+
+def matching(filters: Filters) -> Rows:
+    """All rows that the filters let through, with what a line shows."""
+    rows = filter_rows(
+        statement(user_id=filters.user_id),
+        kind=filters.kind,
+        feature=filters.feature,
+        first=filters.first,
+        last=filters.last,
+    )
+    if filters.model:
+        # A refund counts for the model of its charge, as in the rollup.
+        own, charges = Q(details__model=filters.model), "refund_of__details__model"
+        rows = rows.filter(own | Q(details__model=None) & Q(**{charges: filters.model}))
+    if filters.reason:
+        rows = rows.filter(refund_of__isnull=False, details__reason=filters.reason)
+    if filters.state:
+        rows = rows.filter(_state(filters.state))
+    if filters.row:
+        rows = rows.filter(_family(filters.row))
+    return rows.select_related("user", "grant", "refund_of")
+
+
+def _state(state: str) -> Q:
+    if state == State.OVERDUE:
+        now = Func(function="credits_now", output_field=DateTimeField())
+        return Q(hold__lease_until__lt=now)
+    return Q(hold__isnull=False)
+
+
+def _family(row: int) -> Q:
+    """A row, the charge it returns, and the refunds of either."""
+    charge = statement(user_id=None).filter(pk=row).values_list("refund_of_id", flat=True).first()
+    root = charge or row
+    return Q(pk__in=[row, root]) | Q(refund_of=root)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Credits that moved, all positive but `adjusted`. `capped`: only the newest rows are in it."""
+
+    rows: int = 0
+    spent: int = 0
+    refunded: int = 0
+    granted: int = 0
+    expired: int = 0
+    adjusted: int = 0
+    capped: bool = False
+
+
+class Found(NamedTuple):
+    """What the filters let through: sums, and where the rows are (ranges of ids, newest first)."""
+
+    sums: Sums
+    spans: list[tuple[int, int]]
+
+
+def find(filters: Filters) -> Found:
+    slicing = filters.slicing
+    if slicing is None:
+        return Found(_sums_of_rows(filters), EVERYWHERE)
+    found = slices(slicing)
+    return Found(_sums_of_slices(found), spans(found))
+
+
+def _sums_of_slices(found: list[Slice]) -> Sums:
+    credits_: dict[str, int] = defaultdict(int)
+    for one in found:
+        credits_[one.kind] += one.credits
+    return Sums(
+        rows=sum(one.rows for one in found),
+        spent=credits_[Kind.CHARGE],
+        refunded=-credits_[Kind.REFUND],
+        granted=-credits_[Kind.GRANT],
+        expired=credits_[Kind.EXPIRY],
+        adjusted=-credits_[Kind.ADJUSTMENT],
+    )
+
+
+def _sums_of_rows(filters: Filters) -> Sums:
+    newest = matching(filters).select_related(None).order_by("-pk")[:SUMMED]
+
+    def used(condition: Q) -> Sum:
+        return Sum("credits_used", filter=condition, default=0)
+
+    sums = newest.aggregate(
+        rows=Count("pk"),
+        spent=used(Q(unit_cost__isnull=False)),
+        refunded=-used(Q(refund_of__isnull=False)),
+        granted=-used(Q(operation_type="GRANT")),
+        expired=used(Q(operation_type="EXPIRY")),
+        adjusted=-used(Q(operation_type="ADJUSTMENT")),
+    )
+    return Sums(**sums, capped=sums["rows"] == SUMMED)
+
+
+class Link(NamedTuple):
+    """Another row that a row belongs to."""
+
+    id: int
+    credits: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row for the page. `used` is signed as in the journal; `left` is what of a charge can
+    still be refunded."""
+
+    id: int
+    at: datetime
+    user: User
+    kind: Kind
+    what: str
+    note: str
+    model: str
+    used: int
+    balance: int
+    held: bool
+    refund_of: int | None
+    refunds: list[Link]
+
+    @property
+    def out(self) -> int:
+        return max(self.used, 0)
+
+    @property
+    def into(self) -> int:
+        return max(-self.used, 0)
+
+    @property
+    def left(self) -> int:
+        if self.kind != Kind.CHARGE or self.held:
+            return 0
+        return self.used - sum(one.credits for one in self.refunds)
+
+
+class Page(NamedTuple):
+    """Lines, newest first; `older` and `newer` are the ids to go on from, if there is more."""
+
+    lines: list[Line]
+    older: int | None
+    newer: int | None
+
+
+def get_page(
+    filters: Filters, found: Found, *, before: int | None = None, after: int | None = None
+) -> Page:
+    """The newest lines; those older than row `before`; or those newer than row `after`."""
+    rows = matching(filters)
+    if after is not None:
+        got = _take(rows, found.spans[::-1], low=after + 1)
+        shown, newer = got[:PAGE][::-1], len(got) > PAGE
+        older = bool(shown) and _exists(rows, found.spans, high=shown[-1].pk - 1)
+    else:
+        high = EVERYWHERE[0][1] if before is None else before - 1
+        got = _take(rows, found.spans, high=high, newest=True)
+        shown, older = got[:PAGE], len(got) > PAGE
+        newer = before is not None and bool(shown) and _exists(
+            rows, found.spans[::-1], low=shown[0].pk + 1
+        )  # fmt: skip
+    lines = _lines(shown)
+    return Page(lines, lines[-1].id if older else None, lines[0].id if newer else None)
+
+
+def _take(
+    rows: Rows,
+    where: Iterable[tuple[int, int]],
+    *,
+    low: int = 1,
+    high: int = 2**63 - 1,
+    newest: bool = False,
+    wanted: int = PAGE + 1,
+) -> list[Any]:
+    """The first rows of the ranges in their order, between two ids. A range holds at least one row
+    when the rollup named it, so that there are never more queries than rows."""
+    got: list[Any] = []
+    for first, last in where:
+        bounds = (max(first, low), min(last, high))
+        if bounds[0] <= bounds[1] and len(got) < wanted:
+            inside = rows.filter(pk__range=bounds).order_by("-pk" if newest else "pk")
+            got += inside[: wanted - len(got)]
+    return got
+
+
+def _exists(rows: Rows, where: Iterable[tuple[int, int]], **bounds: int) -> bool:
+    return bool(_take(rows, where, wanted=1, newest="high" in bounds, **bounds))
+
+
+def known_words() -> dict[str, list[str]]:
+    """Models and refund reasons that closed days know, the most frequent first, to choose from."""
+    offered = [*settings.AI_TEXT_MODELS, *settings.AI_IMAGE_MODELS]
+    return {
+        "models": list(dict.fromkeys([*offered, *_words("model")])),
+        "reasons": list(dict.fromkeys([*REASONS, *_words("reason")])),
+    }
+
+
+def _words(column: str) -> list[str]:
+    used = UsageSlice.objects.exclude(**{column: ""}).values(column)
+    often = used.annotate(times=Sum("rows")).order_by("-times")
+    return list(often.values_list(column, flat=True)[:OFFERED])
+
+
+def _lines(shown: list[Any]) -> list[Line]:
+    refunds = _refunds_of([row.pk for row in shown])
+    return [
+        Line(
+            id=row.pk,
+            at=row.created_at,
+            user=row.user,
+            kind=kind_of(row),
+            what=what_of(row),
+            note="" if kind_of(row) == Kind.CHARGE else note_of(row),
+            model=model_label(model_of(row)),
+            used=row.credits_used,
+            balance=row.balance_after,
+            held=row.is_held,
+            refund_of=row.refund_of_id,
+            refunds=refunds.get(row.pk, []),
+        )
+        for row in shown
+    ]
+
+
+def model_of(row: Any) -> str:
+    """The model of a charge, or of the charge that a refund returns."""
+    own = row.details.get("model")
+    return str(own or (row.refund_of.details.get("model") if row.refund_of else "") or "")
+
+
+def _refunds_of(charges: list[int]) -> dict[int, list[Link]]:
+    refunds: dict[int, list[Link]] = defaultdict(list)
+    rows = statement(user_id=None).filter(refund_of__in=charges).order_by("pk")
+    for charge, row, credits_ in rows.values_list("refund_of", "pk", -F("credits_used")):
+        refunds[charge].append(Link(row, credits_))
+    return refunds
