@@ -1,13 +1,134 @@
-"""Webhooks."""
+"""Webhooks: the inbox, one delivery, and replaying them."""
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from typing import Any
 
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.defaultfilters import pluralize
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from adminpanel.webhooks import inbox, story
+from adminpanel.webhooks.forms import InboxForm, ReplayForm
+from adminpanel.webhooks.payload import tree
+from credits.clerk import conf
+from credits.clerk.models import WebhookDelivery
+from credits.clerk.replays import Batch, Which, replay_one, replay_some
+from credits.clerk.samples import TYPES
+from credits.http import AuthenticatedHttpRequest
 from credits.permissions import admin_page
 
 
 @admin_page
+@never_cache
 @require_safe
-def webhooks(request: HttpRequest) -> HttpResponse:
-    return render(request, "adminpanel/webhooks.html")
+def webhooks(request: AuthenticatedHttpRequest) -> HttpResponse:
+    form = InboxForm(request.GET)
+    rows = inbox.matching(**form.filters)
+    asked = form.cleaned_data
+    status = asked.get("status", "")
+    shown = rows.filter(inbox.CONDITIONS[status]) if status else rows
+    context = {
+        "form": form,
+        "status": status,
+        "statuses": inbox.STATUSES,
+        "counts": inbox.counts(rows),
+        "page": inbox.page(shown, before=asked.get("before"), after=asked.get("after")),
+        "plans": inbox.unmapped_plans(),
+        "takes_webhooks": conf.takes_webhooks(),
+        "address": request.build_absolute_uri(reverse("clerk-webhook")),
+        "types": TYPES,
+    }
+    status_code = 400 if form.errors else 200
+    return render(request, "adminpanel/webhooks.html", context, status=status_code)
+
+
+@admin_page
+@never_cache
+@require_safe
+def webhook(request: AuthenticatedHttpRequest, delivery_id: int) -> HttpResponse:
+    delivery = _delivery(delivery_id)
+    context = {
+        "delivery": delivery,
+        "status": inbox.status_of(delivery),
+        "label": inbox.STATUSES[inbox.status_of(delivery)],
+        "person": inbox.people_of([delivery.payer]).get(delivery.payer),
+        "times": story.times(delivery),
+        "items": story.items_now(delivery),
+        "payment": story.payment_now(delivery),
+        "tree": tree(delivery.payload),
+    }
+    return render(request, "adminpanel/webhook.html", context)
+
+
+def _delivery(delivery_id: int) -> WebhookDelivery:
+    return get_object_or_404(WebhookDelivery, pk=min(delivery_id, 2**63 - 1))
+
+
+@admin_page
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def replay_webhook(request: AuthenticatedHttpRequest, delivery_id: int) -> HttpResponse:
+    """One delivery: asks first, then processes it again."""
+    delivery = _delivery(delivery_id)
+    if request.method != "POST":
+        context = {"delivery": delivery, "status": inbox.status_of(delivery)}
+        return render(request, "adminpanel/webhook_replay.html", context)
+    if replay_one(actor=request.user, delivery=delivery):
+        messages.success(request, "1 processed, 0 failed.")
+    else:
+        messages.error(request, "0 processed, 1 failed: its error is below.")
+    return redirect("admin-webhook", delivery_id)
+
+
+@admin_page
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def replay(request: AuthenticatedHttpRequest) -> HttpResponse:
+    """All that failed, or all with unmapped plans: says how many, then does some at a time."""
+    if request.method != "POST":
+        which = Which.UNMAPPED if request.GET.get("which") == Which.UNMAPPED else Which.FAILED
+        return _ask(request, which)
+    form = ReplayForm(request.POST)
+    if not form.is_valid():
+        return _ask(request, Which.FAILED, status=400)
+    asked = form.cleaned_data
+    batch = replay_some(
+        actor=request.user,
+        which=Which(asked["which"]),
+        after=asked["after"] or 0,
+        up_to=asked["up_to"],
+    )
+    return _told(request, asked, batch)
+
+
+def _ask(request: AuthenticatedHttpRequest, which: Which, *, status: int = 200) -> HttpResponse:
+    context = {
+        "which": which,
+        "choice": inbox.choice(which),
+        "plans": inbox.unmapped_plans() if which == Which.UNMAPPED else [],
+    }
+    return render(request, "adminpanel/webhooks_replay.html", context, status=status)
+
+
+def _told(request: AuthenticatedHttpRequest, asked: dict[str, Any], batch: Batch) -> HttpResponse:
+    """The result when this was the last batch, otherwise how far it is, with the next one."""
+    processed = (asked["processed"] or 0) + batch.processed
+    failed = (asked["failed"] or 0) + batch.failed
+    if batch.after is None:
+        text = f"{processed:,} processed, {failed:,} failed."
+        if not processed + failed:
+            text = "There was nothing left to replay."
+        level = messages.ERROR if failed else messages.SUCCESS
+        messages.add_message(request, level, text)
+        url = reverse("admin-webhooks", query={"status": "failed"} if failed else None)
+        if request.htmx:
+            return HttpResponse(headers={"HX-Redirect": url})
+        return redirect(url)
+    run = {**asked, "after": batch.after, "processed": processed, "failed": failed}
+    run["done"] = processed + failed
+    context = {"run": run, "unit": f"deliver{pluralize(asked['total'], 'y,ies')}"}
+    template = "adminpanel/webhooks_replaying.html"
+    return render(request, f"{template}#progress" if request.htmx else template, context)

@@ -1,0 +1,145 @@
+"""Reading the inbox: filters, pages and counts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import NamedTuple
+
+from django.db.models import Count, Max, Min, Q, QuerySet
+
+from credits.clerk.models import Identity, Period, WebhookDelivery
+from credits.clerk.replays import FAILED, UNMAPPED, WAITING, deliveries
+from credits.models import Plan, User
+
+type Deliveries = QuerySet[WebhookDelivery]
+
+PAGE = 50
+#: What becomes of a delivery, each with its name; every delivery has exactly one.
+STATUSES = {
+    "failed": "Failed",
+    "waiting": "Waiting",
+    "unmapped": "Unmapped plan",
+    "processed": "Processed",
+}
+CONDITIONS = {
+    "failed": FAILED,
+    "waiting": WAITING,
+    "unmapped": UNMAPPED & Q(processed_at__isnull=False),
+    "processed": Q(processed_at__isnull=False, unmapped=False, error=""),
+}
+
+
+def status_of(delivery: WebhookDelivery) -> str:
+    if delivery.error:
+        return "failed"
+    if delivery.processed_at is None:
+        return "waiting"
+    return "unmapped" if delivery.unmapped else "processed"
+
+
+def matching(
+    *, kind: str = "", payer: str = "", first: date | None = None, last: date | None = None
+) -> Deliveries:
+    """Deliveries of a type (`user.created`) or a family (`user`), about a payer, from the day
+    `first` to the day `last` (UTC, both included)."""
+    rows = WebhookDelivery.objects.all()
+    if kind:
+        rows = rows.filter(Q(type=kind) | Q(type__startswith=f"{kind.rstrip('.')}."))
+    if payer:
+        rows = rows.filter(payer__in=payer_refs(payer.strip()))
+    if first:
+        rows = rows.filter(received_at__gte=datetime.combine(first, time.min, UTC))
+    if last:
+        rows = rows.filter(received_at__lte=datetime.combine(last, time.max, UTC))
+    return rows
+
+
+def payer_refs(text: str) -> list[str]:
+    """Whom it may mean: an id at Clerk, or an e-mail address that somebody has here."""
+    if "@" in text:
+        people = Identity.objects.filter(Q(email__iexact=text) | Q(user__email=text.lower()))
+        return [f"user:{clerk_id}" for clerk_id in people.values_list("clerk_id", flat=True)]
+    if ":" in text:
+        return [text]
+    return [f"org:{text}" if text.startswith("org_") else f"user:{text}"]
+
+
+def counts(rows: Deliveries) -> dict[str, int]:
+    """How many there are of each status, and in all."""
+    of_each = {f"n_{name}": Count("pk", filter=when) for name, when in CONDITIONS.items()}
+    found = rows.aggregate(n_all=Count("pk"), **of_each)
+    return {name.removeprefix("n_"): number for name, number in found.items()}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A delivery, its status, and whom it is about if they have an account here."""
+
+    delivery: WebhookDelivery
+    status: str
+    person: User | None
+
+
+class Page(NamedTuple):
+    """Newest first; `newer` and `older` are the ids that the pages beside this one begin at."""
+
+    rows: list[Row]
+    newer: int | None
+    older: int | None
+
+
+def page(rows: Deliveries, *, before: int | None = None, after: int | None = None) -> Page:
+    """The page behind the delivery `before`, or in front of `after`; the first one for neither."""
+    rows = rows.defer("payload", "effects")
+    if after is not None:
+        found = list(rows.filter(pk__gt=after).order_by("pk")[: PAGE + 1])
+        more, shown = len(found) > PAGE, found[:PAGE][::-1]
+        newer, older = more, bool(shown)
+    else:
+        if before is not None:
+            rows = rows.filter(pk__lt=before)
+        shown = list(rows.order_by("-pk")[: PAGE + 1])
+        newer, older = before is not None, len(shown) > PAGE
+        shown = shown[:PAGE]
+    ends = (shown[0].pk, shown[-1].pk) if shown else (None, None)
+    return Page(_rows(shown), ends[0] if newer else None, ends[1] if older else None)
+
+
+def _rows(shown: list[WebhookDelivery]) -> list[Row]:
+    people = people_of(delivery.payer for delivery in shown)
+    return [Row(one, status_of(one), people.get(one.payer)) for one in shown]
+
+
+def people_of(payers: Iterable[str]) -> dict[str, User]:
+    """The accounts of these payers."""
+    ids = {payer.removeprefix("user:") for payer in payers if payer.startswith("user:")}
+    found = Identity.objects.filter(clerk_id__in=ids, user__isnull=False).select_related("user")
+    return {f"user:{one.clerk_id}": one.user for one in found if one.user}
+
+
+class Choice(NamedTuple):
+    """What a replay would meet: how many, of which types, received from when to when."""
+
+    total: int
+    up_to: int
+    first: datetime | None
+    last: datetime | None
+    types: list[tuple[str, int]]
+
+
+def choice(which: str) -> Choice:
+    rows = deliveries(which)
+    found = rows.aggregate(
+        n=Count("pk"), top=Max("pk"), first=Min("received_at"), last=Max("received_at")
+    )
+    types = rows.order_by().values_list("type").annotate(n=Count("pk")).order_by("-n", "type")
+    return Choice(found["n"], found["top"] or 0, found["first"], found["last"], list(types))
+
+
+def unmapped_plans() -> list[tuple[str, int]]:
+    """Plans that people paid for and that nothing here has credits for, with how many
+    subscriptions wait for each."""
+    mapped = Plan.objects.filter(active=True).values("clerk_id")
+    waiting = Period.objects.filter(earned=True, settled=False, item__payer__startswith="user:")
+    named = waiting.exclude(plan_id__in=mapped).values_list("plan_id")
+    return list(named.annotate(n=Count("item", distinct=True)).order_by("-n", "plan_id")[:20])

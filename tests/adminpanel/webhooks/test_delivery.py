@@ -1,0 +1,159 @@
+"""/admin/webhooks/{id}: what a delivery did, and what it says."""
+
+import time
+
+import pytest
+
+from credits.clerk.models import WebhookDelivery
+from credits.models import CreditGrant, UsageHistory, User
+from tests.factories import make_plan
+from tests.fakes.clerk import user_json
+from tests.fakes.clerk_story import DAY, event, item_json, payment_json
+
+pytestmark = pytest.mark.django_db
+NOW = int(time.time() * 1000)
+
+
+def look(desk, svix_id):
+    pk = WebhookDelivery.objects.get(svix_id=svix_id).pk
+    answer = desk.get(f"/admin/webhooks/{pk}")
+    assert answer.status_code == 200
+    return answer
+
+
+def deeds(answer):
+    return [(deed.what, deed.text) for time in answer.context["times"] for deed in time.deeds]
+
+
+def item_event(kind="active", **fields):
+    item = item_json("user_1", **{"period_start": NOW - DAY, **fields})
+    return event(f"subscriptionItem.{kind}", item, at=NOW)
+
+
+def test_a_purchase_shows_its_state_and_its_grant_with_the_journals_row(desk, deliver):
+    make_plan("cplan_pro", credits=100)
+    deliver(item_event(), "msg_1")
+    answer = look(desk, "msg_1")
+    (account, item, grant) = deeds(answer)
+    assert account == ("Account", "created")
+    assert item[1].startswith("status active, plan cplan_pro, period from ")
+    assert grant == ("Grant", "+100 credits")
+    row = UsageHistory.objects.get()
+    assert f'href="/admin/usage?row={row.pk}#row-{row.pk}"' in answer.text
+    assert CreditGrant.objects.get().key in answer.text
+    (now,) = answer.context["items"]
+    assert now.newest
+    assert [(one.grant.amount, one.here) for one in now.grants] == [(100, True)]
+    user = User.objects.get(clerk_id="user_1")
+    assert answer.context["person"] == user
+
+
+def test_a_second_event_of_the_same_period_says_that_it_changed_nothing_of_the_credits(
+    desk, deliver
+):
+    make_plan("cplan_pro", credits=100)
+    first = item_event()
+    deliver(first, "msg_1")
+    deliver({**first, "type": "subscriptionItem.updated"}, "msg_2")
+    answer = look(desk, "msg_2")
+    assert deeds(answer) == []
+    assert "It changed nothing" in answer.text
+    ((now,),) = ([one.here for one in item.grants] for item in answer.context["items"])
+    assert now is False
+    assert "another delivery, a sync, or our clock" in answer.text
+
+
+def test_an_end_shows_what_was_and_what_is(desk, deliver):
+    make_plan("cplan_pro", credits=100)
+    first = item_event()
+    deliver(first, "msg_1")
+    data = {**first["data"], "status": "ended", "updated_at": NOW + 5, "period_end": None}
+    deliver(event("subscriptionItem.ended", data, at=NOW + 5), "msg_2")
+    (item, end) = deeds(look(desk, "msg_2"))
+    assert item == ("Subscription", "status active → ended")
+    assert end[0] == "End of a grant"
+    assert not look(desk, "msg_1").context["items"][0].newest
+
+
+def test_an_account_s_changes_are_named_but_not_kept(desk, deliver):
+    deliver(event("user.created", user_json("user_1", email="a@example.com", at=1), at=1), "msg_1")
+    changed = user_json("user_1", email="b@example.com", at=2, last_name="Roe", banned=True)
+    deliver(event("user.updated", changed, at=2), "msg_2")
+    assert deeds(look(desk, "msg_1")) == [("Account", "created")]
+    assert deeds(look(desk, "msg_2")) == [
+        ("Account", "changed: ban, name, email, whether the account is open")
+    ]
+    deliver(event("user.deleted", {"id": "user_1", "deleted": True}, at=3), "msg_3")
+    assert deeds(look(desk, "msg_3")) == [("Account", "deleted")]
+    kept = WebhookDelivery.objects.values_list("effects", flat=True)
+    assert "example.com" not in str(list(kept))
+
+
+def test_a_payment_shows_its_state_and_says_that_it_grants_nothing(desk, deliver):
+    for status, svix_id in (("pending", "msg_1"), ("paid", "msg_2")):
+        at = NOW + len(svix_id + status)
+        data = payment_json("user_1", "cpa_1", at=at, status=status)
+        deliver(event("paymentAttempt.updated", data, at=at), svix_id)
+    assert deeds(look(desk, "msg_1")) == [("Payment", "pending")]
+    answer = look(desk, "msg_2")
+    assert deeds(answer) == [("Payment", "pending → paid")]
+    assert "A payment grants nothing itself" in answer.text
+    assert answer.context["payment"].payment_id == "cpa_1"
+
+
+def test_a_session_s_end_is_told(desk, deliver):
+    data = {"object": "session", "id": "sess_1", "user_id": "user_1"}
+    deliver(event("session.ended", data, at=NOW), "msg_1")
+    assert deeds(look(desk, "msg_1"))[-1][0] == "Session"
+
+
+def test_what_was_processed_before_changes_were_kept_says_so(desk, deliver):
+    deliver(item_event(), "msg_1")
+    WebhookDelivery.objects.update(effects=None)
+    answer = look(desk, "msg_1")
+    assert "Not known: it was processed before changes were kept." in answer.text
+    assert len(answer.context["items"]) == 1
+
+
+def test_the_payload_is_readable_escaped_and_without_secrets(desk, deliver):
+    person = user_json("user_1", email="a@example.com", at=1, private_metadata={"card": "4242"})
+    person["first_name"] = "<img src=x onerror=alert(1)>"
+    person["public_metadata"] = {"secret": "hush", "deep": [1, {"token": "tok_1"}]}
+    deliver(event("user.created", person, at=1), "msg_1")
+    text = look(desk, "msg_1").text
+    assert "&lt;img src=x onerror" in text
+    assert "<img src=x" not in text
+    assert "email_addresses" in text
+    for secret in ("4242", "hush", "tok_1"):
+        assert secret not in text
+
+
+def test_codes_in_messages_of_clerk_s_are_not_shown(desk, deliver):
+    data = {
+        "object": "email",
+        "id": "ema_1",
+        "slug": "verification_code",
+        "subject": "123456 is your code",
+        "body": "<b>123456</b>",
+        "body_plain": "123456",
+        "data": {"otp_code": "123456"},
+    }
+    deliver(event("email.created", data, at=NOW), "msg_1")
+    text = look(desk, "msg_1").text
+    assert "verification_code" in text
+    assert "123456" not in text
+
+
+def test_a_deep_or_long_payload_is_cut(desk):
+    deep: object = "end"
+    for _ in range(60):
+        deep = {"in": deep}
+    payload = {"type": "x.y", "data": {"deep": deep, "many": list(range(500))}}
+    WebhookDelivery.objects.create(svix_id="msg_1", type="x.y", payload=payload)
+    assert "300 more" in look(desk, "msg_1").text
+
+
+def test_what_is_not_there_is_a_404(desk):
+    assert desk.get("/admin/webhooks/1").status_code == 404
+    assert desk.get("/admin/webhooks/99999999999999999999").status_code == 404
+    assert desk.post("/admin/webhooks/1/replay").status_code == 404
