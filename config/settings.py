@@ -206,6 +206,11 @@ ADJUSTMENT_APPROVAL_CREDITS = env.integer(
     "ADJUSTMENT_APPROVAL_CREDITS", 10_000, low=0, high=1_000_000_000
 )
 
+# A letter with a way in is good for two hours; nobody needs many, and nobody makes many accounts.
+PASSWORD_RESET_TIMEOUT = 2 * 3600
+RESET_MAILS_PER_HOUR = 5
+SIGNUPS_PER_HOUR = env.integer("SIGNUPS_PER_HOUR", 20, low=1, high=1_000_000)
+
 # Wrong passwords are counted per account and address, so that nobody can lock others out.
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
@@ -270,6 +275,8 @@ CLERK_WEBHOOK_SIGNING_SECRET = env.listing("CLERK_WEBHOOK_SIGNING_SECRET")
 CLERK_API_URL = env.url("CLERK_API_URL", "https://api.clerk.com/v1")
 CLERK_AUTHORIZED_PARTIES = [url.rstrip("/") for url in env.listing("CLERK_AUTHORIZED_PARTIES")]
 CLERK_INSTANCE_ID = env.text("CLERK_INSTANCE_ID")
+# Days for which the payloads of processed webhooks are kept: they hold names and addresses.
+INBOX_PAYLOAD_DAYS = env.integer("INBOX_PAYLOAD_DAYS", 90, low=1, high=3650)
 INSTALLED_APPS += ["credits.clerk"]
 MIDDLEWARE.insert(
     MIDDLEWARE.index("credits.accounts.middleware.SignInMiddleware"),

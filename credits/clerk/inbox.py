@@ -4,13 +4,14 @@ when that commits. What fails stays, with its error, for Clerk's next try or a r
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.db import OperationalError, connection, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
-from credits.clerk import effects, events
+from credits.clerk import effects, events, retention
 from credits.clerk.models import WebhookDelivery
 from credits.clerk.projection import milliseconds
 from credits.clerk.shapes import Json
@@ -70,7 +71,7 @@ def _process(delivery_id: int, *, again: bool) -> WebhookDelivery:
         cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_FOR_LOCKS}'")
     # Whoever delivers the same message meanwhile waits here, and finds it done.
     delivery = WebhookDelivery.objects.select_for_update().get(pk=delivery_id)
-    if delivery.processed_at and not again:
+    if delivery.forgotten or (delivery.processed_at and not again):
         return delivery
     received = milliseconds(delivery.received_at)
     event = events.read_event(delivery.payload, received_ms=received)
@@ -87,6 +88,10 @@ def _process(delivery_id: int, *, again: bool) -> WebhookDelivery:
         unmapped=note == WebhookDelivery.Note.UNMAPPED_PLAN,
         effects=_told(delivery, changes),
     )
+    if event.type == "user.deleted" or note == WebhookDelivery.Note.DELETED_USER:
+        # Behind the commit: deliveries of theirs that are being replayed wait for this one's lock.
+        forget = partial(retention.forget_person, delivery.payer)
+        transaction.on_commit(forget, robust=True)
     delivery.refresh_from_db()
     return delivery
 

@@ -152,6 +152,8 @@ class WebhookDelivery(models.Model):
     svix_id = models.CharField(max_length=255, unique=True)
     type = models.CharField(max_length=100, db_index=True)
     payload = models.JSONField()
+    #: The payload was emptied (`credits.clerk.retention`): there is nothing left to replay.
+    forgotten = models.BooleanField(db_default=False)
     payer = models.CharField(max_length=70, blank=True, db_index=True)
     received_at = models.DateTimeField(db_default=Now(), editable=False, db_index=True)
     processed_at = models.DateTimeField(null=True)
@@ -170,6 +172,9 @@ class WebhookDelivery(models.Model):
                 fields=["id"], condition=Q(processed_at__isnull=True), name="clerk_inbox_open"
             ),
             models.Index(fields=["id"], condition=Q(unmapped=True), name="clerk_inbox_unmapped"),
+            models.Index(
+                fields=["received_at"], condition=Q(forgotten=False), name="clerk_inbox_kept"
+            ),
         ]
 
     def __str__(self) -> str:

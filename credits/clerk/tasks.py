@@ -7,7 +7,7 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from credits.clerk import billing, conf, jobs, sync, sync_jobs
+from credits.clerk import billing, conf, jobs, retention, sync, sync_jobs
 from credits.clerk.client import ClerkUnavailable, NotAtClerk
 from credits.clerk.models import SessionLink
 
@@ -43,6 +43,14 @@ def hourly(timestamp: int) -> None:
         billing.release_due()
     old = SessionLink.objects.filter(ended_at__lt=timezone.now() - REMEMBERED)
     old.delete()
+
+
+@app.periodic(cron="40 3 * * *")
+@app.task(name="clerk.forget", queueing_lock="clerk.forget")
+def forget(timestamp: int) -> None:
+    """Empties webhook payloads that are old and dealt with."""
+    if forgotten := retention.forget_old():
+        logger.info("forgot: %d webhook payloads", forgotten)
 
 
 @app.periodic(cron="* * * * *")

@@ -16,7 +16,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("svix_id", nargs="*", help="deliveries; without any: all that failed")
         parser.add_argument("--unmapped", action="store_true", help="those with unmapped plans")
-        parser.add_argument("--all", action="store_true", help="every delivery")
+        parser.add_argument(
+            "--all", action="store_true", help="every delivery whose payload is kept"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         chosen = unprocessed()
@@ -26,6 +28,7 @@ class Command(BaseCommand):
             chosen = WebhookDelivery.objects.filter(unmapped=True)
         elif options["svix_id"]:
             chosen = WebhookDelivery.objects.filter(svix_id__in=options["svix_id"])
+        chosen = chosen.filter(forgotten=False)
         outcome = replay(chosen.values_list("pk", flat=True))
         self.stdout.write(f"processed: {len(outcome.processed)}")
         if outcome.failed:
