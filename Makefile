@@ -62,7 +62,10 @@ schemathesis: $(VENV)/dev.stamp ## Everything schemathesis can think of, at leng
 	@SCHEMA_EXAMPLES=$${SCHEMA_EXAMPLES:-200} $(BIN)/python -m pytest -n0 tests/test_schema.py
 
 clerk-proof: $(VENV)/dev.stamp ## Every order of each five of Clerk's events, 10,000 mutated deliveries, 10,000 people
-	@CLERK_MUTATIONS=10000 $(BIN)/python -m pytest tests/credits/clerk -n auto -m "slow or not slow"
+	@CLERK_MUTATIONS=10000 $(BIN)/python -m pytest tests/credits/clerk -n auto -m "slow or not slow" \
+		--ignore tests/credits/clerk/test_large_base.py
+	@# Alone, for its figures.
+	@$(BIN)/python -m pytest -q tests/credits/clerk/test_large_base.py -m slow
 
 lock: ## Renew the lock files from requirements/*.in
 	@$(BIN)/python -m pip install --quiet uv
