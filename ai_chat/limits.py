@@ -1,35 +1,16 @@
-"""Limits beside money, per user: paid requests in any minute, and work in flight at once. Each is
-counted where two requests cannot both be the last one: in one statement, or under the lock of the
-balance."""
+"""Limits beside money, per user: paid requests in any minute, and work in flight at once."""
 
-import math
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection
+
+from credits.rate_limits import take
 
 WINDOW = timedelta(minutes=1)
 #: When to come back after being refused for work in flight: nobody knows when it ends.
 IN_FLIGHT_RETRY_SECONDS = 3
 
-# One row per user: the moments of the requests that were let through in the last minute. A refused
-# request is not written, so waiting helps. Whoever finds the row locked waits and then counts anew.
-COUNT_REQUEST = """
-INSERT INTO ai_chat_requestlog AS log (user_id, moments) VALUES (%(user)s, ARRAY[credits_now()])
-ON CONFLICT (user_id) DO UPDATE SET moments = ARRAY(
-    SELECT m FROM unnest(log.moments) m WHERE m > EXCLUDED.moments[1] - %(window)s
-) || EXCLUDED.moments
-WHERE %(limit)s > (
-    SELECT count(*) FROM unnest(log.moments) m WHERE m > EXCLUDED.moments[1] - %(window)s
-)
-RETURNING true
-"""
-# The oldest of the moments that fill the limit: when it has left the window there is room again.
-NEXT_ROOM = """
-SELECT m, credits_now() FROM ai_chat_requestlog, unnest(moments) m
-WHERE user_id = %(user)s ORDER BY m DESC OFFSET %(limit)s - 1 LIMIT 1
-"""
 COUNT_HOLDS = "SELECT count(*) FROM credits_hold WHERE user_id = %s"
 
 
@@ -44,25 +25,13 @@ class LimitReached(Exception):
 def count_request(*, user_id: int) -> None:
     """Counts a paid request against REQUESTS_PER_MINUTE. Raises LimitReached."""
     limit = settings.REQUESTS_PER_MINUTE
-    values: dict[str, Any] = {"user": user_id, "window": WINDOW, "limit": limit}
-    with connection.cursor() as cursor:
-        cursor.execute(COUNT_REQUEST, values)
-        if cursor.fetchone():
-            return
-        cursor.execute(NEXT_ROOM, values)
-        seconds = _seconds_until_room(cursor.fetchone())
-    raise LimitReached(
-        f"You can send {limit} message{'s' if limit != 1 else ''} or image requests a minute. "
-        f"Try again in {seconds} second{'s' if seconds != 1 else ''}; nothing was charged.",
-        retry_seconds=seconds,
-    )
-
-
-def _seconds_until_room(row: tuple[datetime, datetime] | None) -> int:
-    if row is None:
-        return 1
-    oldest, now = row
-    return max(1, math.ceil((oldest + WINDOW - now).total_seconds()))
+    seconds = take(f"requests:{user_id}", limit=limit, window=WINDOW)
+    if seconds:
+        raise LimitReached(
+            f"You can send {limit} message{'s' if limit != 1 else ''} or image requests a minute. "
+            f"Try again in {seconds} second{'s' if seconds != 1 else ''}; nothing was charged.",
+            retry_seconds=seconds,
+        )
 
 
 def check_in_flight(*, user_id: int) -> None:

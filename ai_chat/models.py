@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Mapping
 
 from django.conf import settings
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
@@ -225,13 +224,3 @@ class Image(models.Model):
     def filename(self) -> str:
         """What a download is called."""
         return f"tally-{str(self.pk)[:8]}.{self.file.rpartition('.')[2]}"
-
-
-class RequestLog(models.Model):
-    """When a user's latest paid requests came: what the limit per minute counts (limits.py)."""
-
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True)
-    moments = ArrayField(models.DateTimeField())
-
-    def __str__(self) -> str:
-        return f"requests of user {self.user_id}"

@@ -2,6 +2,7 @@
 triggers in `credits/sql/` post each row and refuse every other way (docs/ledger.md)."""
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
@@ -329,3 +330,13 @@ class AuditEntry(models.Model):
 
 # Found by Django through this module.
 from credits.rollup_models import ActiveUser, LedgerCheck, UsageDay, UsageSlice  # noqa: E402, F401
+
+
+class RateLimit(models.Model):
+    """When somebody (the key says what, and who) did something lately (`credits.rate_limits`)."""
+
+    key = models.CharField(max_length=300, primary_key=True)
+    moments = ArrayField(models.DateTimeField())
+
+    def __str__(self) -> str:
+        return self.key

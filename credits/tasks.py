@@ -10,6 +10,7 @@ from credits import audit
 from credits.check import check_and_keep, is_due
 from credits.ledger import expire_credits, sweep_holds
 from credits.models import User
+from credits.rate_limits import forget
 from credits.rollup import close_days
 
 logger = logging.getLogger(__name__)
@@ -58,3 +59,10 @@ def check_soon(*, actor: User) -> bool:
     except AlreadyEnqueued:
         return False
     return True
+
+
+@app.periodic(cron="7 * * * *")
+@app.task(name="credits.forget_limits", queueing_lock="credits.forget_limits")
+def forget_limits(timestamp: int) -> None:
+    """Drops what the limits of the last hour do not count any more (`credits.rate_limits`)."""
+    forget()

@@ -1,5 +1,6 @@
 """Making and changing local accounts."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,17 +9,30 @@ from django.db import IntegrityError, transaction
 
 from credits.ledger import grant_credits
 from credits.models import CreditGrant, User
+from credits.rate_limits import LONGEST, take
 
 
 class EmailTaken(Exception):
     """Somebody has an account with this e-mail address."""
 
 
-def sign_up(*, email: str, password: str, name: str = "") -> User:
-    """A new account with its welcome credits, or neither.
+class TooManySignUps(Exception):
+    """Enough accounts came from one place; `minutes` until the next one may."""
 
-    Raises EmailTaken, also when two sign-ups with one address run at the same time.
+    def __init__(self, minutes: int) -> None:
+        super().__init__(f"Try again in {minutes} minute{'s' if minutes != 1 else ''}.")
+        self.minutes = minutes
+
+
+def sign_up(*, email: str, password: str, name: str = "", place: str = "") -> User:
+    """A new account with its welcome credits, or neither. `place` is where it comes from: each gets
+    SIGNUPS_PER_HOUR, as welcome credits are worth something.
+
+    Raises TooManySignUps; EmailTaken, also when two sign-ups with one address run at the same time.
     """
+    seconds = take(f"sign-up:{place}", limit=settings.SIGNUPS_PER_HOUR, window=LONGEST)
+    if seconds:
+        raise TooManySignUps(math.ceil(seconds / 60))
     with _judged_by_the_index(email), transaction.atomic():
         user = User.objects.create_user(email, password, name=name)
         if settings.SIGNUP_CREDITS:
@@ -47,3 +61,8 @@ def _judged_by_the_index(email: str) -> Iterator[None]:
         if not User.objects.filter(email=email).exists():
             raise
         raise EmailTaken from error
+
+
+def may_mail(*, email: str) -> bool:
+    """Whether one more letter may go to this address now: RESET_MAILS_PER_HOUR are enough."""
+    return not take(f"mail:{email}", limit=settings.RESET_MAILS_PER_HOUR, window=LONGEST)

@@ -18,7 +18,14 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 
 from credits.accounts import forms
-from credits.accounts.services import EmailTaken, change_profile, sign_up
+from credits.accounts.addresses import client_address
+from credits.accounts.services import (
+    EmailTaken,
+    TooManySignUps,
+    change_profile,
+    may_mail,
+    sign_up,
+)
 from credits.models import User
 
 LOCAL = "django.contrib.auth.backends.ModelBackend"
@@ -58,12 +65,21 @@ class SignUpView(views.RedirectURLMixin, FormView):  # type: ignore[type-arg]
 
     def form_valid(self, form: forms.SignUpForm) -> HttpResponse:
         try:
-            user = sign_up(**form.cleaned_data)
+            user = sign_up(**form.cleaned_data, place=client_address(self.request))
         except EmailTaken:
             form.add_error("email", "There is an account with this address already.")
             return self.form_invalid(form)
+        except TooManySignUps as error:
+            form.add_error(None, f"Many accounts were made from where you are. {error}")
+            return self.too_many(form, error)
         login(self.request, user, backend=LOCAL)
         return super().form_valid(form)
+
+    def too_many(self, form: forms.SignUpForm, error: TooManySignUps) -> HttpResponse:
+        answer = self.form_invalid(form)
+        answer.status_code = 429
+        answer["Retry-After"] = str(error.minutes * 60)
+        return answer
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(next=self.get_redirect_url(), **kwargs)
@@ -131,6 +147,12 @@ class PasswordResetView(views.PasswordResetView):
     subject_template_name = "credits/accounts/password_reset_subject.txt"
     success_url = reverse_lazy("password-reset-sent")
     extra_email_context = {"hours": settings.PASSWORD_RESET_TIMEOUT // 3600}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        # Too many letters are too many whether or not there is such an account: it says nothing.
+        if may_mail(email=form.cleaned_data["email"]):
+            return super().form_valid(form)
+        return HttpResponseRedirect(self.get_success_url())
 
 
 class PasswordResetSentView(views.PasswordResetDoneView):

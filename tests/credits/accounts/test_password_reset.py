@@ -30,7 +30,7 @@ def test_the_mail_says_what_it_is_and_where_to_go(browser: Browser, alice: User)
     assert letter.to == ["alice@example.com"]
     assert letter.subject == "Your new password for Tally"
     assert letter.body.startswith("Hello Alice,")
-    assert "The link works once, within 72 hours." in letter.body
+    assert "The link works once, within 2 hours." in letter.body
 
 
 def test_the_link_sets_a_new_password_and_ends_all_sessions(
@@ -120,3 +120,9 @@ def test_a_printed_letter_does_not_cut_the_link(browser: Browser, alice: User) -
     printed = mail.outbox[0].message().as_string().replace("testserver", "127.0.0.1:8000")
     assert "Content-Transfer-Encoding: 7bit" in printed
     assert max(map(len, printed.splitlines())) <= 78
+
+
+def test_a_mailbox_is_not_filled_and_nothing_tells(browser: Browser, alice: User) -> None:
+    answers = {ask(browser)["Location"] for _ in range(8)}
+    assert answers == {"/password-reset/sent"}
+    assert len(mail.outbox) == 5

@@ -1,0 +1,44 @@
+"""Limits of any kind: as many as the limit in any window, however many come at once."""
+
+from datetime import timedelta
+
+import pytest
+
+from credits.models import RateLimit
+from credits.rate_limits import forget, take
+from tests.parallel import in_parallel
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_fifty_at_once_as_many_as_the_limit_are_let_through():
+    waits = in_parallel(50, lambda _: take("thing:1", limit=7, window=MINUTE))
+    assert waits.count(0) == 7
+    assert all(0 <= wait <= 60 for wait in waits)
+
+
+def test_a_refused_use_is_not_counted_so_waiting_helps(clock):
+    clock.freeze()
+    assert take("thing:1", limit=2, window=MINUTE) == 0
+    clock.move(seconds=20)
+    assert take("thing:1", limit=2, window=MINUTE) == 0
+    for _ in range(3):
+        assert take("thing:1", limit=2, window=MINUTE) == 40
+    clock.move(seconds=40)
+    assert take("thing:1", limit=2, window=MINUTE) == 0
+
+
+def test_keys_do_not_share(clock):
+    assert take("thing:1", limit=1, window=MINUTE) == 0
+    assert take("thing:2", limit=1, window=MINUTE) == 0
+
+
+def test_what_nobody_used_for_an_hour_is_forgotten(clock):
+    clock.freeze()
+    take("old", limit=1, window=MINUTE)
+    clock.move(minutes=59)
+    take("new", limit=1, window=MINUTE)
+    clock.move(minutes=2)
+    assert forget() == 1
+    assert [row.key for row in RateLimit.objects.all()] == ["new"]
