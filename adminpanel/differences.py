@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 from django.contrib.humanize.templatetags.humanize import intcomma
 
 LABELS = {"clerkId": "id", "credits": "credits a month"}
+#: PostgreSQL keeps no order of keys; people expect one.
+ORDER = ("clerkId", "name", "credits", "active")
 #: Values longer than this are cut: the record holds lines, no documents.
 LONGEST = 120
 
@@ -24,7 +26,7 @@ def differences(before: Any, after: Any) -> list[Difference]:
     one, other = _fields(before), _fields(after)
     keys = [*one, *(key for key in other if key not in one)]
     return [
-        Difference(LABELS.get(key, _label(key)), readable(one.get(key)), readable(other.get(key)))
+        Difference(_label(key), readable(one.get(key)), readable(other.get(key)))
         for key in keys
         if one.get(key) != other.get(key) or (key in one) != (key in other)
     ]
@@ -33,11 +35,16 @@ def differences(before: Any, after: Any) -> list[Difference]:
 def _fields(state: Any) -> dict[str, Any]:
     if state is None:
         return {}
-    return state if isinstance(state, dict) else {"": state}
+    if not isinstance(state, dict):
+        return {"": state}
+    places = {key: place for place, key in enumerate(ORDER)}
+    return dict(sorted(state.items(), key=lambda item: (places.get(item[0], len(ORDER)), item[0])))
 
 
 def _label(key: str) -> str:
     """`periodEnd` and `period_end` as `period end`."""
+    if key in LABELS:
+        return LABELS[key]
     words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in key)
     return words.replace("_", " ").strip()
 
