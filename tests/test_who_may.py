@@ -134,6 +134,11 @@ GET    admin/webhooks/<int:delivery_id>                    302   404   404   200
 GET    admin/webhooks/<int:delivery_id>/replay             302   404   404   200
 POST   admin/webhooks/<int:delivery_id>/replay             302   404   404   302
 GET    admin/sync                                          302   404   404   200
+POST   admin/sync                                          302   404   404   400
+GET    admin/sync/<uuid:job_id>                            302   404   404   404
+POST   admin/sync/<uuid:job_id>/run                        302   404   404   404
+GET    admin/sync/<uuid:job_id>/cancel                     302   404   404   404
+POST   admin/sync/<uuid:job_id>/cancel                     302   404   404   404
 GET    admin/audit                                         302   404   404   200
 GET    admin/audit.csv                                     302   404   404   200
 """

@@ -15,8 +15,9 @@ from credits.clerk.api.serializers import ClerkPlansOut, JobOut, SyncIn, SyncOut
 from credits.clerk.client import ClerkClient, ClerkError
 from credits.clerk.models import SyncJob
 from credits.clerk.sync import result_of, run_sync
-from credits.clerk.sync_jobs import SyncOptions, cancel_job, describe, start_job
-from credits.models import Plan
+from credits.clerk.sync_jobs import SyncOptions, describe
+from credits.clerk.syncs import SyncRunning, cancel_sync, start_sync
+from credits.models import Plan, User
 from credits.permissions import IsTallyAdmin
 
 #: Users up to which a sync is done within the request; more go to a worker.
@@ -40,9 +41,7 @@ class Sync(AdminView):
         _need_clerk()
         given = body_of(request, SyncIn)
         background = _is_large(given)
-        job = start_job(
-            options=options_of(given), actor=str(user_of(request)), background=background
-        )
+        job = _start(user_of(request), options_of(given), background=background)
         if background:
             return Response({"job": describe(job)}, status=202)
         run_sync(job.pk)
@@ -71,7 +70,7 @@ class OneSync(AdminView):
         tags=["admin"],
     )
     def delete(self, request: Request, job_id: uuid.UUID) -> Response:
-        cancel_job(_job(job_id).pk)
+        cancel_sync(actor=user_of(request), job_id=_job(job_id).pk)
         return Response(describe(_job(job_id)))
 
 
@@ -114,8 +113,16 @@ def options_of(given: dict[str, Any]) -> SyncOptions:
         page_size=given["pageSize"],
         max_pages=given.get("maxPages"),
         dry_run=given["dryRun"],
+        debug=given["debug"],
         reason=given.get("reason", ""),
     )
+
+
+def _start(actor: User, options: SyncOptions, *, background: bool) -> SyncJob:
+    try:
+        return start_sync(actor=actor, options=options, background=background)
+    except SyncRunning as running:
+        raise Problem(409, "sync_running", str(running), job=describe(running.job)) from None
 
 
 def _need_clerk() -> None:

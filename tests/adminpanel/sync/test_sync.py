@@ -1,0 +1,327 @@
+"""/admin/sync: a dry run, its figures, the run that follows, and stopping."""
+
+import re
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from credits.clerk import sync as syncing
+from credits.clerk.models import SyncJob
+from credits.clerk.sync import reconcile, run_sync
+from credits.clerk.sync_jobs import SILENCE, SyncOptions, start_job
+from credits.clerk.syncs import GOOD_FOR
+from credits.ledger import get_balance
+from credits.models import AuditEntry, CreditGrant, UsageHistory, User
+from tests.factories import make_charge
+
+pytestmark = pytest.mark.django_db
+PATH = "/admin/sync"
+
+
+def options(**fields):
+    """The form as a browser sends it: boxes that are not ticked are not sent."""
+    form = {"syncUsers": "on", "syncPlans": "on", "pageSize": 500, "key": uuid.uuid4(), **fields}
+    return {name: value for name, value in form.items() if value is not None}
+
+
+def work():
+    """What a worker does: everything that is on the queue."""
+    for job in ProcrastinateJob.objects.filter(task_name="clerk.sync").order_by("pk"):
+        run_sync(job.args["job_id"])
+
+
+def dry_run(desk, **fields):
+    answer = desk.post(PATH, options(**fields))
+    assert answer.status_code == 302, answer.context["form"].errors
+    work()
+    return SyncJob.objects.get(pk=answer.url.rpartition("/")[2])
+
+
+def figures(answer):
+    return {line.name: line.number for line in answer.context["told"].lines}
+
+
+def test_a_dry_run_counts_then_the_run_does_the_same(desk, base):
+    preview = dry_run(desk)
+    assert not CreditGrant.objects.exists()
+    page = desk.get(f"{PATH}/{preview.pk}")
+    assert "Nothing has changed yet." in page.text
+    assert figures(page) == {
+        "processed": 5, "createdUsers": 5, "updatedUsers": 0, "createdBalances": 5,
+        "activeSubscriptions": 3, "drift": 3, "creditsGranted": 300,
+    }  # fmt: skip
+    answer = desk.post(f"{PATH}/{preview.pk}/run")
+    work()
+    done = desk.get(answer.url)
+    assert figures(done) == figures(page)
+    assert not any(line.differs for line in done.context["told"].lines)
+    assert done.context["foreseen"] == preview
+    assert CreditGrant.objects.count() == 3
+    assert "look at the sync" in desk.get(f"{PATH}/{preview.pk}").text
+
+
+def test_setting_balances_is_foreseen_with_what_it_adds_and_takes(desk, base):
+    desk.post(f"{PATH}/{dry_run(desk).pk}/run")
+    work()
+    make_charge(User.objects.get(clerk_id="user_1"), 90)
+    preview = dry_run(desk, setCredits="on", overrideCredits=40, reason="a fresh start")
+    page = desk.get(f"{PATH}/{preview.pk}")
+    shown = figures(page)
+    assert (shown["creditsRefreshed"], shown["creditsAdded"], shown["creditsTaken"]) == (3, 30, 120)
+    assert get_balance(user_id=User.objects.get(clerk_id="user_1").pk).remaining == 10
+    answer = desk.post(f"{PATH}/{preview.pk}/run")
+    work()
+    assert figures(desk.get(answer.url)) == shown
+    rows = UsageHistory.objects.filter(operation_type="ADJUSTMENT")
+    assert {row.details["reason"] for row in rows} == {"a fresh start"}
+    assert {row.details["actor"] for row in rows} == {"admin@example.com"}
+
+
+def test_when_all_is_as_it_should_be_the_dry_run_says_so(desk, base):
+    desk.post(f"{PATH}/{dry_run(desk).pk}/run")
+    work()
+    assert "Nothing to do:" in desk.get(f"{PATH}/{dry_run(desk).pk}").text
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "told"),
+    [
+        ({"syncUsers": None, "syncPlans": None}, "syncUsers", "Choose something to do."),
+        ({"overrideCredits": 5}, "overrideCredits", "Only with"),
+        ({"setCredits": "on"}, "reason", "Say why"),
+        ({"setCredits": "on", "reason": "x", "overrideCredits": -1}, "overrideCredits", "greater"),
+        ({"setCredits": "on", "reason": "x", "overrideCredits": "1.5"}, "overrideCredits", "whole"),
+        ({"pageSize": 501}, "pageSize", "less than or equal to 500"),
+        ({"pageSize": 0}, "pageSize", "greater than or equal to 1"),
+        ({"maxPages": 0}, "maxPages", "greater than or equal to 1"),
+        ({"maxPages": "many"}, "maxPages", "whole number"),
+        ({"key": "x"}, "key", "Enter a valid UUID"),
+    ],
+)
+def test_bad_options_are_told_beside_their_fields(desk, base, fields, field, told):
+    answer = desk.post(PATH, options(**fields))
+    assert answer.status_code == 400
+    assert told in str(answer.context["form"].errors[field])
+    assert not SyncJob.objects.exists()
+    shown = re.search(rf'id="id_{field}_error"', answer.text) or field == "key"
+    assert shown, "The error stands beside its field."
+
+
+def test_pressing_twice_starts_one(desk, base):
+    form = options()
+    first, second = desk.post(PATH, form), desk.post(PATH, form)
+    assert first.url == second.url
+    work()
+    first, second = (desk.post(f"{first.url}/run") for _ in range(2))
+    assert first.url == second.url
+    work()
+    third = desk.post(f"{PATH}/{SyncJob.objects.get(options__dry_run=True).pk}/run")
+    assert third.url == first.url
+    assert SyncJob.objects.count() == 2
+    assert AuditEntry.objects.filter(action__startswith="sync.").count() == 2
+
+
+def test_two_at_once_the_second_is_told_which_is_running(desk, base):
+    first = desk.post(PATH, options())
+    second = desk.post(PATH, options(), follow=True)
+    assert second.redirect_chain[-1][0] == first.url
+    assert "Another sync is running" in second.text
+    assert SyncJob.objects.count() == 1
+    assert "waits for a worker" in desk.get(PATH).text
+
+
+def test_the_hourly_sync_stands_in_nobody_s_way(desk, base):
+    start_job(options=SyncOptions(), actor="reconcile", background=False)
+    assert desk.post(PATH, options()).url.startswith(f"{PATH}/")
+
+
+def test_old_figures_are_not_acted_upon(desk, base):
+    preview = dry_run(desk)
+    late = preview.finished_at - GOOD_FOR - timedelta(seconds=1)
+    SyncJob.objects.filter(pk=preview.pk).update(finished_at=late)
+    answer = desk.post(f"{PATH}/{preview.pk}/run", follow=True)
+    assert "too old" in answer.text
+    assert "count again" in answer.text
+    assert SyncJob.objects.count() == 1
+
+
+def test_only_a_dry_run_that_was_finished_is_followed(desk, base):
+    answer = desk.post(PATH, options())
+    assert desk.post(f"{answer.url}/run").url == answer.url
+    assert SyncJob.objects.count() == 1
+    real = start_job(options=SyncOptions(), actor="x", background=False)
+    assert desk.post(f"{PATH}/{real.pk}/run").status_code == 404
+
+
+def test_progress_is_a_fragment_that_asks_for_itself_until_the_end(desk, base, monkeypatch):
+    url = desk.post(PATH, options(pageSize=2)).url
+    seen = []
+
+    def watch(job):
+        seen.append(desk.get(url, headers={"HX-Request": "true"}))
+
+    (queued,) = ProcrastinateJob.objects.filter(task_name="clerk.sync")
+    run_sync(queued.args["job_id"], watch=watch)
+    assert "2 of 5" in seen[0].text
+    assert "people" in seen[0].text
+    assert "a second" in seen[0].text
+    assert " left" in seen[0].text
+    assert 'hx-trigger="every 2s"' in seen[0].text
+    assert "<html" not in seen[0].text
+    assert "HX-Trigger" not in seen[0]
+    last = desk.get(url, headers={"HX-Request": "true"})
+    assert "hx-trigger" not in last.text
+    assert "The dry run is done." in last["HX-Trigger"]
+    assert "<html" in desk.get(url).text
+
+
+def test_it_is_cancelled_after_a_question_and_recorded(desk, base, admin):
+    preview = dry_run(desk, pageSize=2)
+    url = desk.post(f"{PATH}/{preview.pk}/run").url
+
+    def watch(job):
+        assert "Cancel the sync at 2 of 5?" in desk.get(f"{url}/cancel").text
+        answer = desk.post(f"{url}/cancel", follow=True)
+        assert "stopping" in answer.text
+        assert desk.post(f"{url}/cancel").status_code == 302, "Twice is once."
+
+    run_sync(url.rpartition("/")[2], watch=watch)
+    page = desk.get(url)
+    assert "It was cancelled after 4 rows." in page.text
+    assert User.objects.filter(clerk_id__isnull=False).count() == 4
+    preview_row, start, cancel = AuditEntry.objects.filter(action__startswith="sync.").order_by(
+        "pk"
+    )
+    assert (preview_row.action, start.action) == ("sync.preview", "sync.start")
+    assert (cancel.action, cancel.actor, cancel.before["processed"]) == ("sync.cancel", admin, 2)
+    answer = desk.post(f"{url}/cancel", follow=True)
+    assert "It had ended already." in answer.text
+
+
+def test_a_stalled_one_is_shown_as_such_and_ends_at_once(desk, base, monkeypatch):
+    url = desk.post(PATH, options()).url
+
+    def dies(*_):
+        raise SystemExit
+
+    monkeypatch.setattr(syncing, "_sync_page_of_users", dies)
+    with pytest.raises(SystemExit):
+        work()
+    job = SyncJob.objects.get()
+    assert desk.get(url).context["told"].state == "running"
+    SyncJob.objects.update(heartbeat_at=job.heartbeat_at - 2 * SILENCE)
+    page = desk.get(url)
+    assert page.context["told"].state == "stalled"
+    assert "Nobody works on it." in page.text
+    assert "has stalled" in desk.get(PATH).text
+    desk.post(f"{url}/cancel")
+    job.refresh_from_db()
+    assert job.state == "canceled"
+    assert desk.post(PATH, options()).url != url, "The way is free."
+
+
+def test_failures_are_named(desk, base, monkeypatch):
+    real = syncing.upsert_person
+
+    def upsert(person):
+        if person.clerk_id == "user_2":
+            raise RuntimeError("a bad row")
+        return real(person)
+
+    monkeypatch.setattr(syncing, "upsert_person", upsert)
+    preview = dry_run(desk, syncPlans=None, debug="on")
+    page = desk.get(f"{PATH}/{preview.pk}")
+    assert "user_2" in page.text
+    assert "RuntimeError: a bad row" in page.text
+    assert '<details class="card" open>' in page.text
+
+
+def test_when_clerk_does_not_answer_the_page_says_so(desk, base, monkeypatch):
+    monkeypatch.setattr("credits.clerk.client.FIRST_PAUSE", 0)
+    base.failures.extend([(503, {})] * 10)
+    page = desk.get(f"{PATH}/{dry_run(desk).pk}")
+    assert "It failed after 0 rows." in page.text
+    assert "503" in page.text
+    assert page.context["may_follow"] is False
+
+
+def test_runs_are_listed_with_who_when_what_and_figures(desk, base):
+    preview = dry_run(desk, pageSize=2)
+    desk.post(f"{PATH}/{preview.pk}/run")
+    work()
+    reconcile()
+    page = desk.get(PATH)
+    assert [told.is_preview for told in page.context["history"].rows] == [False, True]
+    assert "people, subscriptions, pages of 2" in page.text
+    assert "admin@example.com" in page.text
+    assert "5 new, 0 changed" in page.text
+    assert "our clock" not in page.text
+    assert "our clock" in desk.get(PATH, {"hourly": "1"}).text
+
+
+def test_older_runs_are_on_the_next_page(desk, base):
+    for n in range(30):
+        start_job(options=SyncOptions(), actor=f"admin {n}", background=False)
+    page = desk.get(PATH)
+    assert len(page.context["history"].rows) == 25
+    older = desk.get(PATH + re.search(r'rel="next" href="([^"]*)"', page.text)[1])
+    assert [told.job.actor for told in older.context["history"].rows] == [
+        f"admin {n}" for n in (4, 3, 2, 1, 0)
+    ]
+    assert desk.get(PATH, {"before": "tomorrow"}).status_code == 200
+    assert desk.get(PATH, {"before": "2026-99-99T00:00:00Z"}).status_code == 200
+
+
+def test_without_clerk_the_page_says_what_to_set_up(desk):
+    page = desk.get(PATH)
+    assert "Clerk is not set up" in page.text
+    assert "CLERK_SECRET_KEY" in page.text
+    assert desk.post(PATH, options()).status_code == 400
+    assert not SyncJob.objects.exists()
+
+
+def test_no_link_and_no_stranger_starts_or_stops_anything(desk, admin, base):
+    preview = dry_run(desk)
+    assert desk.get(f"{PATH}/{preview.pk}/run").status_code == 405
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(admin)
+    for path in (PATH, f"{PATH}/{preview.pk}/run", f"{PATH}/{preview.pk}/cancel"):
+        assert browser.post(path, options()).status_code == 403
+    assert SyncJob.objects.count() == 1
+
+
+class TestTheApi:
+    """The same service, and the same record."""
+
+    PATH = "/api/admin/users/sync"
+
+    def test_it_answers_with_the_contract_s_figures_and_is_recorded(self, desk, base, admin):
+        body = {
+            "syncUsers": True, "syncPlans": True, "setCredits": True, "overrideCredits": 40,
+            "pageSize": 100, "maxPages": 3, "debug": True, "reason": "by call",
+        }  # fmt: skip
+        answer = desk.post(self.PATH, body, content_type="application/json")
+        assert answer.status_code == 200
+        contract = {
+            "processed": 5, "createdUsers": 5, "updatedUsers": 0, "createdBalances": 5,
+            "activeSubscriptions": 3, "creditsRefreshed": 3,
+        }  # fmt: skip
+        assert contract.items() <= answer.json().items()
+        entry = AuditEntry.objects.get(action="sync.start")
+        assert (entry.actor, entry.reason, entry.origin) == (admin, "by call", "127.0.0.1")
+        assert entry.after["overrideCredits"] == 40
+        assert entry.target == f"sync {answer.json()['job']['id']}"
+        listed = desk.get("/admin/sync").context["history"].rows
+        assert listed[0].options == "people, subscriptions, balances set to 40, 3 pages of 100"
+
+    def test_one_at_a_time(self, desk, base):
+        running = start_job(options=SyncOptions(), actor="somebody", background=False)
+        answer = desk.post(self.PATH, {}, content_type="application/json")
+        assert (answer.status_code, answer.json()["error"]) == (409, "sync_running")
+        assert answer.json()["job"]["id"] == str(running.pk)
+        assert desk.delete(f"{self.PATH}/{running.pk}").json()["state"] == "canceled"
+        assert AuditEntry.objects.get().action == "sync.cancel"
+        assert desk.post(self.PATH, {}, content_type="application/json").status_code == 200
