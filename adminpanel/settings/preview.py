@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from django.db import connection
 
+from ai_chat.offer import models_of
+from config.env import Model
 from credits.features import FEATURES, Feature
 
 DAYS = 7
@@ -15,16 +17,16 @@ USES = """
 WITH week AS (
     SELECT credits_now() - make_interval(days => %(days)s) AS since
 ), used AS (
-    SELECT u.operation_type, u.quantity::numeric AS units
+    SELECT u.operation_type, u.quantity::numeric AS units, u.details
     FROM credits_usagehistory u
     WHERE u.created_at >= (SELECT since FROM week) AND u.unit_cost IS NOT NULL
     UNION ALL
-    SELECT c.operation_type, r.credits_used::numeric / c.unit_cost
+    SELECT c.operation_type, r.credits_used::numeric / c.unit_cost, c.details
     FROM credits_usagehistory r JOIN credits_usagehistory c ON c.id = r.refund_of_id
     WHERE r.created_at >= (SELECT since FROM week) AND r.refund_of_id IS NOT NULL
         AND c.created_at >= (SELECT since FROM week)
 )
-SELECT operation_type, round(sum(units))::bigint FROM used GROUP BY operation_type
+SELECT operation_type, {model}, round(sum(units))::bigint FROM used GROUP BY 1, 2
 """
 
 PAYERS = """
@@ -36,13 +38,15 @@ WHERE u.is_active
 
 @dataclass(frozen=True)
 class Effect:
-    """A feature at two prices. `uses` are units in the last week; `payers_…` are active users whose
-    balance is enough for one unit, of `users` in all."""
+    """A feature at two prices. `uses` are units in the last week, `weight` counts each as often as
+    its model costs the price; `payers_…` are active users whose balance is enough for one unit of
+    the cheapest model, of `users` in all."""
 
     feature: Feature
     before: int
     after: int
     uses: int
+    weight: int
     payers_before: int
     payers_after: int
     users: int
@@ -50,11 +54,11 @@ class Effect:
     @property
     def per_day_before(self) -> int:
         """Credits a day at last week's use."""
-        return round(self.uses * self.before / DAYS)
+        return round(self.weight * self.before / DAYS)
 
     @property
     def per_day_after(self) -> int:
-        return round(self.uses * self.after / DAYS)
+        return round(self.weight * self.after / DAYS)
 
     @property
     def payers_more(self) -> int:
@@ -69,26 +73,46 @@ class Effect:
 def effects(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, Effect]:
     """Of every feature, from the prices that hold to those in `after` (others stay)."""
     wanted = {key: after.get(key, cost) for key, cost in before.items()}
-    uses = _uses()
-    users, counts = _payers({*before.values(), *wanted.values()})
+    offered = {key: models_of(key) for key in FEATURES}
+    cheapest = {key: min(model.multiplier for model in offered[key].values()) for key in FEATURES}
+    uses = _uses(
+        by_model=any(m.multiplier != 1 for found in offered.values() for m in found.values())
+    )
+    least = {cost * cheapest[key] for costs in (before, wanted) for key, cost in costs.items()}
+    users, payers = _payers(least)
     return {
         key: Effect(
             feature=feature,
             before=before[key],
             after=wanted[key],
-            uses=uses.get(feature.operation_type, 0),
-            payers_before=counts[before[key]],
-            payers_after=counts[wanted[key]],
+            uses=sum(uses.get(feature.operation_type, {}).values()),
+            weight=_weight(uses.get(feature.operation_type, {}), offered[key]),
+            payers_before=payers[before[key] * cheapest[key]],
+            payers_after=payers[wanted[key] * cheapest[key]],
             users=users,
         )
         for key, feature in FEATURES.items()
     }
 
 
-def _uses() -> dict[str, int]:
+def _weight(uses: Mapping[str, int], offered: Mapping[str, Model]) -> int:
+    """A model that is offered no more counts once."""
+    return sum(
+        units * (offered[model].multiplier if model in offered else 1)
+        for model, units in uses.items()
+    )
+
+
+def _uses(*, by_model: bool) -> dict[str, dict[str, int]]:
+    """Units of the last week by operation type and model; under one name where all models cost the
+    same, which spares looking into each row's details."""
+    model = "coalesce(details ->> 'model', '')" if by_model else "''"
+    found: dict[str, dict[str, int]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(USES, {"days": DAYS})
-        return dict(cursor.fetchall())
+        cursor.execute(USES.format(model=model), {"days": DAYS})
+        for operation, name, units in cursor.fetchall():
+            found.setdefault(operation, {})[name] = units
+    return found
 
 
 def _payers(costs: set[int]) -> tuple[int, dict[int, int]]:
