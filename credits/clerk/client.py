@@ -9,7 +9,7 @@ from typing import Any, Self
 import httpx
 from django.conf import settings
 
-from credits.clerk.shapes import Json, PlanOffer, as_object, as_objects, parse_plan
+from credits.clerk.shapes import Json, PlanOffer, as_ms, as_object, as_objects, parse_plan
 
 VERSION = "2025-11-10"
 TIMEOUT = httpx.Timeout(10, connect=3)
@@ -30,7 +30,11 @@ class ClerkUnavailable(ClerkError):
 
 
 class NotAtClerk(ClerkError):
-    """Clerk knows no such thing, or says that it has none (404, 403, 422)."""
+    """Clerk knows no such thing, or says that it has none: `status` is 404, 403 or 422."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class ClerkClient:
@@ -78,6 +82,17 @@ class ClerkClient:
             if len(page) < size:
                 return
             after = str(page[-1].get("id", ""))
+
+    def changed_users(self, since: int, *, size: int = PAGE) -> Iterator[list[Json]]:
+        """Users whose newest version is of this moment (milliseconds) or later, newest first."""
+        for number in range(MOST_PAGES):
+            query = {"limit": size, "offset": number * size, "order_by": "-updated_at"}
+            page = as_objects(self._get("/users", query))
+            changed = [user for user in page if (as_ms(user.get("updated_at")) or 0) >= since]
+            if changed:
+                yield changed
+            if len(changed) < size:
+                return
 
     def subscription_items(self, clerk_id: str) -> list[Json]:
         """The current and upcoming items of a user; none without a subscription."""
@@ -146,7 +161,7 @@ def _pause(answer: httpx.Response | None, planned: float) -> float:
 
 def _body_of(answer: httpx.Response, path: str) -> Any:
     if answer.status_code in {403, 404, 422}:
-        raise NotAtClerk(f"GET {_shape(path)}: {answer.status_code}")
+        raise NotAtClerk(f"GET {_shape(path)}: {answer.status_code}", answer.status_code)
     if answer.status_code != 200:
         raise ClerkError(f"GET {_shape(path)}: {answer.status_code}")
     try:

@@ -24,6 +24,8 @@ class Identity(models.Model):
     banned = models.BooleanField(default=False)
     #: `updated_at` of the newest version seen; 0 while we know only the id.
     version = models.BigIntegerField(default=0)
+    #: When a sync last found them in Clerk's list.
+    checked_at = models.DateTimeField(null=True)
     deleted_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -5,20 +5,20 @@ import logging
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
-from credits.clerk import billing, conf, tally
+from credits.clerk import billing, conf, lost_people, tally
 from credits.clerk.client import ClerkClient, ClerkError
 from credits.clerk.identity import upsert_person
 from credits.clerk.models import Identity, SubscriptionItem, SyncJob, WebhookDelivery
 from credits.clerk.projection import EARNING, merge_item, milliseconds
+from credits.clerk.set_credits import set_credits
 from credits.clerk.shapes import (
     ItemVersion,
     Json,
@@ -30,7 +30,7 @@ from credits.clerk.shapes import (
     parse_person,
 )
 from credits.clerk.sync_jobs import Cancelled, Progress, SyncOptions, TakenOver, start_job
-from credits.ledger import adjust_credits
+from credits.clerk.syncs import RECONCILE
 from credits.models import CreditBalance
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,8 @@ Note = WebhookDelivery.Note
 #: Statuses under which Clerk lists what is alive; `active` includes what is canceled.
 LIVING = ("active", "past_due", "upcoming")
 ALIVE = (*EARNING, "past_due")
+#: How far the first reconcile looks back, and how far two of them overlap.
+FIRST_LOOK, OVERLAP = timedelta(days=7), timedelta(minutes=10)
 #: Pages of ended items, newest first, that are searched for items which vanished.
 ENDED_PAGES = 20
 
@@ -76,6 +78,8 @@ def _run(progress: Progress, client: ClerkClient) -> None:
         progress.begin_again()  # What an earlier worker remembered of it went with that worker.
     phases: list[tuple[str, bool, Callable[[Progress, ClerkClient], None]]] = [
         ("users", options.sync_users, _sync_users),
+        ("gone", options.sync_users, _find_gone),
+        ("changed", options.changed_since is not None, _sync_changed_users),
         *((f"items:{status}", options.sync_plans, _items_phase(status)) for status in LIVING),
         ("missing", options.sync_plans, _find_missing),
         ("credits", options.set_credits, _set_credits),
@@ -89,9 +93,16 @@ def _run(progress: Progress, client: ClerkClient) -> None:
         billing.release_due(report=progress.fail)
 
 
+def _set_credits(progress: Progress, client: ClerkClient) -> None:
+    set_credits(progress, _one)
+
+
 def _report_drift(job: SyncJob) -> None:
     if drift := job.counts.get("drift"):
         logger.warning("Sync %s: %d subscription items had drifted from Clerk", job.pk, drift)
+    people = sum(job.counts.get(name, 0) for name in ("updatedUsers", "deletedUsers"))
+    if people and job.options.get("changed_since"):
+        logger.warning("Sync %s: %d people had changed without our hearing of it", job.pk, people)
 
 
 @contextmanager
@@ -129,6 +140,18 @@ def _sync_users(progress: Progress, client: ClerkClient) -> None:
         progress.save(processed=len(page), cursor={"after": as_id(page[-1].get("id"))})
 
 
+def _sync_changed_users(progress: Progress, client: ClerkClient) -> None:
+    options = progress.options
+    for page in client.changed_users(options.changed_since or 0, size=options.page_size):
+        progress.enter("changed", len(page))
+        _sync_page_of_users(progress, [parse_person(user) for user in page])
+        progress.save(processed=len(page))
+
+
+def _find_gone(progress: Progress, client: ClerkClient) -> None:
+    lost_people.find_gone(progress, client, _one)
+
+
 def _sync_page_of_users(progress: Progress, people: list[Person]) -> None:
     known = {
         identity.clerk_id: identity
@@ -146,6 +169,7 @@ def _sync_page_of_users(progress: Progress, people: list[Person]) -> None:
             continue
         with _one(progress, person.clerk_id or "a user without an id"):
             _sync_user(progress, person, identity, with_balance)
+    lost_people.meet(people)
 
 
 def _is_up_to_date(identity: Identity, person: Person, with_balance: set[int | None]) -> bool:
@@ -305,66 +329,6 @@ def _missing(progress: Progress) -> dict[str, SubscriptionItem]:
     return {item.item_id: item for item in unmet.order_by("item_id")}
 
 
-# --- Setting credits -----------------------------------------------------------------------------
-
-
-def _set_credits(progress: Progress, client: ClerkClient) -> None:
-    """Sets the balance of everybody with an active item to the plan's credits, or to the override.
-    Packs are never taken."""
-    payers = _active().order_by("payer").values_list("payer", flat=True).distinct()
-    changed = progress.preview.payers() if progress.preview else set()
-    new = sorted(changed - set(payers.filter(payer__in=changed)))
-    progress.enter("credits", payers.count() + len(new))
-    after = str(progress.job.cursor.get("after", ""))
-    size = progress.options.page_size
-    while batch := list(payers.filter(payer__gt=after)[:size]):
-        _set_batch(progress, batch)
-        after = batch[-1]
-        progress.save(processed=len(batch), cursor={"after": after})
-    for begin in range(0, len(new), size):
-        _set_batch(progress, new[begin : begin + size])
-        progress.save(processed=len(new[begin : begin + size]))
-
-
-def _active() -> QuerySet[SubscriptionItem]:
-    return SubscriptionItem.objects.filter(status__in=EARNING, payer__startswith="user:")
-
-
-def _set_batch(progress: Progress, payers: list[str]) -> None:
-    credits = billing.plan_credits()
-    for payer in payers:
-        with _one(progress, payer):
-            if progress.preview:
-                progress.preview.apply(payer)
-            plans = _active().filter(payer=payer).values_list("plan_id", flat=True)
-            _set_one(progress, payer, [credits.get(plan, 0) for plan in plans])
-
-
-def _set_one(progress: Progress, payer: str, plans_credits: list[int]) -> None:
-    if not plans_credits:
-        return  # In a dry run: the subscription would have ended by now.
-    options = progress.options
-    target = options.override_credits
-    if target is None:
-        target = max(plans_credits)
-    identity = Identity.objects.filter(clerk_id=payer.removeprefix("user:")).first()
-    if not identity or not identity.user_id or identity.deleted_at:
-        return
-    if target == 0 and options.override_credits is None:
-        return  # The plan is not mapped: nothing says what its credits are.
-    done = adjust_credits(
-        user_id=identity.user_id,
-        target=target,
-        keep_packs=True,
-        reason=options.reason or "Credits set by a sync with Clerk",
-        actor=progress.job.actor,
-        idempotency_key=f"sync:{progress.job.pk}:{identity.user_id}",
-    )
-    if done.usage_id is not None and not done.replayed:
-        progress.count("creditsRefreshed")
-        progress.count("creditsAdded" if done.change > 0 else "creditsTaken", abs(done.change))
-
-
 # --- One person, and everybody each hour ---------------------------------------------------------
 
 
@@ -378,15 +342,23 @@ def pull(clerk_id: str) -> None:
 
 
 def reconcile() -> SyncJob | None:
-    """The hourly sync: paid items only. Reports how many had drifted."""
+    """The hourly sync: paid items, and people who changed since the last one. Reports how many had
+    drifted."""
     if not conf.has_backend():
         billing.release_due()
         return None
-    options = SyncOptions(sync_users=False, include_free=False)
-    job = start_job(options=options, actor="reconcile", background=False)
+    options = SyncOptions(sync_users=False, include_free=False, changed_since=_last_look())
+    job = start_job(options=options, actor=RECONCILE, background=False)
     run_sync(job.pk)
     job.refresh_from_db()
     return job
+
+
+def _last_look() -> int:
+    """When people were last read, in milliseconds, a little before: nobody falls between two."""
+    done = SyncJob.objects.filter(actor=RECONCILE, state=State.DONE, started_at__isnull=False)
+    last = done.order_by("-started_at").values_list("started_at", flat=True).first()
+    return milliseconds((last or timezone.now() - FIRST_LOOK) - OVERLAP)
 
 
 def result_of(job: SyncJob) -> dict[str, Any]:

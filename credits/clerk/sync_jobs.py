@@ -23,6 +23,7 @@ COUNTS = (
     "processed",
     "createdUsers",
     "updatedUsers",
+    "deletedUsers",
     "createdBalances",
     "activeSubscriptions",
     "creditsRefreshed",
@@ -47,7 +48,8 @@ class TakenOver(Exception):
 class SyncOptions:
     """What a sync does. `override_credits` replaces the plan's amount for `set_credits`; a dry run
     counts and keeps nothing; `debug` names the rows that failed to whoever started it;
-    `include_free` also reads items of the free plan."""
+    `include_free` also reads items of the free plan; `changed_since` (milliseconds) reads
+    the people who changed since then, where not everybody is read."""
 
     sync_users: bool = True
     sync_plans: bool = True
@@ -58,6 +60,7 @@ class SyncOptions:
     dry_run: bool = False
     debug: bool = False
     include_free: bool = True
+    changed_since: int | None = None
     reason: str = ""
 
 

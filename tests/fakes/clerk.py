@@ -180,6 +180,9 @@ class FakeClerk:
 
     def _page_of_users(self, query: dict[str, list[str]]) -> list[Json]:
         rows = sorted(self.users, key=lambda user: (user["created_at"], user["id"]))
+        if query.get("order_by") == ["-updated_at"]:
+            rows = sorted(self.users, key=lambda user: -user["updated_at"])
+            rows = rows[int(query.get("offset", ["0"])[0]) :]
         after = query.get("starting_after", [""])[0]
         if after:
             at = next(i for i, user in enumerate(rows) if user["id"] == after)

@@ -48,6 +48,7 @@ def test_a_sync_brings_people_and_what_they_earned(base):
         "processed": 5,
         "createdUsers": 5,
         "updatedUsers": 0,
+        "deletedUsers": 0,
         "createdBalances": 5,
         "activeSubscriptions": 3,
         "creditsRefreshed": 0,
