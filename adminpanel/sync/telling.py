@@ -17,6 +17,7 @@ LINES = [
     ("processed", "Rows read at Clerk", "Rows read at Clerk"),
     ("createdUsers", "Accounts made", "Accounts to make"),
     ("updatedUsers", "Accounts brought up to date", "Accounts to bring up to date"),
+    ("deletedUsers", "Accounts closed: not at Clerk", "Accounts to close: not at Clerk"),
     ("createdBalances", "Balances opened", "Balances to open"),
     ("activeSubscriptions", "Active subscriptions", "Active subscriptions"),
     ("drift", "Subscriptions that had drifted", "Subscriptions that have drifted"),
@@ -26,9 +27,13 @@ LINES = [
     ("creditsTaken", "Credits taken by that", "Credits that takes"),
 ]
 #: Changes: with all of these at nought there is nothing to do.
-CHANGES = ("createdUsers", "updatedUsers", "createdBalances", "drift", "creditsRefreshed")
+CHANGES = (
+    "createdUsers", "updatedUsers", "deletedUsers", "createdBalances", "drift", "creditsRefreshed",
+)  # fmt: skip
 PHASES = {
     "users": "people",
+    "gone": "people who were not met",
+    "changed": "people who changed",
     "items:active": "active subscriptions",
     "items:past_due": "subscriptions past due",
     "items:upcoming": "upcoming subscriptions",
