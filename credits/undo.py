@@ -19,14 +19,11 @@ from credits.models import AdminSettings, Plan, SettingsChange, User
 from credits.pricing import get_feature_costs
 
 Subject = SettingsChange.Subject
+CHANGED = "It has been changed since."
 
 
 class CannotUndo(Exception):
-    """What the change left is not what is there: `now` is (a price, a plan's state, or None)."""
-
-    def __init__(self, now: Any) -> None:
-        super().__init__("This has been changed since.")
-        self.now = now
+    """Something stands in the way; the message says what. Nothing was changed."""
 
 
 @transaction.atomic
@@ -63,7 +60,7 @@ def _undo_price(actor: User | None, change: SettingsChange, *, reason: str) -> N
     AdminSettings.objects.select_for_update().get(id=1)
     now = get_feature_costs().get(change.name)
     if now != change.after:
-        raise CannotUndo(now)
+        raise CannotUndo(CHANGED)
     is_default = change.before == FEATURE_CREDIT_COSTS[change.name]
     set_feature_costs(
         actor=actor,
@@ -78,12 +75,11 @@ def _undo_plan(actor: User | None, change: SettingsChange, *, reason: str) -> No
     plan = Plan.objects.select_for_update().filter(clerk_id=clerk_id).first()
     now = plan_state(plan) if plan else None
     if now != change.after:
-        raise CannotUndo(now)
+        raise CannotUndo(CHANGED)
     try:
         _put_back(actor, clerk_id, change.before, exists=bool(plan), reason=reason)
-    except DuplicatePlan:
-        # The id it had is another plan's now.
-        raise CannotUndo(now) from None
+    except DuplicatePlan as error:
+        raise CannotUndo(f"Another plan has the id it had. {error}") from None
 
 
 def _put_back(actor: User | None, clerk_id: str, before: Any, *, exists: bool, reason: str) -> None:

@@ -135,7 +135,7 @@ def _form_page(
     status: int = 200,
     **more: Any,
 ) -> HttpResponse:
-    context = {"form": form, "plan": plan, **more}
+    context = {"form": form, "plan": plan, "waiting": 0, **more}
     if plan:
         context["touch"] = touched_by(plan.clerk_id)
     elif waits := form["clerk_id"].value():

@@ -22,7 +22,7 @@ from credits.http import AuthenticatedHttpRequest
 from credits.models import Plan, SettingsChange
 from credits.permissions import admin_page
 from credits.pricing import get_feature_costs
-from credits.undo import CannotUndo, latest_change, undo_change
+from credits.undo import CHANGED, CannotUndo, latest_change, undo_change
 
 #: How many changes the settings page shows.
 LATEST = 8
@@ -107,17 +107,20 @@ def undo(request: AuthenticatedHttpRequest, change_id: int) -> HttpResponse:
     if request.method == "POST":
         try:
             undo_change(actor=request.user, change_id=change_id)
-        except CannotUndo:
-            return _undo_page(request, change, status=409)
+        except CannotUndo as error:
+            return _undo_page(request, change, refusal=str(error), status=409)
         messages.success(request, f"Undone: {what_of(change)} is as it was before.")
         return redirect("admin-settings")
     return _undo_page(request, change)
 
 
-def _undo_page(request: HttpRequest, change: SettingsChange, *, status: int = 200) -> HttpResponse:
+def _undo_page(
+    request: HttpRequest, change: SettingsChange, *, refusal: str = "", status: int = 200
+) -> HttpResponse:
     [line] = as_lines([change])
     context: dict[str, Any] = {
         "line": line,
+        "refusal": refusal or ("" if line.stands else CHANGED),
         "back": differences(change.after, change.before),
         "newer": latest_change(change.subject, _name_now(change)) if not line.stands else None,
     }

@@ -11,6 +11,7 @@ from credits.features import FEATURE_CREDIT_COSTS
 from credits.ledger import deduct_credits_for_feature, refund_charge, settle_charge
 from credits.models import AdminSettings, AuditEntry, SettingsChange, User
 from credits.pricing import get_feature_costs
+from tests.adminpanel.settings.words import value_of, words
 from tests.clock import Clock
 from tests.factories import make_charge, make_user, set_price
 
@@ -23,17 +24,6 @@ def form(**typed: str) -> dict[str, str]:
     shown = get_feature_costs()
     fields = {key: str(cost) for key, cost in shown.items()}
     return {**fields, **{f"was.{key}": str(cost) for key, cost in shown.items()}, **typed}
-
-
-def words(answer: Any) -> str:
-    """The page's text, without tags and with single blanks."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", answer.text))
-
-
-def value_of(answer: Any, key: str) -> str:
-    found = re.search(rf'name="{key}" value="([^"]*)"', answer.text)
-    assert found
-    return found[1]
 
 
 class TestSaving:
