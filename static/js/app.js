@@ -78,10 +78,17 @@ window.addEventListener("pageshow", (event) => {
 // --- The meter ------------------------------------------------------------------------------------
 
 let before = null;
+/** A change about which no request has asked yet: one that comes while the meter is being asked for
+    waits in htmx's queue, and the queue goes with the element when the answer takes its place. */
+let unasked = false;
+
+document.body.addEventListener("credits:changed", () => { unasked = true; }, { capture: true });
 
 document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.elt.id !== "meter") return;
   // Nobody looks: the next focus asks anyway.
-  if (event.detail.elt.id === "meter" && document.hidden) event.preventDefault();
+  if (document.hidden) event.preventDefault();
+  unasked = false;
 });
 
 document.addEventListener("htmx:beforeSwap", (event) => {
@@ -97,6 +104,7 @@ document.addEventListener("htmx:afterSettle", () => {
   if (!meter || !before) return;
   announceChange(meter, before);
   before = null;
+  if (unasked) document.body.dispatchEvent(new CustomEvent("credits:changed", { bubbles: true }));
 });
 
 /** Spending is seen; what is said aloud is what nobody asked for: credits that come, or the end. */

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from credits.ledger import release_charge
 from credits.models import User
@@ -115,3 +115,20 @@ def test_the_link_of_the_meter_keeps_the_keyboard_through_a_change(
     page.evaluate(CHANGED)
     expect(page.locator("#meter strong")).to_have_text("99")
     expect(page.locator("#meter a")).to_be_focused()
+
+
+def test_what_changes_while_the_meter_is_asked_for_is_not_missed(
+    window: Window, alice: User
+) -> None:
+    page = window(alice)
+    page.goto("/usage")
+    asked: list[Route] = []
+    page.route("**/credits/balance*", lambda r: r.continue_() if asked else asked.append(r))
+    make_charge(alice)
+    page.evaluate(CHANGED)
+    page.wait_for_function("document.querySelector('#meter.htmx-request')")
+    stale = asked[0].fetch()
+    make_charge(alice)
+    page.evaluate(CHANGED)
+    asked[0].fulfill(response=stale)
+    expect(page.locator("#meter strong")).to_have_text("98")
