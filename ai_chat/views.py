@@ -1,5 +1,6 @@
 """The chat's pages. Each view: method, fetch and authorise, one service call, one answer."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -40,7 +41,9 @@ from ai_chat.runner import find_run, start_run
 from ai_chat.streaming import turn_events, wait_for_end
 from ai_chat.turns import history, load_turn, reconcile, request_stop, start_turn
 from credits.clerk.impersonation import refuse_impersonated
+from credits.clerk.upcoming import next_grant
 from credits.http import AuthenticatedHttpRequest
+from credits.models import User
 
 
 def own_conversation(
@@ -79,7 +82,7 @@ def page(
 ) -> HttpResponse:
     """The whole page, or with a `problem` for a script only what changes in the composer."""
     context = {
-        **composer(request.user.pk, request.POST),
+        **composer(request.user, request.POST),
         "conversation": conversation,
         "problem": problem,
         "draft": request.POST.get("message", ""),
@@ -96,16 +99,16 @@ def page(
     return render(request, "ai_chat/chat.html", context, status=status)
 
 
-def composer(user_id: int, chosen: QueryDict) -> dict[str, Any]:
+def composer(user: User, chosen: QueryDict) -> dict[str, Any]:
     """What the composer shows: both modes, what is chosen in each, and its price."""
     count = read_count(chosen)
     return {
         "mode": "image" if chosen.get("mode") == "image" else "text",
         "models": choices(TEXT),
         "image_models": choices(IMAGE),
-        "offer": get_offer(user_id=user_id, model=chosen.get("model", "")),
+        "offer": get_offer(user_id=user.pk, model=chosen.get("model", "")),
         "image_offer": get_offer(
-            user_id=user_id,
+            user_id=user.pk,
             feature=IMAGE,
             model=chosen.get("image_model", ""),
             quantity=count,
@@ -114,6 +117,8 @@ def composer(user_id: int, chosen: QueryDict) -> dict[str, Any]:
         "size": chosen.get("size", DEFAULT_SIZE),
         "counts": range(1, MAX_IMAGES + 1),
         "key": uuid4(),
+        # Asked for only by a button that is off.
+        "next_grant": partial(next_grant, user),
     }
 
 
@@ -226,7 +231,7 @@ def stop(request: AuthenticatedHttpRequest, turn_id: UUID) -> HttpResponse:
 @require_GET
 def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The button with its price; 204 while it looks as the page shows it."""
-    context = composer(request.user.pk, request.GET)
+    context = composer(request.user, request.GET)
     if request.GET.get("shown") == f"{context['offer'].token}-{context['image_offer'].token}":
         return HttpResponse(status=204)
     return render(request, "ai_chat/chat.html#offer", context)

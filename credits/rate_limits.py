@@ -49,5 +49,6 @@ def take(key: str, *, limit: int, window: timedelta) -> int:
 def forget() -> int:
     """Drops keys that nobody used lately; returns how many."""
     with connection.cursor() as cursor:
-        cursor.execute(FORGET, {"longest": LONGEST})
+        values: dict[str, Any] = {"longest": LONGEST}
+        cursor.execute(FORGET, values)
         return int(cursor.rowcount)

@@ -1,6 +1,7 @@
 """The image pages. Each view: method, fetch and authorise, one service call, one answer."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -36,6 +37,7 @@ from ai_chat.offer import IMAGE, MAX_IMAGES, choices, get_offer
 from ai_chat.runner import released_connection
 from ai_chat.streaming import POLL_SECONDS, event
 from credits.clerk.impersonation import refuse_impersonated
+from credits.clerk.upcoming import next_grant
 from credits.http import AuthenticatedHttpRequest
 
 TEMPLATE = "ai_chat/images.html"
@@ -94,6 +96,7 @@ def studio(request: AuthenticatedHttpRequest, form: QueryDict) -> dict[str, Any]
             user_id=request.user.pk, feature=IMAGE, model=model, quantity=count
         ),
         "key": uuid4(),
+        "next_grant": partial(next_grant, request.user),
     }
 
 

@@ -29,8 +29,19 @@ async function* readEvents(response) {
   }
 }
 
+// Code is copied whole with one press; without this script it can still be marked.
+function addCopyButtons(root) {
+  for (const code of root.querySelectorAll(".code:not(:has([data-copy]))")) {
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "btn slim", textContent: "Copy" });
+    button.dataset.copy = "";
+    code.prepend(button);
+  }
+}
+
 function placeTurn(html) {
   const section = fragment(html).querySelector(".turn");
+  addCopyButtons(section);
   const known = document.getElementById(section.id);
   if (known) known.replaceWith(section);
   else turns.append(section);
@@ -51,6 +62,7 @@ async function show(response) {
       toBottom();
     } else if (name === "block") {
       section.querySelector(".blocks").append(fragment(data));
+      addCopyButtons(section);
     } else if (name === "tail") {
       section.querySelector(".tail").replaceChildren(fragment(data));
     } else if (name === "end") {
@@ -195,5 +207,6 @@ window.addEventListener("popstate", () => location.reload());
 // A page from the back/forward cache shows what was true then: its key and its price are renewed.
 window.addEventListener("pageshow", (event) => event.persisted && location.reload());
 
+addCopyButtons(turns);
 if (turns.childElementCount) toBottom();
 for (const article of document.querySelectorAll("[data-follow]")) follow(article.dataset.follow);
