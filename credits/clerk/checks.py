@@ -40,9 +40,26 @@ CLERK_CHECKS = [
         """,
     ),
     Check(
+        "free_grant_has_its_item",
+        "Clerk",
+        "Each grant of the free plan names a payer who has a subscription item, and is theirs.",
+        "grant",
+        GRANT,
+        """
+        SELECT g.id FROM credits_creditgrant g
+        WHERE g.key LIKE 'free:%%' AND NOT EXISTS (
+            SELECT FROM clerk_identity c
+            JOIN clerk_subscriptionitem i ON i.payer = 'user:' || c.clerk_id
+            WHERE c.user_id = g.user_id AND g.source = 'plan'
+                AND g.key = 'free:' || c.clerk_id || right(g.key, 8)
+                AND right(g.key, 8) ~ '^:[0-9]{4}-[0-9]{2}$')
+        """,
+    ),
+    Check(
         "plan_grant_ends_with_its_item",
         "Clerk",
-        "No monthly plan grant outlasts its period or its item, but for its last use.",
+        "No plan grant, nor a month's of an annual plan, outlasts its period or its item, but for "
+        "its last use.",
         "grant",
         GRANT,
         """
@@ -52,8 +69,9 @@ CLERK_CHECKS = [
                 min(least(p."end", (SELECT min(e) FROM unnest(i.ends) e WHERE e > p.start)))
                     AS last
             FROM clerk_period p JOIN clerk_subscriptionitem i ON i.id = p.item_id
-            WHERE p.earned AND NOT p.annual GROUP BY 1) ended USING (key)
-        WHERE NOT g.expired AND g.expires_at > greatest(
+            WHERE p.earned GROUP BY 1) ended
+            ON ended.key = regexp_replace(g.key, ':m[0-9]+$', '')
+        WHERE g.key LIKE 'clerk:%%' AND NOT g.expired AND g.expires_at > greatest(
             to_timestamp(ended.last / 1000.0) + interval '1 millisecond',
             (SELECT max(u.created_at) + interval '1 millisecond'
                 FROM credits_grantallocation a JOIN credits_usagehistory u ON u.id = a.usage_id

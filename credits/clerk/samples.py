@@ -25,7 +25,7 @@ TYPES = [
     *(f"session.{action}" for action in SESSION),
     *(f"subscriptionItem.{action}" for action in ITEM_STATES),
     *(f"subscription.{action}" for action in ("created", "updated", "active", "pastDue")),
-    "paymentAttempt.updated",
+    *(f"paymentAttempt.{action}" for action in ("created", "updated")),
 ]
 
 
@@ -37,7 +37,7 @@ def sample_event(kind: str, *, instance_id: str, user_id: str, plan_id: str, now
         "session": lambda: {"object": "session", "id": "sess_sample", "user_id": user_id},
         "subscriptionItem": lambda: _item(ITEM_STATES[action], user_id, plan_id, now),
         "subscription": lambda: _subscription(action, user_id, plan_id, now),
-        "paymentAttempt": lambda: _payment(user_id, now),
+        "paymentAttempt": lambda: _payment(action, user_id, now),
     }
     return {
         "object": "event",
@@ -124,14 +124,15 @@ def _subscription(action: str, user_id: str, plan_id: str, now: int) -> Json:
     }
 
 
-def _payment(user_id: str, now: int) -> Json:
+def _payment(action: str, user_id: str, now: int) -> Json:
+    paid = action == "updated"
     return {
         "id": "pa_sample",
         "payment_id": f"cpa_{now}",
-        "status": "paid",
+        "status": "paid" if paid else "pending",
         "created_at": now,
         "updated_at": now,
-        "paid_at": now,
+        "paid_at": now if paid else None,
         "charge_type": "recurring",
         "payer": _payer(user_id),
         "totals": {"grand_total": {"amount": 2000, "currency": "USD"}},

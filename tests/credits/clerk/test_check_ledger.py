@@ -7,10 +7,11 @@ import pytest
 
 from credits.check import run_checks
 from credits.clerk.checks import CLERK_CHECKS
-from credits.clerk.models import Period
+from credits.clerk.models import Period, SubscriptionItem
+from credits.clerk.projection import add_months
 from credits.models import CreditGrant
 from tests.factories import make_plan, make_user
-from tests.fakes.clerk_story import event, item_json
+from tests.fakes.clerk_story import DAY, event, item_json
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)
@@ -51,6 +52,30 @@ def test_a_grant_that_outlasts_its_period_is_found(grant):
     CreditGrant.objects.update(expires_at=before + timedelta(days=1))
     assert found() == {"plan_grant_ends_with_its_item"}
     CreditGrant.objects.update(expires_at=before)
+
+
+def test_a_month_of_an_annual_plan_that_outlasts_its_item_is_found(deliver):
+    make_plan("cplan_pro", credits=100)
+    start = NOW - 40 * DAY
+    item = item_json(
+        "user_1", period_start=start, period_end=add_months(start, 12), interval="annual"
+    )
+    deliver(event("subscriptionItem.active", item, at=NOW))
+    assert found() == set()
+    SubscriptionItem.objects.update(ends=[NOW])
+    assert found() == {"plan_grant_ends_with_its_item"}
+    SubscriptionItem.objects.update(ends=[])
+
+
+def test_a_free_grant_of_nobody_s_item_is_found(deliver):
+    make_plan("cplan_free", credits=10)
+    item = item_json("user_1", "cplan_free", period_start=NOW, period_end=None)
+    deliver(event("subscriptionItem.active", item, at=NOW))
+    assert CreditGrant.objects.get().key.startswith("free:user_1:")
+    assert found() == set()
+    SubscriptionItem.objects.update(payer="user:user_2")
+    assert found() == {"free_grant_has_its_item"}
+    SubscriptionItem.objects.update(payer="user:user_1")
 
 
 def test_a_grant_of_the_wrong_user_is_found(grant):

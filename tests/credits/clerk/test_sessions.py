@@ -194,6 +194,20 @@ def test_pages_with_clerk_allow_exactly_its_hosts(client, address):
     assert policy["script-src"].split()[:2] == ["'self'", f"https://{HOST}"]
     assert "unsafe-inline" not in policy["script-src"]
     assert ("stripe" in policy["script-src"]) == (address == "/pricing")
+    checkout = address == "/pricing"
+    challenges = {"https://challenges.cloudflare.com", "https://*.protect.clerk.com"}
+    hosts = {name: set(policy[name].split()) for name in policy}
+    assert hosts["script-src"] == {"'self'", f"https://{HOST}"} | challenges | (
+        {"https://js.stripe.com"} if checkout else set()
+    )
+    assert hosts["connect-src"] == {
+        "'self'", f"https://{HOST}", "https://*.protect.clerk.com:*",
+    } | ({"https://api.stripe.com"} if checkout else set())  # fmt: skip
+    assert hosts["frame-src"] == challenges | (
+        {"https://js.stripe.com", "https://hooks.stripe.com"} if checkout else set()
+    )
+    assert hosts["img-src"] == {"'self'", "https://img.clerk.com"}
+    assert hosts["default-src"] == {"'self'"}
     assert policy["frame-ancestors"] == "'none'"
     assert f'src="https://{HOST}/npm/@clerk/clerk-js@6/dist/clerk.browser.js"' in answer.text
     assert f'src="https://{HOST}/npm/@clerk/ui@1/dist/ui.browser.js"' in answer.text

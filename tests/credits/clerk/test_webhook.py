@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+from django.db import OperationalError
 
 from credits.clerk import events
 from credits.clerk.models import Identity, WebhookDelivery
@@ -178,6 +179,18 @@ def test_a_failing_handler_keeps_its_error_and_answers_500(deliver, monkeypatch)
     delivery.refresh_from_db()
     assert delivery.processed_at
     assert (delivery.error, delivery.attempts) == ("", 2)
+
+
+def test_a_database_that_does_not_answer_is_a_503_and_clerk_tries_again(deliver, monkeypatch):
+    def busy(_):
+        raise OperationalError("canceling statement due to lock timeout")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(events, "handle", busy)
+        assert deliver(user_created()).status_code == 503
+    assert WebhookDelivery.objects.get().processed_at is None
+    assert deliver(user_created()).status_code == 200
+    assert WebhookDelivery.objects.get().processed_at
 
 
 def test_the_answer_does_not_depend_on_what_the_sender_accepts(deliver):
