@@ -23,6 +23,8 @@ NAMED = 5
 #: large ledger they use a fiftieth of one processor, not all of it.
 EVERY = timedelta(minutes=5)
 REST = 50
+#: For each sort and hash of a check: a large ledger's do not fit into what queries usually get.
+MEMORY = "128MB"
 #: Runs that are kept.
 KEPT = 200
 
@@ -51,6 +53,7 @@ def run_checks(*, grace: timedelta = GRACE) -> list[CheckResult]:
     with transaction.atomic(), connection.cursor() as cursor:
         if outermost:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            cursor.execute(f"SET LOCAL work_mem = '{MEMORY}'")
         rows = _count_rows()
         return [_run(check, rows[check.table], grace) for check in CHECKS]
 

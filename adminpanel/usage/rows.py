@@ -74,8 +74,8 @@ def matching(filters: Filters) -> Rows:
     )
     if filters.model:
         # A refund counts for the model of its charge, as in the rollup.
-        own, charges = Q(details__model=filters.model), "refund_of__details__model"
-        rows = rows.filter(own | Q(details__model=None) & Q(**{charges: filters.model}))
+        charges = Q(refund_of__details__model=filters.model) & ~Q(details__has_key="model")
+        rows = rows.filter(Q(details__model=filters.model) | charges)
     if filters.reason:
         rows = rows.filter(refund_of__isnull=False, details__reason=filters.reason)
     if filters.state:

@@ -7,7 +7,7 @@
 CREATE FUNCTION credits_facts(since timestamptz, until timestamptz)
 RETURNS TABLE (id bigint, user_id bigint, day date, operation_type text, kind text, model text,
     reason text, credits_used bigint)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
     SELECT u.id, u.user_id, (u.created_at AT TIME ZONE 'UTC')::date, u.operation_type::text,
         CASE WHEN u.operation_type IN ('GRANT', 'ADJUSTMENT', 'EXPIRY')

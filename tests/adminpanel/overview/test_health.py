@@ -1,0 +1,159 @@
+"""The health card: what is well, and what it says when something is not."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from adminpanel.overview.health import Sign, ago, get_brief, get_health
+from credits import enum_health
+from credits.check import check_and_keep
+from credits.clerk.models import WebhookDelivery
+from credits.models import AuditEntry, User
+from credits.rollup_models import LedgerCheck
+from tests.clock import Clock
+from tests.factories import make_charge
+from tests.ledger import sql
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def desk(client: Client, admin: User) -> Client:
+    client.force_login(admin)
+    return client
+
+
+def sign(label: str) -> Sign:
+    return next(one for one in get_health().signs if one.label == label)
+
+
+def beat(seconds_ago: int) -> None:
+    sql("DELETE FROM procrastinate_workers")
+    sql("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - %s)",
+        timedelta(seconds=seconds_ago))  # fmt: skip
+
+
+class TestSigns:
+    def test_a_worker_that_beats_is_alive(self) -> None:
+        assert sign("Worker") == sign("Worker")._replace(state="bad", text="no worker")
+        beat(5)
+        assert (sign("Worker").state, sign("Worker").text) == ("ok", "worker alive")
+        beat(200)
+        assert (sign("Worker").state, sign("Worker").text) == ("bad", "worker silent for 3 min")
+
+    def test_the_sweeper_is_expected_every_quarter_of_a_minute(self) -> None:
+        assert sign("Sweeper").text == "never ran"
+        for age, state in ((20, "ok"), (90, "bad")):
+            sql("DELETE FROM procrastinate_periodic_defers")
+            sql(
+                """INSERT INTO procrastinate_periodic_defers (task_name, periodic_id,
+                    defer_timestamp)
+                VALUES ('credits.sweep', '', extract(epoch FROM now())::bigint - %s)""",
+                age,
+            )
+            assert sign("Sweeper").state == state
+
+    def test_a_job_that_waits_long_says_so(self) -> None:
+        assert sign("Queue").text == "nothing waits"
+        sql("""INSERT INTO procrastinate_jobs (queue_name, task_name, scheduled_at)
+            VALUES ('default', 'x', now() + interval '1 hour')""")
+        assert sign("Queue").text == "nothing waits", "It is not due yet."
+        sql("UPDATE procrastinate_jobs SET scheduled_at = now() - interval '5 minutes'")
+        assert (sign("Queue").state, sign("Queue").text) == (
+            "bad", "1 job waits, the oldest for 5 min",
+        )  # fmt: skip
+
+    def test_failed_jobs_are_counted(self) -> None:
+        assert sign("Failed jobs").state == "ok"
+        sql("""INSERT INTO procrastinate_jobs (queue_name, task_name, status)
+            VALUES ('default', 'x', 'failed')""")
+        assert (sign("Failed jobs").state, sign("Failed jobs").text) == ("warn", "1")
+
+    def test_a_webhook_that_lies_unprocessed_says_how_long(self) -> None:
+        assert sign("Webhooks").text == "all processed"
+        one = WebhookDelivery.objects.create(svix_id="a", type="t", payload={})
+        assert sign("Webhooks").state == "ok"
+        WebhookDelivery.objects.filter(pk=one.pk).update(
+            received_at=timezone.now() - timedelta(hours=3, minutes=1)
+        )
+        assert (sign("Webhooks").state, sign("Webhooks").text) == (
+            "bad", "1 not processed, the oldest for 3 h",
+        )  # fmt: skip
+
+    def test_a_hold_past_its_lease_is_seen(self, alice: User, clock: Clock) -> None:
+        make_charge(alice, hold=True, lease_seconds=2)
+        assert sign("Leases").state == "ok"
+        clock.move(seconds=5)
+        assert (sign("Leases").state, sign("Leases").text) == (
+            "warn", "1 holds and 0 expiries past their time",
+        )  # fmt: skip
+
+    def test_a_feature_that_the_database_would_refuse_is_seen(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert sign("Features").text == "all 2 map to their operation type"
+        monkeypatch.setattr(enum_health, "CONSTRAINTS", ("usage_row_shape", "no_such_rule"))
+        assert sign("Features").state == "bad"
+        assert "ai_image_generation" in sign("Features").text
+
+    def test_the_proof_and_its_age(self) -> None:
+        assert sign("Ledger").text == "ledger not checked yet"
+        check_and_keep()
+        assert sign("Ledger").state == "ok"
+        LedgerCheck.objects.update(started_at=timezone.now() - timedelta(minutes=2))
+        assert sign("Ledger").text == "ledger checked 2 min ago"
+        LedgerCheck.objects.update(started_at=timezone.now() - timedelta(days=2))
+        assert sign("Ledger").state == "warn"
+        LedgerCheck.objects.update(ok=False)
+        assert (sign("Ledger").state, sign("Ledger").text) == ("bad", "ledger has differences")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-3, "0 s"), (0, "0 s"), (59.9, "59 s"), (60, "1 min"), (119, "1 min"), (7199, "1 h"),
+     (3600 * 47, "47 h"), (86400 * 3, "3 days")],
+)  # fmt: skip
+def test_ages_in_words(seconds: float, text: str) -> None:
+    assert ago(seconds) == text
+
+
+class TestPages:
+    def test_every_page_of_the_desk_says_how_it_stands(self, desk: Client) -> None:
+        beat(3)
+        check_and_keep()
+        for page in ("/admin", "/admin/health", "/admin/usage", "/admin/audit"):
+            text = desk.get(page).text
+            assert "ledger checked 0 s ago" in text
+            assert "worker alive" in text
+
+    def test_it_costs_one_query(self, django_assert_num_queries: object) -> None:
+        with django_assert_num_queries(1):  # type: ignore[operator]
+            get_brief()
+
+    def test_what_differs_is_named(self, desk: Client, alice: User) -> None:
+        difference = {"name": "rows_chain", "invariant": "I2", "sentence": "Rows <chain>.",
+                      "offender": "row", "offences": 1234, "offenders": ["7", "8"]}  # fmt: skip
+        LedgerCheck.objects.create(
+            ok=False, checks=29, rows=5, seconds=1, differences=[difference],
+            started_at=timezone.now(),
+        )  # fmt: skip
+        page = desk.get("/admin/health").text
+        assert "1,234 broken, first row: 7, 8" in page
+        assert "Rows &lt;chain&gt;." in page
+        assert "ledger has differences" in desk.get("/admin").text
+
+    def test_before_the_first_proof_it_says_what_to_do(self, desk: Client) -> None:
+        assert "Not proved yet" in desk.get("/admin/health").text
+
+    def test_a_check_is_asked_for_once_and_written_down(self, desk: Client, admin: User) -> None:
+        for said in ("as soon as a worker is free", "is asked for already"):
+            answer = desk.post("/admin/health/check", follow=True)
+            assert said in answer.text
+            assert "asked for" in answer.text
+        [entry] = AuditEntry.objects.all()
+        assert (entry.actor, entry.action) == (admin, "ledger.check")
+
+    def test_it_is_no_link(self, desk: Client) -> None:
+        assert desk.get("/admin/health/check").status_code == 405
