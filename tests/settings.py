@@ -11,7 +11,7 @@ os.environ.setdefault("HTTPS", "0")
 from config.settings import *
 
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    **STORAGES,  # noqa: F405
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 # A password hash costs 0.3 s by design; the tests make hundreds of accounts.
