@@ -234,18 +234,19 @@ def release_item(*, item_id: str) -> None:
 type Report = Callable[[str, Exception], object]
 
 
-def release_due(*, report: Report | None = None) -> int:
+def release_due(*, report: Report | None = None, beat: Callable[[], object] = lambda: None) -> int:
     """Months of annual plans and of the free plan that have begun, periods that were ahead of our
     clock, and periods whose plan has been mapped since. Returns how many items it looked at; tells
-    `report` which failed."""
+    `report` which failed, and calls `beat` now and then."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT credits_now()")
         now: datetime = cursor.fetchone()[0]
-    return sum(
-        _release_each(batch, report)
-        for items in (_open_items(), _unpaid_this_month(now))
-        for batch in _batches(items)
-    )
+    looked_at = 0
+    for items in (_open_items(), _unpaid_this_month(now)):
+        for batch in _batches(items):
+            looked_at += _release_each(batch, report)
+            beat()
+    return looked_at
 
 
 def _batches(items: QuerySet[SubscriptionItem]) -> Iterable[list[str]]:

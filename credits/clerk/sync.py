@@ -54,7 +54,7 @@ def run_sync(job_id: uuid.UUID | str, *, watch: Callable[[SyncJob], object] | No
         return
     progress.watch = watch
     try:
-        with ClerkClient() as client:
+        with ClerkClient(sleep=progress.wait) as client:
             _run(progress, client)
     except Cancelled:
         progress.finish(State.CANCELED)
@@ -90,7 +90,7 @@ def _run(progress: Progress, client: ClerkClient) -> None:
         if wanted and names.index(name) >= done:
             phase(progress, client)
     if options.sync_plans and not options.dry_run:
-        billing.release_due(report=progress.fail)
+        billing.release_due(report=progress.fail, beat=progress.beat)
 
 
 def _set_credits(progress: Progress, client: ClerkClient) -> None:

@@ -1,5 +1,6 @@
 """Sync jobs: starting, watching, cancelling, and who works on one. What a job does is in `sync`."""
 
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -180,6 +181,21 @@ class Progress:
         if not self._mine().update(counts=counts, heartbeat_at=timezone.now()):
             raise TakenOver(str(self.job.pk))
 
+    def beat(self) -> None:
+        """Is heard of where nothing is saved for a while. Raises Cancelled, TakenOver."""
+        if not self._mine().update(heartbeat_at=timezone.now()):
+            raise TakenOver(str(self.job.pk))
+        self._stop_if_cancelled()
+
+    def wait(self, seconds: float) -> None:
+        """Waits until Clerk may be asked again. Raises Cancelled, TakenOver."""
+        self.beat()
+        time.sleep(seconds)
+
+    def _stop_if_cancelled(self) -> None:
+        if SyncJob.objects.filter(pk=self.job.pk, cancel_requested=True).exists():
+            raise Cancelled(str(self.job.pk))
+
     def _counts_of_seen(self) -> dict[str, int]:
         return {name: self.job.counts.get(name, 0) for name in SEEN}
 
@@ -205,8 +221,7 @@ class Progress:
         if not saved:
             raise TakenOver(str(job.pk))
         self._seen = self._counts_of_seen()
-        if SyncJob.objects.filter(pk=job.pk, cancel_requested=True).exists():
-            raise Cancelled(str(job.pk))
+        self._stop_if_cancelled()
         if self.watch:
             self.watch(job)
 

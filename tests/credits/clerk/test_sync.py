@@ -2,14 +2,23 @@
 
 import time
 import uuid
+from collections import deque
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from credits.clerk import billing, sync
+from credits.clerk.client import ClerkClient
 from credits.clerk.models import SubscriptionItem, SyncJob
 from credits.clerk.sync import result_of, run_sync
-from credits.clerk.sync_jobs import SILENCE, SyncOptions, cancel_job, describe, stalled, start_job
+from credits.clerk.sync_jobs import (
+    SILENCE,
+    SyncOptions,
+    cancel_job,
+    describe,
+    stalled,
+    start_job,
+)
 from credits.ledger import get_balance
 from credits.models import CreditBalance, CreditGrant, Plan, UsageHistory, User
 from tests.credits.clerk.telling import ending, tell, undone
@@ -302,6 +311,42 @@ def test_progress_says_how_much_is_left(base):
     ]
     assert seen[0]["rate"] > 0
     assert seen[0]["secondsLeft"] is not None
+
+
+def test_a_job_can_be_cancelled_while_it_waits_for_clerk(base, monkeypatch):
+    job = start_job(options=SyncOptions(page_size=2), actor="test", background=False)
+    pages = ClerkClient.user_pages
+
+    def busy_after_a_page(client, **given):
+        for page in pages(client, **given):
+            yield page
+            cancel_job(job.pk)
+            base.failures.append((429, {"Retry-After": "30"}))
+
+    monkeypatch.setattr(ClerkClient, "user_pages", busy_after_a_page)
+    run_sync(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.processed) == ("canceled", 2)
+    assert base.failures == deque()
+
+
+def test_a_long_release_is_heard_of_and_can_be_cancelled(base, monkeypatch):
+    Plan.objects.update(active=False)
+    run()
+    Plan.objects.update(active=True)
+    monkeypatch.setattr(billing, "AT_ONCE", 1)
+    job = start_job(options=SyncOptions(sync_users=False), actor="test", background=False)
+    real = billing.release_item
+
+    def cancel_with_the_first(**given):
+        real(**given)
+        SyncJob.objects.filter(pk=job.pk).update(cancel_requested=True)
+
+    monkeypatch.setattr(billing, "release_item", cancel_with_the_first)
+    run_sync(job.pk)
+    job.refresh_from_db()
+    assert job.state == "canceled"
+    assert CreditGrant.objects.count() == 1
 
 
 def test_when_clerk_is_down_the_job_says_so(base, monkeypatch):
