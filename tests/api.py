@@ -6,7 +6,7 @@ from django.test import Client
 
 from credits.models import User
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
+BACKEND = "credits.accounts.backends.AccountBackend"
 
 
 class Api(Client):

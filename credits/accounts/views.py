@@ -28,7 +28,7 @@ from credits.accounts.services import (
 )
 from credits.models import User
 
-LOCAL = "django.contrib.auth.backends.ModelBackend"
+LOCAL = "credits.accounts.backends.AccountBackend"
 private = [sensitive_post_parameters(), never_cache]
 
 

@@ -15,7 +15,7 @@ from credits.models import User
 
 logger = logging.getLogger(__name__)
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
+BACKEND = "credits.accounts.backends.AccountBackend"
 #: Seconds after which a Django session of Clerk's must be exchanged anew.
 SESSION_AGE = 12 * 3600
 SID, IMPERSONATED = "clerk_sid", "clerk_impersonated"
