@@ -3,11 +3,17 @@
 import json
 import re
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
 from credits.api.docs import openapi
+from credits.clerk.models import SyncJob
 from credits.models import User
 from tests.factories import PASSWORD, make_grant
+from tests.fakes.clerk import INSTANCE, SECRET_KEY, running_clerk, user_json
+from tests.fakes.provider import FakeProvider
 from tests.live import ROOT, Site
 
 PAGE = (ROOT / "docs" / "api.md").read_text()
@@ -24,17 +30,29 @@ def script() -> tuple[str, list[tuple[str, str, str]]]:
     return "\n".join(["set -eu", SHELL[0], "printf '~\\n'", *answers]), examples
 
 
+@pytest.fixture
+def whole_site(start_site: Callable[..., Site], provider: FakeProvider) -> Iterator[Site]:
+    """A site with a provider and with Clerk, both fakes."""
+    with running_clerk() as clerk:
+        clerk.users = [user_json("user_1", email="someone@example.com")]
+        yield start_site(
+            OPENAI_BASE_URL=provider.base_url, CLERK_API_URL=clerk.url,
+            CLERK_SECRET_KEY=SECRET_KEY, CLERK_INSTANCE_ID=INSTANCE,
+        )  # fmt: skip
+
+
 def test_every_command_answers_as_the_page_says(
-    chat_site: Site, admin: User, tmp_path: Path
+    whole_site: Site, admin: User, tmp_path: Path
 ) -> None:
     make_grant(admin, 100)
+    job = SyncJob.objects.create(actor="somebody", state=SyncJob.State.DONE)
     text, examples = script()
     done = subprocess.run(
         ["sh", "-c", text], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120,
         env={
-            "PATH": "/usr/bin:/bin:/usr/local/bin", "no_proxy": "*", "TALLY": chat_site.base_url,
+            "PATH": "/usr/bin:/bin:/usr/local/bin", "no_proxy": "*", "TALLY": whole_site.base_url,
             "EMAIL": "admin@example.com", "PASSWORD": PASSWORD, "USER_ID": str(admin.pk),
-            "MODEL": "smollm2-135m",
+            "MODEL": "smollm2-135m", "JOB": str(job.pk),
         },
     )  # fmt: skip
     signed_in, *answers = done.stdout.split("\n~\n")
@@ -45,14 +63,9 @@ def test_every_command_answers_as_the_page_says(
         assert not body or json.loads(content) == json.loads(body), f"{command}\n{answer}"
 
 
-def is_clerks(path: str) -> bool:
-    """Calls that need Clerk's keys; docs/clerk.md tells of them."""
-    return "/clerk/" in path or "/sync" in path
-
-
 def test_every_call_has_its_command() -> None:
-    told = re.sub(r"\$USER_ID|cplan_\w+", "{}", "\n".join(SHELL))
+    told = re.sub(r"\$USER_ID|\$JOB|cplan_\w+", "{}", "\n".join(SHELL))
     paths = {re.sub(r"\{\w+\}", "{}", path) for path in openapi()["paths"]}
-    own = {path for path in paths if "images/" not in path and not is_clerks(path)}
+    own = {path for path in paths if "images/" not in path}
     missing = {path for path in own if f"$TALLY{path}" not in told}
     assert not missing, f"Show these in docs/api.md: {sorted(missing)}"

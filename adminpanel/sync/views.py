@@ -5,6 +5,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -85,6 +86,7 @@ def job(request: AuthenticatedHttpRequest, job_id: uuid.UUID) -> HttpResponse:
     foreseen = None if found.options.get("dry_run") else preview_of(found)
     told = tell(found, foreseen=foreseen)
     context = {"told": told, "job": found, "foreseen": foreseen, **_next(told)}
+    context["welcome"] = settings.SIGNUP_CREDITS if found.counts.get("createdUsers") else 0
     if not request.htmx:
         return render(request, "adminpanel/sync_job.html", context)
     answer = render(request, "adminpanel/sync_job.html#state", context)

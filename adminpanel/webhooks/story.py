@@ -60,10 +60,11 @@ class GrantNow:
 
 @dataclass(frozen=True)
 class ItemNow:
-    """An item that the delivery speaks of; `newest` says that no later version has come since."""
+    """An item that the delivery speaks of; `newest` says that no later version has come since, and
+    is None when the delivery's own is forgotten."""
 
     item: SubscriptionItem
-    newest: bool
+    newest: bool | None
     start: datetime | None
     end: datetime | None
     grants: list[GrantNow] = field(default_factory=list)
@@ -142,9 +143,16 @@ def _when(text: str | None) -> str:
 
 def items_now(delivery: WebhookDelivery) -> list[ItemNow]:
     """How it stands now with the subscription items that the delivery speaks of."""
-    told = {as_id(data.get("id")): data for data in _told(delivery)}
+    told: dict[str, dict[str, Any]] = {id_: {} for id_ in _own(delivery, "item")}
+    told |= {as_id(data.get("id")): data for data in _told(delivery)}
     rows = SubscriptionItem.objects.filter(item_id__in=told).order_by("item_id")
     return [_item_now(row, told[row.item_id], delivery) for row in rows]
+
+
+def _own(delivery: WebhookDelivery, what: str) -> set[Any]:
+    """The ids of what the delivery changed."""
+    changes = (change for time in delivery.effects or [] for change in time["changes"])
+    return {change["id"] for change in changes if change["what"] == what}
 
 
 def _told(delivery: WebhookDelivery) -> Iterator[dict[str, Any]]:
@@ -161,13 +169,10 @@ def _item_now(row: SubscriptionItem, data: dict[str, Any], delivery: WebhookDeli
         user__clerk_id=row.payer.removeprefix("user:"), details__item=row.item_id
     ).order_by("-pk")[:GRANTS]
     rows = incoming_rows([grant.pk for grant in grants])
-    own = {
-        change["id"] for time in delivery.effects or [] for change in time["changes"]
-        if change["what"] == "grant"
-    }  # fmt: skip
+    own = _own(delivery, "grant")
     return ItemNow(
         row,
-        newest=bool(row.version and updated == row.version[0]),
+        newest=bool(row.version and updated == row.version[0]) if data else None,
         start=moment(row.period_start) if row.period_start else None,
         end=moment(row.period_end) if row.period_end else None,
         grants=[GrantNow(grant, rows.get(grant.pk), grant.pk in own) for grant in grants],

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -59,6 +60,7 @@ def webhook(request: AuthenticatedHttpRequest, delivery_id: int) -> HttpResponse
         "items": story.items_now(delivery),
         "payment": story.payment_now(delivery),
         "tree": tree(delivery.payload),
+        "kept_days": settings.INBOX_PAYLOAD_DAYS,
     }
     return render(request, "adminpanel/webhook.html", context)
 
@@ -73,6 +75,9 @@ def _delivery(delivery_id: int) -> WebhookDelivery:
 def replay_webhook(request: AuthenticatedHttpRequest, delivery_id: int) -> HttpResponse:
     """One delivery: asks first, then processes it again."""
     delivery = _delivery(delivery_id)
+    if delivery.forgotten:
+        messages.info(request, "There is nothing to replay: its payload was emptied.")
+        return redirect("admin-webhook", delivery_id)
     if request.method != "POST":
         context = {"delivery": delivery, "status": inbox.status_of(delivery)}
         return render(request, "adminpanel/webhook_replay.html", context)

@@ -60,7 +60,7 @@ class JobOut(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="SyncResult")
 class SyncOut(serializers.Serializer[Any]):
-    """The figures of a sync that is done; `job` alone while it runs in the background."""
+    """The figures of a sync that is done."""
 
     processed = serializers.IntegerField()
     createdUsers = serializers.IntegerField()
@@ -74,6 +74,13 @@ class SyncOut(serializers.Serializer[Any]):
     creditsTaken = serializers.IntegerField(help_text="Credits that setCredits took away.")
     drift = serializers.IntegerField()
     failed = serializers.IntegerField()
+    job = JobOut()
+
+
+@extend_schema_serializer(component_name="SyncStarted")
+class SyncStartedOut(serializers.Serializer[Any]):
+    """A sync that a worker takes up."""
+
     job = JobOut()
 
 

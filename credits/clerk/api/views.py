@@ -11,7 +11,7 @@ from credits.api.http import ApiView, body_of, user_of
 from credits.api.problems import Problem, not_found
 from credits.api.schema import errors
 from credits.clerk import conf
-from credits.clerk.api.serializers import ClerkPlansOut, JobOut, SyncIn, SyncOut
+from credits.clerk.api.serializers import ClerkPlansOut, JobOut, SyncIn, SyncOut, SyncStartedOut
 from credits.clerk.client import ClerkClient, ClerkError
 from credits.clerk.models import SyncJob
 from credits.clerk.sync import result_of, run_sync
@@ -34,7 +34,7 @@ class Sync(AdminView):
         summary="Sync people and subscriptions from Clerk",
         description="Small bases are done at once; for large ones the answer is 202 with a job.",
         request=SyncIn,
-        responses={200: SyncOut, 202: JobOut, **errors(409, 502)},
+        responses={200: SyncOut, 202: SyncStartedOut, **errors(409, 502)},
         tags=["admin"],
     )
     def post(self, request: Request) -> Response:

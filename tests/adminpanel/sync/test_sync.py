@@ -50,8 +50,8 @@ def test_a_dry_run_counts_then_the_run_does_the_same(desk, base):
     page = desk.get(f"{PATH}/{preview.pk}")
     assert "Nothing has changed yet." in page.text
     assert figures(page) == {
-        "processed": 5, "createdUsers": 5, "updatedUsers": 0, "createdBalances": 5,
-        "activeSubscriptions": 3, "drift": 3, "creditsGranted": 300,
+        "processed": 5, "createdUsers": 5, "updatedUsers": 0, "deletedUsers": 0,
+        "createdBalances": 5, "activeSubscriptions": 3, "drift": 3, "creditsGranted": 300,
     }  # fmt: skip
     answer = desk.post(f"{PATH}/{preview.pk}/run")
     work()

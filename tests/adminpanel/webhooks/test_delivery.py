@@ -144,6 +144,20 @@ def test_codes_in_messages_of_clerk_s_are_not_shown(desk, deliver):
     assert "123456" not in text
 
 
+def test_an_emptied_payload_says_so_and_what_it_did_stays(desk, deliver):
+    make_plan("cplan_pro", credits=100)
+    deliver(item_event(), "msg_1")
+    WebhookDelivery.objects.update(payload={}, forgotten=True)
+    answer = look(desk, "msg_1")
+    assert "Emptied:" in answer.text
+    assert ("Grant", "+100 credits") in deeds(answer)
+    assert [len(now.grants) for now in answer.context["items"]] == [1]
+    path = f"/admin/webhooks/{WebhookDelivery.objects.get().pk}/replay"
+    assert path not in answer.text
+    assert "nothing to replay" in desk.post(path, follow=True).text
+    assert WebhookDelivery.objects.get().attempts == 1
+
+
 def test_a_deep_or_long_payload_is_cut(desk):
     deep: object = "end"
     for _ in range(60):
