@@ -8,6 +8,7 @@ type Json = dict[str, Any]
 
 #: Ids and enum values longer than this are nobody's.
 ID_LENGTH = 64
+STATUS_LENGTH = 32
 #: Below this a moment is in seconds, above in milliseconds.
 SECONDS_BELOW = 100_000_000_000
 LATEST = 10**14
@@ -27,6 +28,11 @@ def as_id(value: object) -> str:
 
 def as_text(value: object, length: int) -> str:
     return value[:length] if isinstance(value, str) else ""
+
+
+def as_address(value: object) -> str:
+    """In lower case, which may be longer."""
+    return as_text(value, 254).strip().lower()[:254]
 
 
 def as_ms(value: object) -> int | None:
@@ -62,7 +68,7 @@ def parse_payer(data: object) -> Payer:
     return Payer(
         as_id(payer.get("user_id")),
         as_id(payer.get("organization_id")),
-        as_text(payer.get("email"), 254).strip().lower(),
+        as_address(payer.get("email")),
         _full_name(payer),
     )
 
@@ -86,7 +92,7 @@ def parse_person(data: object) -> Person:
     status = as_object(address.get("verification")).get("status")
     return Person(
         clerk_id=as_id(user.get("id")),
-        email=as_text(address.get("email_address"), 254).strip().lower(),
+        email=as_address(address.get("email_address")),
         email_verified=status == "verified",
         name=_full_name(user) or as_text(user.get("username"), 150),
         banned=user.get("banned") is True,
@@ -132,7 +138,7 @@ def parse_item(data: object, *, payer: str, instance_id: str, seen: int) -> Item
     """`payer` is who the surrounding event names; `seen` stands in for a missing `updated_at`."""
     item = as_object(data)
     plan = as_object(item.get("plan"))
-    status = as_id(item.get("status"))
+    status = as_text(item.get("status"), STATUS_LENGTH)
     end = as_ms(item.get("period_end"))
     updated = as_ms(item.get("updated_at")) or seen
     return ItemVersion(
@@ -181,7 +187,7 @@ def parse_payment(data: object, *, seen: int) -> PaymentVersion:
     return PaymentVersion(
         payment_id=as_id(payment.get("payment_id")),
         payer=parse_payer(payment.get("payer")).ref,
-        status=as_text(payment.get("status"), 32),
+        status=as_text(payment.get("status"), STATUS_LENGTH),
         charge_type=as_text(payment.get("charge_type"), 32),
         amount=as_amount(total.get("amount")),
         currency=as_text(total.get("currency"), 8),

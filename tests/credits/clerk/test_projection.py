@@ -105,6 +105,13 @@ def test_other_states_grant_nothing(tell, pro, status):
     assert SubscriptionItem.objects.get().status == status
 
 
+@pytest.mark.parametrize("length", [32, 33, 64, 65, 5000])
+def test_a_status_of_any_length_is_kept_as_far_as_it_fits(tell, pro, length):
+    tell("subscriptionItem.updated", item_json("user_1", period_start=START, status="é" * length))
+    assert SubscriptionItem.objects.get().status == "é" * 32
+    assert grants() == []
+
+
 def test_a_period_ahead_of_our_clock_is_granted_when_it_begins(tell, pro, clock):
     tell("subscriptionItem.active", item_json("user_1", period_start=NOW + DAY))
     assert grants() == []
@@ -402,6 +409,11 @@ def test_an_address_of_a_local_account_does_not_open_it(tell, alice):
     newcomer = User.objects.get(clerk_id="user_1")
     assert (newcomer.pk == alice.pk, newcomer.email) == (False, None)
     assert newcomer.clerk_identity.email == alice.email
+
+
+def test_an_address_that_grows_in_lower_case_still_fits(tell):
+    tell("user.created", user_json("user_1", email="İ" * 254, at=START))
+    assert len(User.objects.get().email) == 254
 
 
 def test_a_ban_closes_the_account_and_its_end_opens_it(tell):
