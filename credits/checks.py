@@ -109,7 +109,9 @@ CHECKS: list[Check] = [
         SELECT id FROM (
             SELECT id, balance_after + credits_used AS before,
                 lag(balance_after, 1, 0::bigint) OVER (PARTITION BY user_id ORDER BY id) AS last
-            FROM credits_usagehistory) chain
+            -- OFFSET 0: read in order and sorted, not by an index from one place to another.
+            FROM (SELECT id, user_id, balance_after, credits_used
+                  FROM credits_usagehistory OFFSET 0) j) chain
         WHERE before <> last
         """,
     ),
