@@ -24,7 +24,7 @@ from credits.rollup import (
     spans,
 )
 from credits.rollup_models import ActiveUser, LedgerCheck, UsageDay, UsageSlice
-from credits.tasks import check, check_soon, close
+from credits.tasks import check, check_soon, close, forget_jobs
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, make_user
 from tests.ledger import assert_ledger_stands, sql
@@ -126,6 +126,15 @@ class TestClosing:
         assert totals(Slicing(first=TENTH + timedelta(days=2))) == {}
         tomorrow = TENTH + timedelta(days=1)
         assert set(totals(Slicing(first=tomorrow, kind="charge"))) == {(tomorrow, "charge")}
+
+    def test_a_day_that_is_closed_while_somebody_reads_is_not_read_twice(
+        self, days: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        a_day_of(make_user())
+        days.move(days=1)
+        close_days()
+        monkeypatch.setattr("credits.rollup.open_since", lambda: TENTH)
+        assert totals() == journal()
 
     def test_it_is_done_again_from_nothing_when_asked(self, days: Clock) -> None:
         a_day_of(make_user())
@@ -410,3 +419,22 @@ def test_rebuilding_twice_changes_nothing(days: Clock) -> None:
     a_day_of(make_user())
     days.move(days=2)
     assert [rebuild(), rebuild()] == [2, 2]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_jobs_that_are_long_done_are_forgotten_and_failed_ones_kept() -> None:
+    for hours, status in ((80, "succeeded"), (80, "failed"), (1, "succeeded")):
+        [(job,)] = sql(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, status)"
+            " VALUES ('default', %s, %s::procrastinate_job_status) RETURNING id",
+            f"{status} {hours} h ago", status,
+        )  # fmt: skip
+        sql("DELETE FROM procrastinate_events WHERE job_id = %s", job)
+        sql("INSERT INTO procrastinate_events (job_id, type, at) VALUES"
+            " (%s, %s::procrastinate_job_event_type, now() - make_interval(hours => %s))",
+            job, status, hours)  # fmt: skip
+    forget_jobs.defer(timestamp=0)
+    call_command("procrastinate", "worker", "--one-shot")
+    left = {name for (name,) in sql("SELECT task_name FROM procrastinate_jobs")}
+    assert {"failed 80 h ago", "succeeded 1 h ago"} <= left
+    assert "succeeded 80 h ago" not in left
