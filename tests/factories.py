@@ -4,6 +4,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
+from adminpanel.models import AdjustmentRequest
 from credits.ledger import Charge, Grant, deduct_credits_for_feature, grant_credits
 from credits.models import AdminSettings, CreditGrant, Plan, User
 
@@ -60,3 +61,13 @@ def set_price(feature: str, cost: int) -> None:
     settings, _ = AdminSettings.objects.get_or_create(id=1)
     settings.feature_costs = {**settings.feature_costs, feature: cost}
     settings.save()
+
+
+def make_adjustment_request(
+    user: User, *, delta: int | None = None, target: int | None = None, asked_by: User | None = None
+) -> AdjustmentRequest:
+    """A large adjustment that waits for a second admin."""
+    return AdjustmentRequest.objects.create(
+        user=user, delta=delta, target=target, balance_then=0, reason="A large gift",
+        asked_by=asked_by or make_admin(), key=f"factory:{next(_numbers)}",
+    )  # fmt: skip

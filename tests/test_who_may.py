@@ -23,7 +23,7 @@ from credits.catalogue import set_feature_costs
 from credits.clerk.models import WebhookDelivery
 from credits.models import SettingsChange, User
 from tests.api import Api
-from tests.factories import make_charge, make_plan
+from tests.factories import make_adjustment_request, make_charge, make_plan
 
 #: METHOD route                                          nobody owner other admin
 TABLE = """
@@ -125,6 +125,14 @@ GET    admin/settings/import                               302   404   404   200
 POST   admin/settings/import/preview                       302   404   404   422
 POST   admin/settings/import/take                          302   404   404   422
 GET    admin/users                                         302   404   404   200
+GET    admin/users/approvals                               302   404   404   200
+GET    admin/users/approvals/<int:adjustment_id>           302   404   404   200
+POST   admin/users/approvals/<int:adjustment_id>           302   404   404   422
+GET    admin/users/<int:user_id>                           302   404   404   200
+GET    admin/users/<int:user_id>/adjust                    302   404   404   200
+POST   admin/users/<int:user_id>/adjust                    302   404   404   422
+GET    admin/users/charges/<int:charge_id>/refund          302   404   404   200
+POST   admin/users/charges/<int:charge_id>/refund          302   404   404   422
 GET    admin/usage                                         302   404   404   200
 GET    admin/usage.csv                                     302   404   404   200
 GET    admin/webhooks                                      302   404   404   200
@@ -197,6 +205,8 @@ def things_of(owner: User) -> dict[str, str]:
         "image_id": str(_image(made).pk),
         "clerk_id": make_plan("cplan_pro").clerk_id,
         "user_id": str(owner.pk),
+        "charge_id": str(turn.charge_id),
+        "adjustment_id": str(make_adjustment_request(owner, delta=20_000).pk),
         "job_id": str(uuid4()),
         "delivery_id": str(_delivery(owner).pk),
         "change_id": str(_change().pk),

@@ -3,13 +3,23 @@
 from typing import Any
 from uuid import uuid4
 
+from django.db.models import QuerySet
 from django.http import Http404
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_serializer,
+)
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from adminpanel.api.views import AdminView
+from adminpanel.models import AdjustmentRequest
+from adminpanel.users.adjustments import MAX_ADJUSTMENT, Change
+from adminpanel.users.adjustments import adjust as adjust_or_ask
+from adminpanel.users.people import State, find_users
 from credits.api.answers import page_of
 from credits.api.fields import (
     MAX_ID,
@@ -26,12 +36,9 @@ from credits.api.problems import invalid, issue
 from credits.api.schema import errors
 from credits.api.serializers import UsageQuery, UsageRow, filters_of
 from credits.history import filter_rows, statement
-from credits.ledger import Adjustment, adjust_credits
+from credits.ledger import Adjustment
 from credits.models import User
-from credits.people import find_users
 
-#: The largest balance or change that an admin can set, in credits.
-MAX_ADJUSTMENT = 1_000_000_000
 USER_ID = OpenApiParameter(
     "user_id", {"type": "integer", "minimum": 1, "maximum": MAX_ID}, OpenApiParameter.PATH
 )
@@ -41,7 +48,32 @@ Reason = line_of(500, "Must be 1 to 500 characters on one line.")
 
 
 class PeopleQuery(PageQuery):
-    search = Text(required=False, max_length=100, help_text="In e-mail and name; or an id, whole.")
+    search = Text(
+        required=False, max_length=100,
+        help_text="Beginnings of words in e-mail and name; of a Clerk id; or an id, whole.",
+    )  # fmt: skip
+    minBalance = QueryNumber(
+        required=False, source="low", min_value=0, max_value=MAX_ADJUSTMENT, help_text="Credits."
+    )
+    maxBalance = QueryNumber(
+        required=False, source="high", min_value=0, max_value=MAX_ADJUSTMENT, help_text="Credits."
+    )
+    plan = Text(
+        required=False, max_length=64, help_text="A plan's Clerk id; `none` for people without one."
+    )
+    signedInDays = QueryNumber(
+        required=False, source="signed_in", min_value=1, max_value=3650,
+        help_text="Who signed in within so many days.",
+    )  # fmt: skip
+    state = serializers.ChoiceField(State.choices, required=False)
+
+
+#: What `find_users` takes of a checked PeopleQuery.
+FILTERS = ("search", "low", "high", "plan", "signed_in", "state")
+
+
+def people_of(query: dict[str, Any]) -> QuerySet[User]:
+    return find_users(**{name: query[name] for name in FILTERS if name in query})
 
 
 @extend_schema_serializer(component_name="Person")
@@ -132,6 +164,25 @@ class AdjustmentOut(serializers.Serializer[Adjustment]):
     )
 
 
+@extend_schema_serializer(component_name="AdjustmentRequest")
+class RequestOut(serializers.Serializer[AdjustmentRequest]):
+    """An adjustment that waits for a second admin, and how it went since."""
+
+    requestId = serializers.IntegerField(source="pk")
+    state = serializers.ChoiceField(AdjustmentRequest.State.choices)
+    userId = serializers.IntegerField(source="user_id")
+    credits = serializers.IntegerField(
+        source="target", allow_null=True, help_text="The balance to set; null to adjust."
+    )
+    adjustment = serializers.IntegerField(
+        source="delta", allow_null=True, help_text="Credits to add (negative: take); null to set."
+    )
+    reason = serializers.CharField()
+    usageId = serializers.IntegerField(
+        source="usage_id", allow_null=True, help_text="The journal row it became, once approved."
+    )
+
+
 class People(AdminView):
     @extend_schema(
         operation_id="listUsers",
@@ -142,7 +193,7 @@ class People(AdminView):
     )
     def get(self, request: Request) -> Response:
         query = query_of(request, PeopleQuery)
-        return page_of(find_users(search=query.get("search", "")), query, PersonOut)
+        return page_of(people_of(query), query, PersonOut)
 
 
 class Balances(AdminView):
@@ -155,7 +206,7 @@ class Balances(AdminView):
     )
     def get(self, request: Request) -> Response:
         query = query_of(request, PeopleQuery)
-        return page_of(find_users(search=query.get("search", "")), query, BalanceRow)
+        return page_of(people_of(query), query, BalanceRow)
 
 
 class Usage(AdminView):
@@ -175,10 +226,16 @@ class Usage(AdminView):
 ADJUST = extend_schema(
     summary="Set or adjust a balance",
     description="`credits` sets it, `adjustment` adds (negative takes away). The change and its "
-    "reason stand in the user's history.",
+    "reason stand in the user's history. A change of more than ADJUSTMENT_APPROVAL_CREDITS is not "
+    "made but asked for (202): nothing moves until a second admin approves it, at "
+    "/admin/users/approvals. Asked again with the same key, the answer says how it went.",
     parameters=[USER_ID, IDEMPOTENCY_KEY],
     request=AdjustmentIn,
-    responses={200: AdjustmentOut, **errors(402, 404, 422)},
+    responses={
+        200: AdjustmentOut,
+        202: OpenApiResponse(RequestOut, description="It waits for a second admin."),
+        **errors(402, 404, 422),
+    },
     tags=["admin"],
 )
 
@@ -198,7 +255,7 @@ class OneBalance(AdminView):
 
 
 def adjust(request: Request, user_id: int) -> Response:
-    """Writes the adjustment of a checked body; a key is one admin's own."""
+    """Makes the adjustment of a checked body, or asks for it; a key is one admin's own."""
     body = body_of(request, AdjustmentIn)
     if ("credits" in body) == ("adjustment" in body):
         raise invalid([issue((), "Send either credits or adjustment.")])
@@ -206,12 +263,13 @@ def adjust(request: Request, user_id: int) -> Response:
         raise Http404
     actor = user_of(request)
     key = read_key(request) or str(uuid4())
-    done = adjust_credits(
+    done = adjust_or_ask(
+        actor=actor,
         user_id=user_id,
-        delta=body.get("adjustment"),
-        target=body.get("credits"),
+        change=Change(delta=body.get("adjustment"), target=body.get("credits")),
         reason=body["reason"],
-        actor=str(actor),
-        idempotency_key=namespaced(f"adjust:{actor.pk}", key),
+        key=namespaced(f"adjust:{actor.pk}", key),
     )
+    if isinstance(done, AdjustmentRequest):
+        return Response(RequestOut(done).data, status=202)
     return Response(AdjustmentOut(done).data)

@@ -1,13 +1,72 @@
-"""Users."""
+"""People: the list, and one person's page."""
+
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from credits.permissions import admin_page
+from adminpanel.models import AdjustmentRequest
+from adminpanel.users import person, timeline
+from adminpanel.users.forms import PeopleForm, TimelineForm
+from adminpanel.users.http import AdminRequest, wants_fragment
+from adminpanel.users.people import Page, Sort, find_users, get_page
+from credits.ledger import get_balance
+from credits.models import User
+from credits.permissions import admin_page, is_tally_admin
+
+#: Requests that the list shows; their page has the others.
+PENDING = 5
 
 
 @admin_page
+@never_cache
 @require_safe
-def users(request: HttpRequest) -> HttpResponse:
-    return render(request, "adminpanel/users.html")
+def users(request: AdminRequest) -> HttpResponse:
+    form = PeopleForm(request.GET)
+    found = Page([], None, None)
+    if form.is_valid():
+        asked = form.cleaned_data
+        place = {"after": asked["after"], "before": asked["before"]}
+        found = get_page(find_users(**form.filters), sort=asked["sort"] or Sort.NEWEST, **place)
+    fragment = wants_fragment(request)
+    context = {"form": form, "page": found, "pending": [] if fragment else _pending()}
+    # htmx shows a 422; a 400 it would leave out.
+    status = 200 if form.is_valid() else 422 if fragment else 400
+    template = "adminpanel/users.html" + ("#people" if fragment else "")
+    response = render(request, template, context, status=status)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def _pending() -> list[AdjustmentRequest]:
+    """The requests that wait longest, and one more than are shown."""
+    pending = AdjustmentRequest.objects.filter(state=AdjustmentRequest.State.PENDING)
+    return list(pending.select_related("user", "asked_by").order_by("id")[: PENDING + 1])
+
+
+@admin_page
+@never_cache
+@require_safe
+def user(request: HttpRequest, user_id: int) -> HttpResponse:
+    someone = get_object_or_404(User, pk=user_id)
+    form = TimelineForm(request.GET)
+    # First, because it makes expired credits leave: all that is read after it agrees.
+    balance = get_balance(user_id=someone.pk)
+    context: dict[str, Any] = {
+        "person": someone,
+        "admin": is_tally_admin(someone),
+        "identity": person.get_identity(someone),
+        "balance": balance,
+        "live": person.get_grants(someone, live=True),
+        "over": person.get_grants(someone, live=False),
+        "items": person.get_items(someone),
+        "counts": person.get_counts(someone),
+        "pending": AdjustmentRequest.objects.filter(user=someone, state="pending").order_by("id"),
+        "form": form,
+        "page": timeline.get_page(someone, **form.place_for(someone)),
+    }
+    status = 200 if form.is_valid() else 400
+    return render(request, "adminpanel/user.html", context, status=status)

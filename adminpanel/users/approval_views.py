@@ -1,0 +1,89 @@
+"""Large adjustments: those that wait, those that were decided, and the second admin's word."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from adminpanel.models import AdjustmentRequest
+from adminpanel.users import adjustments
+from adminpanel.users.forms import ApprovalsForm, DecisionForm
+from adminpanel.users.http import AdminRequest, admin_of
+from adminpanel.users.previews import Preview, plainly
+from credits.exceptions import LedgerError
+from credits.ledger import get_balance
+from credits.permissions import admin_page
+
+PAGE = 50
+
+
+def _requests() -> QuerySet[AdjustmentRequest]:
+    return AdjustmentRequest.objects.select_related("user", "asked_by", "decided_by")
+
+
+@admin_page
+@never_cache
+@require_safe
+def approvals(request: AdminRequest) -> HttpResponse:
+    """What waits, the longest first, and below it what was decided, newest first, in pages."""
+    form = ApprovalsForm(request.GET)
+    decided = _requests().exclude(state="pending").order_by("-id")
+    if form.is_valid() and form.cleaned_data["before"]:
+        decided = decided.filter(pk__lt=form.cleaned_data["before"])
+    found = list(decided[: PAGE + 1])
+    context = {
+        "form": form,
+        "limit": settings.ADJUSTMENT_APPROVAL_CREDITS,
+        "pending": _requests().filter(state="pending").order_by("id")[:PAGE],
+        "decided": found[:PAGE],
+        "older": found[PAGE - 1].pk if len(found) > PAGE else None,
+    }
+    status = 200 if form.is_valid() else 400
+    return render(request, "adminpanel/approvals.html", context, status=status)
+
+
+@admin_page
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def approval(request: AdminRequest, adjustment_id: int) -> HttpResponse:
+    asked = get_object_or_404(_requests(), pk=adjustment_id)
+    if request.method != "POST":
+        return _page(request, asked)
+    form = DecisionForm(request.POST)
+    if not form.is_valid():
+        return _page(request, asked, "Approve or decline it.", status=422)
+    try:
+        _decide(request, asked, form)
+    except LedgerError as error:
+        asked.refresh_from_db()
+        held = get_balance(user_id=asked.user_id).held
+        return _page(request, asked, plainly(error, held=held), status=422)
+    return redirect("admin-user", asked.user_id)
+
+
+def _decide(request: AdminRequest, asked: AdjustmentRequest, form: DecisionForm) -> None:
+    actor, seen = admin_of(request), form.cleaned_data["seen"]
+    if form.cleaned_data["decision"] == "decline":
+        adjustments.decline(actor=actor, request_id=asked.pk)
+        messages.info(request, "Declined. Nothing has moved.")
+        return
+    done = adjustments.approve(actor=actor, request_id=asked.pk, seen=seen)
+    preview = Preview(done.balance - done.change, done.change)
+    messages.success(request, f"{preview.signed} credits: the balance is {done.balance:,} now.")
+
+
+def _page(
+    request: AdminRequest, asked: AdjustmentRequest, problem: str = "", *, status: int = 200
+) -> HttpResponse:
+    balance = get_balance(user_id=asked.user_id)
+    context = {
+        "asked": asked,
+        "balance": balance,
+        "preview": Preview(balance.remaining, asked.change_of(balance.remaining)),
+        "own": asked.asked_by_id == admin_of(request).pk,
+        "problem": problem,
+    }
+    return render(request, "adminpanel/approval.html", context, status=status)

@@ -1,0 +1,226 @@
+"""What can be asked of the people's pages: filters, adjustments, refunds. Whole credits only."""
+
+import re
+from typing import Any
+from uuid import UUID, uuid4
+
+from django import forms
+from django.core.validators import RegexValidator
+from django.http import QueryDict
+
+from adminpanel.users.adjustments import MAX_ADJUSTMENT, Change
+from adminpanel.users.people import NO_PLAN, Sort, State, plan_choices
+from adminpanel.users.timeline import Place, Source, place_of
+from credits.catalogue import LINE
+from credits.forms import RowField
+from credits.history import Kind
+from credits.models import User
+
+REASON_CHARACTERS = 500
+REASON_RULE = f"Say why, in 1 to {REASON_CHARACTERS} characters on one line."
+DAYS = [("", "Ever or never"), ("1", "Today or yesterday"), ("7", "In 7 days"),
+        ("30", "In 30 days"), ("90", "In 90 days")]  # fmt: skip
+
+
+class CreditsField(forms.IntegerField):
+    """A whole number of credits, in ASCII digits: `1.5` and `1e3` are none."""
+
+    widget = forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off", "class": "f"})
+
+    def __init__(self, *, low: int, **options: Any) -> None:
+        rule = f"Write a whole number of credits from {low:,} to {MAX_ADJUSTMENT:,}."
+        messages = dict.fromkeys(["invalid", "min_value", "max_value", "required"], rule)
+        super().__init__(
+            min_value=low, max_value=MAX_ADJUSTMENT, error_messages=messages, **options
+        )
+
+    def to_python(self, value: Any) -> int | None:
+        text = str(value or "").strip()
+        if text and not re.fullmatch(r"-?[0-9]{1,12}", text):
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return int(text) if text else None
+
+
+def reason_field() -> forms.CharField:
+    rules = [RegexValidator(rf"\A{LINE.pattern}\Z", REASON_RULE)]
+    return forms.CharField(
+        label="Reason",
+        help_text="The user reads it in the statement.",
+        max_length=REASON_CHARACTERS,
+        validators=rules,
+        error_messages={"required": REASON_RULE, "max_length": REASON_RULE},
+        widget=forms.TextInput(attrs={"class": "f", "autocomplete": "off"}),
+    )
+
+
+class OnceForm(forms.Form):
+    """A form that does something once: its key is made with the empty form, before the first try,
+    and comes back with each. `confirm` is there when the preview was confirmed."""
+
+    key = forms.UUIDField(widget=forms.HiddenInput)
+    confirm = forms.BooleanField(required=False, widget=forms.HiddenInput)
+
+    #: The answer is a sentence beside the field, also where a browser would refuse by itself.
+    use_required_attribute = False
+
+    def __init__(
+        self, data: QueryDict | None = None, *, initial: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(data, initial={"key": uuid4(), **(initial or {})})
+
+    def clean_key(self) -> str:
+        key: UUID = self.cleaned_data["key"]
+        return str(key)
+
+
+class AdjustForm(OnceForm):
+    """Which change of a balance, and why. `seen` is the balance that the preview began with."""
+
+    MODES = [("add", "Add"), ("take", "Take away"), ("set", "Set to")]
+
+    mode = forms.ChoiceField(
+        label="What to do",
+        choices=MODES,
+        initial="add",
+        error_messages=dict.fromkeys(["required", "invalid_choice"], "Choose one of the three."),
+        widget=forms.RadioSelect,
+    )
+    amount = CreditsField(low=0, label="Credits")
+    reason = reason_field()
+    seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if data.get("amount") == 0 and data.get("mode") in {"add", "take"}:
+            self.add_error("amount", "There is nothing to change with 0 credits.")
+        return data
+
+    @property
+    def change(self) -> Change:
+        mode, amount = self.cleaned_data["mode"], self.cleaned_data["amount"]
+        if mode == "set":
+            return Change(target=amount)
+        return Change(delta=amount if mode == "add" else -amount)
+
+
+class RefundForm(OnceForm):
+    """How much of a charge, and why; no amount means all that is left of it."""
+
+    amount = CreditsField(low=1, label="Credits", required=False)
+    reason = reason_field()
+
+
+class DecisionForm(forms.Form):
+    """A second admin's word. `seen` is the balance that the page showed."""
+
+    decision = forms.ChoiceField(choices=[("approve", "Approve"), ("decline", "Decline")])
+    seen = forms.IntegerField(required=False)
+
+
+class PlaceField(forms.CharField):
+    """Where a page begins: two numbers, or as many as `numbers`."""
+
+    def __init__(self, numbers: int = 2) -> None:
+        super().__init__(required=False, max_length=80, widget=forms.HiddenInput)
+        self.pattern = re.compile(r"\.".join([r"(-?[0-9]{1,18})"] * numbers))
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        match = self.pattern.fullmatch(text)
+        if text and not match:
+            raise forms.ValidationError("There is no such page.")
+        return tuple(map(int, match.groups())) if match else None
+
+
+class PeopleForm(forms.Form):
+    """Filters of the people, and where the page begins."""
+
+    search = forms.CharField(
+        label="Search",
+        required=False,
+        max_length=100,
+        widget=forms.TextInput(
+            attrs={"class": "f", "type": "search", "placeholder": "E-mail, name or Clerk id"}
+        ),
+    )
+    low = CreditsField(low=0, label="Balance from", required=False)
+    high = CreditsField(low=0, label="to", required=False)
+    plan = forms.ChoiceField(label="Plan", required=False)
+    signed_in = forms.ChoiceField(label="Signed in", choices=DAYS, required=False)
+    state = forms.ChoiceField(label="State", choices=[("", "Any"), *State.choices], required=False)
+    sort = forms.ChoiceField(label="Sort by", choices=Sort.choices, required=False)
+    before = PlaceField()
+    after = PlaceField()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        plans: Any = self.fields["plan"]
+        plans.choices = [("", "Any"), (NO_PLAN, "None"), *plan_choices()]
+        for name in ("plan", "signed_in", "state", "sort"):
+            self.fields[name].widget.attrs["class"] = "f"
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        low, high = data.get("low"), data.get("high")
+        if low is not None and high is not None and low > high:
+            raise forms.ValidationError("The lowest balance is above the highest.")
+        return data
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """What `people.find_users` takes."""
+        asked = self.cleaned_data
+        return {
+            **{name: asked[name] for name in ("search", "low", "high", "plan", "state")},
+            "search": asked["search"].strip(),
+            "signed_in": int(asked["signed_in"] or 0) or None,
+        }
+
+    @property
+    def sort_label(self) -> str:
+        return str(Sort(self.cleaned_data["sort"] or Sort.NEWEST).label).lower()
+
+    @property
+    def is_filtered(self) -> bool:
+        return any(value not in {"", None} for value in self.filters.values())
+
+
+class TimelineForm(forms.Form):
+    """Which events of a person, and where the page begins: at a place, or at a row."""
+
+    KINDS = [
+        ("", "Everything"),
+        *((kind, f"{kind.label}s") for kind in Kind if kind != Kind.EXPIRY),
+        (Kind.EXPIRY, "Expiries"),
+        *((source, f"{source.label}s") for source in Source),
+    ]
+
+    kind = forms.ChoiceField(
+        label="Show",
+        choices=KINDS,
+        required=False,
+        widget=forms.Select(attrs={"class": "f"}),
+        error_messages={"invalid_choice": "There is no such kind of event."},
+    )
+    before = PlaceField(3)
+    after = PlaceField(3)
+    row = RowField()
+
+    def place_for(self, user: User) -> dict[str, Any]:
+        """What `timeline.get_page` takes; an error when the row is not the person's."""
+        if not self.is_valid():
+            return {}
+        asked = self.cleaned_data
+        if not asked["row"]:
+            before, after = (asked[name] and Place(*asked[name]) for name in ("before", "after"))
+            return {"kind": asked["kind"], "before": before or None, "after": after or None}
+        place = place_of(user, asked["row"])
+        if place is None:
+            self.add_error(None, f"There is no row #{asked['row']} in this person's journal.")
+        return {"before": place}
+
+
+class ApprovalsForm(forms.Form):
+    """Where the page of decided requests begins."""
+
+    before = RowField()

@@ -1,0 +1,205 @@
+"""One line of time for a person: journal, webhooks and payments, newest first.
+
+Three tables, each read by its own ids, merged by time. A place between two events is one id of each
+table: what has that id or a larger one is newer. So balances always chain row to row as the
+journal has them, whatever the clocks said, and what arrives meanwhile shifts no page."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from heapq import merge
+from itertools import islice
+from typing import Any, NamedTuple
+
+from django.db.models import OuterRef, QuerySet, Subquery, Sum, TextChoices
+from django.db.models.functions import Coalesce
+
+from credits.clerk.models import Payment, WebhookDelivery
+from credits.history import Kind, filter_rows, kind_of, statement
+from credits.models import UsageHistory, User
+from credits.wording import note_of, what_of
+
+PAGE = 50
+#: Above every id.
+NEWEST = 10**18 - 1
+
+
+class Source(TextChoices):
+    """What is no row of the journal."""
+
+    WEBHOOK = "webhook", "Webhook"
+    PAYMENT = "payment", "Payment"
+
+
+class Place(NamedTuple):
+    """Between two events: an id of the journal, of the webhooks and of the payments."""
+
+    row: int = NEWEST
+    webhook: int = NEWEST
+    payment: int = NEWEST
+
+    def __str__(self) -> str:
+        return ".".join(map(str, self))
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line. Of the journal: `change` is signed, negative leaves the balance; `left` is what
+    can still come back of a charge. `state` is a delivery's or payment's, for a tag."""
+
+    source: str
+    kind: str
+    id: int
+    at: datetime
+    what: str
+    note: str
+    state: str = ""
+    change: int | None = None
+    balance: int | None = None
+    refund_of: int | None = None
+    held: bool = False
+    left: int = 0
+
+    @property
+    def out(self) -> int | None:
+        return -self.change if self.change is not None and self.change <= 0 else None
+
+    @property
+    def into(self) -> int | None:
+        return self.change if self.change is not None and self.change > 0 else None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Events, newest first, and the places that the pages around them begin at."""
+
+    events: list[Event]
+    newer: Place | None
+    older: Place | None
+
+
+type Reading = tuple[QuerySet[Any], Callable[[Any], Event]]
+
+
+def get_page(
+    user: User, *, kind: str = "", before: Place | None = None, after: Place | None = None
+) -> Page:
+    """The newest events of a person; those older than a place; or the ones just newer than it.
+    `kind` is a Kind or a Source."""
+    readings = _readings(user, kind)
+    if after is not None:
+        found = _merged(readings, after, "gte")
+        shown, top = found[:PAGE][::-1], _moved(after, found[:PAGE], 1)
+        return Page(shown, top if len(found) > PAGE else None, after)
+    start = before or Place()
+    found = _merged(readings, start, "lt")
+    shown = found[:PAGE]
+    bottom = _moved(start, shown, 0) if len(found) > PAGE else None
+    return Page(shown, before, bottom)
+
+
+def _readings(user: User, kind: str) -> dict[str, Reading]:
+    payer = f"user:{user.clerk_id}"
+    rows = filter_rows(statement(user_id=user.pk), kind=kind if kind in Kind.values else None)
+    refunds = UsageHistory.objects.filter(refund_of=OuterRef("pk")).order_by()
+    returned = refunds.values("refund_of").annotate(sum=-Sum("credits_used")).values("sum")
+    rows = rows.select_related("grant").annotate(returned=Coalesce(Subquery(returned), 0))
+    readings: dict[str, Reading] = {
+        "row": (rows, _of_row),
+        Source.WEBHOOK: (
+            WebhookDelivery.objects.filter(payer=payer).defer("payload"),
+            _of_webhook,
+        ),
+        Source.PAYMENT: (Payment.objects.filter(payer=payer), _of_payment),
+    }
+    if not user.clerk_id:
+        readings = {"row": readings["row"]}
+    wanted = kind if kind in Source.values else "row" if kind else ""
+    return {name: reading for name, reading in readings.items() if wanted in {"", name}}
+
+
+def _merged(readings: Mapping[str, Reading], place: Place, side: str) -> list[Event]:
+    """A page and one more, away from the place. Each source keeps its own order."""
+    backwards = side == "lt"
+    sources = [_read(reading, getattr(place, name), side) for name, reading in readings.items()]
+    merged = merge(*sources, key=lambda event: event.at, reverse=backwards)
+    return list(islice(merged, PAGE + 1))
+
+
+def _read(reading: Reading, bound: int, side: str) -> Iterator[Event]:
+    rows, event_of = reading
+    found = rows.filter(**{f"pk__{side}": bound}).order_by("-pk" if side == "lt" else "pk")
+    return map(event_of, found[: PAGE + 1])
+
+
+def _moved(place: Place, passed: list[Event], step: int) -> Place:
+    """The place behind these events, in the order in which they were passed."""
+    return place._replace(**{event.source: event.id + step for event in passed})
+
+
+def place_of(user: User, row_id: int) -> Place | None:
+    """Where a page begins whose first line is this row; None when it is not the person's."""
+    row = UsageHistory.objects.filter(user=user, pk=row_id).values_list("created_at").first()
+    if row is None:
+        return None
+    payer = f"user:{user.clerk_id}"
+    told = WebhookDelivery.objects.filter(payer=payer, received_at__gt=row[0])
+    paid = Payment.objects.filter(payer=payer, created_at__gt=row[0])
+    ids = (found.order_by("pk").values_list("pk", flat=True).first() for found in (told, paid))
+    return Place(row_id + 1, *(pk or NEWEST for pk in ids))
+
+
+def _of_row(row: Any) -> Event:
+    kind = kind_of(row)
+    actor = row.details.get("actor") if kind == Kind.REFUND else ""
+    return Event(
+        source="row",
+        kind=kind,
+        id=row.pk,
+        at=row.created_at,
+        what=what_of(row),
+        note=" · ".join(filter(None, [note_of(row), actor and f"by {actor}"])),
+        change=-row.credits_used,
+        balance=row.balance_after,
+        refund_of=row.refund_of_id,
+        held=row.is_held,
+        left=row.credits_used - row.returned if kind == Kind.CHARGE and not row.is_held else 0,
+    )
+
+
+def _of_webhook(delivery: WebhookDelivery) -> Event:
+    return Event(
+        source=Source.WEBHOOK,
+        kind=Source.WEBHOOK,
+        id=delivery.pk,
+        at=delivery.received_at,
+        what=delivery.type,
+        note=delivery.error or delivery.get_note_display(),
+        state="processed" if delivery.processed_at else "failed" if delivery.error else "waiting",
+    )
+
+
+#: Currencies without a smaller unit; the others have hundredths.
+WHOLE = {"bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv",
+         "xaf", "xof", "xpf"}  # fmt: skip
+
+
+def _of_payment(payment: Payment) -> Event:
+    parts = [_money(payment), payment.charge_type.replace("_", " "), payment.failed_code]
+    return Event(
+        source=Source.PAYMENT,
+        kind=Source.PAYMENT,
+        id=payment.pk,
+        at=payment.created_at,
+        what="Payment",
+        note=" · ".join(filter(None, [*parts, payment.payment_id])),
+        state=payment.status,
+    )
+
+
+def _money(payment: Payment) -> str:
+    if payment.amount is None:
+        return ""
+    whole = payment.currency.lower() in WHOLE
+    amount = f"{payment.amount:,}" if whole else f"{payment.amount / 100:,.2f}"
+    return f"{amount} {payment.currency.upper()}"

@@ -1,0 +1,27 @@
+"""What these tests share: the desk with an admin at it."""
+
+import pytest
+from django.test import Client
+
+from tests.factories import make_admin
+
+
+@pytest.fixture
+def desk(client, admin):
+    """A browser in which an admin is signed in."""
+    client.force_login(admin)
+    return client
+
+
+@pytest.fixture
+def second(db):
+    """Another admin."""
+    return make_admin("second@example.com", name="Second")
+
+
+@pytest.fixture
+def other_desk(second):
+    """The other admin's browser."""
+    browser = Client()
+    browser.force_login(second)
+    return browser

@@ -1,0 +1,229 @@
+"""/admin/users: finding people, and pages of them."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from adminpanel.users import people
+from credits.clerk.models import Identity, SubscriptionItem
+from credits.models import User
+from tests.factories import make_adjustment_request, make_charge, make_plan, make_user
+
+PATH = "/admin/users"
+HTMX = {"HX-Request": "true"}
+
+
+def found(desk, **query):
+    answer = desk.get(PATH, query)
+    assert answer.status_code == 200, answer.text
+    return [str(user) for user in answer.context["page"].users]
+
+
+def subscribe(user, plan="cplan_pro", status="active"):
+    SubscriptionItem.objects.create(
+        item_id=f"item_{user.pk}_{plan}", instance_id="ins", payer=f"user:{user.clerk_id}",
+        plan_id=plan, plan_name="Pro", status=status,
+    )  # fmt: skip
+
+
+class TestSearch:
+    @pytest.fixture(autouse=True)
+    def cast(self, db):
+        make_user("grace.hopper@navy.example", name="Grace O'Brien-Hopper", clerk_id="user_2Abc")
+        make_user("zoë@example.com", name="Zoë Müller", clerk_id="user_2Xyz")
+        make_user("1e5@example.com", name="")
+
+    @pytest.mark.parametrize(
+        "search",
+        ["grace.hopper@navy.example", "GRACE", "hop", "brien", "navy", "hopper grace", "gra nav",
+         "  grace  ", "o'brien", "user_2Abc", "user_2A"],
+    )  # fmt: skip
+    def test_beginnings_of_words_in_any_order_find_a_person(self, desk, search):
+        assert found(desk, search=search) == ["grace.hopper@navy.example"]
+
+    @pytest.mark.parametrize("search", ["zoë", "ZO", "müll"])
+    def test_letters_of_any_alphabet_do(self, desk, search):
+        assert found(desk, search=search) == ["zoë@example.com"]
+
+    def test_what_looks_like_a_number_is_a_word(self, desk):
+        assert found(desk, search="1e5") == ["1e5@example.com"]
+
+    def test_an_id_of_ours_finds_a_person(self, desk):
+        zoe = User.objects.get(clerk_id="user_2Xyz")
+        assert "zoë@example.com" in found(desk, search=str(zoe.pk))
+
+    @pytest.mark.parametrize(
+        "search",
+        ["race", "%", "_", "'", "\\", "' OR 1=1 --", "a:* | b", "!grace", "user_2abc", "9" * 90,
+         "grace nobody", "::", "\N{SNOWMAN}", "<script>"],
+    )  # fmt: skip
+    def test_what_means_something_elsewhere_finds_nobody(self, desk, search):
+        page = desk.get(PATH, {"search": search})
+        assert page.status_code == 200
+        assert search == "!grace" or page.context["page"].users == []
+        assert "<script>" not in page.text.replace("<script ", "")
+
+    def test_what_finds_more_people_than_are_named_one_by_one_finds_all(self, desk, monkeypatch):
+        monkeypatch.setattr(people, "FEW", 1)
+        assert len(found(desk, search="example")) == 4
+
+    def test_nobody_is_an_empty_state_that_says_how_to_search(self, desk):
+        assert "Nobody like that" in desk.get(PATH, {"search": "nobody"}).text
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"low": "x"}, "Balance from"), ({"low": "-1"}, "Balance from"), ({"high": "1.5"}, "to"),
+        ({"low": "9" * 30}, "Balance from"), ({"low": "١٠"}, "Balance from"),
+        ({"plan": "cplan_none"}, "Plan"), ({"signed_in": "5"}, "Signed in"),
+        ({"state": "happy"}, "State"), ({"sort": "random"}, "Sort by"),
+        ({"search": "x" * 101}, "Search"), ({"search": "a\0b"}, "Search"),
+        ({"low": "5", "high": "4"}, "The lowest balance is above the highest."),
+        ({"after": "1"}, "There is no such page."), ({"before": "1.x"}, "There is no such page."),
+        ({"after": "9" * 40 + ".1"}, "There is no such page."),
+    ],
+)  # fmt: skip
+def test_a_filter_that_cannot_be_is_said_beside_it(desk, query, field):
+    answer = desk.get(PATH, query)
+    assert answer.status_code == 400
+    assert field in answer.text
+    # htmx would leave a 400 out of the page.
+    assert desk.get(PATH, query, headers=HTMX).status_code == 422
+
+
+def test_people_are_filtered_by_balance(desk, admin, alice, bob, carol):
+    assert found(desk, low="100") == ["alice@example.com"]
+    assert found(desk, high="10") == ["carol@example.com", "bob@example.com", str(admin)]
+    assert found(desk, low="1", high="99") == ["bob@example.com"]
+    assert found(desk, high="0") == ["carol@example.com", str(admin)]
+
+
+def test_people_are_filtered_by_plan(desk, admin, alice, bob):
+    make_plan("cplan_pro")
+    for user, status in ((alice, "active"), (bob, "ended")):
+        user.clerk_id = f"user_{user.pk}"
+        user.save()
+        subscribe(user, status=status)
+    assert found(desk, plan="cplan_pro") == ["alice@example.com"]
+    assert found(desk, plan="none") == ["bob@example.com", str(admin)]
+    assert "Pro" in desk.get(PATH, {"search": "alice"}).text
+
+
+def test_people_are_filtered_by_their_last_sign_in(desk, admin, alice, bob):
+    User.objects.filter(pk=alice.pk).update(last_login=timezone.now() - timedelta(days=3))
+    User.objects.filter(pk=bob.pk).update(last_login=timezone.now() - timedelta(days=40))
+    assert found(desk, signed_in="7") == ["alice@example.com", str(admin)]
+    assert found(desk, signed_in="90", search="bob") == ["bob@example.com"]
+
+
+def test_people_are_filtered_by_state(desk, admin, alice, bob, carol):
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+    Identity.objects.create(clerk_id="user_c", user=carol, deleted_at=timezone.now())
+    assert found(desk, state="inactive") == ["bob@example.com"]
+    assert found(desk, state="gone") == ["carol@example.com"]
+    assert found(desk, state="admin") == [str(admin)]
+    assert "deleted" in desk.get(PATH, {"state": "gone"}).text
+
+
+def test_a_row_says_what_is_there_what_is_held_and_when_it_was_used(desk, alice, carol):
+    make_charge(alice, 3)
+    charge = make_charge(alice, 4, hold=True)
+    answer = desk.get(PATH, {"search": "alice"})
+    [row] = answer.context["page"].users
+    assert (row.credits, row.held) == (93, 4)
+    assert row.last_use is not None
+    assert charge.held
+    assert f'href="/admin/users/{alice.pk}"' in answer.text
+    assert desk.get(PATH, {"search": "carol"}).context["page"].users[0].last_use is None
+
+
+def test_people_are_sorted(desk, admin, alice, bob, carol):
+    make_charge(bob)
+    make_charge(alice)
+    names = {user.pk: str(user) for user in (admin, alice, bob, carol)}
+    a, b, c, staff = (names[user.pk] for user in (alice, bob, carol, admin))
+    assert found(desk) == [c, b, a, staff]
+    assert found(desk, sort="most") == [a, b, c, staff]
+    assert found(desk, sort="least") == [c, staff, b, a]
+    assert found(desk, sort="used") == [a, b, c, staff]
+
+
+@pytest.mark.parametrize("sort", ["newest", "most", "least", "used"])
+def test_pages_hold_everybody_once_forwards_and_backwards(desk, admin, sort, monkeypatch):
+    monkeypatch.setattr(people, "PAGE", 4)
+    for number in range(13):
+        # Ties: balances of 0 (with a row and without), 5 and 10, three of each and more.
+        user = make_user(f"u{number}@example.com", credits=5 * (number % 3))
+        if number % 4 == 1 and number % 3:
+            make_charge(user)
+    whole = list(_walk(desk, sort, "after"))
+    assert sorted(whole) == sorted(str(user) for user in User.objects.all())
+    keys = [_balance(name) for name in whole]
+    if sort in {"most", "least"}:
+        assert keys == sorted(keys, reverse=sort == "most")
+    back = list(_walk(desk, sort, "before", start=_last_page(desk, sort)))
+    assert back == whole
+
+
+def _balance(name):
+    balance = getattr(User.objects.get(email=name), "credit_balance", None)
+    return balance.credits_remaining if balance else 0
+
+
+def _walk(desk, sort, way, start=None):
+    pages, query = [], {"sort": sort, **(start or {})}
+    while query:
+        page = desk.get(PATH, query).context["page"]
+        pages.append([str(user) for user in page.users])
+        place = getattr(page, way)
+        query = {"sort": sort, way: str(place)} if place else None
+    ordered = pages if way == "after" else reversed(pages)
+    return [name for page in ordered for name in page]
+
+
+def _last_page(desk, sort):
+    """The query of the last page."""
+    query: dict[str, str] = {}
+    while after := desk.get(PATH, {"sort": sort, **query}).context["page"].after:
+        query = {"after": str(after)}
+    return query
+
+
+def test_who_joins_meanwhile_shifts_no_page(desk, admin, monkeypatch):
+    monkeypatch.setattr(people, "PAGE", 2)
+    for number in range(4):
+        make_user(f"u{number}@example.com")
+    first = desk.get(PATH).context["page"]
+    make_user("late@example.com")
+    second = desk.get(PATH, {"after": str(first.after)}).context["page"]
+    assert [str(user) for user in second.users] == ["u1@example.com", "u0@example.com"]
+
+
+def test_a_search_by_htmx_gets_the_table_alone(desk, alice):
+    answer = desk.get(PATH, {"search": "alice"}, headers=HTMX)
+    assert "alice@example.com" in answer.text
+    assert "<html" not in answer.text
+    assert "HX-Request" in answer["Vary"]
+
+
+@pytest.mark.parametrize("kind", ["HX-Boosted", "HX-History-Restore-Request"])
+def test_a_boosted_link_and_a_restored_history_get_the_page(desk, kind):
+    assert "<html" in desk.get(PATH, headers={**HTMX, kind: "true"}).text
+
+
+def test_a_page_takes_no_more_queries_for_more_people(desk, django_assert_max_num_queries):
+    for number in range(30):
+        user = make_user(f"u{number}@example.com", credits=5, clerk_id=f"user_{number}")
+        make_charge(user, hold=True)
+        subscribe(user)
+    with django_assert_max_num_queries(10):
+        assert len(found(desk, search="example", sort="most")) == 31
+
+
+def test_what_waits_for_a_second_admin_stands_above(desk, alice):
+    asked = make_adjustment_request(alice, delta=20_000)
+    text = desk.get(PATH).text
+    assert f"/admin/users/approvals/{asked.pk}" in text
+    assert "+20,000 credits" in text
