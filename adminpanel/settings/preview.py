@@ -13,20 +13,27 @@ from credits.features import FEATURES, Feature
 DAYS = 7
 
 # Units charged, less those that a refund brought back: of a charge of 4 images of which 1 came, 1.
+# Each half finds its rows by time (usage_by_time) and is summed up before they meet; a refund's
+# charge is looked up by its id (OFFSET 0 keeps it so: a join would read the week a second time;
+# coalesce keeps it from the index of all refunds there ever were).
 USES = """
 WITH week AS (
     SELECT credits_now() - make_interval(days => %(days)s) AS since
-), used AS (
-    SELECT u.operation_type, u.quantity::numeric AS units, u.details
-    FROM credits_usagehistory u
-    WHERE u.created_at >= (SELECT since FROM week) AND u.unit_cost IS NOT NULL
-    UNION ALL
-    SELECT c.operation_type, r.credits_used::numeric / c.unit_cost, c.details
-    FROM credits_usagehistory r JOIN credits_usagehistory c ON c.id = r.refund_of_id
-    WHERE r.created_at >= (SELECT since FROM week) AND r.refund_of_id IS NOT NULL
-        AND c.created_at >= (SELECT since FROM week)
+), charged AS (
+    SELECT operation_type, {model} AS model, sum(quantity::bigint) AS units
+    FROM credits_usagehistory
+    WHERE created_at >= (SELECT since FROM week) AND unit_cost IS NOT NULL
+    GROUP BY 1, 2
+), refunded AS (
+    SELECT r.operation_type, c.model, sum(r.credits_used::numeric / c.unit_cost) AS units
+    FROM credits_usagehistory r CROSS JOIN LATERAL (
+        SELECT {model} AS model, unit_cost FROM credits_usagehistory
+        WHERE id = r.refund_of_id AND created_at >= (SELECT since FROM week) OFFSET 0) c
+    WHERE r.created_at >= (SELECT since FROM week) AND coalesce(r.refund_of_id, 0) > 0
+    GROUP BY 1, 2
 )
-SELECT operation_type, {model}, round(sum(units))::bigint FROM used GROUP BY 1, 2
+SELECT operation_type, model, round(sum(units))::bigint
+FROM (SELECT * FROM charged UNION ALL SELECT * FROM refunded) u GROUP BY 1, 2
 """
 
 PAYERS = """
