@@ -1,5 +1,6 @@
 """Clerk, configured as a customer would, with the fake in its place."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -7,9 +8,13 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
+from credits.models import Plan
+from tests.factories import make_plan
 from tests.fakes import clerk as fake_clerk
-from tests.fakes.clerk import FakeClerk, Json, running_clerk
-from tests.fakes.clerk_story import body_of
+from tests.fakes.clerk import FakeClerk, Json, running_clerk, user_json
+from tests.fakes.clerk_story import DAY, as_api, body_of, event, item_json
+
+NOW = int(time.time() * 1000)
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +36,15 @@ def fake(settings: Any) -> Iterator[FakeClerk]:
         yield fake
 
 
+@pytest.fixture
+def base(fake: FakeClerk, db: None) -> FakeClerk:
+    """Five users, three of them subscribed to Pro."""
+    make_plan("cplan_pro", credits=100)
+    fake.users = [user_json(f"user_{n}", email=f"u{n}@example.com", at=n) for n in range(1, 6)]
+    fake.items = [as_api(item_json(f"user_{n}", period_start=NOW - DAY)) for n in (1, 2, 3)]
+    return fake
+
+
 type Deliver = Callable[..., HttpResponse]
 
 
@@ -44,5 +58,25 @@ def deliver(db: None) -> Deliver:
         return Client(raise_request_exception=False).post(
             "/api/webhooks/clerk", body, content_type="application/json", headers=signed
         )
+
+    return send
+
+
+@pytest.fixture
+def pro(db: None) -> Plan:
+    return make_plan("cplan_pro", credits=100)
+
+
+@pytest.fixture
+def tell(deliver: Deliver) -> Callable[[str, Json], str | None]:
+    """Delivers one event about an item; a new svix-id each time."""
+    numbers = iter(range(10_000))
+
+    def send(kind: str, data: Json) -> str | None:
+        payload = event(kind, data, at=data.get("updated_at", NOW))
+        answer = deliver(payload, f"msg_{next(numbers)}")
+        assert answer.status_code == 200, answer.content
+        note: str | None = answer.json()["note"]  # type: ignore[attr-defined]
+        return note
 
     return send

@@ -5,7 +5,6 @@ import uuid
 from collections import deque
 
 import pytest
-from django.core.management import CommandError, call_command
 
 from credits.clerk import billing, sync
 from credits.clerk.client import ClerkClient
@@ -23,20 +22,11 @@ from credits.ledger import get_balance
 from credits.models import CreditBalance, CreditGrant, Plan, UsageHistory, User
 from tests.credits.clerk.telling import ending, tell, undone
 from tests.factories import make_charge, make_grant, make_plan
-from tests.fakes.clerk import FakeClerk, user_json
+from tests.fakes.clerk import user_json
 from tests.fakes.clerk_story import DAY, as_api, event, item_json, whole_life
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)
-
-
-@pytest.fixture
-def base(fake: FakeClerk) -> FakeClerk:
-    """Five users, three of them subscribed to Pro."""
-    make_plan("cplan_pro", credits=100)
-    fake.users = [user_json(f"user_{n}", email=f"u{n}@example.com", at=n) for n in range(1, 6)]
-    fake.items = [as_api(item_json(f"user_{n}", period_start=NOW - DAY)) for n in (1, 2, 3)]
-    return fake
 
 
 def run(**options):
@@ -374,88 +364,3 @@ def test_a_payment_asks_for_a_look_at_the_subscription(base, deliver):
     assert (job.task_name, job.args) == ("clerk.pull", {"clerk_id": "user_1"})
     sync.pull("user_1")
     assert balance("user_1") == 100
-
-
-# --- The call and the command -------------------------------------------------------------------
-
-
-@pytest.fixture
-def ask(client, admin):
-    client.force_login(admin)
-
-    def post(**body):
-        return client.post("/api/admin/users/sync", body, content_type="application/json")
-
-    return post
-
-
-def test_the_call_answers_with_the_figures(ask, base):
-    answer = ask(syncUsers=True, syncPlans=True, setCredits=False, debug=True)
-    assert answer.status_code == 200
-    assert {k: answer.json()[k] for k in ("processed", "createdUsers", "activeSubscriptions")} == {
-        "processed": 5,
-        "createdUsers": 5,
-        "activeSubscriptions": 3,
-    }
-
-
-def test_a_large_base_is_a_job(ask, base, client, monkeypatch):
-    monkeypatch.setattr("credits.clerk.api.views.AT_ONCE", 4)
-    answer = ask()
-    assert answer.status_code == 202
-    job_id = answer.json()["job"]["id"]
-    assert client.get(f"/api/admin/users/sync/{job_id}").json()["state"] == "queued"
-    run_sync(job_id)
-    assert client.get(f"/api/admin/users/sync/{job_id}").json()["counts"]["processed"] == 5
-    assert client.delete(f"/api/admin/users/sync/{job_id}").json()["state"] == "done"
-    assert client.get(f"/api/admin/users/sync/{uuid.uuid4()}").status_code == 404
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"overrideCredits": 5},
-        {"setCredits": True, "overrideCredits": -1},
-        {"setCredits": True, "overrideCredits": 1.5},
-        {"pageSize": 0},
-        {"pageSize": 501},
-        {"syncUsers": "yes"},
-        {"maxPages": 0},
-        {"setcredits": True},
-    ],
-    ids=repr,
-)
-def test_a_wrong_body_is_a_400(ask, base, body):
-    assert ask(**body).status_code == 400
-    assert not SyncJob.objects.exists()
-
-
-def test_only_admins_sync(client, alice, base):
-    assert client.post("/api/admin/users/sync").status_code == 401
-    client.force_login(alice)
-    assert client.post("/api/admin/users/sync").status_code == 403
-
-
-def test_without_a_secret_key_there_is_nothing_to_sync(ask):
-    assert ask().status_code == 409
-
-
-def test_clerk_s_plans_are_listed_for_import(client, admin, base):
-    client.force_login(admin)
-    base.plans = [{"id": "cplan_pro", "name": "Pro", "fee": {"amount": 2000, "currency": "USD"}}]
-    (plan,) = client.get("/api/admin/clerk/plans").json()["plans"]
-    assert (plan["clerkId"], plan["amount"], plan["imported"]) == ("cplan_pro", 2000, True)
-
-
-def test_the_command_shows_its_progress(base, capsys):
-    call_command("sync_clerk", "--page-size", "2")
-    out = capsys.readouterr().out
-    assert "users: 4 of 5" in out
-    assert "createdUsers: 5" in out
-
-
-def test_the_command_fails_when_the_sync_does(base, monkeypatch):
-    monkeypatch.setattr("credits.clerk.client.FIRST_PAUSE", 0)
-    base.failures.extend([(500, {})] * 10)
-    with pytest.raises(CommandError, match="failed"):
-        call_command("sync_clerk")

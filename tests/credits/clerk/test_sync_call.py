@@ -1,0 +1,93 @@
+"""`POST /api/admin/users/sync`, `sync_clerk`, and Clerk's plans."""
+
+import uuid
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from credits.clerk.models import SyncJob
+from credits.clerk.sync import run_sync
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ask(client, admin):
+    client.force_login(admin)
+
+    def post(**body):
+        return client.post("/api/admin/users/sync", body, content_type="application/json")
+
+    return post
+
+
+def test_the_call_answers_with_the_figures(ask, base):
+    answer = ask(syncUsers=True, syncPlans=True, setCredits=False, debug=True)
+    assert answer.status_code == 200
+    assert {k: answer.json()[k] for k in ("processed", "createdUsers", "activeSubscriptions")} == {
+        "processed": 5,
+        "createdUsers": 5,
+        "activeSubscriptions": 3,
+    }
+
+
+def test_a_large_base_is_a_job(ask, base, client, monkeypatch):
+    monkeypatch.setattr("credits.clerk.api.views.AT_ONCE", 4)
+    answer = ask()
+    assert answer.status_code == 202
+    job_id = answer.json()["job"]["id"]
+    assert client.get(f"/api/admin/users/sync/{job_id}").json()["state"] == "queued"
+    run_sync(job_id)
+    assert client.get(f"/api/admin/users/sync/{job_id}").json()["counts"]["processed"] == 5
+    assert client.delete(f"/api/admin/users/sync/{job_id}").json()["state"] == "done"
+    assert client.get(f"/api/admin/users/sync/{uuid.uuid4()}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"overrideCredits": 5},
+        {"setCredits": True, "overrideCredits": -1},
+        {"setCredits": True, "overrideCredits": 1.5},
+        {"pageSize": 0},
+        {"pageSize": 501},
+        {"syncUsers": "yes"},
+        {"maxPages": 0},
+        {"setcredits": True},
+    ],
+    ids=repr,
+)
+def test_a_wrong_body_is_a_400(ask, base, body):
+    assert ask(**body).status_code == 400
+    assert not SyncJob.objects.exists()
+
+
+def test_only_admins_sync(client, alice, base):
+    assert client.post("/api/admin/users/sync").status_code == 401
+    client.force_login(alice)
+    assert client.post("/api/admin/users/sync").status_code == 403
+
+
+def test_without_a_secret_key_there_is_nothing_to_sync(ask):
+    assert ask().status_code == 409
+
+
+def test_clerk_s_plans_are_listed_for_import(client, admin, base):
+    client.force_login(admin)
+    base.plans = [{"id": "cplan_pro", "name": "Pro", "fee": {"amount": 2000, "currency": "USD"}}]
+    (plan,) = client.get("/api/admin/clerk/plans").json()["plans"]
+    assert (plan["clerkId"], plan["amount"], plan["imported"]) == ("cplan_pro", 2000, True)
+
+
+def test_the_command_shows_its_progress(base, capsys):
+    call_command("sync_clerk", "--page-size", "2")
+    out = capsys.readouterr().out
+    assert "users: 4 of 5" in out
+    assert "createdUsers: 5" in out
+
+
+def test_the_command_fails_when_the_sync_does(base, monkeypatch):
+    monkeypatch.setattr("credits.clerk.client.FIRST_PAUSE", 0)
+    base.failures.extend([(500, {})] * 10)
+    with pytest.raises(CommandError, match="failed"):
+        call_command("sync_clerk")
