@@ -57,6 +57,12 @@ class Effect:
     payers_before: int
     payers_after: int
     users: int
+    cheapest: int
+
+    @property
+    def least(self) -> int:
+        """The balance from which one can pay, in credits."""
+        return self.after * self.cheapest
 
     @property
     def per_day_before(self) -> int:
@@ -97,6 +103,7 @@ def effects(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, Ef
             payers_before=payers[before[key] * cheapest[key]],
             payers_after=payers[wanted[key] * cheapest[key]],
             users=users,
+            cheapest=cheapest[key],
         )
         for key, feature in FEATURES.items()
     }

@@ -1,6 +1,7 @@
 """Prices: looked at, changed, reviewed, and taken back."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -14,10 +15,10 @@ from adminpanel.differences import differences, readable
 from adminpanel.settings.forms import CostsForm
 from adminpanel.settings.history import as_lines, get_changes, what_of
 from adminpanel.settings.plan_facts import subscribers, touched_by, unmapped
-from adminpanel.settings.preview import effects
+from adminpanel.settings.preview import DAYS, effects
 from credits.catalogue import ChangedMeanwhile, set_feature_costs
 from credits.features import FEATURES
-from credits.forms import RowField
+from credits.forms import RowField, today
 from credits.http import AuthenticatedHttpRequest
 from credits.models import Plan, SettingsChange
 from credits.permissions import admin_page
@@ -157,7 +158,8 @@ def _costs(form: CostsForm) -> dict[str, Any]:
     changes = form.changes
     found = effects(form.current, changes)
     rows = [(form[key], found[key], key in changes) for key in FEATURES]
-    return {"form": form, "rows": rows, "changes": changes}
+    week_ago = today() - timedelta(days=DAYS)
+    return {"form": form, "rows": rows, "changes": changes, "week_ago": week_ago}
 
 
 def _moved(form: CostsForm) -> Sequence[tuple[Any, int, int, SettingsChange | None]]:

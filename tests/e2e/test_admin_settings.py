@@ -196,7 +196,7 @@ def test_the_keyboard_reaches_every_row(window: Window, admin: User) -> None:
     page.keyboard.press("s")
     expect(page).to_have_url(re.compile("/admin/settings$"))
     page.keyboard.press("j")
-    expect(page.get_by_role("link", name="Edit Pro")).to_be_focused()
+    expect(page.get_by_role("link", name="Pro", exact=True)).to_be_focused()
     page.keyboard.press("j")
     expect(page.get_by_role("link", name="Undo: Text chat")).to_be_focused()
     page.keyboard.press("Enter")

@@ -13,7 +13,7 @@ from credits.models import AdminSettings, AuditEntry, SettingsChange, User
 from credits.pricing import get_feature_costs
 from tests.adminpanel.settings.words import value_of, words
 from tests.clock import Clock
-from tests.factories import make_charge, make_user, set_price
+from tests.factories import make_charge, make_plan, make_user, set_price
 
 PAGE = "/admin/settings"
 TEXT, IMAGE = "ai_text_chat", "ai_image_generation"
@@ -235,7 +235,10 @@ class TestFigures:
         answer = desk.get(f"{PAGE}/preview", form(ai_text_chat="101"))
         assert "<html" not in answer.text
         assert "Review 1 change" in answer.text
-        assert re.search(r'id="payers-ai_text_chat" hx-swap-oob="true">0 of 2', answer.text)
+        assert re.search(
+            r'id="payers-ai_text_chat" hx-swap-oob="true"><a href="/admin/users\?low=101&amp;state=active">0<',
+            answer.text,
+        )
         assert "<input" not in answer.text, "The field in which somebody types stays."
 
     def test_no_figure_needs_a_query_for_each_feature_or_user(
@@ -244,3 +247,11 @@ class TestFigures:
         make_charge(alice)
         with django_assert_max_num_queries(15):
             desk.get(f"{PAGE}/review", form(ai_text_chat="3"))
+
+    def test_figures_lead_to_the_rows_and_people_behind_them(self, desk: Client) -> None:
+        make_plan("cplan_pro")
+        page = desk.get(PAGE).text
+        links = re.findall(r'href="(/admin/us[^"]+\?[^"]+)"', page)
+        assert len(links) == 5
+        for link in links:
+            assert desk.get(link.replace("&amp;", "&")).status_code == 200, link
