@@ -112,6 +112,33 @@ def test_people_are_found(admin: User, alice: User, bob: User, carol: User) -> N
     assert len(found("example.com")) == 4
 
 
+@pytest.mark.parametrize("path", [USERS, "/api/admin/credits"])
+def test_lists_are_filtered(path: str, admin: User, alice: User, bob: User, carol: User) -> None:
+    User.objects.filter(pk=carol.pk).update(is_active=False)
+
+    def found(**query: object) -> set[str]:
+        items = Api(admin).get(path, query_params=query).json()["items"]
+        return {item["email"].partition("@")[0] for item in items}
+
+    assert found(minBalance=10) == {"alice", "bob"}
+    assert found(minBalance=10, maxBalance=99) == {"bob"}
+    assert found(maxBalance=0) == {"admin", "carol"}
+    assert found(state="inactive") == {"carol"}
+    assert found(signedInDays=1) == {"admin"}
+    assert found(plan="none", search="ali") == {"alice"}
+    assert found(plan="cplan_pro") == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("minBalance", "-1"), ("maxBalance", "x"), ("state", "happy"), ("signedInDays", "0"),
+     ("plan", "x" * 65), ("plan", "a\0"), ("search", "a\0"), ("sort", "most")],
+)  # fmt: skip
+def test_a_filter_that_cannot_be_is_400_naming_it(name: str, value: str, admin: User) -> None:
+    problem = assert_problem(Api(admin).get(USERS, query_params={name: value}), 400, "invalid")
+    assert problem["issues"][0]["path"] == [name]
+
+
 def test_a_person_is_told_with_the_balance(admin: User, alice: User) -> None:
     [person] = Api(admin).get(f"{USERS}?search=alice").json()["items"]
     del person["createdAt"]
