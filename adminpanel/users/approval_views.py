@@ -34,10 +34,12 @@ def approvals(request: AdminRequest) -> HttpResponse:
     if form.is_valid() and form.cleaned_data["before"]:
         decided = decided.filter(pk__lt=form.cleaned_data["before"])
     found = list(decided[: PAGE + 1])
+    waiting = list(_requests().filter(state="pending").order_by("id")[: PAGE + 1])
     context = {
         "form": form,
         "limit": settings.ADJUSTMENT_APPROVAL_CREDITS,
-        "pending": _requests().filter(state="pending").order_by("id")[:PAGE],
+        "pending": waiting[:PAGE],
+        "more": len(waiting) > PAGE,
         "decided": found[:PAGE],
         "older": found[PAGE - 1].pk if len(found) > PAGE else None,
     }

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.cache import patch_vary_headers
@@ -32,7 +33,11 @@ def users(request: AdminRequest) -> HttpResponse:
         place = {"after": asked["after"], "before": asked["before"]}
         found = get_page(find_users(**form.filters), sort=asked["sort"] or Sort.NEWEST, **place)
     fragment = wants_fragment(request)
-    context = {"form": form, "page": found, "pending": [] if fragment else _pending()}
+    context = {
+        "form": form,
+        "page": found,
+        "pending": [] if fragment else _pending()[: PENDING + 1],
+    }
     # htmx shows a 422; a 400 it would leave out.
     status = 200 if form.is_valid() else 422 if fragment else 400
     template = "adminpanel/users.html" + ("#people" if fragment else "")
@@ -41,10 +46,10 @@ def users(request: AdminRequest) -> HttpResponse:
     return response
 
 
-def _pending() -> list[AdjustmentRequest]:
-    """The requests that wait longest, and one more than are shown."""
+def _pending() -> QuerySet[AdjustmentRequest]:
+    """The requests that wait for a second admin, the longest first."""
     pending = AdjustmentRequest.objects.filter(state=AdjustmentRequest.State.PENDING)
-    return list(pending.select_related("user", "asked_by").order_by("id")[: PENDING + 1])
+    return pending.select_related("user", "asked_by").order_by("id")
 
 
 @admin_page
@@ -64,7 +69,7 @@ def user(request: HttpRequest, user_id: int) -> HttpResponse:
         "over": person.get_grants(someone, live=False),
         "items": person.get_items(someone),
         "counts": person.get_counts(someone),
-        "pending": AdjustmentRequest.objects.filter(user=someone, state="pending").order_by("id"),
+        "pending": _pending().filter(user=someone)[:PENDING],
         "form": form,
         "page": timeline.get_page(someone, **form.place_for(someone)),
     }

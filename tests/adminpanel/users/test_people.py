@@ -9,6 +9,7 @@ from adminpanel.users import people
 from credits.clerk.models import Identity, SubscriptionItem
 from credits.models import User
 from tests.factories import make_adjustment_request, make_charge, make_plan, make_user
+from tests.ledger import sql
 
 PATH = "/admin/users"
 HTMX = {"HX-Request": "true"}
@@ -227,3 +228,13 @@ def test_what_waits_for_a_second_admin_stands_above(desk, alice):
     text = desk.get(PATH).text
     assert f"/admin/users/approvals/{asked.pk}" in text
     assert "+20,000 credits" in text
+
+
+def test_a_search_goes_by_the_index(alice):
+    # A plan for four people would be to read them all.
+    sql("SET LOCAL enable_seqscan = off")
+    plan = sql(
+        "EXPLAIN SELECT id FROM credits_user"
+        " WHERE adminpanel_person(email, name) @@ adminpanel_person_query('alice')"
+    )
+    assert any("Bitmap Index Scan on adminpanel_person_words" in line for (line,) in plan), plan
