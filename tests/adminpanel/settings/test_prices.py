@@ -236,7 +236,8 @@ class TestFigures:
         assert "<html" not in answer.text
         assert "Review 1 change" in answer.text
         assert re.search(
-            r'id="payers-ai_text_chat" hx-swap-oob="true"><a href="/admin/users\?low=101&amp;state=active">0<',
+            r'id="payers-ai_text_chat" hx-swap-oob="true">'
+            r'<a href="/admin/users\?low=101&amp;state=active">0<',
             answer.text,
         )
         assert "<input" not in answer.text, "The field in which somebody types stays."
