@@ -13,7 +13,8 @@ YES, NO, CANNOT_BECOME = range(3)
 def make_directory(directory: Path) -> None:
     """Ours alone; made by root, the account that the server runs as may pass through."""
     if not directory.exists():
-        directory.mkdir(mode=0o700, parents=True)
+        # Another process may be making it at this moment: both were first to look.
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.geteuid() == 0:
             directory.chmod(0o711)  # Whatever the umask says.
 
