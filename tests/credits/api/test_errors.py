@@ -152,9 +152,7 @@ def test_a_database_that_does_not_answer_is_503(alice: User) -> None:
 
 def test_a_database_that_fails_before_the_view_is_503(alice: User) -> None:
     api = Api(alice)
-    with mock.patch(
-        "django.contrib.sessions.backends.db.SessionStore.load", side_effect=OperationalError
-    ):
+    with mock.patch("credits.accounts.sessions.SessionStore.load", side_effect=OperationalError):
         response = api.get("/api/credits/me")
     assert_problem(response, 503, "unavailable")
     assert int(response["Retry-After"]) > 0
