@@ -33,6 +33,8 @@ from credits.api.schema import errors
 from credits.clerk.impersonation import refuse_impersonated
 
 STREAM = "text/event-stream"
+#: No type: some readers of the schema take it for the whole stream, others for each event.
+STREAM_SCHEMA = {"description": "Server-sent events, each `data` a JSON part or `[DONE]`."}
 
 
 class Chat(ApiView):
@@ -47,7 +49,7 @@ class Chat(ApiView):
         request=ChatIn,
         responses={
             (200, "application/json"): ChatOut,
-            (200, STREAM): OpenApiResponse({"type": "string"}, description="The UI stream."),
+            (200, STREAM): OpenApiResponse(STREAM_SCHEMA, description="The UI stream."),
             **errors(402, 409, 422, 429, 502),
         },
         tags=["ai"],
