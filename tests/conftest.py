@@ -22,7 +22,7 @@ JOB_TABLES = ["procrastinate_events", "procrastinate_periodic_defers", "procrast
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Installs the clock, and empties the ledger after a transactional test, which it refuses:
     triggers do not fire in a session that acts as a replica. Needs a superuser, and only tests do
     this. DELETE, as TRUNCATE takes a second for tables that hold a handful of rows."""
@@ -34,6 +34,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     connection.ops.sql_flush = sql_flush
     with django_db_blocker.unblock():
         Clock().install()
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        # Of threads that still hold a connection: the database could not be dropped.
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 #: Clerk's tokens live a minute; an ended session is remembered far longer than any of them.
 REMEMBERED = timedelta(days=7)
+#: Minute of the hour, away from the full hour at which everybody asks Clerk.
+HOURLY_AT = 17
 LATER = RetryStrategy(max_attempts=8, exponential_wait=3, retry_exceptions={ClerkUnavailable})
 
 
@@ -33,7 +35,7 @@ def run_sync(job_id: str) -> None:
     sync.run_sync(job_id)
 
 
-@app.periodic(cron="17 * * * *")
+@app.periodic(cron=f"{HOURLY_AT} * * * *")
 @app.task(name="clerk.hourly", queueing_lock="clerk.hourly")
 def hourly(timestamp: int) -> None:
     """Catches lost webhooks, and releases months that have begun."""

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 from credits.models import User
 from tests.live import Site, session_of
+from tests.prepare import BROWSERS
 
 type Size = Literal["desktop", "phone"]
 type Scheme = Literal["light", "dark"]
@@ -28,6 +29,8 @@ SIZES: dict[Size, dict[str, Any]] = {
         "has_touch": True,
     },
 }
+#: Widths decide how a page is laid out and schemes its colours, not one the other: both are seen.
+LOOKS: list[tuple[Size, Scheme]] = [("desktop", "dark"), ("phone", "light")]
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
@@ -44,8 +47,7 @@ AXE_RULES = {
 
 def launch(playwright: Playwright) -> Browser:
     """Chromium as the machine has it. Raises AssertionError with what to do when it has none."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
     assert path, "No Chromium here: apt-get install chromium (or put one on the PATH)."
     return playwright.chromium.launch(executable_path=path, args=FLAGS)
 

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import connections
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.e2e.browser import Window, launch, windows
 from tests.live import Site
+
+# Long, as a machine may be busy with other tests: a page that shows it sooner is not waited for.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from credits.catalogue import create_plan
 from credits.clerk.models import SyncJob, WebhookDelivery
 from credits.models import CreditGrant, User
-from tests.e2e.browser import Scheme, Size, Window, axe, fits, windows
+from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits, windows
 from tests.factories import make_plan
 from tests.fakes import clerk as fake_clerk
 from tests.fakes.clerk import FakeClerk, running_clerk, user_json
@@ -27,7 +27,6 @@ from tests.live import Site, database_url
 from tests.processes import ROOT, stop
 
 SIZES: list[Size] = ["desktop", "phone"]
-LOOKS: list[tuple[Size, Scheme]] = [("desktop", "dark"), ("phone", "light"), ("phone", "dark")]
 NOW = int(time.time() * 1000)
 SECRETS = {
     "CLERK_SECRET_KEY": fake_clerk.SECRET_KEY,
@@ -234,6 +233,7 @@ def test_a_sync_is_foreseen_confirmed_and_done(
     assert CreditGrant.objects.filter(source="plan").count() == 3
     axe(page)
     fits(page)
+    page.get_by_role("button", name="Dismiss").click()
     page.get_by_role("link", name="All runs").click()
     expect(page.locator("tbody tr")).to_have_count(2)
     fits(page)

@@ -9,15 +9,8 @@ from credits.check import check_and_keep
 from credits.ledger import deduct_credits_for_feature, release_charge
 from credits.models import User
 from credits.rollup_models import LedgerCheck
-from tests.e2e.browser import SIZES, Scheme, Size, Window, axe, fits
+from tests.e2e.browser import LOOKS, SIZES, Scheme, Size, Window, axe, fits
 from tests.factories import make_charge
-
-WINDOWS: list[tuple[Size, Scheme]] = [
-    ("desktop", "light"),
-    ("desktop", "dark"),
-    ("phone", "light"),
-    ("phone", "dark"),
-]
 
 
 @pytest.fixture
@@ -38,7 +31,7 @@ def busy(alice: User, bob: User) -> None:
     check_and_keep()
 
 
-@pytest.mark.parametrize(("size", "scheme"), WINDOWS)
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_every_page_is_accessible_and_fits(
     window: Window, admin: User, busy: None, size: Size, scheme: Scheme
 ) -> None:

@@ -11,7 +11,7 @@ from credits.catalogue import create_plan, set_feature_costs, update_plan
 from credits.clerk import inbox
 from credits.models import Plan, SettingsChange, User
 from credits.pricing import get_feature_costs
-from tests.e2e.browser import Scheme, Size, Window, axe, fits
+from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits
 from tests.factories import make_admin, make_charge, make_plan
 from tests.fakes.clerk_story import DAY, event, item_json
 
@@ -48,6 +48,7 @@ def test_a_price_is_typed_reviewed_confirmed_and_undone(
     page.get_by_role("button", name="Confirm and save").click()
     toast(page, "Saved: Text chat 1 → 100.")
     assert get_feature_costs()[TEXT] == 100
+    page.get_by_role("button", name="Dismiss").click()
     page.get_by_role("link", name="Undo: Text chat").click()
     expect(page.get_by_role("heading", name="Undo: Text chat")).to_be_visible()
     axe(page)
@@ -203,8 +204,7 @@ def test_the_keyboard_reaches_every_row(window: Window, admin: User) -> None:
     expect(page.get_by_role("heading", name="Undo: Text chat")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_pages_can_be_read_by_everybody(
     window: Window, admin: User, size: Size, scheme: Scheme
 ) -> None:

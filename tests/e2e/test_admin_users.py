@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from credits.ledger import get_balance
 from credits.models import User
-from tests.e2e.browser import Scheme, Size, Window, axe, fits
+from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits
 from tests.factories import make_adjustment_request, make_admin, make_charge
 
 SIZES: list[Size] = ["desktop", "phone"]
@@ -107,11 +107,29 @@ def test_the_keyboard_finds_and_opens_a_person(
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
     page.get_by_role("searchbox").press_sequentially("bob")
+    expect(page).to_have_url(re.compile("search=bob"))
     expect(page.locator("table.people tbody tr")).to_have_count(1)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.get_by_role("searchbox").blur()
     page.keyboard.press("j")
+    expect(page.get_by_role("link", name="bob@example.com")).to_be_focused()
+    page.wait_for_timeout(200)
+    assert not asked, "Leaving the field searched again, and took the row at hand away."
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(f"/admin/users/{bob.pk}$"))
+
+
+def test_a_filter_holds_as_soon_as_it_is_chosen(
+    window: Window, admin: User, alice: User, bob: User
+) -> None:
+    page = window(admin)
+    page.goto("/admin/users")
+    page.get_by_label("Balance from").fill("50")
+    page.get_by_label("Balance from").press("Tab")
+    expect(page.locator("table.people tbody tr")).to_have_count(1)
+    page.get_by_label("State").select_option(label="Deleted at Clerk")
+    expect(page.get_by_role("heading", name="Nobody")).to_be_visible()
 
 
 def test_back_shows_the_search_before(window: Window, admin: User, alice: User, bob: User) -> None:
@@ -124,8 +142,7 @@ def test_back_shows_the_search_before(window: Window, admin: User, alice: User, 
     expect(page.locator("html")).to_have_count(1)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_the_pages_are_for_everybody(
     window: Window, admin: User, alice: User, bob: User, size: Size, scheme: Scheme
 ) -> None:

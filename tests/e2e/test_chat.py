@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from ai_chat.models import Turn
 from credits.ledger import get_balance
 from credits.models import User
-from tests.e2e.browser import Scheme, Size, Window, axe, fits, windows
+from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits, windows
 from tests.factories import make_user, set_price
 from tests.live import Site
 
@@ -182,8 +182,7 @@ def test_without_javascript_the_answer_comes_with_the_next_page(chat: Window, al
     expect(page.locator("#meter strong")).to_have_text("99")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_the_chat_is_accessible_empty_writing_and_refunded(
     chat: Window, alice: User, size: Size, scheme: Scheme
 ) -> None:

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from credits.ledger import release_charge
 from credits.models import User
-from tests.e2e.browser import Scheme, Size, Window, axe, fits
+from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits
 from tests.factories import make_charge, make_plan
 
 PUBLIC = ["/", "/pricing", "/sign-in", "/sign-up", "/password-reset", "/password-reset/sent",
@@ -14,8 +14,7 @@ PUBLIC = ["/", "/pricing", "/sign-in", "/sign-up", "/password-reset", "/password
 OWN = ["/usage", "/usage?kind=nonsense", "/pricing", "/account", "/account/password"]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", ["desktop", "phone"])
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_pages_for_everyone(window: Window, size: Size, scheme: Scheme) -> None:
     window.allow("status of 404")
     make_plan()
@@ -26,8 +25,7 @@ def test_pages_for_everyone(window: Window, size: Size, scheme: Scheme) -> None:
         fits(page)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", ["desktop", "phone"])
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_pages_of_ones_own(window: Window, alice: User, size: Size, scheme: Scheme) -> None:
     window.allow("status of 400")
     charge = make_charge(alice, 3, hold=True)

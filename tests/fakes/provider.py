@@ -1,8 +1,9 @@
 """A provider that answers by script: the real local server, wire format and faults, no model.
 
 Markers in the prompt say how to answer: `[[tokens:40]]` so many words, `[[delay:0.05]]` so many
-seconds before each, `[[echo]]` the prompt's own words, `[[tag:name]]` a name for the log, and every
-`[[fail:…]]` of the local provider. Without them: "word1 word2 … word8".
+seconds before each, `[[echo]]` the prompt's own words, `[[gate]]` no end before
+`open_gate()`, `[[tag:name]]` a name for the log, and every `[[fail:…]]` of the local provider.
+Without them: "word1 word2 … word8".
 
     python -m tests.fakes.provider --port 8009 --log calls.jsonl
 
@@ -33,7 +34,7 @@ type Script = Callable[[ChatRequest], Iterable[str]]
 
 DEFAULT_TOKENS = 8
 _REMEMBERED_CALLS = 10_000
-_MARKER = re.compile(r"\[\[(tokens|delay|echo|tag)(?::([\w.-]+))?\]\]")
+_MARKER = re.compile(r"\[\[(tokens|delay|echo|gate|tag)(?::([\w.-]+))?\]\]")
 
 
 class FakeProvider:
@@ -49,6 +50,7 @@ class FakeProvider:
         self._calls: deque[Call] = deque(maxlen=_REMEMBERED_CALLS)
         self._figures = dict.fromkeys(("chats", "pictures", "open", "closed"), 0)
         self._script = script
+        self._gate = threading.Event()
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND) if log else None
         self.server = serve(self, port, on_call=self._note)
         self.base_url = self.server.base_url
@@ -64,6 +66,11 @@ class FakeProvider:
         with self._lock:
             self._calls.clear()
             self._figures.update(chats=0, pictures=0, closed=0)
+        self._gate.clear()
+
+    def open_gate(self) -> None:
+        """Let the texts end that wait at their `[[gate]]`."""
+        self._gate.set()
 
     @property
     def calls(self) -> list[Call]:
@@ -93,7 +100,8 @@ class FakeProvider:
 
     def chat(self, request: ChatRequest) -> Events:
         """Answer as the markers say."""
-        words, delay = self._words(request), _markers(request.prompt).get("delay", "0")
+        markers = _markers(request.prompt)
+        words, delay = self._words(request), markers.get("delay", "0")
         self._count("open", 1)
         spoken = 0
         try:
@@ -103,6 +111,8 @@ class FakeProvider:
                 yield from pauses(float(delay))
                 spoken += 1
                 yield word
+            while "gate" in markers and not self._gate.is_set():
+                yield from pauses(0.05)
             reason = "length" if spoken >= request.max_tokens else "stop"
             asked = sum(len(message.text.split()) for message in request.messages)
             yield Done(reason, prompt_tokens=asked, completion_tokens=spoken)

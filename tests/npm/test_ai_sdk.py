@@ -62,8 +62,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def site(start_site: Callable[..., Site], provider: FakeProvider) -> Site:
-    return start_site(OPENAI_BASE_URL=provider.base_url)
+def site(keep_site: Callable[..., Site], provider: FakeProvider) -> Site:
+    return keep_site(OPENAI_BASE_URL=provider.base_url)
 
 
 @pytest.fixture

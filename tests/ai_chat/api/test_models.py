@@ -18,8 +18,8 @@ MODELS = {
 
 
 @pytest.fixture
-def priced(start_site, provider: FakeProvider, alice: User) -> Program:
-    return Program(start_site(OPENAI_BASE_URL=provider.base_url, **MODELS), alice)
+def priced(keep_site, provider: FakeProvider, alice: User) -> Program:
+    return Program(keep_site(OPENAI_BASE_URL=provider.base_url, **MODELS), alice)
 
 
 def test_models_have_prices_and_are_charged_at_them(priced: Program) -> None:

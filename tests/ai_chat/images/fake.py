@@ -27,10 +27,13 @@ class FakePainter:
     """`answer` is the next body (bytes are sent as they are), `status` its status."""
 
     def __init__(self) -> None:
+        self.base_url = ""
+        self.reset()
+
+    def reset(self) -> None:
         self.answer: Any = {}
         self.status = 200
         self.calls: list[dict[str, Any]] = []
-        self.base_url = ""
 
     def will_send(self, *contents: bytes) -> None:
         self.status, self.answer = 200, {"created": 1, "data": [entry(each) for each in contents]}
