@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.urls import reverse
+
 from credits.clerk.models import SyncJob
 from credits.clerk.sync_jobs import describe, stalled
 from credits.clerk.syncs import RECONCILE, options_told, run_of
@@ -42,13 +44,24 @@ PHASES = {
 }
 
 
+#: Figures whose rows the journal names by their sync, and how `/admin/usage` is asked for them.
+#: What else a sync did keeps no name of it: a webhook may have done the same in the same minute.
+ROWS: dict[str, dict[str, str]] = {
+    "creditsRefreshed": {},
+    "creditsAdded": {"way": "in"},
+    "creditsTaken": {"way": "out"},
+}
+
+
 class Line(NamedTuple):
-    """A figure; `foreseen` is what the dry run before it said, None when there was none."""
+    """A figure; `foreseen` is what the dry run before it said, None when there was none; `href` are
+    the rows that make it, where there are any and they can be told from others."""
 
     name: str
     label: str
     number: int
     foreseen: int | None
+    href: str
 
     @property
     def differs(self) -> bool:
@@ -74,6 +87,11 @@ class Told:
     @property
     def changes_nothing(self) -> bool:
         return not any(line.number for line in self.lines if line.name in CHANGES)
+
+    @property
+    def set_rows(self) -> str:
+        """Where the balances that it set are."""
+        return _rows_of(self.job, "creditsRefreshed")
 
     @property
     def by_clock(self) -> bool:
@@ -121,11 +139,17 @@ def _lines(job: SyncJob, foreseen: SyncJob | None) -> list[Line]:
     return [
         Line(
             line[0], line[place], job.counts.get(line[0], 0),
-            foreseen.counts.get(line[0], 0) if foreseen else None,
+            foreseen.counts.get(line[0], 0) if foreseen else None, _rows_of(job, line[0]),
         )
         for line in LINES
         if line[0] in job.counts and (job.options.get("set_credits") or line[0] not in setting)
     ]  # fmt: skip
+
+
+def _rows_of(job: SyncJob, name: str) -> str:
+    if name not in ROWS or not job.counts.get(name) or job.options.get("dry_run"):
+        return ""
+    return reverse("admin-usage", query={"sync": str(job.pk), **ROWS[name]})
 
 
 def duration(seconds: int | None) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from adminpanel.usage.rows import EVERYWHERE, Filters, find, matching, model_of
+from adminpanel.usage.rows import EVERYWHERE, Filters, bounds, find, matching, model_of
 from credits.exports import csv_lines, text_cell
 from credits.history import Rows, kind_of
 from credits.models import UsageHistory
@@ -24,8 +24,7 @@ def _rows(filters: Filters) -> Rows:
     rows = matching(filters)
     if filters.slicing is None:
         return rows
-    spans = find(filters).spans or EVERYWHERE
-    return rows.filter(pk__range=(spans[-1][0], spans[0][1]))
+    return rows.filter(pk__range=bounds(find(filters).spans or EVERYWHERE))
 
 
 def _cells(row: UsageHistory) -> list[Any]:

@@ -1,12 +1,15 @@
 """What can be asked of everybody's journal."""
 
+from datetime import UTC, date, timedelta
 from typing import Any
 
 from django import forms
 from django.core.validators import ProhibitNullCharactersValidator
 from django.db.models import Q
+from django.utils import timezone
 
-from adminpanel.usage.rows import Filters, State
+from adminpanel.usage.rows import Filters, State, Way
+from credits.clerk.models import SyncJob
 from credits.features import FEATURES
 from credits.forms import RowField, day_field
 from credits.history import Kind
@@ -15,6 +18,9 @@ from credits.models import User
 #: An id of ours, as it can be asked for.
 LONGEST_ID = 18
 LONGEST_TEXT = 500
+NO_SYNC = "There is no such sync."
+#: How far the ledger's clock and the one that dates syncs may be apart.
+APART = timedelta(minutes=5)
 
 
 def _choice(label: str, everything: str, choices: list[tuple[str, str]]) -> forms.ChoiceField:
@@ -45,7 +51,9 @@ class UsageForm(forms.Form):
     reason = _text("Refund reason")
     to = day_field("To")
     state = _choice("State", "Any", list(State.choices))
+    way = _choice("Way", "Either", list(Way.choices))
     row = RowField()
+    sync = forms.UUIDField(required=False, error_messages={"invalid": NO_SYNC})
     before = RowField()
     after = RowField()
 
@@ -67,6 +75,13 @@ class UsageForm(forms.Form):
             raise forms.ValidationError("Nobody has this id or e-mail.")
         return found
 
+    def clean_sync(self) -> SyncJob | None:
+        asked = self.cleaned_data["sync"]
+        job = SyncJob.objects.filter(pk=asked).first() if asked else None
+        if asked and job is None:
+            raise forms.ValidationError(NO_SYNC)
+        return job
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         first, last = data.get("from"), data.get("to")
@@ -87,17 +102,20 @@ class UsageForm(forms.Form):
     def filters(self) -> Filters:
         """What was asked for; call it on a valid form."""
         asked = self.cleaned_data
-        user = asked["user"]
+        user, sync = asked["user"], asked["sync"]
+        first, last = _days_of(sync, asked["from"], asked["to"])
         return Filters(
             user_id=user.pk if user else None,
-            kind=asked["kind"],
+            kind=asked["kind"] or (Kind.ADJUSTMENT if sync else ""),
             feature=asked["feature"],
             model=asked["model"],
             reason=asked["reason"],
-            first=asked["from"],
-            last=asked["to"],
+            first=first,
+            last=last,
             state=asked["state"],
             row=asked["row"],
+            way=asked["way"],
+            sync=sync,
         )
 
     @property
@@ -109,3 +127,14 @@ class UsageForm(forms.Form):
     def is_empty(self) -> bool:
         """Whether nothing was asked for: the page shows everything there is."""
         return not any(self.data.get(name) for name in self.fields)
+
+
+def _days_of(
+    sync: SyncJob | None, first: date | None, last: date | None
+) -> tuple[date | None, date | None]:
+    """The days asked for, as far as the sync was running in them: rows of no other day are its."""
+    if sync is None:
+        return first, last
+    began = (sync.created_at - APART).astimezone(UTC).date()
+    ended = ((sync.finished_at or timezone.now()) + APART).astimezone(UTC).date()
+    return max(first or began, began), min(last or ended, ended)

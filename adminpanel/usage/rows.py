@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db.models import Count, DateTimeField, F, Func, Q, Sum, TextChoices
 
+from credits.clerk.models import SyncJob
 from credits.features import FEATURES
 from credits.history import Kind, Rows, filter_rows, kind_of, statement
 from credits.models import User
@@ -33,10 +34,20 @@ class State(TextChoices):
     OVERDUE = "overdue", "Past its lease"
 
 
+class Way(TextChoices):
+    """Which way credits went."""
+
+    IN = "in", "Into balances"
+    OUT = "out", "Out of balances"
+
+
+WAYS = {Way.IN: Q(credits_used__lt=0), Way.OUT: Q(credits_used__gte=0)}
+
+
 @dataclass(frozen=True)
 class Filters:
     """Which rows: empty fields mean all. Days are UTC, both included; `row` means this row and
-    those it belongs to."""
+    those it belongs to; `sync` the adjustments that a sync made."""
 
     user_id: int | None = None
     kind: str = ""
@@ -47,10 +58,13 @@ class Filters:
     last: date | None = None
     state: str = ""
     row: int | None = None
+    way: str = ""
+    sync: SyncJob | None = None
 
     @property
     def slicing(self) -> Slicing | None:
-        """The same as the rollup understands it; None when only the journal can tell."""
+        """The same as the rollup understands it, or the least that holds all of it (`is_rough`);
+        None when only the journal can tell."""
         if self.user_id or self.state or self.row:
             return None
         return Slicing(
@@ -61,6 +75,11 @@ class Filters:
             model=self.model,
             reason=self.reason,
         )
+
+    @property
+    def is_rough(self) -> bool:
+        """Whether the rollup knows where such rows may be, but not which they are."""
+        return bool(self.way or self.sync)
 
 
 def matching(filters: Filters) -> Rows:
@@ -82,6 +101,11 @@ def matching(filters: Filters) -> Rows:
         rows = rows.filter(_state(filters.state))
     if filters.row:
         rows = rows.filter(_family(filters.row))
+    if filters.way:
+        rows = rows.filter(WAYS[Way(filters.way)])
+    if filters.sync:
+        # As `credits.clerk.set_credits` names them.
+        rows = rows.filter(idempotency_key__startswith=f"sync:{filters.sync.pk}:")
     return rows.select_related("user", "grant", "refund_of")
 
 
@@ -122,9 +146,18 @@ class Found(NamedTuple):
 def find(filters: Filters) -> Found:
     slicing = filters.slicing
     if slicing is None:
-        return Found(_sums_of_rows(filters), EVERYWHERE)
+        return Found(_sums_of_rows(matching(filters)), EVERYWHERE)
     found = slices(slicing)
-    return Found(_sums_of_slices(found), spans(found))
+    where = spans(found)
+    if filters.is_rough and where:
+        where = [bounds(where)]  # Any range of them may be without such a row.
+        return Found(_sums_of_rows(matching(filters).filter(pk__range=where[0])), where)
+    return Found(_sums_of_slices(found), where)
+
+
+def bounds(where: list[tuple[int, int]]) -> tuple[int, int]:
+    """From the lowest to the highest id of these ranges, of which there is one at least."""
+    return where[-1][0], where[0][1]
 
 
 def _sums_of_slices(found: list[Slice]) -> Sums:
@@ -141,8 +174,8 @@ def _sums_of_slices(found: list[Slice]) -> Sums:
     )
 
 
-def _sums_of_rows(filters: Filters) -> Sums:
-    newest = matching(filters).select_related(None).order_by("-pk")[:SUMMED]
+def _sums_of_rows(rows: Rows) -> Sums:
+    newest = rows.select_related(None).order_by("-pk")[:SUMMED]
 
     def used(condition: Q) -> Sum:
         return Sum("credits_used", filter=condition, default=0)
@@ -239,15 +272,15 @@ def _take(
     when the rollup named it, so that there are never more queries than rows."""
     got: list[Any] = []
     for first, last in where:
-        bounds = (max(first, low), min(last, high))
-        if bounds[0] <= bounds[1] and len(got) < wanted:
-            inside = rows.filter(pk__range=bounds).order_by("-pk" if newest else "pk")
+        inner = (max(first, low), min(last, high))
+        if inner[0] <= inner[1] and len(got) < wanted:
+            inside = rows.filter(pk__range=inner).order_by("-pk" if newest else "pk")
             got += inside[: wanted - len(got)]
     return got
 
 
-def _exists(rows: Rows, where: Iterable[tuple[int, int]], **bounds: int) -> bool:
-    return bool(_take(rows, where, wanted=1, newest="high" in bounds, **bounds))
+def _exists(rows: Rows, where: Iterable[tuple[int, int]], **limits: int) -> bool:
+    return bool(_take(rows, where, wanted=1, newest="high" in limits, **limits))
 
 
 def known_words() -> dict[str, list[str]]:

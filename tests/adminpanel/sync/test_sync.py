@@ -13,7 +13,7 @@ from credits.clerk.models import SyncJob
 from credits.clerk.sync import reconcile, run_sync
 from credits.clerk.sync_jobs import SILENCE, SyncOptions, start_job
 from credits.clerk.syncs import GOOD_FOR
-from credits.ledger import get_balance
+from credits.ledger import adjust_credits, get_balance
 from credits.models import AuditEntry, CreditGrant, UsageHistory, User
 from tests.factories import make_charge
 
@@ -78,6 +78,41 @@ def test_setting_balances_is_foreseen_with_what_it_adds_and_takes(desk, base):
     rows = UsageHistory.objects.filter(operation_type="ADJUSTMENT")
     assert {row.details["reason"] for row in rows} == {"a fresh start"}
     assert {row.details["actor"] for row in rows} == {"admin@example.com"}
+
+
+def test_the_figures_of_set_balances_lead_to_just_their_rows(desk, base):
+    desk.post(f"{PATH}/{dry_run(desk).pk}/run")
+    work()
+    users = [User.objects.get(clerk_id=f"user_{n}") for n in (1, 2, 3)]
+    make_charge(users[0], 90)
+    preview = dry_run(desk, setCredits="on", overrideCredits=40, reason="a fresh start")
+    answer = desk.post(f"{PATH}/{preview.pk}/run")
+    work()
+    adjust_credits(  # Somebody else's, in the same minute, of the same kind.
+        user_id=users[1].pk, delta=5, target=None, reason="r", actor="x", idempotency_key="a"
+    )
+    page = desk.get(answer.url)
+    lines = {line.name: line for line in page.context["told"].lines}
+    led = {name: desk.get(line.href).context for name, line in lines.items() if line.href}
+    assert led.keys() == {"creditsRefreshed", "creditsAdded", "creditsTaken"}
+    assert all(f'href="{lines[name].href.replace("&", "&amp;")}"' in page.text for name in led)
+    shown = {name: {one.user for one in at["page"].lines} for name, at in led.items()}
+    assert shown["creditsRefreshed"] == set(users)
+    assert led["creditsRefreshed"]["sums"].rows == lines["creditsRefreshed"].number == 3
+    assert shown["creditsAdded"] == {users[0]}
+    assert led["creditsAdded"]["sums"].adjusted == lines["creditsAdded"].number == 30
+    assert led["creditsTaken"]["sums"].adjusted == -lines["creditsTaken"].number == -120
+    rows = desk.get(lines["creditsRefreshed"].href).text
+    assert f'href="{answer.url}"' in rows, "The rows lead back to their sync."
+
+
+def test_figures_without_rows_of_their_own_are_no_links(desk, base):
+    preview = dry_run(desk, setCredits="on", reason="r")
+    answer = desk.post(f"{PATH}/{preview.pk}/run")
+    work()
+    for page in (desk.get(f"{PATH}/{preview.pk}"), desk.get(answer.url)):
+        assert not any(line.href for line in page.context["told"].lines)
+        assert "/admin/usage?" not in page.text.split('id="state"')[1]
 
 
 def test_when_all_is_as_it_should_be_the_dry_run_says_so(desk, base):
@@ -236,7 +271,7 @@ def test_failures_are_named(desk, base, monkeypatch):
     page = desk.get(f"{PATH}/{preview.pk}")
     assert "user_2" in page.text
     assert "RuntimeError: a bad row" in page.text
-    assert '<details class="card" open>' in page.text
+    assert 'class="card" open>' in page.text
 
 
 def test_when_clerk_does_not_answer_the_page_says_so(desk, base, monkeypatch):

@@ -103,6 +103,12 @@ FILTERS: list[tuple[dict[str, Any], Any]] = [
      lambda row: row.user.email == "bob@example.com" and row.unit_cost is not None),
     ({"state": "held"}, lambda row: hasattr(row, "hold")),
     ({"state": "overdue"}, lambda row: hasattr(row, "hold") and row.credits_used == 1),
+    ({"way": "in"}, lambda row: row.credits_used < 0),
+    ({"way": "out", "to": -1},
+     lambda row: row.credits_used >= 0 and row.created_at.date() < today()),
+    ({"way": "in", "kind": "adjustment"},
+     lambda row: row.operation_type == "ADJUSTMENT" and row.credits_used < 0),
+    ({"way": "out", "kind": "adjustment"}, lambda _: False),
 ]  # fmt: skip
 
 
@@ -156,6 +162,9 @@ class TestBadInput:
             ("kind=tea", "There is no such choice."),
             ("feature=ai_tea", "There is no such choice."),
             ("state=ajar", "There is no such choice."),
+            ("way=up", "There is no such choice."),
+            ("sync=x", "There is no such sync."),
+            ("sync=00000000-0000-4000-8000-000000000000", "There is no such sync."),
             ("from=yesterday", "Write a day as 2026-11-30."),
             ("to=2026-13-01", "Write a day as 2026-11-30."),
             ("from=0001-01-01", "There is nothing before 2020."),
