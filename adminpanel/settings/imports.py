@@ -10,7 +10,7 @@ from typing import Any
 from rest_framework.exceptions import ParseError
 
 from adminpanel.differences import Difference, differences
-from adminpanel.settings.plan_facts import subscribers
+from adminpanel.users.people import subscribers
 from credits.api.parsing import JSONParser
 from credits.catalogue import (
     LINE,

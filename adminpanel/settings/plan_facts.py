@@ -1,18 +1,13 @@
 """What hangs on a plan: who subscribes to it, what was granted under it, what waits for it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import connection
-from django.db.models import Count
 
+from adminpanel.users.people import subscribers
 from credits.catalogue import PLAN_ID
-from credits.clerk.models import SubscriptionItem
-from credits.clerk.projection import EARNING
 from credits.models import Plan
 
-#: A subscription lives while it earns, and while a failed payment may still be made good.
-LIVE = [*sorted(EARNING), "past_due"]
 #: Unmapped deliveries that are read for the plans they name, newest first.
 READ = 5000
 
@@ -57,8 +52,10 @@ GROUP BY n.plan
 
 @dataclass(frozen=True)
 class Touch:
-    """What hangs on a plan; `granted` and `left` are credits, the others are counts."""
+    """What hangs on a plan; `granted` and `left` are credits, `subscribers` people, the others are
+    counts."""
 
+    clerk_id: str
     subscribers: int
     grants: int
     granted: int
@@ -78,19 +75,13 @@ class Unmapped:
     inactive: bool
 
 
-def subscribers(plans: Iterable[str]) -> dict[str, int]:
-    """How many live subscriptions each of these plans has; none is 0."""
-    rows = SubscriptionItem.objects.filter(status__in=LIVE, plan_id__in=list(plans))
-    counted = rows.order_by().values("plan_id").annotate(count=Count("pk"))
-    found = {row["plan_id"]: row["count"] for row in counted}
-    return {clerk_id: found.get(clerk_id, 0) for clerk_id in plans}
-
-
 def touched_by(clerk_id: str) -> Touch:
     with connection.cursor() as cursor:
         cursor.execute(GRANTED, {"plan": clerk_id})
         grants, granted, left = cursor.fetchone()
-    return Touch(subscribers([clerk_id])[clerk_id], grants, granted, left, parked(clerk_id))
+    return Touch(
+        clerk_id, subscribers([clerk_id])[clerk_id], grants, granted, left, parked(clerk_id)
+    )
 
 
 def parked(clerk_id: str) -> int:

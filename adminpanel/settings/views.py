@@ -14,8 +14,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from adminpanel.differences import differences, readable
 from adminpanel.settings.forms import CostsForm
 from adminpanel.settings.history import as_lines, get_changes, what_of
-from adminpanel.settings.plan_facts import subscribers, touched_by, unmapped
+from adminpanel.settings.plan_facts import touched_by, unmapped
 from adminpanel.settings.preview import DAYS, effects
+from adminpanel.users.people import subscribers
 from credits.catalogue import ChangedMeanwhile, set_feature_costs
 from credits.features import FEATURES
 from credits.forms import RowField, today

@@ -4,6 +4,7 @@ Search goes by the beginnings of words in e-mail and name, by the beginning of a
 id of ours: indexes that every PostgreSQL has (`adminpanel/sql/people_v1.sql`). Pages are cut by the
 sort's key and the id, so that ties and newcomers shift nothing."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import (
     BooleanField,
+    Count,
     Exists,
     F,
     Func,
@@ -23,9 +25,10 @@ from django.db.models import (
     Value,
 )
 from django.db.models.expressions import CombinedExpression
-from django.db.models.functions import Coalesce, Concat, Now
+from django.db.models.functions import Coalesce, Concat, Now, Substr
 
 from credits.clerk.models import Identity, SubscriptionItem
+from credits.clerk.projection import EARNING
 from credits.models import CreditBalance, Hold, Plan, UsageHistory, User
 from credits.people import LONGEST_ID
 
@@ -33,8 +36,10 @@ PAGE = 50
 #: So many that a search finds are looked up one by one.
 FEW = 1000
 CLERK_ID = "user_"
-#: Subscription items that stand for a plan somebody has; a canceled one lasts until its end.
-CURRENT = ("active", "past_due", "canceled")
+#: Subscription items that stand for a plan somebody has; a canceled one lasts until its end, and a
+#: failed payment may still be made good.
+CURRENT = [*sorted(EARNING), "past_due"]
+PAYER = "user:"
 
 type People = QuerySet[User]
 
@@ -115,7 +120,7 @@ def _matches(search: str) -> Q:
 
 def _items() -> QuerySet[SubscriptionItem]:
     """What the user of the query around it subscribes to now."""
-    payer = Concat(Value("user:"), OuterRef("clerk_id"))
+    payer = Concat(Value(PAYER), OuterRef("clerk_id"))
     return SubscriptionItem.objects.filter(payer=payer, status__in=CURRENT)
 
 
@@ -123,6 +128,17 @@ def _with_plan(users: People, plan: str) -> People:
     if plan == NO_PLAN:
         return users.exclude(Exists(_items()))
     return users.filter(Exists(_items().filter(plan_id=plan)))
+
+
+def subscribers(plans: Iterable[str]) -> dict[str, int]:
+    """How many people have each of these plans: those whom `find_users` finds by it."""
+    plans = list(plans)
+    someone = User.objects.filter(clerk_id=Substr(OuterRef("payer"), len(PAYER) + 1))
+    items = SubscriptionItem.objects.filter(
+        Exists(someone), payer__startswith=PAYER, status__in=CURRENT, plan_id__in=plans
+    )
+    counted = items.order_by().values_list("plan_id").annotate(Count("payer", distinct=True))
+    return dict.fromkeys(plans, 0) | dict(counted)
 
 
 def plan_choices() -> list[tuple[str, str]]:

@@ -10,11 +10,11 @@ from django.test import Client
 
 from credits.catalogue import create_plan, delete_plan, update_plan
 from credits.clerk import inbox
-from credits.clerk.models import Identity
+from credits.clerk.models import Identity, SubscriptionItem
 from credits.ledger import get_balance
 from credits.models import CreditGrant, Plan, SettingsChange, User
 from tests.adminpanel.settings.words import value_of, words
-from tests.factories import make_plan
+from tests.factories import make_plan, make_user
 from tests.fakes.clerk_story import DAY, event, item_json, payer_json
 
 PAGE = "/admin/settings"
@@ -46,6 +46,13 @@ def subscribe(user_id: str, plan_id: str, *, kind: str = "subscriptionItem.activ
     inbox.receive(svix_id=f"msg_{item['id']}", payload=event(kind, data, at=now))
 
 
+def item_of(payer: str, status: str, *, name: str = "") -> None:
+    """A subscription to Pro, as it is kept."""
+    SubscriptionItem.objects.create(
+        item_id=name or f"{payer} {status}", payer=payer, status=status, plan_id="cplan_pro"
+    )
+
+
 def balance_of(clerk_id: str) -> int:
     user = Identity.objects.get(clerk_id=clerk_id).user
     assert user
@@ -59,6 +66,25 @@ class TestList:
         subscribe("user_2", "cplan_pro")
         subscribe("user_3", "cplan_pro", kind="subscriptionItem.ended")
         assert "Pro cplan_pro 1,500 2 active Edit" in words(desk.get(PAGE))
+
+    def test_the_subscribers_that_are_counted_are_the_people_who_are_listed(
+        self, desk: Client
+    ) -> None:
+        """Whoever has the plan now, once, also while a payment is late; nobody without an account
+        here, and no organisation."""
+        make_plan("cplan_pro")
+        states = ["active", "past_due", "canceled", "ended", "upcoming", "expired"]
+        for n, status in enumerate(states):
+            make_user(f"{status}@example.com", clerk_id=f"user_{n}")
+            item_of(f"user:user_{n}", status)
+        for n, payer in enumerate(["user:user_0", "user:user_gone", "org:org_1"]):
+            item_of(payer, "active", name=f"more_{n}")
+        page = desk.get(PAGE)
+        [count] = re.findall(r'href="/admin/users\?plan=cplan_pro">(\d+)</a>', page.text)
+        listed = desk.get("/admin/users?plan=cplan_pro").context["page"].users
+        assert {str(one) for one in listed} == {f"{status}@example.com" for status in states[:3]}
+        assert int(count) == len(listed)
+        assert "Subscribers 3" in words(desk.get(PRO))
 
     def test_without_plans_it_says_what_to_do(self, desk: Client) -> None:
         assert "No plans yet" in words(desk.get(PAGE))
@@ -143,7 +169,7 @@ class TestChanging:
     def test_a_plan_is_renamed_and_the_page_says_who_names_the_old_id(self, desk: Client) -> None:
         make_plan("cplan_pro", credits=100)
         subscribe("user_1", "cplan_pro")
-        assert "1 live subscription names this id" in words(desk.get(PRO))
+        assert "1 subscriber has it under this id" in words(desk.get(PRO))
         desk.post(PRO, typed(desk.get(PRO), clerk_id="cplan_max"))
         assert Plan.objects.get().clerk_id == "cplan_max"
         assert desk.get(PRO).status_code == 404
@@ -237,9 +263,9 @@ class TestDeleting:
         subscribe("user_1", "cplan_pro")
         subscribe("user_2", "cplan_max")
         page = desk.get(f"{PRO}/delete")
-        assert "Live subscriptions 1" in words(page)
+        assert "Subscribers 1" in words(page)
         assert "Grants given under it 1 Credits granted 100 Of them left 100" in words(page)
-        assert "1 live subscription at Clerk" in words(page)
+        assert "1 subscriber stays subscribed at Clerk" in words(page)
         desk.post(f"{PRO}/delete", {"version": value_of(page, "version")})
         assert not Plan.objects.filter(clerk_id="cplan_pro").exists()
         assert balance_of("user_1") == 100
