@@ -99,9 +99,9 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 
 // Not after the swap: until it settles, htmx lends a new element the classes of the old one.
-document.addEventListener("htmx:afterSettle", () => {
-  const meter = document.getElementById("meter");
-  if (!meter || !before) return;
+document.addEventListener("htmx:afterSettle", (event) => {
+  const meter = event.target;
+  if (meter.id !== "meter" || !before) return;
   announceChange(meter, before);
   before = null;
   if (unasked) document.body.dispatchEvent(new CustomEvent("credits:changed", { bubbles: true }));

@@ -132,3 +132,23 @@ def test_what_changes_while_the_meter_is_asked_for_is_not_missed(
     page.evaluate(CHANGED)
     asked[0].fulfill(response=stale)
     expect(page.locator("#meter strong")).to_have_text("98")
+
+
+def test_what_changes_while_the_meter_settles_is_not_missed_for_another_part_that_settles(
+    window: Window, alice: User
+) -> None:
+    page = open_usage(window, alice)
+    page.evaluate("""document.addEventListener("htmx:afterSwap", () => {
+        document.body.dispatchEvent(new CustomEvent("credits:changed", { bubbles: true }));
+        document.querySelector("main").dispatchEvent(
+            new CustomEvent("htmx:afterSettle", { bubbles: true }));
+    }, { once: true })""")
+    asked: list[Route] = []
+    page.route("**/credits/balance*", lambda r: r.continue_() if asked else asked.append(r))
+    make_charge(alice)
+    page.evaluate(CHANGED)
+    page.wait_for_function("document.querySelector('#meter.htmx-request')")
+    stale = asked[0].fetch()
+    make_charge(alice)
+    asked[0].fulfill(response=stale)
+    expect(page.locator("#meter strong")).to_have_text("98")
