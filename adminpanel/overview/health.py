@@ -138,7 +138,8 @@ def get_health() -> Health:
         _queue(state),
         _failed(state.failed),
         _inbox(state),
-        _holds(state),
+        _holds(state.overdue),
+        _expiries(state.expiries),
         _days(open_since()),
     ]
     return Health(signs, features, last, state.asked)
@@ -182,14 +183,19 @@ def _inbox(state: State) -> Sign:
         return Sign("Webhooks", OK, "all processed", reverse("admin-webhooks"))
     oldest = state.oldest or 0
     text = f"{state.unprocessed:,} not processed, the oldest for {ago(oldest)}"
-    return Sign("Webhooks", OK if oldest < LATE else BAD, text, reverse("admin-webhooks"))
+    href = reverse("admin-webhooks", query={"status": "open"})
+    return Sign("Webhooks", OK if oldest < LATE else BAD, text, href)
 
 
-def _holds(state: State) -> Sign:
-    late = state.overdue + state.expiries
-    text = f"{state.overdue:,} holds and {state.expiries:,} expiries past their time"
+def _holds(overdue: int) -> Sign:
+    text = f"{overdue:,} past {'its' if overdue == 1 else 'their'} lease"
     href = reverse("admin-usage", query={"state": "overdue"})
-    return Sign("Leases", WARN if late else OK, text, href)
+    return Sign("Holds", WARN if overdue else OK, text, href)
+
+
+def _expiries(expiries: int) -> Sign:
+    text = f"{expiries:,} past {'its' if expiries == 1 else 'their'} time"
+    return Sign("Grants", WARN if expiries else OK, text)
 
 
 def _days(opened: date) -> Sign:

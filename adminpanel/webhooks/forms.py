@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from adminpanel.webhooks.inbox import STATUSES
+from adminpanel.webhooks.inbox import OPEN, STATUSES
 from credits.clerk.replays import Which
 from credits.forms import RowField, day_field
 
@@ -15,7 +15,7 @@ class InboxForm(forms.Form):
     """Filters, and where the page begins."""
 
     status = forms.ChoiceField(
-        choices=[("", "All"), *STATUSES.items()],
+        choices=[("", "All"), *STATUSES.items(), *OPEN.items()],
         required=False,
         error_messages={"invalid_choice": "There is no such status."},
     )

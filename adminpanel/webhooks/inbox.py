@@ -27,6 +27,9 @@ CONDITIONS = {
     "unmapped": UNMAPPED & Q(processed_at__isnull=False),
     "processed": Q(processed_at__isnull=False, unmapped=False, error=""),
 }
+#: What the health card counts: it waits, or failed and was never processed before.
+OPEN = {"open": "Not processed"}
+CONDITIONS |= {"open": Q(processed_at__isnull=True)}
 
 
 def status_of(delivery: WebhookDelivery) -> str:
@@ -65,7 +68,7 @@ def payer_refs(text: str) -> list[str]:
 
 
 def counts(rows: Deliveries) -> dict[str, int]:
-    """How many there are of each status, and in all."""
+    """How many there are of each status, open, and in all."""
     of_each = {f"n_{name}": Count("pk", filter=when) for name, when in CONDITIONS.items()}
     found = rows.aggregate(n_all=Count("pk"), **of_each)
     return {name.removeprefix("n_"): number for name, number in found.items()}

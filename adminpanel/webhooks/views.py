@@ -31,11 +31,13 @@ def webhooks(request: AuthenticatedHttpRequest) -> HttpResponse:
     asked = form.cleaned_data
     status = asked.get("status", "")
     shown = rows.filter(inbox.CONDITIONS[status]) if status else rows
+    counts = inbox.counts(rows)
+    labels = inbox.STATUSES | (inbox.OPEN if status in inbox.OPEN else {})
     context = {
         "form": form,
         "status": status,
-        "statuses": inbox.STATUSES,
-        "counts": inbox.counts(rows),
+        "tabs": [(name, label, counts[name]) for name, label in labels.items()],
+        "counts": counts,
         "page": inbox.page(shown, before=asked.get("before"), after=asked.get("after")),
         "plans": inbox.unmapped_plans(),
         "takes_webhooks": conf.takes_webhooks(),

@@ -173,6 +173,7 @@ class WebhookDelivery(models.Model):
             models.Index(
                 fields=["id"], condition=Q(processed_at__isnull=True), name="clerk_inbox_open"
             ),
+            models.Index(fields=["id"], condition=~Q(error=""), name="clerk_inbox_failed"),
             models.Index(fields=["id"], condition=Q(unmapped=True), name="clerk_inbox_unmapped"),
             models.Index(
                 fields=["received_at"], condition=Q(forgotten=False), name="clerk_inbox_kept"

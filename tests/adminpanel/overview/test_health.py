@@ -10,10 +10,11 @@ from adminpanel.overview.health import Sign, ago, get_brief, get_health
 from credits import enum_health
 from credits.check import check_and_keep
 from credits.clerk.models import WebhookDelivery
+from credits.ledger import expire_credits
 from credits.models import AuditEntry, User
 from credits.rollup_models import LedgerCheck
 from tests.clock import Clock
-from tests.factories import make_charge
+from tests.factories import make_charge, make_grant
 from tests.ledger import sql
 
 pytestmark = pytest.mark.django_db
@@ -84,11 +85,37 @@ class TestSigns:
 
     def test_a_hold_past_its_lease_is_seen(self, alice: User, clock: Clock) -> None:
         make_charge(alice, hold=True, lease_seconds=2)
-        assert sign("Leases").state == "ok"
+        assert sign("Holds").state == "ok"
         clock.move(seconds=5)
-        assert (sign("Leases").state, sign("Leases").text) == (
-            "warn", "1 holds and 0 expiries past their time",
+        assert (sign("Holds").state, sign("Holds").text) == (
+            "warn", "1 past its lease",
         )  # fmt: skip
+        assert sign("Grants").state == "ok"
+
+    def test_a_grant_past_its_time_is_seen(self, alice: User, clock: Clock) -> None:
+        make_grant(alice, 5, expires_at=clock.now() + timedelta(seconds=2))
+        assert (sign("Grants").state, sign("Holds").state) == ("ok", "ok")
+        clock.move(seconds=5)
+        assert (sign("Grants").state, sign("Grants").text) == ("warn", "1 past its time")
+        assert sign("Holds").state == "ok"
+        expire_credits()
+
+    def test_the_signs_that_count_lead_to_what_they_count(
+        self, desk: Client, alice: User, clock: Clock
+    ) -> None:
+        now = timezone.now()
+        for n, (error, processed) in enumerate([("x", None), ("", None), ("x", now), ("", now)]):
+            WebhookDelivery.objects.create(
+                svix_id=str(n), type="t", payload={}, error=error, processed_at=processed
+            )
+        assert sign("Webhooks").text.startswith("2 not processed")
+        rows = desk.get(sign("Webhooks").href).context["page"].rows
+        assert {row.delivery.svix_id for row in rows} == {"0", "1"}
+        make_charge(alice, hold=True)
+        late = make_charge(alice, hold=True, lease_seconds=2)
+        clock.move(seconds=5)
+        assert sign("Holds").text.startswith("1 ")
+        assert [one.id for one in desk.get(sign("Holds").href).context["page"].lines] == [late.id]
 
     def test_a_feature_that_the_database_would_refuse_is_seen(
         self, monkeypatch: pytest.MonkeyPatch

@@ -132,9 +132,29 @@ class TestNumbers:
         noon.move(seconds=3)
         WebhookDelivery.objects.create(svix_id="a", type="t", payload={}, error="ValueError")
         WebhookDelivery.objects.create(svix_id="b", type="t", payload={})
+        WebhookDelivery.objects.create(  # It was processed, and its replay failed.
+            svix_id="c", type="t", payload={}, error="ValueError", processed_at=noon.now()
+        )
         now = get_figures(today()).now
         assert (now.liability, now.holders) == (96 + 9, 2)
-        assert (now.in_flight, now.held, now.overdue, now.webhooks_failed) == (2, 5, 1, 1)
+        assert (now.in_flight, now.held, now.overdue, now.webhooks_failed) == (2, 5, 1, 2)
+
+    def test_what_stands_now_leads_to_as_many(
+        self, desk: Client, noon: Clock, alice: User, bob: User, carol: User
+    ) -> None:
+        make_charge(alice, 4, hold=True)
+        make_charge(bob, 10)
+        for n, processed in enumerate([None, noon.now()]):
+            WebhookDelivery.objects.create(
+                svix_id=str(n), type="t", payload={}, error="E", processed_at=processed
+            )
+        page = desk.get("/admin").text
+        of = {key: unescape(href) for href, key in re.findall(
+            r'<a href="([^"]+)">(?:[^<]+)</a> (user|held)', page)}  # fmt: skip
+        assert [str(one) for one in desk.get(of["user"]).context["page"].users] == [str(alice)]
+        assert [one.used for one in desk.get(of["held"]).context["page"].lines] == [4]
+        failed = desk.get("/admin/webhooks?status=failed").context["page"].rows
+        assert len(failed) == get_figures(today()).now.webhooks_failed == 2
 
 
 class TestPage:

@@ -135,8 +135,10 @@ def test_a_row_says_what_is_there_what_is_held_and_when_it_was_used(desk, alice,
     [row] = answer.context["page"].users
     assert (row.credits, row.held) == (93, 4)
     assert row.last_use is not None
-    assert charge.held
     assert f'href="/admin/users/{alice.pk}"' in answer.text
+    assert f'href="/admin/usage?user={alice.pk}&amp;state=held"' in answer.text
+    held = desk.get("/admin/usage", {"user": alice.pk, "state": "held"}).context["page"]
+    assert [one.id for one in held.lines] == [charge.id]
     assert desk.get(PATH, {"search": "carol"}).context["page"].users[0].last_use is None
 
 

@@ -71,10 +71,21 @@ def test_each_status_is_counted_and_is_a_filter(desk, deliver, fails):
     WebhookDelivery.objects.create(svix_id="msg_4", type="user.updated", payload={"data": {}})
     by_status = {"failed": "msg_1", "processed": "msg_2", "unmapped": "msg_3", "waiting": "msg_4"}
     answer = desk.get(PATH)
-    assert answer.context["counts"] == {"all": 4, **dict.fromkeys(by_status, 1)}
+    assert answer.context["counts"] == {"all": 4, "open": 2, **dict.fromkeys(by_status, 1)}
     for status, svix_id in by_status.items():
         page = desk.get(PATH, {"status": status}).context["page"]
         assert [row.delivery.svix_id for row in page.rows] == [svix_id]
+
+
+def test_what_is_not_processed_is_a_filter_that_the_health_card_leads_to(desk, deliver, fails):
+    assert "Not processed" not in desk.get(PATH).text
+    deliver(user_event("user_1"), "msg_1")
+    fails.undo()
+    deliver(user_event("user_2"), "msg_2")
+    WebhookDelivery.objects.create(svix_id="msg_3", type="user.updated", payload={"data": {}})
+    answer = desk.get(PATH, {"status": "open"})
+    assert [row.delivery.svix_id for row in answer.context["page"].rows] == ["msg_3", "msg_1"]
+    assert re.search(r'aria-current="true">Not processed <span class="num">2<', answer.text)
 
 
 def test_filters_by_type_family_payer_and_day(desk, deliver):
