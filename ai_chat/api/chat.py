@@ -1,5 +1,6 @@
 """Chat in JSON: the AI SDK's stream, or one answer when it is finished."""
 
+from collections.abc import Mapping
 from typing import Any, cast
 from uuid import uuid4
 
@@ -28,6 +29,7 @@ from credits.api.idempotency import (
     fingerprint,
     namespaced,
     read_key,
+    replay_headers,
 )
 from credits.api.schema import errors
 from credits.clerk.impersonation import refuse_impersonated
@@ -60,10 +62,8 @@ class Chat(ApiView):
         key = read_key(request)
         mark = fingerprint(cast(dict[str, Any], request.data))
         turn, is_new = send(user_id=user_of(request).pk, body=body, key=key, mark=mark)
-        response = whole(turn) if wants_json(request) else stream(turn)
-        if not is_new:
-            response.headers["Idempotent-Replayed"] = "true"
-        return response
+        answer = whole if wants_json(request) else stream
+        return answer(turn, replay_headers(is_new=is_new))
 
 
 def send(*, user_id: int, body: dict[str, Any], key: str | None, mark: str) -> tuple[Turn, bool]:
@@ -92,19 +92,19 @@ def wants_json(request: Request) -> bool:
     return "application/json" in accept and STREAM not in accept
 
 
-def stream(turn: Turn) -> StreamingHttpResponse:
+def stream(turn: Turn, headers: Mapping[str, str]) -> StreamingHttpResponse:
     """The headers say what was held; what it came to is in the stream's last part."""
     response = StreamingHttpResponse(
         UIMessageStream(turn),
         content_type=f"{STREAM}; charset=utf-8",
-        headers={**HEADERS, "X-Credits-Charged": str(turn.charge.credits_used)},
+        headers={**HEADERS, **headers, "X-Credits-Charged": str(turn.charge.credits_used)},
     )
     response["X-Credits-Remaining"] = str(turn.charge.balance_after)
     connections.close_all()
     return response
 
 
-def whole(turn: Turn) -> Response:
+def whole(turn: Turn, headers: Mapping[str, str]) -> Response:
     """Waits for the end. Raises Problem (502) when the turn failed and was refunded."""
     connections.close_all()  # Before waiting: the pool is for those who work.
     wait_for_end(turn.pk)
@@ -121,11 +121,13 @@ def whole(turn: Turn) -> Response:
             text=ended.answer,
             creditsRemaining=receipt["creditsRemaining"],
             receipt=receipt["receipt"],
+            headers=headers,
         )
     answer = chat_answer(ended)
     return Response(
         ChatOut(answer).data,
         headers={
+            **headers,
             "Cache-Control": "no-store",
             "X-Credits-Charged": str(answer["creditsCharged"]),
             "X-Credits-Remaining": str(answer["creditsRemaining"]),

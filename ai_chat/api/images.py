@@ -1,5 +1,6 @@
 """Images in JSON."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,7 +21,13 @@ from ai_chat.images.services import delete_image, start_request
 from ai_chat.limits import count_request
 from ai_chat.models import Image, ImageRequest
 from credits.api.http import ApiView, body_of, query_of, user_of
-from credits.api.idempotency import IDEMPOTENCY_KEY, REPLAYED_HEADER, namespaced, read_key
+from credits.api.idempotency import (
+    IDEMPOTENCY_KEY,
+    REPLAYED_HEADER,
+    namespaced,
+    read_key,
+    replay_headers,
+)
 from credits.api.schema import errors
 from credits.clerk.impersonation import refuse_impersonated
 from credits.ledger import get_balance
@@ -42,18 +49,17 @@ class CreateImages(ApiView):
         body = body_of(request, ImageIn)
         key = read_key(request)
         made, is_new = create(user_id=user_of(request).pk, body=body, key=key)
-        answer = paid_answer(made)
-        response = Response(
+        headers = replay_headers(is_new=is_new)
+        answer = paid_answer(made, headers)
+        return Response(
             PaidImagesOut(answer).data,
             headers={
+                **headers,
                 "Cache-Control": "no-store",
                 "X-Credits-Charged": str(answer["creditsCharged"]),
                 "X-Credits-Remaining": str(answer["creditsRemaining"]),
             },
         )
-        if not is_new:
-            response.headers["Idempotent-Replayed"] = "true"
-        return response
 
 
 def create(*, user_id: int, body: dict[str, Any], key: str | None) -> tuple[ImageRequest, bool]:
@@ -73,7 +79,7 @@ def create(*, user_id: int, body: dict[str, Any], key: str | None) -> tuple[Imag
     return made, is_new
 
 
-def paid_answer(made: ImageRequest) -> dict[str, Any]:
+def paid_answer(made: ImageRequest, headers: Mapping[str, str]) -> dict[str, Any]:
     """The images with what is left. Raises Problem (502) when none was delivered."""
     remaining = get_balance(user_id=made.user_id).remaining
     answer = {**images_answer(made), "creditsRemaining": remaining}
@@ -84,6 +90,7 @@ def paid_answer(made: ImageRequest) -> dict[str, Any]:
             refunded=made.refunded,
             creditsRemaining=remaining,
             receipt=answer["receipt"],
+            headers=headers,
         )
     return answer
 

@@ -29,7 +29,7 @@ REPLAYED_HEADER = OpenApiParameter(
     "Idempotent-Replayed",
     OpenApiTypes.STR,
     OpenApiParameter.HEADER,
-    response=[200],
+    response=[200, 502],
     description="`true` when this answer is an earlier one.",
 )
 
@@ -41,6 +41,11 @@ def read_key(request: Request) -> str | None:
     if key is not None and not KEY.fullmatch(key):
         raise invalid([issue((HEADER,), "Must be 1 to 255 visible ASCII characters.")])
     return key
+
+
+def replay_headers(*, is_new: bool) -> dict[str, str]:
+    """What an answer carries besides when it is an earlier one, be it an answer or a failure."""
+    return {} if is_new else {"Idempotent-Replayed": "true"}
 
 
 def namespaced(scope: str, key: str) -> str:

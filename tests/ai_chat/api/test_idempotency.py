@@ -30,8 +30,19 @@ def test_a_failed_first_answer_stays_failed_and_free(program: Program) -> None:
     first = program.ask("Hello [[fail:500]]", key="k")
     again = program.ask("Hello [[fail:500]]", key="k")
     assert (first.status_code, again.status_code) == (502, 502)
+    assert REPLAYED not in first.headers
+    assert again.headers[REPLAYED] == "true"
     assert parts_of(program.chat("Hello [[fail:500]]", key="k"))[-1]["type"] == "error"
     assert (Turn.objects.count(), program.balance) == (1, 100)
+
+
+def test_failed_images_stay_failed_and_free(program: Program, provider: FakeProvider) -> None:
+    first, again = (program.paint("Tree [[fail:500]]", key="k") for _ in range(2))
+    assert (first.status_code, again.status_code) == (502, 502)
+    assert REPLAYED not in first.headers
+    assert again.headers[REPLAYED] == "true"
+    assert again.json() == first.json()
+    assert program.balance == 100
 
 
 def test_another_body_under_the_key_is_422(program: Program) -> None:
