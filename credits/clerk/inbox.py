@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.db.models.functions import Now
 
 from credits.clerk import effects, events, retention
@@ -107,11 +107,6 @@ class Replay(NamedTuple):
 
     processed: list[int]
     failed: list[int]
-
-
-def unprocessed() -> QuerySet[WebhookDelivery]:
-    """Deliveries whose handler failed, or that a killed process left behind."""
-    return WebhookDelivery.objects.filter(processed_at__isnull=True)
 
 
 def replay(delivery_ids: Iterable[int]) -> Replay:

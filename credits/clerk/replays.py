@@ -1,5 +1,5 @@
-"""Replaying deliveries by hand: some at a time, so that no request waits long, and recorded before
-and after, because each delivery is a transaction of its own."""
+"""Replaying deliveries by hand, recorded before and after, because each delivery is a transaction
+of its own: at the desk some at a time, so that no request waits long; by a command all at once."""
 
 from typing import NamedTuple
 
@@ -57,12 +57,20 @@ def replay_some(*, actor: User, which: Which, after: int, up_to: int) -> Batch:
     return Batch(processed, failed, ids[-1] if more else None)
 
 
+def replay_all(*, what: str, chosen: QuerySet[WebhookDelivery]) -> Batch:
+    """All of these, for whoever has a shell; `what` names them in the record."""
+    ids = list(chosen.order_by("pk").values_list("pk", flat=True))
+    if not ids:
+        return Batch(0, 0, None)
+    return Batch(*_replay(None, f"{what} deliveries {ids[0]} to {ids[-1]}", ids), None)
+
+
 def replay_one(*, actor: User, delivery: WebhookDelivery) -> bool:
     """Whether it was processed."""
     return _replay(actor, f"delivery {delivery.pk} ({delivery.type})", [delivery.pk])[0] == 1
 
 
-def _replay(actor: User, target: str, ids: list[int]) -> tuple[int, int]:
+def _replay(actor: User | None, target: str, ids: list[int]) -> tuple[int, int]:
     # First, and for good: if this process is killed halfway, it still says who began it.
     audit.record(
         actor=actor, action="webhook.replay", target=target, after={"deliveries": len(ids)}

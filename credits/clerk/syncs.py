@@ -20,6 +20,8 @@ State = SyncJob.State
 
 #: Whoever syncs each hour; nobody waits for it, and it stands in nobody's way.
 RECONCILE = "reconcile"
+#: Whoever has a shell: `manage.py sync_clerk`.
+COMMAND = "sync_clerk"
 #: How long the figures of a dry run may be acted upon.
 GOOD_FOR = timedelta(minutes=15)
 #: The contract's names of the options that are recorded.
@@ -64,9 +66,10 @@ def current_sync() -> SyncJob | None:
 
 @transaction.atomic
 def start_sync(
-    *, actor: User, options: SyncOptions, background: bool, job_id: uuid.UUID | None = None
+    *, actor: User | None, options: SyncOptions, background: bool, job_id: uuid.UUID | None = None
 ) -> SyncJob:
-    """A new sync, or the one that this `job_id` named before. Raises SyncRunning."""
+    """A new sync, or the one that this `job_id` named before; without an actor, the command's.
+    Raises SyncRunning."""
     with connection.cursor() as cursor:  # Two who start at once: the second sees the first.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('clerk.sync', 4))")
     known = SyncJob.objects.filter(pk=job_id).first() if job_id else None
@@ -75,7 +78,8 @@ def start_sync(
     running = current_sync()
     if running:
         raise SyncRunning(running)
-    job = start_job(options=options, actor=str(actor), background=background, job_id=job_id)
+    name = str(actor or COMMAND)
+    job = start_job(options=options, actor=name, background=background, job_id=job_id)
     audit.record(
         actor=actor,
         action="sync.preview" if options.dry_run else "sync.start",

@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 
 from credits.clerk import events, samples
 from credits.clerk.models import WebhookDelivery
-from credits.models import CreditGrant, User
+from credits.models import AuditEntry, CreditGrant, User
 from tests.factories import make_plan
 from tests.fakes.clerk import INSTANCE, user_json
 from tests.fakes.clerk_story import event, item_json
@@ -39,6 +39,42 @@ def test_replaying_everything_changes_nothing_that_stands(deliver):
     call_command("replay_webhooks", "--all")
     call_command("replay_webhooks", "msg_a")
     assert CreditGrant.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_replay_is_in_the_record_of_what_was_done(deliver, monkeypatch):
+    call_command("replay_webhooks")
+    assert not AuditEntry.objects.exists(), "Nothing was there to replay."
+    for n in (1, 2):
+        with monkeypatch.context() as broken:
+            broken.setattr(events, "handle", lambda _: 1 / 0)
+            deliver(event("user.created", user_json(f"user_{n}", at=NOW), at=NOW), f"msg_{n}")
+    call_command("replay_webhooks")
+    call_command("replay_webhooks", "msg_2")
+    first, second = WebhookDelivery.objects.order_by("pk").values_list("pk", flat=True)
+    told = [
+        (entry.actor, entry.origin, entry.action, entry.target, entry.after)
+        for entry in AuditEntry.objects.order_by("pk")
+    ]
+    failed = f"failed deliveries {first} to {second}"
+    named = f"named deliveries {second} to {second}"
+    assert told == [
+        (None, "command", "webhook.replay", failed, {"deliveries": 2}),
+        (None, "command", "webhook.replayed", failed, {"processed": 2, "failed": []}),
+        (None, "command", "webhook.replay", named, {"deliveries": 1}),
+        (None, "command", "webhook.replayed", named, {"processed": 1, "failed": []}),
+    ]
+
+
+@pytest.mark.django_db
+def test_what_failed_when_it_was_replayed_is_replayed_as_at_the_desk(deliver, monkeypatch, capsys):
+    deliver(event("user.created", user_json("user_1", at=NOW), at=NOW), "msg_1")
+    with monkeypatch.context() as broken:
+        broken.setattr(events, "handle", lambda _: 1 / 0)
+        with pytest.raises(CommandError, match="failed: 1"):
+            call_command("replay_webhooks", "--all")
+    call_command("replay_webhooks")
+    assert "processed: 1" in capsys.readouterr().out
 
 
 @pytest.mark.django_db

@@ -7,6 +7,8 @@ from django.core.management import CommandError, call_command
 
 from credits.clerk.models import SyncJob
 from credits.clerk.sync import run_sync
+from credits.clerk.sync_jobs import SyncOptions, start_job
+from credits.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
 
@@ -84,6 +86,28 @@ def test_the_command_shows_its_progress(base, capsys):
     out = capsys.readouterr().out
     assert "users: 4 of 5" in out
     assert "createdUsers: 5" in out
+
+
+def test_the_command_is_in_the_record_of_what_was_done(base):
+    call_command("sync_clerk", "--dry-run", "--users-only")
+    call_command("sync_clerk", "--set-credits", "--reason", "a fresh start")
+    preview, run = AuditEntry.objects.order_by("pk")
+    jobs = SyncJob.objects.order_by("created_at")
+    assert [preview.target, run.target] == [f"sync {job.pk}" for job in jobs]
+    assert (preview.action, run.action) == ("sync.preview", "sync.start")
+    assert (run.actor, run.actor_name, run.origin, run.reason) == (
+        None, "", "command", "a fresh start",
+    )  # fmt: skip
+    assert preview.after["dryRun"] and not preview.after["syncPlans"]
+    assert run.after["setCredits"] and not run.after["dryRun"]
+
+
+def test_the_command_does_not_sync_beside_another_sync(base):
+    running = start_job(options=SyncOptions(), actor="somebody", background=False)
+    with pytest.raises(CommandError, match=f"is running.*/admin/sync/{running.pk}"):
+        call_command("sync_clerk")
+    assert SyncJob.objects.get() == running
+    assert not AuditEntry.objects.exists()
 
 
 def test_the_command_fails_when_the_sync_does(base, monkeypatch):

@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import QuerySet
 
-from credits.clerk.inbox import replay, unprocessed
 from credits.clerk.models import WebhookDelivery
+from credits.clerk.replays import Which, deliveries, replay_all
 
 
 class Command(BaseCommand):
@@ -21,15 +22,18 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        chosen = unprocessed()
-        if options["all"]:
-            chosen = WebhookDelivery.objects.all()
-        elif options["unmapped"]:
-            chosen = WebhookDelivery.objects.filter(unmapped=True)
-        elif options["svix_id"]:
-            chosen = WebhookDelivery.objects.filter(svix_id__in=options["svix_id"])
-        chosen = chosen.filter(forgotten=False)
-        outcome = replay(chosen.values_list("pk", flat=True))
-        self.stdout.write(f"processed: {len(outcome.processed)}")
+        what, chosen = _chosen(options)
+        outcome = replay_all(what=what, chosen=chosen.filter(forgotten=False))
+        self.stdout.write(f"processed: {outcome.processed}")
         if outcome.failed:
-            raise CommandError(f"failed: {len(outcome.failed)} (their error is on the row)")
+            raise CommandError(f"failed: {outcome.failed} (their error is on the row)")
+
+
+def _chosen(options: dict[str, Any]) -> tuple[str, QuerySet[WebhookDelivery]]:
+    """Which deliveries, and what they are called."""
+    if options["all"]:
+        return "all", WebhookDelivery.objects.all()
+    if options["svix_id"]:
+        return "named", WebhookDelivery.objects.filter(svix_id__in=options["svix_id"])
+    which = Which.UNMAPPED if options["unmapped"] else Which.FAILED
+    return which.label, deliveries(which)

@@ -7,7 +7,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from credits.clerk import conf
 from credits.clerk.models import SyncJob
 from credits.clerk.sync import result_of, run_sync
-from credits.clerk.sync_jobs import SyncOptions, describe, start_job
+from credits.clerk.sync_jobs import SyncOptions, describe
+from credits.clerk.syncs import SyncRunning, start_sync
 
 
 class Command(BaseCommand):
@@ -31,7 +32,10 @@ class Command(BaseCommand):
             raise CommandError("Clerk is not configured: CLERK_SECRET_KEY is not set.")
         if options["override_credits"] is not None and not options["set_credits"]:
             raise CommandError("--override-credits needs --set-credits.")
-        job = start_job(options=_options(options), actor="sync_clerk", background=False)
+        try:
+            job = start_sync(actor=None, options=_options(options), background=False)
+        except SyncRunning as running:
+            raise CommandError(f"{running} It is at /admin/sync/{running.job.pk}.") from None
         run_sync(job.pk, watch=self.show)
         job.refresh_from_db()
         self.report(job)
