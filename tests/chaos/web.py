@@ -5,12 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
-from tests.chaos.storm import Storm
+from tests.chaos.storm import Storm, Trouble
 from tests.live import Site, running_site
 from tests.processes import ROOT, free_port, stop
 
@@ -25,6 +26,9 @@ BOUNDS = {
     "TURNS_IN_FLIGHT": "1000",
     "LOG_LEVEL": "CRITICAL",
 }
+#: Granian takes a worker that dies within 5.5 s of its start for one that can never start, and
+#: stops; whoever runs it starts it again then, but here nobody does.
+GRANIANS_PATIENCE = 7.0  # seconds
 #: A worker ends when its database stays away; whoever runs it starts it again.
 AGAIN_AND_AGAIN = """
 import subprocess, sys
@@ -45,15 +49,22 @@ def site_in(storm: Storm) -> Iterator[Site]:
         _running(["-c", AGAIN_AND_AGAIN], environment, logs / "worker.log"),
         running_site(environment, log=logs / "site.log") as site,
     ):
-        random = Random(storm.seed)
-        storm.troubles["a web worker killed"] = lambda: _kill_one_of(site, random)
+        storm.troubles["a web worker killed"] = _killing(site, Random(storm.seed))
         yield site
 
 
-def _kill_one_of(site: Site, random: Random) -> None:
-    if workers := site.workers():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(random.choice(workers), signal.SIGKILL)
+def _killing(site: Site, random: Random) -> Trouble:
+    last = -GRANIANS_PATIENCE
+
+    def kill_one() -> None:
+        nonlocal last
+        time.sleep(max(last + GRANIANS_PATIENCE - time.monotonic(), 0))
+        if workers := site.workers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(random.choice(workers), signal.SIGKILL)
+        last = time.monotonic()
+
+    return kill_one
 
 
 @contextmanager
