@@ -1,20 +1,24 @@
 """Reading what a client sent: JSON as the standard has it, nothing that could mean two things."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 from rest_framework import negotiation, parsers, renderers
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.request import Request
 
 #: Levels of lists and objects in one body; no call here needs ten.
 MAX_DEPTH = 32
+#: Digits of a whole number; no call here needs twenty.
+MAX_DIGITS = 400
 
 
 class JSONParser(parsers.JSONParser):
-    """UTF-8 JSON. Refuses what Python would let pass: NaN and Infinity, a key given twice (which
-    of two prices is meant?), half a surrogate pair, and nesting that would exhaust the stack."""
+    """UTF-8 JSON. Refuses what Python would let pass: NaN, Infinity and numbers beyond all bounds
+    (naming their field), a key given twice (which of two prices is meant?), half a surrogate pair,
+    and nesting that would exhaust the stack."""
 
     def parse(
         self,
@@ -25,7 +29,8 @@ class JSONParser(parsers.JSONParser):
         try:
             data = json.loads(
                 stream.read().decode("utf-8-sig"),
-                parse_constant=_refuse_constant,
+                parse_constant=float,
+                parse_int=_whole,
                 object_pairs_hook=_unique,
             )
         except RecursionError:
@@ -33,11 +38,22 @@ class JSONParser(parsers.JSONParser):
         except ValueError as error:
             raise ParseError(f"The body is not valid JSON: {error}") from None
         _check(data)
+        if unbounded := _unbounded(data):
+            raise ValidationError(unbounded)
         return data
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number.")
+def _whole(digits: str) -> float:
+    return int(digits) if len(digits) <= MAX_DIGITS else math.inf
+
+
+def _unbounded(value: Any) -> Any:
+    """What is wrong with the numbers that are none, by where they stand; empty if there are none.
+    For what is not too deep."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return ["Must be a number that is not beyond all bounds."]
+    inside = value.items() if isinstance(value, dict) else enumerate(_children(value))
+    return {key: wrong for key, child in inside if (wrong := _unbounded(child))}
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
