@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from ai_chat.api.messages import prompt_of, told
 from ai_chat.api.problems import provider_failed, refund_sentence, still_running
 from ai_chat.api.receipts import chat_answer, chat_receipt
-from ai_chat.api.serializers import ChatIn, ChatOut, ModelsOut
+from ai_chat.api.serializers import ChatIn, ChatOut, ModelsOut, ProviderFailedOut
 from ai_chat.api.ui_stream import HEADERS, UIMessageStream
 from ai_chat.limits import count_request
 from ai_chat.models import Turn
@@ -31,7 +31,7 @@ from credits.api.idempotency import (
     read_key,
     replay_headers,
 )
-from credits.api.schema import errors
+from credits.api.schema import MEANINGS, errors
 from credits.clerk.impersonation import refuse_impersonated
 
 STREAM = "text/event-stream"
@@ -52,7 +52,8 @@ class Chat(ApiView):
         responses={
             (200, "application/json"): ChatOut,
             (200, STREAM): OpenApiResponse(STREAM_SCHEMA, description="The UI stream."),
-            **errors(402, 409, 422, 429, 502),
+            **errors(402, 409, 422, 429),
+            502: OpenApiResponse(ProviderFailedOut, description=MEANINGS[502][1]),
         },
         tags=["ai"],
     )

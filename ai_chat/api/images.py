@@ -13,7 +13,14 @@ from rest_framework.response import Response
 
 from ai_chat.api.problems import provider_failed, refund_sentence, still_running
 from ai_chat.api.receipts import images_answer
-from ai_chat.api.serializers import ImageIn, ImagesOut, ImagesPage, ImagesQuery, PaidImagesOut
+from ai_chat.api.serializers import (
+    ImageIn,
+    ImagesOut,
+    ImagesPage,
+    ImagesQuery,
+    PaidImagesOut,
+    ProviderFailedOut,
+)
 from ai_chat.images.files import serve
 from ai_chat.images.gallery import own_image, own_request, requests_page
 from ai_chat.images.painter import start_painting, wait_for_images
@@ -28,7 +35,7 @@ from credits.api.idempotency import (
     read_key,
     replay_headers,
 )
-from credits.api.schema import errors
+from credits.api.schema import MEANINGS, errors
 from credits.clerk.impersonation import refuse_impersonated
 from credits.ledger import get_balance
 
@@ -41,7 +48,11 @@ class CreateImages(ApiView):
         "were not delivered are refunded one by one.",
         parameters=[IDEMPOTENCY_KEY, REPLAYED_HEADER],
         request=ImageIn,
-        responses={200: PaidImagesOut, **errors(402, 409, 422, 429, 502)},
+        responses={
+            200: PaidImagesOut,
+            **errors(402, 409, 422, 429),
+            502: OpenApiResponse(ProviderFailedOut, description=MEANINGS[502][1]),
+        },
         tags=["ai"],
     )
     def post(self, request: Request) -> Response:

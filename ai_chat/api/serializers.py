@@ -176,6 +176,18 @@ class ModelsOut(serializers.Serializer[Any]):
     image = ModelOut(many=True)
 
 
+class ProviderFailedOut(serializers.Serializer[Any]):
+    """Nothing of use was delivered, and what was charged has come back."""
+
+    error = serializers.ChoiceField(["provider_failed"])
+    message = serializers.CharField(help_text="A sentence for people.")
+    reason = serializers.CharField()
+    refunded = serializers.IntegerField(help_text="Credits that came back.")
+    text = serializers.CharField(required=False, help_text="Of a chat: the answer so far.")
+    creditsRemaining = serializers.IntegerField()
+    receipt = ReceiptOut()
+
+
 #: A number from 64 to 2048.
 SIDE = "(6[4-9]|[7-9][0-9]|[1-9][0-9]{2}|1[0-9]{3}|20[0-3][0-9]|204[0-8])"
 
@@ -185,6 +197,7 @@ class ImageIn(StrictSerializer):
     model = _model_field(IMAGE)(required=False, help_text="One of `GET /api/ai/models`.")
     size = serializers.RegexField(
         f"^{SIDE}x{SIDE}$",
+        trim_whitespace=False,
         default=DEFAULT_SIZE,
         help_text="WIDTHxHEIGHT, each from 64 to 2048 pixels.",
     )

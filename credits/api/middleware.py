@@ -14,6 +14,7 @@ CODES = {
     403: ("forbidden", "You may not do this."),
     404: ("not_found", "There is nothing here."),
     405: ("method_not_allowed", "This address does not take that method."),
+    412: ("precondition_failed", "It is not in the state that the request names."),
     500: ("server_error", "Something went wrong on our side."),
 }
 

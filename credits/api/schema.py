@@ -51,6 +51,7 @@ MEANINGS: dict[int, tuple[str, str]] = {
     403: ("Error", "Not allowed, or the session's CSRF token is missing."),
     404: ("Error", "There is nothing here."),
     409: ("ChangedError", "It is not in the state that this call needs; the message says why."),
+    412: ("Error", "`If-Match` or `If-Unmodified-Since` does not hold."),
     413: ("Error", "The body is too large."),
     415: ("Error", "The body is not `application/json`."),
     422: ("Error", "The idempotency key was used for another request."),
@@ -71,6 +72,8 @@ def errors(*statuses: int) -> dict[int, OpenApiResponse]:
 
 #: What can happen to every call (503), with a body, to a user, to an admin.
 ALWAYS, WITH_BODY, SIGNED_IN, UNSAFE = (503,), (400, 413, 415), (401,), (403,)
+#: What can happen besides to a call that answers 304.
+CONDITIONAL = (412,)
 
 
 def document_common_answers(result: Json, **_: Any) -> Json:
@@ -88,6 +91,7 @@ def _common(path: str, method: str, call: Json) -> list[int]:
     public = not call.get("security") or {} in call["security"]
     statuses = [*ALWAYS]
     statuses += [] if public else SIGNED_IN
+    statuses += CONDITIONAL if "304" in call["responses"] else ()
     statuses += WITH_BODY if "requestBody" in call else ()
     if not public and (method != "get" or path.startswith("/api/admin/")):
         statuses += UNSAFE

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from ai_chat.models import Conversation, Turn
+from credits.api.docs import openapi
 from credits.models import UsageHistory, User
 from tests.ai_chat.api.client import Program, parts_of, user_says
 from tests.ai_chat.test_outcomes import wait_for
@@ -82,6 +83,14 @@ def test_a_failure_is_502_for_those_who_ask_for_json(program: Program) -> None:
     assert (problem["error"], problem["refunded"]) == ("provider_failed", 1)
     assert len(problem["text"].split()) == 3
     assert program.balance == 100
+
+
+def test_what_a_failure_says_is_described(program: Program) -> None:
+    for response in (program.ask("Hello [[fail:500]]"), program.paint("Tree [[fail:500]]")):
+        call = openapi()["paths"][response.request.url.path]["post"]
+        shape = call["responses"]["502"]["content"]["application/json"]["schema"]["$ref"]
+        described = openapi()["components"]["schemas"][shape.rsplit("/", 1)[1]]
+        assert set(described["required"]) <= set(response.json()) <= set(described["properties"])
 
 
 def test_too_few_credits_is_402_and_the_provider_is_not_called(

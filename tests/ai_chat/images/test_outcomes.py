@@ -201,6 +201,7 @@ def test_too_few_credits_calls_nobody(studio: Program, provider: FakeProvider) -
     assert (response.json()["required"], response.json()["available"]) == (104, 100)
     bad: list[dict[str, Any]] = [
         {"count": 5}, {"count": 0}, {"count": "1"}, {"size": "1x1"}, {"size": "big"},
+        {"size": " 64x64"}, {"size": "64x64\n"},
         {"model": "none"}, {"prompt": ""}, {"prompt": "x" * 4001}, {"seed": 1},
     ]  # fmt: skip
     for body in bad:

@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
+from credits.api.docs import openapi
 from credits.ledger import release_charge
 from credits.models import CreditGrant, User
-from tests.api import Api
+from tests.api import Api, assert_problem
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant
 
@@ -50,6 +51,13 @@ def test_an_unchanged_balance_is_304_without_a_body(alice: User) -> None:
     assert (again.status_code, again.content) == (304, b"")
     assert again["ETag"] == first["ETag"]
     assert "no-cache" in again["Cache-Control"]
+
+
+def test_a_condition_that_does_not_hold_is_412_and_described(alice: User) -> None:
+    response = Api(alice).get(ME, headers={"If-Match": '"another"'})
+    assert_problem(response, 412, "precondition_failed")
+    for path in (ME, "/api/credits/settings", "/api/ai/models", "/api/ai/images/{image_id}/file"):
+        assert "412" in openapi()["paths"][path]["get"]["responses"]
 
 
 def test_each_movement_gives_another_etag(alice: User) -> None:
