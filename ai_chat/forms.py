@@ -42,12 +42,12 @@ def read_count(form: QueryDict) -> int:
 
 def read_key(form: QueryDict) -> str:
     """The form's idempotency key: a repeated POST is the same one."""
-    return form.get("key", "")[:200] or str(uuid4())
+    return form.get("key", "").replace("\x00", "")[:200] or str(uuid4())
 
 
 def shown_price(price: str) -> int | None:
     """The price on the button that was pressed: more is never charged."""
-    return int(price) if price.isascii() and price.isdecimal() and len(price) < 10 else None
+    return int(price) if price.isascii() and price.isdecimal() and len(price) < 20 else None
 
 
 def explain(error: Exception, *, images: int = 0) -> tuple[int, str]:

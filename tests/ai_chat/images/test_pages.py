@@ -6,7 +6,10 @@ from uuid import uuid4
 
 import pytest
 
+from ai_chat.forms import shown_price
 from ai_chat.models import Conversation, Image, ImageRequest
+from ai_chat.offer import MAX_IMAGES
+from credits.features import MAX_FEATURE_COST
 from tests.ai_chat.api.client import Program
 from tests.ai_chat.chat import Chat
 from tests.ai_chat.images.test_outcomes import files_in
@@ -65,6 +68,20 @@ def test_a_double_click_is_one_request(studio: Program) -> None:
         assert studio.client.post("/images", data=data, headers=HTMX).status_code == 200
     wait_for(lambda: not ImageRequest.objects.get().is_running, "the image")
     assert studio.balance == 95
+
+
+def test_a_key_with_a_nul_in_it_is_a_key(studio: Program) -> None:
+    data = form(key="a\0b")
+    for _ in range(2):
+        assert studio.client.post("/images", data=data).status_code == 302
+    for _ in range(2):
+        assert Chat(studio.site, studio.user).send("Hello", key="a\0b").status == 200
+    assert studio.balance == 100 - 5 - 1
+
+
+def test_the_largest_price_there_can_be_is_read_from_the_button() -> None:
+    largest = MAX_FEATURE_COST * 999 * MAX_IMAGES
+    assert shown_price(str(largest)) == largest
 
 
 def test_no_more_is_charged_than_the_button_said(
