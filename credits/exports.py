@@ -2,6 +2,7 @@
 first of all."""
 
 import csv
+import re
 from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Any
@@ -28,6 +29,8 @@ HEADINGS = [
 FILTERS = ("kind", "feature", "from", "to")
 #: What makes a spreadsheet take a cell for a formula (also the full-width forms), or leave it.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+#: A formula after the separator of countries that write a comma in numbers.
+LATER_FORMULA = re.compile(f";(?= *[{''.join(map(re.escape, FORMULA))}])")
 
 
 @never_cache
@@ -92,4 +95,5 @@ def _cells(row: UsageHistory) -> list[Any]:
 
 def text_cell(text: str) -> str:
     """A cell that a spreadsheet shows as it is: an admin's reason must not run as a formula."""
+    text = LATER_FORMULA.sub(";'", text)
     return f"'{text}" if text.lstrip(" ").startswith(FORMULA) else text

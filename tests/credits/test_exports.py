@@ -102,6 +102,12 @@ def test_what_looks_like_a_formula_is_text(formula: str, alice: User) -> None:
     assert text_cell(formula) == f"'{formula}"
 
 
+def test_a_formula_behind_another_countrys_separator_is_text() -> None:
+    """Where a comma is in numbers, spreadsheets part a file's cells at semicolons."""
+    assert text_cell("a;=cmd|'/C calc'!A0;") == "a;'=cmd|'/C calc'!A0;"
+    assert text_cell("one; two\t three-four") == "one; two\t three-four"
+
+
 def test_numbers_stay_numbers(alice: User) -> None:
     adjust_credits(user_id=alice.pk, delta=5, reason="gift", actor="a", idempotency_key="k")
     assert table(alice)[0]["Credits used"] == "-5"
