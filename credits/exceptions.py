@@ -9,7 +9,8 @@ class InsufficientCredits(LedgerError):
     """The user has fewer credits than the operation takes."""
 
     def __init__(self, *, required: int, available: int) -> None:
-        super().__init__(f"{required} credits are needed and {available} are left.")
+        needed = f"{required:,} credit{' is' if required == 1 else 's are'} needed"
+        super().__init__(f"{needed} and {available:,} {'is' if available == 1 else 'are'} left.")
         self.required = required
         self.available = available
 
