@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from credits.clerk import billing, conf, lost_people, tally
 from credits.clerk.client import ClerkClient, ClerkError
-from credits.clerk.identity import upsert_person
+from credits.clerk.identity import lock, upsert_person
 from credits.clerk.models import Identity, SubscriptionItem, SyncJob, WebhookDelivery
 from credits.clerk.projection import EARNING, merge_item, milliseconds
 from credits.clerk.set_credits import set_credits
@@ -40,8 +40,10 @@ Note = WebhookDelivery.Note
 #: Statuses under which Clerk lists what is alive; `active` includes what is canceled.
 LIVING = ("active", "past_due", "upcoming")
 ALIVE = (*EARNING, "past_due")
-#: How far the first reconcile looks back, and how far two of them overlap.
-FIRST_LOOK, OVERLAP = timedelta(days=7), timedelta(minutes=10)
+#: How far two reconciles overlap, so that nobody falls between them.
+OVERLAP = timedelta(minutes=10)
+#: How long a reconcile that read everybody, and free items too, will do.
+WHOLE_EVERY = timedelta(hours=23)
 #: Pages of ended items, newest first, that are searched for items which vanished.
 ENDED_PAGES = 20
 
@@ -80,6 +82,7 @@ def _run(progress: Progress, client: ClerkClient) -> None:
         ("users", options.sync_users, _sync_users),
         ("gone", options.sync_users, _find_gone),
         ("changed", options.changed_since is not None, _sync_changed_users),
+        ("left", options.changed_since is not None, _find_who_left),
         *((f"items:{status}", options.sync_plans, _items_phase(status)) for status in LIVING),
         ("missing", options.sync_plans, _find_missing),
         ("credits", options.set_credits, _set_credits),
@@ -101,7 +104,7 @@ def _report_drift(job: SyncJob) -> None:
     if drift := job.counts.get("drift"):
         logger.warning("Sync %s: %d subscription items had drifted from Clerk", job.pk, drift)
     people = sum(job.counts.get(name, 0) for name in ("updatedUsers", "deletedUsers"))
-    if people and job.options.get("changed_since"):
+    if people and job.actor == RECONCILE:
         logger.warning("Sync %s: %d people had changed without our hearing of it", job.pk, people)
 
 
@@ -148,6 +151,13 @@ def _sync_changed_users(progress: Progress, client: ClerkClient) -> None:
         progress.save(processed=len(page))
 
 
+def _find_who_left(progress: Progress, client: ClerkClient) -> None:
+    """No list names who was deleted. When Clerk has fewer people than we, everybody is read."""
+    if lost_people.somebody_left(client):
+        _sync_users(progress, client)
+        _find_gone(progress, client)
+
+
 def _find_gone(progress: Progress, client: ClerkClient) -> None:
     lost_people.find_gone(progress, client, _one)
 
@@ -168,7 +178,7 @@ def _sync_page_of_users(progress: Progress, people: list[Person]) -> None:
         if identity and _is_up_to_date(identity, person, with_balance):
             continue
         with _one(progress, person.clerk_id or "a user without an id"):
-            _sync_user(progress, person, identity, with_balance)
+            _sync_user(progress, person, with_balance)
     lost_people.meet(people)
 
 
@@ -178,22 +188,26 @@ def _is_up_to_date(identity: Identity, person: Person, with_balance: set[int | N
     return identity.version >= person.version and identity.user_id in with_balance
 
 
-def _sync_user(
-    progress: Progress, person: Person, known: Identity | None, with_balance: set[int | None]
-) -> None:
+def _sync_user(progress: Progress, person: Person, with_balance: set[int | None]) -> None:
     if not person.clerk_id:
         raise ClerkError("a user without an id")
+    # Somebody else may have brought them since the page was looked up: counted once.
+    lock(f"user:{person.clerk_id}")
+    known = Identity.objects.filter(clerk_id=person.clerk_id).first()
     now = upsert_person(person)
     if now.user_id and now.user_id not in with_balance:
-        # A new account with welcome credits has its balance already.
-        CreditBalance.objects.bulk_create(
-            [CreditBalance(user_id=now.user_id)], ignore_conflicts=True
-        )
-        progress.count("createdBalances")
+        _give_balance(progress, now.user_id, is_new=known is None)
     if known is None:
         progress.count("createdUsers")
     elif known.version < person.version:
         progress.count("updatedUsers")
+
+
+def _give_balance(progress: Progress, user_id: int, *, is_new: bool) -> None:
+    """A new account with welcome credits has its balance already."""
+    if is_new or not CreditBalance.objects.filter(user_id=user_id).exists():
+        CreditBalance.objects.bulk_create([CreditBalance(user_id=user_id)], ignore_conflicts=True)
+        progress.count("createdBalances")
 
 
 # --- Subscription items -------------------------------------------------------------------------
@@ -243,7 +257,7 @@ def apply_items(progress: Progress, page: list[Json], *, payer: Payer | None = N
             _apply(progress, version, who)
             if progress.preview:
                 progress.preview.note(item, version, who)
-    SubscriptionItem.objects.filter(pk__in=same).update(checked_at=timezone.now())
+    lost_people.mark_met(SubscriptionItem.objects.filter(pk__in=same))
 
 
 def _payer_of(data: Json, item: SubscriptionItem | None) -> Payer:
@@ -286,9 +300,11 @@ def _count_item(progress: Progress, version: ItemVersion) -> None:
 def _apply(progress: Progress, version: ItemVersion, payer: Payer) -> None:
     if not version.payer:
         raise ClerkError("an item without a payer")
+    lock(version.payer)  # As with people: two who find the same drift count it once.
+    item = SubscriptionItem.objects.filter(item_id=version.item_id).first()
     if billing.apply_item(version, payer, checked_at=timezone.now()) == Note.MALFORMED:
         raise ClerkError("an item without an id")
-    progress.count("drift")
+    progress.count("drift", int(item is None or not _is_known(item, version)))
 
 
 # --- What vanished ------------------------------------------------------------------------------
@@ -323,6 +339,7 @@ def _look_again(progress: Progress, client: ClerkClient, item: SubscriptionItem)
 
 def _missing(progress: Progress) -> dict[str, SubscriptionItem]:
     alive = SubscriptionItem.objects.filter(status__in=ALIVE, payer__startswith="user:")
+    alive = alive.exclude(payer__in=lost_people.deleted_payers())
     if not progress.options.include_free:
         alive = alive.filter(is_free=False)
     unmet = alive.exclude(checked_at__gte=progress.job.started_at)
@@ -342,23 +359,26 @@ def pull(clerk_id: str) -> None:
 
 
 def reconcile() -> SyncJob | None:
-    """The hourly sync: paid items, and people who changed since the last one. Reports how many had
-    drifted."""
+    """The hourly sync: paid items, people who changed since the last one, and who left if there are
+    fewer at Clerk than here; once a day everybody and everything. Reports how many had drifted."""
     if not conf.has_backend():
         billing.release_due()
         return None
-    options = SyncOptions(sync_users=False, include_free=False, changed_since=_last_look())
-    job = start_job(options=options, actor=RECONCILE, background=False)
+    job = start_job(options=_reconcile_options(), actor=RECONCILE, background=False)
     run_sync(job.pk)
     job.refresh_from_db()
     return job
 
 
-def _last_look() -> int:
-    """When people were last read, in milliseconds, a little before: nobody falls between two."""
-    done = SyncJob.objects.filter(actor=RECONCILE, state=State.DONE, started_at__isnull=False)
-    last = done.order_by("-started_at").values_list("started_at", flat=True).first()
-    return milliseconds((last or timezone.now() - FIRST_LOOK) - OVERLAP)
+def _reconcile_options() -> SyncOptions:
+    done = SyncJob.objects.filter(actor=RECONCILE, state=State.DONE).exclude(started_at=None)
+    if not done.filter(
+        options__sync_users=True, started_at__gt=timezone.now() - WHOLE_EVERY
+    ).exists():
+        return SyncOptions()
+    last = done.latest("started_at").started_at or timezone.now()
+    since = milliseconds(last - OVERLAP)
+    return SyncOptions(sync_users=False, include_free=False, changed_since=since)
 
 
 def result_of(job: SyncJob) -> dict[str, Any]:
