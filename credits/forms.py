@@ -35,6 +35,10 @@ def day_field(label: str) -> forms.DateField:
         input_formats=["%Y-%m-%d"],
         validators=within,
         error_messages={"invalid": "Write a day as 2026-11-30."},
+        widget=forms.DateInput(
+            format="%Y-%m-%d",
+            attrs={"type": "date", "min": f"{FIRST_DAY}", "max": f"{LAST_DAY}"},
+        ),
     )
 
 
@@ -50,24 +54,24 @@ class RowField(forms.IntegerField):
         )
 
 
-class StatementForm(forms.Form):
-    """Filters and the place to go on from. `days` is the range asked for, both ends included."""
+class RowsForm(forms.Form):
+    """Which days of a list of rows (UTC, both included), and the place to go on from."""
 
     to = day_field("To")
-    kind = forms.ChoiceField(
-        label="Show",
-        choices=KINDS,
-        required=False,
-        error_messages={"invalid_choice": "There is no such kind of row."},
-    )
     before = RowField()
     after = RowField()
-    row = RowField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # `from` is no name that Python can assign to.
         self.fields["from"] = day_field("From")
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        first, last = data.get("from"), data.get("to")
+        if first and last and first > last:
+            raise forms.ValidationError("The first day is after the last one.")
+        return data
 
     @property
     def problems(self) -> list[tuple[str, str]]:
@@ -76,11 +80,21 @@ class StatementForm(forms.Form):
         labels = {name: str(field.label or name) for name, field in self.fields.items()}
         return [(labels.get(name, ""), str(one["message"])) for name, all_ in found for one in all_]
 
+
+class StatementForm(RowsForm):
+    """Filters and the place to go on from. `days` is the range asked for, both ends included."""
+
+    kind = forms.ChoiceField(
+        label="Show",
+        choices=KINDS,
+        required=False,
+        error_messages={"invalid_choice": "There is no such kind of row."},
+    )
+    row = RowField()
+
     def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
+        data = super().clean()
         first, last = data.get("from"), data.get("to")
-        if first and last and first > last:
-            raise forms.ValidationError("The first day is after the last one.")
         if first and (last or today()) - first > timedelta(days=MAX_DAYS):
             raise forms.ValidationError("A statement covers ten years at most.")
         return data

@@ -4,14 +4,12 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from adminpanel.audit.forms import AuditForm
-from adminpanel.audit.record import HEADINGS, Page, actions, cells, get_page
+from adminpanel.audit.record import HEADINGS, Page, cells, get_page
 from credits.exports import csv_lines
-from credits.models import AuditEntry
 from credits.permissions import admin_page
 
 
@@ -24,13 +22,7 @@ def audit(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         place = {key: form.cleaned_data[key] for key in ("before", "after")}
         page = get_page(form.rows(), **place)
-    context = {
-        "form": form,
-        "page": page,
-        "actions": actions(),
-        "asked": urlencode(form.asked),
-        "is_new": not page.lines and not AuditEntry.objects.exists(),
-    }
+    context = {"form": form, "page": page}
     status = 200 if form.is_valid() else 400
     return render(request, "adminpanel/audit.html", context, status=status)
 
@@ -40,7 +32,7 @@ def audit(request: HttpRequest) -> HttpResponse:
 @require_safe
 def audit_csv(request: HttpRequest) -> StreamingHttpResponse:
     """Every entry that the page's filters let through, newest first."""
-    form = AuditForm({key: value for key, value in request.GET.items() if value})
+    form = AuditForm(request.GET)
     if not form.is_valid():
         raise BadRequest("A filter that means nothing.")
     name = f"tally-audit-{timezone.now():%Y-%m-%d}.csv"

@@ -8,7 +8,10 @@ from credits.clerk.api.serializers import MAX_CREDITS
 from credits.clerk.client import PAGE
 from credits.clerk.sync_jobs import SyncOptions
 
-WHOLE = "Write a whole number."
+
+def _number(label: str, **options: Any) -> forms.IntegerField:
+    words = {"invalid": "Write a whole number."}
+    return forms.IntegerField(label=label, error_messages=words, **options)
 
 
 class SyncForm(forms.Form):
@@ -26,22 +29,18 @@ class SyncForm(forms.Form):
         help_text="Of everybody with an active subscription, to the plan's credits; never to less "
         "than what is left of their packs.",
     )  # fmt: skip
-    overrideCredits = forms.IntegerField(  # noqa: N815
-        label="To this many credits", required=False, min_value=0, max_value=MAX_CREDITS,
-        help_text="In place of the plan's. Empty: the plan's.", error_messages={"invalid": WHOLE},
+    overrideCredits = _number(  # noqa: N815
+        "To this many credits", required=False, min_value=0, max_value=MAX_CREDITS,
+        help_text="In place of the plan's. Empty: the plan's.",
     )  # fmt: skip
     reason = forms.CharField(
         label="Reason", required=False, max_length=500,
         help_text="People see it in their statement when their balance is set.",
     )  # fmt: skip
-    pageSize = forms.IntegerField(  # noqa: N815
-        label="Rows a page", initial=PAGE, min_value=1, max_value=PAGE,
-        error_messages={"invalid": WHOLE},
-    )  # fmt: skip
-    maxPages = forms.IntegerField(  # noqa: N815
-        label="Pages at most", required=False, min_value=1, max_value=10_000,
-        help_text="Empty: all.", error_messages={"invalid": WHOLE},
-    )  # fmt: skip
+    pageSize = _number("Rows a page", initial=PAGE, min_value=1, max_value=PAGE)  # noqa: N815
+    maxPages = _number(  # noqa: N815
+        "Pages at most", required=False, min_value=1, max_value=10_000, help_text="Empty: all."
+    )
     debug = forms.BooleanField(
         label="Debug", required=False, help_text="Show why each row failed, not only which."
     )

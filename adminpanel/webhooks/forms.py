@@ -4,38 +4,37 @@ from typing import Any
 
 from django import forms
 
+from adminpanel.forms import FilterForm
 from adminpanel.webhooks.inbox import OPEN, STATUSES
 from credits.clerk.replays import Which
-from credits.forms import RowField, day_field
 
 MAX_ID = 2**63 - 2
 
 
-class InboxForm(forms.Form):
+class InboxForm(FilterForm):
     """Filters, and where the page begins."""
+
+    SHOWN = ("type", "payer", "from", "to")
 
     status = forms.ChoiceField(
         choices=[("", "All"), *STATUSES.items(), *OPEN.items()],
         required=False,
         error_messages={"invalid_choice": "There is no such status."},
     )
-    type = forms.CharField(label="Type", required=False, max_length=100)
-    payer = forms.CharField(label="Payer", required=False, max_length=254)
-    to = day_field("To")
-    before = RowField()
-    after = RowField()
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # `from` is no name that Python can assign to.
-        self.fields["from"] = day_field("From")
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
-        first, last = data.get("from"), data.get("to")
-        if first and last and first > last:
-            self.add_error("to", "This is before the first day.")
-        return data
+    type = forms.CharField(
+        label="Type",
+        required=False,
+        max_length=100,
+        widget=forms.TextInput(
+            attrs={"type": "search", "list": "types", "placeholder": "subscriptionItem"}
+        ),
+    )
+    payer = forms.CharField(
+        label="Payer",
+        required=False,
+        max_length=254,
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": "user_… or e-mail"}),
+    )
 
     @property
     def filters(self) -> dict[str, Any]:
@@ -48,10 +47,6 @@ class InboxForm(forms.Form):
             "first": asked.get("from"),
             "last": asked.get("to"),
         }
-
-    @property
-    def is_filtered(self) -> bool:
-        return any(self.filters.values()) or bool(self.cleaned_data.get("status"))
 
 
 class ReplayForm(forms.Form):
