@@ -3,8 +3,9 @@
 const form = document.getElementById("paint");
 const message = document.getElementById("message");
 
-// Refusals come as the form's foot with a sentence: shown, though their status is an error.
-form.addEventListener("htmx:beforeSwap", ({ detail }) => {
+// Refusals come as the form's foot with a sentence: shown, though their status is an error. htmx
+// asks at the gallery, where an answer would have gone.
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (detail.xhr.getResponseHeader("HX-Retarget") === "#image-foot") detail.shouldSwap = true;
 });
 

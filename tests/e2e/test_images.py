@@ -1,0 +1,42 @@
+"""Images in a real browser: the price on the button, a refusal that is seen, the picture."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from credits.ledger import get_balance
+from credits.models import User
+from tests.e2e.browser import Size, Window, fits, windows
+from tests.factories import set_price
+from tests.live import Site
+
+
+@pytest.fixture
+def studio(browser: Browser, chat_site: Site) -> Iterator[Window]:
+    """Windows on a site that paints through the fake provider."""
+    with windows(browser, chat_site) as window:
+        window.allow("409")
+        yield window
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_a_price_that_rose_asks_again_and_then_is_what_is_paid(
+    studio: Window, alice: User, size: Size
+) -> None:
+    page = studio(alice, size=size)
+    page.goto("/images")
+    page.get_by_label("How many").select_option("2")
+    expect(page.get_by_role("button", name="Create 2 images 10 credits")).to_be_enabled()
+    set_price("ai_image_generation", 6)
+    page.get_by_label("Describe the image").fill("A lighthouse")
+    page.get_by_role("button", name="Create 2 images").click()
+    expect(page.get_by_role("alert")).to_contain_text("2 images cost 12 credits. Nothing was")
+    expect(page.get_by_label("Describe the image")).to_have_value("A lighthouse")
+    assert get_balance(user_id=alice.pk).remaining == 100
+    fits(page)
+    page.get_by_role("button", name="Create 2 images 12 credits").click()
+    expect(page.locator("#gallery img")).to_have_count(2)
+    expect(page.locator("#gallery .receipt b")).to_have_text("12 credits")
+    expect(page.locator("#meter strong")).to_have_text("88")
+    expect(page.get_by_role("alert")).to_be_hidden()
