@@ -15,7 +15,7 @@ from django.http import (
     StreamingHttpResponse,
 )
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -243,9 +243,17 @@ def conversations(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The list in the rail, searched."""
     search = request.GET.get("q", "").replace("\x00", "").strip()[:100]
     found = recent_conversations(user_id=request.user.pk, search=search)
-    context = {"conversations": found, "search": search}
+    context = {"conversations": found, "search": search, "current": conversation_beside(request)}
     template = "ai_chat/conversations.html" + ("#list" if request.htmx else "")
     return render(request, template, context)
+
+
+def conversation_beside(request: AuthenticatedHttpRequest) -> UUID | None:
+    """The conversation on the page that asks for the list."""
+    try:
+        return resolve(request.htmx.current_url_abs_path or "/").kwargs.get("conversation_id")
+    except Resolver404:
+        return None
 
 
 @require_POST

@@ -36,6 +36,8 @@ def test_an_answer_streams_in_and_its_receipt_leads_to_the_statement(
     page.goto("/ai-chat")
     expect(page.get_by_role("button", name="Send 1 credit")).to_be_enabled()
     send(page, "Tell me about the sea [[tokens:40]] [[delay:0.1]]")
+    shown = page.locator("#conversation-list [aria-current=page]")
+    expect(shown).to_contain_text("Tell me about the sea")
     expect(page.locator(".live .tail")).to_contain_text("word3")
     expect(page.locator("#meter strong")).to_have_text("99")
     expect(page.locator("#meter")).to_contain_text("1 held")
