@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.models import BooleanField, Exists, Func, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Concat, Substr
 
-from credits.clerk import tally
+from credits.clerk import tally, unmapped
 from credits.clerk.identity import get_identity, lock
 from credits.clerk.models import Identity, Payment, Period, SubscriptionItem, WebhookDelivery
 from credits.clerk.projection import (
@@ -246,6 +246,7 @@ def release_due(*, report: Report | None = None, beat: Callable[[], object] = la
         for batch in _batches(items):
             looked_at += _release_each(batch, report)
             beat()
+    unmapped.unflag_recent()
     return looked_at
 
 
@@ -304,15 +305,13 @@ def release_plan(*, clerk_id: str, at_most: int = AT_ONCE) -> int:
     free = items.filter(is_free=True, plan_id=clerk_id)
     ids = list((parked | free).distinct().values_list("item_id", flat=True)[:at_most])
     _release_each(ids)
-    named = Q(payload__data__plan_id=clerk_id)
-    named |= Q(payload__data__items__contains=[{"plan_id": clerk_id}])
-    WebhookDelivery.objects.filter(named, unmapped=True).update(unmapped=False)
+    unmapped.unflag_plan(clerk_id)
     return len(ids)
 
 
 def plan_saved(sender: object, instance: Plan, **_: object) -> None:
     """Whoever saves a plan, by page, API or shell, its parked items are paid."""
-    if instance.active and instance.credits:
+    if instance.active:
         transaction.on_commit(lambda: release_plan(clerk_id=instance.clerk_id))
 
 
