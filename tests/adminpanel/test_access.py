@@ -2,17 +2,9 @@
 
 import time
 
-import pytest
-
 from credits.models import AuditEntry
 from credits.permissions import CONFIRMED_AT, CONFIRMED_FOR
 from tests.factories import PASSWORD
-
-
-@pytest.fixture
-def desk(client, admin):
-    client.force_login(admin)
-    return client
 
 
 def grow_old(client, seconds=CONFIRMED_FOR + 1):

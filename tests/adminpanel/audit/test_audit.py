@@ -24,13 +24,6 @@ from tests.ledger import refused_by, sql
 PAGE = "/admin/audit"
 
 
-@pytest.fixture
-def desk(admin: User) -> Client:
-    browser = Client()
-    browser.force_login(admin)
-    return browser
-
-
 def note(**fields: Any) -> AuditEntry:
     return audit.record(**{"actor": None, "action": "test.note", **fields})
 

@@ -20,12 +20,6 @@ from tests.ledger import sql
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def desk(client: Client, admin: User) -> Client:
-    client.force_login(admin)
-    return client
-
-
 def sign(label: str) -> Sign:
     return next(one for one in get_health().signs if one.label == label)
 

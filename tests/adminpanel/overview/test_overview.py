@@ -25,19 +25,6 @@ from tests.ledger import sql
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def desk(client: Client, admin: User) -> Client:
-    client.force_login(admin)
-    return client
-
-
-@pytest.fixture
-def noon(clock: Clock) -> Clock:
-    """Stopped, so that no test runs over midnight."""
-    clock.freeze(datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0))
-    return clock
-
-
 def today() -> date:
     return datetime.now(UTC).date()
 

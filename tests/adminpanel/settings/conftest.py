@@ -7,17 +7,6 @@ from credits.models import User
 from tests.factories import make_admin
 
 
-def at_the_desk(user: User) -> Client:
-    browser = Client()
-    browser.force_login(user)
-    return browser
-
-
-@pytest.fixture
-def desk(admin: User) -> Client:
-    return at_the_desk(admin)
-
-
 @pytest.fixture
 def dora(db: None) -> User:
     """Another admin."""
@@ -26,4 +15,6 @@ def dora(db: None) -> User:
 
 @pytest.fixture
 def other_desk(dora: User) -> Client:
-    return at_the_desk(dora)
+    browser = Client()
+    browser.force_login(dora)
+    return browser

@@ -13,12 +13,6 @@ __all__ = ["clerk_configured", "deliver", "fake"]
 
 
 @pytest.fixture
-def desk(client, admin):
-    client.force_login(admin)
-    return client
-
-
-@pytest.fixture
 def base(fake, db):
     start = int(time.time() * 1000) - DAY
     make_plan("cplan_pro", credits=100)

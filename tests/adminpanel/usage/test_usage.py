@@ -25,18 +25,6 @@ from tests.factories import make_charge, make_grant, make_user
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def desk(client: Client, admin: User) -> Client:
-    client.force_login(admin)
-    return client
-
-
-@pytest.fixture
-def noon(clock: Clock) -> Clock:
-    clock.freeze(datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0))
-    return clock
-
-
 def image(user: User, quantity: int = 1, model: str = "painter") -> int:
     return deduct_credits_for_feature(
         user_id=user.pk,

@@ -1,16 +1,9 @@
-"""What these tests share: the desk with an admin at it."""
+"""Another admin, for what needs two."""
 
 import pytest
 from django.test import Client
 
 from tests.factories import make_admin
-
-
-@pytest.fixture
-def desk(client, admin):
-    """A browser in which an admin is signed in."""
-    client.force_login(admin)
-    return client
 
 
 @pytest.fixture
