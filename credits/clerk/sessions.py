@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 BACKEND = "credits.accounts.backends.AccountBackend"
 #: Seconds after which a Django session of Clerk's must be exchanged anew.
 SESSION_AGE = 12 * 3600
+#: Django sessions that stand for one of Clerk's at the same time.
+BROWSERS = 10
 SID, IMPERSONATED = "clerk_sid", "clerk_impersonated"
 
 
@@ -84,6 +86,9 @@ def start_session(request: HttpRequest, token: str) -> User:
         # Clerk ended it between the check and this line.
         request.session.flush()
         raise TokenRefused("session-ended")
-    link.session_keys = [*link.session_keys[-9:], str(request.session.session_key)]
+    keys = [*link.session_keys, str(request.session.session_key)]
+    for forgotten in keys[:-BROWSERS]:  # Else it would outlive Clerk's session.
+        request.session.delete(forgotten)
+    link.session_keys = keys[-BROWSERS:]
     link.save(update_fields=["session_keys"])
     return user

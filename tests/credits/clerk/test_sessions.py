@@ -5,9 +5,11 @@ import time
 import pytest
 from django.test import Client
 
+from ai_chat.models import Conversation
 from credits.clerk.models import SessionLink
+from credits.ledger import get_balance
 from credits.models import User
-from tests.factories import make_grant
+from tests.factories import make_charge, make_grant
 from tests.fakes.clerk import HOST, session_token, user_json
 from tests.fakes.clerk_story import event
 
@@ -185,6 +187,66 @@ def test_an_impersonated_session_spends_nowhere(client, address, body):
     assert not user.usage.filter(unit_cost__isnull=False).exists()
 
 
+WAYS_IN = {
+    "session": lambda client, token: exchange(client, token) and {},
+    "cookie": lambda client, token: client.cookies.load({"__session": token}) or {},
+    "bearer": lambda _, token: {"Authorization": f"Bearer {token}"},
+    "bearer beside a session": lambda client, token: (
+        exchange(client, token) and {"Authorization": f"Bearer {token}"}
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_IN)
+@pytest.mark.parametrize(("address", "body"), [row for row in SPENDING if "/api/" in row[0]])
+def test_an_impersonated_token_spends_nothing_by_the_api(client, address, body, way):
+    headers = WAYS_IN[way](client, session_token("user_1", act=ACTOR))
+    assert client.get("/api/credits/me", headers=headers).status_code == 200
+    user = User.objects.get()
+    make_grant(user, 100)
+    answer = client.post(address, body, content_type="application/json", headers=headers)
+    assert answer.status_code == 403
+    assert not user.usage.filter(unit_cost__isnull=False).exists()
+
+
+def test_an_impersonated_session_spends_in_no_conversation_that_is_there(client):
+    exchange(client, session_token("user_1", act=ACTOR))
+    user = User.objects.get()
+    make_grant(user, 100)
+    conversation = f"/ai-chat/{Conversation.objects.create(user=user, title='A talk').pk}"
+    assert client.get(conversation).status_code == 200
+    for body in (body for address, body in SPENDING if address == "/ai-chat"):
+        assert client.post(conversation, body).status_code == 403
+        assert client.post(conversation, body, headers={"HX-Request": "true"}).status_code == 403
+    assert not user.usage.filter(unit_cost__isnull=False).exists()
+
+
+def test_who_acts_in_an_admin_s_name_moves_nobody_s_credits(client, alice, settings):
+    settings.ADMIN_USER_IDS = {"user_1"}
+    token = session_token("user_1", act=ACTOR)
+    bearer = {"Authorization": f"Bearer {token}"}
+    exchange(client, token)
+    make_grant(alice, 100)
+    charge = make_charge(alice, 2)
+    grant = {"change": 100, "reason": "A gift", "override": 5, "confirmed": "1"}
+    for address in (
+        f"/admin/users/{alice.pk}/adjust", f"/admin/users/charges/{charge.id}/refund",
+        "/admin/users/approvals", "/admin/sync", "/admin/settings", "/admin/webhooks",
+    ):  # fmt: skip
+        assert client.get(address).status_code == 404
+        assert client.post(address, grant).status_code == 404
+    for address in (
+        f"/api/admin/users/{alice.pk}/credits", f"/api/admin/credits/{alice.pk}",
+        "/api/admin/users/sync", "/api/admin/settings",
+    ):  # fmt: skip
+        for send in (client.post, client.patch, client.put):
+            for headers in ({}, bearer):
+                answer = send(address, grant, content_type="application/json", headers=headers)
+                assert answer.status_code == 403
+    assert [row.pk for row in alice.usage.filter(unit_cost__isnull=False)] == [charge.id]
+    assert get_balance(user_id=alice.pk).remaining == charge.balance
+
+
 @pytest.mark.parametrize("address", ["/sign-in", "/sign-up", "/pricing"])
 def test_pages_with_clerk_allow_exactly_its_hosts(client, address):
     answer = client.get(address)
@@ -234,6 +296,15 @@ def test_without_clerk_nothing_of_it_shows(client, settings, address):
 def test_without_clerk_there_is_no_exchange(client, settings):
     settings.CLERK_PUBLISHABLE_KEY = ""
     assert exchange(client, session_token("user_1")).status_code == 404
+
+
+def test_however_often_a_token_was_exchanged_all_of_it_ends(deliver):
+    browsers = [Client() for _ in range(12)]
+    for browser in browsers:
+        assert exchange(browser, session_token("user_1")).status_code == 204
+    data = {"object": "session", "id": "sess_1", "user_id": "user_1", "status": "revoked"}
+    deliver(event("session.revoked", data, at=NOW))
+    assert not any(signed_in(browser) for browser in browsers)
 
 
 def test_two_tabs_end_together(client, deliver):
