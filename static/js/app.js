@@ -77,34 +77,29 @@ window.addEventListener("pageshow", (event) => {
 
 // --- The meter ------------------------------------------------------------------------------------
 
-let before = null;
-/** A change about which no request has asked yet: one that comes while the meter is being asked for
-    waits in htmx's queue, and the queue goes with the element when the answer takes its place. */
-let unasked = false;
+// What asks stays, and what is drawn is inside it: a change that comes while one is being asked for
+// waits in htmx's queue, and the queue goes with the element that asks.
 
-document.body.addEventListener("credits:changed", () => { unasked = true; }, { capture: true });
+let before = null;
 
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (event.detail.elt.id !== "meter") return;
-  // Nobody looks: the next focus asks anyway.
-  if (document.hidden) event.preventDefault();
-  unasked = false;
+  const { elt } = event.detail;
+  if (elt.id !== "meter") return;
+  // Nobody looks: the next focus asks anyway. Somebody signed out has nothing to ask.
+  if (document.hidden || elt.querySelector(".out")) event.preventDefault();
 });
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, xhr } = event.detail;
   if (target.id !== "meter") return;
-  before = { ...target.dataset };
+  before = { ...target.firstElementChild.dataset };
   if (xhr.status === 401) Object.assign(event.detail, { shouldSwap: true, isError: false });
 });
 
-// Not after the swap: until it settles, htmx lends a new element the classes of the old one.
 document.addEventListener("htmx:afterSettle", (event) => {
-  const meter = event.target;
-  if (meter.id !== "meter" || !before) return;
-  announceChange(meter, before);
+  if (event.target.id !== "meter" || !before) return;
+  announceChange(event.target.firstElementChild, before);
   before = null;
-  if (unasked) document.body.dispatchEvent(new CustomEvent("credits:changed", { bubbles: true }));
 });
 
 /** Spending is seen; what is said aloud is what nobody asked for: credits that come, or the end. */

@@ -19,9 +19,9 @@ def bench_balance(folder: Path) -> None:
     with running_site(environment, log=folder / "balance.log") as site:
         client = site.client(user)
         page = client.get("/usage").text
-        shown = re.search(r'hx-get="(/credits/balance[^"]*)"', page)
+        shown = re.search(r'name="v" value="([^"]*)"', page)
         assert shown, "The page shows no meter."
-        poll = shown[1].replace("&amp;", "&")
+        poll = f"/credits/balance?v={shown[1]}"
         cookie = f"sessionid={client.cookies['sessionid']}"
         figures = in_turn(
             {

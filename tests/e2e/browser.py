@@ -31,6 +31,8 @@ SIZES: dict[Size, dict[str, Any]] = {
 }
 #: Widths decide how a page is laid out and schemes its colours, not one the other: both are seen.
 LOOKS: list[tuple[Size, Scheme]] = [("desktop", "dark"), ("phone", "light")]
+#: What a page hears when credits were spent or came back.
+CHANGED = "document.body.dispatchEvent(new CustomEvent('credits:changed', {bubbles: true}))"
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",

@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from ai_chat.models import Turn
-from credits.ledger import get_balance
+from credits.ledger import get_balance, release_charge
 from credits.models import User
-from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits, windows
-from tests.factories import make_user, set_price
+from tests.e2e.browser import CHANGED, LOOKS, Scheme, Size, Window, axe, fits, windows
+from tests.factories import make_charge, make_user, set_price
 from tests.live import Site
 
 SIZES: list[Size] = ["desktop", "phone"]
@@ -200,3 +200,22 @@ def test_the_chat_is_accessible_empty_writing_and_refunded(
     expect(page.locator(".receipt.back")).to_be_visible()
     axe(page)
     fits(page)
+
+
+def test_a_refund_that_comes_while_the_button_is_asked_for_turns_it_on(
+    chat: Window, alice: User
+) -> None:
+    page = chat(alice)
+    page.goto("/ai-chat")
+    button = page.get_by_role("button", name=re.compile("^Send"))
+    asked: list[Route] = []
+    page.route("**/ai-chat/offer*", lambda r: r.continue_() if asked else asked.append(r))
+    charge = make_charge(alice, 100, hold=True)
+    page.evaluate(CHANGED)
+    page.wait_for_function("document.querySelector('#offer.htmx-request')")
+    stale = asked[0].fetch()
+    release_charge(charge_id=charge.id, reason="provider_error")
+    page.evaluate(CHANGED)
+    asked[0].fulfill(response=stale)
+    page.wait_for_timeout(300)
+    expect(button).to_be_enabled(timeout=5000)
