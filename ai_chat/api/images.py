@@ -110,19 +110,21 @@ class MyImages(ApiView):
     @extend_schema(
         operation_id="listImages",
         summary="Your images",
-        description="What you asked for, newest first, with what came of it.",
+        description="What you asked for, newest first, with what came of it. 404 when the request "
+        "that `cursor` names is deleted: begin without one.",
         parameters=[ImagesQuery],
-        responses={200: ImagesPage, **errors(400)},
+        responses={200: ImagesPage, **errors(400, 404)},
         tags=["ai"],
     )
     def get(self, request: Request) -> Response:
         query = query_of(request, ImagesQuery)
-        rows, more = requests_page(
-            user_id=user_of(request).pk, after=query.get("cursor"), limit=query["limit"]
-        )
+        user_id, cursor = user_of(request).pk, query.get("cursor")
+        if cursor and own_request(user_id=user_id, request_id=cursor) is None:
+            raise Http404  # The first page again could go on without end.
+        rows, more = requests_page(user_id=user_id, after=cursor, limit=query["limit"])
         items = [images_answer(each) for each in rows]
-        cursor = rows[-1].pk if more else None
-        return Response(ImagesPage({"items": items, "nextCursor": cursor}).data)
+        following = rows[-1].pk if more else None
+        return Response(ImagesPage({"items": items, "nextCursor": following}).data)
 
 
 class OneImages(ApiView):

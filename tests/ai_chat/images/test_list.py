@@ -31,5 +31,4 @@ def test_a_cursor_that_is_gone_does_not_begin_anew(alice: User, bob: User) -> No
     cursor = Api(alice).get(f"{LIST}?limit=1").json()["nextCursor"]
     gone.delete()
     for nothing in (cursor, make_request(bob).pk):
-        problem = assert_problem(Api(alice).get(f"{LIST}?cursor={nothing}"), 400, "invalid")
-        assert problem["issues"][0]["path"] == ["cursor"]
+        assert_problem(Api(alice).get(f"{LIST}?cursor={nothing}"), 404, "not_found")
