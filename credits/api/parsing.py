@@ -51,7 +51,7 @@ def _unbounded(value: Any) -> Any:
     """What is wrong with the numbers that are none, by where they stand; empty if there are none.
     For what is not too deep."""
     if isinstance(value, float) and not math.isfinite(value):
-        return ["Must be a number that is not beyond all bounds."]
+        return ["Must be a finite number."]
     inside = value.items() if isinstance(value, dict) else enumerate(_children(value))
     return {key: wrong for key, child in inside if (wrong := _unbounded(child))}
 

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ai_chat.models import Conversation, ImageRequest, Turn
 from tests.ai_chat.api.client import Program, parts_of
+from tests.factories import set_price
 from tests.fakes.provider import FakeProvider
 
 REPLAYED = "Idempotent-Replayed"
@@ -98,3 +99,12 @@ def test_the_same_images_are_answered_with_the_first_answer(
     assert again.headers[REPLAYED] == "true"
     assert again.json()["images"] == first.json()["images"]
     assert (provider.images_requested, program.balance) == (2, 90)
+
+
+def test_a_refused_call_has_not_used_its_key(program: Program) -> None:
+    set_price("ai_text_chat", 101)
+    assert program.ask("Hello", key="k").status_code == 402
+    set_price("ai_text_chat", 1)
+    answer = program.ask("Hello", key="k")
+    assert (answer.status_code, program.balance) == (200, 99)
+    assert REPLAYED not in answer.headers
