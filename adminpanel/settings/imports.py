@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from io import BytesIO
 from typing import Any
 
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ParseError, ValidationError
 
 from adminpanel.differences import Difference, differences
 from adminpanel.users.people import subscribers
 from credits.api.parsing import JSONParser
+from credits.api.problems import issues_of
 from credits.catalogue import (
     LINE,
     MAX_PLAN_CREDITS,
@@ -92,6 +93,13 @@ def _parse(text: str) -> Any:
         return JSONParser().parse(BytesIO(text.encode()))
     except ParseError as error:
         raise NotReadable(str(error.detail).replace("The body", "This")) from None
+    except ValidationError as error:
+        wrong = issues_of(error.detail)
+        raise NotReadable(*(f"{_place(one['path'])}: {one['message']}" for one in wrong)) from None
+
+
+def _place(path: list[str | int]) -> str:
+    return ": ".join(f"Row {part + 1}" if isinstance(part, int) else part for part in path)
 
 
 def _list_in(data: Any) -> list[Any]:

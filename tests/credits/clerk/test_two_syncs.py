@@ -109,6 +109,8 @@ def test_packs_and_an_override_stand_beside_a_reconcile(base, aside):
 
 def waits_for_a_lock() -> bool:
     with connection.cursor() as cursor:
+        # Within a transaction the activity stays as it was when it was first looked at.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity"
             " WHERE datname = current_database() AND wait_event_type = 'Lock'"
