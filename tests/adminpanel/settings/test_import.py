@@ -133,7 +133,10 @@ class TestPasted:
             (json.dumps([{**PRO, "credit": 1}]), "'credit': there is no such field."),
             (json.dumps([{**PRO, "name": "a\nb"}]), "name: Must be 1 to 150"),
             (json.dumps([PRO, MAX, PRO]), "Rows 1 and 3: cplan_pro is given twice."),
-            ('[{"clerkId": "cplan_a", "name": "A", "credits": NaN}]', "Row 1: credits: Must be a finite number."),
+            (
+                '[{"clerkId": "cplan_a", "name": "A", "credits": NaN}]',
+                "Row 1: credits: Must be a finite number.",
+            ),
             ('[{"clerkId": "cplan_a", "clerkId": "cplan_b"}]', "a key appears twice"),
             ('[{"id": "cplan_a", "name": "\\ud800"}]', "half of a surrogate pair"),
             (json.dumps([MAX] * 501), "More than 500 plans"),
