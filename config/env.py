@@ -2,8 +2,10 @@
 
 import os
 import re
+from collections.abc import Collection
+from contextlib import suppress
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
@@ -37,11 +39,19 @@ def flag(name: str, *, default: bool) -> bool:
 
 def integer(name: str, default: int, *, low: int, high: int) -> int:
     value = text(name, str(default))
-    if not value.lstrip("-").isdecimal() or not low <= int(value) <= high:
+    if not re.fullmatch("-?[0-9]{1,18}", value) or not low <= int(value) <= high:
         raise ImproperlyConfigured(
             f"{name} must be a whole number from {low} to {high}, not {value!r}."
         )
     return int(value)
+
+
+def choice(name: str, default: str, choices: Collection[str]) -> str:
+    """One of the choices, in whatever case it is written."""
+    value = text(name, default).upper()
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+    return value
 
 
 def listing(name: str, default: str = "") -> list[str]:
@@ -52,9 +62,29 @@ def listing(name: str, default: str = "") -> list[str]:
 def url(name: str, default: str = "") -> str:
     """An http(s) address without a trailing slash, or an empty string."""
     value = text(name, default)
-    if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
-        raise ImproperlyConfigured(f"{name} must be an http or https address, not {value!r}.")
+    if value:
+        _split(name, value, ("http", "https"), "be an http or https address")
     return value.rstrip("/")
+
+
+def _split(name: str, value: str, schemes: Collection[str], must: str) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        complete = parts.scheme in schemes and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        complete = False
+    if not complete:
+        raise ImproperlyConfigured(f"{name} must {must}.")
+    return parts
+
+
+def hosts(name: str, default: str = "") -> list[str]:
+    """Host names without scheme, port or path; `*` and a leading dot as Django takes them."""
+    found = listing(name, default)
+    for host in found:
+        if not re.fullmatch(r"\*|\.?[A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\]", host):
+            raise ImproperlyConfigured(f"{name} takes bare host names, not {host!r}.")
+    return found
 
 
 def pairs(name: str, default: str) -> dict[str, str]:
@@ -93,13 +123,15 @@ def _model(name: str, label: str) -> Model:
 def database(name: str) -> dict[str, object]:
     """`postgresql://user:password@host:port/name?option=value` as Django's DATABASES entry."""
     value = text(name)
-    try:
-        parts: dict[str, object] = {**conninfo_to_dict(value)}
-    except psycopg.ProgrammingError as error:
-        raise ImproperlyConfigured(f"{name} is not a PostgreSQL address: {error}") from None
-    if urlsplit(value).scheme not in {"postgres", "postgresql"} or not parts.get("dbname"):
+    parts: dict[str, object] = {}
+    if value.startswith(("postgres://", "postgresql://")):
+        # libpq's own complaint would repeat the address, and the password in it.
+        with suppress(psycopg.ProgrammingError):
+            parts = {**conninfo_to_dict(value)}
+    if not parts.get("dbname"):
         raise ImproperlyConfigured(
-            f"{name} must look like postgresql://user:password@host:5432/database."
+            f"{name} must look like postgresql://user:password@host:5432/database, with options"
+            " that PostgreSQL knows."
         )
     keys = {
         "dbname": "NAME",
@@ -118,9 +150,7 @@ def mailer(name: str) -> dict[str, object]:
     value = text(name)
     if not value:
         return {"BACKEND": "django.core.mail.backends.console.EmailBackend"}
-    parts = urlsplit(value)
-    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
-        raise ImproperlyConfigured(f"{name} must look like smtp://user:password@host:587.")
+    parts = _split(name, value, ("smtp", "smtps"), "look like smtp://user:password@host:587")
     implicit_tls = parts.scheme == "smtps"
     options = {
         "host": parts.hostname,

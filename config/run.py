@@ -4,6 +4,7 @@ What the environment does not say is chosen for one machine: an embedded databas
 accounts, a local provider, a secret kept in `var/`. Only loopback is served unless HOST says so.
 """
 
+import errno
 import os
 import secrets
 import shlex
@@ -59,7 +60,7 @@ def configure() -> None:
     if not os.environ.get("OPENAI_BASE_URL") and not os.environ.get("OPENAI_API_KEY"):
         os.environ.setdefault("LOCAL_PROVIDER_PORT", str(free_port(8001)))
     django.setup()
-    if is_taken(settings.PORT):
+    if is_taken(listening_host(), settings.PORT):
         raise ImproperlyConfigured(
             f"port {settings.PORT} is in use; set PORT to another, as in `make run PORT=8010`."
         )
@@ -91,10 +92,14 @@ def prepare() -> None:
         call_command("collectstatic", verbosity=0, interactive=False)
 
 
+def listening_host() -> str:
+    return os.environ.get("HOST") or "127.0.0.1"
+
+
 def web_command() -> str:
-    host = os.environ.get("HOST") or "127.0.0.1"
+    host = listening_host()
     if settings.DEBUG:
-        return f"{MANAGE} runserver {host}:{settings.PORT}"
+        return f"{MANAGE} runserver {f'[{host}]' if ':' in host else host}:{settings.PORT}"
     # A worker process that dies is replaced at once; one that will not stop is killed: the holds
     # of the turns it ran are refunded when their lease ends.
     return (
@@ -126,21 +131,27 @@ def announce() -> None:
 
 
 def free_port(preferred: int) -> int:
-    if not is_taken(preferred):
+    if not is_taken("127.0.0.1", preferred):
         return preferred
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def is_taken(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((os.environ.get("HOST") or "127.0.0.1", port))
-        except OSError:
+def is_taken(host: str, port: int) -> bool:
+    """Whether somebody listens there. Raises ImproperlyConfigured where nobody could."""
+    try:
+        family, kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
             return True
-        return False
+        raise ImproperlyConfigured(
+            f"HOST and PORT: nothing can listen at {host}, port {port} ({error.strerror})."
+        ) from None
+    return False
 
 
 if __name__ == "__main__":

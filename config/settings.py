@@ -17,13 +17,13 @@ DEBUG = env.flag("DEBUG", default=False)
 LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 if DEBUG:
     SECRET_KEY = env.text("SECRET_KEY", "debug-only-" + "x" * 50)
-    ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", ",".join(LOOPBACK_HOSTS))
+    ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ",".join(LOOPBACK_HOSTS))
 else:
     SECRET_KEY = env.required("SECRET_KEY", "it signs sessions, and DEBUG is off")
     if len(SECRET_KEY) < 32:
         raise ImproperlyConfigured("SECRET_KEY must be at least 32 characters long.")
     env.required("ALLOWED_HOSTS", "the host names this site answers to, and DEBUG is off")
-    ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS")
+    ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS")
 
 CSRF_TRUSTED_ORIGINS = env.listing("CSRF_TRUSTED_ORIGINS")
 for origin in CSRF_TRUSTED_ORIGINS:
@@ -246,8 +246,8 @@ ANSWER_MAX_TOKENS = env.integer("ANSWER_MAX_TOKENS", 700, low=1, high=100_000)
 ANSWER_MAX_CHARACTERS = 64_000
 FIRST_TOKEN_SECONDS = env.integer("FIRST_TOKEN_SECONDS", 60, low=1, high=3600)
 SILENCE_SECONDS = env.integer("SILENCE_SECONDS", 30, low=1, high=3600)
-ANSWER_SECONDS = env.integer("ANSWER_SECONDS", 150, low=1, high=3600)
 HOLD_LEASE_SECONDS = env.integer("HOLD_LEASE_SECONDS", 180, low=2, high=7200)
+ANSWER_SECONDS = env.integer("ANSWER_SECONDS", min(150, HOLD_LEASE_SECONDS - 1), low=1, high=3600)
 if HOLD_LEASE_SECONDS <= ANSWER_SECONDS:
     raise ImproperlyConfigured(
         "HOLD_LEASE_SECONDS must be more than ANSWER_SECONDS: a hold outlives its answer."
@@ -329,12 +329,13 @@ SPECTACULAR_SETTINGS = {
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
     raise ImproperlyConfigured("METRICS_TOKEN must be at least 16 characters long.")
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO").upper()},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     # httpx logs each request's address at INFO: noise here, and the provider's address is nobody's.
     "loggers": {
         name: {"level": "WARNING"} for name in ("httpx", "httpx2", "procrastinate", "axes")

@@ -1,6 +1,8 @@
 """Days are closed once, when nobody can write into them any more, and then say what the journal
 says."""
 
+import time
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from threading import Event
@@ -222,23 +224,30 @@ class TestBesideSpends:
 
     def test_charges_that_run_over_midnight_are_counted_once_each(self, clock: Clock) -> None:
         """People spend without a pause while midnight passes, and a worker closes what is over: at
-        every moment the sums are all that was spent. (Steps of less than a minute: a row must be
-        dated now.)"""
+        every moment the sums are all that was spent. (A row must be dated now, give or take a
+        minute: the clock goes on by less, and only when nobody is still in a charge of before.)"""
         clock.freeze(NOON + timedelta(hours=11, minutes=58))
         users = [make_user(credits=10**6) for _ in range(4)]
         ended = Event()
+        charges = Counter[int]()
 
         def spend(user: User) -> int:
-            spent = 0
             while not ended.is_set():
                 make_charge(user)
-                spent += 1
-            return spent
+                charges[user.pk] += 1
+            return charges[user.pk]
+
+        def everyone_spends_once_more() -> None:
+            before = dict(charges)
+            while not all(charges[user.pk] > before.get(user.pk, 0) for user in users):
+                assert not any(one.done() for one in spenders), "A spender stopped."
+                time.sleep(0.001)
 
         spenders = [in_background(lambda user=user: spend(user)) for user in users]
         try:
             for _ in range(10):
                 clock.move(seconds=40)
+                everyone_spends_once_more()
                 close_days(patience=5)
                 with transaction.atomic(), connection.cursor() as cursor:
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
