@@ -55,7 +55,12 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=300, check=False,
-        env={**os.environ, "PATH": f"{node / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"},
+        env={
+            **os.environ,
+            "PATH": f"{node / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
+            # Node brings a list of authorities of its own; pip, which got here, uses the system's.
+            "NODE_USE_SYSTEM_CA": "1",
+        },
     )  # fmt: skip
     assert done.returncode == 0, f"npm could not install `ai` (is there a network?):\n{done.stderr}"
     return folder
