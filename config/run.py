@@ -7,7 +7,6 @@ accounts, a local provider, a secret kept in `var/`. Only loopback is served unl
 import errno
 import os
 import secrets
-import shlex
 import socket
 import subprocess
 import sys
@@ -15,50 +14,82 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
-from honcho.manager import Manager
-from honcho.printer import Printer
+from django.db import connection
 
+from config import env
+from config.embedded_postgres.home import FileLock
 from config.embedded_postgres.server import leave
+from config.together import run_together, say
 
-MANAGE = f"{shlex.quote(sys.executable)} manage.py"
+MANAGE = [sys.executable, "manage.py"]
 READY_SECONDS = 60
+# Any number that nothing else locks in this database.
+MIGRATING = 8_255_901
 
 
 def main() -> None:
     try:
-        configure()
-        prepare()
+        with alone_in_this_checkout():
+            configure()
+            prepare()
     except ImproperlyConfigured as error:
         sys.exit(f"Tally cannot start: {error}")
-    processes = Manager(Printer(sys.stdout))
-    if settings.LOCAL_PROVIDER:
-        port = settings.LOCAL_PROVIDER_PORT
-        processes.add_process("provider", f"exec {MANAGE} local_provider --port {port}")
-    # Four jobs at once: holds are swept while a sync or a proof of a large ledger takes its time.
-    worker = f"exec {MANAGE} procrastinate worker --concurrency 4"
-    processes.add_process("worker", worker, quiet=False)
-    processes.add_process("web", f"exec {web_command()}")
+    except PermissionError as error:
+        sys.exit(f"Tally cannot start: {error.filename} belongs to another user.")
+    except KeyboardInterrupt:
+        sys.exit(130)
     threading.Thread(target=announce, daemon=True).start()
-    processes.loop()
+    code = run_together(commands())
     if settings.EMBEDDED_DATABASE:
         leave(Path(str(settings.DATABASES["default"]["HOST"])))
-    sys.exit(processes.returncode)
+    sys.exit(code)
+
+
+@contextmanager
+def alone_in_this_checkout() -> Iterator[None]:
+    """A second start at the same moment waits: both would make the secret, and collect files."""
+    directory = var_directory()
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(directory / "start.lock")
+    while not lock.try_exclusive():
+        time.sleep(0.1)
+    try:
+        yield
+    finally:
+        lock.close()
+
+
+def var_directory() -> Path:
+    return Path(env.text("VAR_DIR", "var"))
+
+
+def commands() -> dict[str, list[str]]:
+    """What runs, by the name that its lines are told with."""
+    # Four jobs at once: holds are swept while a sync or a proof of a large ledger takes its time.
+    worker = [*MANAGE, "procrastinate", "worker", "--concurrency", "4"]
+    parts = {"worker": worker, "web": web_command()}
+    if settings.LOCAL_PROVIDER:
+        port = str(settings.LOCAL_PROVIDER_PORT)
+        parts["provider"] = [*MANAGE, "local_provider", "--port", port]
+    return parts
 
 
 def configure() -> None:
     """Fills in what the environment leaves out, and loads the settings."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    if not os.environ.get("DEBUG"):
-        os.environ.setdefault("SECRET_KEY", kept_secret("secret_key"))
-        os.environ.setdefault("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
-    if not os.environ.get("OPENAI_BASE_URL") and not os.environ.get("OPENAI_API_KEY"):
-        os.environ.setdefault("LOCAL_PROVIDER_PORT", str(free_port(8001)))
+    if not env.flag("DEBUG", default=False):
+        fill_in("SECRET_KEY", lambda: kept_secret("secret_key"))
+        fill_in("ALLOWED_HOSTS", lambda: "localhost,127.0.0.1,[::1]")
+    if not env.text("OPENAI_BASE_URL") and not env.text("OPENAI_API_KEY"):
+        fill_in("LOCAL_PROVIDER_PORT", lambda: str(free_port(8001)))
     django.setup()
     if is_taken(listening_host(), settings.PORT):
         raise ImproperlyConfigured(
@@ -66,10 +97,14 @@ def configure() -> None:
         )
 
 
+def fill_in(name: str, value: Callable[[], str]) -> None:
+    if not env.text(name):
+        os.environ[name] = value()
+
+
 def kept_secret(name: str) -> str:
     """A random secret of this checkout, made once and readable by its owner only."""
-    path = Path(os.environ.get("VAR_DIR") or "var") / name
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = var_directory() / name
     if not path.exists():
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(48))
@@ -79,36 +114,45 @@ def kept_secret(name: str) -> str:
 def prepare() -> None:
     """The newest tables, demo accounts in an empty embedded database, and the static files."""
     if settings.LOCAL_PROVIDER:
-        check = subprocess.run(
-            [sys.executable, "manage.py", "local_provider", "--check"], check=False
-        )
+        check = subprocess.run([*MANAGE, "local_provider", "--check"], check=False)
         if check.returncode:
             raise ImproperlyConfigured("there is no provider to answer (see above).")
-    print("Preparing the database…", flush=True)
-    call_command("migrate", verbosity=0)
+    say("Preparing the database…")
+    migrate()
     if settings.EMBEDDED_DATABASE:
         call_command("demo_data")
     if not settings.DEBUG:
         call_command("collectstatic", verbosity=0, interactive=False)
 
 
+def migrate() -> None:
+    """Brings the tables up to date; another machine may do so in the same database right now."""
+    with connection.cursor() as cursor:
+        # Asked for again and again: a statement that waits could itself keep a migration waiting.
+        while not cursor.execute("SELECT pg_try_advisory_lock(%s)", [MIGRATING]).fetchone()[0]:
+            time.sleep(0.1)
+        call_command("migrate", verbosity=0)
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATING])
+
+
 def listening_host() -> str:
-    return os.environ.get("HOST") or "127.0.0.1"
+    return env.text("HOST", "127.0.0.1")
 
 
-def web_command() -> str:
-    host = listening_host()
+def web_command() -> list[str]:
+    host, port = listening_host(), str(settings.PORT)
     if settings.DEBUG:
-        return f"{MANAGE} runserver {f'[{host}]' if ':' in host else host}:{settings.PORT}"
+        return [*MANAGE, "runserver", f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
     # A worker process that dies is replaced at once; one that will not stop is killed: the holds
     # of the turns it ran are refunded when their lease ends.
-    return (
-        f"{shlex.quote(str(Path(sys.executable).with_name('granian')))} --interface wsgi"
-        f" --host {host} --port {settings.PORT}"
-        f" --workers {settings.WEB_WORKERS} --blocking-threads {settings.WEB_THREADS}"
-        f" --backpressure {settings.WEB_THREADS} --respawn-failed-workers --respawn-interval 0.5"
-        f" --workers-kill-timeout 3 --no-ws --log-level error config.wsgi:application"
-    )
+    threads = str(settings.WEB_THREADS)
+    return [
+        *(str(Path(sys.executable).with_name("granian")), "--interface", "wsgi", "--no-ws"),
+        *("--host", host, "--port", port, "--workers", str(settings.WEB_WORKERS)),
+        *("--blocking-threads", threads, "--backpressure", threads),
+        *("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "3"),
+        *("--log-level", "error", "config.wsgi:application"),
+    ]
 
 
 def announce() -> None:
@@ -122,12 +166,12 @@ def announce() -> None:
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
     else:
-        print("The site is not ready yet; see the lines above.", flush=True)
+        say("The site is not ready yet; see the lines above.")
         return
-    print(f"\nTally is ready at {address}", flush=True)
+    say(f"\nTally is ready at {address}")
     if settings.EMBEDDED_DATABASE:
         call_command("demo_data", "--show")
-    print("Ctrl-C stops it.\n", flush=True)
+    say("Ctrl-C stops it.\n")
 
 
 def free_port(preferred: int) -> int:

@@ -32,9 +32,10 @@ class Command(BaseCommand):
         path = settings.VAR_DIR / "demo_accounts.json"
         if not options["show"] and not User.objects.exists():
             passwords = {email: secrets.token_urlsafe(9) for email, *_ in ACCOUNTS}
-            create_accounts(passwords)
+            # First: accounts whose passwords were lost with the process would be made only once.
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
                 json.dump(passwords, file)
+            create_accounts(passwords)
         if options["show"] and path.exists():
             for email, password in json.loads(path.read_text()).items():
                 self.stdout.write(f"sign in as {email} with password {password}")

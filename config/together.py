@@ -1,0 +1,99 @@
+"""Commands that run together: when one ends, or a signal asks to stop, all of them are stopped."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from queue import SimpleQueue
+
+STOP_SECONDS = 5.0
+
+Endings = SimpleQueue[tuple[str, int]]
+
+
+def say(line: str) -> None:
+    """Prints it. A reader who is gone (a closed terminal, `| head`) must not keep us from stopping
+    what we started, so from then on nobody is told."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def run_together(commands: Mapping[str, list[str]]) -> int:
+    """Runs the commands, each leading a process group of its own, and tells what they print.
+
+    Returns an exit code once all have ended: 128 and the signal that asked for it, or what the
+    first to end returned, never 0: none should end by itself.
+    """
+    endings: Endings = SimpleQueue()
+    _listen(endings)
+    children = {name: _start(name, command, endings) for name, command in commands.items()}
+    who, code = endings.get()
+    say(_line("system", f"{who} ({code}): stopping all"))
+    _stop(children.values())
+    return code
+
+
+def _listen(endings: Endings) -> None:
+    """A signal that comes while the commands are started waits until all are."""
+
+    def tell(number: int, _frame: object) -> None:
+        endings.put((signal.Signals(number).name, 128 + number))
+
+    signal.signal(signal.SIGINT, tell)
+    signal.signal(signal.SIGTERM, tell)
+    # A closed terminal stops us too, unless `nohup` said otherwise.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, tell)
+
+
+def _start(name: str, command: list[str], endings: Endings) -> subprocess.Popen[str]:
+    child = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
+    say(_line("system", f"{name} started (pid {child.pid})"))
+    threading.Thread(target=_relay, args=(name, child), daemon=True).start()
+    threading.Thread(target=_await, args=(name, child, endings), daemon=True).start()
+    return child
+
+
+def _relay(name: str, child: subprocess.Popen[str]) -> None:
+    for line in child.stdout or ():
+        say(_line(name, line.rstrip("\n")))
+
+
+def _await(name: str, child: subprocess.Popen[str], endings: Endings) -> None:
+    code = child.wait()
+    endings.put((f"{name} ended", 128 - code if code < 0 else code or 1))
+
+
+def _stop(children: Collection[subprocess.Popen[str]]) -> None:
+    """Asks every process of every group to end; after a while it is not asked any more. Groups are
+    told, not leaders: workers may outlive who started them."""
+    _tell(children, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    for child in children:
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(max(deadline - time.monotonic(), 0))
+    _tell(children, signal.SIGKILL)
+    for child in children:
+        child.wait()
+
+
+def _tell(children: Collection[subprocess.Popen[str]], number: signal.Signals) -> None:
+    for child in children:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, number)
+
+
+def _line(name: str, text: str) -> str:
+    return f"{time.strftime('%H:%M:%S')} {name:<8} | {text}"

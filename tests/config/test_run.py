@@ -1,0 +1,122 @@
+"""`make run`, for real: what it prints, and that nothing it started outlives it."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from config.embedded_postgres.processes import is_running, wait_until
+from tests.config.clients import PROJECT, data_of, has_stopped
+from tests.processes import children_of, free_port
+
+Started = subprocess.Popen[str]
+# As somebody has it who copied .env.example: a name without a value is a name left out.
+COPIED = {"SECRET_KEY": "", "DEBUG": "0", "ALLOWED_HOSTS": "", "DATABASE_URL": ""}
+
+
+@pytest.fixture
+def var() -> Iterator[Path]:
+    parent = Path(tempfile.mkdtemp(prefix="tally-test-"))
+    parent.chmod(0o711)  # The account that PostgreSQL runs as passes through.
+    yield parent / "var"
+    shutil.rmtree(data_of(parent / "var" / "postgres").parent, ignore_errors=True)
+    shutil.rmtree(parent)
+
+
+@contextmanager
+def start(var: Path, **environment: str) -> Iterator[Started]:
+    """`config.run` with nothing in its environment but what is given. Killed if it is left over."""
+    ports = {"PORT": str(free_port()), "LOCAL_PROVIDER_PORT": str(free_port())}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "config.run"],
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"], "VAR_DIR": str(var), "WEB_WORKERS": "1"}
+        | ports
+        | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        for pid in [process.pid, *children_of(process.pid)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+
+
+def until_ready(process: Started) -> list[str]:
+    """The lines that say how to sign in; all that was printed is in the way of a failure."""
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line == "Ctrl-C stops it.\n":
+            return [line for line in lines if line.startswith("sign in as ")]
+    raise AssertionError("It ended: " + "".join(lines))
+
+
+def test_two_at_once_start_in_one_checkout_and_each_stops_what_it_started(var: Path) -> None:
+    with ExitStack() as stack:
+        first, second = (stack.enter_context(start(var, **COPIED)) for _ in range(2))
+        accounts = until_ready(first)
+        assert [line.split()[3] for line in accounts] == [
+            "ada@example.com",
+            "low@example.com",
+            "admin@example.com",
+        ]
+        assert until_ready(second) == accounts
+        assert stops(first, signal.SIGINT) == 128 + signal.SIGINT
+        assert stops(second, signal.SIGTERM) == 128 + signal.SIGTERM
+    assert has_stopped(var / "postgres")
+
+
+def stops(process: Started, number: signal.Signals) -> int:
+    """Its exit code, once nothing that it had started runs any more."""
+    parts = children_of(process.pid)
+    everything = {*parts, *(pid for part in parts for pid in children_of(part))}
+    assert len(parts) == 3, "The worker, the web server and the local provider."
+    process.send_signal(number)
+    code = process.wait(30)
+    assert wait_until(lambda: not any(map(is_running, everything)), seconds=10)
+    return code
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"PORT": "abc"}, "PORT must be a whole number from 1 to 65535, not 'abc'."),
+        ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL must look like postgresql://"),
+    ],
+)
+def test_a_wrong_value_stops_the_start_with_a_sentence(
+    var: Path, environment: dict[str, str], sentence: str
+) -> None:
+    with start(var, **environment) as site:
+        said = site.stdout.read()
+        assert said.startswith(f"Tally cannot start: {sentence}"), said
+        assert site.wait() == 1
+
+
+def test_a_command_without_settings_says_what_is_missing() -> None:
+    answer = subprocess.run(
+        [sys.executable, "manage.py", "migrate"],
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.stderr == (
+        "Tally cannot start: SECRET_KEY must be set: it signs sessions, and DEBUG is off.\n"
+    )
