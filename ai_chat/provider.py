@@ -44,6 +44,14 @@ def client() -> openai.OpenAI:
     )
 
 
+def _storable(content: object) -> str:
+    """The text without what no database takes: NULs, and halves of surrogate pairs."""
+    if not isinstance(content, str):
+        raise ProviderError("unreadable answer")
+    whole = content.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return whole.replace("\x00", "")
+
+
 class AnswerStream:
     """The tokens of one answer, from a provider call that another thread may cancel."""
 
@@ -86,7 +94,7 @@ class AnswerStream:
                     if choice.finish_reason == "content_filter" or choice.delta.refusal:
                         raise ProviderRefusal
                     if choice.delta.content:
-                        yield str(choice.delta.content)
+                        yield _storable(choice.delta.content)
         if not finished:
             raise ProviderError("unfinished answer")
 

@@ -106,12 +106,15 @@ def stream(turn: Turn, headers: Mapping[str, str]) -> StreamingHttpResponse:
 
 
 def whole(turn: Turn, headers: Mapping[str, str]) -> Response:
-    """Waits for the end. Raises Problem (502) when the turn failed and was refunded."""
+    """Waits for the end. Raises Problem: 502 when the turn failed and was refunded, 409 when its
+    end could not be saved, so that its lease decides."""
     connections.close_all()  # Before waiting: the pool is for those who work.
     wait_for_end(turn.pk)
     ended = load_turn(turn.pk)
     if ended is None:
         raise AnswerDeleted("The conversation was deleted meanwhile.")
+    if ended.is_running:
+        raise still_running()
     if ended.state == Turn.State.FAILED:
         receipt = chat_receipt(ended)
         sentence = refund_sentence(ended.get_failure_display(), receipt["receipt"]["refunded"])

@@ -75,7 +75,7 @@ class CreateImages(ApiView):
 
 def create(*, user_id: int, body: dict[str, Any], key: str | None) -> tuple[ImageRequest, bool]:
     """Charges, paints and waits, or finds the request that this key has begun. Raises Problem (409)
-    while that one is worked on, and what `start_request` raises."""
+    while that one is worked on or its end could not be saved, and what `start_request` raises."""
     count_request(user_id=user_id)
     made, is_new = start_request(
         user_id=user_id, idempotency_key=namespaced("api", key or str(uuid4())), **body
@@ -85,7 +85,7 @@ def create(*, user_id: int, body: dict[str, Any], key: str | None) -> tuple[Imag
         connections.close_all()  # Before waiting: the pool is for those who work.
         wait_for_images(made.pk)
         made = own_request(user_id=user_id, request_id=made.pk) or made
-    elif made.is_running:
+    if made.is_running:
         raise still_running()
     return made, is_new
 

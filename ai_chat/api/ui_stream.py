@@ -91,6 +91,10 @@ def follow(run: Run) -> Iterator[str]:
 
 def _ending(turn: Turn) -> list[bytes]:
     """How it ended: `finish`, `abort` for a stop, or `error`; each after what it cost."""
+    if turn.is_running:  # Its end could not be saved: the lease decides.
+        return [
+            part("error", errorText="The answer was lost. Its credits come back by themselves.")
+        ]
     receipt = chat_receipt(turn)
     if turn.failure and turn.state == Turn.State.FAILED:
         sentence = refund_sentence(turn.get_failure_display(), receipt["receipt"]["refunded"])

@@ -1,9 +1,15 @@
-"""Somebody at the chat."""
+"""Somebody at the chat, and a provider that sends whatever a test says."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from credits.models import User
+from tests.ai_chat.api.client import Program
 from tests.ai_chat.chat import Chat
+from tests.ai_chat.images.fake import FakePainter, fake_painter
 from tests.live import Site
 
 
@@ -11,3 +17,38 @@ from tests.live import Site
 def chat(chat_site: Site, alice: User) -> Chat:
     """Alice, who has 100 credits, at the chat."""
     return Chat(chat_site, alice)
+
+
+@pytest.fixture(scope="session")
+def kept_var(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("var")
+
+
+@pytest.fixture
+def var(kept_var: Path) -> Iterator[Path]:
+    """Where the sites under test keep their files: empty."""
+    yield kept_var
+    media = kept_var / "media"
+    media.unlink() if media.is_file() else shutil.rmtree(media, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def kept_painter() -> Iterator[FakePainter]:
+    with fake_painter() as painter:
+        yield painter
+
+
+@pytest.fixture
+def painter(kept_painter: FakePainter) -> FakePainter:
+    """A painter that was never called."""
+    kept_painter.reset()
+    return kept_painter
+
+
+@pytest.fixture
+def odd_studio(
+    keep_site: Callable[..., Site], painter: FakePainter, var: Path, alice: User
+) -> Program:
+    """Alice's program where the provider sends what `painter` is told; she has 100 credits."""
+    site = keep_site(OPENAI_BASE_URL=painter.base_url, VAR_DIR=str(var))
+    return Program(site, alice)

@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from ai_chat.api.ui_stream import UIMessageStream
 from ai_chat.models import Conversation, Turn
+from ai_chat.turns import start_turn
 from credits.api.docs import openapi
 from credits.models import UsageHistory, User
 from tests.ai_chat.api.client import Program, parts_of, user_says
+from tests.ai_chat.images.fake import FakePainter
 from tests.ai_chat.test_outcomes import wait_for
 from tests.factories import set_price
 from tests.fakes.provider import FakeProvider
@@ -83,6 +86,44 @@ def test_a_failure_is_502_for_those_who_ask_for_json(program: Program) -> None:
     assert (problem["error"], problem["refunded"]) == ("provider_failed", 1)
     assert len(problem["text"].split()) == 3
     assert program.balance == 100
+
+
+def token(content: str) -> str:
+    """A chunk of an answer; `content` is JSON."""
+    return f'data: {{"choices":[{{"delta":{{"content":{content}}}}}]}}\n\n'
+
+
+END = 'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+
+
+def test_characters_that_no_database_takes_are_left_out_of_an_answer(
+    odd_studio: Program, painter: FakePainter
+) -> None:
+    """A NUL and half of a surrogate pair: the answer could not be saved, and so never ended."""
+    painter.answer = (token(r'"a\u0000b\ud800c \ud83d\ude00"') + END).encode()
+    answer = odd_studio.ask("Hello")
+    assert answer.status_code == 200, answer.json()
+    assert (answer.json()["text"], answer.json()["outcome"]) == ("ab\ufffdc 😀", "answered")
+    assert text_of(parts_of(odd_studio.chat("Hello"))) == "ab\ufffdc 😀"
+    assert odd_studio.balance == 98
+
+
+def test_an_answer_that_is_no_text_is_refunded(odd_studio: Program, painter: FakePainter) -> None:
+    painter.answer = (token('{"a": 1}') + END).encode()
+    answer = odd_studio.ask("Hello")
+    assert (answer.status_code, answer.json()["reason"]) == (502, "provider_error")
+    assert odd_studio.balance == 100
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_ending_that_did_not_reach_the_database_is_no_answer(alice: User) -> None:
+    """The text is gone and the hold is open: its lease will refund it."""
+    turn, _ = start_turn(
+        user_id=alice.pk, conversation=None, text="Hi", model="smollm2-135m", idempotency_key="k"
+    )
+    parts = list(UIMessageStream(turn))
+    assert b'"type": "error"' in parts[-2]
+    assert b"finish" not in b"".join(parts)
 
 
 def test_what_a_failure_says_is_described(program: Program) -> None:
