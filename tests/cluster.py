@@ -23,7 +23,7 @@ from tests.processes import ROOT, children_of
 READY_WITHIN = 60  # seconds
 OPTIONS = {
     "listen_addresses": "",
-    "max_connections": "200",
+    "max_connections": "500",
     # A killed server has lost nothing that the kernel has; only a power cut would notice.
     "fsync": "off",
     "full_page_writes": "off",

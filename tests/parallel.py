@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Barrier
+from threading import Barrier, BrokenBarrierError
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -44,7 +44,13 @@ def in_parallel[T](
                 return error
 
     with ThreadPoolExecutor(times) as threads:
-        return list(threads.map(run, range(times)))
+        futures = [threads.submit(run, number) for number in range(times)]
+    # Who could not come breaks the barrier for all: that error says why, the others only that.
+    errors = [error for future in futures if (error := future.exception())]
+    for error in errors:
+        if not isinstance(error, BrokenBarrierError):
+            raise error
+    return [future.result() for future in futures]
 
 
 def _meet(connection: BaseDatabaseWrapper, start: Barrier) -> None:
@@ -94,3 +100,11 @@ def in_background[T](function: Callable[[], T]) -> Future[T]:
     future = thread.submit(run)
     thread.shutdown(wait=False)
     return future
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    """Returns once it is so. Patient, because the machine may be busy with other tests."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"Waited {seconds} s in vain for {what}."
+        time.sleep(0.02)

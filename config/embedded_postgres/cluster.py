@@ -18,7 +18,7 @@ SETTINGS = {
     "listen_addresses": "",
     "port": str(PORT),
     "unix_socket_permissions": "0700",
-    "max_connections": "200",
+    "max_connections": "500",
     "shared_buffers": "128MB",
     "fsync": "on",
     "synchronous_commit": "on",

@@ -1,8 +1,7 @@
 """The official SDK against a provider of ours, and what tests ask through it."""
 
 import base64
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,13 +20,6 @@ def sdk(base_url: str) -> Iterator[openai.OpenAI]:
         base_url=base_url, api_key="local", max_retries=0, http_client=http
     ) as client:
         yield client
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 15
-    while not condition():
-        assert time.monotonic() < deadline, f"Never came true: {what}"
-        time.sleep(0.02)
 
 
 def stream(

@@ -12,10 +12,10 @@ from ai_chat.models import Turn
 from credits.ledger import sweep_holds
 from credits.models import Hold, User
 from tests.ai_chat.chat import Chat
-from tests.ai_chat.test_outcomes import wait_for
 from tests.clock import Clock
 from tests.fakes.provider import FakeProvider
 from tests.live import Site
+from tests.parallel import wait_for
 
 SLOW = "[[tokens:600]] [[delay:0.1]]"
 
@@ -59,7 +59,7 @@ def test_killed_workers_leave_no_hold_past_its_lease(
     assert chat.balance == 100
     assert len(chat.refunds()) == 24
     turn = chat.turn
-    wait_for(lambda: _status(chat, "x" * 9000) == 400, "new workers", seconds=30)
+    wait_for(lambda: _status(chat, "x" * 9000) == 400, "new workers")
     page = chat.client.get(f"/ai-chat/{turn.conversation_id}")
     assert "Refunded 1 credit" in page.text
     assert "interrupted on our side" in page.text
@@ -79,7 +79,7 @@ def test_the_next_spend_frees_the_holds_of_a_killed_process_without_a_sweeper(
     for thread in threads:
         thread.join()
     assert chat.balance == 0
-    wait_for(lambda: _status(chat) == 402, "the new workers, who know the holds", seconds=30)
+    wait_for(lambda: _status(chat) == 402, "the new workers, who know the holds")
     clock.move(seconds=settings.HOLD_LEASE_SECONDS)
     assert _status(chat) == 200
     assert len(chat.refunds()) == 10

@@ -2,7 +2,6 @@
 HTTP, against a provider that really fails."""
 
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -14,15 +13,9 @@ from tests.ai_chat.chat import Chat
 from tests.factories import make_user, set_price
 from tests.fakes.provider import FakeProvider
 from tests.live import Site, free_port
+from tests.parallel import wait_for
 
 State, Failure = Turn.State, Turn.Failure
-
-
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
-        time.sleep(0.05)
 
 
 def test_an_answer_costs_the_price_on_the_button(chat: Chat, provider: FakeProvider) -> None:

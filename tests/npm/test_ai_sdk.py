@@ -16,10 +16,10 @@ import pytest
 from ai_chat.models import Conversation, Turn
 from credits.ledger import get_balance
 from credits.models import User
-from tests.ai_chat.test_outcomes import wait_for
 from tests.factories import set_price
 from tests.fakes.provider import FakeProvider
 from tests.live import Site
+from tests.parallel import wait_for
 
 CLIENT = Path(__file__).parent / "client.mjs"
 MISSING = (

@@ -18,10 +18,10 @@ from credits.ledger import sweep_holds
 from credits.models import UsageHistory, User
 from tests.ai_chat.api.client import Program
 from tests.ai_chat.images.fake import FakePainter, entry, picture
-from tests.ai_chat.test_outcomes import wait_for
 from tests.clock import Clock
 from tests.factories import set_price
 from tests.fakes.provider import FakeProvider
+from tests.parallel import wait_for
 
 
 def files_in(var: Path) -> list[Path]:
