@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, Literal, TypedDict
+from urllib.parse import urlsplit
 
 import httpx2
 import openai
@@ -52,6 +53,13 @@ def _storable(content: object) -> str:
     return whole.replace("\x00", "")
 
 
+def limit_name(base_url: str) -> str:
+    """What bounds the tokens of an answer is called. OpenAI's newer models refuse `max_tokens`, and
+    servers that speak its protocol may know nothing else."""
+    is_openai = str(urlsplit(base_url).hostname).endswith(".openai.com")
+    return "max_completion_tokens" if is_openai else "max_tokens"
+
+
 class AnswerStream:
     """The tokens of one answer, from a provider call that another thread may cancel."""
 
@@ -59,7 +67,7 @@ class AnswerStream:
         self._request: dict[str, Any] = {
             "model": model,
             "messages": messages,
-            "max_tokens": settings.ANSWER_MAX_TOKENS,
+            limit_name(settings.OPENAI_BASE_URL): settings.ANSWER_MAX_TOKENS,
             "stream": True,
         }
         if temperature is not None:
