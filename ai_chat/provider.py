@@ -1,8 +1,9 @@
 """The text provider: any server that speaks OpenAI's chat completions, through the official SDK."""
 
+import codecs
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, Literal, TypedDict
 from urllib.parse import urlsplit
@@ -82,7 +83,7 @@ class AnswerStream:
         Raises ProviderError; a stream that ends without a finish reason was cut, and is one.
         """
         try:
-            yield from self._tokens()
+            yield from storable(self._tokens())
         except openai.APITimeoutError as error:
             raise ProviderTimeout from error
         except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, OSError) as error:
@@ -129,3 +130,14 @@ class AnswerStream:
                 sock.shutdown(socket.SHUT_RDWR)
             except OSError:
                 return  # It had ended already.
+
+
+def storable(tokens: Iterable[str]) -> Iterator[str]:
+    """The same text without what JSON can say and no database keeps: a NUL goes, the halves of a
+    character that came in two tokens are joined, and a half alone becomes U+FFFD."""
+    decoder = codecs.getincrementaldecoder("utf-16-le")("replace")
+    for token in tokens:
+        if whole := decoder.decode(token.encode("utf-16-le", "surrogatepass")).replace("\0", ""):
+            yield whole
+    if half := decoder.decode(b"", final=True):
+        yield half

@@ -34,7 +34,7 @@ def paint(*, model: str, prompt: str, size: str, count: int) -> list[bytes | Non
     except httpx2.TimeoutException as error:
         raise ProviderTimeout from error
     except openai.APIStatusError as error:
-        if error.code in REFUSALS:
+        if str(error.code) in REFUSALS:  # Whatever JSON came.
             raise ProviderRefusal from error
         raise ProviderError(type(error).__name__) from error
     except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, OSError) as error:

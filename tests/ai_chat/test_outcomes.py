@@ -31,6 +31,13 @@ def test_an_answer_costs_the_price_on_the_button(chat: Chat, provider: FakeProvi
     assert provider.completions_started == 1
 
 
+def test_text_that_no_database_takes_is_delivered_without_it(chat: Chat) -> None:
+    answer = chat.send("[[unstorable]]")
+    assert answer.receipt == "1 credit"
+    assert chat.turn.answer == "ab 😀 \ufffdc d\ufffd e\ufffd"
+    assert chat.balance == 99
+
+
 FAILURES = [
     ("[[fail:500]]", Failure.PROVIDER_ERROR, False),
     ("[[fail:429]]", Failure.PROVIDER_ERROR, False),

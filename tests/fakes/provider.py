@@ -2,7 +2,8 @@
 
 Markers in the prompt say how to answer: `[[tokens:40]]` so many words, `[[delay:0.05]]` so many
 seconds before each, `[[echo]]` the prompt's own words, `[[gate]]` no end before
-`open_gate()`, `[[tag:name]]` a name for the log, and every `[[fail:…]]` of the local provider.
+`open_gate()`, `[[tag:name]]` a name for the log, `[[unstorable]]` text that no database takes,
+and every `[[fail:…]]` of the local provider.
 Without them: "word1 word2 … word8".
 
     python -m tests.fakes.provider --port 8009 --log calls.jsonl
@@ -33,8 +34,10 @@ from ai_chat.local_provider.server import Call, run_until_signalled
 type Script = Callable[[ChatRequest], Iterable[str]]
 
 DEFAULT_TOKENS = 8
+#: A NUL, a character in two halves, and halves alone: all legal in JSON.
+UNSTORABLE = ["a\0b ", "\ud83d", "\ude00 ", "\ud800c ", "d\udc00 ", "e\ud800"]
 _REMEMBERED_CALLS = 10_000
-_MARKER = re.compile(r"\[\[(tokens|delay|echo|gate|tag)(?::([\w.-]+))?\]\]")
+_MARKER = re.compile(r"\[\[(tokens|delay|echo|gate|tag|unstorable)(?::([\w.-]+))?\]\]")
 
 
 class FakeProvider:
@@ -136,6 +139,8 @@ class FakeProvider:
         markers = _markers(request.prompt)
         if "echo" in markers:
             return [f"{word} " for word in _MARKER.sub("", request.prompt).split()]
+        if "unstorable" in markers:
+            return UNSTORABLE
         if self._script and "tokens" not in markers:
             return self._script(request)
         tokens = int(markers.get("tokens", DEFAULT_TOKENS))

@@ -162,6 +162,9 @@ def test_an_answer_that_is_none_is_refunded(
             painter.status, painter.answer = 200, body
             response = odd_studio.paint("A tree")
             assert (response.status_code, response.json()["reason"]) == (502, reason)
+    painter.status, painter.answer = 400, {"error": {"code": ["no", "text"], "message": "No."}}
+    response = odd_studio.paint("A tree")
+    assert (response.status_code, response.json()["reason"]) == (502, "provider_error")
     assert odd_studio.balance == 100
 
 
