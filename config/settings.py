@@ -88,6 +88,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.caches.KeptByNobody",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "credits.api.middleware.ApiErrorShape",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -251,6 +251,8 @@ def test_who_may(
         response = call(person, method, filled(route, things))
         if response.status_code != int(statuses[place]):
             wrong.append(f"{method} {route}: {response.status_code}, not {statuses[place]}")
+        if not re.search("no-store|no-cache", response.get("Cache-Control", "")):
+            wrong.append(f"{method} {route}: may be shown again from a cache, to whomever")
         response.close()
     assert not wrong, f"For {WHO[place]}:\n" + "\n".join(wrong)
 
