@@ -67,7 +67,7 @@ def _as_known(entry: Turn | ImageRequest) -> Turn | ImageRequest:
 
 def rename_conversation(*, conversation: Conversation, title: str) -> None:
     """Gives the conversation another title, if there is anything in it."""
-    title = " ".join(title.split())[:120]
+    title = " ".join(title.replace("\0", " ").split())[:120]
     if title:
         Conversation.objects.filter(pk=conversation.pk).update(title=title)
 

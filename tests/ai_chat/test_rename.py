@@ -1,0 +1,27 @@
+"""POST /ai-chat/{conversation}/rename."""
+
+import pytest
+from django.test import Client
+
+from ai_chat.models import Conversation
+from credits.models import User
+
+TITLES = [
+    ("  Two\r\n lines ", "Two lines"),
+    ("a\x00b", "a b"),
+    ("x" * 5000, "x" * 120),
+    ("<b>", "<b>"),
+    (" \x00 \t", "Before"),
+]
+
+
+@pytest.mark.parametrize(("title", "shown"), TITLES)
+def test_a_conversation_is_renamed_unless_nothing_is_left_of_the_title(
+    alice: User, client: Client, title: str, shown: str
+) -> None:
+    client.force_login(alice)
+    conversation = Conversation.objects.create(user=alice, title="Before")
+    answer = client.post(f"/ai-chat/{conversation.pk}/rename", {"title": title})
+    assert (answer.status_code, answer["Location"]) == (302, f"/ai-chat/{conversation.pk}")
+    conversation.refresh_from_db()
+    assert conversation.title == shown
