@@ -46,14 +46,6 @@ def client() -> openai.OpenAI:
     )
 
 
-def _storable(content: object) -> str:
-    """The text without what no database takes: NULs, and halves of surrogate pairs."""
-    if not isinstance(content, str):
-        raise ProviderError("unreadable answer")
-    whole = content.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return whole.replace("\x00", "")
-
-
 def limit_name(base_url: str) -> str:
     """What bounds the tokens of an answer is called. OpenAI's newer models refuse `max_tokens`, and
     servers that speak its protocol may know nothing else."""
@@ -103,7 +95,7 @@ class AnswerStream:
                     if choice.finish_reason == "content_filter" or choice.delta.refusal:
                         raise ProviderRefusal
                     if choice.delta.content:
-                        yield _storable(choice.delta.content)
+                        yield _text(choice.delta.content)
         if not finished:
             raise ProviderError("unfinished answer")
 
@@ -130,6 +122,12 @@ class AnswerStream:
                 sock.shutdown(socket.SHUT_RDWR)
             except OSError:
                 return  # It had ended already.
+
+
+def _text(content: object) -> str:
+    if not isinstance(content, str):
+        raise ProviderError("unreadable answer")
+    return content
 
 
 def storable(tokens: Iterable[str]) -> Iterator[str]:
