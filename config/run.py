@@ -144,12 +144,14 @@ def web_command() -> list[str]:
     if settings.DEBUG:
         return [*MANAGE, "runserver", f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
     # A worker process that dies is replaced at once; one that will not stop is killed: the holds
-    # of the turns it ran are refunded when their lease ends.
-    threads = str(settings.WEB_THREADS)
+    # of the turns it ran are refunded when their lease ends. Browsers keep connections open that
+    # ask for nothing: more are taken than there are threads, and idle ones soon closed.
+    threads = settings.WEB_THREADS
     return [
         *(str(Path(sys.executable).with_name("granian")), "--interface", "wsgi", "--no-ws"),
         *("--host", host, "--port", port, "--workers", str(settings.WEB_WORKERS)),
-        *("--blocking-threads", threads, "--backpressure", threads),
+        *("--blocking-threads", str(threads), "--backpressure", str(4 * threads)),
+        *("--http1-header-read-timeout", "10000"),
         *("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "3"),
         *("--log-level", "error", "config.wsgi:application"),
     ]

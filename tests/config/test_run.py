@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -38,7 +39,8 @@ def start(var: Path, **environment: str) -> Iterator[Started]:
     process = subprocess.Popen(
         [sys.executable, "-m", "config.run"],
         cwd=PROJECT,
-        env={"PATH": os.environ["PATH"], "VAR_DIR": str(var), "WEB_WORKERS": "1"}
+        env={"PATH": os.environ["PATH"], "VAR_DIR": str(var)}
+        | {"WEB_WORKERS": "1", "WEB_THREADS": "2"}
         | ports
         | environment,
         stdout=subprocess.PIPE,
@@ -68,7 +70,10 @@ def until_ready(process: Started) -> list[str]:
 
 def test_two_at_once_start_in_one_checkout_and_each_stops_what_it_started(var: Path) -> None:
     with ExitStack() as stack:
-        first, second = (stack.enter_context(start(var, **COPIED)) for _ in range(2))
+        port = free_port()
+        first = stack.enter_context(start(var, **COPIED, PORT=str(port)))
+        elsewhere = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
+        second = stack.enter_context(start(var, **COPIED, **elsewhere))
         accounts = until_ready(first)
         assert [line.split()[3] for line in accounts] == [
             "ada@example.com",
@@ -76,16 +81,29 @@ def test_two_at_once_start_in_one_checkout_and_each_stops_what_it_started(var: P
             "admin@example.com",
         ]
         assert until_ready(second) == accounts
-        assert stops(first, signal.SIGINT) == 128 + signal.SIGINT
-        assert stops(second, signal.SIGTERM) == 128 + signal.SIGTERM
+        assert answers_beside_idle_connections(port)
+        assert stops(first, signal.SIGINT, parts=3) == 128 + signal.SIGINT
+        assert stops(second, signal.SIGTERM, parts=2) == 128 + signal.SIGTERM
     assert has_stopped(var / "postgres")
 
 
-def stops(process: Started, number: signal.Signals) -> int:
-    """Its exit code, once nothing that it had started runs any more."""
-    parts = children_of(process.pid)
-    everything = {*parts, *(pid for part in parts for pid in children_of(part))}
-    assert len(parts) == 3, "The worker, the web server and the local provider."
+def answers_beside_idle_connections(port: int) -> bool:
+    """More than there are threads; they are kept open while one more is served."""
+    with ExitStack() as stack:
+        for _ in range(6):
+            address = ("127.0.0.1", port)
+            idle = stack.enter_context(socket.create_connection(address, timeout=5))
+            idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert idle.recv(100).startswith(b"HTTP/1.1 200")
+    return True
+
+
+def stops(process: Started, number: signal.Signals, *, parts: int) -> int:
+    """Its exit code, once nothing that it had started runs any more: the worker, the web server
+    and, where no other is configured, the local provider."""
+    started = children_of(process.pid)
+    assert len(started) == parts
+    everything = {*started, *(pid for part in started for pid in children_of(part))}
     process.send_signal(number)
     code = process.wait(30)
     assert wait_until(lambda: not any(map(is_running, everything)), seconds=10)
