@@ -20,6 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ai_chat.conversations import (
+    CONVERSATIONS_SHOWN,
     TurnRunning,
     delete_conversation,
     latest_turns,
@@ -95,6 +96,7 @@ def page(
         context["turns"], context["has_earlier"] = latest_turns(
             conversation, before=request.GET.get("before", "")
         )
+    context["most"] = CONVERSATIONS_SHOWN
     context["conversations"] = recent_conversations(user_id=request.user.pk)
     return render(request, "ai_chat/chat.html", context, status=status)
 
@@ -243,7 +245,12 @@ def conversations(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The list in the rail, searched."""
     search = request.GET.get("q", "").replace("\x00", "").strip()[:100]
     found = recent_conversations(user_id=request.user.pk, search=search)
-    context = {"conversations": found, "search": search, "current": conversation_beside(request)}
+    context = {
+        "conversations": found,
+        "search": search,
+        "current": conversation_beside(request),
+        "most": CONVERSATIONS_SHOWN,
+    }
     template = "ai_chat/conversations.html" + ("#list" if request.htmx else "")
     return render(request, template, context)
 

@@ -36,7 +36,7 @@ class PasswordField(forms.CharField):
         self, label: str = "Password", *, new: bool = False, required: bool = True
     ) -> None:
         purpose = "new-password" if new else "current-password"
-        help_text = "At least 8 characters, and not one that is on every list." if new else ""
+        help_text = "At least 8 characters, and none of the common ones." if new else ""
         super().__init__(
             label=label,
             strip=False,

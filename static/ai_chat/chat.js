@@ -9,6 +9,8 @@ const turns = document.getElementById("turns");
 const fragment = (html) => document.createRange().createContextualFragment(html);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const announce = (name) => document.body.dispatchEvent(new CustomEvent(name));
+// Where there is no hover there is a touch keyboard, which would jump up.
+const hasKeyboard = matchMedia("(hover: hover)").matches;
 
 // --- Server-sent events ---------------------------------------------------------------------------
 
@@ -29,36 +31,91 @@ async function* readEvents(response) {
   }
 }
 
-// Code is copied whole with one press; without this script it can still be marked.
+// Code and answers are copied whole with one press; without this script they can still be marked.
+const copier = document.getElementById("copier").content.firstElementChild;
+
 function addCopyButtons(root) {
   for (const code of root.querySelectorAll(".code:not(:has([data-copy]))")) {
-    const button = document.createElement("button");
-    Object.assign(button, { type: "button", className: "btn slim", textContent: "Copy" });
-    button.dataset.copy = "";
-    code.prepend(button);
+    code.prepend(copyButton("Copy the code"));
   }
+  for (const receipt of root.querySelectorAll(".md:not(.live) + .receipt:not(:has([data-copy]))")) {
+    receipt.append(copyButton("Copy the answer"));
+  }
+}
+
+function copyButton(label) {
+  const button = copier.cloneNode(true);
+  button.title = label;
+  button.setAttribute("aria-label", label);
+  return button;
+}
+
+/** The button has no text of its own, so what is read off the page is the answer alone. */
+async function copy(button) {
+  const source = button.closest(".code")?.querySelector("code") ?? button.closest(".it").querySelector(".md");
+  await navigator.clipboard.writeText(source.innerText.trim());
+  button.classList.add("done");
+  tell("Copied.");
+  setTimeout(() => button.classList.remove("done"), 1500);
 }
 
 function placeTurn(html) {
   const section = fragment(html).querySelector(".turn");
   addCopyButtons(section);
   const known = document.getElementById(section.id);
+  const hadFocus = known?.contains(document.activeElement);
   if (known) known.replaceWith(section);
   else turns.append(section);
+  if (hadFocus && hasKeyboard) message.focus({ preventScroll: true });
   htmx.process(section);
   return section;
 }
 
-const atBottom = () => window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - 160;
-const toBottom = () => window.scrollTo({ top: document.documentElement.scrollHeight });
+/** Says to those who do not look what has become of an answer. */
+function tell(text) {
+  document.getElementById("progress").textContent = text;
+}
+
+function tellEnd(section) {
+  const words = [...section.querySelectorAll(".receipt > :is(b, span)")].map((part) => part.textContent.replace("↩", "").trim());
+  tell(`The answer has ended: ${words.join(", ")}.`);
+}
+
+// --- Following ------------------------------------------------------------------------------------
+// The page follows an answer until the reader scrolls up, and again once they are at its end.
+
+const room = () => document.documentElement.scrollHeight - window.innerHeight - window.scrollY;
+let following = !location.hash;
+let height = window.scrollY;
+
+window.addEventListener("scroll", () => {
+  if (room() < 32) following = true;
+  else if (window.scrollY < height) following = false;
+  height = window.scrollY;
+}, { passive: true });
+
+function toBottom() {
+  following = true;
+  window.scrollTo({ top: document.documentElement.scrollHeight });
+}
+
+const latest = document.getElementById("latest");
+// The composer covers the last part of the window.
+new IntersectionObserver(([end]) => (latest.hidden = end.isIntersecting || !turns.childElementCount), {
+  rootMargin: "0px 0px -96px",
+}).observe(document.getElementById("end"));
+latest.addEventListener("click", () => {
+  toBottom();
+  if (hasKeyboard) message.focus({ preventScroll: true });
+});
 
 // Shows a turn as it comes. Returns whether it came to its end, and the section.
 async function show(response) {
   let section = null;
   for await (const { name, data } of readEvents(response)) {
-    const follow = atBottom();
     if (name === "turn") {
       section = placeTurn(data);
+      tell("The answer is being written.");
       toBottom();
     } else if (name === "block") {
       section.querySelector(".blocks").append(fragment(data));
@@ -67,8 +124,9 @@ async function show(response) {
       section.querySelector(".tail").replaceChildren(fragment(data));
     } else if (name === "end") {
       section = placeTurn(data);
+      tellEnd(section);
     }
-    if (follow) toBottom();
+    if (following) toBottom();
     if (name === "end") return { ended: true, section };
   }
   return { ended: false, section };
@@ -128,14 +186,18 @@ function begin(url) {
   const title = message.value.trim().replace(/\s+/g, " ").slice(0, 60);
   document.getElementById("conversation-title").textContent = title;
   document.title = `${title} · Tally`;
+  const menu = document.getElementById("conversation-menu");
+  menu.querySelector("form").action = `${url}/rename`;
+  menu.querySelector("a").href = `${url}/delete`;
+  menu.querySelector("#title").value = title;
+  menu.hidden = false;
 }
 
 function accepted(response) {
   const url = response.headers.get("HX-Push-Url");
   if (url !== location.pathname) begin(url);
   document.getElementById("welcome")?.remove();
-  message.value = "";
-  resize();
+  write("");
   composer.elements.key.value = newKey();
   announce("credits:changed");
   announce("conversations:changed");
@@ -178,27 +240,34 @@ function resize() {
   count.textContent = `${left.toLocaleString()} characters left`;
 }
 
+function write(text) {
+  message.value = text;
+  resize();
+  if (text || hasKeyboard) message.focus({ preventScroll: true });
+}
+
 message.addEventListener("input", resize);
 message.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing && matchMedia("(hover: hover)").matches) {
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing && hasKeyboard) {
     event.preventDefault();
     composer.requestSubmit();
   }
 });
 
-document.addEventListener("click", async (event) => {
+// Escape stops an answer, unless it has something to close or a search to empty.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
+  if (document.querySelector(":popover-open") || event.target.matches("[type=search]")) return;
+  document.querySelector(".stop")?.click();
+});
+
+document.addEventListener("click", (event) => {
   const example = event.target.closest("[data-try]");
-  if (example) {
-    message.value = example.dataset.try;
-    resize();
-    message.focus();
-  }
-  const copy = event.target.closest("[data-copy]");
-  if (copy) {
-    await navigator.clipboard.writeText(copy.closest(".code").querySelector("code").textContent);
-    copy.textContent = "Copied";
-    setTimeout(() => (copy.textContent = "Copy"), 1500);
-  }
+  if (example) write(example.dataset.try);
+  const again = event.target.closest("[data-again]");
+  if (again) write(again.closest(".turn").querySelector(".me").lastChild.textContent);
+  const button = event.target.closest("[data-copy]");
+  if (button) copy(button);
 });
 
 // --- On arrival -----------------------------------------------------------------------------------
@@ -208,5 +277,5 @@ window.addEventListener("popstate", () => location.reload());
 window.addEventListener("pageshow", (event) => event.persisted && location.reload());
 
 addCopyButtons(turns);
-if (turns.childElementCount) toBottom();
+if (turns.childElementCount && !location.hash) toBottom();
 for (const article of document.querySelectorAll("[data-follow]")) follow(article.dataset.follow);

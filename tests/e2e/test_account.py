@@ -73,7 +73,7 @@ def test_guessing_closes_the_door_and_a_new_password_opens_it(window: Window, al
     page.get_by_role("link", name="Reset the password").click()
     page.get_by_label("E-mail").fill("alice@example.com")
     page.get_by_role("button", name="Send the link").click()
-    expect(page.get_by_role("heading")).to_have_text("Look into your mail")
+    expect(page.get_by_role("heading")).to_have_text("Check your mail")
     axe(page)
     page.goto(link_in_mail(window))
     page.get_by_label("New password").fill(NEW)

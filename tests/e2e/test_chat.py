@@ -176,6 +176,74 @@ def test_a_conversation_is_renamed_searched_and_deleted(chat: Window, alice: Use
     assert get_balance(user_id=alice.pk).remaining == 99
 
 
+def test_the_keyboard_sends_stops_and_closes(chat: Window, alice: User) -> None:
+    page = chat(alice)
+    page.goto("/ai-chat")
+    message = page.get_by_label("Message")
+    expect(message).to_be_focused()
+    page.keyboard.type("Go on [[tokens:600]] [[delay:0.1]]")
+    page.keyboard.press("Enter")
+    expect(page.locator(".live .tail")).to_contain_text("word5")
+    expect(page.locator("#progress")).to_have_text("The answer is being written.")
+    menu = page.locator("#conversation-menu")
+    menu.locator("summary").press("Enter")
+    expect(menu.get_by_label("Title")).to_have_value(re.compile("^Go on"))
+    page.keyboard.press("Escape")
+    expect(menu.get_by_label("Title")).to_be_hidden()
+    expect(menu.locator("summary")).to_be_focused()
+    expect(page.get_by_role("button", name="Stop"), "That Escape was the menu's.").to_be_visible()
+    page.get_by_role("button", name="Stop").focus()
+    page.keyboard.press("Escape")
+    expect(page.locator(".receipt")).to_contain_text("stopped by you")
+    expect(message).to_be_focused()
+    expect(page.locator("#progress")).to_contain_text("1 credit, stopped by you")
+    menu.locator("summary").click()
+    menu.get_by_label("Title").fill("Numbers")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Numbers")
+
+
+def test_a_reader_who_scrolls_up_is_left_in_peace(chat: Window, alice: User) -> None:
+    page = chat(alice, viewport={"width": 500, "height": 500})
+    page.goto("/ai-chat")
+    send(page, "Go on [[tokens:900]] [[delay:0.02]]")
+    expect(page.locator(".live .tail")).to_contain_text("word200")
+    page.mouse.move(250, 200)
+    page.mouse.wheel(0, -300)
+    expect(page.locator("#latest")).to_be_visible()
+    before = page.evaluate("scrollY")
+    expect(page.locator(".live .tail")).to_contain_text("word300")
+    assert page.evaluate("scrollY") == before
+    page.get_by_role("button", name="Jump to the latest").click()
+    expect(page.locator(".live .tail")).to_contain_text("word500")
+    expect(page.locator("#latest")).to_be_hidden()
+    expect(page.locator(".receipt")).to_be_in_viewport()
+    page.keyboard.press("Escape")
+    expect(page.locator(".receipt b")).to_have_text("1 credit")
+
+
+def test_answers_are_copied_and_failed_questions_asked_again(chat: Window, alice: User) -> None:
+    page = chat(alice, permissions=["clipboard-read", "clipboard-write"])
+    page.goto("/ai-chat")
+    send(page, "[[echo]] **Look**")
+    page.get_by_role("button", name="Copy the answer").click()
+    expect(page.locator("#progress")).to_have_text("Copied.")
+    Turn.objects.update(answer="Look:\n\n```\nx = 1\n```\n\nThat is all.")
+    page.reload()
+    read = "navigator.clipboard.readText()"
+    page.get_by_role("button", name="Copy the code").click()
+    expect(page.locator("#progress")).to_have_text("Copied.")
+    assert page.evaluate(read) == "x = 1"
+    page.get_by_role("button", name="Copy the answer").click()
+    expect(page.locator(".receipt .copy")).to_have_class(re.compile("done"))
+    assert re.fullmatch(r"Look:\s+x = 1\s+That is all\.", page.evaluate(read))
+    send(page, "A story [[fail:cut:5]]")
+    page.get_by_role("button", name="Ask again").click()
+    expect(page.get_by_label("Message")).to_have_value("A story [[fail:cut:5]]")
+    expect(page.get_by_label("Message")).to_be_focused()
+    axe(page)
+
+
 def test_without_javascript_the_answer_comes_with_the_next_page(chat: Window, alice: User) -> None:
     page = chat(alice, javascript=False)
     page.goto("/ai-chat")
@@ -198,6 +266,10 @@ def test_the_chat_is_accessible_empty_writing_and_refunded(
     expect(page.locator(".receipt")).to_contain_text("stopped by you")
     send(page, "A story [[fail:cut:5]]")
     expect(page.locator(".receipt.back")).to_be_visible()
+    axe(page)
+    fits(page)
+    page.goto("/ai-chat/conversations?q=Go")
+    expect(page.locator(".listing a")).to_have_count(1)
     axe(page)
     fits(page)
 
