@@ -47,7 +47,8 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     threading.Thread(target=announce, daemon=True).start()
-    code = run_together(commands())
+    # A worker ends when the database does, which may come back; meanwhile the site says 503.
+    code = run_together(commands(), again={"worker"})
     if settings.EMBEDDED_DATABASE:
         leave(Path(str(settings.DATABASES["default"]["HOST"])))
     sys.exit(code)

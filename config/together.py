@@ -1,4 +1,5 @@
-"""Commands that run together: when one ends, or a signal asks to stop, all of them are stopped."""
+"""Commands that run together: when one ends that should not, or a signal asks to stop, all of them
+are stopped."""
 
 import os
 import signal
@@ -10,6 +11,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 
 STOP_SECONDS = 5.0
+AGAIN_SECONDS = 1.0
 
 Endings = SimpleQueue[tuple[str, int]]
 
@@ -23,17 +25,24 @@ def say(line: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def run_together(commands: Mapping[str, list[str]]) -> int:
-    """Runs the commands, each leading a process group of its own, and tells what they print.
+def run_together(commands: Mapping[str, list[str]], *, again: Collection[str] = ()) -> int:
+    """Runs the commands, each leading a process group of its own, and tells what they print. Those
+    named in `again` are started again when they end.
 
     Returns an exit code once all have ended: 128 and the signal that asked for it, or what the
-    first to end returned, never 0: none should end by itself.
+    first of the others to end returned, never 0: none should end by itself.
     """
     endings: Endings = SimpleQueue()
     _listen(endings)
     children = {name: _start(name, command, endings) for name, command in commands.items()}
     who, code = endings.get()
-    say(_line("system", f"{who} ({code}): stopping all"))
+    while who in again:
+        say(_line("system", f"{who} ended ({code}): starting it again"))
+        time.sleep(AGAIN_SECONDS)
+        children[who] = _start(who, commands[who], endings)
+        who, code = endings.get()
+    what = f"{who} ended" if who in children else who
+    say(_line("system", f"{what} ({code}): stopping all"))
     _stop(children.values())
     return code
 
@@ -73,7 +82,7 @@ def _relay(name: str, child: subprocess.Popen[str]) -> None:
 
 def _await(name: str, child: subprocess.Popen[str], endings: Endings) -> None:
     code = child.wait()
-    endings.put((f"{name} ended", 128 - code if code < 0 else code or 1))
+    endings.put((name, 128 - code if code < 0 else code or 1))
 
 
 def _stop(children: Collection[subprocess.Popen[str]]) -> None:

@@ -64,6 +64,23 @@ def test_all_parts_and_their_children_end(end: Callable[[Running], int]) -> None
         assert wait_until(lambda: not any(map(is_running, everything)), seconds=10)
 
 
+def test_a_part_that_may_end_is_started_again() -> None:
+    program = (
+        "import sys; from config import together; together.AGAIN_SECONDS = 0\n"
+        "again = ['sh', '-c', 'echo here; exit 3']\n"
+        "parts = {'again': again, 'plain': ['sleep', '100']}\n"
+        "sys.exit(together.run_together(parts, again={'again'}))"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+        lines = iter(process.stdout)
+        assert [next(line for line in lines if "here" in line) for _ in range(3)]
+        process.terminate()
+        rest = list(lines)
+        assert process.wait(20) == 128 + signal.SIGTERM
+    assert rest[-1].endswith("SIGTERM (143): stopping all\n")
+
+
 def started_by(process: Running) -> set[int]:
     """Its two parts, and the child of one."""
     parts = children_of(process.pid)
