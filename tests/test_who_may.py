@@ -58,9 +58,9 @@ POST   api/admin/users/sync                                401   403   403   409
 GET    api/admin/users/sync/<uuid:job_id>                  401   403   403   404
 DELETE api/admin/users/sync/<uuid:job_id>                  401   403   403   404
 GET    api/admin/users                                     401   403   403   200
-PUT    api/admin/users/<int:user_id>/credits               401   403   403   400
+PUT    api/admin/users/<str:user_id>/credits               401   403   403   400
 GET    api/admin/credits                                   401   403   403   200
-PUT    api/admin/credits/<int:user_id>                     401   403   403   400
+PUT    api/admin/credits/<str:user_id>                     401   403   403   400
 GET    api/admin/usage                                     401   403   403   200
 
 POST   api/webhooks/clerk                                  404   404   404   404

@@ -1,5 +1,6 @@
 """People, their balances and their usage in JSON, for admins."""
 
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -40,9 +41,17 @@ from credits.ledger import Adjustment
 from credits.models import User
 
 USER_ID = OpenApiParameter(
-    "user_id", {"type": "integer", "minimum": 1, "maximum": MAX_ID}, OpenApiParameter.PATH
+    "user_id",
+    {
+        "oneOf": [
+            {"type": "integer", "minimum": 1, "maximum": MAX_ID},
+            {"type": "string", "pattern": "^user_[A-Za-z0-9]{1,59}$"},
+        ]
+    },
+    OpenApiParameter.PATH,
+    description="The user's `id`, or `clerkId`.",
 )
-
+OURS, CLERKS = re.compile("[0-9]{1,19}"), re.compile("user_[A-Za-z0-9]{1,59}")
 
 Reason = line_of(500, "Must be 1 to 500 characters on one line.")
 
@@ -243,25 +252,36 @@ ADJUST = extend_schema(
 class PersonsCredits(AdminView):
     @ADJUST
     @extend_schema(operation_id="adjustUserCredits")
-    def put(self, request: Request, user_id: int) -> Response:
+    def put(self, request: Request, user_id: str) -> Response:
         return adjust(request, user_id)
 
 
 class OneBalance(AdminView):
     @ADJUST
     @extend_schema(operation_id="adjustCredits")
-    def put(self, request: Request, user_id: int) -> Response:
+    def put(self, request: Request, user_id: str) -> Response:
         return adjust(request, user_id)
 
 
-def adjust(request: Request, user_id: int) -> Response:
+def pk_of(who: str) -> int:
+    """The id of the user that an address names by our id or by Clerk's. Raises Http404."""
+    people = User.objects.none()
+    if OURS.fullmatch(who) and int(who) <= MAX_ID:
+        people = User.objects.filter(pk=int(who))
+    elif CLERKS.fullmatch(who):
+        people = User.objects.filter(clerk_id=who)
+    found = people.values_list("pk", flat=True).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def adjust(request: Request, who: str) -> Response:
     """Makes the adjustment of a checked body, or asks for it; a key is one admin's own."""
     body = body_of(request, AdjustmentIn)
     if ("credits" in body) == ("adjustment" in body):
         raise invalid([issue((), "Send either credits or adjustment.")])
-    if user_id > MAX_ID or not User.objects.filter(pk=user_id).exists():
-        raise Http404
-    actor = user_of(request)
+    user_id, actor = pk_of(who), user_of(request)
     key = read_key(request) or str(uuid4())
     done = adjust_or_ask(
         actor=actor,

@@ -86,6 +86,7 @@ class PlanIn(StrictSerializer):
 class PlanChange(StrictSerializer):
     """What to change of a plan."""
 
+    clerkId = PlanId(required=False, help_text="As in the address, for those who send all of it.")
     newClerkId = PlanId(source="clerk_id", required=False, help_text="Renames the plan.")
     name = PlanName(required=False)
     credits = WholeNumber(min_value=0, max_value=MAX_PLAN_CREDITS, required=False)

@@ -11,12 +11,12 @@ urlpatterns = [
     path("plans/<str:clerk_id>", views.OnePlan.as_view(), name="api-admin-plan"),
     path("users", people.People.as_view(), name="api-admin-users"),
     path(
-        "users/<int:user_id>/credits",
+        "users/<str:user_id>/credits",
         people.PersonsCredits.as_view(),
         name="api-admin-user-credits",
     ),
     path("credits", people.Balances.as_view(), name="api-admin-balances"),
-    path("credits/<int:user_id>", people.OneBalance.as_view(), name="api-admin-balance"),
+    path("credits/<str:user_id>", people.OneBalance.as_view(), name="api-admin-balance"),
     path("usage", people.Usage.as_view(), name="api-admin-usage"),
     path("health/credits-enum", views.EnumHealth.as_view(), name="api-admin-credits-enum"),
 ]

@@ -13,8 +13,12 @@ ADDRESS_CHARACTERS = 2000
 def prompt_of(body: dict[str, Any]) -> str:
     """The user's last message, with everything attached to it as a list of names and addresses."""
     attached = [
-        _line(each["name"], each.get("contentType", ""), each["url"])
-        for each in body.get("attachments", [])
+        _line(
+            each.get("name") or each.get("filename", ""),
+            each.get("contentType") or each.get("mediaType", ""),
+            each["url"],
+        )
+        for each in body.get("attachments") or []
     ]
     return text_of(body["messages"][-1], attached)
 

@@ -75,11 +75,16 @@ class MessageIn(serializers.Serializer[Any]):
 
 
 class Attachment(serializers.Serializer[Any]):
-    """Told to the model by name and address; never fetched."""
+    """Told to the model by name and address; never fetched. Each of the two names that clients have
+    for the same is taken."""
 
-    name = Text(max_length=500)
-    url = Text(max_length=2000)
+    url = Text()
+    name = Text(required=False, allow_blank=True, max_length=500)
+    filename = Text(required=False, allow_blank=True, max_length=500, help_text="As `name`.")
     contentType = Text(required=False, allow_blank=True, max_length=200)
+    mediaType = Text(
+        required=False, allow_blank=True, max_length=200, help_text="As `contentType`."
+    )
 
 
 def _model_field(feature: str) -> type[Text]:
@@ -105,7 +110,7 @@ class ChatIn(serializers.Serializer[Any]):
     model = _model_field(TEXT)(required=False, help_text="One of `GET /api/ai/models`.")
     temperature = Number(required=False, allow_null=True, min_value=0, max_value=2)
     attachments = serializers.ListField(
-        child=Attachment(), required=False, max_length=MAX_ATTACHMENTS
+        child=Attachment(), required=False, allow_null=True, max_length=MAX_ATTACHMENTS
     )
     trigger = serializers.ChoiceField(
         ["submit-message", "regenerate-message"],

@@ -69,6 +69,6 @@ def _decoded(entry: Any) -> bytes | None:
     if not isinstance(text, str):
         return None
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode("".join(text.split()), validate=True)  # Some wrap its lines.
     except (binascii.Error, ValueError):
         return b""  # An entry that is there, and no image.

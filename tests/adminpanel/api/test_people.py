@@ -93,7 +93,17 @@ def test_either_way_of_saying_it_is_needed_and_only_one(body: Any, path: str, ad
     assert_problem(put(admin, body, path), 400, "invalid")
 
 
-@pytest.mark.parametrize("who", ["999999999", "0", "9" * 30])
+def test_somebody_of_clerks_goes_by_clerks_id_too(admin: User, alice: User) -> None:
+    User.objects.filter(pk=alice.pk).update(clerk_id="user_2abc")
+    body = {"adjustment": 5, "reason": "gift"}
+    for path in (f"{USERS}/user_2abc/credits", "/api/admin/credits/user_2abc"):
+        assert put(admin, body, path).status_code == 200
+    assert get_balance(user_id=alice.pk).remaining == 110
+
+
+@pytest.mark.parametrize(
+    "who", ["999999999", "0", "9" * 19, "9" * 30, "٣", "user_", "user_2abc", "user_%00", "x"]
+)
 def test_somebody_unknown_is_404(who: str, admin: User) -> None:
     body = {"adjustment": 5, "reason": "gift"}
     assert_problem(put(admin, body, f"{USERS}/{who}/credits"), 404, "not_found")

@@ -96,6 +96,11 @@ def test_a_change_leaves_what_it_does_not_name(admin: User) -> None:
     assert (body["name"], body["credits"], body["active"]) == ("Pro", 250, True)
 
 
+def test_a_plan_is_sent_back_whole(admin: User) -> None:
+    make_plan("cplan_pro", credits=100)
+    assert put(admin, {**PRO, "active": False}).json()["credits"] == 1000
+
+
 def test_an_inactive_plan_brings_nothing(admin: User) -> None:
     make_plan("cplan_pro", credits=100)
     assert put(admin, {"active": False}).status_code == 200

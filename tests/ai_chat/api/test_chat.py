@@ -182,6 +182,10 @@ def test_one_client_chat_is_one_conversation_per_user(
     assert "Second" in program.client.get(f"/ai-chat/{own.pk}").text
 
 
+#: Longer than an address: all of a small picture.
+DATA_URL = "data:image/png;base64," + "A" * 5000
+
+
 def test_the_clients_messages_are_what_the_model_is_told(
     program: Program, provider: FakeProvider
 ) -> None:
@@ -206,7 +210,10 @@ def test_the_clients_messages_are_what_the_model_is_told(
             ],
         },
     ]
-    attachments = [{"name": "a.pdf", "url": "http://192.0.2.1/a.pdf"}]
+    attachments = [
+        {"name": "a.pdf", "url": "http://192.0.2.1/a.pdf"},
+        {"type": "file", "filename": "b.png", "mediaType": "image/png", "url": DATA_URL},
+    ]
     body = {"messages": messages, "attachments": attachments, "temperature": 0.1}
     response = program.client.post("/api/ai/chat", json=body)
     assert parts_of(response)[-1]["type"] == "finish"
@@ -215,7 +222,7 @@ def test_the_clients_messages_are_what_the_model_is_told(
     assert told[:3] == [("system", "Be brief."), ("user", "One?"), ("assistant", "One.")]
     assert told[3][1] == (
         "Two?\n\nAttached:\n- file (image/png): (its content was not sent on)\n"
-        "- a.pdf: http://192.0.2.1/a.pdf"
+        "- a.pdf: http://192.0.2.1/a.pdf\n- b.png (image/png): (its content was not sent on)"
     )
     assert call.temperature == 0.1
 

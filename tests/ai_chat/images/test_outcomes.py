@@ -4,6 +4,7 @@ import os
 import struct
 import threading
 import zlib
+from base64 import encodebytes
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -176,6 +177,12 @@ def test_an_address_instead_of_an_image_is_not_fetched(
     assert (len(answer["images"]), answer["receipt"]["refunded"]) == (1, 5)
     assert len(painter.calls) == 1
     assert painter.calls[0]["response_format"] == "b64_json"
+
+
+def test_base64_in_lines_is_base64(odd_studio: Program, painter: FakePainter) -> None:
+    lines = encodebytes(picture()).decode()
+    painter.answer = {"data": [{"b64_json": lines}]}
+    assert len(odd_studio.paint("A tree").json()["images"]) == 1
 
 
 def test_more_images_than_asked_for_are_not_charged_or_kept(
