@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 
+#: How the fields of a plan are called.
 LABELS = {"clerkId": "id", "credits": "credits a month"}
 #: PostgreSQL keeps no order of keys; people expect one.
 ORDER = ("clerkId", "name", "credits", "active")
@@ -25,8 +26,9 @@ def differences(before: Any, after: Any) -> list[Difference]:
     field without a label."""
     one, other = _fields(before), _fields(after)
     keys = [*one, *(key for key in other if key not in one)]
+    labels = LABELS if "clerkId" in keys else {}
     return [
-        Difference(_label(key), readable(one.get(key)), readable(other.get(key)))
+        Difference(labels.get(key) or _label(key), readable(one.get(key)), readable(other.get(key)))
         for key in keys
         if one.get(key) != other.get(key) or (key in one) != (key in other)
     ]
@@ -43,8 +45,6 @@ def _fields(state: Any) -> dict[str, Any]:
 
 def _label(key: str) -> str:
     """`periodEnd` and `period_end` as `period end`."""
-    if key in LABELS:
-        return LABELS[key]
     words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in key)
     return words.replace("_", " ").strip()
 

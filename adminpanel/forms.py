@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django import forms
-from django.db.models import Q
+from django.db.models import Model, Q
 
 from credits.forms import RowsForm
 from credits.models import User
@@ -12,6 +12,8 @@ from credits.people import LONGEST_ID
 
 #: Who did what no person decided.
 COMMAND = "command"
+#: Where a page begins; no filter.
+PLACE = ("before", "after")
 
 
 class PersonField(forms.CharField):
@@ -51,6 +53,16 @@ class FilterForm(RowsForm):
     @property
     def shown(self) -> list[forms.BoundField]:
         return [self[name] for name in self.SHOWN]
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """The filters in use, as the record keeps them: people by id, for an address may go."""
+        chosen = {name: self.cleaned_data[name] for name in self.fields if name not in PLACE}
+        return {
+            name: str(one.pk if isinstance(one, Model) else one)
+            for name, one in chosen.items()
+            if one
+        }
 
     @property
     def is_filtered(self) -> bool:

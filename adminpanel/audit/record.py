@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.urls import NoReverseMatch, reverse
 
 from adminpanel.differences import Difference, differences
 from credits.exports import text_cell
@@ -30,10 +31,17 @@ SELECT action FROM known WHERE action IS NOT NULL
 """
 
 
+#: Where it is that an entry's target names, by the target's first word.
+PLACES = {"request": "admin-approval", "delivery": "admin-webhook", "sync": "admin-sync-job"}
+
+
 @dataclass(frozen=True)
 class Line:
+    """An entry, what differs by it, and the page of what it was done to, if there is one."""
+
     entry: AuditEntry
     differences: list[Difference]
+    href: str
 
 
 @dataclass(frozen=True)
@@ -66,8 +74,25 @@ def get_page(
         found = list(cut.order_by("-pk")[: PAGE + 1])
         shown, older = found[:PAGE], len(found) > PAGE
         newer = before is not None and bool(shown) and rows.filter(pk__gt=shown[0].pk).exists()
-    lines = [Line(entry, differences(entry.before, entry.after)) for entry in shown]
+    lines = [_line(entry) for entry in shown]
     return Page(lines, shown[-1].pk if older else None, shown[0].pk if newer else None)
+
+
+def _line(entry: AuditEntry) -> Line:
+    """What is empty before and after tells nobody anything; the file has it."""
+    found = differences(entry.before, entry.after)
+    return Line(entry, [one for one in found if one.before or one.after], _href(entry.target))
+
+
+def _href(target: str) -> str:
+    kind, _, rest = target.partition(" ")
+    name = rest.partition(" ")[0]
+    if kind == "row":
+        return reverse("admin-usage", query={"row": name})
+    try:
+        return reverse(PLACES[kind], args=[name])
+    except (KeyError, NoReverseMatch):
+        return ""
 
 
 def cells(entry: AuditEntry) -> list[Any]:

@@ -5,10 +5,11 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_GET, require_safe
 
 from adminpanel.audit.forms import AuditForm
 from adminpanel.audit.record import HEADINGS, Page, cells, get_page
+from adminpanel.exports import exported
 from credits.exports import csv_lines
 from credits.permissions import admin_page
 
@@ -29,15 +30,16 @@ def audit(request: HttpRequest) -> HttpResponse:
 
 @admin_page
 @never_cache
-@require_safe
+@require_GET
 def audit_csv(request: HttpRequest) -> StreamingHttpResponse:
-    """Every entry that the page's filters let through, newest first."""
+    """Every entry that the page's filters let through, newest first; not that of this file."""
     form = AuditForm(request.GET)
     if not form.is_valid():
         raise BadRequest("A filter that means nothing.")
+    entry = exported(request, "audit", form)
     name = f"tally-audit-{timezone.now():%Y-%m-%d}.csv"
     return StreamingHttpResponse(
-        csv_lines(form.rows(), headings=HEADINGS, cells=cells),
+        csv_lines(form.rows().filter(pk__lt=entry.pk), headings=HEADINGS, cells=cells),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )

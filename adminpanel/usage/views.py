@@ -8,8 +8,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_GET, require_safe
 
+from adminpanel.exports import exported
 from adminpanel.usage.exports import csv_of
 from adminpanel.usage.forms import UsageForm
 from adminpanel.usage.rows import find, get_page, known_words
@@ -40,12 +41,13 @@ def usage(request: AuthenticatedHttpRequest) -> HttpResponse:
 
 @admin_page
 @never_cache
-@require_safe
+@require_GET
 def usage_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
     """All rows that the filters of `/admin/usage` let through."""
     form = UsageForm(request.GET)
     if not form.is_valid():
         raise BadRequest("A filter that means nothing.")
+    exported(request, "usage", form)
     name = f"tally-usage-everybody-{timezone.now():%Y-%m-%d}.csv"
     return StreamingHttpResponse(
         csv_of(form.filters),

@@ -22,6 +22,7 @@ from tests.factories import make_admin
 from tests.ledger import refused_by, sql
 
 PAGE = "/admin/audit"
+SYNC = "8b43063f-0209-57d8-8660-a6237be77b3d"
 
 
 def note(**fields: Any) -> AuditEntry:
@@ -50,6 +51,22 @@ class TestReading:
         text = words(desk.get(PAGE))
         assert "admin@example.com price.change ai_text_chat 1 → 3" in text
         assert "a command plan.add cplan_pro id cplan_pro name Pro credits a month 500" in text
+
+    def test_what_was_refunded_are_credits_of_no_month(self, desk: Client) -> None:
+        note(target="row 17", after={"credits": 2, "refund": 18, "failed": [], "page": None})
+        assert "row 17 credits 2 refund 18 command" in words(desk.get(PAGE))
+
+    @pytest.mark.parametrize(
+        ("target", "href"),
+        [("row 17", "/admin/usage?row=17"), ("request 3", "/admin/users/approvals/3"),
+         ("delivery 5 (user.created)", "/admin/webhooks/5"),
+         (f"sync {SYNC}", f"/admin/sync/{SYNC}"),
+         ("sync x", ""), ("delivery", ""), ("failed deliveries 1 to 2", ""), ("cplan_pro", "")],
+    )  # fmt: skip
+    def test_leads_to_what_it_was_done_to(self, desk: Client, target: str, href: str) -> None:
+        note(target=target)
+        found = re.findall(rf'<a href="([^"]*)">{re.escape(target)}</a>', desk.get(PAGE).text)
+        assert found == ([href] if href else [])
 
     def test_without_entries_it_says_what_comes(self, desk: Client) -> None:
         assert "Nothing was done yet" in words(desk.get(PAGE))
@@ -168,7 +185,7 @@ class TestFile:
         note()
         rows = self.table(desk, "?actor=admin@example.com&from=&before=")
         assert [int(row["Entry"]) for row in rows] == ids[::-1]
-        assert len(self.table(desk)) == 9
+        assert len(self.table(desk)) == 9 + 1, "With the entry of the first file."
 
     @pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "  =1", "＝1"])
     def test_what_looks_like_a_formula_is_text(self, formula: str, desk: Client) -> None:
@@ -180,6 +197,16 @@ class TestFile:
 
     def test_a_filter_that_means_nothing_is_400(self, desk: Client) -> None:
         assert desk.get(f"{PAGE}.csv?from=x").status_code == 400
+        assert not AuditEntry.objects.exists()
+
+    def test_who_took_it_is_an_entry_of_its_own(self, desk: Client, admin: User) -> None:
+        assert self.table(desk, "?actor=&action=usage.export&before=3") == []
+        assert self.table(desk) != [], "The next file tells of this one."
+        [first, second] = AuditEntry.objects.order_by("pk")
+        assert (first.actor, first.action, first.origin) == (admin, "audit.export", "127.0.0.1")
+        assert first.after == {"action": "usage.export"}
+        assert second.after is None
+        assert "audit.export audit action usage.export" in words(desk.get(PAGE))
 
     def test_it_is_a_file_to_keep(self, desk: Client) -> None:
         answer = desk.get(f"{PAGE}.csv")

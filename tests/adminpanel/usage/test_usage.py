@@ -3,6 +3,7 @@
 import csv
 import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from io import StringIO
 from typing import Any
 from urllib.parse import urlencode
@@ -17,7 +18,7 @@ from credits.ledger import (
     refund_charge,
     release_charge,
 )
-from credits.models import UsageHistory, User
+from credits.models import AuditEntry, UsageHistory, User
 from credits.rollup import close_days
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, make_user
@@ -63,6 +64,12 @@ def asked(desk: Client, **query: Any) -> str:
     answer = desk.get(f"/admin/usage?{urlencode(query)}")
     assert answer.status_code == 200
     return answer.text
+
+
+def sums_of(page: str) -> dict[str, tuple[str, str]]:
+    """Each sum of the page: where it leads, and what it is."""
+    found = re.findall(r'<dt>(\w+)</dt><dd>(?:<a href="([^"]*)">)?(-?\d+)<', page)
+    return {label: (href, value) for label, href, value in found}
 
 
 DAY = timedelta(days=1)
@@ -135,7 +142,7 @@ def test_filters_find_the_rows_and_their_sums(
     if not expected:
         assert "No such rows" in page
         return
-    sums = {key: int(value) for key, value in re.findall(r"<dt>(\w+)</dt><dd>(-?\d+)</dd>", page)}
+    sums = {key: int(value) for key, (_, value) in sums_of(page).items()}
     assert sums["Spent"] == sum(row.credits_used for row in expected if row.unit_cost is not None)
     of_rows = -sum(row.credits_used for row in expected)
     assert of_rows == (
@@ -200,6 +207,20 @@ class TestBadInput:
         page = desk.get('/admin/usage?model="><script>alert(1)</script>&kind=x').text
         assert "<script>alert" not in page
         assert "&quot;&gt;&lt;script&gt;" in page
+
+
+def test_each_sum_leads_to_the_rows_that_make_it(
+    desk: Client, noon: Clock, alice: User, bob: User
+) -> None:
+    three_days(alice, bob, noon)
+    page = asked(desk, first=today() - 3 * DAY)
+    linked = {label: found for label, found in sums_of(page).items() if found[0]}
+    assert {"Spent", "Refunded", "Granted"} <= set(linked)
+    for label, (href, value) in linked.items():
+        rows = desk.get(unescape(href)).text
+        assert sums_of(rows)[label] == (href, value)
+        assert {found for _, found in sums_of(rows).values()} == {"0", value}
+        assert f"from={today() - 3 * DAY}" in href
 
 
 class TestPages:
@@ -338,6 +359,14 @@ class TestFile:
         expected = [(str(row.pk), str(row.credits_used)) for row in rows if means(row)]
         file = self.file(desk, **spelt(query))
         assert [(one["Row"], one["Credits used"]) for one in file] == expected
+
+    def test_is_written_down_with_its_filters(self, desk: Client, admin: User, alice: User) -> None:
+        self.file(desk, user="alice@example.com", kind="refund", first="2031-05-01", row="")
+        entry = AuditEntry.objects.get()
+        assert (entry.actor, entry.action, entry.user) == (admin, "usage.export", alice)
+        assert entry.after == {"user": str(alice.pk), "kind": "refund", "from": "2031-05-01"}
+        assert desk.head("/admin/usage.csv").status_code == 405, "Nothing would be taken."
+        assert AuditEntry.objects.count() == 1
 
     def test_is_whole_however_long(self, desk: Client, alice: User, monkeypatch: Any) -> None:
         monkeypatch.setattr("credits.history.in_batches.__kwdefaults__", {"size": 7})
