@@ -19,8 +19,10 @@ MAX_PLAN_CREDITS = 1_000_000_000
 PLAN_ID = re.compile(r"cplan_[A-Za-z0-9_]{1,58}")
 PLAN_ID_RULE = "Must be cplan_ and 1 to 58 letters, digits or underscores."
 NAME_CHARACTERS = 150
-#: Something that is no blank, and no control characters.
-LINE = re.compile(r"[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*")
+#: What ends a line, or turns the letters after it around: a reason must read as it was written.
+_UNFIT = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+#: Something that is no blank, and nothing unfit.
+LINE = re.compile(rf"[^{_UNFIT}]*[^ {_UNFIT}][^{_UNFIT}]*")
 PLAN_NAME_RULE = f"Must be 1 to {NAME_CHARACTERS} characters on one line."
 
 

@@ -1,7 +1,7 @@
 """What can be asked of the people's pages: filters, adjustments, refunds. Whole credits only."""
 
 import re
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 from django import forms
@@ -18,8 +18,18 @@ from credits.models import User
 
 REASON_CHARACTERS = 500
 REASON_RULE = f"Say why, in 1 to {REASON_CHARACTERS} characters on one line."
+STALE_PAGE = "This page was sent without what it needs. Look at it, and send it once more."
 DAYS = [("", "Ever or never"), ("1", "Today or yesterday"), ("7", "In 7 days"),
         ("30", "In 30 days"), ("90", "In 90 days")]  # fmt: skip
+
+
+def with_new_key(data: QueryDict) -> QueryDict:
+    """The same form, as if it had been opened now."""
+    renewed = data.copy()
+    renewed["key"] = str(uuid4())
+    for name in ("confirm", "seen"):
+        renewed.pop(name, None)
+    return renewed
 
 
 class CreditsField(forms.IntegerField):
@@ -72,6 +82,17 @@ class OnceForm(forms.Form):
         key: UUID = self.cleaned_data["key"]
         return str(key)
 
+    def clean(self) -> dict[str, Any]:
+        """What no field on the page can tell of is told above them, and mended for the next try."""
+        data = super().clean() or self.cleaned_data
+        hidden = [field.name for field in self.hidden_fields() if field.name in self.errors]
+        if hidden:
+            self.data = with_new_key(cast(QueryDict, self.data))
+            for name in hidden:
+                del self.errors[name]
+            self.add_error(None, STALE_PAGE)
+        return data
+
 
 class AdjustForm(OnceForm):
     """Which change of a balance, and why. `seen` is the balance that the preview began with."""
@@ -90,7 +111,7 @@ class AdjustForm(OnceForm):
     seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
+        data = super().clean()
         if data.get("amount") == 0 and data.get("mode") in {"add", "take"}:
             self.add_error("amount", "There is nothing to change with 0 credits.")
         return data

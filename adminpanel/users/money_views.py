@@ -13,9 +13,9 @@ from django.views.decorators.http import require_http_methods
 
 from adminpanel.models import AdjustmentRequest
 from adminpanel.users import adjustments, refunds
-from adminpanel.users.forms import AdjustForm, OnceForm, RefundForm
+from adminpanel.users.forms import AdjustForm, OnceForm, RefundForm, with_new_key
 from adminpanel.users.http import AdminRequest, admin_of, wants_fragment
-from adminpanel.users.previews import Preview, count, plainly, with_new_key
+from adminpanel.users.previews import Preview, count, plainly
 from adminpanel.users.refunds import Refundable, get_refundable
 from credits.api.idempotency import namespaced
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, LedgerError

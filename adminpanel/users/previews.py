@@ -1,9 +1,6 @@
 """What an admin is shown before credits move, and what went wrong in plain words."""
 
 from dataclasses import dataclass
-from uuid import uuid4
-
-from django.http import QueryDict
 
 from adminpanel.users.adjustments import needs_approval
 from credits.exceptions import (
@@ -58,11 +55,3 @@ def plainly(error: LedgerError, *, held: int = 0) -> str:
                 "look at the preview, and confirm if this is what you want."
             )
     return str(error)
-
-
-def with_new_key(data: QueryDict) -> QueryDict:
-    """The same form, as if it had been opened now."""
-    renewed = data.copy()
-    renewed["key"] = str(uuid4())
-    renewed.pop("confirm", None)
-    return renewed

@@ -1,5 +1,6 @@
 """/admin/users/{id}/adjust: a form, a preview, a confirmation that does it once."""
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -76,7 +77,22 @@ def test_what_is_no_amount_is_said_beside_the_field(desk, alice, amount):
     assert balance(alice) == 100
 
 
-@pytest.mark.parametrize("reason", ["", "   ", "x" * 501, "two\nlines", "nul\0", "\t"])
+@pytest.mark.parametrize(
+    "hidden", [{"key": "zz"}, {"key": ""}, {"seen": "x"}, {"seen": "9" * 5000}]
+)
+def test_a_page_without_its_hidden_parts_says_so_and_can_be_sent_again(desk, alice, hidden):
+    answer = post(desk, alice, **hidden)
+    assert answer.status_code == 422
+    assert "send it once more" in answer.text
+    [key] = re.findall(r'name="key" value="([^"]+)"', answer.text)
+    assert balance(alice) == 100
+    assert post(desk, alice, key=key).status_code == 302
+    assert balance(alice) == 105
+
+
+@pytest.mark.parametrize(
+    "reason", ["", "   ", "x" * 501, "two\nlines", "nul\0", "\t", "a\u2028b", "\u202egnorw"]
+)
 def test_a_reason_is_mandatory(desk, alice, reason):
     answer = post(desk, alice, reason=reason)
     assert answer.status_code == 422
