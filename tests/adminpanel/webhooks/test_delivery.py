@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from credits.catalogue import create_plan
 from credits.clerk.models import WebhookDelivery
 from credits.models import CreditGrant, UsageHistory, User
 from tests.factories import make_plan
@@ -46,6 +47,19 @@ def test_a_purchase_shows_its_state_and_its_grant_with_the_journals_row(desk, de
     assert [(one.grant.amount, one.here) for one in now.grants] == [(100, True)]
     user = User.objects.get(clerk_id="user_1")
     assert answer.context["person"] == user
+
+
+def test_what_waited_for_its_plan_says_so_when_it_waits_no_more(
+    desk, deliver, django_capture_on_commit_callbacks
+):
+    deliver(item_event(), "msg_1")
+    assert "names a plan that nobody gave credits here" in look(desk, "msg_1").text
+    with django_capture_on_commit_callbacks(execute=True):
+        create_plan(actor=None, clerk_id="cplan_pro", name="Pro", credits=100)
+    answer = look(desk, "msg_1")
+    assert "nobody had given its plan credits here. Nothing waits for that any more" in answer.text
+    assert "missing or odd" not in answer.text
+    assert [one.grant.amount for now in answer.context["items"] for one in now.grants] == [100]
 
 
 def test_a_second_event_of_the_same_period_says_that_it_changed_nothing_of_the_credits(
