@@ -10,6 +10,7 @@ from ai_chat.limits import LimitReached
 from ai_chat.offer import IMAGE, MAX_IMAGES, model_or_first, models_of
 from ai_chat.turns import AnswerDeleted, InvalidMessage
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, LedgerError, PriceChanged
+from credits.ledger import MAX_AMOUNT
 
 #: Why a paid form is refused before anything is charged.
 Refused = (InvalidMessage, InvalidImageRequest, LedgerError, LimitReached, AnswerDeleted)
@@ -47,7 +48,9 @@ def read_key(form: QueryDict) -> str:
 
 def shown_price(price: str) -> int | None:
     """The price on the button that was pressed: more is never charged."""
-    return int(price) if price.isascii() and price.isdecimal() and len(price) < 20 else None
+    if not (price.isascii() and price.isdecimal() and len(price) < 20):
+        return None
+    return min(int(price), MAX_AMOUNT)
 
 
 def explain(error: Exception, *, images: int = 0) -> tuple[int, str]:
@@ -80,5 +83,6 @@ def _price_changed(error: PriceChanged, images: int) -> str:
     if images:
         now = f"{_what(images)} {error.unit_cost * images} credits."
     else:
-        now = f"The price is now {error.unit_cost} credits a message, not {error.agreed}."
+        plural = "s" if error.unit_cost != 1 else ""
+        now = f"The price is now {error.unit_cost} credit{plural} a message, not {error.agreed}."
     return f"{now} Nothing was charged; send again if you agree."

@@ -105,6 +105,7 @@ def test_what_is_refused_before_the_charge_costs_nothing_and_calls_nobody(
     cases = [
         (poor, {"message": "Hello"}, 409),
         (poor, {"message": "Hello", "price": "3"}, 402),
+        (poor, {"message": "Hello", "price": "9" * 19}, 402),
         (chat, {"message": "Hello"}, 409),
         (chat, {"message": "   "}, 400),
         (chat, {"message": "\x00\x00"}, 400),
