@@ -78,6 +78,9 @@ def delete_conversation(*, conversation: Conversation) -> None:
 
     Raises TurnRunning: an answer that is being written has a hold to end.
     """
+    # A message that goes in at this moment is waited for, or waits and begins another conversation.
+    if not Conversation.objects.select_for_update().filter(pk=conversation.pk).exists():
+        return
     turns = list(conversation.turns.select_for_update().filter(state=Turn.State.RUNNING))
     if any(reconcile(turn).is_running for turn in turns):
         raise TurnRunning

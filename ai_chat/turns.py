@@ -107,18 +107,17 @@ def touch_conversation(
     *, user_id: int, conversation: Conversation | None, text: str, external_id: str | None = None
 ) -> Conversation:
     """The conversation that a paid request belongs to, now the latest; a new one is called after
-    the request. Within a charge's transaction: its lock keeps an `external_id` from beginning
-    twice.
+    the request, as does one that takes the place of a conversation deleted meanwhile. Within a
+    charge's transaction: its lock keeps an `external_id` from beginning twice.
     """
     if conversation is None and external_id is not None:
         own = Conversation.objects.filter(user_id=user_id)
         conversation = own.filter(external_id=external_id).first()
-    if conversation is None:
-        return Conversation.objects.create(
-            user_id=user_id, title=_title(text), external_id=external_id
-        )
-    Conversation.objects.filter(pk=conversation.pk).update(active_at=timezone.now())
-    return conversation
+    if conversation is not None:
+        known = Conversation.objects.filter(pk=conversation.pk)
+        if known.update(active_at=timezone.now()):
+            return conversation
+    return Conversation.objects.create(user_id=user_id, title=_title(text), external_id=external_id)
 
 
 def _checked(text: str, model: str) -> str:
