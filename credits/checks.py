@@ -59,7 +59,12 @@ CONSTRAINTS = {
     ALLOCATION: ["allocation_not_zero"],
     SETTINGS: ["admin_settings_one_row", "feature_costs_valid"],
 }
-INDEXES = {USAGE: ["i7_usage_key_once", "i5_grant_posted_once"]}
+INDEXES = {
+    USAGE: ["i7_usage_key_once", "i5_grant_posted_once"],
+    BALANCE: ["credits_creditbalance_pkey"],
+    GRANT: ["credits_creditgrant_key_key"],
+    HOLD: ["credits_hold_pkey"],
+}
 
 
 def _guards() -> str:
@@ -218,6 +223,28 @@ CHECKS: list[Check] = [
         JOIN credits_usagehistory u ON u.id = a.usage_id
         JOIN credits_creditgrant g ON g.id = a.grant_id
         WHERE u.user_id <> g.user_id
+        """,
+    ),
+    Check(
+        "refund_returns_to_its_payers",
+        "I5",
+        "Each refund went back to the grants that paid its charge, no more than each paid.",
+        "charge",
+        ALLOCATION,
+        """
+        SELECT DISTINCT back.charge_id FROM (
+            SELECT r.refund_of_id AS charge_id, coalesce(own.grant_id, g.replaces_id) AS payer_id,
+                -sum(a.amount) AS returned
+            FROM credits_usagehistory r
+            JOIN credits_grantallocation a ON a.usage_id = r.id
+            JOIN credits_creditgrant g ON g.id = a.grant_id
+            LEFT JOIN credits_grantallocation own
+                ON own.usage_id = r.refund_of_id AND own.grant_id = a.grant_id
+            WHERE r.refund_of_id IS NOT NULL
+            GROUP BY 1, 2) back
+        LEFT JOIN credits_grantallocation paid
+            ON paid.usage_id = back.charge_id AND paid.grant_id = back.payer_id
+        WHERE back.returned > coalesce(paid.amount, 0)
         """,
     ),
     Check(

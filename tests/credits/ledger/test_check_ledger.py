@@ -47,6 +47,10 @@ DIFFERENCES: dict[str, list[str]] = {
     "allocation_within_user": [
         f"UPDATE {GRANT} SET user_id = (SELECT max(id) FROM credits_user) WHERE amount = 100"
     ],
+    "refund_returns_to_its_payers": [
+        f"UPDATE credits_grantallocation SET grant_id = (SELECT max(id) FROM {GRANT})"
+        " WHERE amount = -3"
+    ],
     "charge_paid_by_live_grants": [f"UPDATE {GRANT} SET expires_at = now() - interval '1 day'"],
     "grant_filled_once": [f"UPDATE {GRANT} SET amount = amount + 1"],
     "expired_grant_is_empty": [

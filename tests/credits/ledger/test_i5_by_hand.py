@@ -45,6 +45,32 @@ def test_grants_change_by_the_journal_only(statement: str, rule: str, alice: Use
         sql(statement)
 
 
+@pytest.mark.parametrize(
+    ("statement", "rule"),
+    [
+        ("UPDATE credits_creditgrant SET amount = 0, remaining = 0", "grant_amount_positive"),
+        ("UPDATE credits_creditgrant SET remaining = -1", "i5_grant_remaining_within_amount"),
+        (
+            "UPDATE credits_creditgrant SET remaining = amount + 1",
+            "i5_grant_remaining_within_amount",
+        ),
+        ("UPDATE credits_creditgrant SET expired = true", "i5_expired_grant_is_empty"),
+        ("UPDATE credits_grantallocation SET amount = 0", "allocation_not_zero"),
+    ],
+)
+def test_no_grant_is_written_that_makes_no_sense_even_without_the_triggers(
+    statement: str, rule: str, alice: User
+) -> None:
+    with refused_by(rule):
+        sql("SET LOCAL session_replication_role = replica")
+        sql(statement)
+
+
+def test_grants_cannot_be_emptied_with_all_that_refers_to_them(alice: User) -> None:
+    with refused_by("i5_no_truncate", message="credits_creditgrant refuses TRUNCATE"):
+        sql("TRUNCATE credits_creditgrant CASCADE")
+
+
 def test_a_grant_that_begins_filled_is_refused(alice: User) -> None:
     with refused_by("i5_grant_starts_empty"):
         sql(RAW_GRANT, alice.pk, "pack", 5, 5)

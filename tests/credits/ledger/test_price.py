@@ -179,7 +179,7 @@ def test_the_database_refuses_a_row_that_is_neither_charge_nor_anything_else(
 
 
 def test_the_database_refuses_an_unknown_operation(alice: User) -> None:
-    with refused_by("usage_operation_known", "usage_row_shape"):
+    with refused_by("usage_operation_known"):
         insert_row(alice, operation_type="AI_MIND_READING")
 
 
