@@ -47,8 +47,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     threading.Thread(target=announce, daemon=True).start()
-    # A worker ends when the database does, which may come back; meanwhile the site says 503.
-    code = run_together(commands(), again={"worker"})
+    code = run_together(commands())
     if settings.EMBEDDED_DATABASE:
         leave(Path(str(settings.DATABASES["default"]["HOST"])))
     sys.exit(code)

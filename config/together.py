@@ -1,5 +1,6 @@
-"""Commands that run together: when one ends that should not, or a signal asks to stop, all of them
-are stopped."""
+"""Commands that run together until a signal asks to stop. One that ends by itself is started again:
+the worker ends when its database was away, and the web server when one of its workers died twice
+in a row. Neither is a reason for the site to go."""
 
 import os
 import signal
@@ -11,7 +12,9 @@ from contextlib import suppress
 from queue import SimpleQueue
 
 STOP_SECONDS = 5.0
-AGAIN_SECONDS = 1.0
+#: Who ends sooner after the start has a reason that stays, as a wrong setting: all are stopped.
+SETTLED_SECONDS = 15.0
+PAUSE_SECONDS = 1.0
 
 Endings = SimpleQueue[tuple[str, int]]
 
@@ -25,23 +28,25 @@ def say(line: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def run_together(commands: Mapping[str, list[str]], *, again: Collection[str] = ()) -> int:
-    """Runs the commands, each leading a process group of its own, and tells what they print. Those
-    named in `again` are started again when they end.
+def run_together(commands: Mapping[str, list[str]]) -> int:
+    """Runs the commands, each leading a process group of its own, and tells what they print.
 
     Returns an exit code once all have ended: 128 and the signal that asked for it, or what the
-    first of the others to end returned, never 0: none should end by itself.
+    first to end before they had settled returned, never 0: none should end by itself.
     """
     endings: Endings = SimpleQueue()
     _listen(endings)
+    started = time.monotonic()
     children = {name: _start(name, command, endings) for name, command in commands.items()}
-    who, code = endings.get()
-    while who in again:
-        say(_line("system", f"{who} ended ({code}): starting it again"))
-        time.sleep(AGAIN_SECONDS)
-        children[who] = _start(who, commands[who], endings)
+    while True:
         who, code = endings.get()
-    what = f"{who} ended" if who in children else who
+        if who not in commands or time.monotonic() - started < SETTLED_SECONDS:
+            break
+        say(_line("system", f"{who} ended ({code}): starting it again"))
+        _stop([children[who]])
+        time.sleep(PAUSE_SECONDS)
+        children[who] = _start(who, commands[who], endings)
+    what = f"{who} ended" if who in commands else who
     say(_line("system", f"{what} ({code}): stopping all"))
     _stop(children.values())
     return code

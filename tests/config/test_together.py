@@ -1,4 +1,5 @@
-"""Commands that run together end together, whoever or whatever ends them."""
+"""Commands that run together end together, whoever or whatever ends them; later, one that ends by
+itself is started again."""
 
 import os
 import signal
@@ -18,6 +19,8 @@ import sys
 from config import together
 
 together.STOP_SECONDS = 0.2
+together.PAUSE_SECONDS = 0.1
+together.SETTLED_SECONDS = float(sys.argv[1])
 deaf = ["sh", "-c", "trap '' TERM; sleep 100; true"]
 sys.exit(together.run_together({"deaf": deaf, "plain": ["sleep", "100"]}))
 """
@@ -50,35 +53,39 @@ def kill_a_part(process: Running) -> int:
     "end", [interrupt, close_the_terminal, terminate_with_nobody_reading, kill_a_part]
 )
 def test_all_parts_and_their_children_end(end: Callable[[Running], int]) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
-        cwd=PROJECT,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    with process:
+    with running(settled=60) as process:
         assert wait_until(lambda: len(started_by(process)) == 3, seconds=20)
         everything = started_by(process)
         assert end(process) == process.wait(20)
         assert wait_until(lambda: not any(map(is_running, everything)), seconds=10)
 
 
-def test_a_part_that_may_end_is_started_again() -> None:
-    program = (
-        "import sys; from config import together; together.AGAIN_SECONDS = 0\n"
-        "again = ['sh', '-c', 'echo here; exit 3']\n"
-        "parts = {'again': again, 'plain': ['sleep', '100']}\n"
-        "sys.exit(together.run_together(parts, again={'again'}))"
+@pytest.mark.parametrize("part", [min, max])
+def test_a_part_that_ends_once_all_have_settled_is_started_again(
+    part: Callable[[list[int]], int],
+) -> None:
+    with running(settled=0) as process:
+        assert wait_until(lambda: len(started_by(process)) == 3, seconds=20)
+        before = started_by(process)
+        leader = part(children_of(process.pid))
+        ended = {leader, *children_of(leader)}
+        os.kill(leader, signal.SIGKILL)
+        assert wait_until(lambda: len(started_by(process) - ended) == 3, seconds=20)
+        assert started_by(process) >= before - ended, "the others went on"
+        assert not any(map(is_running, ended))
+        everything = started_by(process)
+        assert interrupt(process) == process.wait(20)
+        assert not any(map(is_running, everything))
+
+
+def running(*, settled: float) -> Running:
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(settled)],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
-    command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
-        lines = iter(process.stdout)
-        assert [next(line for line in lines if "here" in line) for _ in range(3)]
-        process.terminate()
-        rest = list(lines)
-        assert process.wait(20) == 128 + signal.SIGTERM
-    assert rest[-1].endswith("SIGTERM (143): stopping all\n")
 
 
 def started_by(process: Running) -> set[int]:

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.django_db
 USAGE = "credits_usagehistory"
 BALANCE = "credits_creditbalance"
 GRANT = "credits_creditgrant"
+ALLOCATION = "credits_grantallocation"
 NO_SHAPE = f"ALTER TABLE {USAGE} DROP CONSTRAINT usage_row_shape"
 
 #: Check → what breaks its rule, with every guard off.
@@ -48,8 +49,7 @@ DIFFERENCES: dict[str, list[str]] = {
         f"UPDATE {GRANT} SET user_id = (SELECT max(id) FROM credits_user) WHERE amount = 100"
     ],
     "refund_returns_to_its_payers": [
-        f"UPDATE credits_grantallocation SET grant_id = (SELECT max(id) FROM {GRANT})"
-        " WHERE amount = -3"
+        f"UPDATE {ALLOCATION} SET grant_id = (SELECT max(id) FROM {GRANT}) WHERE amount = -3"
     ],
     "charge_paid_by_live_grants": [f"UPDATE {GRANT} SET expires_at = now() - interval '1 day'"],
     "grant_filled_once": [f"UPDATE {GRANT} SET amount = amount + 1"],
