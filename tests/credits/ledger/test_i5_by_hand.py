@@ -104,9 +104,13 @@ def test_a_grant_is_filled_once(alice: User) -> None:
 
 
 def test_a_grant_is_filled_by_its_own_user(alice: User, bob: User) -> None:
-    make_charge(alice, 100)
-    with refused_by("i5_row_fits_its_grant", "i5_grant_posted_once"):
-        fill(bob, CreditGrant.objects.get(user=alice).pk, 100)
+    with refused_by("i5_row_fits_its_grant", at_once=False):
+        fill(bob, sql(RAW_GRANT, alice.pk, "pack", 50, 0)[0][0], 50)
+
+
+def test_a_refunds_grant_is_filled_by_a_refund_only(alice: User) -> None:
+    with refused_by("i5_row_fits_its_grant", at_once=False):
+        fill(alice, sql(RAW_GRANT, alice.pk, "refund", 50, 0)[0][0], 50)
 
 
 def test_a_live_grant_cannot_be_expired(alice: User, clock: Clock) -> None:

@@ -325,6 +325,19 @@ def test_credits_due_to_expire_are_not_returned_to_their_grant(clock: Clock) -> 
     assert get_balance(user_id=user.pk).remaining == 10
 
 
+def test_a_clock_that_was_set_back_does_not_revive_what_has_expired(clock: Clock) -> None:
+    user = make_user()
+    make_grant(user, 10, expires_at=clock.now() + timedelta(days=1))
+    charge = make_charge(user, 4)
+    clock.move(days=2)
+    assert get_balance(user_id=user.pk).remaining == 0
+    clock.move(days=-2)
+    refund(charge.id)
+    clock.move(days=2)
+    assert remaining(user) == [0, 4]
+    assert get_balance(user_id=user.pk).remaining == 4
+
+
 # --- Grants come once ----------------------------------------------------------------------------
 
 
