@@ -30,7 +30,7 @@ from config.embedded_postgres.server import leave
 from config.together import run_together, say
 
 MANAGE = [sys.executable, "manage.py"]
-READY_SECONDS = 60
+PATIENCE_SECONDS = 60
 # Any number that nothing else locks in this database.
 MIGRATING = 8_255_901
 
@@ -46,8 +46,9 @@ def main() -> None:
         sys.exit(f"Tally cannot start: {error.filename} belongs to another user.")
     except KeyboardInterrupt:
         sys.exit(130)
-    threading.Thread(target=announce, daemon=True).start()
-    code = run_together(commands())
+    ready = threading.Event()
+    threading.Thread(target=announce, args=(ready,), daemon=True).start()
+    code = run_together(commands(), ready=ready)
     if settings.EMBEDDED_DATABASE:
         leave(Path(str(settings.DATABASES["default"]["HOST"])))
     sys.exit(code)
@@ -157,23 +158,37 @@ def web_command() -> list[str]:
     ]
 
 
-def announce() -> None:
+def announce(ready: threading.Event) -> None:
     """Prints the address once the site can serve."""
-    address = f"http://localhost:{settings.PORT}"
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"{address}/readyz", timeout=2):
-                break
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    else:
-        say("The site is not ready yet; see the lines above.")
-        return
-    say(f"\nTally is ready at {address}")
+    told = time.monotonic()
+    while not is_ready():
+        time.sleep(0.2)
+        if time.monotonic() - told > PATIENCE_SECONDS:
+            told = time.monotonic()
+            say("The site is not ready yet; see the lines above.")
+    ready.set()
+    say(f"\nTally is ready at {address()}")
     if settings.EMBEDDED_DATABASE:
         call_command("demo_data", "--show")
     say("Ctrl-C stops it.\n")
+
+
+def address() -> str:
+    host = listening_host()
+    if host in {"0.0.0.0", "::", "127.0.0.1"}:  # noqa: S104 -- compared, not bound
+        host = "localhost"
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.PORT}"
+
+
+def is_ready() -> bool:
+    # Asked by a name that the site answers to, which need not be the one it is reached by.
+    name = next((host for host in settings.ALLOWED_HOSTS if host[0] not in "*."), "localhost")
+    question = urllib.request.Request(f"{address()}/readyz", headers={"Host": name})
+    try:
+        with urllib.request.urlopen(question, timeout=2):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
 
 
 def free_port(preferred: int) -> int:

@@ -12,8 +12,6 @@ from contextlib import suppress
 from queue import SimpleQueue
 
 STOP_SECONDS = 5.0
-#: Who ends sooner after the start has a reason that stays, as a wrong setting: all are stopped.
-SETTLED_SECONDS = 15.0
 PAUSE_SECONDS = 1.0
 
 Endings = SimpleQueue[tuple[str, int]]
@@ -28,19 +26,19 @@ def say(line: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def run_together(commands: Mapping[str, list[str]]) -> int:
-    """Runs the commands, each leading a process group of its own, and tells what they print.
+def run_together(commands: Mapping[str, list[str]], *, ready: threading.Event) -> int:
+    """Runs the commands, each leading a process group of its own, and tells what they print. Before
+    they are `ready`, one that ends has a reason that stays, as a wrong setting: all are stopped.
 
     Returns an exit code once all have ended: 128 and the signal that asked for it, or what the
-    first to end before they had settled returned, never 0: none should end by itself.
+    first to end before they were ready returned, never 0: none should end by itself.
     """
     endings: Endings = SimpleQueue()
     _listen(endings)
-    started = time.monotonic()
     children = {name: _start(name, command, endings) for name, command in commands.items()}
     while True:
         who, code = endings.get()
-        if who not in commands or time.monotonic() - started < SETTLED_SECONDS:
+        if who not in commands or not ready.is_set():
             break
         say(_line("system", f"{who} ended ({code}): starting it again"))
         _stop([children[who]])

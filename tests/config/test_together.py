@@ -15,14 +15,16 @@ from tests.processes import children_of
 
 # One of the two ends by force only, and so does its child.
 PROGRAM = """
-import sys
+import sys, threading
 from config import together
 
 together.STOP_SECONDS = 0.2
 together.PAUSE_SECONDS = 0.1
-together.SETTLED_SECONDS = float(sys.argv[1])
+ready = threading.Event()
+if sys.argv[1] == "ready":
+    ready.set()
 deaf = ["sh", "-c", "trap '' TERM; sleep 100; true"]
-sys.exit(together.run_together({"deaf": deaf, "plain": ["sleep", "100"]}))
+sys.exit(together.run_together({"deaf": deaf, "plain": ["sleep", "100"]}, ready=ready))
 """
 Running = subprocess.Popen[str]
 
@@ -53,7 +55,7 @@ def kill_a_part(process: Running) -> int:
     "end", [interrupt, close_the_terminal, terminate_with_nobody_reading, kill_a_part]
 )
 def test_all_parts_and_their_children_end(end: Callable[[Running], int]) -> None:
-    with running(settled=60) as process:
+    with running("starting") as process:
         assert wait_until(lambda: len(started_by(process)) == 3, seconds=20)
         everything = started_by(process)
         assert end(process) == process.wait(20)
@@ -61,10 +63,10 @@ def test_all_parts_and_their_children_end(end: Callable[[Running], int]) -> None
 
 
 @pytest.mark.parametrize("part", [min, max])
-def test_a_part_that_ends_once_all_have_settled_is_started_again(
+def test_a_part_that_ends_once_all_are_ready_is_started_again(
     part: Callable[[list[int]], int],
 ) -> None:
-    with running(settled=0) as process:
+    with running("ready") as process:
         assert wait_until(lambda: len(started_by(process)) == 3, seconds=20)
         before = started_by(process)
         leader = part(children_of(process.pid))
@@ -78,9 +80,9 @@ def test_a_part_that_ends_once_all_have_settled_is_started_again(
         assert not any(map(is_running, everything))
 
 
-def running(*, settled: float) -> Running:
+def running(state: str) -> Running:
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(settled)],
+        [sys.executable, "-c", PROGRAM, state],
         cwd=PROJECT,
         stdout=subprocess.PIPE,
         text=True,
