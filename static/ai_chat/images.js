@@ -22,6 +22,11 @@ form.addEventListener("htmx:responseError", ({ detail }) => {
 });
 form.addEventListener("htmx:beforeRequest", ({ target }) => target === form && say(""));
 
+// The foot of the form comes new with the first card: whoever was at its button stays there.
+form.addEventListener("htmx:afterRequest", () => {
+  if (document.activeElement === document.body) form.querySelector("#offer button").focus({ preventScroll: true });
+});
+
 document.addEventListener("click", (event) => {
   const reuse = event.target.closest("[data-reuse]");
   if (!reuse) return;
