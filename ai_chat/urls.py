@@ -8,6 +8,7 @@ urlpatterns = [
     path("ai-chat/conversations", views.conversations, name="conversations"),
     path("ai-chat/turns/<uuid:turn_id>/events", views.events, name="turn-events"),
     path("ai-chat/turns/<uuid:turn_id>/stop", views.stop, name="turn-stop"),
+    path("ai-chat/charges/<int:charge_id>", views.paid_for, name="paid-for"),
     path("ai-chat/<uuid:conversation_id>", views.chat, name="conversation"),
     path("ai-chat/<uuid:conversation_id>/rename", views.rename, name="conversation-rename"),
     path("ai-chat/<uuid:conversation_id>/delete", views.delete, name="conversation-delete"),

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from ai_chat.conversations import (
     CONVERSATIONS_SHOWN,
     TurnRunning,
+    address_of,
     delete_conversation,
     latest_turns,
     recent_conversations,
@@ -44,7 +45,7 @@ from ai_chat.turns import history, load_turn, reconcile, request_stop, start_tur
 from credits.clerk.impersonation import refuse_impersonated
 from credits.clerk.upcoming import next_grant
 from credits.http import AuthenticatedHttpRequest
-from credits.models import User
+from credits.models import UsageHistory, User
 
 
 def own_conversation(
@@ -93,6 +94,7 @@ def page(
     if problem and wants_events(request):
         return render(request, "ai_chat/chat.html#composer_foot", context, status=status)
     if conversation:
+        context["is_earlier"] = "before" in request.GET
         context["turns"], context["has_earlier"] = latest_turns(
             conversation, before=request.GET.get("before", "")
         )
@@ -227,6 +229,18 @@ def stop(request: AuthenticatedHttpRequest, turn_id: UUID) -> HttpResponse:
     if request.htmx:
         return HttpResponse(status=204)
     return redirect(conversation_url(turn))
+
+
+@never_cache
+@require_GET
+def paid_for(request: AuthenticatedHttpRequest, charge_id: int) -> HttpResponse:
+    """From a line of the statement to what it paid for."""
+    charge = get_object_or_404(UsageHistory, pk=charge_id, user_id=request.user.pk)
+    address = address_of(charge)
+    if address is None:
+        messages.info(request, "What this paid for is deleted. The line stays.")
+        address = f"{reverse('usage')}?row={charge_id}#row-{charge_id}"
+    return redirect(address)
 
 
 @never_cache

@@ -22,8 +22,11 @@ form.addEventListener("htmx:responseError", ({ detail }) => {
 });
 form.addEventListener("htmx:beforeRequest", ({ target }) => target === form && say(""));
 
-// The foot of the form comes new with the first card: whoever was at its button stays there.
-form.addEventListener("htmx:afterRequest", () => {
+// What was asked for is on its card now. The form's foot came new with it: whoever was at its button
+// stays there.
+form.addEventListener("htmx:afterRequest", ({ target, detail }) => {
+  if (target !== form) return;
+  if (detail.successful) message.value = "";
   if (document.activeElement === document.body) form.querySelector("#offer button").focus({ preventScroll: true });
 });
 

@@ -52,7 +52,8 @@ def test_an_answer_streams_in_and_its_receipt_leads_to_the_statement(
     fits(page)
     receipt.get_by_role("link").click()
     expect(page).to_have_url(re.compile(r"/usage\?row="))
-    expect(page.locator(":target")).to_contain_text("Text chat")
+    page.locator(":target").get_by_role("link", name="Text chat").click()
+    expect(page.locator(":target")).to_contain_text("Tell me about the sea")
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, expect
 
 from credits.ledger import get_balance
 from credits.models import User
-from tests.e2e.browser import Size, Window, fits, windows
+from tests.e2e.browser import Size, Window, axe, fits, windows
 from tests.factories import set_price
 from tests.live import Site
 
@@ -36,7 +36,10 @@ def test_a_price_that_rose_asks_again_and_then_is_what_is_paid(
     assert get_balance(user_id=alice.pk).remaining == 100
     fits(page)
     page.get_by_role("button", name="Create 2 images 12 credits").click()
+    expect(page.get_by_label("Describe the image")).to_have_value("")
+    expect(page.get_by_role("button", name="Create 2 images")).to_be_focused()
     expect(page.locator("#gallery img")).to_have_count(2)
     expect(page.locator("#gallery .receipt b")).to_have_text("12 credits")
     expect(page.locator("#meter strong")).to_have_text("88")
     expect(page.get_by_role("alert")).to_be_hidden()
+    axe(page)

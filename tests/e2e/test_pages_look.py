@@ -10,7 +10,7 @@ from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits
 from tests.factories import make_charge, make_plan
 
 PUBLIC = ["/", "/pricing", "/sign-in", "/sign-up", "/password-reset", "/password-reset/sent",
-          "/password-reset/done", "/reset/x/y", "/no/such/page"]  # fmt: skip
+          "/password-reset/done", "/reset/x/y", "/api/docs", "/no/such/page"]  # fmt: skip
 OWN = ["/usage", "/usage?kind=nonsense", "/pricing", "/account", "/account/password"]
 
 
