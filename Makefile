@@ -62,6 +62,7 @@ schemathesis: $(VENV)/dev.stamp ## Everything schemathesis can think of, at leng
 	@SCHEMA_EXAMPLES=$${SCHEMA_EXAMPLES:-200} $(BIN)/python -m pytest -n0 tests/test_schema.py
 
 clerk-proof: $(VENV)/dev.stamp ## Every order of each five of Clerk's events, 10,000 mutated deliveries, 10,000 people
+	@$(BIN)/python -m tests.prepare
 	@CLERK_MUTATIONS=10000 $(BIN)/python -m pytest tests/credits/clerk -n auto -m "slow or not slow" \
 		--ignore tests/credits/clerk/test_large_base.py
 	@# Alone, for its figures.
