@@ -45,7 +45,7 @@ AT_ONCE = 200
 def apply_item(version: ItemVersion, payer: Payer, *, checked_at: datetime | None = None) -> str:
     """Projects one version of an item and grants what is due. Returns a Note for the inbox.
     `checked_at` is when a sync found it at Clerk."""
-    if not version.item_id or not version.payer:
+    if not (version.item_id and version.payer and version.instance_id):
         return Note.MALFORMED
     now = lock(version.payer)
     account = Account.of(version)
@@ -124,6 +124,10 @@ class Account:
         current = (item.plan_id, item.period_start, item.is_trial)
         return (row.plan_id, row.start, row.trial) == current
 
+    def was_paid_for(self) -> bool:
+        """Whether the item's plan earned a period: then it is no free plan, whatever it cost."""
+        return any(row.earned and row.plan_id == self.item.plan_id for row in self.periods)
+
     def grants_of(self, row: Period) -> list[EarnedGrant]:
         item = self.item
         return list(
@@ -163,7 +167,7 @@ def _release(account: Account, identity: Identity, now: datetime, *, free: bool)
     when something earned waits for its plan to be mapped."""
     credits = plan_credits()
     due: list[Priced] = []
-    if free:
+    if free and not account.was_paid_for():
         grant = free_grant(user_id=identity.clerk_id, now=now)
         due.append((grant, credits.get(account.item.plan_id, 0)))
     for row in account.periods:
@@ -294,6 +298,8 @@ def _unpaid_this_month(now: datetime) -> QuerySet[SubscriptionItem]:
     items = SubscriptionItem.objects.filter(
         held, is_free=True, plan_id__in=_mapped(), payer__startswith="user:"
     )
+    paid_for = Period.objects.filter(item=OuterRef("pk"), plan_id=OuterRef("plan_id"), earned=True)
+    items = items.exclude(Exists(paid_for))
     key = Concat(Value("free:"), Substr("payer", 6), Value(f":{first:%Y-%m}"))
     return items.alias(key=key).exclude(Exists(CreditGrant.objects.filter(key=OuterRef("key"))))
 

@@ -186,8 +186,8 @@ def holds_free_plan(item: ItemState, *, now: datetime) -> bool:
 
 
 def proves_free_plan(version: ItemVersion, *, now: datetime) -> bool:
-    """Whether this version alone shows that the free plan was active in this month. An old one does
-    not: the item may have ended since, in an event still on its way."""
+    """Whether this version alone shows that the free plan is held in this month. An old one does
+    not: the item may have ended since, in an event still on its way. Nor does an end: a plan that
+    was given for nothing ends like the free plan, and may not have been heard of before."""
     first = milliseconds(first_of_month(now))
-    active = version.status in EARNING and version.updated >= first
-    return version.is_free and (active or (version.ended or 0) > first)
+    return version.is_free and version.status in EARNING and version.updated >= first

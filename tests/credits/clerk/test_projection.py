@@ -276,6 +276,22 @@ def test_a_free_plan_that_ended_this_month_was_held_in_it(tell, clock):
     assert billing.release_due() == 0
 
 
+@pytest.mark.parametrize("first", ["active", "ended"])
+def test_a_plan_given_for_nothing_is_no_free_plan_when_it_ends(tell, pro, first):
+    # Its end names no end of the period, as Clerk's example has it: by itself it looks like a free
+    # plan's, which was held this month.
+    item = item_json(
+        "user_1", period_start=NOW - 60_000, plan={**plan_json("cplan_pro"), "amount": 0}
+    )
+    ended = {**item, "status": "ended", "period_end": None, "updated_at": NOW}
+    told = {"active": item, "ended": ended}
+    for kind in sorted(told, key=lambda kind: kind != first):
+        tell(f"subscriptionItem.{kind}", told[kind])
+    assert billing.release_due() == 0
+    assert grants() == [(key(start=NOW - 60_000), 100)]
+    assert balance() == 0
+
+
 def test_the_end_shown_is_that_of_the_present_plan(tell, pro):
     make_plan("cplan_max", credits=500)
     item = item_json("user_1", period_start=START)
