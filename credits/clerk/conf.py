@@ -2,12 +2,14 @@
 variable changes nothing until the site is started anew, and tests change them freely."""
 
 import base64
-import binascii
 import hashlib
 import re
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from jwt.algorithms import RSAAlgorithm
+from jwt.exceptions import InvalidKeyError
 
 HOST = re.compile(r"[a-z0-9.-]+(:\d{1,5})?", re.IGNORECASE)
 
@@ -36,7 +38,7 @@ def frontend_api(publishable_key: str = "") -> str:
     kind, _, encoded = key.removeprefix("pk_").partition("_")
     try:
         host = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True).decode("ascii")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # Not base64, or not ASCII before or after.
         host = ""
     host = host.removesuffix("$")
     if not key.startswith("pk_") or kind not in {"test", "live"} or not HOST.fullmatch(host):
@@ -64,12 +66,13 @@ def validate() -> None:
     if signs_in():
         frontend_api()
         _need("CLERK_SECRET_KEY", "CLERK_JWT_KEY", why="session tokens are checked with its key")
-    if settings.CLERK_SECRET_KEY or settings.CLERK_WEBHOOK_SIGNING_SECRET:
-        _need("CLERK_INSTANCE_ID", why="grants are keyed by the instance that earned them")
+    if not settings.CLERK_SECRET_KEY.isascii():
+        raise ImproperlyConfigured("CLERK_SECRET_KEY must be a key like sk_live_….")
     for secret in settings.CLERK_WEBHOOK_SIGNING_SECRET:
         _check_secret(secret)
-    if settings.CLERK_JWT_KEY and "BEGIN PUBLIC KEY" not in settings.CLERK_JWT_KEY:
-        raise ImproperlyConfigured("CLERK_JWT_KEY must be a public key in PEM form.")
+    if settings.CLERK_JWT_KEY:
+        _check_public_key(settings.CLERK_JWT_KEY)
+        _need("CLERK_PUBLISHABLE_KEY", why="it says whose session tokens CLERK_JWT_KEY checks")
 
 
 def _need(*names: str, why: str) -> None:
@@ -77,10 +80,19 @@ def _need(*names: str, why: str) -> None:
         raise ImproperlyConfigured(f"{' or '.join(names)} must be set with Clerk: {why}.")
 
 
+def _check_public_key(pem: str) -> None:
+    try:
+        key = RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(pem)
+    except InvalidKeyError:
+        key = None
+    if not isinstance(key, RSAPublicKey):
+        raise ImproperlyConfigured("CLERK_JWT_KEY must be an RSA public key in PEM form.")
+
+
 def _check_secret(secret: str) -> None:
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except binascii.Error:
+    except ValueError:
         key = b""
     if len(key) < 16:
         raise ImproperlyConfigured(

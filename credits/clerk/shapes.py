@@ -135,7 +135,8 @@ ENDINGS = {"ended", "expired"}
 
 
 def parse_item(data: object, *, payer: str, instance_id: str, seen: int) -> ItemVersion:
-    """`payer` is who the surrounding event names; `seen` stands in for a missing `updated_at`."""
+    """`payer` is who the surrounding event names, and `instance_id` whose event it is; without one,
+    the item's own counts. `seen` stands in for a missing `updated_at`."""
     item = as_object(data)
     plan = as_object(item.get("plan"))
     status = as_text(item.get("status"), STATUS_LENGTH)
@@ -143,7 +144,7 @@ def parse_item(data: object, *, payer: str, instance_id: str, seen: int) -> Item
     updated = as_ms(item.get("updated_at")) or seen
     return ItemVersion(
         item_id=as_id(item.get("id")),
-        instance_id=instance_id,
+        instance_id=instance_id or as_id(item.get("instance_id")),
         payer=payer,
         plan_id=as_id(item.get("plan_id")) or as_id(plan.get("id")),
         plan_name=as_text(plan.get("name"), 150),

@@ -303,7 +303,7 @@ def _apply(progress: Progress, version: ItemVersion, payer: Payer) -> None:
     lock(version.payer)  # As with people: two who find the same drift count it once.
     item = SubscriptionItem.objects.filter(item_id=version.item_id).first()
     if billing.apply_item(version, payer, checked_at=timezone.now()) == Note.MALFORMED:
-        raise ClerkError("an item without an id")
+        raise ClerkError("an item without an id or an instance (CLERK_INSTANCE_ID)")
     progress.count("drift", int(item is None or not _is_known(item, version)))
 
 

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from credits.api.problems import Problem, not_found
 from credits.clerk import inbox, signatures
+from credits.clerk.shapes import as_id
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,8 @@ def _body_of(request: Request) -> bytes:
 
 
 def _check_instance(payload: dict[str, Any]) -> None:
-    if payload.get("instance_id") != settings.CLERK_INSTANCE_ID:
+    """Without CLERK_INSTANCE_ID the signature decides: each instance signs with its own secret."""
+    named = as_id(payload.get("instance_id"))
+    if not named or named != (settings.CLERK_INSTANCE_ID or named):
         logger.warning("Webhook refused: it is of another instance")
         raise Problem(400, "wrong_instance", "This event is of another Clerk instance.")

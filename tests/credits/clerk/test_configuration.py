@@ -3,14 +3,23 @@
 import time
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.http import Http404, HttpResponse
 
 from credits.clerk import conf
 from credits.clerk.models import Identity
+from credits.clerk.tokens import verify_session_token
 from credits.permissions import CONFIRMED_AT, admin_page, is_tally_admin
 from tests.factories import make_user
+from tests.fakes.clerk import KEY, SECRET_KEY, pem, session_token
+
+
+def private_pem():
+    """What nobody should paste there."""
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return KEY.private_bytes(encoding, form, serialization.NoEncryption()).decode()
 
 
 def test_a_complete_configuration_starts():
@@ -24,17 +33,44 @@ def test_nothing_set_starts(settings):
 
 
 @pytest.mark.parametrize(
+    "written",
+    [pem(KEY), pem(KEY).replace("\n", " "), pem(KEY).strip()],
+    ids=["lines", "line", "strip"],
+)
+def test_the_public_key_may_be_written_in_one_line(settings, written):
+    settings.CLERK_JWT_KEY = written
+    conf.validate()
+    assert verify_session_token(session_token("user_1")).user_id == "user_1"
+
+
+def test_each_part_starts_alone(settings):
+    settings.CLERK_INSTANCE_ID = settings.CLERK_JWT_KEY = ""
+    settings.CLERK_SECRET_KEY = SECRET_KEY
+    conf.validate()
+    settings.CLERK_PUBLISHABLE_KEY = ""
+    conf.validate()
+    settings.CLERK_SECRET_KEY = ""
+    conf.validate()
+    assert conf.takes_webhooks()
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("CLERK_PUBLISHABLE_KEY", "pk_live_"),
         ("CLERK_PUBLISHABLE_KEY", "sk_test_Y2xlcmsuY2xlcmsuZGV2JA"),
         ("CLERK_PUBLISHABLE_KEY", "pk_test_ZXZpbC5leGFtcGxlL3g7IHNjcmlwdC1zcmMgKiQ"),
+        ("CLERK_PUBLISHABLE_KEY", "pk_live_…"),
+        ("CLERK_SECRET_KEY", "sk_live_…"),
         ("CLERK_JWT_KEY", "hello"),
+        ("CLERK_JWT_KEY", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"),
+        ("CLERK_JWT_KEY", private_pem()),
         ("CLERK_JWT_KEY", ""),
-        ("CLERK_INSTANCE_ID", ""),
+        ("CLERK_PUBLISHABLE_KEY", ""),
         ("CLERK_WEBHOOK_SIGNING_SECRET", ["whsec_"]),
         ("CLERK_WEBHOOK_SIGNING_SECRET", ["whsec_AAAA"]),
         ("CLERK_WEBHOOK_SIGNING_SECRET", ["not base64!"]),
+        ("CLERK_WEBHOOK_SIGNING_SECRET", ["whsec_…"]),
     ],
 )
 def test_a_wrong_value_stops_the_start_and_is_named(settings, name, value):

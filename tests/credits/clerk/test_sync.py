@@ -22,6 +22,7 @@ from credits.ledger import get_balance
 from credits.models import CreditBalance, CreditGrant, Plan, UsageHistory, User
 from tests.credits.clerk.telling import ending, tell, undone
 from tests.factories import make_charge, make_grant, make_plan
+from tests.fakes import clerk as fake_clerk
 from tests.fakes.clerk import user_json
 from tests.fakes.clerk_story import DAY, as_api, event, item_json, whole_life
 
@@ -175,6 +176,17 @@ def test_an_item_without_an_id_is_a_failure(base):
     base.items[0]["id"] = None
     job = run()
     assert (job.failed, job.counts["drift"]) == (1, 2)
+
+
+def test_without_an_instance_id_items_say_whose_they_are(base, settings):
+    settings.CLERK_INSTANCE_ID = ""
+    base.items[0]["instance_id"] = None
+    job = run()
+    assert (job.failed, job.counts["creditsGranted"]) == (1, 200)
+    assert "CLERK_INSTANCE_ID" in job.failures[0]["error"]
+    settings.CLERK_INSTANCE_ID = fake_clerk.INSTANCE
+    assert run().counts["creditsGranted"] == 100
+    assert CreditGrant.objects.filter(key__startswith=f"clerk:{fake_clerk.INSTANCE}:").count() == 3
 
 
 def test_a_release_that_fails_is_named_and_stops_nobody(base, monkeypatch):

@@ -8,10 +8,11 @@ from django.db import OperationalError
 
 from credits.clerk import events
 from credits.clerk.models import Identity, WebhookDelivery
-from credits.models import User
+from credits.models import CreditGrant, User
+from tests.factories import make_plan
 from tests.fakes import clerk as fake_clerk
 from tests.fakes.clerk import user_json
-from tests.fakes.clerk_story import body_of, event
+from tests.fakes.clerk_story import body_of, event, item_json
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)
@@ -144,6 +145,20 @@ def test_another_instance_is_refused(deliver):
     payload = {**user_created(), "instance_id": "ins_other"}
     assert deliver(payload).status_code == 400
     assert not WebhookDelivery.objects.exists()
+
+
+def test_without_an_instance_id_the_signature_says_whose_it_is(deliver, settings):
+    settings.CLERK_INSTANCE_ID = ""
+    make_plan("cplan_pro", credits=100)
+    item = item_json("user_1", period_start=NOW - 60_000)
+    assert deliver(event("subscriptionItem.active", item, at=NOW)).status_code == 200
+    assert CreditGrant.objects.get().key.startswith(f"clerk:{fake_clerk.INSTANCE}:user:user_1:")
+    for nameless in ({"instance_id": ""}, {"instance_id": None}, {"instance_id": "i" * 65}):
+        assert deliver({**user_created(), **nameless}, "msg_2").status_code == 400
+    settings.CLERK_INSTANCE_ID = fake_clerk.INSTANCE
+    again = event("subscriptionItem.updated", {**item, "updated_at": NOW}, at=NOW)
+    assert deliver(again, "msg_3").status_code == 200
+    assert CreditGrant.objects.count() == 1
 
 
 def test_an_unsigned_delivery_leaves_no_row(client):

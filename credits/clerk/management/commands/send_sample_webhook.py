@@ -26,7 +26,7 @@ class Command(BaseCommand):
             raise CommandError("CLERK_WEBHOOK_SIGNING_SECRET is not set.")
         event = sample_event(
             options["type"],
-            instance_id=settings.CLERK_INSTANCE_ID,
+            instance_id=settings.CLERK_INSTANCE_ID or "ins_sample",
             user_id=options["user"],
             plan_id=options["plan"],
             now=int(time.time() * 1000),
