@@ -48,7 +48,7 @@ class TakenOver(Exception):
 @dataclass(frozen=True)
 class SyncOptions:
     """What a sync does. `override_credits` replaces the plan's amount for `set_credits`; a dry run
-    counts and keeps nothing; `debug` names the rows that failed to whoever started it;
+    counts and keeps nothing; `debug` shows at once why rows failed, where a page names them;
     `include_free` also reads items of the free plan; `changed_since` (milliseconds) reads
     the people who changed since then, where not everybody is read."""
 

@@ -32,7 +32,9 @@ class SyncIn(StrictSerializer):
     pageSize = WholeNumber(default=500, min_value=1, max_value=500)
     maxPages = WholeNumber(required=False, allow_null=True, min_value=1, max_value=10_000)
     dryRun = Flag(default=False, help_text="Count what would change, and change nothing.")
-    debug = Flag(default=False, help_text="Name the rows that failed.")
+    debug = Flag(
+        default=False, help_text="The sync's page at the desk shows at once why each row failed."
+    )
     reason = Text(required=False, allow_blank=True, max_length=500)
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:

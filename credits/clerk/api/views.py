@@ -48,8 +48,7 @@ class Sync(AdminView):
         job.refresh_from_db()
         if job.state == SyncJob.State.FAILED:
             raise Problem(502, "clerk_unavailable", f"Clerk did not answer: {job.error}")
-        names: dict[str, Any] = {} if given["debug"] else {"failures": []}
-        return Response({**result_of(job), "job": {**describe(job), **names}})
+        return Response({**result_of(job), "job": describe(job)})
 
 
 class OneSync(AdminView):

@@ -33,6 +33,17 @@ def test_the_call_answers_with_the_figures(ask, base):
     }
 
 
+def test_who_failed_is_named_and_stops_nobody(ask, base):
+    base.users[1]["id"] = None
+    base.items[0]["id"] = None
+    answer = ask().json()
+    assert (answer["createdUsers"], answer["failed"]) == (4, 2)
+    assert [failure["who"] for failure in answer["job"]["failures"]] == [
+        "a user without an id",
+        "an item without an id",
+    ]
+
+
 def test_a_large_base_is_a_job(ask, base, client, monkeypatch):
     monkeypatch.setattr("credits.clerk.api.views.AT_ONCE", 4)
     answer = ask()
