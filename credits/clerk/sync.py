@@ -113,6 +113,7 @@ def _one(progress: Progress, who: str) -> Iterator[None]:
     """One row in a transaction of its own, with what it counts: it fails alone, and is taken back
     in a dry run."""
     before = dict(progress.job.counts)
+    progress.stay_heard()
     try:
         with transaction.atomic(), tally.granted() as granted:
             yield

@@ -17,8 +17,11 @@ from credits.clerk.preview import Preview
 
 State = SyncJob.State
 
-#: A job whose runner was not heard of for so long is taken over: longer than Clerk is waited for.
-SILENCE = timedelta(minutes=5)
+#: A job whose runner was not heard of for so long is taken over: twice as long as Clerk is waited
+#: for between two signs of life.
+SILENCE = timedelta(seconds=90)
+#: Seconds after which rows that save nothing give a sign of life.
+BEAT = 15
 FAILURES_NAMED = 50
 COUNTS = (
     "processed",
@@ -131,6 +134,7 @@ class Progress:
         self.job = job
         self.options = SyncOptions(**job.options)
         self.watch: Callable[[SyncJob], object] | None = None
+        self._beat_at = time.monotonic()
         self._seen = self._counts_of_seen()
         self.preview = Preview() if self.options.dry_run else None
 
@@ -181,8 +185,14 @@ class Progress:
         if not self._mine().update(counts=counts, heartbeat_at=timezone.now()):
             raise TakenOver(str(self.job.pk))
 
+    def stay_heard(self) -> None:
+        """Called for each row that saves nothing, as in a dry run. Raises Cancelled, TakenOver."""
+        if time.monotonic() - self._beat_at > BEAT:
+            self.beat()
+
     def beat(self) -> None:
         """Is heard of where nothing is saved for a while. Raises Cancelled, TakenOver."""
+        self._beat_at = time.monotonic()
         if not self._mine().update(heartbeat_at=timezone.now()):
             raise TakenOver(str(self.job.pk))
         self._stop_if_cancelled()

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from credits.clerk.models import Period, SubscriptionItem
+from credits.clerk import sync, sync_jobs
+from credits.clerk.models import Period, SubscriptionItem, SyncJob
 from credits.clerk.sync import result_of, run_sync
 from credits.clerk.sync_jobs import SILENCE, SyncOptions, start_job
 from credits.ledger import get_balance
@@ -137,3 +138,20 @@ def test_a_dry_run_whose_worker_died_begins_again(base):
     job.refresh_from_db()
     assert job.state == "done"
     assert result_of(job) == result_of(run(page_size=2))
+
+
+def test_a_dry_run_is_heard_of_within_a_page(fake, monkeypatch):
+    # It saves nothing of a row: within a slow page another worker would think it dead.
+    fake.users = [user_json(f"user_{n}", email=f"u{n}@example.com", at=n) for n in range(1, 5)]
+    monkeypatch.setattr(sync_jobs, "BEAT", -1)
+    heard = []
+    real = sync.upsert_person
+
+    def upsert(person):
+        heard.append(SyncJob.objects.get().heartbeat_at)
+        return real(person)
+
+    monkeypatch.setattr(sync, "upsert_person", upsert)
+    run(dry_run=True)
+    assert len(set(heard)) == 4
+    assert heard == sorted(heard)
