@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from credits.models import User
 from tests.e2e.browser import Window, windows
+from tests.factories import make_user
 from tests.fakes import clerk as fake_clerk
 from tests.fakes.clerk import HOST, session_token
 from tests.live import Site
@@ -18,6 +20,22 @@ window.__internal_ClerkUICtor = class {};
 window.Clerk = {
   load: async () => {}, isSignedIn: true, addListener() {},
   session: { getToken: async () => "%s" },
+};
+"""
+#: The same for a visitor, or for somebody who has our session; it writes down what was mounted.
+MOUNTS = """
+window.__internal_ClerkUICtor = class {};
+window.told = [];
+const tell = (name) => (where, options) => {
+  window.told.push([name, where.isConnected, options ?? null]);
+  where.textContent = name;
+};
+window.Clerk = {
+  load: async ({ ui }) => window.told.push(["load", ui.ClerkUI === window.__internal_ClerkUICtor]),
+  isSignedIn: %s, addListener() {},
+  signOut: async (options) => window.told.push(["signOut", options]),
+  mountSignIn: tell("SignIn"), mountSignUp: tell("SignUp"),
+  mountPricingTable: tell("PricingTable"), mountUserButton: tell("UserButton"),
 };
 """
 EXPIRED = {"exp": int(time.time()) - 60, "iat": int(time.time()) - 120}
@@ -104,3 +122,68 @@ def test_when_clerk_is_unreachable_the_page_says_so_and_stays(door: Door, window
     expect(page.get_by_text("The sign-in service does not answer")).to_be_visible()
     assert times(asked, "GET .*/sign-in") == 1
     assert times(asked, "POST") == 0
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("address", "signed_in", "part"),
+    [
+        ("/sign-in", False, "SignIn"),
+        ("/sign-up", False, "SignUp"),
+        ("/pricing", False, "PricingTable"),
+        ("/pricing", True, "PricingTable"),
+        ("/account", True, "UserButton"),
+    ],
+)
+def test_clerk_s_part_is_mounted_where_the_page_has_room_for_it(
+    window: Window, address: str, signed_in: bool, part: str
+) -> None:
+    page = window(make_clerk_user() if signed_in else None)
+    scripts = play_clerk(page, signed_in=signed_in)
+    page.goto(address)
+    expect(page.locator("[data-clerk-mount]")).to_have_text(part)
+    (loaded, mounted) = page.evaluate("window.told")
+    assert loaded == ["load", True]
+    assert mounted[:2] == [part, True]
+    if part == "PricingTable":
+        assert mounted[2] == {"for": "user", "newSubscriptionRedirectUrl": "/pricing"}
+    for said in ("wait", "fault", "refused"):
+        expect(page.locator(f"[data-clerk-{said}]")).to_be_hidden()
+    assert sorted(scripts) == [
+        f"https://{HOST}/npm/@clerk/clerk-js@6/dist/clerk.browser.js",
+        f"https://{HOST}/npm/@clerk/ui@1/dist/ui.browser.js",
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_signing_out_signs_out_at_clerk_too(window: Window) -> None:
+    page = window(make_clerk_user())
+    play_clerk(page, signed_in=True)
+    page.goto("/account")
+    page.get_by_role("button", name="Sign out").first.click()
+    expect(page.get_by_role("heading", name="Signed out")).to_be_visible()
+    page.wait_for_function("window.told.length == 2")
+    assert page.evaluate("window.told[1]") == ["signOut", {"redirectUrl": "/"}]
+
+
+def make_clerk_user() -> User:
+    user = make_user(clerk_id="user_1")
+    user.set_unusable_password()
+    user.save()
+    return user
+
+
+def play_clerk(page: Page, *, signed_in: bool) -> list[str]:
+    """Answers for Clerk's host; returns what is asked of it."""
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(
+            body=MOUNTS % str(signed_in).lower() if "clerk-js" in route.request.url else "",
+            content_type="text/javascript",
+            headers={"Access-Control-Allow-Origin": "*"},
+        )
+
+    page.route(f"https://{HOST}/**", answer)
+    return asked
