@@ -22,6 +22,8 @@ RAW_GRANT = (
     [
         ("UPDATE credits_creditgrant SET remaining = 1", "i5_grant_by_journal_only"),
         ("UPDATE credits_creditgrant SET amount = 1000", "i5_grant_by_journal_only"),
+        ("UPDATE credits_creditgrant SET id = -1", "i5_grant_by_journal_only"),
+        ("UPDATE credits_creditgrant SET source = 'plan'", "i5_grant_by_journal_only"),
         ("UPDATE credits_creditgrant SET user_id = -1", "i5_grant_by_journal_only"),
         ("UPDATE credits_creditgrant SET key = 'free'", "i5_grant_by_journal_only"),
         ("UPDATE credits_creditgrant SET replaces_id = id", "i5_grant_by_journal_only"),

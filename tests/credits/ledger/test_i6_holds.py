@@ -158,11 +158,13 @@ def test_the_next_spend_frees_stale_holds_by_itself(clock: Clock) -> None:
     assert make_charge(user).balance == 2
 
 
-def test_a_spend_does_not_free_other_users_holds(alice: User, bob: User, clock: Clock) -> None:
-    charge = make_charge(alice, 3, hold=True, lease_seconds=60)
+def test_a_spend_frees_stale_holds_of_its_user_only(alice: User, bob: User, clock: Clock) -> None:
+    stale, of_alice = (make_charge(u, 3, hold=True, lease_seconds=60) for u in (bob, alice))
+    live = make_charge(bob, 2, hold=True, lease_seconds=120)
     clock.move(seconds=61)
-    make_charge(bob)
-    assert is_held(charge_id=charge.id)
+    assert make_charge(bob).balance == 7
+    held = [is_held(charge_id=charge.id) for charge in (stale, live, of_alice)]
+    assert held == [False, True, True]
 
 
 def test_a_refund_by_the_sweep_survives_the_grants_expiry(clock: Clock) -> None:
