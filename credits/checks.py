@@ -240,8 +240,7 @@ CHECKS: list[Check] = [
             JOIN credits_creditgrant g ON g.id = a.grant_id
             LEFT JOIN credits_grantallocation own
                 ON own.usage_id = r.refund_of_id AND own.grant_id = a.grant_id
-            WHERE r.refund_of_id IS NOT NULL
-            GROUP BY 1, 2) back
+            WHERE r.refund_of_id IS NOT NULL GROUP BY 1, 2) back
         LEFT JOIN credits_grantallocation paid
             ON paid.usage_id = back.charge_id AND paid.grant_id = back.payer_id
         WHERE back.returned > coalesce(paid.amount, 0)
@@ -386,7 +385,8 @@ CHECKS: list[Check] = [
         WHERE CASE kind
             WHEN 'trigger' THEN NOT EXISTS (
                 SELECT FROM pg_trigger WHERE tgname = guard.name
-                    AND tgrelid = to_regclass(guard.relation) AND tgenabled IN ('O', 'A'))
+                    AND tgrelid = to_regclass(guard.relation) AND tgenabled IN ('O', 'A')
+                    AND current_setting('session_replication_role') <> 'replica')
             WHEN 'constraint' THEN NOT EXISTS (
                 SELECT FROM pg_constraint WHERE conname = guard.name
                     AND conrelid = to_regclass(guard.relation) AND convalidated)

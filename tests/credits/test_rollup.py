@@ -355,6 +355,7 @@ class TestKeptChecks:
         with transaction.atomic():
             sql("SET LOCAL session_replication_role = replica")
             sql("UPDATE credits_creditbalance SET credits_remaining = 99")
+            sql("SET LOCAL session_replication_role = origin")
             kept = check_and_keep()
             transaction.set_rollback(True)
         named = {one["name"] for one in kept.differences}

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 
 from credits.check import CheckResult, run_checks
-from credits.checks import CHECKS, Check
+from credits.checks import CHECKS, TRIGGERS, Check
 from credits.ledger import refund_charge
 from credits.management.commands.check_ledger import describe
 from credits.models import CreditGrant, User
@@ -105,6 +105,7 @@ def broken_by(statements: list[str]) -> Iterator[None]:
         sql("SET LOCAL session_replication_role = replica")
         for statement in statements:
             sql(statement)
+        sql("SET LOCAL session_replication_role = origin")
         yield
         transaction.set_rollback(True)
 
@@ -136,6 +137,15 @@ def test_a_disabled_guard_is_a_difference(busy_ledger: None) -> None:
     with broken_by([f"ALTER TABLE {BALANCE} DISABLE TRIGGER i2_balance_stays"]):
         [found] = [result for result in run_checks() if not result.ok]
     assert found.offenders == [f"i2_balance_stays on {BALANCE}"]
+
+
+def test_sessions_that_pass_by_all_guards_are_a_difference(busy_ledger: None) -> None:
+    """As after ALTER DATABASE … SET session_replication_role, which leaves each guard standing."""
+    with transaction.atomic():
+        sql("SET LOCAL session_replication_role = replica")
+        [found] = [result for result in run_checks() if not result.ok]
+        sql("SET LOCAL session_replication_role = origin")
+    assert (found.check.name, found.offences) == ("guards_stand", sum(map(len, TRIGGERS.values())))
 
 
 def test_a_clean_ledger_passes_and_says_what_was_checked(busy_ledger: None) -> None:

@@ -1,16 +1,20 @@
 """Everything at once: no two operations wait for each other for ever, and the books are right."""
 
 from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
 from random import Random
 
 import pytest
+from django.db import transaction
 
-from credits.ledger import sweep_holds
+from credits.ledger import expire_credits, sweep_holds
 from credits.models import Hold, User
 from tests.clock import Clock
 from tests.credits.ledger.hammer import Hammer
-from tests.factories import make_charge
-from tests.parallel import in_parallel
+from tests.factories import make_charge, make_grant
+from tests.ledger import sql
+from tests.parallel import backend_pid, in_background, in_parallel, wait_until_blocked
 
 THREADS, BLOWS = 12, 50
 
@@ -31,3 +35,33 @@ def test_threads_that_do_everything_to_three_users_never_deadlock(
     clock.move(hours=1)
     sweep_holds()
     assert not Hold.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_spend_that_waited_for_its_turn_sees_the_time_it_got_it(bob: User, clock: Clock) -> None:
+    """What expired while it waited is not spent."""
+    make_grant(bob, 5, expires_at=clock.now() + timedelta(seconds=60), priority=1)
+    with transaction.atomic():
+        sql("SELECT credits_lock(%s)", bob.pk)
+        spend = in_background(lambda: make_charge(bob, 3))
+        wait_until_blocked(by=backend_pid())
+        in_background(lambda: clock.move(seconds=61)).result()
+    assert spend.result().balance == 7
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("sweep", [sweep_holds, expire_credits])
+def test_sweeps_take_users_in_the_order_of_their_ids(
+    sweep: Callable[[], int], alice: User, bob: User, clock: Clock
+) -> None:
+    """Two that went in different orders would wait for each other."""
+    for user in (bob, alice):
+        make_charge(user, hold=True, lease_seconds=60)
+        make_grant(user, 1, expires_at=clock.now() + timedelta(seconds=60))
+    clock.move(seconds=61)
+    with transaction.atomic():
+        sql("SELECT credits_lock(%s)", alice.pk)
+        sweeping = in_background(sweep)
+        wait_until_blocked(by=backend_pid())
+        sql("SELECT FROM credits_creditbalance WHERE user_id = %s FOR UPDATE NOWAIT", bob.pk)
+    assert sweeping.result() == 2
