@@ -321,6 +321,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "credits", "description": "Your balance and history, and the prices."},
         {"name": "ai", "description": "Chat and images: what spends credits."},
         {"name": "admin", "description": "Prices, plans, people. For admins."},
+        {"name": "clerk", "description": "What Clerk delivers."},
     ],
 }
 

@@ -19,7 +19,12 @@ from credits.api.http import ApiView
 
 type Json = dict[str, Any]
 
-TITLES = {"credits": "Credits", "ai": "Chat and images", "admin": "For admins"}
+TITLES = {
+    "credits": "Credits",
+    "ai": "Chat and images",
+    "admin": "For admins",
+    "clerk": "For Clerk",
+}
 
 
 @cache

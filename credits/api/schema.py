@@ -56,6 +56,7 @@ MEANINGS: dict[int, tuple[str, str]] = {
     415: ("Error", "The body is not `application/json`."),
     422: ("Error", "The idempotency key was used for another request."),
     429: ("Error", "Too much at once; `Retry-After` says how many seconds to wait."),
+    500: ("Error", "Stored, but not processed."),
     502: ("Error", "The provider failed. What was charged is refunded."),
     503: ("Error", "Busy; `Retry-After` says how many seconds to wait."),
 }

@@ -5,13 +5,16 @@ from typing import Any
 
 from django.conf import settings
 from django.http.request import UnreadablePostError
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from credits.api.http import ApiView
 from credits.api.problems import Problem, not_found
+from credits.api.schema import errors
 from credits.clerk import inbox, signatures
 from credits.clerk.shapes import as_id
 
@@ -21,13 +24,37 @@ logger = logging.getLogger(__name__)
 MAX_BODY = 256 * 1024
 
 
-@extend_schema(exclude=True)
-class ClerkWebhook(APIView):
+SIGNED = [
+    OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.HEADER, required=True)
+    for name in ("svix-id", "svix-timestamp", "svix-signature")
+]
+RECEIVED = inline_serializer(
+    "Received",
+    {
+        "received": serializers.BooleanField(),
+        "note": serializers.CharField(allow_null=True, help_text="What became of it."),
+    },
+)
+
+
+class ClerkWebhook(ApiView):
     """Clerk's deliveries. The signature is the only credential: no session, no CSRF token."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
+    @extend_schema(
+        operation_id="receiveClerkWebhook",
+        summary="A delivery of Clerk's",
+        description="Signed by Clerk over the raw body. Stored once per `svix-id`; a delivery that "
+        "could not be processed is answered with 500, so that Clerk sends it again. 404 while no "
+        "signing secret is configured.",
+        parameters=SIGNED,
+        request=OpenApiTypes.OBJECT,
+        responses={200: RECEIVED, **errors(400, 404, 413, 500)},
+        tags=["clerk"],
+        auth=[],
+    )
     def post(self, request: Request) -> Response:
         if not settings.CLERK_WEBHOOK_SIGNING_SECRET:
             raise not_found()
