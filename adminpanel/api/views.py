@@ -22,7 +22,7 @@ from credits import catalogue
 from credits.api.answers import page_of
 from credits.api.fields import PageQuery
 from credits.api.http import ApiView, body_of, query_of, user_of
-from credits.api.problems import invalid, issue
+from credits.api.problems import Problem
 from credits.api.schema import errors
 from credits.enum_health import check_features
 from credits.models import Plan, SettingsChange
@@ -109,7 +109,7 @@ class OnePlan(AdminView):
     def put(self, request: Request, clerk_id: str) -> Response:
         changes = body_of(request, PlanChange)
         if changes.pop("clerkId", clerk_id) != clerk_id:
-            raise invalid([issue(("clerkId",), "Rename a plan with newClerkId.")])
+            raise Problem(409, "another_plan", "The body names another plan; rename by newClerkId.")
         version = changes.pop("version", None)
         plan = catalogue.update_plan(
             actor=user_of(request), clerk_id=clerk_id, changes=changes, expected_version=version

@@ -99,6 +99,7 @@ def test_a_change_leaves_what_it_does_not_name(admin: User) -> None:
 def test_a_plan_is_sent_back_whole(admin: User) -> None:
     make_plan("cplan_pro", credits=100)
     assert put(admin, {**PRO, "active": False}).json()["credits"] == 1000
+    assert_problem(put(admin, {**PRO, "clerkId": "cplan_max"}), 409, "another_plan")
 
 
 def test_an_inactive_plan_brings_nothing(admin: User) -> None:
@@ -123,7 +124,7 @@ def test_a_rename_onto_another_plan_is_409_and_changes_nothing(admin: User) -> N
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("newClerkId", "x"), ("credits", -1), ("name", ""), ("clerkId", "cplan_x")]
+    ("field", "value"), [("newClerkId", "x"), ("credits", -1), ("name", ""), ("clerkId", "x")]
 )
 def test_a_wrong_change_is_400_naming_the_field(field: str, value: object, admin: User) -> None:
     make_plan("cplan_pro", credits=100)
