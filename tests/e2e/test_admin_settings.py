@@ -59,6 +59,27 @@ def test_a_price_is_typed_reviewed_confirmed_and_undone(
     expect(page.get_by_label("Text chat cost")).to_have_value("1")
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_a_changed_price_is_on_the_chats_button_with_its_next_poll(
+    window: Window, admin: User, alice: User, size: Size
+) -> None:
+    chat = window(alice, size=size)
+    chat.clock.install()
+    chat.goto("/ai-chat")
+    chat.get_by_label("Message").fill("What is typed stays")
+    expect(chat.get_by_role("button", name="Send 1 credit")).to_be_enabled()
+    page = window(admin, size=size)
+    page.goto("/admin/settings")
+    page.get_by_label("Text chat cost").fill("3")
+    page.get_by_role("button", name="Review 1 change").click()
+    page.get_by_role("button", name="Confirm and save").click()
+    toast(page, "Saved: Text chat 1 → 3.")
+    chat.clock.run_for(31_000)
+    expect(chat.get_by_role("button", name="Send 3 credits")).to_be_enabled()
+    expect(chat.get_by_label("Message")).to_have_value("What is typed stays")
+    fits(chat)
+
+
 def test_a_wrong_price_is_said_while_it_is_typed_and_after(window: Window, admin: User) -> None:
     window.allow("status of 422")
     page = window(admin)
