@@ -272,6 +272,11 @@ def test_failures_are_named(desk, base, monkeypatch):
     assert "user_2" in page.text
     assert "RuntimeError: a bad row" in page.text
     assert 'class="card" open>' in page.text
+    for _ in range(2):
+        preview = dry_run(desk, syncPlans=None)
+        url = desk.post(f"{PATH}/{preview.pk}/run").url
+        run_sync(url.rpartition("/")[2])
+    assert "<b>Nothing had to change.</b> But 1 failed" in desk.get(url).text
 
 
 def test_when_clerk_does_not_answer_the_page_says_so(desk, base, monkeypatch):
