@@ -22,7 +22,7 @@ import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
-from django.db import connection
+from django.db import OperationalError, connection
 
 from config import env
 from config.embedded_postgres.home import FileLock
@@ -42,6 +42,8 @@ def main() -> None:
             prepare()
     except ImproperlyConfigured as error:
         sys.exit(f"Tally cannot start: {error}")
+    except OperationalError as error:
+        sys.exit(f"Tally cannot start: the database does not answer: {error}")
     except PermissionError as error:
         sys.exit(f"Tally cannot start: {error.filename} belongs to another user.")
     except KeyboardInterrupt:
