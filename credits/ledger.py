@@ -122,19 +122,11 @@ def deduct_credits_for_feature(
     _check("The multiplier", multiplier, 0, MAX_MULTIPLIER)
     _check_key(idempotency_key)
     lease = timedelta(seconds=lease_seconds or settings.HOLD_LEASE_SECONDS) if hold else None
+    what = (to_operation_type(feature), feature, FEATURES[feature].default_cost)
+    amount = (quantity, multiplier, max_unit_cost)
+    once = (idempotency_key, fingerprint)
     outcome, charge_id, price, total, available, held = _call(
-        "credits_deduct",
-        user_id,
-        to_operation_type(feature),
-        feature,
-        FEATURES[feature].default_cost,
-        quantity,
-        multiplier,
-        max_unit_cost,
-        idempotency_key,
-        fingerprint,
-        lease,
-        json.dumps(details or {}),
+        "credits_deduct", user_id, *what, *amount, *once, lease, json.dumps(details or {})
     )
     match outcome:
         case "insufficient":

@@ -79,14 +79,9 @@ def start_request(
             conversation = touch_conversation(
                 user_id=user_id, conversation=conversation, text=prompt
             )
+        wanted = {"model": model, "prompt": prompt, "size": size, "count": count}
         request = ImageRequest.objects.create(
-            user_id=user_id,
-            conversation=conversation,
-            charge_id=charge.id,
-            model=model,
-            prompt=prompt,
-            size=size,
-            count=count,
+            user_id=user_id, conversation=conversation, charge_id=charge.id, **wanted
         )
     return request, True
 
