@@ -45,7 +45,7 @@ def main() -> None:
     except OperationalError as error:
         sys.exit(f"Tally cannot start: the database does not answer: {error}")
     except PermissionError as error:
-        sys.exit(f"Tally cannot start: {error.filename} belongs to another user.")
+        sys.exit(f"Tally cannot start: this user may not use {error.filename}.")
     except KeyboardInterrupt:
         sys.exit(130)
     ready = threading.Event()

@@ -117,8 +117,8 @@ def _explained(home: Home) -> Iterator[None]:
         raise ImproperlyConfigured(str(error)) from None
     except PermissionError as error:
         raise ImproperlyConfigured(
-            f"The embedded database in {home.directory} belongs to another user ({error}). "
-            f"Run Tally as that user, or {SET_DATABASE_URL}."
+            f"This user may not use the embedded database in {home.directory} ({error}). "
+            f"Run Tally as the user it belongs to, or {SET_DATABASE_URL}."
         ) from error
     except OSError as error:
         raise EmbeddedPostgresUnavailable(f"Cannot use {home.directory}: {error}") from error
