@@ -266,7 +266,7 @@ IMAGE_MAX_BYTES = 20_000_000
 # Limits beside money, per user: paid requests in any 60 seconds, and answers and images that are
 # being made at the same time.
 REQUESTS_PER_MINUTE = env.integer("REQUESTS_PER_MINUTE", 120, low=1, high=10_000)
-TURNS_IN_FLIGHT = env.integer("TURNS_IN_FLIGHT", 20, low=1, high=10_000)
+TURNS_IN_FLIGHT = env.integer("TURNS_IN_FLIGHT", 60, low=1, high=10_000)
 
 # --- Clerk ---
 
