@@ -12,7 +12,7 @@ from credits.api.docs import openapi
 from credits.clerk.models import SyncJob
 from credits.models import User
 from tests.factories import PASSWORD, make_grant
-from tests.fakes.clerk import INSTANCE, SECRET_KEY, running_clerk, user_json
+from tests.fakes.clerk import INSTANCE, SECRET_KEY, SIGNING_SECRET, running_clerk, user_json
 from tests.fakes.provider import FakeProvider
 from tests.live import ROOT, Site
 
@@ -38,6 +38,7 @@ def whole_site(start_site: Callable[..., Site], provider: FakeProvider) -> Itera
         yield start_site(
             OPENAI_BASE_URL=provider.base_url, CLERK_API_URL=clerk.url,
             CLERK_SECRET_KEY=SECRET_KEY, CLERK_INSTANCE_ID=INSTANCE,
+            CLERK_WEBHOOK_SIGNING_SECRET=SIGNING_SECRET,
         )  # fmt: skip
 
 
