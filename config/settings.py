@@ -306,6 +306,8 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "AI chat and images, metered in credits. What the pages do, a program can do.",
     "SCHEMA_PATH_PREFIX": "/api",
     "SERVE_AUTHENTICATION": [],
+    # The values stand in the type: a list of them beside it says nothing more.
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "credits.api.schema.document_common_answers",
