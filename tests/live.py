@@ -108,7 +108,8 @@ def database_url() -> str:
     account = quote(info.user, safe="")
     if info.password:
         account += ":" + quote(info.password, safe="")
-    where = urlencode({"host": info.host, "port": info.port})
+    # Not as forms do: libpq takes a plus for a plus.
+    where = urlencode({"host": info.host, "port": info.port}, quote_via=quote)
     return f"postgresql://{account}@/{quote(info.dbname, safe='')}?{where}"
 
 
