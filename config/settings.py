@@ -205,7 +205,7 @@ ADMIN_EMAILS = [email.lower() for email in env.listing("ADMIN_EMAILS")]
 ADMIN_USER_IDS = env.listing("ADMIN_USER_IDS")
 # An adjustment of more credits than this waits for a second admin.
 ADJUSTMENT_APPROVAL_CREDITS = env.integer(
-    "ADJUSTMENT_APPROVAL_CREDITS", 10_000, low=0, high=1_000_000_000
+    "ADJUSTMENT_APPROVAL_CREDITS", 100_000, low=0, high=1_000_000_000
 )
 
 # A letter with a way in is good for two hours; nobody needs many, and nobody makes many accounts.

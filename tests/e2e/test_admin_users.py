@@ -71,7 +71,7 @@ def test_a_charge_is_refunded_in_part(window: Window, admin: User, alice: User, 
 def test_a_second_admin_approves_a_large_one(window: Window, admin: User, alice: User) -> None:
     page = window(admin)
     page.goto(f"/admin/users/{alice.pk}/adjust")
-    preview(page, "Set to", "20000", "A prize")
+    preview(page, "Set to", "200000", "A prize")
     page.get_by_role("button", name="Ask a second admin").click()
     expect(page.get_by_text("Nothing has moved yet")).to_be_visible()
     page.get_by_role("link", name="Look at it").click()
@@ -80,10 +80,10 @@ def test_a_second_admin_approves_a_large_one(window: Window, admin: User, alice:
     assert balance(alice) == 100
     other = window(make_admin("second@example.com"))
     other.goto("/admin/users")
-    other.get_by_role("link", name="Set to 20,000 credits").click()
-    other.get_by_role("button", name="Approve +19,900 credits").click()
-    expect(other.get_by_text("the balance is 20,000 now")).to_be_visible()
-    assert balance(alice) == 20_000
+    other.get_by_role("link", name="Set to 200,000 credits").click()
+    other.get_by_role("button", name="Approve +199,900 credits").click()
+    expect(other.get_by_text("the balance is 200,000 now")).to_be_visible()
+    assert balance(alice) == 200_000
 
 
 def test_it_works_without_scripts(window: Window, admin: User, alice: User) -> None:
