@@ -6,7 +6,6 @@ from django import forms
 from django.contrib.auth.views import RedirectURLMixin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
-from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
@@ -27,7 +26,7 @@ class ConfirmForm(forms.Form):
         return self.cleaned_data
 
 
-@method_decorator([sensitive_post_parameters(), never_cache], name="dispatch")
+@method_decorator(sensitive_post_parameters(), name="dispatch")
 class ConfirmView(RedirectURLMixin, FormView):  # type: ignore[type-arg]
     """The password once more, then back. Who has none with us (Clerk) signs in anew."""
 

@@ -8,7 +8,6 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -72,7 +71,6 @@ REGISTRY.register(Database())
 
 
 @login_not_required
-@never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """For whoever holds METRICS_TOKEN, for admins, and for this machine itself; 404 for others."""

@@ -47,9 +47,12 @@ def read_key(form: QueryDict) -> str:
 
 
 def shown_price(price: str) -> int | None:
-    """The price on the button that was pressed: more is never charged."""
-    if not (price.isascii() and price.isdecimal() and len(price) < 20):
+    """The price on the button that was pressed: more is never charged. A form without one, as a
+    program may post, takes today's; one that cannot be read agrees to nothing."""
+    if not price:
         return None
+    if not (price.isascii() and price.isdecimal() and len(price) < 20):
+        return 0
     return min(int(price), MAX_AMOUNT)
 
 

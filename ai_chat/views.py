@@ -16,7 +16,6 @@ from django.http import (
 )
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import Resolver404, resolve, reverse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ai_chat.conversations import (
@@ -63,7 +62,6 @@ def own_turn(request: AuthenticatedHttpRequest, turn_id: UUID) -> Turn:
     return turn
 
 
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def chat(
     request: AuthenticatedHttpRequest, conversation_id: UUID | None = None
@@ -231,7 +229,6 @@ def stop(request: AuthenticatedHttpRequest, turn_id: UUID) -> HttpResponse:
     return redirect(conversation_url(turn))
 
 
-@never_cache
 @require_GET
 def paid_for(request: AuthenticatedHttpRequest, charge_id: int) -> HttpResponse:
     """From a line of the statement to what it paid for."""
@@ -243,7 +240,6 @@ def paid_for(request: AuthenticatedHttpRequest, charge_id: int) -> HttpResponse:
     return redirect(address)
 
 
-@never_cache
 @require_GET
 def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The button with its price; 204 while it looks as the page shows it."""
@@ -253,7 +249,6 @@ def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
     return render(request, "ai_chat/chat.html#offer", context)
 
 
-@never_cache
 @require_GET
 def conversations(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The list in the rail, searched."""

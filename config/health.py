@@ -4,12 +4,10 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 
 @login_not_required
-@never_cache
 @require_safe
 def healthz(_request: HttpRequest) -> HttpResponse:
     """200 as long as the process answers."""
@@ -17,7 +15,6 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
-@never_cache
 @require_safe
 def readyz(_request: HttpRequest) -> HttpResponse:
     """200 when the database can be reached and has every migration, else 503."""

@@ -12,7 +12,6 @@ from django.db import connection
 from django.db.models import Model, QuerySet
 from django.http import StreamingHttpResponse
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from credits.api.serializers import UsageQuery, filters_of
@@ -33,7 +32,6 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "
 LATER_FORMULA = re.compile(f";(?= *[{''.join(map(re.escape, FORMULA))}])")
 
 
-@never_cache
 @require_safe
 def usage_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
     """All rows that the filters let through (those of `/usage`), newest first."""

@@ -7,7 +7,6 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from credits.chart import draw
@@ -37,7 +36,6 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
-@never_cache
 @require_safe
 def balance(request: HttpRequest) -> HttpResponse:
     """The meter: 204 while it shows what it showed before."""
@@ -47,7 +45,6 @@ def balance(request: HttpRequest) -> HttpResponse:
     return render(request, "base.html#meter", {"meter": meter}, status=200 if meter else 401)
 
 
-@never_cache
 @require_safe
 def usage(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The statement of whoever asks; `row` finds one row of theirs, in whatever month it stands."""

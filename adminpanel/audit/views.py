@@ -4,7 +4,6 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_safe
 
 from adminpanel.audit.forms import AuditForm
@@ -15,7 +14,6 @@ from credits.permissions import admin_page
 
 
 @admin_page
-@never_cache
 @require_safe
 def audit(request: HttpRequest) -> HttpResponse:
     form = AuditForm(request.GET)
@@ -29,7 +27,6 @@ def audit(request: HttpRequest) -> HttpResponse:
 
 
 @admin_page
-@never_cache
 @require_GET
 def audit_csv(request: HttpRequest) -> StreamingHttpResponse:
     """Every entry that the page's filters let through, newest first; not that of this file."""

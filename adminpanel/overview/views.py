@@ -3,7 +3,6 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from adminpanel.overview.charts import charts_of
@@ -16,7 +15,6 @@ from credits.tasks import check_soon
 
 
 @admin_page
-@never_cache
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     figures = get_figures(today())
@@ -25,7 +23,6 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 @admin_page
-@never_cache
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:
     context = {"health": get_health(), "checks": recent_checks()}

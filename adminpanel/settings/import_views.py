@@ -8,7 +8,6 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from adminpanel.settings import imports
@@ -35,14 +34,12 @@ PATIENCE = 4.0
 
 
 @admin_page
-@never_cache
 @require_safe
 def start(request: HttpRequest) -> HttpResponse:
     return _start_page(request)
 
 
 @admin_page
-@never_cache
 @require_POST
 def compare(request: HttpRequest) -> HttpResponse:
     """The differences between what is offered and what is there."""
@@ -63,7 +60,6 @@ def compare(request: HttpRequest) -> HttpResponse:
 
 
 @admin_page
-@never_cache
 @require_POST
 def take(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Adds and changes the plans that were ticked, all or none."""

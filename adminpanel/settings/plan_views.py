@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from adminpanel.differences import differences
@@ -31,7 +30,6 @@ METHODS = ["GET", "HEAD", "POST"]
 
 
 @admin_page
-@never_cache
 @require_http_methods(METHODS)
 def new_plan(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The query may say the id and the name: those of a plan that Clerk names."""
@@ -51,7 +49,6 @@ def new_plan(request: AuthenticatedHttpRequest) -> HttpResponse:
 
 
 @admin_page
-@never_cache
 @require_http_methods(METHODS)
 def edit_plan(request: AuthenticatedHttpRequest, clerk_id: str) -> HttpResponse:
     plan = Plan.objects.filter(clerk_id=_no_nul(clerk_id)).first()
@@ -84,7 +81,6 @@ def edit_plan(request: AuthenticatedHttpRequest, clerk_id: str) -> HttpResponse:
 
 
 @admin_page
-@never_cache
 @require_http_methods(METHODS)
 def remove_plan(request: AuthenticatedHttpRequest, clerk_id: str) -> HttpResponse:
     """Says what a removal touches, and removes."""

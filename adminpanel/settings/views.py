@@ -8,7 +8,6 @@ from django.contrib import messages
 from django.core.exceptions import BadRequest, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from adminpanel.differences import differences, readable
@@ -31,7 +30,6 @@ LATEST = 8
 
 
 @admin_page
-@never_cache
 @require_safe
 def settings(request: HttpRequest) -> HttpResponse:
     """Prices and plans; the query may carry prices that are being edited."""
@@ -39,7 +37,6 @@ def settings(request: HttpRequest) -> HttpResponse:
 
 
 @admin_page
-@never_cache
 @require_safe
 def preview(request: HttpRequest) -> HttpResponse:
     """The figures beside the prices, while somebody types."""
@@ -48,7 +45,6 @@ def preview(request: HttpRequest) -> HttpResponse:
 
 
 @admin_page
-@never_cache
 @require_safe
 def review(request: HttpRequest) -> HttpResponse:
     """What the new prices do, before anybody says yes."""
@@ -68,7 +64,6 @@ def review(request: HttpRequest) -> HttpResponse:
 
 
 @admin_page
-@never_cache
 @require_POST
 def save(request: AuthenticatedHttpRequest) -> HttpResponse:
     form = CostsForm(request.POST, current=get_feature_costs())
@@ -87,7 +82,6 @@ def save(request: AuthenticatedHttpRequest) -> HttpResponse:
 
 
 @admin_page
-@never_cache
 @require_safe
 def history(request: HttpRequest) -> HttpResponse:
     """All changes, in pages."""
@@ -99,7 +93,6 @@ def history(request: HttpRequest) -> HttpResponse:
 
 
 @admin_page
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def undo(request: AuthenticatedHttpRequest, change_id: int) -> HttpResponse:
     """Asks, and puts back what was before a change."""

@@ -10,7 +10,6 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.dateparse import parse_datetime
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from adminpanel.sync.forms import SyncForm
@@ -35,7 +34,6 @@ RUNNING = "Another sync is running: this is it. Wait for its end, or cancel it."
 
 
 @admin_page
-@never_cache
 @require_http_methods(BOTH)
 def sync(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The options; sent, they start a dry run."""
@@ -78,7 +76,6 @@ def _moment(text: str) -> datetime | None:
 
 
 @admin_page
-@never_cache
 @require_safe
 def job(request: AuthenticatedHttpRequest, job_id: uuid.UUID) -> HttpResponse:
     """One sync: how far it is, or what came out. Its fragment asks for itself while it runs."""
@@ -126,7 +123,6 @@ def run(request: AuthenticatedHttpRequest, job_id: uuid.UUID) -> HttpResponse:
 
 
 @admin_page
-@never_cache
 @require_http_methods(BOTH)
 def cancel(request: AuthenticatedHttpRequest, job_id: uuid.UUID) -> HttpResponse:
     """Asks first, then stops it after its page."""

@@ -7,7 +7,6 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_safe
 
 from adminpanel.exports import exported
@@ -19,7 +18,6 @@ from credits.permissions import admin_page
 
 
 @admin_page
-@never_cache
 @require_safe
 def usage(request: AuthenticatedHttpRequest) -> HttpResponse:
     form = UsageForm(request.GET)
@@ -40,7 +38,6 @@ def usage(request: AuthenticatedHttpRequest) -> HttpResponse:
 
 
 @admin_page
-@never_cache
 @require_GET
 def usage_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
     """All rows that the filters of `/admin/usage` let through."""

@@ -5,7 +5,6 @@ from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from adminpanel.models import AdjustmentRequest
@@ -25,7 +24,6 @@ def _requests() -> QuerySet[AdjustmentRequest]:
 
 
 @admin_page
-@never_cache
 @require_safe
 def approvals(request: AdminRequest) -> HttpResponse:
     """What waits, the longest first, and below it what was decided, newest first, in pages."""
@@ -48,7 +46,6 @@ def approvals(request: AdminRequest) -> HttpResponse:
 
 
 @admin_page
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def approval(request: AdminRequest, adjustment_id: int) -> HttpResponse:
     asked = get_object_or_404(_requests(), pk=adjustment_id)

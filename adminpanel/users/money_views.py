@@ -8,7 +8,6 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from adminpanel.models import AdjustmentRequest
@@ -25,7 +24,6 @@ from credits.permissions import admin_page
 
 
 @admin_page
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def adjust(request: AdminRequest, user_id: int) -> HttpResponse:
     person = get_object_or_404(User, pk=user_id)
@@ -120,7 +118,6 @@ def _answer(
 
 
 @admin_page
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def refund(request: AdminRequest, charge_id: int) -> HttpResponse:
     charge = get_refundable(get_object_or_404(refunds.charges(), pk=charge_id))

@@ -6,7 +6,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.cache import patch_vary_headers
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from adminpanel.models import AdjustmentRequest
@@ -23,7 +22,6 @@ PENDING = 5
 
 
 @admin_page
-@never_cache
 @require_safe
 def users(request: AdminRequest) -> HttpResponse:
     form = PeopleForm(request.GET)
@@ -53,7 +51,6 @@ def _pending() -> QuerySet[AdjustmentRequest]:
 
 
 @admin_page
-@never_cache
 @require_safe
 def user(request: HttpRequest, user_id: int) -> HttpResponse:
     someone = get_object_or_404(User, pk=user_id)

@@ -8,7 +8,6 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from adminpanel.webhooks import inbox, story
@@ -23,7 +22,6 @@ from credits.permissions import admin_page
 
 
 @admin_page
-@never_cache
 @require_safe
 def webhooks(request: AuthenticatedHttpRequest) -> HttpResponse:
     form = InboxForm(request.GET)
@@ -49,7 +47,6 @@ def webhooks(request: AuthenticatedHttpRequest) -> HttpResponse:
 
 
 @admin_page
-@never_cache
 @require_safe
 def webhook(request: AuthenticatedHttpRequest, delivery_id: int) -> HttpResponse:
     delivery = _delivery(delivery_id)
@@ -72,7 +69,6 @@ def _delivery(delivery_id: int) -> WebhookDelivery:
 
 
 @admin_page
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def replay_webhook(request: AuthenticatedHttpRequest, delivery_id: int) -> HttpResponse:
     """One delivery: asks first, then processes it again."""
@@ -91,7 +87,6 @@ def replay_webhook(request: AuthenticatedHttpRequest, delivery_id: int) -> HttpR
 
 
 @admin_page
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def replay(request: AuthenticatedHttpRequest) -> HttpResponse:
     """All that failed, or all with unmapped plans: says how many, then does some at a time."""

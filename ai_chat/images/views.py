@@ -17,7 +17,6 @@ from django.http import (
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from ai_chat.forms import Refused, explain, read_count, read_image_form
@@ -59,7 +58,6 @@ def image_or_404(request: AuthenticatedHttpRequest, image_id: UUID) -> Image:
     return image
 
 
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def images(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The gallery with its form; a POST asks for images."""
@@ -132,7 +130,6 @@ def refuse(request: AuthenticatedHttpRequest, error: Exception) -> HttpResponse:
     return response
 
 
-@never_cache
 @require_GET
 def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The button with its price; 204 while it looks as the page shows it."""
@@ -142,7 +139,6 @@ def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
     return render(request, f"{TEMPLATE}#offer", context)
 
 
-@never_cache
 @require_GET
 def card(request: AuthenticatedHttpRequest, request_id: UUID) -> HttpResponse:
     """A request in the gallery; 204 while it is being worked on."""

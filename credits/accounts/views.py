@@ -13,7 +13,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
-from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 
@@ -29,7 +28,6 @@ from credits.accounts.services import (
 from credits.models import User
 
 LOCAL = "credits.accounts.backends.AccountBackend"
-private = [sensitive_post_parameters(), never_cache]
 
 
 def locked_out(
@@ -49,7 +47,7 @@ class SignInView(views.LoginView):
     redirect_authenticated_user = True
 
 
-@method_decorator([*private, login_not_required], name="dispatch")
+@method_decorator([sensitive_post_parameters(), login_not_required], name="dispatch")
 class SignUpView(views.RedirectURLMixin, FormView):  # type: ignore[type-arg]
     """Makes an account and signs it in."""
 
@@ -98,7 +96,7 @@ class LocalAccountMixin(View):
         return super().post(request, *args, **kwargs)  # type: ignore[misc]
 
 
-@method_decorator(private, name="dispatch")
+@method_decorator(sensitive_post_parameters(), name="dispatch")
 class AccountView(LocalAccountMixin, FormView):  # type: ignore[type-arg]
     template_name = "credits/accounts/account.html"
     form_class = forms.ProfileForm
@@ -122,7 +120,6 @@ class AccountView(LocalAccountMixin, FormView):  # type: ignore[type-arg]
         return super().form_valid(form)
 
 
-@method_decorator(never_cache, name="dispatch")
 class PasswordChangeView(LocalAccountMixin, views.PasswordChangeView):
     """This session goes on; all others of the account end with the old password."""
 

@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.csp import CSP
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.cache import never_cache
 from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -65,7 +64,6 @@ def clerk_context() -> dict[str, str]:
 
 
 @login_not_required
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponseBase:
     if not conf.signs_in():
@@ -74,7 +72,6 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
 
 
 @login_not_required
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponseBase:
     if not conf.signs_in():
@@ -108,7 +105,6 @@ def _next(request: HttpRequest) -> str:
 
 
 @login_not_required
-@never_cache
 @require_POST
 def exchange(request: HttpRequest) -> HttpResponse:
     """POST /auth/clerk/session: a session token becomes a Django session. CSRF-protected: nobody
@@ -137,7 +133,6 @@ def exchange(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
-@never_cache
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponseBase:
     """Ends our session, and on the page it answers with, Clerk's too: else the next page would heal
