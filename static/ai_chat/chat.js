@@ -173,6 +173,8 @@ function say(text) {
 async function refuse(response) {
   const html = await response.text();
   const foot = response.status === 403 ? null : fragment(html).querySelector("#composer-foot");
+  // What failed at the site may have been charged before it failed; the key makes a second try free.
+  if (response.status >= 500) return say("The site could not answer just now. Send it again: a message is charged once.");
   if (!foot) return say("That did not work, and nothing was charged. Reload the page and try again.");
   document.getElementById("composer-foot").replaceWith(foot);
   htmx.process(foot);
