@@ -2,6 +2,7 @@
 `.env.example` lists each name with one line of meaning."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
@@ -275,6 +276,8 @@ CLERK_SECRET_KEY = env.text("CLERK_SECRET_KEY")
 CLERK_JWT_KEY = env.text("CLERK_JWT_KEY").replace("\\n", "\n")
 CLERK_WEBHOOK_SIGNING_SECRET = env.listing("CLERK_WEBHOOK_SIGNING_SECRET")
 CLERK_API_URL = env.url("CLERK_API_URL", "https://api.clerk.com/v1")
+if not urlsplit(CLERK_API_URL).path:
+    CLERK_API_URL += "/v1"  # Clerk's own tools take it without the version.
 CLERK_AUTHORIZED_PARTIES = [url.rstrip("/") for url in env.listing("CLERK_AUTHORIZED_PARTIES")]
 CLERK_INSTANCE_ID = env.text("CLERK_INSTANCE_ID")
 # Days for which the payloads of processed webhooks are kept: they hold names and addresses.

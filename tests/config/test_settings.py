@@ -102,6 +102,11 @@ def test_answers_and_images_end_before_a_short_lease(load: Any) -> None:
             load(**MINIMAL, HOLD_LEASE_SECONDS="10", **{name: "10"})
 
 
+@pytest.mark.parametrize("given", ["", "https://api.clerk.com", "https://api.clerk.com/v1/"])
+def test_clerk_s_address_is_taken_with_its_version_or_without(load: Any, given: str) -> None:
+    assert load(**MINIMAL, CLERK_API_URL=given)["CLERK_API_URL"] == "https://api.clerk.com/v1"
+
+
 def test_the_example_names_all_that_is_read() -> None:
     """.env.example has every name, with a line of meaning before it."""
     lines = (ROOT / ".env.example").read_text().splitlines()
