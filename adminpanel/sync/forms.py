@@ -6,7 +6,7 @@ from django import forms
 
 from credits.clerk.api.serializers import MAX_CREDITS
 from credits.clerk.client import PAGE
-from credits.clerk.sync_jobs import SyncOptions
+from credits.clerk.sync.jobs import SyncOptions
 
 
 def _number(label: str, **options: Any) -> forms.IntegerField:

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from django.urls import reverse
 
 from credits.clerk.models import SyncJob
-from credits.clerk.sync_jobs import describe, stalled
-from credits.clerk.syncs import RECONCILE, options_told, run_of
+from credits.clerk.sync.by_hand import RECONCILE, options_told, run_of
+from credits.clerk.sync.jobs import describe, stalled
 
 State = SyncJob.State
 PAGE = 25

@@ -16,7 +16,7 @@ from adminpanel.sync.forms import SyncForm
 from adminpanel.sync.telling import Told, history, preview_of, tell
 from credits.clerk import conf
 from credits.clerk.models import SyncJob
-from credits.clerk.syncs import (
+from credits.clerk.sync.by_hand import (
     NotForeseen,
     SyncRunning,
     cancel_sync,

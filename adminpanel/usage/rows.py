@@ -104,7 +104,7 @@ def matching(filters: Filters) -> Rows:
     if filters.way:
         rows = rows.filter(WAYS[Way(filters.way)])
     if filters.sync:
-        # As `credits.clerk.set_credits` names them.
+        # As `credits.clerk.sync.set_credits` names them.
         rows = rows.filter(idempotency_key__startswith=f"sync:{filters.sync.pk}:")
     return rows.select_related("user", "grant", "refund_of")
 

@@ -7,9 +7,11 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from credits.clerk import billing, conf, jobs, retention, sync, sync_jobs
+from credits.clerk import billing, conf, jobs, retention
 from credits.clerk.client import ClerkUnavailable, NotAtClerk
 from credits.clerk.models import SessionLink
+from credits.clerk.sync import run
+from credits.clerk.sync.jobs import stalled
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +26,7 @@ LATER = RetryStrategy(max_attempts=8, exponential_wait=3, retry_exceptions={Cler
 def pull(clerk_id: str) -> None:
     """Reads one person and their subscription from Clerk."""
     try:
-        sync.pull(clerk_id)
+        run.pull(clerk_id)
     except NotAtClerk:
         logger.warning("Clerk does not know %s", clerk_id)
 
@@ -32,7 +34,7 @@ def pull(clerk_id: str) -> None:
 @app.task(name="clerk.sync")
 def run_sync(job_id: str) -> None:
     """Works on a sync job."""
-    sync.run_sync(job_id)
+    run.run_sync(job_id)
 
 
 @app.periodic(cron=f"{HOURLY_AT} * * * *")
@@ -40,7 +42,7 @@ def run_sync(job_id: str) -> None:
 def hourly(timestamp: int) -> None:
     """Catches lost webhooks, and releases months that have begun."""
     if conf.has_backend():
-        sync.reconcile()
+        run.reconcile()
     elif conf.signs_in() or conf.takes_webhooks():
         billing.release_due()
     old = SessionLink.objects.filter(ended_at__lt=timezone.now() - REMEMBERED)
@@ -59,5 +61,5 @@ def forget(timestamp: int) -> None:
 @app.task(name="clerk.resume", queueing_lock="clerk.resume")
 def resume(timestamp: int) -> None:
     """Puts syncs whose worker died back on the queue; they go on where they stopped."""
-    for job in sync_jobs.stalled():
+    for job in stalled():
         jobs.sync_later(str(job.pk))

@@ -14,9 +14,9 @@ from credits.clerk import conf
 from credits.clerk.api.serializers import ClerkPlansOut, JobOut, SyncIn, SyncOut, SyncStartedOut
 from credits.clerk.client import ClerkClient, ClerkError
 from credits.clerk.models import SyncJob
-from credits.clerk.sync import result_of, run_sync
-from credits.clerk.sync_jobs import SyncOptions, describe
-from credits.clerk.syncs import SyncRunning, cancel_sync, start_sync
+from credits.clerk.sync.by_hand import SyncRunning, cancel_sync, start_sync
+from credits.clerk.sync.jobs import SyncOptions, describe
+from credits.clerk.sync.run import result_of, run_sync
 from credits.models import Plan, User
 from credits.permissions import IsTallyAdmin
 

@@ -4,10 +4,11 @@ import time
 
 import pytest
 
-from credits.clerk import sync, sync_jobs
 from credits.clerk.models import Period, SubscriptionItem, SyncJob
-from credits.clerk.sync import result_of, run_sync
-from credits.clerk.sync_jobs import SILENCE, SyncOptions, start_job
+from credits.clerk.sync import jobs as sync_jobs
+from credits.clerk.sync import run as sync
+from credits.clerk.sync.jobs import SILENCE, SyncOptions, start_job
+from credits.clerk.sync.run import result_of, run_sync
 from credits.ledger import get_balance
 from credits.models import CreditBalance, CreditGrant, UsageHistory, User
 from tests.credits.clerk.telling import tell

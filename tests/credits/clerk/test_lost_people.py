@@ -6,11 +6,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from credits.clerk import identity, sync
+from credits.clerk import identity
 from credits.clerk.models import Identity, SyncJob
 from credits.clerk.shapes import parse_person
-from credits.clerk.sync import run_sync
-from credits.clerk.sync_jobs import SyncOptions, start_job
+from credits.clerk.sync import run as sync
+from credits.clerk.sync.jobs import SyncOptions, start_job
+from credits.clerk.sync.run import run_sync
 from credits.models import User
 from tests.fakes.clerk import FakeClerk, user_json
 

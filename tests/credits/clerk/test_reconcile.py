@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from credits.clerk import identity, sync
+from credits.clerk import identity
 from credits.clerk.models import Identity, SubscriptionItem, SyncJob
 from credits.clerk.shapes import parse_person
+from credits.clerk.sync import run as sync
 from credits.models import CreditGrant, User
 from tests.factories import make_plan
 from tests.fakes.clerk import FakeClerk, user_json

@@ -6,11 +6,11 @@ from collections import deque
 
 import pytest
 
-from credits.clerk import billing, sync
+from credits.clerk import billing
 from credits.clerk.client import ClerkClient
 from credits.clerk.models import SubscriptionItem, SyncJob
-from credits.clerk.sync import result_of, run_sync
-from credits.clerk.sync_jobs import (
+from credits.clerk.sync import run as sync
+from credits.clerk.sync.jobs import (
     SILENCE,
     SyncOptions,
     cancel_job,
@@ -18,6 +18,7 @@ from credits.clerk.sync_jobs import (
     stalled,
     start_job,
 )
+from credits.clerk.sync.run import result_of, run_sync
 from credits.ledger import get_balance
 from credits.models import CreditBalance, CreditGrant, Plan, UsageHistory, User
 from tests.credits.clerk.telling import ending, tell, undone

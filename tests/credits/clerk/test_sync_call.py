@@ -6,8 +6,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from credits.clerk.models import SyncJob
-from credits.clerk.sync import run_sync
-from credits.clerk.sync_jobs import SyncOptions, start_job
+from credits.clerk.sync.jobs import SyncOptions, start_job
+from credits.clerk.sync.run import run_sync
 from credits.models import AuditEntry
 
 pytestmark = pytest.mark.django_db

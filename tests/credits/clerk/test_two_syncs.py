@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection, transaction
 
-from credits.clerk import inbox, sync
+from credits.clerk import inbox
 from credits.clerk.models import Identity, Period, SubscriptionItem, SyncJob
-from credits.clerk.sync_jobs import SyncOptions, start_job
+from credits.clerk.sync import run as sync
+from credits.clerk.sync.jobs import SyncOptions, start_job
 from credits.models import CreditBalance, CreditGrant, UsageHistory, User
 from tests.credits.clerk.telling import ending, renamed
 from tests.factories import make_grant, make_plan

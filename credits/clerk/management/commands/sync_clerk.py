@@ -6,9 +6,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from credits.clerk import conf
 from credits.clerk.models import SyncJob
-from credits.clerk.sync import result_of, run_sync
-from credits.clerk.sync_jobs import SyncOptions, describe
-from credits.clerk.syncs import SyncRunning, start_sync
+from credits.clerk.sync.by_hand import SyncRunning, start_sync
+from credits.clerk.sync.jobs import SyncOptions, describe
+from credits.clerk.sync.run import result_of, run_sync
 
 
 class Command(BaseCommand):

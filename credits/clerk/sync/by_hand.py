@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from credits import audit
 from credits.clerk.models import SyncJob
-from credits.clerk.sync_jobs import SyncOptions, cancel_job, stalled, start_job
+from credits.clerk.sync.jobs import SyncOptions, cancel_job, stalled, start_job
 from credits.models import User
 
 State = SyncJob.State

@@ -13,12 +13,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from credits.clerk import billing, conf, lost_people, tally
+from credits.clerk import billing, conf, tally
 from credits.clerk.client import ClerkClient, ClerkError
 from credits.clerk.identity import lock, upsert_person
 from credits.clerk.models import Identity, SubscriptionItem, SyncJob, WebhookDelivery
 from credits.clerk.projection import EARNING, merge_item, milliseconds
-from credits.clerk.set_credits import set_credits
 from credits.clerk.shapes import (
     ItemVersion,
     Json,
@@ -29,8 +28,10 @@ from credits.clerk.shapes import (
     parse_payer,
     parse_person,
 )
-from credits.clerk.sync_jobs import Cancelled, Progress, SyncOptions, TakenOver, start_job
-from credits.clerk.syncs import RECONCILE
+from credits.clerk.sync import lost_people
+from credits.clerk.sync.by_hand import RECONCILE
+from credits.clerk.sync.jobs import Cancelled, Progress, SyncOptions, TakenOver, start_job
+from credits.clerk.sync.set_credits import set_credits
 from credits.models import CreditBalance
 
 logger = logging.getLogger(__name__)

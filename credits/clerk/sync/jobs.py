@@ -1,4 +1,4 @@
-"""Sync jobs: starting, watching, cancelling, and who works on one. What a job does is in `sync`."""
+"""Sync jobs: starting, watching, cancelling, and who works on one. What a job does is in `run`."""
 
 import time
 import uuid
@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from credits.clerk import jobs
 from credits.clerk.models import SyncJob
-from credits.clerk.preview import Preview
+from credits.clerk.sync.preview import Preview
 
 State = SyncJob.State
 

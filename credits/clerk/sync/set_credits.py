@@ -4,10 +4,10 @@ reason: the sync's `setCredits` and `overrideCredits`."""
 from django.db.models import QuerySet
 
 from credits.clerk import billing
-from credits.clerk.lost_people import One
 from credits.clerk.models import Identity, SubscriptionItem
 from credits.clerk.projection import EARNING
-from credits.clerk.sync_jobs import Progress
+from credits.clerk.sync.jobs import Progress
+from credits.clerk.sync.lost_people import One
 from credits.ledger import adjust_credits
 
 

@@ -13,7 +13,7 @@ from credits.clerk.client import ClerkClient, ClerkError, NotAtClerk
 from credits.clerk.identity import bury, upsert_person
 from credits.clerk.models import Identity
 from credits.clerk.shapes import Person, parse_person
-from credits.clerk.sync_jobs import Progress
+from credits.clerk.sync.jobs import Progress
 
 type One = Callable[[Progress, str], AbstractContextManager[None]]
 

@@ -1,0 +1,1 @@
+"""Syncs with Clerk: what one does (`run`), its job (`jobs`), starting one by hand (`by_hand`)."""
