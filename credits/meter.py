@@ -16,8 +16,9 @@ from credits.models import User
 from credits.pricing import get_feature_cost
 
 TEXT = "ai_text_chat"
-#: Below this share of the grants that still hold something, credits run low.
+#: Below this share of the grants that still hold something, or so many messages, credits run low.
 LOW_SHARE = 0.1
+LOW_MESSAGES = 3
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def draw(user_id: int, balance: Balance, *, text_cost: int) -> Meter:
         expires_at=balance.expires_at,
         left=round(100 * balance.remaining / whole, 1),
         open=round(100 * balance.held / whole, 1),
-        low=balance.remaining < max(text_cost, whole * LOW_SHARE),
+        low=balance.remaining < max(LOW_MESSAGES * text_cost, whole * LOW_SHARE),
         version=f"{user_id}.{balance.version}.{text_cost}",
     )
 

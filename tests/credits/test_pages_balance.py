@@ -200,6 +200,12 @@ def test_running_low_is_a_tenth_of_what_was_granted(alice: User) -> None:
     assert draw(alice.pk, balance._replace(remaining=9), text_cost=1).low
 
 
+def test_running_low_is_also_having_less_than_three_messages_left(alice: User) -> None:
+    balance = get_balance(user_id=alice.pk)
+    assert not draw(alice.pk, balance._replace(remaining=6, granted=6), text_cost=2).low
+    assert draw(alice.pk, balance._replace(remaining=5, granted=5), text_cost=2).low
+
+
 def test_the_bar_is_never_longer_than_its_frame(alice: User) -> None:
     balance = get_balance(user_id=alice.pk)
     held = draw(alice.pk, balance._replace(remaining=90, held=30, granted=90), text_cost=1)
