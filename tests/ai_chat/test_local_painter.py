@@ -59,7 +59,7 @@ def test_the_words_of_a_prompt_choose_the_light(painter: openai.OpenAI) -> None:
 
 
 SCENES = "mountain lake sea forest city desert meadow space abstract"
-THINGS = "birds balloon boat house snow rain aurora"
+THINGS = "birds balloon boat lighthouse house snow rain aurora"
 
 
 @pytest.mark.parametrize("scene", SCENES.split())

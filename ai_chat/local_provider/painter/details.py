@@ -251,6 +251,30 @@ def sailboat(canvas: Canvas) -> None:
     )
 
 
+def lighthouse(canvas: Canvas) -> None:
+    """A banded tower on a rock, with its lamp lit."""
+    x, y = canvas.width * canvas.rng.choice((0.2, 0.8)), canvas.height * 0.74
+    size = canvas.unit * canvas.rng.uniform(11, 14)
+    rock = mix(canvas.palette.near, (40, 38, 44), 0.5)
+    paint = mix(canvas.palette.near, (150, 40, 34), 0.6), mix(canvas.palette.horizon, WINDOW, 0.2)
+    disc(canvas, (x - size * 0.3, y + size * 0.2), size * 0.45, rock)
+    canvas.draw.ellipse((x - size, y - size * 0.15, x + size * 1.1, y + size * 0.5), fill=rock)
+    bands = 7
+    for n in range(bands):
+        low, high = (size * (0.34 - 0.16 * (n + end) / bands) for end in (0, 1))
+        bottom, top = (y - size * 2 * (n + end) / bands for end in (0, 1))
+        corners = [(x - low, bottom), (x + low, bottom), (x + high, top), (x - high, top)]
+        canvas.draw.polygon(corners, fill=paint[n % 2])
+    lamp = x, y - size * 2.16
+    canvas.draw.rectangle((x - size * 0.24, y - size * 2.05, x + size * 0.24, y - size * 2), rock)
+    glow(canvas, lamp, size * 1.5, WINDOW, 0.8)
+    disc(canvas, lamp, size * 0.13, WINDOW)
+    roof = y - size * 2.28
+    canvas.draw.polygon(
+        [(x - size * 0.2, roof), (x, roof - size * 0.22), (x + size * 0.2, roof)], rock
+    )
+
+
 def house(canvas: Canvas) -> None:
     """A small house with a light in it."""
     x, y = (

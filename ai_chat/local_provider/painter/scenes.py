@@ -273,6 +273,7 @@ _DETAILS: dict[Scene, tuple[str, frozenset[Scene]]] = {
         _WATER | _LAND,
     ),
     details.sailboat: ("boat boats ship ships sail sailing sailboat yacht", _WATER),
+    details.lighthouse: ("lighthouse lighthouses beacon", _WATER),
     details.house: ("house home cabin cottage hut village farm", _LAND),
     details.snowfall: ("snow snowy snowing snowfall blizzard", _WATER | _LAND),
     details.rainfall: ("rain rainy raining storm", _WATER | _LAND),
