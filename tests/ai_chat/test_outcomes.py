@@ -161,7 +161,8 @@ def test_stopped_after_text_was_delivered_is_charged(chat: Chat) -> None:
 
 def test_a_lost_browser_finds_the_finished_answer_waiting(chat: Chat) -> None:
     with chat.sending("[[tokens:40]] [[delay:0.03]]") as response:
-        next(response.iter_bytes())
+        pieces = response.iter_bytes()
+        next(pieces)
         assert chat.turn.is_running
     wait_for(lambda: not chat.turn.is_running, "the answer to be finished without a viewer")
     turn = chat.turn

@@ -46,7 +46,8 @@ def test_every_token_arrives_and_events_are_at_most_ten_a_second(chat: Chat) -> 
 
 def test_a_reload_in_the_middle_follows_to_the_end_from_any_process(chat: Chat) -> None:
     with chat.sending("[[tokens:40]] [[delay:0.05]]") as response:
-        next(response.iter_bytes())
+        pieces = response.iter_bytes()  # Kept: httpx closes the response when it is let go.
+        next(pieces)
         turn = chat.turn
         with ThreadPoolExecutor(6) as viewers:
             followed = list(viewers.map(lambda _: chat.follow(turn), range(6)))

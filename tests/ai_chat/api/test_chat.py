@@ -163,7 +163,8 @@ def test_closing_the_stream_after_text_stops_the_answer_and_is_charged(
 
 def test_closing_the_stream_before_the_first_token_is_refunded(program: Program) -> None:
     with program.streaming("[[fail:slow:60]]") as response:
-        next(response.iter_lines())
+        lines = response.iter_lines()
+        next(lines)
     wait_for(lambda: not Turn.objects.get().is_running, "the turn to be stopped")
     turn = Turn.objects.get()
     assert (turn.state, turn.failure) == (Turn.State.STOPPED, Turn.Failure.STOPPED_EARLY)
@@ -307,9 +308,15 @@ def test_streams_hold_no_database_connection(
 ) -> None:
     """Twelve streams wait for tokens in one process whose pool has two connections."""
     site = start_site(OPENAI_BASE_URL=provider.base_url, WEB_WORKERS="1", DATABASE_POOL_SIZE="2")
+    open_streams = []  # Kept: httpx closes a response when its lines are let go.
     with ExitStack() as streams:
         for _ in range(12):
             program = Program(site, alice)
-            response = streams.enter_context(program.streaming("[[tokens:50]] [[delay:0.2]]"))
-            assert next(response.iter_lines()).startswith('data: {"type": "start"')
+            response = streams.enter_context(program.streaming("[[gate]]"))
+            open_streams.append(response.iter_lines())
+            assert next(open_streams[-1]).startswith('data: {"type": "start"')
         assert site.client(alice).get("/api/credits/me").status_code == 200
+        assert Turn.objects.filter(state=Turn.State.RUNNING).count() == 12
+        provider.open_gate()
+        assert ["data: [DONE]" in lines for lines in open_streams] == [True] * 12
+    assert program.balance == 100 - 12

@@ -58,7 +58,8 @@ def test_another_body_under_the_key_is_422(program: Program) -> None:
 
 def test_while_the_first_is_answered_the_same_key_is_409(program: Program) -> None:
     with program.streaming("[[tokens:100]] [[delay:0.1]]", key="k") as response:
-        next(response.iter_lines())
+        lines = response.iter_lines()  # Kept: httpx closes the response when it is let go.
+        next(lines)
         again = program.chat("[[tokens:100]] [[delay:0.1]]", key="k")
     assert (again.status_code, again.json()["error"]) == (409, "in_progress")
     assert int(again.headers["Retry-After"]) > 0
