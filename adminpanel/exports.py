@@ -1,19 +1,17 @@
 """What leaves the desk as a file is written down, like all else that is done at it."""
 
-from django.http import HttpRequest
-
 from adminpanel.forms import FilterForm
-from adminpanel.users.http import admin_of
 from credits import audit
+from credits.http import AuthenticatedHttpRequest
 from credits.models import AuditEntry, User
 
 
-def exported(request: HttpRequest, what: str, form: FilterForm) -> AuditEntry:
+def exported(request: AuthenticatedHttpRequest, what: str, form: FilterForm) -> AuditEntry:
     """Records, before the first byte, that an admin takes all that the form's filters let
     through."""
     person = form.cleaned_data["user"]
     return audit.record(
-        actor=admin_of(request),
+        actor=request.user,
         action=f"{what}.export",
         target=what,
         user_id=person.pk if isinstance(person, User) else None,

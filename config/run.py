@@ -204,10 +204,10 @@ def free_port(preferred: int) -> int:
 def is_taken(host: str, port: int) -> bool:
     """Whether somebody listens there. Raises ImproperlyConfigured where nobody could."""
     try:
-        family, kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+            probe.bind(place)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return True

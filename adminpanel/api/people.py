@@ -40,18 +40,18 @@ from credits.history import filter_rows, statement
 from credits.ledger import Adjustment
 from credits.models import User
 
+CLERKS = r"user_[A-Za-z0-9]{1,59}"
 USER_ID = OpenApiParameter(
     "user_id",
     {
         "oneOf": [
             {"type": "integer", "minimum": 1, "maximum": MAX_ID},
-            {"type": "string", "pattern": "^user_[A-Za-z0-9]{1,59}$"},
+            {"type": "string", "pattern": f"^{CLERKS}$"},
         ]
     },
     OpenApiParameter.PATH,
     description="The user's `id`, or `clerkId`.",
 )
-OURS, CLERKS = re.compile("[0-9]{1,19}"), re.compile("user_[A-Za-z0-9]{1,59}")
 
 Reason = line_of(500, "Must be 1 to 500 characters on one line.")
 
@@ -266,9 +266,9 @@ class OneBalance(AdminView):
 def pk_of(who: str) -> int:
     """The id of the user that an address names by our id or by Clerk's. Raises Http404."""
     people = User.objects.none()
-    if OURS.fullmatch(who) and int(who) <= MAX_ID:
+    if re.fullmatch("[0-9]{1,19}", who) and int(who) <= MAX_ID:
         people = User.objects.filter(pk=int(who))
-    elif CLERKS.fullmatch(who):
+    elif re.fullmatch(CLERKS, who):
         people = User.objects.filter(clerk_id=who)
     found = people.values_list("pk", flat=True).first()
     if found is None:

@@ -10,6 +10,7 @@ from adminpanel.audit.forms import AuditForm
 from adminpanel.audit.record import HEADINGS, Page, cells, get_page
 from adminpanel.exports import exported
 from credits.exports import csv_lines
+from credits.http import AuthenticatedHttpRequest
 from credits.permissions import admin_page
 
 
@@ -28,7 +29,7 @@ def audit(request: HttpRequest) -> HttpResponse:
 
 @admin_page
 @require_GET
-def audit_csv(request: HttpRequest) -> StreamingHttpResponse:
+def audit_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
     """Every entry that the page's filters let through, newest first; not that of this file."""
     form = AuditForm(request.GET)
     if not form.is_valid():
