@@ -162,7 +162,7 @@ def test_signing_out_signs_out_at_clerk_too(window: Window) -> None:
     page.goto("/account")
     page.get_by_role("button", name="Sign out").first.click()
     expect(page.get_by_role("heading", name="Signed out")).to_be_visible()
-    page.wait_for_function("window.told.length == 2")
+    page.wait_for_function("window.told?.length == 2")
     assert page.evaluate("window.told[1]") == ["signOut", {"redirectUrl": "/"}]
 
 
