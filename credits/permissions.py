@@ -1,6 +1,6 @@
 """Who is an admin: staff, a verified address in ADMIN_EMAILS, or an id (ours or Clerk's) in
-ADMIN_USER_IDS. Pages hide from other users (404), the API says 401 or 403; and who proved long ago
-that it is them is asked again. Whether somebody is an admin is looked up with each request."""
+ADMIN_USER_IDS. Pages and calls hide from other users (404); and who proved long ago that it is them
+is asked again. Whether somebody is an admin is looked up with each request."""
 
 import time
 from collections.abc import Callable
@@ -68,15 +68,14 @@ class NotConfirmed(PermissionDenied):
 
 
 class IsTallyAdmin(BasePermission):
-    """For the API: 401 for nobody, 403 for somebody who is no admin or was not asked lately."""
-
-    message = "Only admins may do this."
+    """For the API: 401 for nobody, 404 for somebody who is no admin, 403 for an admin who was not
+    asked lately."""
 
     def has_permission(self, request: Request, view: object) -> bool:
-        if not is_tally_admin(request.user):
+        if request.user.is_anonymous:
             return False
-        if getattr(request, "clerk_impersonated", False):
-            return False
+        if not is_tally_admin(request.user) or getattr(request, "clerk_impersonated", False):
+            raise Http404
         # A Bearer token lives a minute: whoever has one is signed in now.
         by_session = isinstance(request.successful_authenticator, SessionAuthentication)
         if by_session and not is_confirmed(request):

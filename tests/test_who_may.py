@@ -44,24 +44,24 @@ GET    api/ai/images                                       401   200   200   200
 GET    api/ai/images/requests/<uuid:request_id>            401   200   404   404
 GET    api/ai/images/<uuid:image_id>/file                  401   200   404   404
 
-GET    api/admin/settings                                  401   403   403   200
-PUT    api/admin/settings                                  401   403   403   400
-GET    api/admin/settings/changes                          401   403   403   200
-GET    api/admin/plans                                     401   403   403   200
-POST   api/admin/plans                                     401   403   403   400
-PUT    api/admin/plans/<str:clerk_id>                      401   403   403   200
-DELETE api/admin/plans/<str:clerk_id>                      401   403   403   204
-GET    api/admin/health/credits-enum                       401   403   403   200
+GET    api/admin/settings                                  401   404   404   200
+PUT    api/admin/settings                                  401   404   404   400
+GET    api/admin/settings/changes                          401   404   404   200
+GET    api/admin/plans                                     401   404   404   200
+POST   api/admin/plans                                     401   404   404   400
+PUT    api/admin/plans/<str:clerk_id>                      401   404   404   200
+DELETE api/admin/plans/<str:clerk_id>                      401   404   404   204
+GET    api/admin/health/credits-enum                       401   404   404   200
 
-GET    api/admin/clerk/plans                               401   403   403   409
-POST   api/admin/users/sync                                401   403   403   409
-GET    api/admin/users/sync/<uuid:job_id>                  401   403   403   404
-DELETE api/admin/users/sync/<uuid:job_id>                  401   403   403   404
-GET    api/admin/users                                     401   403   403   200
-PUT    api/admin/users/<str:user_id>/credits               401   403   403   400
-GET    api/admin/credits                                   401   403   403   200
-PUT    api/admin/credits/<str:user_id>                     401   403   403   400
-GET    api/admin/usage                                     401   403   403   200
+GET    api/admin/clerk/plans                               401   404   404   409
+POST   api/admin/users/sync                                401   404   404   409
+GET    api/admin/users/sync/<uuid:job_id>                  401   404   404   404
+DELETE api/admin/users/sync/<uuid:job_id>                  401   404   404   404
+GET    api/admin/users                                     401   404   404   200
+PUT    api/admin/users/<str:user_id>/credits               401   404   404   400
+GET    api/admin/credits                                   401   404   404   200
+PUT    api/admin/credits/<str:user_id>                     401   404   404   400
+GET    api/admin/usage                                     401   404   404   200
 
 POST   api/webhooks/clerk                                  404   404   404   404
 POST   auth/clerk/session                                  404   404   404   404

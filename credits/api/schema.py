@@ -48,8 +48,8 @@ MEANINGS: dict[int, tuple[str, str]] = {
     400: ("InvalidError", "Not what this call takes; `issues` names the fields."),
     401: ("Error", "Nobody is signed in."),
     402: ("InsufficientCreditsError", "Not enough credits. Nothing was charged."),
-    403: ("Error", "Not allowed, or the session's CSRF token is missing."),
-    404: ("Error", "There is nothing here."),
+    403: ("Error", "Not allowed, the session's CSRF token is missing, or an admin has to confirm."),
+    404: ("Error", "There is nothing here for you."),
     409: ("ChangedError", "It is not in the state that this call needs; the message says why."),
     412: ("Error", "`If-Match` or `If-Unmodified-Since` does not hold."),
     413: ("Error", "The body is too large."),
@@ -71,8 +71,10 @@ def errors(*statuses: int) -> dict[int, OpenApiResponse]:
     }
 
 
-#: What can happen to every call (503), with a body, to a user, to an admin.
+#: What can happen to every call (503), with a body, with a session, and to a call that is not GET.
 ALWAYS, WITH_BODY, SIGNED_IN, UNSAFE = (503,), (400, 413, 415), (401,), (403,)
+#: What can happen to an admins' call: a sign-in of long ago, and somebody who is no admin.
+ADMINS = (403, 404)
 #: What can happen besides to a call that answers 304.
 CONDITIONAL = (412,)
 
@@ -94,8 +96,8 @@ def _common(path: str, method: str, call: Json) -> list[int]:
     statuses += [] if public else SIGNED_IN
     statuses += CONDITIONAL if "304" in call["responses"] else ()
     statuses += WITH_BODY if "requestBody" in call else ()
-    if not public and (method != "get" or path.startswith("/api/admin/")):
-        statuses += UNSAFE
+    statuses += UNSAFE if not public and method != "get" else ()
+    statuses += ADMINS if path.startswith("/api/admin/") else ()
     return statuses
 
 

@@ -39,7 +39,7 @@ def test_a_demoted_admin_loses_access_with_the_next_request(desk, admin):
     admin.is_staff = False
     admin.save()
     assert desk.get("/admin").status_code == 404
-    assert desk.get("/api/admin/settings").status_code == 403
+    assert desk.get("/api/admin/settings").status_code == 404
 
 
 class TestAfterTwelveHours:
