@@ -42,5 +42,14 @@ def test_readyz_says_when_the_database_is_away(client: Client, db: None, monkeyp
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_a_balancer_asks_by_the_address_of_the_machine(
+    client: Client, db: None, settings: Any, path: str
+) -> None:
+    settings.ALLOWED_HOSTS = ["tally.example"]
+    assert client.get(path, headers={"host": "10.0.0.5:8000"}).status_code == 200
+    assert client.get("/sign-in", headers={"host": "10.0.0.5:8000"}).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_only_reading_is_allowed(client: Client, path: str) -> None:
     assert client.post(path).status_code == 405
