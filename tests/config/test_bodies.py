@@ -1,0 +1,77 @@
+"""Bodies as the web server hands them over: in chunks without a length, or broken off."""
+
+import json
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import pytest
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+from config.urls import handler400
+from config.wsgi import application
+from credits.ledger import get_balance
+from credits.models import User
+from tests.live import Site
+
+__all__ = ["handler400"]
+
+type Sent = Callable[..., tuple[str, bytes]]
+
+
+@login_not_required
+def reads(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(request.body)
+
+
+urlpatterns = [path("api/reads", reads)]
+
+
+@pytest.fixture
+def send(settings: Any) -> Sent:
+    """Gives the application a body, and environment about it; returns status and content."""
+    settings.ROOT_URLCONF = __name__
+
+    def sent(body: bytes, **about: str) -> tuple[str, bytes]:
+        statuses: list[str] = []
+        environ = {
+            "REQUEST_METHOD": "GET",
+            "PATH_INFO": "/api/reads",
+            "HTTP_HOST": "localhost",
+            "wsgi.input": BytesIO(body),
+            **about,
+        }
+        answer = application(environ, lambda status, *_: statuses.append(status))
+        return statuses[0], b"".join(answer)
+
+    return sent
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_body_in_chunks_is_read_to_its_end(send: Sent, settings: Any) -> None:
+    assert send(b"all of it", HTTP_TRANSFER_ENCODING="chunked") == ("200 OK", b"all of it")
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 8
+    status, content = send(b"all of it", HTTP_TRANSFER_ENCODING="chunked")
+    assert status.startswith("413")
+    assert json.loads(content)["error"] == "too_large"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_body_that_was_broken_off_is_no_request(send: Sent) -> None:
+    assert send(b"the whole", CONTENT_LENGTH="9") == ("200 OK", b"the whole")
+    status, content = send(b"the who", CONTENT_LENGTH="9")
+    assert status.startswith("400")
+    assert json.loads(content)["error"] == "malformed"
+
+
+def test_a_program_may_send_its_message_in_chunks(chat_site: Site, alice: User) -> None:
+    body = json.dumps({"messages": [{"role": "user", "parts": [{"type": "text", "text": "Hi"}]}]})
+    answer = chat_site.client(alice).post(
+        "/api/ai/chat",
+        content=iter([body[:20].encode(), body[20:].encode()]),
+        headers={"Content-Type": "application/json", "Accept": "application/json"},
+    )
+    assert answer.status_code == 200, answer.text
+    assert get_balance(user_id=alice.pk).remaining == 99
