@@ -12,6 +12,9 @@ import httpx2
 import openai
 from django.conf import settings
 
+#: What errors about the content are called by OpenAI and others.
+REFUSALS = {"content_policy_violation", "moderation_blocked", "content_filter"}
+
 
 class Message(TypedDict):
     role: Literal["system", "user", "assistant"]
@@ -29,6 +32,13 @@ class ProviderTimeout(ProviderError):
 
 class ProviderRefusal(ProviderError):
     """The provider declined to answer."""
+
+
+def failure_of(error: openai.APIError) -> ProviderError:
+    """What an error that the provider sent comes to."""
+    if str(error.code) in REFUSALS:  # Whatever JSON came.
+        return ProviderRefusal()
+    return ProviderError(type(error).__name__)
 
 
 @cache
@@ -78,6 +88,8 @@ class AnswerStream:
             yield from storable(self._tokens())
         except openai.APITimeoutError as error:
             raise ProviderTimeout from error
+        except openai.APIError as error:
+            raise failure_of(error) from error
         except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, OSError) as error:
             raise ProviderError(type(error).__name__) from error
         except (ValueError, TypeError, AttributeError, LookupError) as error:
@@ -90,12 +102,14 @@ class AnswerStream:
         with stream:
             self._register(stream.response)
             for chunk in stream:
-                for choice in chunk.choices[:1]:
+                # Gateways send figures and signs of life without choices, and an end without delta.
+                for choice in (chunk.choices or [])[:1]:
                     finished = finished or bool(choice.finish_reason)
-                    if choice.finish_reason == "content_filter" or choice.delta.refusal:
+                    delta = choice.delta
+                    if choice.finish_reason == "content_filter" or (delta and delta.refusal):
                         raise ProviderRefusal
-                    if choice.delta.content:
-                        yield _text(choice.delta.content)
+                    if delta and delta.content:
+                        yield _text(delta.content)
         if not finished:
             raise ProviderError("unfinished answer")
 

@@ -144,7 +144,7 @@ class Run:
                 self._stopped = isinstance(item, _Stop)
                 return
             overdue = time.monotonic() + settings.SILENCE_SECONDS
-            yield item
+            yield item[: settings.ANSWER_MAX_CHARACTERS - self._length]
 
     def _publish(self, token: str) -> None:
         with self._news:

@@ -11,12 +11,10 @@ import httpx2
 import openai
 from django.conf import settings
 
-from ai_chat.provider import ProviderError, ProviderRefusal, ProviderTimeout, client
+from ai_chat.provider import ProviderError, ProviderTimeout, client, failure_of
 
 #: OpenAI's own models always send base64 and refuse the parameter that asks others for it.
 ALWAYS_BASE64 = ("gpt-image", "chatgpt-image")
-#: What errors about the content are called by OpenAI and others.
-REFUSALS = {"content_policy_violation", "moderation_blocked", "content_filter"}
 
 
 def paint(*, model: str, prompt: str, size: str, count: int) -> list[bytes | None]:
@@ -33,10 +31,8 @@ def paint(*, model: str, prompt: str, size: str, count: int) -> list[bytes | Non
         raise ProviderTimeout from error
     except httpx2.TimeoutException as error:
         raise ProviderTimeout from error
-    except openai.APIStatusError as error:
-        if str(error.code) in REFUSALS:  # Whatever JSON came.
-            raise ProviderRefusal from error
-        raise ProviderError(type(error).__name__) from error
+    except openai.APIError as error:
+        raise failure_of(error) from error
     except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, OSError) as error:
         raise ProviderError(type(error).__name__) from error
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:

@@ -1,8 +1,15 @@
-"""What the provider is asked, where it depends on who it is."""
+"""What the provider is asked, where it depends on who it is, and what its answer may look like."""
+
+import json
+from typing import Any
 
 import pytest
+from django.conf import settings
 
+from ai_chat.models import Turn
 from ai_chat.provider import limit_name, storable
+from tests.ai_chat.api.client import Program
+from tests.ai_chat.images.fake import FakePainter
 
 
 @pytest.mark.parametrize(
@@ -27,3 +34,49 @@ def test_halves_of_a_character_are_joined_and_what_cannot_be_kept_goes() -> None
         "".join(storable(tokens))
         == "ab😀\N{REPLACEMENT CHARACTER}cd\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}"
     )
+
+
+def said(content: str, finish_reason: str | None = None) -> dict[str, Any]:
+    return {"choices": [{"delta": {"content": content}, "finish_reason": finish_reason}]}
+
+
+def streamed(*chunks: Any) -> bytes:
+    return b"".join(f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks)
+
+
+END = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
+WHOLE = {
+    "figures without choices": streamed(said("Hello"), END, {"usage": {}}),
+    "figures with null for choices": streamed(said("Hello"), END, {"choices": None}),
+    "a sign of life before it": streamed({"object": "ping"}, said("Hello"), END),
+    "an end without delta": streamed(said("Hello"), {"choices": [{"finish_reason": "stop"}]}),
+    "an end with null for delta": streamed(
+        said("Hello"), {"choices": [{"delta": None, "finish_reason": "stop"}]}
+    ),
+}
+
+
+def test_an_answer_that_came_whole_is_delivered_whatever_stands_beside_it(
+    odd_studio: Program, painter: FakePainter, subtests: pytest.Subtests
+) -> None:
+    for name, painter.answer in WHOLE.items():
+        with subtests.test(name):
+            answer = odd_studio.ask("Hi")
+            assert (answer.status_code, answer.json()["text"]) == (200, "Hello"), answer.text
+
+
+def test_an_answer_is_cut_at_its_bound_however_it_comes(
+    odd_studio: Program, painter: FakePainter
+) -> None:
+    painter.answer = streamed(said("a"), said("b" * settings.ANSWER_MAX_CHARACTERS), END)
+    answer = odd_studio.ask("Hi").json()
+    assert len(answer["text"]) == settings.ANSWER_MAX_CHARACTERS
+    assert answer["creditsCharged"] == 1
+
+
+def test_a_prompt_that_a_filter_stopped_is_a_refusal(
+    odd_studio: Program, painter: FakePainter
+) -> None:
+    painter.status, painter.answer = 400, {"error": {"code": "content_filter", "message": "No."}}
+    answer = odd_studio.ask("Hi").json()
+    assert (answer["reason"], answer["refunded"]) == (Turn.Failure.REFUSED, 1)
