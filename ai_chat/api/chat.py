@@ -34,6 +34,7 @@ from credits.api.idempotency import (
 from credits.api.schema import MEANINGS, errors
 from credits.clerk.impersonation import refuse_impersonated
 
+JSON = "application/json"
 STREAM = "text/event-stream"
 #: No type: some readers of the schema take it for the whole stream, others for each event.
 STREAM_SCHEMA = {"description": "Server-sent events, each `data` a JSON part or `[DONE]`."}
@@ -50,7 +51,7 @@ class Chat(ApiView):
         parameters=[IDEMPOTENCY_KEY, REPLAYED_HEADER],
         request=ChatIn,
         responses={
-            (200, "application/json"): ChatOut,
+            (200, JSON): ChatOut,
             (200, STREAM): OpenApiResponse(STREAM_SCHEMA, description="The UI stream."),
             **errors(402, 409, 422, 429),
             502: OpenApiResponse(ProviderFailedOut, description=MEANINGS[502][1]),
@@ -89,8 +90,10 @@ def send(*, user_id: int, body: dict[str, Any], key: str | None, mark: str) -> t
 
 
 def wants_json(request: Request) -> bool:
-    accept = request.headers.get("Accept", "")
-    return "application/json" in accept and STREAM not in accept
+    """Whether JSON is named in `Accept`, and wanted more than the stream."""
+    types = request._request.accepted_types  # noqa: SLF001 -- the documented way
+    wanted = {f"{each.main_type}/{each.sub_type}": each.quality for each in types}
+    return wanted.get(JSON, 0) > wanted.get(STREAM, 0)
 
 
 def stream(turn: Turn, headers: Mapping[str, str]) -> StreamingHttpResponse:

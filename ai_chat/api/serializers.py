@@ -71,7 +71,7 @@ class Part(serializers.Field[Any, Any, Any, Any]):
 class MessageIn(serializers.Serializer[Any]):
     id = Text(required=False, allow_blank=True, max_length=200)
     role = serializers.ChoiceField(["system", "user", "assistant"])
-    parts = serializers.ListField(child=Part(), min_length=1, max_length=MAX_PARTS)
+    parts = serializers.ListField(child=Part(), max_length=MAX_PARTS)
 
 
 class Attachment(serializers.Serializer[Any]):

@@ -4,8 +4,10 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
+from rest_framework.request import Request
 
+from ai_chat.api.chat import wants_json
 from ai_chat.api.ui_stream import UIMessageStream
 from ai_chat.models import Conversation, Turn
 from ai_chat.turns import start_turn
@@ -320,3 +322,35 @@ def test_streams_hold_no_database_connection(
         provider.open_gate()
         assert ["data: [DONE]" in lines for lines in open_streams] == [True] * 12
     assert program.balance == 100 - 12
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_json"),
+    [
+        ("application/json", True),
+        ("Application/JSON; charset=utf-8", True),
+        ("application/json, text/plain, */*", True),
+        ("application/json, text/event-stream;q=0.5", True),
+        ("text/event-stream;q=0, application/json", True),
+        ("*/*", False),
+        ("application/json, text/event-stream", False),
+        ("application/json;q=0.5, text/event-stream", False),
+        ("application/json;q=0, */*", False),
+    ],
+)
+def test_the_answer_is_of_the_kind_that_is_wanted_most(accept: str, is_json: bool) -> None:
+    asked = Request(RequestFactory().post("/api/ai/chat", headers={"accept": accept}))
+    assert wants_json(asked) is is_json
+
+
+def test_an_answer_that_was_stopped_before_its_first_part_may_be_sent_back(
+    program: Program,
+) -> None:
+    """`useChat` keeps such a message without parts, and sends it with every later one."""
+    messages = [
+        {"id": "1", "role": "user", "parts": [{"type": "text", "text": "Hi"}]},
+        {"id": "2", "role": "assistant", "parts": []},
+        {"id": "3", "role": "user", "parts": [{"type": "text", "text": "Again"}]},
+    ]
+    assert program.ask("", messages=messages).status_code == 200
+    assert program.ask("", messages=[{"role": "user", "parts": []}]).status_code == 400
