@@ -109,6 +109,16 @@ class Window:
         assert not self.troubles, "The console showed errors:\n" + "\n".join(self.troubles)
 
 
+def wait_for_any(page: Page, seen: list[Any]) -> None:
+    """Returns once the browser has told of one: what it tells comes while the page is waited for,
+    and later than what the page shows."""
+    for _ in range(3000):
+        if seen:
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError(f"Nothing came to {page.url} within a minute.")
+
+
 @contextmanager
 def windows(browser: Browser, site: Site) -> Iterator[Window]:
     window = Window(browser, site)

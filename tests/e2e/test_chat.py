@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from ai_chat.models import Turn
 from credits.ledger import get_balance, release_charge
 from credits.models import User
-from tests.e2e.browser import CHANGED, LOOKS, Scheme, Size, Window, axe, fits, windows
+from tests.e2e.browser import CHANGED, LOOKS, Scheme, Size, Window, axe, fits, wait_for_any, windows
 from tests.factories import make_charge, make_user, set_price
 from tests.live import Site
 
@@ -285,10 +285,10 @@ def test_a_refund_that_comes_while_the_button_is_asked_for_turns_it_on(
     page.route("**/ai-chat/offer*", lambda r: r.continue_() if asked else asked.append(r))
     charge = make_charge(alice, 100, hold=True)
     page.evaluate(CHANGED)
-    page.wait_for_function("document.querySelector('#offer.htmx-request')")
+    wait_for_any(page, asked)
     stale = asked[0].fetch()
     release_charge(charge_id=charge.id, reason="provider_error")
     page.evaluate(CHANGED)
     asked[0].fulfill(response=stale)
     page.wait_for_timeout(300)
-    expect(button).to_be_enabled(timeout=5000)
+    expect(button).to_be_enabled()

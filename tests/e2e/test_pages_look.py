@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from credits.ledger import release_charge
 from credits.models import User
-from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits
+from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits, wait_for_any
 from tests.factories import make_charge, make_plan
 
 PUBLIC = ["/", "/pricing", "/sign-in", "/sign-up", "/password-reset", "/password-reset/sent",
@@ -59,6 +59,7 @@ def test_a_page_that_breaks_the_policy_would_fail(window: Window) -> None:
     page.goto("/")
     page.evaluate("document.body.append(Object.assign(document.createElement('style'), "
                   "{textContent: 'body { color: red }'}))")  # fmt: skip
-    page.wait_for_timeout(100)
+    wait_for_any(page, window.troubles)
+    window.allow("")  # It is told twice, and the second may come after the end.
     assert any("CSP" in trouble or "Content Security" in trouble for trouble in window.troubles)
     window.troubles.clear()

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, Route, expect
 
 from credits.ledger import release_charge
 from credits.models import User
-from tests.e2e.browser import CHANGED, Size, Window, axe, fits
+from tests.e2e.browser import CHANGED, Size, Window, axe, fits, wait_for_any
 from tests.factories import make_charge
 
 SIZES: list[Size] = ["desktop", "phone"]
@@ -128,7 +128,7 @@ def test_what_changes_while_the_meter_is_asked_for_is_not_missed(
     page.route("**/credits/balance*", lambda r: r.continue_() if asked else asked.append(r))
     make_charge(alice)
     page.evaluate(CHANGED)
-    page.wait_for_function("document.querySelector('#meter.htmx-request')")
+    wait_for_any(page, asked)
     stale = asked[0].fetch()
     make_charge(alice)
     page.evaluate(CHANGED)
@@ -145,7 +145,7 @@ def test_what_changes_as_the_meter_is_drawn_is_not_missed(window: Window, alice:
     page.route("**/credits/balance*", lambda r: r.continue_() if asked else asked.append(r))
     make_charge(alice)
     page.evaluate(CHANGED)
-    page.wait_for_function("document.querySelector('#meter.htmx-request')")
+    wait_for_any(page, asked)
     stale = asked[0].fetch()
     make_charge(alice)
     asked[0].fulfill(response=stale)
