@@ -284,7 +284,7 @@ class TestBesideSpends:
                 "older transactions to end",
             )
             spender = in_background(lambda: make_charge(alice).credits)
-            assert spender.result(timeout=20) == 1
+            assert spender.result(timeout=60) == 1
 
 
 #: Check → what makes the rollup differ from the journal.
