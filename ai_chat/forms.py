@@ -29,16 +29,21 @@ def read_image_form(form: QueryDict) -> ImageForm:
     return {
         "model": form.get("image_model") or model_or_first("", models_of(IMAGE)),
         "size": form.get("size") or DEFAULT_SIZE,
-        "count": read_count(form),
+        "count": asked_count(form),
         "idempotency_key": read_key(form),
         "max_total": shown_price(form.get("image_price", "")),
     }
 
 
-def read_count(form: QueryDict) -> int:
-    """How many images; one where the form has no such number."""
+def asked_count(form: QueryDict) -> int:
+    """How many images; none, which is refused, where it says what nobody can ask for."""
     count = form.get("count", "1")
-    return int(count) if count in {str(n) for n in range(1, MAX_IMAGES + 1)} else 1
+    return int(count) if count in {str(n) for n in range(1, MAX_IMAGES + 1)} else 0
+
+
+def read_count(form: QueryDict) -> int:
+    """How many images to show as chosen."""
+    return asked_count(form) or 1
 
 
 def read_key(form: QueryDict) -> str:

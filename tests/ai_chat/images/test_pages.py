@@ -100,6 +100,19 @@ def test_no_more_is_charged_than_the_button_said(
     assert (studio.balance, ImageRequest.objects.count()) == (100, 0)
 
 
+@pytest.mark.parametrize("path", ["/images", "/ai-chat"])
+def test_a_number_of_images_that_nobody_can_ask_for_is_refused(
+    studio: Program, path: str, subtests: pytest.Subtests
+) -> None:
+    for count in ("0", "5", "-1", "two", ""):
+        with subtests.test(count):
+            data = form(count=count, image_price="100", mode="image")
+            posted = studio.client.post(path, data=data)
+            assert posted.status_code == 400
+            assert "Ask for 1 to 4 images." in posted.text
+    assert (studio.balance, ImageRequest.objects.count()) == (100, 0)
+
+
 def test_a_refund_is_told_and_can_be_put_away(studio: Program) -> None:
     studio.client.post("/images", data=form("Tree [[fail:500]]"))
     made = ImageRequest.objects.get()
