@@ -66,7 +66,7 @@ class UIMessageStream:
 
     def _text(self, part_id: str) -> Iterator[bytes]:
         begun = False
-        for text in follow(self._run) if self._run else [self._turn.answer]:
+        for text in follow(self._run) if self._run else [self._saved()]:
             if not text:
                 yield HEARTBEAT
                 continue
@@ -76,6 +76,13 @@ class UIMessageStream:
             yield part("text-delta", id=part_id, delta=text)
         if begun:
             yield part("text-end", id=part_id)
+
+    def _saved(self) -> str:
+        """The answer of a turn that is over: also of one that was when we looked for its run, while
+        the turn at hand is still as it was charged."""
+        with released_connection():
+            turn = load_turn(self._turn.pk)
+        return turn.answer if turn else ""
 
 
 def follow(run: Run) -> Iterator[str]:

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from ai_chat.api.chat import wants_json
 from ai_chat.api.ui_stream import UIMessageStream
 from ai_chat.models import Conversation, Turn
-from ai_chat.turns import start_turn
+from ai_chat.turns import finish_turn, start_turn
 from credits.api.docs import openapi
 from credits.models import UsageHistory, User
 from tests.ai_chat.api.client import Program, parts_of, user_says
@@ -126,6 +126,19 @@ def test_an_ending_that_did_not_reach_the_database_is_no_answer(alice: User) -> 
     parts = list(UIMessageStream(turn))
     assert b'"type": "error"' in parts[-2]
     assert b"finish" not in b"".join(parts)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_that_was_complete_before_its_stream_began_is_sent(alice: User) -> None:
+    """A quick provider and a slow request: the run is over when the stream looks for it."""
+    turn, _ = start_turn(
+        user_id=alice.pk, conversation=None, text="Hi", model="smollm2-135m", idempotency_key="k"
+    )
+    finish_turn(turn_id=turn.pk, answer="All of it.", state=Turn.State.ANSWERED)
+    assert turn.is_running, "The request knows the turn as it was charged."
+    parts = b"".join(UIMessageStream(turn))
+    assert b'"delta": "All of it."' in parts
+    assert b'"type": "finish"' in parts
 
 
 def test_what_a_failure_says_is_described(program: Program) -> None:
