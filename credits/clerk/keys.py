@@ -27,6 +27,8 @@ STALE = 3600
 #: Seconds between two requests, however many unknown key ids come in.
 PAUSE = 10
 TIMEOUT = 3
+#: Seconds that a thread waits for a request of another's.
+PATIENCE = 5
 MAX_BYTES = 64 * 1024
 MAX_KEYS = 20
 
@@ -42,14 +44,20 @@ class KeySet:
 
     def find(self, kid: str) -> jwt.PyJWK | None:
         """The key with this id; asks Clerk when it is unknown or the set is old."""
-        known = self._known(kid, FRESH)
-        if known or time.monotonic() - self.asked_at < PAUSE:
-            return known or self._known(kid, STALE)
-        with self.lock:
-            if time.monotonic() - self.asked_at >= PAUSE:
-                self.asked_at = time.monotonic()
-                self._fetch()
+        if known := self._known(kid, FRESH):
+            return known
+        # Whoever has no old key to go by waits for a request that is on its way: it may bring it.
+        if self.lock.acquire(timeout=0 if self._known(kid, STALE) else PATIENCE):
+            try:
+                self._ask()
+            finally:
+                self.lock.release()
         return self._known(kid, STALE)
+
+    def _ask(self) -> None:
+        if time.monotonic() - self.asked_at >= PAUSE:
+            self.asked_at = time.monotonic()
+            self._fetch()
 
     def _known(self, kid: str, age: float) -> jwt.PyJWK | None:
         return self.keys.get(kid) if time.monotonic() - self.fetched_at < age else None
@@ -57,7 +65,7 @@ class KeySet:
     def _fetch(self) -> None:
         try:
             fetched = _fetch_keys()
-        except (httpx.HTTPError, jwt.PyJWTError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever came instead, we have what we had
             logger.warning("Clerk's keys could not be read: %s", type(error).__name__)
             return
         self.keys, self.fetched_at = fetched, time.monotonic()

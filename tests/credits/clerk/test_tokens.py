@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import logging
+import threading
 import time
 
 import jwt
@@ -14,7 +15,7 @@ from credits.clerk import keys
 from credits.clerk.keys import TokenRefused
 from credits.clerk.tokens import verify_session_token
 from tests.fakes import clerk as fake_clerk
-from tests.fakes.clerk import KEY, TEMPLATE_CATEGORY, new_key, pem, session_token
+from tests.fakes.clerk import INSTANCE, KEY, TEMPLATE_CATEGORY, jwk, new_key, pem, session_token
 
 OTHER_KEY = new_key()
 NOW = int(time.time())
@@ -178,6 +179,33 @@ def test_known_keys_hold_while_clerk_does_not_answer(jwks, monkeypatch, settings
     jwks.failures.extend([(500, {})] * 3)
     assert verify_session_token(lasting("user_1"))
     assert jwks.calls["jwks"] == 2
+
+
+def test_who_comes_while_the_keys_are_on_their_way_waits_for_them(monkeypatch):
+    key, found, key_set = jwt.PyJWK(jwk(KEY, INSTANCE)), [], keys.KeySet()
+    second = threading.Thread(target=lambda: found.append(key_set.find(INSTANCE)))
+
+    def fetch():
+        second.start()
+        second.join(0.2)  # Time enough to give up, which it must not.
+        return {INSTANCE: key}
+
+    monkeypatch.setattr(keys, "_fetch_keys", fetch)
+    monkeypatch.setattr(keys, "PATIENCE", 60)
+    assert key_set.find(INSTANCE) is key
+    second.join()
+    assert found == [key]
+
+
+@pytest.mark.parametrize("body", [[], None, "keys", {"keys": 3}, {"keys": [1, {"kid": []}]}])
+def test_what_is_no_set_of_keys_refuses_and_loses_none(jwks, monkeypatch, body):
+    assert verify_session_token(lasting("user_1"))
+    monkeypatch.setattr(keys, "FRESH", 0)
+    monkeypatch.setattr(keys, "PAUSE", 0)
+    monkeypatch.setattr(jwks, "answer", lambda _path, _query: (200, body))
+    assert verify_session_token(lasting("user_1"))
+    with pytest.raises(TokenRefused):
+        verify_session_token(lasting("user_1", header={"kid": "ins_new"}))
 
 
 def test_another_instance_s_secret_does_not_share_the_keys(jwks, settings):
