@@ -9,7 +9,16 @@ from typing import Any, Self
 import httpx
 from django.conf import settings
 
-from credits.clerk.shapes import Json, PlanOffer, as_ms, as_object, as_objects, parse_plan
+from credits.clerk.shapes import (
+    Json,
+    PlanOffer,
+    as_id,
+    as_ms,
+    as_object,
+    as_objects,
+    parse_plan,
+    storable,
+)
 
 VERSION = "2025-11-10"
 TIMEOUT = httpx.Timeout(10, connect=3)
@@ -76,19 +85,22 @@ class ClerkClient:
         """Every user, oldest first, page by page; goes on behind the user `after`."""
         for _ in range(MOST_PAGES):
             query = {"limit": size, "order_by": "+created_at"}
-            page = as_objects(self._get("/users", {**query, **_after(after)}))
+            page = _rows(self._get("/users", {**query, **_after(after)}))
             if page:
                 yield page
             if len(page) < size:
                 return
-            after = str(page[-1].get("id", ""))
+            after = last_id(page)
+            if not after:  # Else it would begin again, and again.
+                raise ClerkError("GET /users: a page without ids")
 
     def changed_users(self, since: int, *, size: int = PAGE) -> Iterator[list[Json]]:
         """Users whose newest version is of this moment (milliseconds) or later, newest first."""
         for number in range(MOST_PAGES):
             query = {"limit": size, "offset": number * size, "order_by": "-updated_at"}
-            page = as_objects(self._get("/users", query))
-            changed = [user for user in page if (as_ms(user.get("updated_at")) or 0) >= since]
+            page = _rows(self._get("/users", query))
+            # Whoever has no version says nothing of where the list is.
+            changed = [u for u in page if (as_ms(u.get("updated_at")) or since) >= since]
             if changed:
                 yield changed
             if len(changed) < size:
@@ -115,7 +127,7 @@ class ClerkClient:
         }
         for _ in range(MOST_PAGES):
             answer = as_object(self._get("/billing/subscription_items", query | {"offset": offset}))
-            page = as_objects(answer.get("data"))
+            page = _rows(answer.get("data"))
             if page:
                 yield _whole(answer.get("total_count")), page
             if len(page) < size:
@@ -165,9 +177,20 @@ def _body_of(answer: httpx.Response, path: str) -> Any:
     if answer.status_code != 200:
         raise ClerkError(f"GET {_shape(path)}: {answer.status_code}")
     try:
-        return answer.json()
-    except ValueError:
+        return storable(answer.json())
+    except (ValueError, RecursionError):
         raise ClerkError(f"GET {_shape(path)}: no JSON") from None
+
+
+def _rows(value: object) -> list[Json]:
+    """A page as long as Clerk sent it, because a short one is the last: what is no object is an
+    empty one."""
+    return [as_object(row) for row in value] if isinstance(value, list) else []
+
+
+def last_id(page: list[Json]) -> str:
+    """Behind which user the next page begins; "" when the page names nobody."""
+    return next((known for user in reversed(page) if (known := as_id(user.get("id")))), "")
 
 
 def _shape(path: str) -> str:

@@ -35,6 +35,17 @@ def as_address(value: object) -> str:
     return as_text(value, 254).strip().lower()[:254]
 
 
+def storable(value: Any) -> Any:
+    """PostgreSQL keeps neither NUL nor half a surrogate pair in JSON: they become U+FFFD."""
+    if isinstance(value, str):
+        return (
+            value.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode(errors="replace")
+        )
+    if isinstance(value, dict):
+        return {storable(key): storable(entry) for key, entry in value.items()}
+    return [storable(entry) for entry in value] if isinstance(value, list) else value
+
+
 def as_ms(value: object) -> int | None:
     """A moment in milliseconds; seconds are recognised by their size, and 0 and below are none."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < LATEST:

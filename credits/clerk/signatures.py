@@ -8,6 +8,8 @@ from functools import cache
 from itertools import product
 from typing import Any
 
+from credits.clerk.shapes import storable
+
 #: Either name of each header; Svix's own wins.
 HEADERS = ("id", "timestamp", "signature")
 ID_LENGTH = 255
@@ -68,7 +70,7 @@ def parse(body: bytes) -> dict[str, Any]:
     """The event: an object with `type`, `instance_id` and `data`. Raises BadWebhook."""
     try:
         event = json.loads(body, parse_constant=_refuse, parse_float=_finite)
-        event = _storable(event)
+        event = storable(event)
     except (ValueError, RecursionError):
         raise BadWebhook("The body is not JSON.") from None
     if not isinstance(event, dict) or not isinstance(event.get("data"), dict):
@@ -88,14 +90,3 @@ def _finite(number: str) -> float:
     if not math.isfinite(value):
         raise ValueError("a number out of range")
     return value
-
-
-def _storable(value: Any) -> Any:
-    """PostgreSQL keeps neither NUL nor half a surrogate pair in JSON: they become U+FFFD."""
-    if isinstance(value, str):
-        return (
-            value.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode(errors="replace")
-        )
-    if isinstance(value, dict):
-        return {_storable(key): _storable(entry) for key, entry in value.items()}
-    return [_storable(entry) for entry in value] if isinstance(value, list) else value

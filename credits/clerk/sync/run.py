@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from credits.clerk import billing, conf, tally
-from credits.clerk.client import ClerkClient, ClerkError
+from credits.clerk.client import ClerkClient, ClerkError, last_id
 from credits.clerk.identity import lock, upsert_person
 from credits.clerk.models import Identity, SubscriptionItem, SyncJob, WebhookDelivery
 from credits.clerk.projection import EARNING, merge_item, milliseconds
@@ -142,7 +142,7 @@ def _sync_users(progress: Progress, client: ClerkClient) -> None:
     pages = client.user_pages(after=after, size=options.page_size)
     for page in islice(pages, options.max_pages):
         _sync_page_of_users(progress, [parse_person(user) for user in page])
-        progress.save(processed=len(page), cursor={"after": as_id(page[-1].get("id"))})
+        progress.save(processed=len(page), cursor={"after": last_id(page)})
 
 
 def _sync_changed_users(progress: Progress, client: ClerkClient) -> None:

@@ -10,6 +10,7 @@ from credits.clerk.client import (
     ClerkUnavailable,
     NotAtClerk,
 )
+from credits.clerk.shapes import as_id
 from tests.fakes.clerk import user_json
 from tests.fakes.clerk_story import as_api, item_json
 
@@ -42,6 +43,46 @@ def test_items_come_with_their_total(client, fake):
     pages = list(client.item_pages("active", free=False, size=2))
     assert [len(page) for _, page in pages] == [2, 2, 1]
     assert {total for total, _ in pages} == {5}
+
+
+def test_what_is_nobody_ends_no_walk_and_starts_none_anew(client, fake, monkeypatch):
+    people = [user_json(f"user_{n}", at=n) for n in range(1, 8)]
+    rows = [people[0], None, "?", *people[1:3], {"id": 3}, *people[3:]]
+    monkeypatch.setattr(fake, "users", people)
+
+    def page(query):
+        after = query.get("starting_after", [""])[0]
+        start = rows.index(people[int(after.removeprefix("user_")) - 1]) + 1 if after else 0
+        return rows[start : start + 3]
+
+    monkeypatch.setattr(fake, "_page_of_users", page)
+    met = [as_id(user.get("id")) for page in client.user_pages(size=3) for user in page]
+    assert sorted(filter(None, met)) == [f"user_{n}" for n in range(1, 8)]
+    rows[:3] = [None] * 3
+    with pytest.raises(ClerkError, match="without ids"):
+        list(client.user_pages(size=3))
+
+
+def test_items_that_are_none_end_no_walk(client, fake, monkeypatch):
+    items = [as_api(item_json(f"user_{n}", period_start=n)) for n in range(1, 4)]
+    monkeypatch.setattr(fake, "_matching_items", lambda _: [items[0], None, items[1], items[2]])
+    pages = list(client.item_pages("active", free=False, size=2))
+    assert pages == [(4, [items[0], {}]), (4, [items[1], items[2]])]
+
+
+def test_people_without_a_version_end_no_walk(client, fake, monkeypatch):
+    rows = [{"id": "user_0"}, *(user_json(f"user_{n}", at=100 - n) for n in range(1, 6))]
+    monkeypatch.setattr(
+        fake, "_page_of_users", lambda query: rows[(at := int(query["offset"][0])) : at + 2]
+    )
+    pages = [[user["id"] for user in page] for page in client.changed_users(97_000, size=2)]
+    assert pages == [["user_0", "user_1"], ["user_2", "user_3"]]
+
+
+def test_what_the_database_cannot_keep_is_replaced(client, fake):
+    fake.users = [user_json("user_1", first_name="Jo\0hn", last_name="\ud800")]
+    assert client.user("user_1")["first_name"] == "Jo\ufffdhn"
+    assert client.user("user_1")["last_name"].encode()
 
 
 def test_retry_after_is_obeyed_up_to_a_bound(client, fake, pauses):
