@@ -90,6 +90,19 @@ def _save_account(user: User, email: str, *, fields: list[str] | None = None) ->
         user.save(update_fields=fields)
 
 
+def _hand_on(email: str) -> None:
+    """Gives an address that an account let go to whoever has it at Clerk now: they were heard of
+    before it was free."""
+    heirs = User.objects.filter(
+        email=None, clerk_identity__email=email, clerk_identity__deleted_at=None
+    )
+    # Whoever is just being changed is passed over, not waited for: they may wait for this address.
+    free = heirs.select_for_update(skip_locked=True, of=("self",))
+    heir = free.order_by("-clerk_identity__version").first()
+    if heir:
+        _save_account(heir, email, fields=["email"])
+
+
 @transaction.atomic(savepoint=False)
 def upsert_person(person: Person) -> Identity:
     """Brings an identity and its account up to this version; an older version, and anybody who was
@@ -108,7 +121,7 @@ def upsert_person(person: Person) -> Identity:
 
 
 def _update(identity: Identity, user: User, person: Person) -> None:
-    fields = ["name", "email"]
+    fields, before = ["name", "email"], user.email
     user.name = person.name
     if identity.banned != person.banned:
         # Only a change of the ban: an admin here may have closed the account too.
@@ -118,6 +131,8 @@ def _update(identity: Identity, user: User, person: Person) -> None:
     identity.banned, identity.version = person.banned, person.version
     identity.email, identity.email_verified = person.email, person.email_verified
     identity.save(update_fields=["banned", "version", "email", "email_verified"])
+    if before and before != user.email:
+        _hand_on(before)
 
 
 @transaction.atomic
@@ -132,6 +147,8 @@ def bury(clerk_id: str) -> Identity:
         User.objects.filter(pk=identity.user.pk).update(is_active=False, name="", email=None)
         Identity.objects.filter(pk=identity.pk, deleted_at=None).update(deleted_at=Now())
         Identity.objects.filter(pk=identity.pk).update(email="", email_verified=False)
+        if identity.user.email:
+            _hand_on(identity.user.email)
     end_sessions_of(clerk_id)
     return identity
 

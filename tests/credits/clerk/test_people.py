@@ -1,6 +1,7 @@
 """Users at Clerk and their accounts here: made, brought up to date, closed."""
 
 import time
+from itertools import permutations
 
 import pytest
 
@@ -55,6 +56,35 @@ def test_an_address_of_a_local_account_does_not_open_it(tell, alice):
     newcomer = User.objects.get(clerk_id="user_1")
     assert (newcomer.pk == alice.pk, newcomer.email) == (False, None)
     assert newcomer.clerk_identity.email == alice.email
+
+
+def addresses():
+    return dict(User.objects.values_list("clerk_id", "email"))
+
+
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+def test_an_address_goes_to_whoever_has_it_in_whatever_order(tell, order):
+    events = [
+        ("user.created", user_json("user_old", email="a@example.com", at=START)),
+        ("user.deleted", {"object": "user", "id": "user_old", "deleted": True}),
+        ("user.created", user_json("user_new", email="a@example.com", at=NOW)),
+    ]
+    for number in order:
+        tell(*events[number])
+    assert addresses()["user_new"] == "a@example.com"
+
+
+@pytest.mark.parametrize("order", [*permutations(range(2))])
+def test_an_address_that_changes_hands_is_handed_on_in_either_order(tell, order):
+    for name in "ab":
+        tell("user.created", user_json(f"user_{name}", email=f"{name}@example.com", at=START))
+    events = [
+        ("user.updated", user_json("user_a", email="new@example.com", at=START + 1)),
+        ("user.updated", user_json("user_b", email="a@example.com", at=START + 2)),
+    ]
+    for number in order:
+        tell(*events[number])
+    assert addresses() == {"user_a": "new@example.com", "user_b": "a@example.com"}
 
 
 def test_an_address_that_grows_in_lower_case_still_fits(tell):
