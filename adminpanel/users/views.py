@@ -28,8 +28,13 @@ def users(request: AdminRequest) -> HttpResponse:
     found = Page([], None, None)
     if form.is_valid():
         asked = form.cleaned_data
-        place = {"after": asked["after"], "before": asked["before"]}
-        found = get_page(find_users(**form.filters), sort=asked["sort"] or Sort.NEWEST, **place)
+        found = get_page(
+            find_users(**form.filters),
+            sort=asked["sort"] or Sort.NEWEST,
+            searched=bool(asked["search"]),
+            after=asked["after"],
+            before=asked["before"],
+        )
     fragment = wants_fragment(request)
     context = {
         "form": form,

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db.models import Max
 from django.utils import timezone
 
 from adminpanel.users import people
@@ -153,20 +154,26 @@ def test_people_are_sorted(desk, admin, alice, bob, carol):
     assert found(desk, sort="used") == [a, b, c, staff]
 
 
+@pytest.mark.parametrize("search", ["", "example"])
 @pytest.mark.parametrize("sort", ["newest", "most", "least", "used"])
-def test_pages_hold_everybody_once_forwards_and_backwards(desk, admin, sort, monkeypatch):
+def test_pages_hold_everybody_once_forwards_and_backwards(desk, admin, sort, search, monkeypatch):
     monkeypatch.setattr(people, "PAGE", 4)
+    monkeypatch.setattr(people, "FEW", 1)
     for number in range(13):
         # Ties: balances of 0 (with a row and without), 5 and 10, three of each and more.
         user = make_user(f"u{number}@example.com", credits=5 * (number % 3))
         if number % 4 == 1 and number % 3:
             make_charge(user)
-    whole = list(_walk(desk, sort, "after"))
+    asked = {"sort": sort, "search": search}
+    whole = list(_walk(desk, asked, "after"))
     assert sorted(whole) == sorted(str(user) for user in User.objects.all())
     keys = [_balance(name) for name in whole]
     if sort in {"most", "least"}:
         assert keys == sorted(keys, reverse=sort == "most")
-    back = list(_walk(desk, sort, "before", start=_last_page(desk, sort)))
+    if sort == "used":
+        times = [_last_use(name) for name in whole]
+        assert times == sorted(times, reverse=True)
+    back = list(_walk(desk, asked, "before", start=_last_page(desk, asked)))
     assert back == whole
 
 
@@ -175,21 +182,27 @@ def _balance(name):
     return balance.credits_remaining if balance else 0
 
 
-def _walk(desk, sort, way, start=None):
-    pages, query = [], {"sort": sort, **(start or {})}
+def _last_use(name):
+    """The id of this user's newest charge; 0 without one."""
+    charges = User.objects.get(email=name).usage.filter(unit_cost__isnull=False)
+    return charges.aggregate(last=Max("id", default=0))["last"]
+
+
+def _walk(desk, asked, way, start=None):
+    pages, query = [], {**asked, **(start or {})}
     while query:
         page = desk.get(PATH, query).context["page"]
         pages.append([str(user) for user in page.users])
         place = getattr(page, way)
-        query = {"sort": sort, way: str(place)} if place else None
+        query = {**asked, way: str(place)} if place else None
     ordered = pages if way == "after" else reversed(pages)
     return [name for page in ordered for name in page]
 
 
-def _last_page(desk, sort):
+def _last_page(desk, asked):
     """The query of the last page."""
     query: dict[str, str] = {}
-    while after := desk.get(PATH, {"sort": sort, **query}).context["page"].after:
+    while after := desk.get(PATH, {**asked, **query}).context["page"].after:
         query = {"after": str(after)}
     return query
 
