@@ -17,7 +17,7 @@ def own_connection() -> Iterator[BaseDatabaseWrapper]:
     pooled = connections["default"]
     own = pooled.copy()
     own.settings_dict["OPTIONS"].pop("pool", None)
-    own.settings_dict["OPTIONS"]["options"] = "-c lock_timeout=30s"
+    own.settings_dict["OPTIONS"]["options"] = "-c lock_timeout=120s"
     own.inc_thread_sharing()
     connections["default"] = own
     try:

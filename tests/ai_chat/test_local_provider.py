@@ -130,7 +130,7 @@ def test_a_client_that_leaves_before_the_first_word_stops_the_engine(
     provider: FakeProvider,
 ) -> None:
     with sdk(provider.base_url) as client, pytest.raises(openai.APITimeoutError):
-        whole(client.with_options(timeout=0.3), "[[delay:200]]")
+        whole(client.with_options(timeout=3), "[[delay:200]]")
 
     wait_for(lambda: provider.completions_closed == 1, "the engine was closed")
 
@@ -218,7 +218,7 @@ def test_a_refusal_on_request(client: openai.OpenAI) -> None:
 
 def test_a_slow_start_on_request_is_silence_and_then_the_answer(client: openai.OpenAI) -> None:
     with pytest.raises(openai.APITimeoutError):
-        streamed(client.with_options(timeout=0.6), "[[fail:slow:300]]")
+        streamed(client.with_options(timeout=3), "[[fail:slow:300]]")
     assert text_of(streamed(client, "[[fail:slow:0.5]] [[tokens:1]]")) == "word1 "
 
 
