@@ -173,6 +173,10 @@ def test_prompts_and_answers_are_not_logged(
     pictures(client, "secret-prompt")
     with pytest.raises(openai.NotFoundError):
         client.get("/secret-prompt", cast_to=object)
-    lines = ("POST /v1/chat/completions 200", "POST /v1/images/generations 200", "GET (unknown) 404")
+    lines = (
+        "POST /v1/chat/completions 200",
+        "POST /v1/images/generations 200",
+        "GET (unknown) 404",
+    )
     wait_for(lambda: all(line in caplog.text for line in lines), "the calls were logged")
     assert "secret-prompt" not in caplog.text
