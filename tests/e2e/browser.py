@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 from credits.models import User
 from tests.live import Site, session_of
+from tests.parallel import wait_for
 from tests.prepare import BROWSERS
 
 type Size = Literal["desktop", "phone"]
@@ -112,11 +113,12 @@ class Window:
 def wait_for_any(page: Page, seen: list[Any]) -> None:
     """Returns once the browser has told of one: what it tells comes while the page is waited for,
     and later than what the page shows."""
-    for _ in range(3000):
-        if seen:
-            return
-        page.wait_for_timeout(20)
-    raise AssertionError(f"Nothing came to {page.url} within a minute.")
+
+    def told() -> bool:
+        page.wait_for_timeout(1)
+        return bool(seen)
+
+    wait_for(told, f"news of {page.url}")
 
 
 @contextmanager
