@@ -42,6 +42,11 @@ def _has_admin_address(user: User) -> bool:
     )
 
 
+def sees_the_desk(request: HttpRequest | Request) -> bool:
+    """Whether an admin asks, and nobody else in an admin's name."""
+    return is_tally_admin(request.user) and not getattr(request, "clerk_impersonated", False)
+
+
 #: Seconds after which admins are asked for their password again (or for a new Clerk session).
 CONFIRMED_FOR = 12 * 3600
 CONFIRMED_AT = "confirmed_at"
@@ -74,7 +79,7 @@ class IsTallyAdmin(BasePermission):
     def has_permission(self, request: Request, view: object) -> bool:
         if request.user.is_anonymous:
             return False
-        if not is_tally_admin(request.user) or getattr(request, "clerk_impersonated", False):
+        if not sees_the_desk(request):
             raise Http404
         # A Bearer token lives a minute: whoever has one is signed in now.
         by_session = isinstance(request.successful_authenticator, SessionAuthentication)
@@ -93,7 +98,7 @@ def admin_page[R: HttpRequest, **P, S: HttpResponseBase](
     def guarded(request: R, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if request.user.is_anonymous:
             return _ask(request, resolve_url(settings.LOGIN_URL))
-        if not is_tally_admin(request.user) or getattr(request, "clerk_impersonated", False):
+        if not sees_the_desk(request):
             raise Http404
         if not is_confirmed(request):
             return _ask(request, resolve_url("admin-confirm"))
