@@ -91,7 +91,7 @@ def send(*, user_id: int, body: dict[str, Any], key: str | None, mark: str) -> t
 
 def wants_json(request: Request) -> bool:
     """Whether JSON is named in `Accept`, and wanted more than the stream."""
-    types = request._request.accepted_types  # noqa: SLF001 -- the documented way
+    types = request.accepted_types
     wanted = {f"{each.main_type}/{each.sub_type}": each.quality for each in types}
     return wanted.get(JSON, 0) > wanted.get(STREAM, 0)
 

@@ -3,7 +3,7 @@ at the end. https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol"""
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.db import connections
@@ -57,32 +57,31 @@ class UIMessageStream:
         }
         yield part("start", messageId=turn_id, messageMetadata=about)
         yield part("start-step")
-        yield from self._text(turn_id)
+        if self._run:
+            yield from _text(turn_id, follow(self._run))
         with released_connection():
             turn = load_turn(self._turn.pk)
             ending = _ending(turn) if turn else [part("error", errorText="It was deleted.")]
+        if turn and not self._run:
+            # As it was saved: it may have ended before we looked for its run, and the turn at hand
+            # is still as it was charged.
+            yield from _text(turn_id, [turn.answer])
         yield from ending
         yield DONE
 
-    def _text(self, part_id: str) -> Iterator[bytes]:
-        begun = False
-        for text in follow(self._run) if self._run else [self._saved()]:
-            if not text:
-                yield HEARTBEAT
-                continue
-            if not begun:
-                begun = True
-                yield part("text-start", id=part_id)
-            yield part("text-delta", id=part_id, delta=text)
-        if begun:
-            yield part("text-end", id=part_id)
 
-    def _saved(self) -> str:
-        """The answer of a turn that is over: also of one that was when we looked for its run, while
-        the turn at hand is still as it was charged."""
-        with released_connection():
-            turn = load_turn(self._turn.pk)
-        return turn.answer if turn else ""
+def _text(part_id: str, texts: Iterable[str]) -> Iterator[bytes]:
+    begun = False
+    for text in texts:
+        if not text:
+            yield HEARTBEAT
+            continue
+        if not begun:
+            begun = True
+            yield part("text-start", id=part_id)
+        yield part("text-delta", id=part_id, delta=text)
+    if begun:
+        yield part("text-end", id=part_id)
 
 
 def follow(run: Run) -> Iterator[str]:
