@@ -31,10 +31,10 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
 setup: $(VENV)/dev.stamp ## Build the environment alone
 
 run: $(VENV)/run.stamp ## Start the site with all it needs; PORT=8010 and every name in .env.example are obeyed
-	@exec $(BIN)/python -m config.run
+	@exec $(BIN)/python -m config.standalone.run
 
 dev: $(VENV)/dev.stamp ## The same with DEBUG and reload
-	@DEBUG=1 exec $(BIN)/python -m config.run
+	@DEBUG=1 exec $(BIN)/python -m config.standalone.run
 
 test: $(VENV)/dev.stamp ## Everything the tests need, then all of them
 	@$(BIN)/python -m tests.prepare

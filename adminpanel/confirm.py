@@ -9,9 +9,9 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
-from credits.accounts.forms import PasswordField, confirm_password
 from credits.models import User
-from credits.permissions import confirm, is_tally_admin
+from credits.users.forms import PasswordField, confirm_password
+from credits.users.permissions import confirm, is_tally_admin
 
 
 class ConfirmForm(forms.Form):

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 from django import forms
 from django.db.models import Model, Q
 
-from credits.forms import RowsForm
 from credits.models import User
 from credits.people import LONGEST_ID
+from credits.statement.forms import RowsForm
 
 #: Who did what no person decided.
 COMMAND = "command"

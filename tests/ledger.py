@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from credits.check import run_checks
+from credits.integrity.run import run_checks
 from credits.models import User
 
 #: The sweeper does not run in tests, unless a test says so.
@@ -16,7 +16,7 @@ NO_SWEEPER = timedelta(days=36500)
 
 
 def assert_ledger_stands(*, grace: timedelta = NO_SWEEPER) -> None:
-    """Every check of `credits.check` finds nothing."""
+    """Every check of `credits.integrity.run` finds nothing."""
     differences = [
         f"{result.check.name}: {result.offences} ({result.check.offender} {result.offenders})"
         for result in run_checks(grace=grace)

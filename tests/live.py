@@ -18,7 +18,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.db import connection
 
 from credits.models import User
-from credits.permissions import CONFIRMED_AT
+from credits.users.permissions import CONFIRMED_AT
 from tests.factories import PASSWORD
 from tests.processes import ROOT, children_of, free_port, stop
 
@@ -134,7 +134,7 @@ def session_of(user: User) -> str:
     """The key of a new session in which `user` is signed in."""
     store = import_module(settings.SESSION_ENGINE).SessionStore()
     store[SESSION_KEY] = str(user.pk)
-    store[BACKEND_SESSION_KEY] = "credits.accounts.backends.AccountBackend"
+    store[BACKEND_SESSION_KEY] = "credits.users.backends.AccountBackend"
     store[HASH_SESSION_KEY] = user.get_session_auth_hash()
     store[CONFIRMED_AT] = int(time.time())
     store.save()

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from credits.api.fields import Flag, StrictSerializer, Text, WholeNumber, line_of
 from credits.api.serializers import FeatureCostsChange, SettingsOut
-from credits.catalogue import (
+from credits.catalogue.services import (
     MAX_PLAN_CREDITS,
     NAME_CHARACTERS,
     PLAN_ID,

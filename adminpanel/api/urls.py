@@ -2,21 +2,21 @@
 
 from django.urls import path
 
-from adminpanel.api import people, views
+from adminpanel.api import users, views
 
 urlpatterns = [
     path("settings", views.Settings.as_view(), name="api-admin-settings"),
     path("settings/changes", views.Changes.as_view(), name="api-admin-changes"),
     path("plans", views.Plans.as_view(), name="api-admin-plans"),
     path("plans/<str:clerk_id>", views.OnePlan.as_view(), name="api-admin-plan"),
-    path("users", people.People.as_view(), name="api-admin-users"),
+    path("users", users.People.as_view(), name="api-admin-users"),
     path(
         "users/<str:user_id>/credits",
-        people.PersonsCredits.as_view(),
+        users.PersonsCredits.as_view(),
         name="api-admin-user-credits",
     ),
-    path("credits", people.Balances.as_view(), name="api-admin-balances"),
-    path("credits/<str:user_id>", people.OneBalance.as_view(), name="api-admin-balance"),
-    path("usage", people.Usage.as_view(), name="api-admin-usage"),
+    path("credits", users.Balances.as_view(), name="api-admin-balances"),
+    path("credits/<str:user_id>", users.OneBalance.as_view(), name="api-admin-balance"),
+    path("usage", users.Usage.as_view(), name="api-admin-usage"),
     path("health/credits-enum", views.EnumHealth.as_view(), name="api-admin-credits-enum"),
 ]

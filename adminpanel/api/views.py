@@ -18,16 +18,16 @@ from adminpanel.api.serializers import (
     PlansOut,
     VersionQuery,
 )
-from credits import catalogue
 from credits.api.answers import page_of
+from credits.api.base import ApiView, body_of, query_of, user_of
 from credits.api.fields import PageQuery
-from credits.api.http import ApiView, body_of, query_of, user_of
 from credits.api.problems import Problem
 from credits.api.schema import errors
-from credits.enum_health import check_features
+from credits.catalogue import services
+from credits.integrity.features import check_features
 from credits.models import Plan, SettingsChange
-from credits.permissions import IsTallyAdmin
 from credits.pricing import get_feature_costs, get_plans_credits
+from credits.users.permissions import IsTallyAdmin
 
 CLERK_ID = OpenApiParameter(
     "clerk_id", {"type": "string", "minLength": 1}, OpenApiParameter.PATH,
@@ -60,7 +60,7 @@ class Settings(AdminView):
     )
     def put(self, request: Request) -> Response:
         body = body_of(request, CostsIn)
-        catalogue.set_feature_costs(
+        services.set_feature_costs(
             actor=user_of(request),
             costs=body["featureCosts"],
             expected_version=body.get("version"),
@@ -74,7 +74,7 @@ def _settings() -> dict[str, Any]:
         "featureCosts": costs,
         "planCredits": get_plans_credits(),
         "billingPlans": Plan.objects.all(),
-        "version": catalogue.costs_version(costs),
+        "version": services.costs_version(costs),
     }
     return dict(AdminSettingsOut(values).data)
 
@@ -92,7 +92,7 @@ class Plans(AdminView):
         tags=["admin"],
     )
     def post(self, request: Request) -> Response:
-        plan = catalogue.create_plan(actor=user_of(request), **body_of(request, PlanIn))
+        plan = services.create_plan(actor=user_of(request), **body_of(request, PlanIn))
         return Response(PlanOut(plan).data, status=201)
 
 
@@ -111,7 +111,7 @@ class OnePlan(AdminView):
         if changes.pop("clerkId", clerk_id) != clerk_id:
             raise Problem(409, "another_plan", "The body names another plan; rename by newClerkId.")
         version = changes.pop("version", None)
-        plan = catalogue.update_plan(
+        plan = services.update_plan(
             actor=user_of(request), clerk_id=clerk_id, changes=changes, expected_version=version
         )
         return Response(PlanOut(plan).data)
@@ -126,7 +126,7 @@ class OnePlan(AdminView):
     )
     def delete(self, request: Request, clerk_id: str) -> Response:
         version = query_of(request, VersionQuery).get("version")
-        catalogue.delete_plan(actor=user_of(request), clerk_id=clerk_id, expected_version=version)
+        services.delete_plan(actor=user_of(request), clerk_id=clerk_id, expected_version=version)
         return Response(status=204)
 
 

@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 from django.urls import NoReverseMatch, reverse
 
 from adminpanel.differences import Difference, differences
-from credits.exports import text_cell
 from credits.models import AuditEntry
+from credits.statement.exports import text_cell
 
 PAGE = 50
 HEADINGS = [

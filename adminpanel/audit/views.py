@@ -9,9 +9,9 @@ from django.views.decorators.http import require_GET, require_safe
 from adminpanel.audit.forms import AuditForm
 from adminpanel.audit.record import HEADINGS, Page, cells, get_page
 from adminpanel.exports import exported
-from credits.exports import csv_lines
 from credits.http import AuthenticatedHttpRequest
-from credits.permissions import admin_page
+from credits.statement.exports import csv_lines
+from credits.users.permissions import admin_page
 
 
 @admin_page

@@ -1,0 +1,1 @@
+"""The start page of the admin panel: metrics and health."""

@@ -1,4 +1,5 @@
-"""Charts of days: numbers that a template draws as SVG, in the units of `credits.chart`."""
+"""Charts of days: numbers that a template draws as SVG, in the units of
+`credits.statement.chart`."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -8,10 +9,10 @@ from typing import NamedTuple
 
 from django.utils.dateformat import format as format_date
 
-from adminpanel.overview.figures import Figures, usage_address
-from credits.chart import HEIGHT, SLOT
+from adminpanel.overview.metrics import Figures, usage_address
 from credits.features import FEATURES
-from credits.history import Kind
+from credits.statement.chart import HEIGHT, SLOT
+from credits.statement.history import Kind
 
 
 class Part(NamedTuple):

@@ -8,10 +8,10 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from credits.check import last_check
-from credits.enum_health import Mapping, check_features
-from credits.rollup import BEGINNING, open_since
-from credits.rollup_models import LedgerCheck
+from credits.integrity.features import Mapping, check_features
+from credits.integrity.run import last_check
+from credits.models.rollup import LedgerCheck
+from credits.reports.rollup import BEGINNING, open_since
 
 #: A worker says every 10 seconds that it is alive.
 SILENT = 60

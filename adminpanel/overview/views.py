@@ -6,12 +6,12 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from adminpanel.overview.charts import charts_of
-from adminpanel.overview.figures import get_figures
 from adminpanel.overview.health import get_health, recent_checks
-from credits.forms import today
+from adminpanel.overview.metrics import get_figures
 from credits.http import AuthenticatedHttpRequest
-from credits.permissions import admin_page
+from credits.statement.forms import today
 from credits.tasks import check_soon
+from credits.users.permissions import admin_page
 
 
 @admin_page

@@ -1,0 +1,1 @@
+"""Prices and plans: the page, its review step, imports and undo."""

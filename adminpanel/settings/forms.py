@@ -9,7 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
-from credits.catalogue import (
+from credits.catalogue.services import (
     LINE,
     MAX_PLAN_CREDITS,
     NAME_CHARACTERS,

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from adminpanel.differences import Difference, differences
+from credits.catalogue.undo import left_by, standing
 from credits.features import FEATURES
 from credits.models import SettingsChange
-from credits.undo import left_by, standing
 
 PAGE = 50
 

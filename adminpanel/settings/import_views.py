@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from adminpanel.settings import imports
 from adminpanel.settings.forms import CreditsField
 from adminpanel.settings.imports import NotReadable, Offer, Row
-from credits.catalogue import (
+from credits.catalogue.services import (
     MAX_PLAN_CREDITS,
     ChangedMeanwhile,
     DuplicatePlan,
@@ -22,12 +22,12 @@ from credits.catalogue import (
     UnknownPlan,
     import_plans,
 )
+from credits.catalogue.undo import latest_change
 from credits.clerk import conf
 from credits.clerk.client import ClerkClient, ClerkError, ClerkUnavailable
 from credits.http import AuthenticatedHttpRequest
 from credits.models import SettingsChange
-from credits.permissions import admin_page
-from credits.undo import latest_change
+from credits.users.permissions import admin_page
 
 #: Seconds of pauses between tries after which a page waits no longer for Clerk.
 PATIENCE = 4.0

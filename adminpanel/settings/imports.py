@@ -10,10 +10,10 @@ from typing import Any
 from rest_framework.exceptions import ParseError, ValidationError
 
 from adminpanel.differences import Difference, differences
-from adminpanel.users.people import subscribers
+from adminpanel.users.search import subscribers
 from credits.api.parsing import JSONParser
 from credits.api.problems import issues_of
-from credits.catalogue import (
+from credits.catalogue.services import (
     LINE,
     MAX_PLAN_CREDITS,
     NAME_CHARACTERS,
@@ -23,7 +23,7 @@ from credits.catalogue import (
     plan_state,
     plan_version,
 )
-from credits.clerk.shapes import PlanOffer
+from credits.clerk.parsing import PlanOffer
 from credits.models import Plan
 
 #: The most that is read: characters of JSON, and plans.

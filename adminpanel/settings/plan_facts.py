@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from adminpanel.users.people import subscribers
-from credits.catalogue import PLAN_ID
+from adminpanel.users.search import subscribers
+from credits.catalogue.services import PLAN_ID
 from credits.models import Plan
 
 #: Unmapped deliveries that are read for the plans they name, newest first.

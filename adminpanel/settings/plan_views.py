@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 from adminpanel.differences import differences
 from adminpanel.settings.forms import PlanForm
 from adminpanel.settings.plan_facts import parked, touched_by
-from credits.catalogue import (
+from credits.catalogue.services import (
     ChangedMeanwhile,
     DuplicatePlan,
     InvalidValue,
@@ -21,10 +21,10 @@ from credits.catalogue import (
     plan_version,
     update_plan,
 )
+from credits.catalogue.undo import latest_change
 from credits.http import AuthenticatedHttpRequest
 from credits.models import Plan, SettingsChange
-from credits.permissions import admin_page
-from credits.undo import latest_change
+from credits.users.permissions import admin_page
 
 METHODS = ["GET", "HEAD", "POST"]
 

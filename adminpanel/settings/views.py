@@ -15,15 +15,15 @@ from adminpanel.settings.forms import CostsForm
 from adminpanel.settings.history import as_lines, get_changes, what_of
 from adminpanel.settings.plan_facts import touched_by, unmapped
 from adminpanel.settings.preview import DAYS, effects
-from adminpanel.users.people import subscribers
-from credits.catalogue import ChangedMeanwhile, set_feature_costs
+from adminpanel.users.search import subscribers
+from credits.catalogue.services import ChangedMeanwhile, set_feature_costs
+from credits.catalogue.undo import CHANGED, CannotUndo, latest_change, undo_change
 from credits.features import FEATURES
-from credits.forms import RowField, today
 from credits.http import AuthenticatedHttpRequest
 from credits.models import Plan, SettingsChange
-from credits.permissions import admin_page
 from credits.pricing import get_feature_costs
-from credits.undo import CHANGED, CannotUndo, latest_change, undo_change
+from credits.statement.forms import RowField, today
+from credits.users.permissions import admin_page
 
 #: How many changes the settings page shows.
 LATEST = 8

@@ -13,10 +13,10 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from adminpanel.sync.forms import SyncForm
-from adminpanel.sync.telling import Told, history, preview_of, tell
+from adminpanel.sync.presenters import Told, history, preview_of, tell
 from credits.clerk import conf
 from credits.clerk.models import SyncJob
-from credits.clerk.sync.by_hand import (
+from credits.clerk.sync.manual import (
     NotForeseen,
     SyncRunning,
     cancel_sync,
@@ -27,7 +27,7 @@ from credits.clerk.sync.by_hand import (
     start_sync,
 )
 from credits.http import AuthenticatedHttpRequest
-from credits.permissions import admin_page
+from credits.users.permissions import admin_page
 
 BOTH = ["GET", "HEAD", "POST"]
 RUNNING = "Another sync is running: this is it. Wait for its end, or cancel it."

@@ -1,0 +1,1 @@
+"""The journal of all accounts: filters, sums and CSV."""

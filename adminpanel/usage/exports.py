@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from adminpanel.usage.rows import EVERYWHERE, Filters, bounds, find, matching, model_of
-from credits.exports import csv_lines, text_cell
-from credits.history import Rows, kind_of
 from credits.models import UsageHistory
-from credits.wording import note_of, what_of
+from credits.statement.exports import csv_lines, text_cell
+from credits.statement.history import Rows, kind_of
+from credits.statement.wording import note_of, what_of
 
 HEADINGS = [
     "Row", "Time (UTC)", "User id", "User", "Kind", "What", "Note", "Model", "Reason",

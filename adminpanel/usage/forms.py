@@ -10,8 +10,8 @@ from adminpanel.forms import FilterForm, PersonField
 from adminpanel.usage.rows import Filters, State, Way
 from credits.clerk.models import SyncJob
 from credits.features import FEATURES
-from credits.forms import RowField
-from credits.history import Kind
+from credits.statement.forms import RowField
+from credits.statement.history import Kind
 
 LONGEST_TEXT = 500
 NO_SYNC = "There is no such sync."

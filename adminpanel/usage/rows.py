@@ -1,5 +1,6 @@
 """Rows of the journal, everybody's: found by filters, summed up, page by page. What the rollup
-(`credits.rollup`) knows is not read from the journal: sums of closed days, where rare rows are."""
+(`credits.reports.rollup`) knows is not read from the journal: sums of closed days, where rare
+rows are."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -12,11 +13,11 @@ from django.db.models import Count, DateTimeField, F, Func, Q, Sum, TextChoices
 
 from credits.clerk.models import SyncJob
 from credits.features import FEATURES
-from credits.history import Kind, Rows, filter_rows, kind_of, statement
 from credits.models import User
-from credits.rollup import BEGINNING, Slice, Slicing, slices, spans
-from credits.rollup_models import UsageSlice
-from credits.wording import REASONS, model_label, note_of, what_of
+from credits.models.rollup import UsageSlice
+from credits.reports.rollup import BEGINNING, Slice, Slicing, slices, spans
+from credits.statement.history import Kind, Rows, filter_rows, kind_of, statement
+from credits.statement.wording import REASONS, model_label, note_of, what_of
 
 PAGE = 50
 #: Rows that are summed up where only the journal can say.

@@ -14,7 +14,7 @@ from adminpanel.usage.exports import csv_of
 from adminpanel.usage.forms import UsageForm
 from adminpanel.usage.rows import find, get_page, known_words
 from credits.http import AuthenticatedHttpRequest
-from credits.permissions import admin_page
+from credits.users.permissions import admin_page
 
 
 @admin_page

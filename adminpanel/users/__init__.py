@@ -1,0 +1,1 @@
+"""Users: search, one user, adjustments and refunds."""

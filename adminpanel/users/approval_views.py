@@ -11,10 +11,10 @@ from adminpanel.models import AdjustmentRequest
 from adminpanel.users import adjustments
 from adminpanel.users.forms import ApprovalsForm, DecisionForm
 from adminpanel.users.http import AdminRequest, admin_of
-from adminpanel.users.previews import Preview, plainly
+from adminpanel.users.preview import Preview, plainly
 from credits.exceptions import LedgerError
 from credits.ledger import get_balance
-from credits.permissions import admin_page
+from credits.users.permissions import admin_page
 
 PAGE = 50
 

@@ -9,12 +9,12 @@ from django.core.validators import RegexValidator
 from django.http import QueryDict
 
 from adminpanel.users.adjustments import MAX_ADJUSTMENT, Change
-from adminpanel.users.people import NO_PLAN, Sort, State, plan_choices
+from adminpanel.users.search import NO_PLAN, Sort, State, plan_choices
 from adminpanel.users.timeline import Place, Source, place_of
-from credits.catalogue import LINE
-from credits.forms import RowField
-from credits.history import Kind
+from credits.catalogue.services import LINE
 from credits.models import User
+from credits.statement.forms import RowField
+from credits.statement.history import Kind
 
 REASON_CHARACTERS = 500
 REASON_RULE = f"Say why, in 1 to {REASON_CHARACTERS} characters on one line."

@@ -14,13 +14,13 @@ from adminpanel.models import AdjustmentRequest
 from adminpanel.users import adjustments, refunds
 from adminpanel.users.forms import AdjustForm, OnceForm, RefundForm, with_new_key
 from adminpanel.users.http import AdminRequest, admin_of, wants_fragment
-from adminpanel.users.previews import Preview, count, plainly
+from adminpanel.users.preview import Preview, count, plainly
 from adminpanel.users.refunds import Refundable, get_refundable
 from credits.api.idempotency import namespaced
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, LedgerError
 from credits.ledger import Adjustment, get_balance
 from credits.models import User
-from credits.permissions import admin_page
+from credits.users.permissions import admin_page
 
 
 @admin_page

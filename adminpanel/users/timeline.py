@@ -15,9 +15,9 @@ from django.db.models import OuterRef, QuerySet, Subquery, Sum, TextChoices
 from django.db.models.functions import Coalesce
 
 from credits.clerk.models import Payment, WebhookDelivery
-from credits.history import Kind, filter_rows, kind_of, statement
 from credits.models import UsageHistory, User
-from credits.wording import note_of, what_of
+from credits.statement.history import Kind, filter_rows, kind_of, statement
+from credits.statement.wording import note_of, what_of
 
 PAGE = 50
 #: Above every id.

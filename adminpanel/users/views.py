@@ -12,10 +12,10 @@ from adminpanel.models import AdjustmentRequest
 from adminpanel.users import person, timeline
 from adminpanel.users.forms import PeopleForm, TimelineForm
 from adminpanel.users.http import AdminRequest, wants_fragment
-from adminpanel.users.people import Page, Sort, find_users, get_page
+from adminpanel.users.search import Page, Sort, find_users, get_page
 from credits.ledger import get_balance
 from credits.models import User
-from credits.permissions import admin_page, is_tally_admin
+from credits.users.permissions import admin_page, is_tally_admin
 
 #: Requests that the list shows; their page has the others.
 PENDING = 5

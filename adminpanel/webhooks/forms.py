@@ -6,7 +6,7 @@ from django import forms
 
 from adminpanel.forms import FilterForm
 from adminpanel.webhooks.inbox import OPEN, STATUSES
-from credits.clerk.replays import Which
+from credits.clerk.webhooks.replays import Which
 
 MAX_ID = 2**63 - 2
 

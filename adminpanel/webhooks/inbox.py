@@ -8,7 +8,7 @@ from typing import NamedTuple
 from django.db.models import Count, Max, Min, Q, QuerySet
 
 from credits.clerk.models import Identity, Period, WebhookDelivery
-from credits.clerk.replays import FAILED, UNMAPPED, WAITING, deliveries
+from credits.clerk.webhooks.replays import FAILED, UNMAPPED, WAITING, deliveries
 from credits.models import Plan, User
 
 type Deliveries = QuerySet[WebhookDelivery]

@@ -10,15 +10,15 @@ from django.template.defaultfilters import pluralize
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from adminpanel.webhooks import inbox, story
+from adminpanel.webhooks import delivery_detail, inbox
 from adminpanel.webhooks.forms import InboxForm, ReplayForm
 from adminpanel.webhooks.payload import tree
 from credits.clerk import conf
 from credits.clerk.models import WebhookDelivery
-from credits.clerk.replays import Batch, Which, replay_one, replay_some
-from credits.clerk.samples import TYPES
+from credits.clerk.webhooks.replays import Batch, Which, replay_one, replay_some
+from credits.clerk.webhooks.samples import TYPES
 from credits.http import AuthenticatedHttpRequest
-from credits.permissions import admin_page
+from credits.users.permissions import admin_page
 
 
 @admin_page
@@ -55,9 +55,9 @@ def webhook(request: AuthenticatedHttpRequest, delivery_id: int) -> HttpResponse
         "status": inbox.status_of(delivery),
         "label": inbox.STATUSES[inbox.status_of(delivery)],
         "person": inbox.people_of([delivery.payer]).get(delivery.payer),
-        "times": story.times(delivery),
-        "items": story.items_now(delivery),
-        "payment": story.payment_now(delivery),
+        "times": delivery_detail.times(delivery),
+        "items": delivery_detail.items_now(delivery),
+        "payment": delivery_detail.payment_now(delivery),
         "tree": tree(delivery.payload),
         "kept_days": settings.INBOX_PAYLOAD_DAYS,
     }

@@ -1,0 +1,1 @@
+"""Chats and images in JSON, as the AI SDK speaks it."""

@@ -22,7 +22,7 @@ from ai_chat.runner import start_run
 from ai_chat.streaming import wait_for_end
 from ai_chat.turns import AnswerDeleted, load_turn, reconcile, start_turn
 from credits.api.answers import conditional
-from credits.api.http import ApiView, body_of, user_of
+from credits.api.base import ApiView, body_of, user_of
 from credits.api.idempotency import (
     IDEMPOTENCY_KEY,
     REPLAYED_HEADER,
@@ -32,7 +32,7 @@ from credits.api.idempotency import (
     replay_headers,
 )
 from credits.api.schema import MEANINGS, errors
-from credits.clerk.impersonation import refuse_impersonated
+from credits.clerk.auth.impersonation import refuse_impersonated
 
 JSON = "application/json"
 STREAM = "text/event-stream"

@@ -27,7 +27,7 @@ from ai_chat.images.painter import start_painting, wait_for_images
 from ai_chat.images.services import delete_image, start_request
 from ai_chat.limits import count_request
 from ai_chat.models import Image, ImageRequest
-from credits.api.http import ApiView, body_of, query_of, user_of
+from credits.api.base import ApiView, body_of, query_of, user_of
 from credits.api.idempotency import (
     IDEMPOTENCY_KEY,
     REPLAYED_HEADER,
@@ -36,7 +36,7 @@ from credits.api.idempotency import (
     replay_headers,
 )
 from credits.api.schema import MEANINGS, errors
-from credits.clerk.impersonation import refuse_impersonated
+from credits.clerk.auth.impersonation import refuse_impersonated
 from credits.ledger import get_balance
 
 

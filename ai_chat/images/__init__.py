@@ -1,0 +1,1 @@
+"""Images: the paid request, its files, and its pages."""

@@ -35,8 +35,8 @@ from ai_chat.models import Image, ImageRequest
 from ai_chat.offer import IMAGE, MAX_IMAGES, choices, get_offer
 from ai_chat.runner import released_connection
 from ai_chat.streaming import POLL_SECONDS, event
-from credits.clerk.impersonation import refuse_impersonated
-from credits.clerk.upcoming import next_grant
+from credits.clerk.auth.impersonation import refuse_impersonated
+from credits.clerk.billing.upcoming import next_grant
 from credits.http import AuthenticatedHttpRequest
 
 TEMPLATE = "ai_chat/images.html"

@@ -1,0 +1,1 @@
+"""Credits in JSON, and what all calls of the JSON API share."""

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from credits.api.answers import conditional
-from credits.api.http import ApiView
+from credits.api.base import ApiView
 
 type Json = dict[str, Any]
 

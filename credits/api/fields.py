@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from credits.catalogue import LINE
+from credits.catalogue.services import LINE
 
 #: Ids are bigints in the database.
 MAX_ID = 2**63 - 1

@@ -16,7 +16,7 @@ from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
 from config.errors import RETRY_SECONDS
-from credits import catalogue
+from credits.catalogue import services
 from credits.exceptions import (
     ChargeHeld,
     IdempotencyConflict,
@@ -64,12 +64,12 @@ PROBLEMS: dict[type[Exception], Translation] = {
     NotACharge: lambda e: Problem(404, "not_found", str(e)),
     LedgerError: lambda e: Problem(400, "invalid", str(e)),
     UnknownFeature: lambda e: Problem(400, "invalid", str(e)),
-    catalogue.ChangedMeanwhile: lambda e: Problem(
+    services.ChangedMeanwhile: lambda e: Problem(
         409, "changed_meanwhile", str(e), version=e.version
     ),
-    catalogue.DuplicatePlan: lambda e: Problem(409, "duplicate", str(e)),
-    catalogue.UnknownPlan: lambda e: Problem(404, "not_found", str(e)),
-    catalogue.InvalidValue: lambda e: invalid([issue(e.path, str(e))]),
+    services.DuplicatePlan: lambda e: Problem(409, "duplicate", str(e)),
+    services.UnknownPlan: lambda e: Problem(404, "not_found", str(e)),
+    services.InvalidValue: lambda e: invalid([issue(e.path, str(e))]),
     drf.ValidationError: lambda e: invalid(issues_of(e.detail)),
     drf.ParseError: lambda e: Problem(400, "malformed", str(e.detail)),
     drf.NotAuthenticated: lambda e: _unauthenticated(e, "Sign in, or send a token, to do this."),

@@ -7,8 +7,8 @@ from rest_framework import serializers
 
 from credits.api.fields import PageQuery, QueryDate, StrictSerializer, WholeNumber
 from credits.features import FEATURES, MAX_FEATURE_COST, OperationType
-from credits.history import Kind, kind_of
 from credits.models import UsageHistory
+from credits.statement.history import Kind, kind_of
 
 FEATURE_OF = {feature.operation_type: key for key, feature in FEATURES.items()}
 

@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from credits.api.answers import conditional, page_of
-from credits.api.http import ApiView, query_of, user_of
+from credits.api.base import ApiView, query_of, user_of
 from credits.api.schema import errors
 from credits.api.serializers import (
     BalanceOut,
@@ -16,9 +16,9 @@ from credits.api.serializers import (
     UsageRow,
     filters_of,
 )
-from credits.history import filter_rows, statement
 from credits.ledger import get_balance
 from credits.pricing import get_feature_costs, get_plans_credits
+from credits.statement.history import filter_rows, statement
 
 
 class MyBalance(ApiView):

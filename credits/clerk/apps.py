@@ -7,10 +7,12 @@ class ClerkConfig(AppConfig):
     label = "clerk"
 
     def ready(self) -> None:
-        from credits.clerk import billing, checks, conf
+        from credits.clerk import conf
+        from credits.clerk.billing import subscriptions
+        from credits.integrity import clerk
 
         conf.validate()
-        checks.register()
+        clerk.register()
         post_save.connect(
-            billing.plan_saved, sender="credits.Plan", dispatch_uid="clerk-plan-mapped"
+            subscriptions.plan_saved, sender="credits.Plan", dispatch_uid="clerk-plan-mapped"
         )

@@ -9,7 +9,7 @@ from typing import Any, Self
 import httpx
 from django.conf import settings
 
-from credits.clerk.shapes import (
+from credits.clerk.parsing import (
     Json,
     PlanOffer,
     as_id,

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from credits.clerk.models import Identity, SessionLink
-from credits.clerk.shapes import Payer, Person
+from credits.clerk.parsing import Payer, Person
 from credits.ledger import grant_credits
 from credits.models import CreditGrant, User
 

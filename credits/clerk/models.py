@@ -154,7 +154,7 @@ class WebhookDelivery(models.Model):
     svix_id = models.CharField(max_length=255, unique=True)
     type = models.CharField(max_length=100, db_index=True)
     payload = models.JSONField()
-    #: The payload was emptied (`credits.clerk.retention`): there is nothing left to replay.
+    #: The payload was emptied (`credits.clerk.webhooks.retention`): it cannot be replayed.
     forgotten = models.BooleanField(db_default=False)
     payer = models.CharField(max_length=70, blank=True, db_index=True)
     received_at = models.DateTimeField(db_default=Now(), editable=False, db_index=True)
@@ -164,7 +164,7 @@ class WebhookDelivery(models.Model):
     unmapped = models.BooleanField(default=False)
     note = models.CharField(max_length=32, blank=True, choices=Note)
     #: What it changed, each time that it changed something: [{"at": …, "changes": […]}], see
-    #: `credits.clerk.effects`. Null on rows that were processed before this was kept.
+    #: `credits.clerk.webhooks.effects`. Null on rows that were processed before this was kept.
     effects = models.JSONField(null=True)
 
     class Meta:

@@ -7,11 +7,13 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from credits.clerk import billing, conf, jobs, retention
+from credits.clerk import conf, queue
+from credits.clerk.billing import subscriptions
 from credits.clerk.client import ClerkUnavailable, NotAtClerk
 from credits.clerk.models import SessionLink
 from credits.clerk.sync import run
 from credits.clerk.sync.jobs import stalled
+from credits.clerk.webhooks import retention
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ def hourly(timestamp: int) -> None:
     if conf.has_backend():
         run.reconcile()
     elif conf.signs_in() or conf.takes_webhooks():
-        billing.release_due()
+        subscriptions.release_due()
     old = SessionLink.objects.filter(ended_at__lt=timezone.now() - REMEMBERED)
     old.delete()
 
@@ -62,4 +64,4 @@ def forget(timestamp: int) -> None:
 def resume(timestamp: int) -> None:
     """Puts syncs whose worker died back on the queue; they go on where they stopped."""
     for job in stalled():
-        jobs.sync_later(str(job.pk))
+        queue.sync_later(str(job.pk))

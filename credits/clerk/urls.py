@@ -2,10 +2,10 @@
 
 from django.urls import path
 
-from credits.accounts.views import SignInView
-from credits.clerk import pages
 from credits.clerk.api import views as api
-from credits.clerk.webhook_view import ClerkWebhook
+from credits.clerk.auth import pages
+from credits.clerk.webhooks.views import ClerkWebhook
+from credits.users.views import SignInView
 
 urlpatterns = [
     path("api/webhooks/clerk", ClerkWebhook.as_view(), name="clerk-webhook"),

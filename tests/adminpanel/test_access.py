@@ -3,7 +3,7 @@
 import time
 
 from credits.models import AuditEntry
-from credits.permissions import CONFIRMED_AT, CONFIRMED_FOR
+from credits.users.permissions import CONFIRMED_AT, CONFIRMED_FOR
 from tests.factories import PASSWORD
 
 

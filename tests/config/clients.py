@@ -13,8 +13,8 @@ from typing import Any
 
 import psycopg
 
-from config.embedded_postgres import processes, server
-from config.embedded_postgres.home import Home
+from config.standalone.postgres import processes, server
+from config.standalone.postgres.home import Home
 
 PROJECT = Path(__file__).resolve().parents[2]
 # A throwaway cluster need not survive a power cut.
@@ -23,7 +23,7 @@ PROGRAM = """
 import json, os, sys
 from pathlib import Path
 import psycopg
-from config.embedded_postgres.server import ensure_running
+from config.standalone.postgres.server import ensure_running
 
 directory, options, uid = Path(sys.argv[1]), json.loads(sys.argv[2]), int(sys.argv[3])
 if uid:
@@ -149,7 +149,7 @@ def data_of(directory: Path) -> Path:
 
 
 def supervisors(directory: Path) -> list[int]:
-    end = f"config.embedded_postgres.supervisor {directory.resolve()}"
+    end = f"config.standalone.postgres.supervisor {directory.resolve()}"
     return [pid for pid, title in processes.titles() if f"{end} " in f"{title} "]
 
 
@@ -172,7 +172,7 @@ def ordinary_user() -> str | None:
     if os.geteuid() != 0:
         return None
     daemon = pwd.getpwnam("daemon")
-    command = [sys.executable, "-c", "import config.embedded_postgres.server"]
+    command = [sys.executable, "-c", "import config.standalone.postgres.server"]
     try:
         subprocess.check_call(
             command, cwd=PROJECT, user=daemon.pw_uid, group=daemon.pw_gid, extra_groups=[]

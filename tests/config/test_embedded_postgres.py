@@ -18,9 +18,9 @@ import psycopg
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config.embedded_postgres import processes, server
-from config.embedded_postgres.home import FileLock, Home
-from config.embedded_postgres.places import SOCKET_PATH_BYTES, wheel_binaries
+from config.standalone.postgres import processes, server
+from config.standalone.postgres.home import FileLock, Home
+from config.standalone.postgres.places import SOCKET_PATH_BYTES, wheel_binaries
 from tests.config.clients import (
     PROJECT,
     Client,
@@ -126,7 +126,7 @@ def test_data_survives_a_full_stop(directory: Path) -> None:
 def test_a_forked_child_keeps_the_server_up(directory: Path) -> None:
     program = (
         "import os, sys, time; from pathlib import Path\n"
-        "from config.embedded_postgres.server import ensure_running\n"
+        "from config.standalone.postgres.server import ensure_running\n"
         "ensure_running(Path(sys.argv[1]))\n"
         "child = os.fork()\n"
         "print(child, flush=True) if child else time.sleep(60)\n"
@@ -311,8 +311,8 @@ def test_binaries_that_the_server_cannot_reach_are_copied(tmp_path: Path) -> Non
     program = (
         "import subprocess, sys; from pathlib import Path\n"
         "sys.path.insert(0, sys.argv[1])\n"
-        "from config.embedded_postgres.home import Home\n"
-        "from config.embedded_postgres.places import choose_places\n"
+        "from config.standalone.postgres.home import Home\n"
+        "from config.standalone.postgres.places import choose_places\n"
         "home = Home(Path(sys.argv[2])); home.directory.mkdir()\n"
         "places = choose_places(home); account = places.account\n"
         "subprocess.run([places.binaries / 'psql', '--version'], user=account.user,\n"
@@ -436,7 +436,7 @@ DJANGO = """
 import sys
 from django.conf import settings
 settings.configure(DATABASES={"default": {
-    "ENGINE": "config.embedded_postgres", "NAME": "tally", "HOST": sys.argv[1],
+    "ENGINE": "config.standalone.postgres", "NAME": "tally", "HOST": sys.argv[1],
     "CONN_HEALTH_CHECKS": True, "OPTIONS": {"pool": {"min_size": 1, "max_size": 2}},
 }})
 import django; django.setup()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from config.embedded_postgres.processes import is_running, wait_until
+from config.standalone.postgres.processes import is_running, wait_until
 from tests.config.clients import PROJECT, data_of, has_stopped
 from tests.processes import children_of, free_port
 
@@ -34,10 +34,11 @@ def var() -> Iterator[Path]:
 
 @contextmanager
 def start(var: Path, **environment: str) -> Iterator[Started]:
-    """`config.run` with nothing in its environment but what is given. Killed if it is left over."""
+    """`config.standalone.run` with nothing in its environment but what is given.
+    Killed if it is left over."""
     ports = {"PORT": str(free_port()), "LOCAL_PROVIDER_PORT": str(free_port())}
     process = subprocess.Popen(
-        [sys.executable, "-m", "config.run"],
+        [sys.executable, "-m", "config.standalone.run"],
         cwd=PROJECT,
         env={"PATH": os.environ["PATH"], "VAR_DIR": str(var)}
         | {"WEB_WORKERS": "1", "WEB_THREADS": "2"}

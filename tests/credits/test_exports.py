@@ -8,11 +8,11 @@ from itertools import pairwise
 import pytest
 from django.db import connection
 
-from credits import history
-from credits.exports import lines, text_cell
-from credits.history import statement
 from credits.ledger import adjust_credits, refund_charge
 from credits.models import User
+from credits.statement import history
+from credits.statement.exports import lines, text_cell
+from credits.statement.history import statement
 from tests.api import Api
 from tests.clock import Clock
 from tests.factories import make_charge

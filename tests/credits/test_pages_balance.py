@@ -10,8 +10,8 @@ from django.test import Client
 from django.urls import reverse
 
 from credits.ledger import get_balance, release_charge, settle_charge
-from credits.meter import draw, get_meter, still_shows
 from credits.models import User
+from credits.statement.meter import draw, get_meter, still_shows
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, make_user, set_price
 

@@ -10,9 +10,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from credits import statement
 from credits.ledger import adjust_credits, get_balance, refund_charge, release_charge, settle_charge
 from credits.models import CreditGrant, UsageHistory, User
+from credits.statement import rows
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, make_user
 
@@ -100,8 +100,8 @@ def test_the_sums_of_every_range_are_the_difference_of_its_edges(
     days = [datetime(2026, 11, day, tzinfo=UTC).date() for day in range(9, 16)]
     for first in days:
         for last in (day for day in days if day >= first):
-            span = statement.get_range(user_id=ann.pk, first=first, last=last)
-            moved = statement.total(statement.sums_by_step(span).values())
+            span = rows.get_range(user_id=ann.pk, first=first, last=last)
+            moved = rows.total(rows.sums_by_step(span).values())
             into = moved.granted + moved.refunded + moved.adjusted
             out = moved.spent + moved.expired
             assert span.closing.balance - span.opening.balance == into - out, (first, last)

@@ -11,10 +11,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from credits.check import check_and_keep, is_due, last_check, run_checks
+from credits.integrity.run import check_and_keep, is_due, last_check, run_checks
 from credits.ledger import refund_charge, release_charge
 from credits.models import User
-from credits.rollup import (
+from credits.models.rollup import ActiveUser, LedgerCheck, UsageDay, UsageSlice
+from credits.reports.rollup import (
     BEGINNING,
     Slice,
     Slicing,
@@ -25,7 +26,6 @@ from credits.rollup import (
     slices,
     spans,
 )
-from credits.rollup_models import ActiveUser, LedgerCheck, UsageDay, UsageSlice
 from credits.tasks import check, check_soon, close, forget_jobs
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, make_user
@@ -135,7 +135,7 @@ class TestClosing:
         a_day_of(make_user())
         days.move(days=1)
         close_days()
-        monkeypatch.setattr("credits.rollup.open_since", lambda: TENTH)
+        monkeypatch.setattr("credits.reports.rollup.open_since", lambda: TENTH)
         assert totals() == journal()
 
     def test_it_is_done_again_from_nothing_when_asked(self, days: Clock) -> None:
@@ -365,7 +365,7 @@ class TestKeptChecks:
         assert "balance_is_the_journal" in caplog.text
 
     def test_old_runs_are_forgotten(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("credits.check.KEPT", 2)
+        monkeypatch.setattr("credits.integrity.run.KEPT", 2)
         for _ in range(4):
             check_and_keep()
         assert LedgerCheck.objects.count() == 2

@@ -5,10 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from credits.check import check_and_keep
+from credits.integrity.run import check_and_keep
 from credits.ledger import deduct_credits_for_feature, release_charge
 from credits.models import User
-from credits.rollup_models import LedgerCheck
+from credits.models.rollup import LedgerCheck
 from tests.e2e.browser import LOOKS, SIZES, Scheme, Size, Window, axe, fits
 from tests.factories import make_charge
 

@@ -7,8 +7,8 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
-from credits.catalogue import create_plan, set_feature_costs, update_plan
-from credits.clerk import inbox
+from credits.catalogue.services import create_plan, set_feature_costs, update_plan
+from credits.clerk.webhooks import inbox
 from credits.models import Plan, SettingsChange, User
 from credits.pricing import get_feature_costs
 from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits

@@ -7,18 +7,18 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from credits.api.http import ApiView, body_of, user_of
+from credits.api.base import ApiView, body_of, user_of
 from credits.api.problems import Problem, not_found
 from credits.api.schema import errors
 from credits.clerk import conf
 from credits.clerk.api.serializers import ClerkPlansOut, JobOut, SyncIn, SyncOut, SyncStartedOut
 from credits.clerk.client import ClerkClient, ClerkError
 from credits.clerk.models import SyncJob
-from credits.clerk.sync.by_hand import SyncRunning, cancel_sync, start_sync
 from credits.clerk.sync.jobs import SyncOptions, describe
+from credits.clerk.sync.manual import SyncRunning, cancel_sync, start_sync
 from credits.clerk.sync.run import result_of, run_sync
 from credits.models import Plan, User
-from credits.permissions import IsTallyAdmin
+from credits.users.permissions import IsTallyAdmin
 
 #: Users up to which a sync is done within the request; more go to a worker.
 AT_ONCE = 300

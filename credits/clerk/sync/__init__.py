@@ -1,1 +1,1 @@
-"""Syncs with Clerk: what one does (`run`), its job (`jobs`), starting one by hand (`by_hand`)."""
+"""Reading Clerk's present state: what a sync does, its job, and starting one manually."""

@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from credits.clerk import jobs
+from credits.clerk import queue
 from credits.clerk.models import SyncJob
 from credits.clerk.sync.preview import Preview
 
@@ -79,7 +79,7 @@ def start_job(
         counts=dict.fromkeys(COUNTS, 0),
     )
     if background:
-        jobs.sync_later(str(job.pk))
+        queue.sync_later(str(job.pk))
     return job
 
 

@@ -1,10 +1,10 @@
 """What a dry run remembers: each row is taken back before the next, so what would have been stored
 is kept here. Grows with what has drifted, not with what there is."""
 
-from credits.clerk import billing, tally
+from credits.clerk.billing import grant_counter, subscriptions
+from credits.clerk.billing.projection import ItemState, merge_item
 from credits.clerk.models import SubscriptionItem
-from credits.clerk.projection import ItemState, merge_item
-from credits.clerk.shapes import ItemVersion, Payer
+from credits.clerk.parsing import ItemVersion, Payer
 
 
 class Preview:
@@ -21,7 +21,7 @@ class Preview:
 
     def note(self, item: SubscriptionItem | None, version: ItemVersion, payer: Payer) -> None:
         """A version that a real run would store here."""
-        stored = billing.state_of(item) if item else ItemState()
+        stored = subscriptions.state_of(item) if item else ItemState()
         state = self._states.get(version.item_id, stored)
         self._states[version.item_id] = merge_item(state, version)
         self._versions.setdefault(version.payer, []).append((version, payer))
@@ -33,6 +33,6 @@ class Preview:
     def apply(self, payer: str) -> None:
         """Stores what a real run would have stored of this payer: for a transaction that is taken
         back."""
-        with tally.granted():  # Counted when it was met.
+        with grant_counter.granted():  # Counted when it was met.
             for version, who in self._versions.get(payer, []):
-                billing.apply_item(version, who)
+                subscriptions.apply_item(version, who)

@@ -13,12 +13,13 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from credits.clerk import billing, conf, tally
+from credits.clerk import conf
+from credits.clerk.billing import grant_counter, subscriptions
+from credits.clerk.billing.projection import EARNING, merge_item, milliseconds
 from credits.clerk.client import ClerkClient, ClerkError, last_id
 from credits.clerk.identity import lock, upsert_person
 from credits.clerk.models import Identity, SubscriptionItem, SyncJob, WebhookDelivery
-from credits.clerk.projection import EARNING, merge_item, milliseconds
-from credits.clerk.shapes import (
+from credits.clerk.parsing import (
     ItemVersion,
     Json,
     Payer,
@@ -28,9 +29,9 @@ from credits.clerk.shapes import (
     parse_payer,
     parse_person,
 )
-from credits.clerk.sync import lost_people
-from credits.clerk.sync.by_hand import RECONCILE
+from credits.clerk.sync import missing_users
 from credits.clerk.sync.jobs import Cancelled, Progress, SyncOptions, TakenOver, start_job
+from credits.clerk.sync.manual import RECONCILE
 from credits.clerk.sync.set_credits import set_credits
 from credits.models import CreditBalance
 
@@ -94,7 +95,7 @@ def _run(progress: Progress, client: ClerkClient) -> None:
         if wanted and names.index(name) >= done:
             phase(progress, client)
     if options.sync_plans and not options.dry_run:
-        billing.release_due(report=progress.fail, beat=progress.beat)
+        subscriptions.release_due(report=progress.fail, beat=progress.beat)
 
 
 def _set_credits(progress: Progress, client: ClerkClient) -> None:
@@ -116,7 +117,7 @@ def _one(progress: Progress, who: str) -> Iterator[None]:
     before = dict(progress.job.counts)
     progress.stay_heard()
     try:
-        with transaction.atomic(), tally.granted() as granted:
+        with transaction.atomic(), grant_counter.granted() as granted:
             yield
             if granted:
                 progress.count("creditsGranted", sum(granted))
@@ -155,13 +156,13 @@ def _sync_changed_users(progress: Progress, client: ClerkClient) -> None:
 
 def _find_who_left(progress: Progress, client: ClerkClient) -> None:
     """No list names who was deleted. When Clerk has fewer people than we, everybody is read."""
-    if lost_people.somebody_left(client):
+    if missing_users.somebody_left(client):
         _sync_users(progress, client)
         _find_gone(progress, client)
 
 
 def _find_gone(progress: Progress, client: ClerkClient) -> None:
-    lost_people.find_gone(progress, client, _one)
+    missing_users.find_gone(progress, client, _one)
 
 
 def _sync_page_of_users(progress: Progress, people: list[Person]) -> None:
@@ -181,7 +182,7 @@ def _sync_page_of_users(progress: Progress, people: list[Person]) -> None:
             continue
         with _one(progress, person.clerk_id or "a user without an id"):
             _sync_user(progress, person, with_balance)
-    lost_people.meet(people)
+    missing_users.meet(people)
 
 
 def _is_up_to_date(identity: Identity, person: Person, with_balance: set[int | None]) -> bool:
@@ -259,7 +260,7 @@ def apply_items(progress: Progress, page: list[Json], *, payer: Payer | None = N
             _apply(progress, version, who)
             if progress.preview:
                 progress.preview.note(item, version, who)
-    lost_people.mark_met(SubscriptionItem.objects.filter(pk__in=same))
+    missing_users.mark_met(SubscriptionItem.objects.filter(pk__in=same))
 
 
 def _payer_of(data: Json, item: SubscriptionItem | None) -> Payer:
@@ -288,7 +289,7 @@ def _stands(progress: Progress, item: SubscriptionItem | None, version: ItemVers
 
 
 def _is_known(item: SubscriptionItem, version: ItemVersion) -> bool:
-    state = billing.state_of(item)
+    state = subscriptions.state_of(item)
     return merge_item(state, version) == state
 
 
@@ -304,7 +305,7 @@ def _apply(progress: Progress, version: ItemVersion, payer: Payer) -> None:
         raise ClerkError("an item without a payer")
     lock(version.payer)  # As with people: two who find the same drift count it once.
     item = SubscriptionItem.objects.filter(item_id=version.item_id).first()
-    if billing.apply_item(version, payer, checked_at=timezone.now()) == Note.MALFORMED:
+    if subscriptions.apply_item(version, payer, checked_at=timezone.now()) == Note.MALFORMED:
         raise ClerkError("an item without an id or an instance (CLERK_INSTANCE_ID)")
     progress.count("drift", int(item is None or not _is_known(item, version)))
 
@@ -341,7 +342,7 @@ def _look_again(progress: Progress, client: ClerkClient, item: SubscriptionItem)
 
 def _missing(progress: Progress) -> dict[str, SubscriptionItem]:
     alive = SubscriptionItem.objects.filter(status__in=ALIVE, payer__startswith="user:")
-    alive = alive.exclude(payer__in=lost_people.deleted_payers())
+    alive = alive.exclude(payer__in=missing_users.deleted_payers())
     if not progress.options.include_free:
         alive = alive.filter(is_free=False)
     unmet = alive.exclude(checked_at__gte=progress.job.started_at)
@@ -357,14 +358,14 @@ def pull(clerk_id: str) -> None:
         upsert_person(parse_person(client.user(clerk_id)))
         payer = Payer(clerk_id, "")
         for data in client.subscription_items(clerk_id):
-            billing.apply_item(_version(data, payer), payer)
+            subscriptions.apply_item(_version(data, payer), payer)
 
 
 def reconcile() -> SyncJob | None:
     """The hourly sync: paid items, people who changed since the last one, and who left if there are
     fewer at Clerk than here; once a day everybody and everything. Reports how many had drifted."""
     if not conf.has_backend():
-        billing.release_due()
+        subscriptions.release_due()
         return None
     job = start_job(options=_reconcile_options(), actor=RECONCILE, background=False)
     run_sync(job.pk)

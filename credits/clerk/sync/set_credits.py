@@ -3,11 +3,11 @@ reason: the sync's `setCredits` and `overrideCredits`."""
 
 from django.db.models import QuerySet
 
-from credits.clerk import billing
+from credits.clerk.billing import subscriptions
+from credits.clerk.billing.projection import EARNING
 from credits.clerk.models import Identity, SubscriptionItem
-from credits.clerk.projection import EARNING
 from credits.clerk.sync.jobs import Progress
-from credits.clerk.sync.lost_people import One
+from credits.clerk.sync.missing_users import One
 from credits.ledger import adjust_credits
 
 
@@ -34,7 +34,7 @@ def _active() -> QuerySet[SubscriptionItem]:
 
 
 def _set_batch(progress: Progress, payers: list[str], one: One) -> None:
-    credits = billing.plan_credits()
+    credits = subscriptions.plan_credits()
     for payer in payers:
         with one(progress, payer):
             if progress.preview:

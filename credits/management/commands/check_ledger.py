@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from credits.check import GRACE, NAMED, CheckResult, run_checks
+from credits.integrity.run import GRACE, NAMED, CheckResult, run_checks
 
 
 class Command(BaseCommand):

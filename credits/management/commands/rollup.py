@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from credits.rollup import close_days, rebuild
+from credits.reports.rollup import close_days, rebuild
 
 
 class Command(BaseCommand):

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from credits import rollup
+from credits.reports import rollup
 from credits.seeding import seed_usage
 
 

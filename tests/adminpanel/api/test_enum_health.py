@@ -7,8 +7,8 @@ import sys
 import pytest
 from django.db import connection
 
-from credits import enum_health
 from credits.features import FEATURES
+from credits.integrity import features
 from credits.models import User
 from tests.api import Api
 from tests.live import ROOT, _environment
@@ -46,7 +46,7 @@ def test_a_database_that_would_refuse_a_charge_is_seen(constraint: str, admin: U
 
 
 def test_a_constraint_that_is_gone_is_seen(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(enum_health, "CONSTRAINTS", ("usage_row_shape", "usage_rule_of_old"))
+    monkeypatch.setattr(features, "CONSTRAINTS", ("usage_row_shape", "usage_rule_of_old"))
     assert Api(admin).get(HEALTH).json()["ok"] is False
 
 

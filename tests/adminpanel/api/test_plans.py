@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from credits.catalogue import (
+from credits.catalogue.services import (
     ChangedMeanwhile,
     DuplicatePlan,
     create_plan,

@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 
-from credits.catalogue import ChangedMeanwhile, InvalidValue, costs_version, set_feature_costs
+from credits.catalogue.services import (
+    ChangedMeanwhile,
+    InvalidValue,
+    costs_version,
+    set_feature_costs,
+)
 from credits.features import FEATURE_CREDIT_COSTS
 from credits.ledger import settle_charge
 from credits.models import AdminSettings, SettingsChange, UsageHistory, User

@@ -13,9 +13,10 @@ from django.test import Client
 
 from adminpanel.audit import record
 from adminpanel.audit.record import actions
-from credits import audit, history
-from credits.catalogue import create_plan, set_feature_costs
+from credits.catalogue.services import create_plan, set_feature_costs
 from credits.models import AuditEntry, User
+from credits.statement import history
+from credits.users import audit
 from tests.adminpanel.settings.words import words
 from tests.clock import Clock
 from tests.factories import make_admin

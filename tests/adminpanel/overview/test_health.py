@@ -7,12 +7,12 @@ from django.test import Client
 from django.utils import timezone
 
 from adminpanel.overview.health import Sign, ago, get_brief, get_health
-from credits import enum_health
-from credits.check import check_and_keep
 from credits.clerk.models import WebhookDelivery
+from credits.integrity import features
+from credits.integrity.run import check_and_keep
 from credits.ledger import expire_credits
 from credits.models import AuditEntry, User
-from credits.rollup_models import LedgerCheck
+from credits.models.rollup import LedgerCheck
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant
 from tests.ledger import sql
@@ -115,7 +115,7 @@ class TestSigns:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert sign("Features").text == "all 2 map to their operation type"
-        monkeypatch.setattr(enum_health, "CONSTRAINTS", ("usage_row_shape", "no_such_rule"))
+        monkeypatch.setattr(features, "CONSTRAINTS", ("usage_row_shape", "no_such_rule"))
         assert sign("Features").state == "bad"
         assert "ai_image_generation" in sign("Features").text
 

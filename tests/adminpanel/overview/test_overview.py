@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from adminpanel.overview.charts import charts_of
-from adminpanel.overview.figures import DAYS, get_figures, percent
+from adminpanel.overview.metrics import DAYS, get_figures, percent
 from credits.clerk.models import WebhookDelivery
 from credits.ledger import (
     adjust_credits,
@@ -17,7 +17,7 @@ from credits.ledger import (
     release_charge,
 )
 from credits.models import User
-from credits.rollup import close_days
+from credits.reports.rollup import close_days
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, make_user
 from tests.ledger import sql

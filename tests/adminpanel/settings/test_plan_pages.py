@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from credits.catalogue import create_plan, delete_plan, update_plan
-from credits.clerk import inbox
+from credits.catalogue.services import create_plan, delete_plan, update_plan
 from credits.clerk.models import Identity, SubscriptionItem
+from credits.clerk.webhooks import inbox
 from credits.ledger import get_balance
 from credits.models import CreditGrant, Plan, SettingsChange, User
 from tests.adminpanel.settings.words import value_of, words

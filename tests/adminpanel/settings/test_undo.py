@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from credits.catalogue import create_plan, delete_plan, set_feature_costs, update_plan
+from credits.catalogue.services import create_plan, delete_plan, set_feature_costs, update_plan
+from credits.catalogue.undo import CannotUndo, undo_change
 from credits.models import AdminSettings, AuditEntry, Plan, SettingsChange, User
 from credits.pricing import get_feature_costs
-from credits.undo import CannotUndo, undo_change
 from tests.adminpanel.settings.words import words
 from tests.parallel import count_of, in_parallel
 

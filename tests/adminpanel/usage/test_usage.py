@@ -19,7 +19,7 @@ from credits.ledger import (
     release_charge,
 )
 from credits.models import AuditEntry, UsageHistory, User
-from credits.rollup import close_days
+from credits.reports.rollup import close_days
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, make_user
 
@@ -369,7 +369,7 @@ class TestFile:
         assert AuditEntry.objects.count() == 1
 
     def test_is_whole_however_long(self, desk: Client, alice: User, monkeypatch: Any) -> None:
-        monkeypatch.setattr("credits.history.in_batches.__kwdefaults__", {"size": 7})
+        monkeypatch.setattr("credits.statement.history.in_batches.__kwdefaults__", {"size": 7})
         for _ in range(30):
             make_charge(alice)
         assert len(self.file(desk)) == 31

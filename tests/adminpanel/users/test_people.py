@@ -6,7 +6,7 @@ import pytest
 from django.db.models import Max
 from django.utils import timezone
 
-from adminpanel.users import people
+from adminpanel.users import search as user_search
 from credits.clerk.models import Identity, SubscriptionItem
 from credits.models import User
 from tests.factories import make_adjustment_request, make_charge, make_plan, make_user
@@ -67,7 +67,7 @@ class TestSearch:
         assert "<script>" not in page.text.replace("<script ", "")
 
     def test_what_finds_more_people_than_are_named_one_by_one_finds_all(self, desk, monkeypatch):
-        monkeypatch.setattr(people, "FEW", 1)
+        monkeypatch.setattr(user_search, "FEW", 1)
         assert len(found(desk, search="example")) == 4
 
     def test_nobody_is_an_empty_state_that_says_how_to_search(self, desk):
@@ -157,8 +157,8 @@ def test_people_are_sorted(desk, admin, alice, bob, carol):
 @pytest.mark.parametrize("search", ["", "example"])
 @pytest.mark.parametrize("sort", ["newest", "most", "least", "used"])
 def test_pages_hold_everybody_once_forwards_and_backwards(desk, admin, sort, search, monkeypatch):
-    monkeypatch.setattr(people, "PAGE", 4)
-    monkeypatch.setattr(people, "FEW", 1)
+    monkeypatch.setattr(user_search, "PAGE", 4)
+    monkeypatch.setattr(user_search, "FEW", 1)
     for number in range(13):
         # Ties: balances of 0 (with a row and without), 5 and 10, three of each and more.
         user = make_user(f"u{number}@example.com", credits=5 * (number % 3))
@@ -208,7 +208,7 @@ def _last_page(desk, asked):
 
 
 def test_who_joins_meanwhile_shifts_no_page(desk, admin, monkeypatch):
-    monkeypatch.setattr(people, "PAGE", 2)
+    monkeypatch.setattr(user_search, "PAGE", 2)
     for number in range(4):
         make_user(f"u{number}@example.com")
     first = desk.get(PATH).context["page"]

@@ -6,8 +6,8 @@ from html import unescape
 
 import pytest
 
-from credits.clerk import events, inbox
 from credits.clerk.models import WebhookDelivery
+from credits.clerk.webhooks import handlers, inbox
 from tests.fakes.clerk import user_json
 from tests.fakes.clerk_story import event, item_json
 
@@ -32,7 +32,7 @@ def fails(monkeypatch):
     def explode(event):
         raise RuntimeError("the handler broke")
 
-    monkeypatch.setattr(events, "handle", explode)
+    monkeypatch.setattr(handlers, "handle", explode)
     return monkeypatch
 
 

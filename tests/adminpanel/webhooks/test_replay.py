@@ -6,9 +6,9 @@ import time
 import pytest
 from django.test import Client
 
-from credits.catalogue import create_plan
-from credits.clerk import events, replays
+from credits.catalogue.services import create_plan
 from credits.clerk.models import WebhookDelivery
+from credits.clerk.webhooks import handlers, replays
 from credits.ledger import get_balance
 from credits.models import AuditEntry, CreditGrant, User
 from tests.fakes.clerk import user_json
@@ -26,7 +26,7 @@ def user_event(user_id="user_1"):
 @pytest.fixture
 def fails(monkeypatch):
     """`fails(lambda event: …)` makes handlers fail for some events; `fails(None)` for none."""
-    real = events.handle
+    real = handlers.handle
     rule = [bool]
 
     def handle(event):
@@ -34,7 +34,7 @@ def fails(monkeypatch):
             raise RuntimeError("the handler broke")
         return real(event)
 
-    monkeypatch.setattr(events, "handle", handle)
+    monkeypatch.setattr(handlers, "handle", handle)
 
     def change(new):
         rule[0] = new

@@ -11,7 +11,7 @@ from django.test import Client, override_settings
 from config.wsgi import application
 from credits import exceptions
 from credits.api.problems import PROBLEMS, Problem, issues_of, problem_of
-from credits.catalogue import ChangedMeanwhile
+from credits.catalogue.services import ChangedMeanwhile
 from credits.models import AdminSettings, User
 from tests.api import Api, assert_problem
 
@@ -155,7 +155,7 @@ def test_a_database_that_does_not_answer_is_503(alice: User) -> None:
 
 def test_a_database_that_fails_before_the_view_is_503(alice: User) -> None:
     api = Api(alice)
-    with mock.patch("credits.accounts.sessions.SessionStore.load", side_effect=OperationalError):
+    with mock.patch("credits.users.sessions.SessionStore.load", side_effect=OperationalError):
         response = api.get("/api/credits/me")
     assert_problem(response, 503, "unavailable")
     assert int(response["Retry-After"]) > 0

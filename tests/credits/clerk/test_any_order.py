@@ -11,20 +11,20 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from credits.clerk import events
-from credits.clerk.inbox import receive
-from credits.clerk.models import WebhookDelivery
-from credits.clerk.projection import (
+from credits.clerk.billing.projection import (
     ItemState,
     grants_of,
     merge_item,
     merge_period,
     period_of,
 )
-from credits.clerk.shapes import as_objects, parse_item, parse_payer
+from credits.clerk.models import WebhookDelivery
+from credits.clerk.parsing import as_objects, parse_item, parse_payer
+from credits.clerk.webhooks import handlers
+from credits.clerk.webhooks.inbox import receive
 from credits.ledger import grant_credits
 from credits.models import CreditGrant, UsageHistory, User
-from tests.credits.clerk.telling import ending, renamed, tell, undone, with_duplicates
+from tests.credits.clerk.presenters import ending, renamed, tell, undone, with_duplicates
 from tests.factories import make_plan
 from tests.fakes import clerk_story
 from tests.fakes.clerk import INSTANCE
@@ -48,7 +48,7 @@ def plans(db):
 
 
 def versions_of(event):
-    read = events.read_event(event, received_ms=NOW)
+    read = handlers.read_event(event, received_ms=NOW)
     payer = parse_payer(read.data.get("payer")).ref
     family = read.type.partition(".")[0]
     items = {"subscriptionItem": [read.data], "subscription": as_objects(read.data.get("items"))}

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from credits.check import run_checks
-from credits.clerk.checks import CLERK_CHECKS
+from credits.clerk.billing.projection import add_months
 from credits.clerk.models import Period, SubscriptionItem
-from credits.clerk.projection import add_months
+from credits.integrity.clerk import CLERK_CHECKS
+from credits.integrity.run import run_checks
 from credits.models import CreditGrant
 from tests.factories import make_plan, make_user
 from tests.fakes.clerk_story import DAY, event, item_json

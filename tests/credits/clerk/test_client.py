@@ -10,7 +10,7 @@ from credits.clerk.client import (
     ClerkUnavailable,
     NotAtClerk,
 )
-from credits.clerk.shapes import as_id
+from credits.clerk.parsing import as_id
 from tests.fakes.clerk import user_json
 from tests.fakes.clerk_story import as_api, item_json
 

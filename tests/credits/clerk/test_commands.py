@@ -5,8 +5,8 @@ import time
 import pytest
 from django.core.management import CommandError, call_command
 
-from credits.clerk import events, samples
 from credits.clerk.models import WebhookDelivery
+from credits.clerk.webhooks import handlers, samples
 from credits.models import AuditEntry, CreditGrant, User
 from tests.factories import make_plan
 from tests.fakes.clerk import INSTANCE, user_json
@@ -18,10 +18,10 @@ NOW = int(time.time() * 1000)
 @pytest.mark.django_db
 def test_what_failed_is_processed_again(deliver, monkeypatch, capsys):
     with monkeypatch.context() as broken:
-        broken.setattr(events, "handle", lambda _: 1 / 0)
+        broken.setattr(handlers, "handle", lambda _: 1 / 0)
         deliver(event("user.created", user_json("user_1", at=NOW), at=NOW))
     with monkeypatch.context() as broken:
-        broken.setattr(events, "handle", lambda _: 1 / 0)
+        broken.setattr(handlers, "handle", lambda _: 1 / 0)
         with pytest.raises(CommandError, match="failed: 1"):
             call_command("replay_webhooks")
     call_command("replay_webhooks")
@@ -47,7 +47,7 @@ def test_a_replay_is_in_the_record_of_what_was_done(deliver, monkeypatch):
     assert not AuditEntry.objects.exists(), "Nothing was there to replay."
     for n in (1, 2):
         with monkeypatch.context() as broken:
-            broken.setattr(events, "handle", lambda _: 1 / 0)
+            broken.setattr(handlers, "handle", lambda _: 1 / 0)
             deliver(event("user.created", user_json(f"user_{n}", at=NOW), at=NOW), f"msg_{n}")
     call_command("replay_webhooks")
     call_command("replay_webhooks", "msg_2")
@@ -70,7 +70,7 @@ def test_a_replay_is_in_the_record_of_what_was_done(deliver, monkeypatch):
 def test_what_failed_when_it_was_replayed_is_replayed_as_at_the_desk(deliver, monkeypatch, capsys):
     deliver(event("user.created", user_json("user_1", at=NOW), at=NOW), "msg_1")
     with monkeypatch.context() as broken:
-        broken.setattr(events, "handle", lambda _: 1 / 0)
+        broken.setattr(handlers, "handle", lambda _: 1 / 0)
         with pytest.raises(CommandError, match="failed: 1"):
             call_command("replay_webhooks", "--all")
     call_command("replay_webhooks")

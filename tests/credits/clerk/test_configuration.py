@@ -9,9 +9,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import Http404, HttpResponse
 
 from credits.clerk import conf
+from credits.clerk.auth.tokens import verify_session_token
 from credits.clerk.models import Identity
-from credits.clerk.tokens import verify_session_token
-from credits.permissions import CONFIRMED_AT, admin_page, is_tally_admin
+from credits.users.permissions import CONFIRMED_AT, admin_page, is_tally_admin
 from tests.factories import make_user
 from tests.fakes.clerk import KEY, SECRET_KEY, pem, session_token
 

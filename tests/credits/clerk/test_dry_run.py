@@ -11,7 +11,7 @@ from credits.clerk.sync.jobs import SILENCE, SyncOptions, start_job
 from credits.clerk.sync.run import result_of, run_sync
 from credits.ledger import get_balance
 from credits.models import CreditBalance, CreditGrant, UsageHistory, User
-from tests.credits.clerk.telling import tell
+from tests.credits.clerk.presenters import tell
 from tests.factories import make_charge, make_grant, make_plan
 from tests.fakes.clerk import FakeClerk, user_json
 from tests.fakes.clerk_story import DAY, as_api, item_json, whole_life

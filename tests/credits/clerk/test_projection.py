@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from credits.clerk import billing
+from credits.clerk.billing import subscriptions
+from credits.clerk.billing.projection import add_months
 from credits.clerk.models import Payment, SubscriptionItem, WebhookDelivery
-from credits.clerk.projection import add_months
 from credits.ledger import expire_credits, get_balance
 from credits.models import CreditGrant, Plan, User
 from tests.factories import make_charge, make_grant, make_plan
@@ -96,7 +96,7 @@ def test_a_period_ahead_of_our_clock_is_granted_when_it_begins(tell, pro, clock)
     tell("subscriptionItem.active", item_json("user_1", period_start=NOW + DAY))
     assert grants() == []
     clock.move(days=1)
-    billing.release_due()
+    subscriptions.release_due()
     assert grants() == [(key(start=NOW + DAY), 100)]
 
 
@@ -197,7 +197,7 @@ def test_an_annual_plan_releases_a_month_at_a_time(tell, pro, clock):
     assert grants() == [(key() + ":m0", 100)]
     for month in range(1, 14):
         clock.move(days=31)
-        billing.release_due()
+        subscriptions.release_due()
         expire_credits()
         assert balance() <= 100, f"month {month}"
     assert [k for k, _ in grants()] == [f"{key()}:m{month}" for month in range(12)]
@@ -211,7 +211,7 @@ def test_an_annual_plan_that_ends_early_releases_no_more(tell, pro, clock):
     tell("subscriptionItem.active", item)
     tell("subscriptionItem.ended", {**item, "status": "ended", "updated_at": NOW})
     clock.move(days=40)
-    billing.release_due()
+    subscriptions.release_due()
     assert len(grants()) == 1
     assert balance() == 0
 
@@ -242,11 +242,11 @@ def test_the_free_plan_grants_once_a_month_by_our_clock(tell, clock):
     item = item_json("user_1", "cplan_free", period_start=start, period_end=None)
     tell("subscription.created", {"payer": item["payer"], "items": [item]})
     tell("subscriptionItem.active", {**item, "updated_at": start + 1})
-    billing.release_due()
+    subscriptions.release_due()
     assert grants() == [("free:user_1:2026-11", 10)]
     clock.freeze(datetime(2026, 12, 1, 0, 0, 1, tzinfo=UTC))
-    billing.release_due()
-    billing.release_due()
+    subscriptions.release_due()
+    subscriptions.release_due()
     assert grants() == [("free:user_1:2026-11", 10), ("free:user_1:2026-12", 10)]
     assert balance() == 10
 
@@ -260,7 +260,7 @@ def test_an_older_free_item_that_ended_does_not_hide_the_present_one(tell, clock
     tell("subscriptionItem.active", held)
     tell("subscriptionItem.ended", {**old, "updated_at": start + DAY})
     assert grants() == []
-    assert billing.release_due() == 1
+    assert subscriptions.release_due() == 1
     assert grants() == [("free:user_1:2026-11", 10)]
 
 
@@ -271,9 +271,9 @@ def test_a_free_plan_that_ended_this_month_was_held_in_it(tell, clock):
     ended = int(datetime(2026, 11, 2, tzinfo=UTC).timestamp() * 1000)
     tell("subscriptionItem.ended", {**item, "status": "ended", "updated_at": ended})
     Plan.objects.create(clerk_id="cplan_free", name="Free", credits=10)
-    assert billing.release_due() == 1
+    assert subscriptions.release_due() == 1
     assert grants() == [("free:user_1:2026-11", 10)]
-    assert billing.release_due() == 0
+    assert subscriptions.release_due() == 0
 
 
 @pytest.mark.parametrize("first", ["active", "ended"])
@@ -287,7 +287,7 @@ def test_a_plan_given_for_nothing_is_no_free_plan_when_it_ends(tell, pro, first)
     told = {"active": item, "ended": ended}
     for kind in sorted(told, key=lambda kind: kind != first):
         tell(f"subscriptionItem.{kind}", told[kind])
-    assert billing.release_due() == 0
+    assert subscriptions.release_due() == 0
     assert grants() == [(key(start=NOW - 60_000), 100)]
     assert balance() == 0
 
@@ -331,7 +331,7 @@ def test_a_plan_that_is_switched_off_grants_when_it_is_on_again(tell, pro):
     tell("subscriptionItem.active", item_json("user_1", period_start=START))
     assert grants() == []
     Plan.objects.update(active=True)
-    billing.release_due()
+    subscriptions.release_due()
     assert len(grants()) == 1
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from credits.clerk import identity
 from credits.clerk.models import Identity, SubscriptionItem, SyncJob
-from credits.clerk.shapes import parse_person
+from credits.clerk.parsing import parse_person
 from credits.clerk.sync import run as sync
 from credits.models import CreditGrant, User
 from tests.factories import make_plan

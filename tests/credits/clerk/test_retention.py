@@ -7,9 +7,10 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from credits.clerk import events, tasks
-from credits.clerk.inbox import replay
+from credits.clerk import tasks
 from credits.clerk.models import WebhookDelivery
+from credits.clerk.webhooks import handlers
+from credits.clerk.webhooks.inbox import replay
 from credits.models import CreditGrant, User
 from tests.factories import make_plan
 from tests.fakes.clerk import user_json
@@ -54,7 +55,7 @@ def test_how_long_is_a_setting(deliver, settings):
 
 
 def test_more_than_one_statement_s_worth_goes(deliver, monkeypatch):
-    monkeypatch.setattr("credits.clerk.retention.AT_ONCE", 2)
+    monkeypatch.setattr("credits.clerk.webhooks.retention.AT_ONCE", 2)
     for number in range(5):
         deliver(person(f"user_{number}"), f"msg_{number}")
     grow_old()
@@ -68,7 +69,7 @@ def test_what_somebody_must_look_at_is_kept(deliver, monkeypatch):
     )
     deliver(person("user_3"), "failed again")
     with monkeypatch.context() as broken:
-        broken.setattr(events, "handle", lambda _: 1 / 0)
+        broken.setattr(handlers, "handle", lambda _: 1 / 0)
         deliver(person("user_2"), "failed")
         replay(WebhookDelivery.objects.filter(svix_id="failed again").values_list("pk", flat=True))
     grow_old()

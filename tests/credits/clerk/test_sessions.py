@@ -149,7 +149,7 @@ def test_signing_out_leads_over_clerk_s_own_sign_out(client):
 
 
 def test_an_impersonated_session_is_marked_on_every_way_in(client, rf):
-    from credits.clerk.impersonation import ImpersonatedSpend, refuse_impersonated
+    from credits.clerk.auth.impersonation import ImpersonatedSpend, refuse_impersonated
 
     token = session_token("user_1", act=ACTOR)
     bearer = client.get("/api/credits/me", headers={"Authorization": f"Bearer {token}"})

@@ -6,7 +6,7 @@ from collections import deque
 
 import pytest
 
-from credits.clerk import billing
+from credits.clerk.billing import subscriptions
 from credits.clerk.client import ClerkClient
 from credits.clerk.models import SubscriptionItem, SyncJob
 from credits.clerk.sync import run as sync
@@ -21,7 +21,7 @@ from credits.clerk.sync.jobs import (
 from credits.clerk.sync.run import result_of, run_sync
 from credits.ledger import get_balance
 from credits.models import CreditBalance, CreditGrant, Plan, UsageHistory, User
-from tests.credits.clerk.telling import ending, tell, undone
+from tests.credits.clerk.presenters import ending, tell, undone
 from tests.factories import make_charge, make_grant, make_plan
 from tests.fakes import clerk as fake_clerk
 from tests.fakes.clerk import user_json
@@ -194,14 +194,14 @@ def test_a_release_that_fails_is_named_and_stops_nobody(base, monkeypatch):
     Plan.objects.update(active=False)
     run()
     Plan.objects.update(active=True)
-    real = billing.grant_credits
+    real = subscriptions.grant_credits
 
     def fails_once(**given):
         if given["user_id"] == User.objects.get(clerk_id="user_1").pk:
             raise RuntimeError("a bad grant")
         return real(**given)
 
-    monkeypatch.setattr(billing, "grant_credits", fails_once)
+    monkeypatch.setattr(subscriptions, "grant_credits", fails_once)
     job = run()
     assert (job.state, job.failed) == ("done", 1)
     assert [balance(f"user_{n}") for n in (1, 2, 3)] == [0, 100, 100]
@@ -338,15 +338,15 @@ def test_a_long_release_is_heard_of_and_can_be_cancelled(base, monkeypatch):
     Plan.objects.update(active=False)
     run()
     Plan.objects.update(active=True)
-    monkeypatch.setattr(billing, "AT_ONCE", 1)
+    monkeypatch.setattr(subscriptions, "AT_ONCE", 1)
     job = start_job(options=SyncOptions(sync_users=False), actor="test", background=False)
-    real = billing.release_item
+    real = subscriptions.release_item
 
     def cancel_with_the_first(**given):
         real(**given)
         SyncJob.objects.filter(pk=job.pk).update(cancel_requested=True)
 
-    monkeypatch.setattr(billing, "release_item", cancel_with_the_first)
+    monkeypatch.setattr(subscriptions, "release_item", cancel_with_the_first)
     run_sync(job.pk)
     job.refresh_from_db()
     assert job.state == "canceled"

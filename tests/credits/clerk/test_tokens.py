@@ -11,9 +11,9 @@ import time
 import jwt
 import pytest
 
-from credits.clerk import keys
-from credits.clerk.keys import TokenRefused
-from credits.clerk.tokens import verify_session_token
+from credits.clerk.auth import keys
+from credits.clerk.auth.keys import TokenRefused
+from credits.clerk.auth.tokens import verify_session_token
 from tests.fakes import clerk as fake_clerk
 from tests.fakes.clerk import INSTANCE, KEY, TEMPLATE_CATEGORY, jwk, new_key, pem, session_token
 

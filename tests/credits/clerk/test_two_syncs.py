@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection, transaction
 
-from credits.clerk import inbox
 from credits.clerk.models import Identity, Period, SubscriptionItem, SyncJob
 from credits.clerk.sync import run as sync
 from credits.clerk.sync.jobs import SyncOptions, start_job
+from credits.clerk.webhooks import inbox
 from credits.models import CreditBalance, CreditGrant, UsageHistory, User
-from tests.credits.clerk.telling import ending, renamed
+from tests.credits.clerk.presenters import ending, renamed
 from tests.factories import make_grant, make_plan
 from tests.fakes.clerk import FakeClerk
 from tests.fakes.clerk_story import DAY, as_api, event, item_json, whole_life

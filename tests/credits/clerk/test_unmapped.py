@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from credits.clerk import billing
+from credits.clerk.billing import subscriptions
 from credits.clerk.models import WebhookDelivery
 from credits.models import CreditGrant
 from tests.factories import make_plan
@@ -86,6 +86,6 @@ def test_a_delivery_that_came_while_its_plan_was_being_saved_is_settled_within_t
 ):
     tell("subscription.active", subscription(item("cplan_pro")))
     make_plan("cplan_pro", credits=100)  # Its own look, after the commit, did not see the delivery.
-    billing.release_due()
+    subscriptions.release_due()
     assert CreditGrant.objects.get().amount == 100
     assert not flagged()

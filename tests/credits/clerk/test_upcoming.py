@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from credits.clerk.projection import add_months, milliseconds, moment
-from credits.clerk.upcoming import next_grant
+from credits.clerk.billing.projection import add_months, milliseconds, moment
+from credits.clerk.billing.upcoming import next_grant
 from credits.models import User
-from tests.credits.clerk.telling import tell
+from tests.credits.clerk.presenters import tell
 from tests.factories import make_plan, make_user, set_price
 from tests.fakes.clerk_story import DAY, Story, item_json
 

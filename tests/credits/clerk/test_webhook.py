@@ -6,8 +6,8 @@ import time
 import pytest
 from django.db import OperationalError
 
-from credits.clerk import events
 from credits.clerk.models import Identity, WebhookDelivery
+from credits.clerk.webhooks import handlers
 from credits.models import CreditGrant, User
 from tests.factories import make_plan
 from tests.fakes import clerk as fake_clerk
@@ -183,7 +183,7 @@ def test_a_failing_handler_keeps_its_error_and_answers_500(deliver, monkeypatch)
         raise RuntimeError("out of order")
 
     with monkeypatch.context() as broken:
-        broken.setattr(events, "handle", fail)
+        broken.setattr(handlers, "handle", fail)
         assert deliver(user_created()).status_code == 500
     delivery = WebhookDelivery.objects.get()
     assert delivery.error == "RuntimeError: out of order"
@@ -201,7 +201,7 @@ def test_a_database_that_does_not_answer_is_a_503_and_clerk_tries_again(deliver,
         raise OperationalError("canceling statement due to lock timeout")
 
     with monkeypatch.context() as broken:
-        broken.setattr(events, "handle", busy)
+        broken.setattr(handlers, "handle", busy)
         assert deliver(user_created()).status_code == 503
     assert WebhookDelivery.objects.get().processed_at is None
     assert deliver(user_created()).status_code == 200

@@ -10,8 +10,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
 
-from credits.check import CheckResult, run_checks
-from credits.checks import CHECKS, TRIGGERS, Check
+from credits.integrity.ledger import CHECKS, TRIGGERS, Check
+from credits.integrity.run import CheckResult, run_checks
 from credits.ledger import refund_charge
 from credits.management.commands.check_ledger import describe
 from credits.models import CreditGrant, User
@@ -213,6 +213,6 @@ def test_all_checks_look_at_one_moment_and_write_nothing() -> None:
     query = "SELECT " + " || ' ' || ".join(f"current_setting('{name}')" for name in settings)
     ask = Check("ask", "I2", "What kind of transaction this is.", "kind", BALANCE, query)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("credits.check.CHECKS", [ask])
+        patched.setattr("credits.integrity.run.CHECKS", [ask])
         [answer] = run_checks()
     assert answer.offenders == ["repeatable read on"]

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 
 from credits.clerk.models import WebhookDelivery
-from credits.clerk.replays import Which, deliveries, replay_all
+from credits.clerk.webhooks.replays import Which, deliveries, replay_all
 
 
 class Command(BaseCommand):

@@ -9,7 +9,7 @@ import httpx
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from credits.clerk.samples import TYPES, sample_event, sign
+from credits.clerk.webhooks.samples import TYPES, sample_event, sign
 
 
 class Command(BaseCommand):

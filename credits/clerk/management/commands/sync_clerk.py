@@ -6,8 +6,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from credits.clerk import conf
 from credits.clerk.models import SyncJob
-from credits.clerk.sync.by_hand import SyncRunning, start_sync
 from credits.clerk.sync.jobs import SyncOptions, describe
+from credits.clerk.sync.manual import SyncRunning, start_sync
 from credits.clerk.sync.run import result_of, run_sync
 
 

@@ -1,0 +1,295 @@
+"""People, their balances and their usage in JSON, for admins."""
+
+import re
+from typing import Any
+from uuid import uuid4
+
+from django.db.models import QuerySet
+from django.http import Http404
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_serializer,
+)
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from adminpanel.api.views import AdminView
+from adminpanel.models import AdjustmentRequest
+from adminpanel.users.adjustments import MAX_ADJUSTMENT, Change
+from adminpanel.users.adjustments import adjust as adjust_or_ask
+from adminpanel.users.search import State, find_users
+from credits.api.answers import page_of
+from credits.api.base import body_of, query_of, user_of
+from credits.api.fields import (
+    MAX_ID,
+    PageQuery,
+    QueryNumber,
+    StrictSerializer,
+    Text,
+    WholeNumber,
+    line_of,
+)
+from credits.api.idempotency import IDEMPOTENCY_KEY, namespaced, read_key
+from credits.api.problems import invalid, issue
+from credits.api.schema import errors
+from credits.api.serializers import UsageQuery, UsageRow, filters_of
+from credits.ledger import Adjustment
+from credits.models import User
+from credits.statement.history import filter_rows, statement
+
+CLERKS = r"user_[A-Za-z0-9]{1,59}"
+USER_ID = OpenApiParameter(
+    "user_id",
+    {
+        "oneOf": [
+            {"type": "integer", "minimum": 1, "maximum": MAX_ID},
+            {"type": "string", "pattern": f"^{CLERKS}$"},
+        ]
+    },
+    OpenApiParameter.PATH,
+    description="The user's `id`, or `clerkId`.",
+)
+
+Reason = line_of(500, "Must be 1 to 500 characters on one line.")
+
+
+class PeopleQuery(PageQuery):
+    search = Text(
+        required=False, max_length=100,
+        help_text="Beginnings of words in e-mail and name; of a Clerk id; or an id, whole.",
+    )  # fmt: skip
+    minBalance = QueryNumber(
+        required=False, source="low", min_value=0, max_value=MAX_ADJUSTMENT, help_text="Credits."
+    )
+    maxBalance = QueryNumber(
+        required=False, source="high", min_value=0, max_value=MAX_ADJUSTMENT, help_text="Credits."
+    )
+    plan = Text(
+        required=False, max_length=64, help_text="A plan's Clerk id; `none` for people without one."
+    )
+    signedInDays = QueryNumber(
+        required=False, source="signed_in", min_value=1, max_value=3650,
+        help_text="Who signed in within so many days.",
+    )  # fmt: skip
+    state = serializers.ChoiceField(State.choices, required=False)
+
+
+#: What `find_users` takes of a checked PeopleQuery.
+FILTERS = ("search", "low", "high", "plan", "signed_in", "state")
+
+
+def people_of(query: dict[str, Any]) -> QuerySet[User]:
+    return find_users(**{name: query[name] for name in FILTERS if name in query})
+
+
+@extend_schema_serializer(component_name="Person")
+class PersonOut(serializers.Serializer[User]):
+    """Somebody with a balance."""
+
+    id = serializers.IntegerField()
+    email = serializers.CharField(allow_null=True)
+    name = serializers.CharField()
+    clerkId = serializers.CharField(source="clerk_id", allow_null=True)
+    isAdmin = serializers.BooleanField(source="is_staff")
+    isActive = serializers.BooleanField(source="is_active")
+    createdAt = serializers.DateTimeField(source="date_joined")
+    creditsRemaining = serializers.IntegerField(source="credits")
+
+
+class PeoplePage(serializers.Serializer[Any]):
+    """A page of people, newest first."""
+
+    items = PersonOut(many=True)
+    nextCursor = serializers.IntegerField(allow_null=True, help_text="Null on the last page.")
+
+
+@extend_schema_serializer(component_name="PersonsBalance")
+class BalanceRow(serializers.Serializer[User]):
+    """What somebody can spend."""
+
+    userId = serializers.IntegerField(source="id")
+    email = serializers.CharField(allow_null=True)
+    creditsRemaining = serializers.IntegerField(source="credits")
+    lastUsageId = serializers.IntegerField(
+        source="last_usage", allow_null=True, help_text="The journal row the balance stands at."
+    )
+
+
+class BalancesPage(serializers.Serializer[Any]):
+    """A page of balances, newest accounts first."""
+
+    items = BalanceRow(many=True)
+    nextCursor = serializers.IntegerField(allow_null=True, help_text="Null on the last page.")
+
+
+class AdminUsageQuery(UsageQuery):
+    user = QueryNumber(required=False, min_value=1, max_value=MAX_ID, help_text="A user's id.")
+
+
+class AdminUsageRow(UsageRow):
+    """One row of the journal, and whose it is."""
+
+    userId = serializers.IntegerField(source="user_id")
+    actor = serializers.SerializerMethodField(help_text="Who adjusted.")
+
+    def get_actor(self, row: Any) -> str | None:
+        actor: str | None = row.details.get("actor")
+        return actor
+
+
+class AdminUsagePage(serializers.Serializer[Any]):
+    """A page of everybody's journal, newest first."""
+
+    items = AdminUsageRow(many=True)
+    nextCursor = serializers.IntegerField(allow_null=True, help_text="Null on the last page.")
+
+
+class AdjustmentIn(StrictSerializer):
+    """Either `credits` or `adjustment`."""
+
+    schema_extra = {"oneOf": [{"required": ["credits"]}, {"required": ["adjustment"]}]}
+
+    credits = WholeNumber(
+        required=False, min_value=0, max_value=MAX_ADJUSTMENT, help_text="Sets the balance."
+    )
+    adjustment = WholeNumber(
+        required=False, min_value=-MAX_ADJUSTMENT, max_value=MAX_ADJUSTMENT,
+        help_text="Adds to the balance, or takes away.",
+    )  # fmt: skip
+    reason = Reason(help_text="Why: the user sees it in the statement.")
+
+
+@extend_schema_serializer(component_name="Adjustment")
+class AdjustmentOut(serializers.Serializer[Adjustment]):
+    """An adjustment that stands."""
+
+    creditsRemaining = serializers.IntegerField(source="balance")
+    change = serializers.IntegerField(help_text="Credits that came in (negative: were taken).")
+    usageId = serializers.IntegerField(
+        source="usage_id", allow_null=True, help_text="Its journal row; null if nothing changed."
+    )
+
+
+@extend_schema_serializer(component_name="AdjustmentRequest")
+class RequestOut(serializers.Serializer[AdjustmentRequest]):
+    """An adjustment that waits for a second admin, and how it went since."""
+
+    requestId = serializers.IntegerField(source="pk")
+    state = serializers.ChoiceField(AdjustmentRequest.State.choices)
+    userId = serializers.IntegerField(source="user_id")
+    credits = serializers.IntegerField(
+        source="target", allow_null=True, help_text="The balance to set; null to adjust."
+    )
+    adjustment = serializers.IntegerField(
+        source="delta", allow_null=True, help_text="Credits to add (negative: take); null to set."
+    )
+    reason = serializers.CharField()
+    usageId = serializers.IntegerField(
+        source="usage_id", allow_null=True, help_text="The journal row it became, once approved."
+    )
+
+
+class People(AdminView):
+    @extend_schema(
+        operation_id="listUsers",
+        summary="People",
+        parameters=[PeopleQuery],
+        responses={200: PeoplePage, **errors(400)},
+        tags=["admin"],
+    )
+    def get(self, request: Request) -> Response:
+        query = query_of(request, PeopleQuery)
+        return page_of(people_of(query), query, PersonOut)
+
+
+class Balances(AdminView):
+    @extend_schema(
+        operation_id="listBalances",
+        summary="Balances",
+        parameters=[PeopleQuery],
+        responses={200: BalancesPage, **errors(400)},
+        tags=["admin"],
+    )
+    def get(self, request: Request) -> Response:
+        query = query_of(request, PeopleQuery)
+        return page_of(people_of(query), query, BalanceRow)
+
+
+class Usage(AdminView):
+    @extend_schema(
+        operation_id="listUsage",
+        summary="Everybody's usage",
+        parameters=[AdminUsageQuery],
+        responses={200: AdminUsagePage, **errors(400)},
+        tags=["admin"],
+    )
+    def get(self, request: Request) -> Response:
+        query = query_of(request, AdminUsageQuery)
+        rows = filter_rows(statement(user_id=query.get("user")), **filters_of(query))
+        return page_of(rows, query, AdminUsageRow)
+
+
+ADJUST = extend_schema(
+    summary="Set or adjust a balance",
+    description="`credits` sets it, `adjustment` adds (negative takes away). The change and its "
+    "reason stand in the user's history. A change of more than ADJUSTMENT_APPROVAL_CREDITS is not "
+    "made but asked for (202): nothing moves until a second admin approves it, at "
+    "/admin/users/approvals. Asked again with the same key, the answer says how it went.",
+    parameters=[USER_ID, IDEMPOTENCY_KEY],
+    request=AdjustmentIn,
+    responses={
+        200: AdjustmentOut,
+        202: OpenApiResponse(RequestOut, description="It waits for a second admin."),
+        **errors(402, 404, 422),
+    },
+    tags=["admin"],
+)
+
+
+class PersonsCredits(AdminView):
+    @ADJUST
+    @extend_schema(operation_id="adjustUserCredits")
+    def put(self, request: Request, user_id: str) -> Response:
+        return adjust(request, user_id)
+
+
+class OneBalance(AdminView):
+    @ADJUST
+    @extend_schema(operation_id="adjustCredits")
+    def put(self, request: Request, user_id: str) -> Response:
+        return adjust(request, user_id)
+
+
+def pk_of(who: str) -> int:
+    """The id of the user that an address names by our id or by Clerk's. Raises Http404."""
+    people = User.objects.none()
+    if re.fullmatch("[0-9]{1,19}", who) and int(who) <= MAX_ID:
+        people = User.objects.filter(pk=int(who))
+    elif re.fullmatch(CLERKS, who):
+        people = User.objects.filter(clerk_id=who)
+    found = people.values_list("pk", flat=True).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def adjust(request: Request, who: str) -> Response:
+    """Makes the adjustment of a checked body, or asks for it; a key is one admin's own."""
+    body = body_of(request, AdjustmentIn)
+    if ("credits" in body) == ("adjustment" in body):
+        raise invalid([issue((), "Send either credits or adjustment.")])
+    user_id, actor = pk_of(who), user_of(request)
+    key = read_key(request) or str(uuid4())
+    done = adjust_or_ask(
+        actor=actor,
+        user_id=user_id,
+        change=Change(delta=body.get("adjustment"), target=body.get("credits")),
+        reason=body["reason"],
+        key=namespaced(f"adjust:{actor.pk}", key),
+    )
+    if isinstance(done, AdjustmentRequest):
+        return Response(RequestOut(done).data, status=202)
+    return Response(AdjustmentOut(done).data)

@@ -1,0 +1,187 @@
+"""What a delivery did, in words: from what was kept when it did it
+(`credits.clerk.webhooks.effects`), and how it stands now with the things that it speaks of."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.utils.dateformat import format as format_date
+from django.utils.dateparse import parse_datetime
+
+from credits.clerk.billing.projection import moment
+from credits.clerk.models import Payment, SubscriptionItem, WebhookDelivery
+from credits.clerk.parsing import as_id, as_ms, as_object, as_objects
+from credits.models import CreditGrant, UsageHistory
+
+#: Grants of an item that are shown, newest first: two years of months.
+GRANTS = 24
+FIELDS = {
+    "is_active": "whether the account is open",
+    "email_verified": "whether the address is verified",
+    "banned": "ban",
+    "deleted_at": "deletion",
+}
+PARTS = {
+    "status": "status",
+    "plan_id": "plan",
+    "period_start": "period from",
+    "period_end": "to",
+    "is_trial": "trial",
+}
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One thing that changed. `usage_id` is the journal's row of it."""
+
+    what: str
+    name: str
+    text: str
+    usage_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Time:
+    """One processing that changed something."""
+
+    at: datetime | None
+    deeds: list[Deed]
+
+
+@dataclass(frozen=True)
+class GrantNow:
+    """A grant of an item, as it stands; `here` says that this delivery brought it."""
+
+    grant: CreditGrant
+    usage_id: int | None
+    here: bool
+
+
+@dataclass(frozen=True)
+class ItemNow:
+    """An item that the delivery speaks of; `newest` says that no later version has come since, and
+    is None when the delivery's own is forgotten."""
+
+    item: SubscriptionItem
+    newest: bool | None
+    start: datetime | None
+    end: datetime | None
+    grants: list[GrantNow] = field(default_factory=list)
+
+
+def times(delivery: WebhookDelivery) -> list[Time]:
+    """What the delivery changed, each time that it was processed and changed something."""
+    kept = delivery.effects or []
+    changes = [change for time in kept for change in time["changes"]]
+    grants = _grants([change["id"] for change in changes if change["what"] in {"grant", "end"}])
+    return [
+        Time(parse_datetime(time["at"]), [_deed(change, grants) for change in time["changes"]])
+        for time in kept
+    ]
+
+
+def _grants(ids: list[int]) -> dict[int, tuple[CreditGrant, int | None]]:
+    found = CreditGrant.objects.in_bulk(ids)
+    rows = incoming_rows(ids)
+    return {pk: (grant, rows.get(pk)) for pk, grant in found.items()}
+
+
+def incoming_rows(grant_ids: list[int]) -> dict[int, int]:
+    """The journal's row by which each of these grants came in."""
+    rows = UsageHistory.objects.filter(grant_id__in=grant_ids, credits_used__lt=0)
+    return {grant_id: pk for grant_id, pk in rows.values_list("grant_id", "pk") if grant_id}
+
+
+def _deed(change: dict[str, Any], grants: dict[int, tuple[CreditGrant, int | None]]) -> Deed:
+    match change["what"]:
+        case "account":
+            return Deed("Account", "", _account(change))
+        case "item":
+            return Deed("Subscription", change["id"], _item(change))
+        case "payment":
+            before = f"{change['before']} → " if change["before"] else ""
+            return Deed("Payment", change["id"], f"{before}{change['after']}")
+        case "session":
+            return Deed("Session", change["id"], "ended, and the sign-in here with it")
+    grant, usage_id = grants[change["id"]]
+    if change["what"] == "grant":
+        return Deed("Grant", grant.key, f"+{grant.amount:,} credits", usage_id)
+    ends = f"ends {_when(change['after'])}, not {_when(change['before'])}"
+    return Deed("End of a grant", grant.key, ends, usage_id)
+
+
+def _account(change: dict[str, Any]) -> str:
+    if change["done"] != "updated":
+        return str(change["done"])
+    return "changed: " + ", ".join(FIELDS.get(name, name) for name in change["fields"])
+
+
+def _item(change: dict[str, Any]) -> str:
+    """Each part that changed, `was → is`."""
+    before, after = change["before"] or {}, change["after"]
+    told = []
+    for name, label in PARTS.items():
+        if before.get(name) != after[name] and (before or after[name] not in {None, False, ""}):
+            was = f"{_part(name, before[name])} → " if before else ""
+            told.append(f"{label} {was}{_part(name, after[name])}")
+    return ", ".join(told) or "new details"
+
+
+def _part(name: str, value: Any) -> str:
+    if name.startswith("period"):
+        return format_date(moment(value), "j M Y H:i") if value else "open"
+    if name == "is_trial":
+        return "yes" if value else "no"
+    return str(value or "none")
+
+
+def _when(text: str | None) -> str:
+    at = parse_datetime(text) if text else None
+    return format_date(at, "j M Y H:i") if at else "never"
+
+
+def items_now(delivery: WebhookDelivery) -> list[ItemNow]:
+    """How it stands now with the subscription items that the delivery speaks of."""
+    told: dict[str, dict[str, Any]] = {id_: {} for id_ in _own(delivery, "item")}
+    told |= {as_id(data.get("id")): data for data in _told(delivery)}
+    rows = SubscriptionItem.objects.filter(item_id__in=told).order_by("item_id")
+    return [_item_now(row, told[row.item_id], delivery) for row in rows]
+
+
+def _own(delivery: WebhookDelivery, what: str) -> set[Any]:
+    """The ids of what the delivery changed."""
+    changes = (change for time in delivery.effects or [] for change in time["changes"])
+    return {change["id"] for change in changes if change["what"] == what}
+
+
+def _told(delivery: WebhookDelivery) -> Iterator[dict[str, Any]]:
+    data = as_object(delivery.payload.get("data"))
+    if delivery.type.startswith("subscriptionItem."):
+        yield data
+    elif delivery.type.startswith("subscription."):
+        yield from as_objects(data.get("items"))
+
+
+def _item_now(row: SubscriptionItem, data: dict[str, Any], delivery: WebhookDelivery) -> ItemNow:
+    updated = as_ms(data.get("updated_at"))
+    grants = CreditGrant.objects.filter(
+        user__clerk_id=row.payer.removeprefix("user:"), details__item=row.item_id
+    ).order_by("-pk")[:GRANTS]
+    rows = incoming_rows([grant.pk for grant in grants])
+    own = _own(delivery, "grant")
+    return ItemNow(
+        row,
+        newest=bool(row.version and updated == row.version[0]) if data else None,
+        start=moment(row.period_start) if row.period_start else None,
+        end=moment(row.period_end) if row.period_end else None,
+        grants=[GrantNow(grant, rows.get(grant.pk), grant.pk in own) for grant in grants],
+    )
+
+
+def payment_now(delivery: WebhookDelivery) -> Payment | None:
+    """The payment that the delivery speaks of, as it stands."""
+    if not delivery.type.startswith("paymentAttempt."):
+        return None
+    data = as_object(delivery.payload.get("data"))
+    return Payment.objects.filter(payment_id=as_id(data.get("payment_id"))).first()

@@ -1,0 +1,2 @@
+"""What only `make run` adds: a supervisor for the processes of one machine, and the embedded
+PostgreSQL."""

@@ -1,0 +1,214 @@
+"""What a process that needs the embedded PostgreSQL does: join, start it if need be, and leave."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
+from psycopg import errors, sql
+
+from .account import make_directory
+from .home import SET_DATABASE_URL, FileLock, Home, ServerAddress, SetupError
+from .places import wheel_binaries
+from .supervisor import NEEDS_SETUP
+
+START_SECONDS = 120.0
+CONNECT_SECONDS = 20.0
+# Every connection asks; that the server was up a moment ago is answer enough.
+TRUST_SECONDS = 1.0
+PROJECT = Path(__file__).resolve().parents[3]
+# All that a server may see of our environment: secrets are none of its business.
+PASSED_ON = ("PATH", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+
+
+class EmbeddedPostgresUnavailable(OperationalError):
+    """The server did not start, or does not answer; the text shows its log and what to do."""
+
+
+@dataclass
+class _Server:
+    """What this process knows of a running server."""
+
+    address: ServerAddress
+    trusted_until: float
+    databases: set[str] = field(default_factory=set)
+
+
+_locks: dict[Path, FileLock] = {}
+_servers: dict[Path, _Server] = {}
+_mutex = threading.Lock()
+# A forked child keeps its parent's share in the server, and must not inherit the mutex locked.
+os.register_at_fork(
+    before=_mutex.acquire, after_in_parent=_mutex.release, after_in_child=_mutex.release
+)
+
+
+def ensure_running(
+    directory: Path, *, database: str | None = None, options: Mapping[str, str] | None = None
+) -> ServerAddress:
+    """Keeps the server of `directory` up for as long as this process lives, and says where it is.
+
+    Starts it when nobody has (`options` are then further server settings), revives it when
+    its supervisor was killed, and creates `database` when it is missing. Cheap when all is well.
+    Raises ImproperlyConfigured when somebody must change something, else
+    EmbeddedPostgresUnavailable.
+    """
+    home = Home(directory.absolute())
+    with _mutex, _explained(home):
+        server = _servers.get(home.directory)
+        if not server or time.monotonic() > server.trusted_until:
+            server = _servers[home.directory] = _assure(home, options or {}, server)
+        if database is not None and database not in server.databases:
+            _create_if_missing(server.address, database)
+            server.databases.add(database)
+    return server.address
+
+
+def _assure(home: Home, options: Mapping[str, str], known: _Server | None) -> _Server:
+    _join(home)
+    databases = known.databases if known else set()
+    address = _running(home)
+    if not address:
+        address, databases = _start(home, options), set()
+    return _Server(address, time.monotonic() + TRUST_SECONDS, databases)
+
+
+def leave(directory: Path, *, seconds: float = 60.0) -> bool:
+    """Gives up this process' use of the server; returns whether the server has stopped.
+
+    Waits for the stop, at most `seconds`, unless others still use it. For the end of a command that
+    must leave nothing running; a process that just ends need not call it.
+    """
+    home = Home(directory.absolute())
+    with _mutex:
+        _servers.pop(home.directory, None)
+        if lock := _locks.pop(home.directory, None):
+            lock.close()
+    deadline = time.monotonic() + seconds
+    while home.is_supervised():
+        if _has_clients(home) or time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _has_clients(home: Home) -> bool:
+    lock = FileLock(home.clients)
+    try:
+        # Neither possible: the supervisor has it for itself and is stopping the server.
+        return lock.try_shared() and not lock.try_exclusive()
+    finally:
+        lock.close()
+
+
+@contextmanager
+def _explained(home: Home) -> Iterator[None]:
+    try:
+        yield
+    except SetupError as error:
+        raise ImproperlyConfigured(str(error)) from None
+    except PermissionError as error:
+        raise ImproperlyConfigured(
+            f"This user may not use the embedded database in {home.directory} ({error}). "
+            f"Run Tally as the user it belongs to, or {SET_DATABASE_URL}."
+        ) from error
+    except OSError as error:
+        raise EmbeddedPostgresUnavailable(f"Cannot use {home.directory}: {error}") from error
+
+
+def _join(home: Home) -> None:
+    """Counts this process among the clients, once."""
+    lock = _locks.get(home.directory)
+    if lock and lock.is_current():
+        return
+    if lock:  # Somebody deleted the directory under us.
+        lock.close()
+    make_directory(home.directory)
+    _locks[home.directory] = _shared_lock(home)
+
+
+def _shared_lock(home: Home) -> FileLock:
+    """A supervisor that found nobody left holds the lock until the server has stopped."""
+    lock = FileLock(home.clients)
+    deadline = time.monotonic() + START_SECONDS
+    while not lock.try_shared():
+        if time.monotonic() > deadline:
+            lock.close()
+            raise EmbeddedPostgresUnavailable(
+                f"The embedded PostgreSQL is stopping and does not end, see {home.log}."
+            )
+        time.sleep(0.02)
+    return lock
+
+
+def _running(home: Home) -> ServerAddress | None:
+    return home.address() if home.is_supervised() else None
+
+
+def _start(home: Home, options: Mapping[str, str]) -> ServerAddress:
+    wheel_binaries()
+    deadline = time.monotonic() + START_SECONDS
+    while not (address := _running(home)):
+        _run_supervisor(home, options, seconds=deadline - time.monotonic())
+    return address
+
+
+def _run_supervisor(home: Home, options: Mapping[str, str], *, seconds: float) -> None:
+    """Returns when the server is ready, whoever started it."""
+    command = [sys.executable, "-m", f"{__package__}.supervisor", str(home.directory)]
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    # It finds what we found, however we were told where.
+    environment["PYTHONPATH"] = os.pathsep.join([str(PROJECT), *filter(None, sys.path)])
+    try:
+        result = subprocess.run(
+            [*command, *(f"{name}={value}" for name, value in options.items())],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=max(seconds, 0.1),
+            cwd=PROJECT,
+            env=environment,
+            start_new_session=True,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise EmbeddedPostgresUnavailable(
+            f"The embedded PostgreSQL is not ready after {START_SECONDS:.0f} seconds. "
+            f"Wait and try again, look into {home.log}, or {SET_DATABASE_URL}."
+        ) from None
+    if result.returncode == NEEDS_SETUP:
+        raise ImproperlyConfigured(result.stdout.strip())
+    if result.returncode != 0:
+        raise EmbeddedPostgresUnavailable((result.stdout + result.stderr).strip())
+
+
+def _create_if_missing(address: ServerAddress, database: str) -> None:
+    """Tries again while the server comes back from a crash."""
+    deadline = time.monotonic() + CONNECT_SECONDS
+    while True:
+        try:
+            return _create_now(address, database)
+        except psycopg.OperationalError as error:
+            if time.monotonic() > deadline:
+                raise EmbeddedPostgresUnavailable(str(error)) from error
+        time.sleep(0.1)
+
+
+def _create_now(address: ServerAddress, database: str) -> None:
+    with psycopg.connect(
+        host=address.host, port=address.port, user=address.user, dbname="postgres", autocommit=True
+    ) as connection:
+        known = "SELECT 1 FROM pg_database WHERE datname = %s"
+        if connection.execute(known, [database]).fetchone():
+            return
+        # Another process may be faster.
+        with suppress(errors.DuplicateDatabase, errors.UniqueViolation):
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))

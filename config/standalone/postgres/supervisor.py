@@ -1,0 +1,169 @@
+"""The one process that starts the server, restarts it when it dies, and stops it in the end.
+
+    python -m config.standalone.postgres.supervisor DIRECTORY [SETTING=VALUE ...]
+
+It leaves the terminal's session, so that Ctrl-C reaches the clients and not the database. The
+command returns when the server is ready, or with the reason why not.
+"""
+
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from .cluster import Cluster
+from .home import FileLock, Home, SetupError, StartError
+from .places import choose_places
+
+# Exit codes of the command.
+READY, FAILED, NEEDS_SETUP = 0, 1, 78
+POLL_SECONDS = 0.2
+RETRY_SECONDS = 2.0
+LOG_BYTES = 10_000_000
+
+Report = Callable[[int, str], None]
+
+
+class Supervisor:
+    """Watches one cluster until no client is left. Lives in the detached process."""
+
+    def __init__(self, home: Home, lock: FileLock, options: dict[str, str]) -> None:
+        self._home = home
+        self._lock = lock
+        self._options = options
+        self._stopping = False
+        self._retry_at = 0.0
+
+    def run(self, report: Report) -> None:
+        """`report` is told once how the start went."""
+        wait = _wait_for_signals(self._stop)
+        try:
+            cluster = self._start()
+        except (SetupError, StartError, OSError) as error:
+            report(NEEDS_SETUP if isinstance(error, SetupError) else FAILED, str(error))
+            return
+        self._home.announce(cluster.address)
+        report(READY, "")
+        self._watch(cluster, wait)
+        self._finish(cluster)
+
+    def _start(self) -> Cluster:
+        places = choose_places(self._home)
+        # A copied checkout may name the same place: one cluster has one supervisor.
+        self._place_lock = FileLock(places.data.with_name("cluster.lock"))
+        if not self._place_lock.try_exclusive():
+            raise SetupError(
+                f"{places.data} is in use by another checkout. Delete {self._home.location} "
+                "to give this one a database of its own."
+            )
+        cluster = Cluster(places, self._home.log, self._options)
+        cluster.start()
+        return cluster
+
+    def _watch(self, cluster: Cluster, wait: Callable[[], None]) -> None:
+        """Returns when nobody is left, on a signal, or when our directory was removed."""
+        self._clients = FileLock(self._home.clients)
+        while not self._stopping and self._lock.is_current():
+            if self._clients.try_exclusive():
+                return
+            if not cluster.is_alive() and time.monotonic() > self._retry_at:
+                self._restart(cluster)
+            wait()
+
+    def _stop(self) -> None:
+        self._stopping = True
+
+    def _restart(self, cluster: Cluster) -> None:
+        self._home.withdraw()
+        if not cluster.exists():
+            self._stopping = True
+            return
+        _log("the server ended unexpectedly, starting it again")
+        try:
+            cluster.start()
+        except (SetupError, StartError, OSError) as error:
+            _log(str(error))
+            self._retry_at = time.monotonic() + RETRY_SECONDS
+        else:
+            self._home.announce(cluster.address)
+
+    def _finish(self, cluster: Cluster) -> None:
+        """Newcomers wait for the locks, which end with this process."""
+        if self._lock.is_current():
+            self._home.withdraw()
+            cluster.stop()
+        else:
+            cluster.stop(signal.SIGQUIT)
+
+
+def _wait_for_signals(stop: Callable[[], None]) -> Callable[[], None]:
+    """A wait of one poll that the end of a child or a request to stop cuts short."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop())
+
+    def wait() -> None:
+        if select.select([reader], [], [], POLL_SECONDS)[0]:
+            os.read(reader, 64)
+
+    return wait
+
+
+def _log(text: str) -> None:
+    sys.stdout.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} supervisor: {text}\n")
+    sys.stdout.flush()
+
+
+def main(arguments: list[str]) -> int:
+    """Starts the server unless somebody else does. Returns one of the exit codes above."""
+    home = Home(Path(arguments[0]).resolve())
+    options = dict(argument.split("=", 1) for argument in arguments[1:])
+    lock = FileLock(home.supervisor)
+    while not lock.try_exclusive():
+        if home.address():
+            return READY
+        time.sleep(0.05)
+    home.withdraw()  # A killed supervisor left it.
+    return _detach(home, lambda report: Supervisor(home, lock, options).run(report))
+
+
+def _detach(home: Home, run: Callable[[Report], None]) -> int:
+    """Runs it in a process of its own; prints and returns what that process reports."""
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        os.close(reader)
+        _leave_terminal(home.log)
+        run(lambda code, text: _send(writer, f"{code} {text}"))
+        return READY
+    os.close(writer)
+    with open(reader, encoding="utf-8") as answer:
+        code, _, text = answer.read().partition(" ")
+    sys.stdout.write(text if code else f"The supervisor ended at once, see {home.log}.")
+    return int(code or FAILED)
+
+
+def _leave_terminal(log: Path) -> None:
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        log.replace(log.with_suffix(".log.1"))
+    os.setsid()
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.dup2(nothing, 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+
+
+def _send(pipe: int, text: str) -> None:
+    with open(pipe, "w", encoding="utf-8") as answer:
+        answer.write(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,218 @@
+"""`make run`: everything a site needs, started together and stopped together.
+
+What the environment does not say is chosen for one machine: an embedded database with demo
+accounts, a local provider, a secret kept in `var/`. Only loopback is served unless HOST says so.
+"""
+
+import errno
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import django
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.db import OperationalError, connection
+
+from config import env
+from config.standalone.postgres.home import FileLock
+from config.standalone.postgres.server import leave
+from config.standalone.processes import run_together, say
+
+MANAGE = [sys.executable, "manage.py"]
+PATIENCE_SECONDS = 60
+# Any number that nothing else locks in this database.
+MIGRATING = 8_255_901
+
+
+def main() -> None:
+    try:
+        with alone_in_this_checkout():
+            configure()
+            prepare()
+    except ImproperlyConfigured as error:
+        sys.exit(f"Tally cannot start: {error}")
+    except OperationalError as error:
+        sys.exit(f"Tally cannot start: the database does not answer: {error}")
+    except PermissionError as error:
+        sys.exit(f"Tally cannot start: this user may not use {error.filename}.")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    ready = threading.Event()
+    threading.Thread(target=announce, args=(ready,), daemon=True).start()
+    code = run_together(commands(), ready=ready)
+    if settings.EMBEDDED_DATABASE:
+        leave(Path(str(settings.DATABASES["default"]["HOST"])))
+    sys.exit(code)
+
+
+@contextmanager
+def alone_in_this_checkout() -> Iterator[None]:
+    """A second start at the same moment waits: both would make the secret, and collect files."""
+    directory = var_directory()
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(directory / "start.lock")
+    while not lock.try_exclusive():
+        time.sleep(0.1)
+    try:
+        yield
+    finally:
+        lock.close()
+
+
+def var_directory() -> Path:
+    return Path(env.text("VAR_DIR", "var"))
+
+
+def commands() -> dict[str, list[str]]:
+    """What runs, by the name that its lines are told with."""
+    # Four jobs at once: holds are swept while a sync or a proof of a large ledger takes its time.
+    worker = [*MANAGE, "procrastinate", "worker", "--concurrency", "4"]
+    parts = {"worker": worker, "web": web_command()}
+    if settings.LOCAL_PROVIDER:
+        port = str(settings.LOCAL_PROVIDER_PORT)
+        parts["provider"] = [*MANAGE, "local_provider", "--port", port]
+    return parts
+
+
+def configure() -> None:
+    """Fills in what the environment leaves out, and loads the settings."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    if not env.flag("DEBUG", default=False):
+        fill_in("SECRET_KEY", lambda: kept_secret("secret_key"))
+        fill_in("ALLOWED_HOSTS", lambda: "localhost,127.0.0.1,[::1]")
+    if not env.text("OPENAI_BASE_URL") and not env.text("OPENAI_API_KEY"):
+        fill_in("LOCAL_PROVIDER_PORT", lambda: str(free_port(8001)))
+    django.setup()
+    if is_taken(listening_host(), settings.PORT):
+        raise ImproperlyConfigured(
+            f"port {settings.PORT} is in use; set PORT to another, as in `make run PORT=8010`."
+        )
+
+
+def fill_in(name: str, value: Callable[[], str]) -> None:
+    if not env.text(name):
+        os.environ[name] = value()
+
+
+def kept_secret(name: str) -> str:
+    """A random secret of this checkout, made once and readable by its owner only."""
+    path = var_directory() / name
+    if not path.exists():
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    return path.read_text()
+
+
+def prepare() -> None:
+    """The newest tables, demo accounts in an empty embedded database, and the static files."""
+    if settings.LOCAL_PROVIDER:
+        check = subprocess.run([*MANAGE, "local_provider", "--check"], check=False)
+        if check.returncode:
+            raise ImproperlyConfigured("there is no provider to answer (see above).")
+    say("Preparing the database…")
+    migrate()
+    if settings.EMBEDDED_DATABASE:
+        call_command("demo_data")
+    if not settings.DEBUG:
+        call_command("collectstatic", verbosity=0, interactive=False)
+
+
+def migrate() -> None:
+    """Brings the tables up to date; another machine may do so in the same database right now."""
+    with connection.cursor() as cursor:
+        # Asked for again and again: a statement that waits could itself keep a migration waiting.
+        while not cursor.execute("SELECT pg_try_advisory_lock(%s)", [MIGRATING]).fetchone()[0]:
+            time.sleep(0.1)
+        call_command("migrate", verbosity=0)
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATING])
+
+
+def listening_host() -> str:
+    return env.text("HOST", "127.0.0.1")
+
+
+def web_command() -> list[str]:
+    host, port = listening_host(), str(settings.PORT)
+    if settings.DEBUG:
+        return [*MANAGE, "runserver", f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
+    # A worker process that dies is replaced at once; one that will not stop is killed: the holds
+    # of the turns it ran are refunded when their lease ends. Browsers keep connections open that
+    # ask for nothing: more are taken than there are threads, and idle ones soon closed.
+    threads = settings.WEB_THREADS
+    return [
+        *(str(Path(sys.executable).with_name("granian")), "--interface", "wsgi", "--no-ws"),
+        *("--host", host, "--port", port, "--workers", str(settings.WEB_WORKERS)),
+        *("--blocking-threads", str(threads), "--backpressure", str(4 * threads)),
+        *("--http1-header-read-timeout", "10000"),
+        *("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "3"),
+        *("--log-level", "error", "config.wsgi:application"),
+    ]
+
+
+def announce(ready: threading.Event) -> None:
+    """Prints the address once the site can serve."""
+    told = time.monotonic()
+    while not is_ready():
+        time.sleep(0.2)
+        if time.monotonic() - told > PATIENCE_SECONDS:
+            told = time.monotonic()
+            say("The site is not ready yet; see the lines above.")
+    ready.set()
+    say(f"\nTally is ready at {address()}")
+    if settings.EMBEDDED_DATABASE:
+        call_command("demo_data", "--show")
+    say("Ctrl-C stops it.\n")
+
+
+def address() -> str:
+    host = listening_host()
+    if host in {"0.0.0.0", "::", "127.0.0.1"}:  # noqa: S104 -- compared, not bound
+        host = "localhost"
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.PORT}"
+
+
+def is_ready() -> bool:
+    try:
+        with urllib.request.urlopen(f"{address()}/readyz", timeout=2):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def free_port(preferred: int) -> int:
+    if not is_taken("127.0.0.1", preferred):
+        return preferred
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_taken(host: str, port: int) -> bool:
+    """Whether somebody listens there. Raises ImproperlyConfigured where nobody could."""
+    try:
+        family, kind, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return True
+        raise ImproperlyConfigured(
+            f"HOST and PORT: nothing can listen at {host}, port {port} ({error.strerror})."
+        ) from None
+    return False
+
+
+if __name__ == "__main__":
+    main()

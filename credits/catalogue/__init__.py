@@ -1,0 +1,1 @@
+"""What is sold: prices and plans, the rules of their fields, their history, and undo."""

@@ -1,0 +1,167 @@
+"""The pages that load Clerk's scripts, in place of the local ones when Clerk is configured; and the
+exchange of a Clerk token for a Django session."""
+
+import logging
+from collections.abc import Callable
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY, logout
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect, render, resolve_url
+from django.utils.csp import CSP
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.csp import csp_override
+from django.views.decorators.http import require_http_methods, require_POST
+
+from credits.clerk import conf
+from credits.clerk.auth.keys import TokenRefused
+from credits.clerk.auth.sessions import start_session, tokens_in_cookies
+from credits.statement import views
+from credits.users import views as local
+
+logger = logging.getLogger(__name__)
+
+#: Counts exchanges in a row: a browser that keeps no session would go in circles.
+TRIES, TRIES_SECONDS, MAX_TRIES = "clerk_tries", 30, 3
+CHALLENGES = ("https://challenges.cloudflare.com", "https://*.protect.clerk.com")
+
+
+def clerk_csp(*, checkout: bool = False) -> dict[str, list[str | CSP]]:
+    """The site's policy with exactly the hosts that Clerk documents; Stripe's for the checkout."""
+    host = f"https://{conf.frontend_api()}"
+    stripe = ["https://js.stripe.com"] if checkout else []
+    return {
+        **{name: [*hosts] for name, hosts in settings.SECURE_CSP.items()},
+        "script-src": [CSP.SELF, host, *CHALLENGES, *stripe],
+        "connect-src": [
+            CSP.SELF,
+            host,
+            "https://*.protect.clerk.com:*",
+            *(["https://api.stripe.com"] if checkout else []),
+        ],
+        "img-src": [CSP.SELF, "https://img.clerk.com"],
+        "worker-src": [CSP.SELF, "blob:"],
+        "style-src": [CSP.SELF, CSP.UNSAFE_INLINE],
+        "frame-src": [*CHALLENGES, *stripe, *(["https://hooks.stripe.com"] if checkout else [])],
+    }
+
+
+def with_clerk(
+    request: HttpRequest, view: Callable[[HttpRequest], HttpResponseBase], *, checkout: bool = False
+) -> HttpResponseBase:
+    """The view's answer under Clerk's policy."""
+    answer: HttpResponseBase = csp_override(clerk_csp(checkout=checkout))(view)(request)
+    return answer
+
+
+def clerk_context() -> dict[str, str]:
+    """What a page needs to load Clerk's scripts."""
+    return {
+        "clerk_key": settings.CLERK_PUBLISHABLE_KEY,
+        "clerk_scripts": f"https://{conf.frontend_api()}/npm/@clerk",
+    }
+
+
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_in(request: HttpRequest) -> HttpResponseBase:
+    if not conf.signs_in():
+        return local.SignInView.as_view()(request)
+    return _door(request, "sign-in")
+
+
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_up(request: HttpRequest) -> HttpResponseBase:
+    if not conf.signs_in():
+        return local.SignUpView.as_view()(request)
+    return _door(request, "sign-up")
+
+
+def _door(request: HttpRequest, kind: str) -> HttpResponseBase:
+    """Signs in; and heals: whoever is still signed in at Clerk is let through by an exchange, which
+    is tried a few times only."""
+    target = _next(request)
+    if SESSION_KEY in request.session and request.user.is_authenticated:
+        return redirect(target)
+    tries = request.COOKIES.get(TRIES, "0")
+    context = {
+        **clerk_context(),
+        "kind": kind,
+        "next": target,
+        "healing": bool(tokens_in_cookies(request)),
+        "automatic": tries.isdecimal() and int(tries[:3]) < MAX_TRIES,
+    }
+    return with_clerk(request, lambda r: render(r, "credits/clerk/door.html", context))
+
+
+def _next(request: HttpRequest) -> str:
+    target = request.GET.get("next", "")
+    safe = url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return target if safe else resolve_url(settings.LOGIN_REDIRECT_URL)
+
+
+@login_not_required
+@require_POST
+def exchange(request: HttpRequest) -> HttpResponse:
+    """POST /auth/clerk/session: a session token becomes a Django session. CSRF-protected: nobody
+    can sign a visitor in as somebody else."""
+    if not conf.signs_in():
+        return JsonResponse({"error": "not_found", "message": "There is nothing here."}, status=404)
+    try:
+        start_session(request, request.POST.get("token", ""))
+    except TokenRefused as refusal:
+        logger.warning("Clerk session refused: %s", refusal.reason)
+        return JsonResponse(
+            {"error": "unauthenticated", "message": "This sign-in is not accepted."}, status=401
+        )
+    answer = HttpResponse(status=204)
+    tries = request.COOKIES.get(TRIES, "0")
+    count = int(tries[:3]) + 1 if tries.isdecimal() else 1
+    answer.set_cookie(
+        TRIES,
+        str(count),
+        max_age=TRIES_SECONDS,
+        httponly=True,
+        samesite="Lax",
+        secure=settings.SESSION_COOKIE_SECURE,
+    )
+    return answer
+
+
+@login_not_required
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponseBase:
+    """Ends our session, and on the page it answers with, Clerk's too: else the next page would heal
+    it back."""
+    if not conf.signs_in():
+        return local.SignOutView.as_view()(request)
+    logout(request)
+    context = {**clerk_context(), "kind": "sign-out", "next": resolve_url("home")}
+    answer = with_clerk(request, lambda r: render(r, "credits/clerk/sign_out.html", context))
+    assert isinstance(answer, HttpResponse)
+    answer.delete_cookie(TRIES, samesite="Lax")
+    return answer
+
+
+@login_not_required
+def pricing(request: HttpRequest) -> HttpResponseBase:
+    if not conf.signs_in():
+        return views.pricing(request)
+
+    def page(r: HttpRequest) -> HttpResponse:
+        return views.pricing(r, template="credits/clerk/pricing.html", extra=clerk_context())
+
+    return with_clerk(request, page, checkout=True)
+
+
+def account(request: HttpRequest) -> HttpResponseBase:
+    if not conf.signs_in():
+        return local.AccountView.as_view()(request)
+    view = local.AccountView.as_view(
+        template_name="credits/clerk/account.html", extra_context=clerk_context()
+    )
+    return with_clerk(request, view)

@@ -1,0 +1,94 @@
+"""From a verified token to an account, and from a token to a Django session."""
+
+import logging
+
+from django.contrib.auth import login
+from django.db import transaction
+from django.http import HttpRequest
+
+from credits.clerk import conf, queue
+from credits.clerk.auth.keys import TokenRefused
+from credits.clerk.auth.tokens import SessionClaims, verify_session_token
+from credits.clerk.identity import get_identity, session_ended
+from credits.clerk.models import Identity, SessionLink
+from credits.models import User
+
+logger = logging.getLogger(__name__)
+
+BACKEND = "credits.users.backends.AccountBackend"
+#: Seconds after which a Django session of Clerk's must be exchanged anew.
+SESSION_AGE = 12 * 3600
+#: Django sessions that stand for one of Clerk's at the same time.
+BROWSERS = 10
+SID, IMPERSONATED = "clerk_sid", "clerk_impersonated"
+
+
+def user_of_token(token: str) -> tuple[User, SessionClaims]:
+    """The account that a session token stands for; somebody new gets one.
+
+    Raises TokenRefused.
+    """
+    claims = verify_session_token(token)
+    if session_ended(claims.session_id):
+        raise TokenRefused("session-ended")
+    known = Identity.objects.select_related("user").filter(clerk_id=claims.user_id).first()
+    identity = known or _newcomer(claims.user_id)
+    if identity.deleted_at or not identity.user:
+        raise TokenRefused("user-deleted")
+    if not identity.user.is_active:
+        raise TokenRefused("user-inactive")
+    return identity.user, claims
+
+
+@transaction.atomic
+def _newcomer(clerk_id: str) -> Identity:
+    """Their `user.created` is still on its way: a stub, and a read of the rest."""
+    identity = get_identity(clerk_id=clerk_id)
+    queue.pull_later(clerk_id)
+    return identity
+
+
+def tokens_in_cookies(request: HttpRequest) -> list[str]:
+    """Clerk's session cookies: the one of this instance first, because several Clerk applications
+    share a host in development."""
+    names = (f"__session_{conf.cookie_suffix()}", "__session")
+    return [request.COOKIES[name] for name in names if request.COOKIES.get(name)]
+
+
+def user_of_cookies(request: HttpRequest) -> tuple[User, SessionClaims] | None:
+    """Who is signed in by a cookie that is still good, if anybody is."""
+    for token in tokens_in_cookies(request):
+        try:
+            return user_of_token(token)
+        except TokenRefused as refusal:
+            # Expired ones are the rule: Clerk's cookies live a year, their tokens a minute.
+            logger.debug("Clerk cookie refused: %s", refusal.reason)
+    return None
+
+
+@transaction.atomic
+def start_session(request: HttpRequest, token: str) -> User:
+    """Signs in with Django for as long as Clerk's session lasts, at most SESSION_AGE seconds.
+
+    Raises TokenRefused.
+    """
+    user, claims = user_of_token(token)
+    login(request, user, backend=BACKEND)
+    request.session.cycle_key()
+    request.session.set_expiry(SESSION_AGE)
+    request.session[SID] = claims.session_id
+    request.session[IMPERSONATED] = claims.impersonated
+    request.session.save()
+    link, _ = SessionLink.objects.select_for_update().get_or_create(
+        sid=claims.session_id, defaults={"clerk_id": claims.user_id}
+    )
+    if link.ended_at:
+        # Clerk ended it between the check and this line.
+        request.session.flush()
+        raise TokenRefused("session-ended")
+    keys = [*link.session_keys, str(request.session.session_key)]
+    for forgotten in keys[:-BROWSERS]:  # Else it would outlive Clerk's session.
+        request.session.delete(forgotten)
+    link.session_keys = keys[-BROWSERS:]
+    link.save(update_fields=["session_keys"])
+    return user

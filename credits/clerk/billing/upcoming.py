@@ -1,0 +1,53 @@
+"""When somebody's plan brings credits the next time: what a page says when they have too few."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from credits.clerk.billing.projection import (
+    MONTHS,
+    add_months,
+    first_of_month,
+    milliseconds,
+    moment,
+)
+from credits.clerk.models import SubscriptionItem
+from credits.models import Plan, User
+
+
+class Upcoming(NamedTuple):
+    """Credits that come at a moment if nothing changes until then."""
+
+    at: datetime
+    credits: int
+
+
+def next_grant(user: User) -> Upcoming | None:
+    """The soonest grant of this user's plans; None when no active plan of theirs brings any."""
+    if not user.clerk_id:
+        return None
+    now = datetime.now(UTC)
+    items = SubscriptionItem.objects.filter(payer=f"user:{user.clerk_id}", status="active")
+    amounts = dict(
+        Plan.objects.filter(active=True, credits__gt=0).values_list("clerk_id", "credits")
+    )
+    found = [
+        Upcoming(at, amounts[item.plan_id])
+        for item in items
+        if item.plan_id in amounts
+        for at in _moments(item, now)
+    ]
+    return min(found, default=None)
+
+
+def _moments(item: SubscriptionItem, now: datetime) -> Iterator[datetime]:
+    """When this item releases next: with each calendar month, with each month of a year that is
+    paid, or with its next period."""
+    if item.is_free:
+        yield moment(add_months(milliseconds(first_of_month(now)), 1))
+        return
+    if item.annual and item.period_start is not None:
+        months = (moment(add_months(item.period_start, month)) for month in range(1, MONTHS))
+        yield from (at for at in months if at > now)
+    if item.period_end is not None and moment(item.period_end) > now:
+        yield moment(item.period_end)

@@ -1,0 +1,2 @@
+"""Deliveries of webhooks: verified, stored once, handled, replayed,
+and their payloads emptied."""

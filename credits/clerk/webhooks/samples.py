@@ -1,0 +1,140 @@
+"""Events in Clerk's documented shapes, to try a site with (`manage.py send_sample_webhook`)."""
+
+import base64
+import hashlib
+import hmac
+from typing import Any
+
+from credits.clerk.billing.projection import add_months
+from credits.clerk.parsing import Json
+
+ITEM_STATES = {
+    "active": "active",
+    "updated": "active",
+    "canceled": "canceled",
+    "ended": "ended",
+    "pastDue": "past_due",
+    "upcoming": "upcoming",
+    "incomplete": "incomplete",
+    "abandoned": "abandoned",
+    "freeTrialEnding": "active",
+}
+SESSION = ("ended", "removed", "revoked")
+TYPES = [
+    *(f"user.{action}" for action in ("created", "updated", "deleted")),
+    *(f"session.{action}" for action in SESSION),
+    *(f"subscriptionItem.{action}" for action in ITEM_STATES),
+    *(f"subscription.{action}" for action in ("created", "updated", "active", "pastDue")),
+    *(f"paymentAttempt.{action}" for action in ("created", "updated")),
+]
+
+
+def sample_event(kind: str, *, instance_id: str, user_id: str, plan_id: str, now: int) -> Json:
+    """An event of one of TYPES about this user and plan; `now` in milliseconds."""
+    family, _, action = kind.partition(".")
+    makers: dict[str, Any] = {
+        "user": lambda: _user(action, user_id, now),
+        "session": lambda: {"object": "session", "id": "sess_sample", "user_id": user_id},
+        "subscriptionItem": lambda: _item(ITEM_STATES[action], user_id, plan_id, now),
+        "subscription": lambda: _subscription(action, user_id, plan_id, now),
+        "paymentAttempt": lambda: _payment(action, user_id, now),
+    }
+    return {
+        "object": "event",
+        "type": kind,
+        "instance_id": instance_id,
+        "timestamp": now,
+        "event_attributes": {"http_request": {"client_ip": "192.0.2.1", "user_agent": "sample"}},
+        "data": makers[family](),
+    }
+
+
+def sign(body: bytes, *, svix_id: str, timestamp: int, secret: str) -> dict[str, str]:
+    """The headers of a delivery, as Svix signs it; `timestamp` in seconds."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    digest = hmac.new(key, f"{svix_id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
+    return {
+        "svix-id": svix_id,
+        "svix-timestamp": str(timestamp),
+        "svix-signature": "v1," + base64.b64encode(digest).decode(),
+    }
+
+
+def _user(action: str, user_id: str, now: int) -> Json:
+    if action == "deleted":
+        return {"object": "user", "id": user_id, "deleted": True}
+    address = {
+        "id": "idn_sample",
+        "object": "email_address",
+        "email_address": f"{user_id}@example.com",
+        "verification": {"status": "verified"},
+    }
+    return {
+        "object": "user",
+        "id": user_id,
+        "first_name": "Sample",
+        "last_name": "User",
+        "primary_email_address_id": "idn_sample",
+        "email_addresses": [address],
+        "banned": False,
+        "locked": False,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def _payer(user_id: str) -> Json:
+    return {
+        "object": "commerce_payer",
+        "id": f"cpayer_{user_id}",
+        "user_id": user_id,
+        "first_name": "Sample",
+        "last_name": "User",
+        "email": f"{user_id}@example.com",
+        "organization_id": "",
+    }
+
+
+def _item(status: str, user_id: str, plan_id: str, now: int) -> Json:
+    return {
+        "object": "subscription_item",
+        "id": f"csub_item_{user_id}"[:64],
+        "status": status,
+        "is_free_trial": False,
+        "created_at": now,
+        "updated_at": now,
+        "period_start": now,
+        "period_end": None if status == "ended" else add_months(now, 1),
+        "interval": "month",
+        "plan_id": plan_id,
+        "plan": {"id": plan_id, "slug": "sample", "name": "Sample", "amount": 2000},
+        "payer": _payer(user_id),
+        "subscription_id": f"csub_{user_id}",
+    }
+
+
+def _subscription(action: str, user_id: str, plan_id: str, now: int) -> Json:
+    status = "past_due" if action == "pastDue" else "active"
+    return {
+        "object": "commerce_subscription",
+        "id": f"csub_{user_id}",
+        "status": status,
+        "payer": _payer(user_id),
+        "items": [_item(status, user_id, plan_id, now)],
+    }
+
+
+def _payment(action: str, user_id: str, now: int) -> Json:
+    paid = action == "updated"
+    return {
+        "id": "pa_sample",
+        "payment_id": f"cpa_{now}",
+        "status": "paid" if paid else "pending",
+        "created_at": now,
+        "updated_at": now,
+        "paid_at": now if paid else None,
+        "charge_type": "recurring",
+        "payer": _payer(user_id),
+        "totals": {"grand_total": {"amount": 2000, "currency": "USD"}},
+        "subscription_items": [],
+    }

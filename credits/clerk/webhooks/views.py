@@ -1,0 +1,98 @@
+"""POST /api/webhooks/clerk."""
+
+import logging
+from typing import Any
+
+from django.conf import settings
+from django.http.request import UnreadablePostError
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from credits.api.base import ApiView
+from credits.api.problems import Problem, not_found
+from credits.api.schema import errors
+from credits.clerk.parsing import as_id
+from credits.clerk.webhooks import inbox, signatures
+
+logger = logging.getLogger(__name__)
+
+#: Bytes; Clerk's largest documented example has 3 kB.
+MAX_BODY = 256 * 1024
+
+
+SIGNED = [
+    OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.HEADER, required=True)
+    for name in ("svix-id", "svix-timestamp", "svix-signature")
+]
+RECEIVED = inline_serializer(
+    "Received",
+    {
+        "received": serializers.BooleanField(),
+        "note": serializers.CharField(allow_null=True, help_text="What became of it."),
+    },
+)
+
+
+class ClerkWebhook(ApiView):
+    """Clerk's deliveries. The signature is the only credential: no session, no CSRF token."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        operation_id="receiveClerkWebhook",
+        summary="A delivery of Clerk's",
+        description="Signed by Clerk over the raw body. Stored once per `svix-id`; a delivery that "
+        "could not be processed is answered with 500, so that Clerk sends it again. 404 while no "
+        "signing secret is configured.",
+        parameters=SIGNED,
+        request=OpenApiTypes.OBJECT,
+        responses={200: RECEIVED, **errors(400, 404, 413, 500)},
+        tags=["clerk"],
+        auth=[],
+    )
+    def post(self, request: Request) -> Response:
+        if not settings.CLERK_WEBHOOK_SIGNING_SECRET:
+            raise not_found()
+        body = _body_of(request)
+        try:
+            svix_id = signatures.verify(
+                body, request.headers, settings.CLERK_WEBHOOK_SIGNING_SECRET
+            )
+            payload = signatures.parse(body)
+        except signatures.BadWebhook as error:
+            logger.warning("Webhook refused: %s", error)
+            raise Problem(400, "bad_webhook", str(error)) from None
+        _check_instance(payload)
+        try:
+            delivery = inbox.receive(svix_id=svix_id, payload=payload)
+        except inbox.ProcessingFailed:
+            # 5xx makes Clerk deliver again; the error is on the row, not in the answer.
+            raise Problem(500, "processing_failed", "Stored, but not processed.") from None
+        return Response({"received": True, "note": delivery.note or None})
+
+
+def _body_of(request: Request) -> bytes:
+    """The raw body: a signature covers bytes, not what a parser makes of them."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if length.isdecimal() and int(length[:12]) > MAX_BODY:
+        raise Problem(413, "too_large", "The body is larger than is taken.")
+    try:
+        body: bytes = request._request.body  # noqa: SLF001 - DRF hides it
+    except UnreadablePostError:
+        raise Problem(400, "bad_webhook", "The body ended early.") from None
+    if len(body) > MAX_BODY:
+        raise Problem(413, "too_large", "The body is larger than is taken.")
+    return body
+
+
+def _check_instance(payload: dict[str, Any]) -> None:
+    """Without CLERK_INSTANCE_ID the signature decides: each instance signs with its own secret."""
+    named = as_id(payload.get("instance_id"))
+    if not named or named != (settings.CLERK_INSTANCE_ID or named):
+        logger.warning("Webhook refused: it is of another instance")
+        raise Problem(400, "wrong_instance", "This event is of another Clerk instance.")

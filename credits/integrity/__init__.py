@@ -1,0 +1,1 @@
+"""Every check that `manage.py check_ledger` runs."""

@@ -1,0 +1,194 @@
+"""The ledger's tables. Balances, grants and allocations change only by a row in UsageHistory:
+triggers in `credits/sql/` post each row and refuse every other way (docs/ledger.md)."""
+
+from django.contrib.postgres.indexes import BrinIndex
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from credits.features import CHARGE_TYPES, OperationType
+from credits.models.users import User
+
+
+class CreditBalance(models.Model):
+    """What a user can spend now, in credits. Open holds are already taken off."""
+
+    user = models.OneToOneField(
+        User, models.PROTECT, primary_key=True, related_name="credit_balance"
+    )
+    credits_remaining = models.BigIntegerField(default=0)
+    #: The row of UsageHistory this balance stands at: also the balance's version.
+    last_usage_id = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(credits_remaining__gte=0), name="i1_balance_not_negative"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.credits_remaining} credits"
+
+
+class CreditGrant(models.Model):
+    """Credits that came in together, and how many of them are left. Burn order: priority (low
+    first), soonest expiry, oldest."""
+
+    class Source(models.TextChoices):
+        SIGNUP = "signup", "Welcome credits"
+        PLAN = "plan", "Plan"
+        PACK = "pack", "Credit pack"
+        ADJUSTMENT = "adjustment", "Adjustment"
+        REFUND = "refund", "Refund of expired credits"
+
+    user = models.ForeignKey(User, models.PROTECT, related_name="credit_grants", db_index=False)
+    source = models.CharField(max_length=20, choices=Source)
+    amount = models.BigIntegerField()
+    remaining = models.BigIntegerField(default=0)
+    priority = models.SmallIntegerField(default=100)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    #: Set when the expiry has been posted, also for grants that were spent by then.
+    expired = models.BooleanField(default=False)
+    #: Names what the grant is for, so that it is granted once however often it is asked for.
+    key = models.CharField(max_length=300, unique=True)
+    #: The expired grant whose refunded credits this one carries on.
+    replaces = models.ForeignKey("self", models.PROTECT, null=True, blank=True)
+    details = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="grant_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(remaining__gte=0, remaining__lte=F("amount")),
+                name="i5_grant_remaining_within_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(expired=False) | Q(remaining=0, expires_at__isnull=False),
+                name="i5_expired_grant_is_empty",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["user", "priority", "expires_at", "id"], name="grant_burn_order"),
+            models.Index(fields=["expires_at"], condition=Q(expired=False), name="grant_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_source_display()}: {self.remaining} of {self.amount}"
+
+
+class UsageHistory(models.Model):
+    """The journal: one row for every change of a balance, append-only (I3). Positive
+    `credits_used` leaves the balance, negative comes in."""
+
+    user = models.ForeignKey(User, models.PROTECT, related_name="usage", db_index=False)
+    operation_type = models.CharField(max_length=40, choices=OperationType)
+    credits_used = models.BigIntegerField()
+    balance_after = models.BigIntegerField()
+    #: Credits per unit as charged, never looked up again; charges only.
+    unit_cost = models.BigIntegerField(null=True)
+    quantity = models.PositiveIntegerField(null=True)
+    details = models.JSONField(default=dict)
+    refund_of = models.ForeignKey(
+        "self", models.PROTECT, null=True, related_name="refunds", db_index=False
+    )
+    #: The grant that a GRANT, EXPIRY or incoming ADJUSTMENT row fills or empties.
+    grant = models.ForeignKey(
+        CreditGrant, models.PROTECT, null=True, related_name="usage", db_index=False
+    )
+    idempotency_key = models.CharField(max_length=255, null=True)
+    request_fingerprint = models.CharField(max_length=64, null=True)
+    #: A charge with a lease opens a hold; the hold's own lease may be longer by now.
+    lease_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name_plural = "usage history"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "idempotency_key"],
+                condition=Q(idempotency_key__isnull=False),
+                name="i7_usage_key_once",
+            ),
+            models.UniqueConstraint(
+                fields=["grant"], condition=Q(credits_used__lt=0), name="i5_grant_posted_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(operation_type__in=OperationType.values), name="usage_operation_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    Q(refund_of__isnull=True, grant__isnull=True, operation_type__in=CHARGE_TYPES),
+                    # A CHECK lets NULL pass, so that both are asked for by name.
+                    Q(unit_cost__isnull=False, unit_cost__gte=0),
+                    Q(quantity__isnull=False, quantity__gte=1),
+                    credits_used=F("unit_cost") * F("quantity"),
+                )
+                | Q(unit_cost__isnull=True, quantity__isnull=True, lease_until__isnull=True)
+                & (
+                    Q(
+                        Q(refund_of__isnull=False, grant__isnull=True, credits_used__lt=0),
+                        operation_type__in=CHARGE_TYPES,
+                    )
+                    | Q(
+                        Q(refund_of__isnull=True, grant__isnull=False),
+                        Q(operation_type=OperationType.GRANT, credits_used__lt=0)
+                        | Q(operation_type=OperationType.EXPIRY, credits_used__gt=0)
+                        | Q(operation_type=OperationType.ADJUSTMENT, credits_used__lt=0),
+                    )
+                    | Q(
+                        Q(refund_of__isnull=True, grant__isnull=True, credits_used__gt=0),
+                        operation_type=OperationType.ADJUSTMENT,
+                    )
+                ),
+                name="usage_row_shape",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["user", "-id"], name="usage_of_user"),
+            models.Index(
+                fields=["refund_of"], condition=Q(refund_of__isnull=False), name="usage_refunds"
+            ),
+            models.Index(fields=["grant"], condition=Q(grant__isnull=False), name="usage_of_grant"),
+            # Costs a charge next to nothing: the journal grows in the order of time.
+            BrinIndex(
+                fields=["created_at"], pages_per_range=32, autosummarize=True, name="usage_by_time"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.operation_type} {self.credits_used}"
+
+
+class GrantAllocation(models.Model):
+    """Which grant paid how much of a journal row (positive), or got it back (negative). Written
+    by the posting trigger only."""
+
+    usage = models.ForeignKey(UsageHistory, models.PROTECT, related_name="allocations")
+    grant = models.ForeignKey(CreditGrant, models.PROTECT, related_name="allocations")
+    amount = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=~Q(amount=0), name="allocation_not_zero")]
+
+    def __str__(self) -> str:
+        return f"{self.amount} of grant {self.grant_id}"
+
+
+class Hold(models.Model):
+    """An open charge: the provider is at work. The row is deleted exactly once, by whoever ends
+    it (I6); past `lease_until` anyone may end it with a full refund."""
+
+    charge = models.OneToOneField(
+        UsageHistory, models.PROTECT, primary_key=True, related_name="hold"
+    )
+    user = models.ForeignKey(User, models.PROTECT, related_name="holds", db_index=False)
+    lease_until = models.DateTimeField(db_index=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "lease_until"], name="hold_of_user")]
+
+    def __str__(self) -> str:
+        return f"hold of charge {self.charge_id}"

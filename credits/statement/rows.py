@@ -1,0 +1,190 @@
+"""A user's history as a bank statement: sums of a range that add up, and pages of rows. Days are
+UTC. A range is cut by journal ids, not by times: balances chain by id, so what was at the
+beginning plus what moved is always what was at the end."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from credits.models import UsageHistory
+from credits.statement.history import Kind, Rows, filter_rows, kind_of, statement
+from credits.statement.wording import note_of, what_of
+
+PAGE = 50
+#: A range of more days than this is drawn by the month.
+DAYS_DRAWN = 92
+
+
+class Edge(NamedTuple):
+    """Where a range begins or ends: the last row before it, and the balance there."""
+
+    row_id: int
+    balance: int
+
+
+@dataclass(frozen=True)
+class Range:
+    """The days from `first` to `last`, both included, as ids of one user's rows."""
+
+    user_id: int
+    first: date
+    last: date
+    opening: Edge
+    closing: Edge
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Credits that moved; all are positive except `adjusted`."""
+
+    granted: int = 0
+    spent: int = 0
+    refunded: int = 0
+    expired: int = 0
+    adjusted: int = 0
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(*(a + b for a, b in zip(self.values(), other.values(), strict=True)))
+
+    @property
+    def taken(self) -> int:
+        """What adjustments took away, when they took more than they brought."""
+        return max(-self.adjusted, 0)
+
+    def values(self) -> tuple[int, ...]:
+        return (self.granted, self.spent, self.refunded, self.expired, self.adjusted)
+
+
+def get_range(*, user_id: int, first: date, last: date) -> Range:
+    """Looks up both edges, newest first: recent ranges are found at once."""
+    opening = _edge(user_id, first)
+    closing = _edge(user_id, last + timedelta(days=1))
+    return Range(user_id, first, last, opening, closing)
+
+
+def _edge(user_id: int, day: date) -> Edge:
+    rows = UsageHistory.objects.filter(user_id=user_id, created_at__lt=_midnight(day))
+    row = rows.order_by("-id").values_list("id", "balance_after").first()
+    return Edge(*(row or (0, 0)))
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)
+
+
+def has_history(*, user_id: int) -> bool:
+    return UsageHistory.objects.filter(user_id=user_id).exists()
+
+
+# The five sums follow the kinds of `credits.statement.history`; a refund and its charge share
+# their operation.
+SUMS = """
+SELECT date_trunc(%s, created_at AT TIME ZONE 'UTC')::date,
+    coalesce(sum(-credits_used) FILTER (WHERE operation_type = 'GRANT'), 0)::bigint,
+    coalesce(sum(credits_used) FILTER (WHERE unit_cost IS NOT NULL), 0)::bigint,
+    coalesce(sum(-credits_used) FILTER (WHERE refund_of_id IS NOT NULL), 0)::bigint,
+    coalesce(sum(credits_used) FILTER (WHERE operation_type = 'EXPIRY'), 0)::bigint,
+    coalesce(sum(-credits_used) FILTER (WHERE operation_type = 'ADJUSTMENT'), 0)::bigint
+FROM credits_usagehistory
+WHERE user_id = %s AND id > %s AND id <= %s
+GROUP BY 1
+"""
+
+
+def sums_by_step(span: Range) -> dict[date, Sums]:
+    """What moved on each day, or in each month of a long range; steps without rows are absent."""
+    bounds = (span.opening.row_id, span.closing.row_id)
+    with connection.cursor() as cursor:
+        cursor.execute(SUMS, [step_of(span), span.user_id, *bounds])
+        return {day: Sums(*amounts) for day, *amounts in cursor.fetchall()}
+
+
+def step_of(span: Range) -> str:
+    """`day` or `month`: what one bar of the chart stands for."""
+    return "day" if (span.last - span.first).days < DAYS_DRAWN else "month"
+
+
+def total(steps: Iterable[Sums]) -> Sums:
+    return sum(steps, start=Sums())
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the statement. `out` and `into` are credits, one of them 0; `held` says that the
+    work is still going on."""
+
+    id: int
+    at: datetime
+    kind: Kind
+    what: str
+    note: str
+    refund_of: int | None
+    out: int
+    into: int
+    balance: int
+    held: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows, newest first; `older` and `newer` are the ids to go on from, if there is more."""
+
+    rows: list[Row]
+    older: int | None
+    newer: int | None
+
+
+def get_page(
+    span: Range,
+    *,
+    kind: str = "",
+    feature: str = "",
+    before: int | None = None,
+    after: int | None = None,
+) -> Page:
+    """The newest rows of a range; those older than row `before`; or those newer than `after`."""
+    rows = statement(user_id=span.user_id).filter(id__lte=span.closing.row_id)
+    rows = filter_rows(rows.filter(id__gt=span.opening.row_id), kind=kind, feature=feature)
+    rows = rows.select_related("grant")
+    if after is not None:
+        found = list(rows.filter(id__gt=after).order_by("id")[: PAGE + 1])
+        shown, newer = found[:PAGE][::-1], len(found) > PAGE
+        return _page(shown, newer=newer, older=_any(rows, shown, "id__lt", -1))
+    cut = rows if before is None else rows.filter(id__lt=before)
+    found = list(cut.order_by("-id")[: PAGE + 1])
+    shown, older = found[:PAGE], len(found) > PAGE
+    return _page(shown, newer=before is not None and _any(rows, shown, "id__gt", 0), older=older)
+
+
+def _any(rows: Rows, shown: list[UsageHistory], side: str, end: int) -> bool:
+    return bool(shown) and rows.filter(**{side: shown[end].pk}).exists()
+
+
+def _page(shown: list[UsageHistory], *, newer: bool, older: bool) -> Page:
+    rows = [_row(row) for row in shown]
+    return Page(rows, rows[-1].id if older else None, rows[0].id if newer else None)
+
+
+def _row(row: Any) -> Row:
+    return Row(
+        id=row.id,
+        at=row.created_at,
+        kind=kind_of(row),
+        what=what_of(row),
+        note=note_of(row),
+        refund_of=row.refund_of_id,
+        out=max(row.credits_used, 0),
+        into=max(-row.credits_used, 0),
+        balance=row.balance_after,
+        held=row.is_held,
+    )
+
+
+def month_of_row(*, user_id: int, row_id: int) -> date | None:
+    """The first day of the month in which a row of this user stands; None when it is not theirs."""
+    rows = UsageHistory.objects.filter(user_id=user_id, pk=row_id)
+    moment = rows.values_list("created_at", flat=True).first()
+    return moment.astimezone(UTC).date().replace(day=1) if moment else None

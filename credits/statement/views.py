@@ -1,0 +1,109 @@
+"""The pages around credits: the meter, the statement, prices, and the front door."""
+
+from collections.abc import Mapping
+from datetime import date
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from credits.features import FEATURES
+from credits.http import AuthenticatedHttpRequest
+from credits.models import Plan
+from credits.pricing import get_feature_cost, get_feature_costs
+from credits.statement.chart import draw
+from credits.statement.forms import StatementForm, month_around, recent_months, today
+from credits.statement.meter import TEXT, get_meter, still_shows
+from credits.statement.rows import (
+    get_page,
+    get_range,
+    has_history,
+    month_of_row,
+    sums_by_step,
+    total,
+)
+
+
+@login_not_required
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    if request.user.is_authenticated:
+        return redirect("chat")
+    context = {"text_cost": get_feature_cost(TEXT), "welcome_credits": settings.SIGNUP_CREDITS}
+    return render(request, "credits/home.html", context)
+
+
+@login_not_required
+@require_safe
+def balance(request: HttpRequest) -> HttpResponse:
+    """The meter: 204 while it shows what it showed before."""
+    if still_shows(request, request.GET.get("v", "")):
+        return HttpResponse(status=204)
+    meter = get_meter(user_id=request.user.pk) if request.user.is_authenticated else None
+    return render(request, "base.html#meter", {"meter": meter}, status=200 if meter else 401)
+
+
+@require_safe
+def usage(request: AuthenticatedHttpRequest) -> HttpResponse:
+    """The statement of whoever asks; `row` finds one row of theirs, in whatever month it stands."""
+    form = StatementForm(request.GET)
+    if not form.is_valid():
+        return _statement(request, form, month_around(today()), status=400)
+    row = form.cleaned_data["row"]
+    month = month_of_row(user_id=request.user.pk, row_id=row) if row else today()
+    if month is None:
+        form.add_error(None, f"There is no row #{row} in your statement.")
+        return _statement(request, form, month_around(today()), status=404)
+    return _statement(request, form, form.days or month_around(month))
+
+
+def _statement(
+    request: AuthenticatedHttpRequest,
+    form: StatementForm,
+    days: tuple[date, date],
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    # First, because it makes expired credits leave: the statement and the meter must agree.
+    meter = get_meter(user_id=request.user.pk)
+    span = get_range(user_id=request.user.pk, first=days[0], last=days[1])
+    steps = sums_by_step(span)
+    context = {
+        "meter": meter,
+        "form": form,
+        "span": span,
+        "sums": total(steps.values()),
+        "chart": draw(span, steps),
+        "page": get_page(span, **form.place),
+        "is_new": not span.closing.row_id and not has_history(user_id=request.user.pk),
+        "months": recent_months(request.user.date_joined.date()),
+        "today": today(),
+    }
+    return render(request, "credits/usage.html", context, status=status)
+
+
+@login_not_required
+@require_safe
+def pricing(
+    request: HttpRequest,
+    template: str = "credits/pricing.html",
+    extra: Mapping[str, object] | None = None,
+) -> HttpResponse:
+    """What things cost now, and what a month of each plan brings."""
+    costs = get_feature_costs()
+    plans = Plan.objects.filter(active=True).order_by("credits", "name")
+    context = {
+        "features": [{"feature": feature, "cost": costs[key]} for key, feature in FEATURES.items()],
+        "plans": [{"plan": plan, "units": _units(plan.credits, costs)} for plan in plans],
+        "welcome_credits": settings.SIGNUP_CREDITS,
+        **(extra or {}),
+    }
+    return render(request, template, context)
+
+
+def _units(credits_: int, costs: dict[str, int]) -> list[tuple[str, int]]:
+    """How many of each feature so many credits buy; what is free or out of reach is left out."""
+    counts = [(FEATURES[key].unit, credits_ // cost) for key, cost in costs.items() if cost]
+    return [(unit, count) for unit, count in counts if count]

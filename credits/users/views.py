@@ -1,0 +1,165 @@
+"""Local accounts: Django's own views with our forms, pages and names."""
+
+from typing import Any, cast
+
+from axes.helpers import get_cool_off
+from axes.utils import reset as forgive_wrong_passwords
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import login, views
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse_lazy
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import FormView, View
+
+from credits.models import User
+from credits.users import forms
+from credits.users.addresses import client_address
+from credits.users.services import EmailTaken, TooManySignUps, change_profile, may_mail, sign_up
+
+LOCAL = "credits.users.backends.AccountBackend"
+
+
+def locked_out(
+    request: HttpRequest, _response: HttpResponse | None, _credentials: dict[str, Any] | None
+) -> HttpResponse:
+    """What AxesMiddleware answers in place of a page after too many wrong passwords."""
+    wait = get_cool_off(request)
+    context = {"minutes": int(wait.total_seconds() // 60)}
+    answer = render(request, "429.html", context, status=429)
+    answer["Retry-After"] = str(int(wait.total_seconds()))
+    return answer
+
+
+class SignInView(views.LoginView):
+    template_name = "credits/users/sign_in.html"
+    authentication_form = forms.SignInForm
+    redirect_authenticated_user = True
+
+
+@method_decorator([sensitive_post_parameters(), login_not_required], name="dispatch")
+class SignUpView(views.RedirectURLMixin, FormView):  # type: ignore[type-arg]
+    """Makes an account and signs it in."""
+
+    template_name = "credits/users/sign_up.html"
+    form_class = forms.SignUpForm
+    next_page = settings.LOGIN_REDIRECT_URL
+    extra_context = {"welcome_credits": settings.SIGNUP_CREDITS}
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if request.user.is_authenticated:
+            return HttpResponseRedirect(self.get_success_url())
+        return super().dispatch(request, *args, **kwargs)
+
+    def form_valid(self, form: forms.SignUpForm) -> HttpResponse:
+        try:
+            user = sign_up(**form.cleaned_data, place=client_address(self.request))
+        except EmailTaken:
+            form.add_error("email", "There is an account with this address already.")
+            return self.form_invalid(form)
+        except TooManySignUps as error:
+            form.add_error(None, f"Many accounts were made from where you are. {error}")
+            return self.too_many(form, error)
+        login(self.request, user, backend=LOCAL)
+        return super().form_valid(form)
+
+    def too_many(self, form: forms.SignUpForm, error: TooManySignUps) -> HttpResponse:
+        answer = self.form_invalid(form)
+        answer.status_code = 429
+        answer["Retry-After"] = str(error.minutes * 60)
+        return answer
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(next=self.get_redirect_url(), **kwargs)
+
+
+class SignOutView(views.LogoutView):
+    """By POST only: a link on another site must not sign anyone out."""
+
+
+class LocalAccountMixin(View):
+    """Accounts without a password of ours are looked at here, and changed where they come from."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if not cast(User, request.user).has_usable_password():
+            raise PermissionDenied
+        return super().post(request, *args, **kwargs)  # type: ignore[misc]
+
+
+@method_decorator(sensitive_post_parameters(), name="dispatch")
+class AccountView(LocalAccountMixin, FormView):  # type: ignore[type-arg]
+    template_name = "credits/users/account.html"
+    form_class = forms.ProfileForm
+    success_url = reverse_lazy("account")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "request": self.request}
+
+    def get_initial(self) -> dict[str, Any]:
+        user = cast(User, self.request.user)
+        return {"name": user.name, "email": user.email}
+
+    def form_valid(self, form: forms.ProfileForm) -> HttpResponse:
+        email, name = form.cleaned_data["email"], form.cleaned_data["name"]
+        try:
+            change_profile(user=form.user, email=email, name=name)
+        except EmailTaken:
+            form.add_error("email", "Another account has this address.")
+            return self.form_invalid(form)
+        messages.success(self.request, "Your account is saved.")
+        return super().form_valid(form)
+
+
+class PasswordChangeView(LocalAccountMixin, views.PasswordChangeView):
+    """This session goes on; all others of the account end with the old password."""
+
+    template_name = "credits/users/password_change.html"
+    form_class = forms.PasswordChangeForm  # type: ignore[assignment]
+    success_url = reverse_lazy("account")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "request": self.request}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        messages.success(self.request, "Your password is changed. Other devices are signed out.")
+        return super().form_valid(form)
+
+
+class PasswordResetView(views.PasswordResetView):
+    """Says the same whether or not there is such an account."""
+
+    template_name = "credits/users/password_reset.html"
+    form_class = forms.PasswordResetForm
+    email_template_name = "credits/users/password_reset_mail.txt"
+    subject_template_name = "credits/users/password_reset_subject.txt"
+    success_url = reverse_lazy("password-reset-sent")
+    extra_email_context = {"hours": settings.PASSWORD_RESET_TIMEOUT // 3600}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        # Too many letters are too many whether or not there is such an account: it says nothing.
+        if may_mail(email=form.cleaned_data["email"]):
+            return super().form_valid(form)
+        return HttpResponseRedirect(self.get_success_url())
+
+
+class PasswordResetSentView(views.PasswordResetDoneView):
+    template_name = "credits/users/password_reset_sent.html"
+
+
+class PasswordResetConfirmView(views.PasswordResetConfirmView):
+    template_name = "credits/users/password_reset_confirm.html"
+    form_class = forms.NewPasswordForm  # type: ignore[assignment]
+    success_url = reverse_lazy("password-reset-done")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        # Who has the mail box is no guesser: the way in is open again at once.
+        forgive_wrong_passwords(username=form.user.email)
+        return super().form_valid(form)
+
+
+class PasswordResetDoneView(views.PasswordResetCompleteView):
+    template_name = "credits/users/password_reset_done.html"

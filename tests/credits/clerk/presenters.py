@@ -1,0 +1,79 @@
+"""Telling a story in any order, and looking at how it ends."""
+
+import random
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import reduce
+from typing import Any
+
+from django.db import transaction
+
+from credits.clerk.models import Identity, Payment, Period, SubscriptionItem
+from credits.clerk.webhooks import inbox
+from credits.ledger import expire_credits, get_balance
+from credits.models import CreditGrant
+from tests.fakes.clerk import Json
+
+type Told = tuple[str, Json]
+
+
+def tell(events: Iterable[Told]) -> None:
+    for svix_id, payload in events:
+        inbox.receive(svix_id=svix_id, payload=payload)
+
+
+def ending(user_id: str = "user_1") -> dict[str, Any]:
+    """Everything that must not depend on the order: grants, balance and state of one payer."""
+    expire_credits()
+    user = Identity.objects.get(clerk_id=user_id).user
+    assert user
+    ref = f"user:{user_id}"
+    grants = CreditGrant.objects.filter(user=user).order_by("key")
+    items = SubscriptionItem.objects.filter(payer=ref).order_by("item_id")
+    periods = Period.objects.filter(item__payer=ref).order_by("item__item_id", "start", "trial")
+    return {
+        "grants": list(grants.values_list("key", "amount", "remaining", "expires_at", "expired")),
+        "balance": get_balance(user_id=user.pk).remaining,
+        "items": list(
+            items.values_list(
+                "item_id", "plan_id", "status", "period_start", "period_end", "version", "ends"
+            )
+        ),
+        "periods": list(
+            periods.values_list("item__item_id", "start", "trial", "end", "earned", "settled")
+        ),
+        "person": (user.name, user.email, user.is_active),
+        "payments": list(
+            Payment.objects.filter(payer=ref)
+            .order_by("payment_id")
+            .values_list("payment_id", "status")
+        ),
+    }
+
+
+def renamed(value: Any, names: dict[str, str]) -> Any:
+    """An ending with other names in it, so that those of two payers can be compared."""
+    if isinstance(value, dict):
+        return {key: renamed(entry, names) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(renamed(entry, names) for entry in value)
+    if isinstance(value, str):
+        return reduce(lambda text, name: text.replace(*name), names.items(), value)
+    return value
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """What happens inside is taken back, so that the next order starts from the same place."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def with_duplicates(order: Iterable[Told], chance: random.Random) -> list[Told]:
+    """Some messages again, later: under their own id, and under a new one as a resend by hand."""
+    told = list(order)
+    for svix_id, payload in chance.sample(told, k=min(2, len(told))):
+        name = chance.choice([svix_id, f"{svix_id}_again"])
+        told.insert(chance.randrange(len(told) + 1), (name, payload))
+    return told
