@@ -72,7 +72,6 @@ INSTALLED_APPS = [
     "adminpanel",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
@@ -95,7 +94,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.health.HostCheck",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "credits.users.sessions.SessionUserMiddleware",
     "credits.users.middleware.SignInMiddleware",
     "credits.users.audit.OriginMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -187,7 +186,7 @@ PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}
 AUTH_USER_MODEL = "credits.User"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "credits.users.backends.AccountBackend",
+    "credits.users.sessions.AccountBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

@@ -10,7 +10,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("credits.api.urls")),
     path("api/admin/", include("adminpanel.api.urls")),
     path("api/ai/", include("ai_chat.api.urls")),
-    path("", include("credits.clerk.urls")),
     path("", include("credits.urls")),
     path("", include("ai_chat.urls")),
     path("", include("adminpanel.urls")),

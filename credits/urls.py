@@ -2,13 +2,23 @@
 
 from django.urls import include, path
 
-from credits.statement import exports, views
+from credits.clerk.auth import pages as clerk
+from credits.clerk.auth.pages import local_or_clerk
+from credits.statement import exports
+from credits.statement import views as statement
+from credits.users import views as local
 
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("credits/balance", views.balance, name="balance"),
-    path("usage", views.usage, name="usage"),
+    path("", statement.home, name="home"),
+    path("credits/balance", statement.balance, name="balance"),
+    path("usage", statement.usage, name="usage"),
     path("usage.csv", exports.usage_csv, name="usage-csv"),
-    path("pricing", views.pricing, name="pricing"),
+    # What Clerk does in place of local accounts, once it is configured.
+    path("pricing", local_or_clerk(statement.pricing, clerk.pricing), name="pricing"),
+    path("sign-in", local_or_clerk(local.SignInView.as_view(), clerk.sign_in), name="sign-in"),
+    path("sign-up", local_or_clerk(local.SignUpView.as_view(), clerk.sign_up), name="sign-up"),
+    path("sign-out", local_or_clerk(local.SignOutView.as_view(), clerk.sign_out), name="sign-out"),
+    path("account", local_or_clerk(local.AccountView.as_view(), clerk.account), name="account"),
     path("", include("credits.users.urls")),
+    path("", include("credits.clerk.urls")),
 ]

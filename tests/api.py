@@ -6,7 +6,7 @@ from django.test import Client
 
 from credits.models import User
 
-BACKEND = "credits.users.backends.AccountBackend"
+BACKEND = "credits.users.sessions.AccountBackend"
 
 
 class Api(Client):

@@ -134,7 +134,7 @@ def session_of(user: User) -> str:
     """The key of a new session in which `user` is signed in."""
     store = import_module(settings.SESSION_ENGINE).SessionStore()
     store[SESSION_KEY] = str(user.pk)
-    store[BACKEND_SESSION_KEY] = "credits.users.backends.AccountBackend"
+    store[BACKEND_SESSION_KEY] = "credits.users.sessions.AccountBackend"
     store[HASH_SESSION_KEY] = user.get_session_auth_hash()
     store[CONFIRMED_AT] = int(time.time())
     store.save()

@@ -9,7 +9,7 @@ from credits.sql import run_sql
 class Migration(migrations.Migration):
     """The history of prices and plans, append-only."""
 
-    dependencies = [("credits", "0003_meter")]
+    dependencies = [("credits", "0002_kernel")]
     operations = [
         migrations.CreateModel(
             name="SettingsChange",

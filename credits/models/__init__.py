@@ -5,6 +5,7 @@ from credits.models.catalogue import AdminSettings, Plan, SettingsChange
 from credits.models.ledger import CreditBalance, CreditGrant, GrantAllocation, Hold, UsageHistory
 from credits.models.rate_limits import RateLimit
 from credits.models.rollup import ActiveUser, LedgerCheck, UsageDay, UsageSlice
+from credits.models.sessions import Session
 from credits.models.users import User, UserManager
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "LedgerCheck",
     "Plan",
     "RateLimit",
+    "Session",
     "SettingsChange",
     "UsageDay",
     "UsageHistory",

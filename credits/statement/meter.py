@@ -1,18 +1,9 @@
-"""What the meter in the top bar shows, and the cheap answer to "is it still so?"."""
+"""What the meter in the top bar shows."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.db import connection
-from django.http import HttpRequest
-from django.utils.crypto import constant_time_compare
-
-from credits.features import FEATURE_CREDIT_COSTS
 from credits.ledger import Balance, get_balance
-from credits.models import User
 from credits.pricing import get_feature_cost
 
 TEXT = "ai_text_chat"
@@ -53,34 +44,4 @@ def draw(user_id: int, balance: Balance, *, text_cost: int) -> Meter:
         open=round(100 * balance.held / whole, 1),
         low=balance.remaining < max(LOW_MESSAGES * text_cost, whole * LOW_SHARE),
         version=f"{user_id}.{balance.version}.{text_cost}",
-    )
-
-
-def still_shows(request: HttpRequest, version: str) -> bool:
-    """Whether the request's session belongs to the user whose meter had this version, and the meter
-    has it still: one query in place of three. True only after the session passed every check
-    that `django.contrib.auth.get_user` makes; False means: find out the long way."""
-    user_id = version.partition(".")[0]
-    if not (user_id.isascii() and user_id.isdigit() and len(user_id) < 19):
-        return False
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT * FROM credits_standing(%s, %s, %s)",
-            [request.session.session_key, user_id, TEXT],
-        )
-        row = cursor.fetchone()
-    if row is None:
-        return False
-    session_data, password, balance_version, price = row
-    if version != f"{user_id}.{balance_version}.{price or FEATURE_CREDIT_COSTS[TEXT]}":
-        return False
-    user = User(pk=int(user_id), password=password)
-    return _is_session_of(request.session.decode(session_data), user)
-
-
-def _is_session_of(session: dict[str, Any], user: User) -> bool:
-    return (
-        session.get(SESSION_KEY) == str(user.pk)
-        and session.get(BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS
-        and constant_time_compare(session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash())
     )

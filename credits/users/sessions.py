@@ -1,28 +1,95 @@
-"""Django's sessions in the database, read by one plain statement: it is the first thing of every
-request, and building the same query anew cost a millisecond of it (docs/performance.md)."""
+"""Who is asking: the session in the cookie and its user, read by one plain statement. It is the
+first thing of every request, and two queries built by the ORM cost a millisecond each of it
+(docs/performance.md; `make bench` measures it as "who is asking"). Everything else is Django's."""
 
-from typing import Any
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, cast
 
+from django.contrib.auth import SESSION_KEY, get_user
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends import db
 from django.db import connection
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
-LOAD = """
-SELECT session_data FROM django_session WHERE session_key = %s AND expire_date > now()
-"""
+from credits.features import FEATURE_CREDIT_COSTS
+from credits.models import Session, User
+from credits.statement.meter import TEXT as METER_FEATURE
+
+USER_FIELDS = [field.attname for field in User._meta.concrete_fields]  # noqa: SLF001  (public)
+# Names of columns, from the model.
+READ = f"""
+SELECT session_data, meter_version, {", ".join(f"(person).{name}" for name in USER_FIELDS)}
+FROM credits_session(%s, %s, %s)
+"""  # noqa: S608
 
 
 class SessionStore(db.SessionStore):
+    """Django's sessions in the database. A session that was read knows its `user`, and the
+    `meter_version` as which that user's meter is drawn now."""
+
+    user: User | None = None
+    meter_version: str | None = None
+
+    @classmethod
+    def get_model_class(cls) -> type[Session]:
+        return Session
+
     def load(self) -> dict[str, Any]:
         """What the session holds; nothing, and no key, when there is none or it has expired."""
+        default_cost = FEATURE_CREDIT_COSTS[METER_FEATURE]
         with connection.cursor() as cursor:
-            cursor.execute(LOAD, [self.session_key])
+            cursor.execute(READ, [self.session_key, METER_FEATURE, default_cost])
             row = cursor.fetchone()
         if row is None:
             self._session_key = None
             return {}
-        data: dict[str, Any] = self.decode(row[0])
+        encoded, self.meter_version, *person = row
+        self.user = User.from_db(connection.alias, USER_FIELDS, person) if person[0] else None
+        data: dict[str, Any] = self.decode(encoded)
         return data
+
+    def create_model_instance(self, data: dict[str, Any]) -> Session:
+        session = cast(Session, super().create_model_instance(data))
+        session.user_id = data.get(SESSION_KEY)
+        return session
 
     def _validate_session_key(self, key: str | None) -> bool:
         # Django makes letters and digits; a cookie can hold what PostgreSQL refuses (a NUL).
         return bool(key) and str(key).isalnum() and bool(super()._validate_session_key(key))  # type: ignore[misc]
+
+
+_user_of_session: ContextVar[User | None] = ContextVar("user_of_session", default=None)
+
+
+class SessionUserMiddleware(AuthenticationMiddleware):
+    """Django's own, which takes the user that was read with the session."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        request.user = SimpleLazyObject(partial(_user_of, request))  # type: ignore[assignment]
+
+
+def _user_of(request: HttpRequest) -> User | AnonymousUser:
+    """Django makes every check of the session; only the read of the user is spared."""
+    session = cast(SessionStore, request.session)
+    session.get(SESSION_KEY)  # Reads the session, and with it the user.
+    token = _user_of_session.set(session.user)
+    try:
+        return get_user(request)
+    finally:
+        _user_of_session.reset(token)
+
+
+class AccountBackend(ModelBackend):
+    """Users with a password of ours."""
+
+    def get_user(self, user_id: int) -> User | None:
+        """The user, unless they are gone or deactivated."""
+        user = _user_of_session.get()
+        if user is None or user.pk != user_id:
+            return super().get_user(user_id)
+        return user if self.user_can_authenticate(user) else None

@@ -1,14 +1,12 @@
-"""Local accounts: signing up and in, and everything about passwords."""
+"""Passwords of local accounts."""
 
 from django.urls import path
 
 from credits.users import views
 
 urlpatterns = [
-    path("sign-in", views.SignInView.as_view(), name="sign-in"),
-    path("sign-up", views.SignUpView.as_view(), name="sign-up"),
-    path("sign-out", views.SignOutView.as_view(), name="sign-out"),
-    path("account", views.AccountView.as_view(), name="account"),
+    # For staff made with `createsuperuser`, also while Clerk does not answer.
+    path("sign-in/password", views.SignInView.as_view(), name="sign-in-password"),
     path("account/password", views.PasswordChangeView.as_view(), name="password-change"),
     path("password-reset", views.PasswordResetView.as_view(), name="password-reset"),
     path("password-reset/sent", views.PasswordResetSentView.as_view(), name="password-reset-sent"),

@@ -21,7 +21,7 @@ from credits.users import forms
 from credits.users.addresses import client_address
 from credits.users.services import EmailTaken, TooManySignUps, change_profile, may_mail, sign_up
 
-LOCAL = "credits.users.backends.AccountBackend"
+LOCAL = "credits.users.sessions.AccountBackend"
 
 
 def locked_out(

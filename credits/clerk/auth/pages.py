@@ -3,11 +3,12 @@ exchange of a Clerk token for a Django session."""
 
 import logging
 from collections.abc import Callable
+from functools import wraps
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY, logout
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.csp import CSP
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -19,6 +20,9 @@ from credits.clerk.auth.keys import TokenRefused
 from credits.clerk.auth.sessions import start_session, tokens_in_cookies
 from credits.statement import views
 from credits.users import views as local
+
+#: A view without arguments.
+type View = Callable[[HttpRequest], HttpResponseBase]
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +51,7 @@ def clerk_csp(*, checkout: bool = False) -> dict[str, list[str | CSP]]:
     }
 
 
-def with_clerk(
-    request: HttpRequest, view: Callable[[HttpRequest], HttpResponseBase], *, checkout: bool = False
-) -> HttpResponseBase:
+def with_clerk(request: HttpRequest, view: View, *, checkout: bool = False) -> HttpResponseBase:
     """The view's answer under Clerk's policy."""
     answer: HttpResponseBase = csp_override(clerk_csp(checkout=checkout))(view)(request)
     return answer
@@ -63,24 +65,30 @@ def clerk_context() -> dict[str, str]:
     }
 
 
+def local_or_clerk(local_view: View, clerk_view: View) -> View:
+    """One view for one address: Clerk's page when people sign in with Clerk, else the local one."""
+
+    @wraps(clerk_view)  # With its word on who may see it.
+    def view(request: HttpRequest) -> HttpResponseBase:
+        return (clerk_view if conf.signs_in() else local_view)(request)
+
+    return view
+
+
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponseBase:
-    if not conf.signs_in():
-        return local.SignInView.as_view()(request)
-    return _door(request, "sign-in")
+    return _sign_in_page(request, "sign-in")
 
 
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponseBase:
-    if not conf.signs_in():
-        return local.SignUpView.as_view()(request)
-    return _door(request, "sign-up")
+    return _sign_in_page(request, "sign-up")
 
 
-def _door(request: HttpRequest, kind: str) -> HttpResponseBase:
-    """Signs in; and heals: whoever is still signed in at Clerk is let through by an exchange, which
+def _sign_in_page(request: HttpRequest, kind: str) -> HttpResponseBase:
+    """Clerk's form. Whoever is still signed in at Clerk comes in by an exchange of the token, which
     is tried a few times only."""
     target = _next(request)
     if SESSION_KEY in request.session and request.user.is_authenticated:
@@ -90,10 +98,10 @@ def _door(request: HttpRequest, kind: str) -> HttpResponseBase:
         **clerk_context(),
         "kind": kind,
         "next": target,
-        "healing": bool(tokens_in_cookies(request)),
+        "exchanging": bool(tokens_in_cookies(request)),
         "automatic": tries.isdecimal() and int(tries[:3]) < MAX_TRIES,
     }
-    return with_clerk(request, lambda r: render(r, "credits/clerk/door.html", context))
+    return with_clerk(request, lambda r: render(r, "credits/clerk/sign_in.html", context))
 
 
 def _next(request: HttpRequest) -> str:
@@ -110,7 +118,7 @@ def exchange(request: HttpRequest) -> HttpResponse:
     """POST /auth/clerk/session: a session token becomes a Django session. CSRF-protected: nobody
     can sign a visitor in as somebody else."""
     if not conf.signs_in():
-        return JsonResponse({"error": "not_found", "message": "There is nothing here."}, status=404)
+        raise Http404
     try:
         start_session(request, request.POST.get("token", ""))
     except TokenRefused as refusal:
@@ -135,10 +143,8 @@ def exchange(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponseBase:
-    """Ends our session, and on the page it answers with, Clerk's too: else the next page would heal
-    it back."""
-    if not conf.signs_in():
-        return local.SignOutView.as_view()(request)
+    """Ends our session, and on the page it answers with, Clerk's too: else the next page
+    would sign in again."""
     logout(request)
     context = {**clerk_context(), "kind": "sign-out", "next": resolve_url("home")}
     answer = with_clerk(request, lambda r: render(r, "credits/clerk/sign_out.html", context))
@@ -149,9 +155,6 @@ def sign_out(request: HttpRequest) -> HttpResponseBase:
 
 @login_not_required
 def pricing(request: HttpRequest) -> HttpResponseBase:
-    if not conf.signs_in():
-        return views.pricing(request)
-
     def page(r: HttpRequest) -> HttpResponse:
         return views.pricing(r, template="credits/clerk/pricing.html", extra=clerk_context())
 
@@ -159,8 +162,6 @@ def pricing(request: HttpRequest) -> HttpResponseBase:
 
 
 def account(request: HttpRequest) -> HttpResponseBase:
-    if not conf.signs_in():
-        return local.AccountView.as_view()(request)
     view = local.AccountView.as_view(
         template_name="credits/clerk/account.html", extra_context=clerk_context()
     )

@@ -15,7 +15,7 @@ from credits.models import User
 
 logger = logging.getLogger(__name__)
 
-BACKEND = "credits.users.backends.AccountBackend"
+BACKEND = "credits.users.sessions.AccountBackend"
 #: Seconds after which a Django session of Clerk's must be exchanged anew.
 SESSION_AGE = 12 * 3600
 #: Django sessions that stand for one of Clerk's at the same time.

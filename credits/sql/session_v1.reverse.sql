@@ -1,0 +1,1 @@
+DROP FUNCTION credits_session(text, text, bigint);

@@ -1,0 +1,23 @@
+-- Who is asking: the session of a cookie with its user, and the version of that user's meter, in one
+-- round trip with its plans cached (docs/performance.md). It is the first thing of every request, and
+-- all that the poll of an unchanged meter needs. `meter_version` is written as credits_balance()
+-- writes it, with the price of `feature` behind it; NULL when credits are due to expire.
+CREATE FUNCTION credits_session(cookie text, feature text, default_cost bigint,
+    OUT session_data text, OUT meter_version text, OUT person credits_user)
+RETURNS SETOF record ROWS 1 LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+    RETURN QUERY SELECT s.session_data,
+        CASE WHEN NOT EXISTS (
+            SELECT FROM credits_creditgrant g
+            WHERE g.user_id = u.id AND NOT g.expired AND g.expires_at <= credits_now()
+        ) THEN format('%s.%s.%s', b.last_usage_id,
+            (SELECT count(*) FROM credits_hold h WHERE h.user_id = u.id),
+            coalesce((SELECT p.feature_costs ->> feature FROM credits_adminsettings p WHERE p.id = 1),
+                default_cost::text)) END,
+        u
+    FROM credits_session s
+    LEFT JOIN credits_user u ON u.id = s.user_id
+    LEFT JOIN credits_creditbalance b ON b.user_id = u.id
+    WHERE s.session_key = cookie AND s.expire_date > now();
+END $$;
