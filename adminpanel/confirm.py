@@ -11,7 +11,7 @@ from django.views.generic import FormView
 
 from credits.models import User
 from credits.users.forms import PasswordField, confirm_password
-from credits.users.permissions import confirm, is_tally_admin
+from credits.users.permissions import confirm, is_admin
 
 
 class ConfirmForm(forms.Form):
@@ -35,7 +35,7 @@ class ConfirmView(RedirectURLMixin, FormView):  # type: ignore[type-arg]
     next_page = "admin"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        if request.user.is_authenticated and not is_tally_admin(request.user):
+        if request.user.is_authenticated and not is_admin(request.user):
             raise Http404
         return super().dispatch(request, *args, **kwargs)
 

@@ -14,7 +14,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from credits.users.permissions import is_tally_admin
+from credits.users.permissions import is_admin
 
 #: Name, meaning, and the query of one number; none reads the whole journal.
 NUMBERS = [
@@ -74,7 +74,7 @@ REGISTRY.register(Database())
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """For whoever holds METRICS_TOKEN, for admins, and for this machine itself; 404 for others."""
-    if not (_has_token(request) or _is_local(request) or is_tally_admin(request.user)):
+    if not (_has_token(request) or _is_local(request) or is_admin(request.user)):
         raise Http404
     return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 

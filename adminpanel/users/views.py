@@ -15,7 +15,7 @@ from adminpanel.users.http import AdminRequest, wants_fragment
 from adminpanel.users.search import Page, Sort, find_users, get_page
 from credits.ledger import get_balance
 from credits.models import User
-from credits.users.permissions import admin_page, is_tally_admin
+from credits.users.permissions import admin_page, is_admin
 
 #: Requests that the list shows; their page has the others.
 PENDING = 5
@@ -64,7 +64,7 @@ def user(request: HttpRequest, user_id: int) -> HttpResponse:
     balance = get_balance(user_id=someone.pk)
     context: dict[str, Any] = {
         "person": someone,
-        "admin": is_tally_admin(someone),
+        "admin": is_admin(someone),
         "identity": person.get_identity(someone),
         "balance": balance,
         "live": person.get_grants(someone, live=True),

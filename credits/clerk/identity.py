@@ -156,11 +156,6 @@ def bury(clerk_id: str) -> Identity:
 # --- Sessions ----------------------------------------------------------------------------------
 
 
-def session_ended(sid: str) -> bool:
-    """Whether Clerk said that this session is over."""
-    return SessionLink.objects.filter(sid=sid, ended_at__isnull=False).exists()
-
-
 def end_session(*, sid: str, clerk_id: str) -> None:
     """Ends the Django session that stands for this Clerk session, and any that would come."""
     SessionLink.objects.get_or_create(sid=sid, defaults={"clerk_id": clerk_id})

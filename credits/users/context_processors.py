@@ -7,7 +7,7 @@ from django.utils.functional import SimpleLazyObject
 
 from credits.models import User
 from credits.statement.meter import Meter, get_meter
-from credits.users.permissions import is_tally_admin
+from credits.users.permissions import is_admin
 
 
 def meter(request: HttpRequest) -> dict[str, object]:
@@ -23,4 +23,4 @@ def _meter_of(request: HttpRequest) -> Meter | None:
 def desk(request: HttpRequest) -> dict[str, object]:
     """Whether to show the way to the admin desk."""
     user = getattr(request, "user", None)
-    return {"is_admin": SimpleLazyObject(partial(is_tally_admin, user))}
+    return {"is_admin": SimpleLazyObject(partial(is_admin, user))}

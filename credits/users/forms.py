@@ -137,8 +137,8 @@ class PasswordChangeForm(NewPasswordForm):
 
 
 def confirm_password(form: forms.Form, field: str, request: HttpRequest, user: User) -> None:
-    """The current password, by the same door as signing in: wrong ones count there too, so an open
-    session is no way to guess."""
+    """Checks the current password as signing in does: wrong ones are counted, so an open session
+    cannot be used to guess it."""
     given = form.cleaned_data.get(field)
     if not given:
         form.add_error(field, "Your current password is needed for this.")

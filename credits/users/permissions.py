@@ -23,7 +23,7 @@ from rest_framework.request import Request
 from credits.models import User
 
 
-def is_tally_admin(user: User | AnonymousUser | None) -> bool:
+def is_admin(user: User | AnonymousUser | None) -> bool:
     """Whether this user runs the site. Inactive and anonymous users never do."""
     if not isinstance(user, User) or not user.is_active:
         return False
@@ -42,9 +42,9 @@ def _has_admin_address(user: User) -> bool:
     )
 
 
-def sees_the_desk(request: HttpRequest | Request) -> bool:
+def is_admin_request(request: HttpRequest | Request) -> bool:
     """Whether an admin asks, and nobody else in an admin's name."""
-    return is_tally_admin(request.user) and not getattr(request, "clerk_impersonated", False)
+    return is_admin(request.user) and not getattr(request, "clerk_impersonated", False)
 
 
 #: Seconds after which admins are asked for their password again (or for a new Clerk session).
@@ -79,7 +79,7 @@ class IsTallyAdmin(BasePermission):
     def has_permission(self, request: Request, view: object) -> bool:
         if request.user.is_anonymous:
             return False
-        if not sees_the_desk(request):
+        if not is_admin_request(request):
             raise Http404
         # A Bearer token lives a minute: whoever has one is signed in now.
         by_session = isinstance(request.successful_authenticator, SessionAuthentication)
@@ -98,7 +98,7 @@ def admin_page[R: HttpRequest, **P, S: HttpResponseBase](
     def guarded(request: R, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if request.user.is_anonymous:
             return _ask(request, resolve_url(settings.LOGIN_URL))
-        if not sees_the_desk(request):
+        if not is_admin_request(request):
             raise Http404
         if not is_confirmed(request):
             return _ask(request, resolve_url("admin-confirm"))

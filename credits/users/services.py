@@ -33,7 +33,7 @@ def sign_up(*, email: str, password: str, name: str = "", place: str = "") -> Us
     seconds = take(f"sign-up:{place}", limit=settings.SIGNUPS_PER_HOUR, window=LONGEST)
     if seconds:
         raise TooManySignUps(math.ceil(seconds / 60))
-    with _judged_by_the_index(email), transaction.atomic():
+    with _unique_email(email), transaction.atomic():
         user = User.objects.create_user(email, password, name=name)
         if settings.SIGNUP_CREDITS:
             grant_credits(
@@ -47,14 +47,14 @@ def sign_up(*, email: str, password: str, name: str = "", place: str = "") -> Us
 
 def change_profile(*, user: User, email: str, name: str) -> None:
     """Raises EmailTaken; then nothing was changed."""
-    with _judged_by_the_index(email), transaction.atomic():
+    with _unique_email(email), transaction.atomic():
         User.objects.filter(pk=user.pk).update(email=email, name=name)
     user.email, user.name = email, name
 
 
 @contextmanager
-def _judged_by_the_index(email: str) -> Iterator[None]:
-    """The unique index decides who was first: a look beforehand would let a race through."""
+def _unique_email(email: str) -> Iterator[None]:
+    """Raises EmailTaken. The unique index decides: a check beforehand would leave a race."""
     try:
         yield
     except IntegrityError as error:

@@ -102,5 +102,5 @@ def _fetch_keys() -> dict[str, jwt.PyJWK]:
             body += chunk
             if len(body) > MAX_BYTES:
                 raise ValueError("more than a set of keys")
-    found = jwt.PyJWKSet.from_json(body.decode()).keys
-    return {key.key_id: key for key in found[:MAX_KEYS] if key.key_id and key.key_type == "RSA"}
+    listed = jwt.PyJWKSet.from_json(body.decode()).keys
+    return {key.key_id: key for key in listed[:MAX_KEYS] if key.key_id and key.key_type == "RSA"}

@@ -18,13 +18,13 @@ class ClerkMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if conf.signs_in():
-            self._look(request)
+            self._identify(request)
         return self.get_response(request)
 
-    def _look(self, request: HttpRequest) -> None:
+    def _identify(self, request: HttpRequest) -> None:
         impersonated = IMPERSONATED in request.session and request.session[IMPERSONATED]
         anonymous = tokens_in_cookies(request) and not request.user.is_authenticated
-        if anonymous and (found := user_of_cookies(request)):
-            request.user, claims = found
+        if anonymous and (known := user_of_cookies(request)):
+            request.user, claims = known
             impersonated = claims.impersonated
         request.clerk_impersonated = impersonated  # type: ignore[attr-defined]

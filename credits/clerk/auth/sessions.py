@@ -4,12 +4,13 @@ import logging
 
 from django.contrib.auth import login
 from django.db import transaction
+from django.db.models import Exists
 from django.http import HttpRequest
 
 from credits.clerk import conf, queue
 from credits.clerk.auth.keys import TokenRefused
 from credits.clerk.auth.tokens import SessionClaims, verify_session_token
-from credits.clerk.identity import get_identity, session_ended
+from credits.clerk.identity import get_identity
 from credits.clerk.models import Identity, SessionLink
 from credits.models import User
 
@@ -29,10 +30,12 @@ def user_of_token(token: str) -> tuple[User, SessionClaims]:
     Raises TokenRefused.
     """
     claims = verify_session_token(token)
-    if session_ended(claims.session_id):
+    ended = SessionLink.objects.filter(sid=claims.session_id, ended_at__isnull=False)
+    known = Identity.objects.select_related("user").annotate(session_ended=Exists(ended))
+    row = known.filter(clerk_id=claims.user_id).first()
+    if row.session_ended if row else ended.exists():
         raise TokenRefused("session-ended")
-    known = Identity.objects.select_related("user").filter(clerk_id=claims.user_id).first()
-    identity = known or _newcomer(claims.user_id)
+    identity = row or _new_identity(claims.user_id)
     if identity.deleted_at or not identity.user:
         raise TokenRefused("user-deleted")
     if not identity.user.is_active:
@@ -41,7 +44,7 @@ def user_of_token(token: str) -> tuple[User, SessionClaims]:
 
 
 @transaction.atomic
-def _newcomer(clerk_id: str) -> Identity:
+def _new_identity(clerk_id: str) -> Identity:
     """Their `user.created` is still on its way: a stub, and a read of the rest."""
     identity = get_identity(clerk_id=clerk_id)
     queue.pull_later(clerk_id)

@@ -11,7 +11,7 @@ from django.http import Http404, HttpResponse
 from credits.clerk import conf
 from credits.clerk.auth.tokens import verify_session_token
 from credits.clerk.models import Identity
-from credits.users.permissions import CONFIRMED_AT, admin_page, is_tally_admin
+from credits.users.permissions import CONFIRMED_AT, admin_page, is_admin
 from tests.factories import make_user
 from tests.fakes.clerk import KEY, SECRET_KEY, pem, session_token
 
@@ -82,30 +82,30 @@ def test_a_wrong_value_stops_the_start_and_is_named(settings, name, value):
 @pytest.mark.django_db
 class TestAdmins:
     def test_staff_are(self, admin, alice):
-        assert is_tally_admin(admin)
-        assert not is_tally_admin(alice)
-        assert not is_tally_admin(AnonymousUser())
+        assert is_admin(admin)
+        assert not is_admin(alice)
+        assert not is_admin(AnonymousUser())
 
     def test_closed_accounts_are_not(self, admin):
         admin.is_active = False
-        assert not is_tally_admin(admin)
+        assert not is_admin(admin)
 
     def test_an_address_counts_only_when_it_is_verified(self, settings, alice):
         settings.ADMIN_EMAILS = [alice.email]
-        assert not is_tally_admin(alice)
+        assert not is_admin(alice)
         identity = Identity.objects.create(clerk_id="user_1", user=alice, email=alice.email)
         alice.refresh_from_db()
-        assert not is_tally_admin(alice)
+        assert not is_admin(alice)
         Identity.objects.update(email_verified=True)
         alice = type(alice).objects.get(pk=alice.pk)
-        assert is_tally_admin(alice)
+        assert is_admin(alice)
         assert identity.user_id == alice.pk
 
     def test_ids_count_ours_and_clerk_s(self, settings):
         ours, theirs = make_user(), make_user(clerk_id="user_7")
         settings.ADMIN_USER_IDS = [str(ours.pk), "user_7"]
-        assert is_tally_admin(ours)
-        assert is_tally_admin(theirs)
+        assert is_admin(ours)
+        assert is_admin(theirs)
 
     def test_pages_hide_from_everybody_else(self, rf, admin, alice):
         page = admin_page(lambda _: HttpResponse("in"))
