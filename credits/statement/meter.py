@@ -65,14 +65,14 @@ def still_shows(request: HttpRequest, version: str) -> bool:
         return False
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT * FROM credits_standing(%s, %s, %s)",
-            [request.session.session_key, user_id, TEXT],
+            "SELECT * FROM credits_standing(%s, %s, %s, %s)",
+            [request.session.session_key, user_id, TEXT, FEATURE_CREDIT_COSTS[TEXT]],
         )
         row = cursor.fetchone()
     if row is None:
         return False
     session_data, password, balance_version, price = row
-    if version != f"{user_id}.{balance_version}.{price or FEATURE_CREDIT_COSTS[TEXT]}":
+    if version != f"{user_id}.{balance_version}.{price}":
         return False
     user = User(pk=int(user_id), password=password)
     return _is_session_of(request.session.decode(session_data), user)

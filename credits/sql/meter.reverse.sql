@@ -1,0 +1,1 @@
+DROP FUNCTION credits_standing(text, bigint, text, bigint);

@@ -1,1 +1,0 @@
-DROP FUNCTION credits_standing(text, bigint, text);
