@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from credits.models import UsageHistory, User
+from credits.models import Account, UsageHistory, User
 
 
 class AdjustmentRequest(models.Model):
@@ -16,7 +16,11 @@ class AdjustmentRequest(models.Model):
         APPROVED = "approved", "Approved"
         DECLINED = "declined", "Declined"
 
-    user = models.ForeignKey(User, models.PROTECT, related_name="adjustment_requests")
+    #: Whose balance; `user` is the user with the account's id, without a column of its own.
+    account = models.ForeignKey(Account, models.PROTECT, related_name="adjustment_requests")
+    user = models.ForeignObject(
+        User, models.PROTECT, ["account"], ["id"], related_name="adjustment_requests"
+    )
     #: Credits to add (negative: to take away), or the balance to set: one of them.
     delta = models.BigIntegerField(null=True)
     target = models.BigIntegerField(null=True)
@@ -37,7 +41,7 @@ class AdjustmentRequest(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["user", "key"], name="adjustment_asked_once"),
+            models.UniqueConstraint(fields=["account", "key"], name="adjustment_asked_once"),
             models.CheckConstraint(
                 condition=Q(delta__isnull=True, target__isnull=False, target__gte=0)
                 | (Q(delta__isnull=False, target__isnull=True) & ~Q(delta=0)),
@@ -74,7 +78,7 @@ class AdjustmentRequest(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.what} for user {self.user_id} ({self.state})"
+        return f"{self.what} for account {self.account_id} ({self.state})"
 
     @property
     def what(self) -> str:

@@ -11,7 +11,7 @@ WINDOW = timedelta(minutes=1)
 #: When to come back after being refused for work in flight: nobody knows when it ends.
 IN_FLIGHT_RETRY_SECONDS = 3
 
-COUNT_HOLDS = "SELECT count(*) FROM credits_hold WHERE user_id = %s"
+COUNT_HOLDS = "SELECT count(*) FROM credits_hold WHERE account_id = %s"
 
 
 class LimitReached(Exception):

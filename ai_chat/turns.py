@@ -79,7 +79,7 @@ def _row_of(charge: Charge, user_id: int) -> UsageHistory:
     """The charge's row in the journal, as far as a receipt shows it, without reading it back."""
     return UsageHistory(
         pk=charge.id,
-        user_id=user_id,
+        account_id=user_id,
         credits_used=charge.credits,
         unit_cost=charge.unit_cost,
         balance_after=charge.balance,

@@ -1,6 +1,7 @@
 """The only door to balances. Each function is one call of a kernel function in PostgreSQL
 (`credits/sql/`), which does the whole operation in one statement; outcomes become the domain errors
-of `credits.exceptions`. Amounts are whole credits."""
+of `credits.exceptions`. Amounts are whole credits. `user_id` names the account that pays: a
+user's own has the same id."""
 
 import json
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
+from psycopg.rows import class_row, namedtuple_row
 
 from credits.exceptions import (
     ChargeHeld,
@@ -43,17 +45,19 @@ def _check_key(key: str | None) -> None:
         raise LedgerError(f"An idempotency key has 1 to {MAX_KEY} characters.")
 
 
-def _call(function: str, *arguments: Any) -> tuple[Any, ...]:
+def _call(function: str, *, row: type | None = None, **arguments: Any) -> Any:
+    """Calls a function of the kernel. Its row as `row`, whose fields are the function's columns, or
+    as a named tuple."""
     # Not callproc(): Django logs and counts only what goes through execute().
-    statement = f"SELECT * FROM {function}({', '.join(['%s'] * len(arguments))})"  # noqa: S608
+    names = ", ".join(f"{name} => %({name})s" for name in arguments)
     with connection.cursor() as cursor:
-        cursor.execute(statement, arguments)
-        row: tuple[Any, ...] = cursor.fetchone()
-    return row
+        cursor.cursor.row_factory = class_row(row) if row else namedtuple_row
+        cursor.execute(f"SELECT * FROM {function}({names})", arguments)  # noqa: S608 -- ours
+        return cursor.fetchone()
 
 
 class Balance(NamedTuple):
-    """A user's credits. `granted` is the size of the grants that still hold something (the
+    """An account's credits. `granted` is the size of the grants that still hold something (the
     meter's full width), `expiring` credits leave at `expires_at`; `version` changes with each
     movement and each hold."""
 
@@ -67,7 +71,8 @@ class Balance(NamedTuple):
 
 def get_balance(*, user_id: int) -> Balance:
     """The balance, after expired credits have left."""
-    return Balance(*_call("credits_balance", user_id))
+    balance: Balance = _call("credits_balance", row=Balance, owner=user_id)
+    return balance
 
 
 def validate_credits_for_feature(
@@ -122,20 +127,35 @@ def deduct_credits_for_feature(
     _check("The multiplier", multiplier, 0, MAX_MULTIPLIER)
     _check_key(idempotency_key)
     lease = timedelta(seconds=lease_seconds or settings.HOLD_LEASE_SECONDS) if hold else None
-    what = (to_operation_type(feature), feature, FEATURES[feature].default_cost)
-    amount = (quantity, multiplier, max_unit_cost)
-    once = (idempotency_key, fingerprint)
-    outcome, charge_id, price, total, available, held = _call(
-        "credits_deduct", user_id, *what, *amount, *once, lease, json.dumps(details or {})
+    charge = _call(
+        "credits_deduct",
+        owner=user_id,
+        operation=to_operation_type(feature),
+        feature=feature,
+        default_cost=FEATURES[feature].default_cost,
+        units=quantity,
+        multiplier=multiplier,
+        max_unit_cost=max_unit_cost,
+        request_key=idempotency_key,
+        fingerprint=fingerprint,
+        lease=lease,
+        extra=json.dumps(details or {}),
     )
-    match outcome:
+    match charge.outcome:
         case "insufficient":
-            raise InsufficientCredits(required=total, available=available)
+            raise InsufficientCredits(required=charge.total, available=charge.available)
         case "price_changed":
-            raise PriceChanged(agreed=max_unit_cost or 0, unit_cost=price)
+            raise PriceChanged(agreed=max_unit_cost or 0, unit_cost=charge.price)
         case "key_conflict":
             raise IdempotencyConflict("This idempotency key belongs to another request.")
-    return Charge(charge_id, total, price, available, outcome == "replayed", held)
+    return Charge(
+        id=charge.charge_id,
+        credits=charge.total,
+        unit_cost=charge.price,
+        balance=charge.available,
+        replayed=charge.outcome == "replayed",
+        held=charge.held,
+    )
 
 
 class Ending(NamedTuple):
@@ -156,8 +176,15 @@ def settle_charge(
 ) -> Ending:
     """Ends a hold: the charge stands, or stands for `delivered` of its units while the rest is
     refunded for `reason`. A late caller changes nothing and gets `ended` (I6)."""
-    ending = _call("credits_end_hold", charge_id, delivered, reason, json.dumps(details or {}))
-    return Ending(*ending)
+    ending: Ending = _call(
+        "credits_end_hold",
+        row=Ending,
+        charge_id=charge_id,
+        delivered=delivered,
+        reason=reason,
+        extra=json.dumps(details or {}),
+    )
+    return ending
 
 
 def release_charge(*, charge_id: int, reason: str, details: Details | None = None) -> Ending:
@@ -188,19 +215,24 @@ def refund_charge(
     if amount is not None:
         _check("A refund", amount, 1, MAX_AMOUNT)
     _check_key(idempotency_key)
-    outcome, refund_id, refunded, available = _call(
-        "credits_refund", charge_id, amount, reason, idempotency_key, json.dumps(details or {})
+    refund = _call(
+        "credits_refund",
+        charge_id=charge_id,
+        amount=amount,
+        reason=reason,
+        refund_key=idempotency_key,
+        extra=json.dumps(details or {}),
     )
-    match outcome:
+    match refund.outcome:
         case "held":
             raise ChargeHeld("The charge is still in flight.")
         case "already_refunded" | "too_much":
-            raise RefundTooLarge(available=available)
+            raise RefundTooLarge(available=refund.available)
         case "not_a_charge":
             raise NotACharge(f"Row {charge_id} is no charge.")
         case "key_conflict":
             raise IdempotencyConflict("This idempotency key belongs to another request.")
-    return Refund(refund_id, refunded, outcome == "replayed")
+    return Refund(refund.refund_id, refund.refunded, refund.outcome == "replayed")
 
 
 class Grant(NamedTuple):
@@ -240,26 +272,31 @@ def grant_credits(
         raise LedgerError(f"Nobody grants {source!r} credits.")
     _check("A grant", amount, 1, MAX_AMOUNT)
     _check_key(key)
-    outcome, grant_id, usage_id, available = _call(
+    grant = _call(
         "credits_grant",
-        user_id,
-        OperationType.GRANT,
-        source,
-        amount,
-        key,
-        PRIORITIES[source] if priority is None else priority,
-        expires_at,
-        json.dumps(details or {}),
+        owner=user_id,
+        operation=OperationType.GRANT,
+        grant_source=source,
+        credits=amount,
+        grant_key=key,
+        burn_priority=PRIORITIES[source] if priority is None else priority,
+        until=expires_at,
+        extra=json.dumps(details or {}),
     )
-    if outcome == "key_conflict":
+    if grant.outcome == "key_conflict":
         raise IdempotencyConflict(f"Grant key {key!r} stands for something else.")
-    return Grant(grant_id, usage_id, available, outcome == "replayed")
+    return Grant(
+        id=grant.new_grant_id,
+        usage_id=grant.usage_id,
+        balance=grant.available,
+        replayed=grant.outcome == "replayed",
+    )
 
 
 def set_grant_expiry(*, key: str, expires_at: datetime) -> bool:
     """Moves the end of the grant with this key, never to before its last use. An expiry that was
     posted is not undone. Returns whether anything changed."""
-    return bool(_call("credits_set_expiry", key, expires_at)[0] == "moved")
+    return bool(_call("credits_set_expiry", grant_key=key, until=expires_at)[0] == "moved")
 
 
 class Adjustment(NamedTuple):
@@ -292,21 +329,27 @@ def adjust_credits(
         raise LedgerError("An adjustment has a reason and either a delta or a target.")
     _check("An adjustment", delta or target or 0, -MAX_AMOUNT, MAX_AMOUNT)
     _check_key(idempotency_key)
-    outcome, usage_id, change, available = _call(
+    adjustment = _call(
         "credits_adjust",
-        user_id,
-        delta,
-        target,
-        keep_packs,
-        idempotency_key,
-        f"{delta}/{target}",
-        json.dumps({**(details or {}), "reason": reason.strip(), "actor": actor}),
+        owner=user_id,
+        delta=delta,
+        target=target,
+        keep_packs=keep_packs,
+        burn_priority=PRIORITIES[CreditGrant.Source.ADJUSTMENT],
+        request_key=idempotency_key,
+        fingerprint=f"{delta}/{target}",
+        extra=json.dumps({**(details or {}), "reason": reason.strip(), "actor": actor}),
     )
-    if outcome == "insufficient":
-        raise InsufficientCredits(required=-change, available=available)
-    if outcome == "key_conflict":
+    if adjustment.outcome == "insufficient":
+        raise InsufficientCredits(required=-adjustment.change, available=adjustment.available)
+    if adjustment.outcome == "key_conflict":
         raise IdempotencyConflict("This idempotency key belongs to another adjustment.")
-    return Adjustment(usage_id, change, available, outcome == "replayed")
+    return Adjustment(
+        usage_id=adjustment.usage_id,
+        change=adjustment.change,
+        balance=adjustment.available,
+        replayed=adjustment.outcome == "replayed",
+    )
 
 
 def sweep_holds(*, batch: int = 500) -> int:
@@ -315,14 +358,14 @@ def sweep_holds(*, batch: int = 500) -> int:
 
 
 def expire_credits(*, batch: int = 500) -> int:
-    """Posts every due expiry (I5); returns the number of users it touched."""
+    """Posts every due expiry (I5); returns the number of accounts it touched."""
     return _in_batches("credits_expire_due", batch)
 
 
 def _in_batches(function: str, batch: int) -> int:
-    total = done = int(_call(function, batch)[0])
+    total = done = int(_call(function, at_most=batch)[0])
     while done == batch:
-        done = int(_call(function, batch)[0])
+        done = int(_call(function, at_most=batch)[0])
         total += done
     return total
 

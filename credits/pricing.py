@@ -1,14 +1,21 @@
-"""Effective prices: what an admin set, else the default. Read from the database each time, so
-that a new price holds at once in every process."""
+"""Effective prices: what an admin set, else the default, as `credits_price` in PostgreSQL decides
+each time. So a new price holds at once in every process."""
+
+from django.db import connection
 
 from credits.features import FEATURE_CREDIT_COSTS, UnknownFeature
-from credits.models import AdminSettings, Plan
+from credits.models import Plan
+
+COSTS = """
+SELECT feature, credits_price(feature, cost) FROM unnest(%s::text[], %s::bigint[]) f(feature, cost)
+"""
 
 
 def get_feature_costs() -> dict[str, int]:
     """Credits per unit of every feature, as they hold now."""
-    overrides = AdminSettings.objects.values_list("feature_costs", flat=True).first() or {}
-    return {key: int(overrides.get(key, cost)) for key, cost in FEATURE_CREDIT_COSTS.items()}
+    with connection.cursor() as cursor:
+        cursor.execute(COSTS, [list(FEATURE_CREDIT_COSTS), list(FEATURE_CREDIT_COSTS.values())])
+        return dict(cursor.fetchall())
 
 
 def get_feature_cost(feature: str) -> int:

@@ -42,6 +42,7 @@ STATEMENTS = [
         %(opening)s::timestamptz
     FROM seed_user
     """,
+    "INSERT INTO credits_account (id, kind) SELECT id, 'personal' FROM seed_user",
     """
     CREATE TEMP TABLE seed_dice ON COMMIT DROP AS
     SELECT n, 1 + floor(%(users)s * power(random(), 2))::int AS owner,
@@ -92,8 +93,8 @@ STATEMENTS = [
         ceil(used / 1000.0) * 1000)::bigint) AS plan(tier)
     """,
     """
-    INSERT INTO credits_creditgrant (id, user_id, source, amount, remaining, priority, expires_at,
-        expired, key, details, created_at)
+    INSERT INTO credits_creditgrant (id, account_id, source, amount, remaining, priority,
+        expires_at, expired, key, details, created_at)
     SELECT g.id, u.id, 'plan', amount, CASE WHEN expired THEN 0 ELSE left_over END, 50, ends,
         expired, format('seed:%%s:%%s', u.id, period), '{}', at
     FROM seed_grant g JOIN seed_user u ON u.n = g.owner ORDER BY g.id
@@ -124,7 +125,7 @@ STATEMENTS = [
     "CREATE INDEX ON seed_row (charge) WHERE rank = 2",
     "ANALYZE seed_row",
     """
-    INSERT INTO credits_usagehistory (id, user_id, operation_type, credits_used, balance_after,
+    INSERT INTO credits_usagehistory (id, account_id, operation_type, credits_used, balance_after,
         unit_cost, quantity, details, refund_of_id, grant_id, created_at)
     SELECT r.id, u.id, r.operation, r.used,
         -sum(r.used) OVER (PARTITION BY r.owner ORDER BY r.id), r.unit, r.quantity, r.details,
@@ -142,7 +143,7 @@ STATEMENTS = [
     WHERE r.used <> 0 ORDER BY r.id
     """,
     """
-    INSERT INTO credits_creditbalance (user_id, credits_remaining, last_usage_id)
+    INSERT INTO credits_creditbalance (account_id, credits_remaining, last_usage_id)
     SELECT u.id, -sum(r.used), max(r.id) FROM seed_row r JOIN seed_user u ON u.n = r.owner
     GROUP BY u.id
     """,

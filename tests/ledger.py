@@ -37,7 +37,7 @@ def insert_row(user: User, **columns: object) -> int:
     Returns its id."""
     used = columns.get("credits_used", 1)
     row = {
-        "user_id": user.pk,
+        "account_id": user.pk,
         "operation_type": "AI_TEXT_CHAT",
         "credits_used": used,
         "balance_after": sql_balance(user) - int(str(used)),
@@ -57,7 +57,7 @@ NO_CHARGE: dict[str, object] = {"unit_cost": None, "quantity": None}
 
 def sql_balance(user: User) -> int:
     """The stored balance, 0 without one; expired credits may still be in it."""
-    rows = sql("SELECT credits_remaining FROM credits_creditbalance WHERE user_id = %s", user.pk)
+    rows = sql("SELECT credits_remaining FROM credits_creditbalance WHERE account_id = %s", user.pk)
     return int(rows[0][0]) if rows else 0
 
 

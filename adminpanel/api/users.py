@@ -132,7 +132,7 @@ class AdminUsageQuery(UsageQuery):
 class AdminUsageRow(UsageRow):
     """One row of the journal, and whose it is."""
 
-    userId = serializers.IntegerField(source="user_id")
+    userId = serializers.IntegerField(source="account_id")
     actor = serializers.SerializerMethodField(help_text="Who adjusted.")
 
     def get_actor(self, row: Any) -> str | None:
@@ -179,7 +179,7 @@ class RequestOut(serializers.Serializer[AdjustmentRequest]):
 
     requestId = serializers.IntegerField(source="pk")
     state = serializers.ChoiceField(AdjustmentRequest.State.choices)
-    userId = serializers.IntegerField(source="user_id")
+    userId = serializers.IntegerField(source="account_id")
     credits = serializers.IntegerField(
         source="target", allow_null=True, help_text="The balance to set; null to adjust."
     )

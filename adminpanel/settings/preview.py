@@ -38,7 +38,7 @@ FROM (SELECT * FROM charged UNION ALL SELECT * FROM refunded) u GROUP BY 1, 2
 
 PAYERS = """
 SELECT count(*), {counts}
-FROM credits_user u LEFT JOIN credits_creditbalance b ON b.user_id = u.id
+FROM credits_user u LEFT JOIN credits_creditbalance b ON b.account_id = u.id
 WHERE u.is_active
 """
 

@@ -31,7 +31,7 @@ def _cells(row: UsageHistory) -> list[Any]:
     return [
         row.pk,
         f"{row.created_at:%Y-%m-%d %H:%M:%S}",
-        row.user_id,
+        row.account_id,
         text_cell(str(row.user)),
         str(kind_of(row)),
         text_cell(what_of(row)),

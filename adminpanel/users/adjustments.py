@@ -130,7 +130,7 @@ def _apply(wanted: _Wanted, **details: object) -> Adjustment:
 
 
 def _asked(user_id: int, key: str) -> QuerySet[AdjustmentRequest]:
-    return AdjustmentRequest.objects.filter(user_id=user_id, key=key)
+    return AdjustmentRequest.objects.filter(account_id=user_id, key=key)
 
 
 def _same(earlier: AdjustmentRequest, change: Change) -> AdjustmentRequest:
@@ -144,7 +144,7 @@ def _ask(wanted: _Wanted, balance: int) -> AdjustmentRequest:
     try:
         with transaction.atomic():
             asked = AdjustmentRequest.objects.create(
-                user_id=wanted.user_id,
+                account_id=wanted.user_id,
                 delta=change.delta,
                 target=change.target,
                 balance_then=balance,
@@ -178,7 +178,7 @@ def approve(*, actor: User, request_id: int, seen: int | None = None) -> Adjustm
     if asked.asked_by_id == actor.pk:
         raise OwnRequest
     change, key = Change(asked.delta, asked.target), f"approval:{asked.pk}"
-    wanted = _Wanted(asked.asked_by, asked.user_id, change, asked.reason, key)
+    wanted = _Wanted(asked.asked_by, asked.account_id, change, asked.reason, key)
     done = _apply(wanted, approvedBy=str(actor), request=asked.pk)
     if done.usage_id is None:
         raise NothingToChange(f"The balance is {done.balance:,} already. Decline this.")
@@ -199,7 +199,7 @@ def decline(*, actor: User, request_id: int) -> AdjustmentRequest:
         actor=actor,
         action="adjustment.decline",
         target=f"request {asked.pk}",
-        user_id=asked.user_id,
+        user_id=asked.account_id,
         reason=asked.reason,
     )
     return asked

@@ -58,9 +58,9 @@ def approval(request: AdminRequest, adjustment_id: int) -> HttpResponse:
         _decide(request, asked, form)
     except LedgerError as error:
         asked.refresh_from_db()
-        held = get_balance(user_id=asked.user_id).held
+        held = get_balance(user_id=asked.account_id).held
         return _page(request, asked, plainly(error, held=held), status=422)
-    return redirect("admin-user", asked.user_id)
+    return redirect("admin-user", asked.account_id)
 
 
 def _decide(request: AdminRequest, asked: AdjustmentRequest, form: DecisionForm) -> None:
@@ -77,7 +77,7 @@ def _decide(request: AdminRequest, asked: AdjustmentRequest, form: DecisionForm)
 def _page(
     request: AdminRequest, asked: AdjustmentRequest, problem: str = "", *, status: int = 200
 ) -> HttpResponse:
-    balance = get_balance(user_id=asked.user_id)
+    balance = get_balance(user_id=asked.account_id)
     context = {
         "asked": asked,
         "balance": balance,

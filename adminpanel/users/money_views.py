@@ -142,7 +142,7 @@ def refund(request: AdminRequest, charge_id: int) -> HttpResponse:
         messages.info(request, "That was done already. Nothing was returned again.")
     else:
         messages.success(request, f"{count(done.credits)} of #{charge.row.pk} came back.")
-    back = reverse("admin-user", args=[charge.row.user_id])
+    back = reverse("admin-user", args=[charge.row.account_id])
     return redirect(f"{back}?row={done.id}#row-{done.id}")
 
 
@@ -154,7 +154,7 @@ def _refund_page(
     preview: bool = True,
     problem: LedgerError | None = None,
 ) -> HttpResponse:
-    balance = get_balance(user_id=charge.row.user_id)
+    balance = get_balance(user_id=charge.row.account_id)
     planned = None
     if preview and form.is_valid() and not problem:
         amount = form.cleaned_data["amount"] or charge.left

@@ -69,7 +69,7 @@ def refund(
             actor=actor,
             action="charge.refund",
             target=f"row {charge.pk}",
-            user_id=charge.user_id,
+            user_id=charge.account_id,
             before=None,
             after={"refund": done.id, "credits": done.credits},
             reason=reason.strip(),

@@ -1,7 +1,7 @@
 """Finding people among a million of them, and a page of them with what they have.
 
 Search goes by the beginnings of words in e-mail and name, by the beginning of a Clerk id, or by an
-id of ours: indexes that every PostgreSQL has (`adminpanel/sql/people_v1.sql`). Pages are cut by the
+id of ours: indexes that every PostgreSQL has (`adminpanel/sql/people.sql`). Pages are cut by the
 sort's key and the id, so that ties and newcomers shift nothing."""
 
 from collections.abc import Iterable
@@ -76,7 +76,7 @@ def find_users(
     `search` is the beginning of a Clerk id, an id of ours, or words; `low` and `high` bound the
     balance, `plan` is a Clerk id or NO_PLAN, `signed_in` are days. What has expired but was not
     posted yet is still counted."""
-    balance = CreditBalance.objects.filter(user=OuterRef("pk"))
+    balance = CreditBalance.objects.filter(account=OuterRef("pk"))
     # Looked up for the rows of a page only: a join would come before the sort.
     users: People = User.objects.annotate(
         credits=Coalesce(Subquery(balance.values("credits_remaining")), 0),
@@ -171,7 +171,7 @@ def last_charge(field: str) -> Subquery:
 
 
 def _charges() -> QuerySet[UsageHistory]:
-    return UsageHistory.objects.filter(user=OuterRef("pk"), unit_cost__isnull=False)
+    return UsageHistory.objects.filter(account=OuterRef("pk"), unit_cost__isnull=False)
 
 
 def _parts(users: People, sort: str, *, searched: bool) -> list[QuerySet[Any]]:
@@ -243,7 +243,7 @@ def _page(shown: list[Any], *, earlier: bool, later: bool) -> Page:
 
 def _with_facts(users: People) -> People:
     """PostgreSQL looks these up for the rows of the page only, after it was cut."""
-    holds = Hold.objects.filter(user=OuterRef("pk")).order_by().values("user")
+    holds = Hold.objects.filter(account=OuterRef("pk")).order_by().values("account")
     held = holds.annotate(total=Sum("charge__credits_used")).values("total")
     return users.annotate(
         held=Coalesce(Subquery(held), 0),

@@ -24,7 +24,7 @@ def chat_receipt(turn: Turn) -> dict[str, Any]:
     return {
         "outcome": turn.state,
         "creditsCharged": turn.charge.credits_used - receipt["refunded"],
-        "creditsRemaining": get_balance(user_id=turn.charge.user_id).remaining,
+        "creditsRemaining": get_balance(user_id=turn.charge.account_id).remaining,
         "receipt": receipt,
     }
 

@@ -6,6 +6,6 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("ai_chat", "0002_images_and_limits"),
-        ("credits", "0007_rate_limits"),
+        ("credits", "0001_initial"),
     ]
     operations = [migrations.DeleteModel(name="RequestLog")]

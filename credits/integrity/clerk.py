@@ -17,7 +17,7 @@ CLERK_CHECKS = [
             SELECT FROM clerk_period p
             JOIN clerk_subscriptionitem i ON i.id = p.item_id
             JOIN clerk_identity c ON i.payer = 'user:' || c.clerk_id
-            WHERE p.earned AND c.user_id = g.user_id AND g.source = 'plan'
+            WHERE p.earned AND c.user_id = g.account_id AND g.source = 'plan'
                 AND regexp_replace(g.key, ':m[0-9]+$', '') = concat_ws(':', 'clerk',
                     i.instance_id, i.payer, p.plan_id, p.start,
                     CASE WHEN p.trial THEN 'trial' ELSE 'paid' END)
@@ -50,7 +50,7 @@ CLERK_CHECKS = [
         WHERE g.key LIKE 'free:%%' AND NOT EXISTS (
             SELECT FROM clerk_identity c
             JOIN clerk_subscriptionitem i ON i.payer = 'user:' || c.clerk_id
-            WHERE c.user_id = g.user_id AND g.source = 'plan'
+            WHERE c.user_id = g.account_id AND g.source = 'plan'
                 AND g.key = 'free:' || c.clerk_id || right(g.key, 8)
                 AND right(g.key, 8) ~ '^:[0-9]{4}-[0-9]{2}$')
         """,

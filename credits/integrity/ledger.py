@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from credits.features import OperationType
 
+ACCOUNT = "credits_account"
+USER = "credits_user"
 USAGE = "credits_usagehistory"
 BALANCE = "credits_creditbalance"
 GRANT = "credits_creditgrant"
@@ -26,6 +28,13 @@ class Check(NamedTuple):
 
 #: What PostgreSQL keeps the rules with. Without one of these the data may still be right, by luck.
 TRIGGERS = {
+    USER: [
+        "account_comes_with_its_user",
+        "account_goes_with_its_user",
+        "account_keeps_its_user",
+        "account_no_truncate",
+    ],
+    ACCOUNT: ["account_opened_by_its_user", "account_stays", "account_no_truncate"],
     USAGE: ["i2_post_row", "i3_usage_append_only", "i3_no_truncate"],
     BALANCE: [
         "i2_balance_by_journal_only",
@@ -49,6 +58,7 @@ TRIGGERS = {
     ],
 }
 CONSTRAINTS = {
+    ACCOUNT: ["account_kind_known"],
     USAGE: ["usage_operation_known", "usage_row_shape"],
     BALANCE: ["i1_balance_not_negative"],
     GRANT: [
@@ -60,6 +70,7 @@ CONSTRAINTS = {
     SETTINGS: ["admin_settings_one_row", "feature_costs_valid"],
 }
 INDEXES = {
+    ACCOUNT: ["credits_account_pkey"],
     USAGE: ["i7_usage_key_once", "i5_grant_posted_once"],
     BALANCE: ["credits_creditbalance_pkey"],
     GRANT: ["credits_creditgrant_key_key"],
@@ -89,7 +100,7 @@ CHECKS: list[Check] = [
         "No balance is below 0.",
         "user",
         BALANCE,
-        "SELECT user_id FROM credits_creditbalance WHERE credits_remaining < 0",
+        "SELECT account_id FROM credits_creditbalance WHERE credits_remaining < 0",
     ),
     Check(
         "balance_is_the_journal",
@@ -98,9 +109,9 @@ CHECKS: list[Check] = [
         "user",
         BALANCE,
         """
-        SELECT user_id FROM credits_creditbalance b
-        FULL JOIN (SELECT user_id, sum(credits_used) AS used
-                   FROM credits_usagehistory GROUP BY user_id) j USING (user_id)
+        SELECT account_id FROM credits_creditbalance b
+        FULL JOIN (SELECT account_id, sum(credits_used) AS used
+                   FROM credits_usagehistory GROUP BY account_id) j USING (account_id)
         WHERE b.credits_remaining IS DISTINCT FROM -coalesce(j.used, 0)
         """,
     ),
@@ -113,9 +124,9 @@ CHECKS: list[Check] = [
         """
         SELECT id FROM (
             SELECT id, balance_after + credits_used AS before,
-                lag(balance_after, 1, 0::bigint) OVER (PARTITION BY user_id ORDER BY id) AS last
+                lag(balance_after, 1, 0::bigint) OVER (PARTITION BY account_id ORDER BY id) AS last
             -- OFFSET 0: read in order and sorted, not by an index from one place to another.
-            FROM (SELECT id, user_id, balance_after, credits_used
+            FROM (SELECT id, account_id, balance_after, credits_used
                   FROM credits_usagehistory OFFSET 0) j) chain
         WHERE before <> last
         """,
@@ -127,9 +138,9 @@ CHECKS: list[Check] = [
         "user",
         BALANCE,
         """
-        SELECT user_id FROM credits_creditbalance b
-        LEFT JOIN (SELECT user_id, max(id) AS last
-                   FROM credits_usagehistory GROUP BY user_id) j USING (user_id)
+        SELECT account_id FROM credits_creditbalance b
+        LEFT JOIN (SELECT account_id, max(id) AS last
+                   FROM credits_usagehistory GROUP BY account_id) j USING (account_id)
         WHERE b.last_usage_id <> coalesce(j.last, 0)
         """,
     ),
@@ -142,7 +153,7 @@ CHECKS: list[Check] = [
         """
         SELECT r.id FROM credits_usagehistory r
         LEFT JOIN credits_usagehistory c ON c.id = r.refund_of_id
-            AND c.id < r.id AND c.user_id = r.user_id AND c.operation_type = r.operation_type
+            AND c.id < r.id AND c.account_id = r.account_id AND c.operation_type = r.operation_type
             AND c.unit_cost IS NOT NULL AND c.refund_of_id IS NULL
         WHERE r.refund_of_id IS NOT NULL AND c.id IS NULL
         """,
@@ -180,9 +191,9 @@ CHECKS: list[Check] = [
         "user",
         BALANCE,
         """
-        SELECT user_id FROM credits_creditbalance b
-        FULL JOIN (SELECT user_id, sum(remaining) AS remaining
-                   FROM credits_creditgrant GROUP BY user_id) g USING (user_id)
+        SELECT account_id FROM credits_creditbalance b
+        FULL JOIN (SELECT account_id, sum(remaining) AS remaining
+                   FROM credits_creditgrant GROUP BY account_id) g USING (account_id)
         WHERE coalesce(b.credits_remaining, 0) <> coalesce(g.remaining, 0)
         """,
     ),
@@ -222,7 +233,7 @@ CHECKS: list[Check] = [
         SELECT a.id FROM credits_grantallocation a
         JOIN credits_usagehistory u ON u.id = a.usage_id
         JOIN credits_creditgrant g ON g.id = a.grant_id
-        WHERE u.user_id <> g.user_id
+        WHERE u.account_id <> g.account_id
         """,
     ),
     Check(
@@ -310,7 +321,7 @@ CHECKS: list[Check] = [
         """
         SELECT h.charge_id FROM credits_hold h
         LEFT JOIN credits_usagehistory c ON c.id = h.charge_id
-            AND c.user_id = h.user_id AND c.unit_cost IS NOT NULL
+            AND c.account_id = h.account_id AND c.unit_cost IS NOT NULL
         WHERE c.id IS NULL
             OR EXISTS (SELECT FROM credits_usagehistory r WHERE r.refund_of_id = h.charge_id)
         """,
@@ -331,7 +342,7 @@ CHECKS: list[Check] = [
         USAGE,
         """
         SELECT max(id) FROM credits_usagehistory WHERE idempotency_key IS NOT NULL
-        GROUP BY user_id, idempotency_key HAVING count(*) > 1
+        GROUP BY account_id, idempotency_key HAVING count(*) > 1
         """,
     ),
     Check(
@@ -362,6 +373,17 @@ CHECKS: list[Check] = [
         "row",
         USAGE,
         f"SELECT id FROM credits_usagehistory WHERE operation_type NOT IN ({OPERATIONS})",  # noqa: S608 -- ours
+    ),
+    Check(
+        "user_has_an_account",
+        "account",
+        "Each user has a personal account with the same id, and each such account its user.",
+        "user",
+        ACCOUNT,
+        """
+        SELECT coalesce(u.id, a.id) FROM credits_user u FULL JOIN credits_account a ON a.id = u.id
+        WHERE (u.id IS NOT NULL) <> (a.kind IS NOT DISTINCT FROM 'personal')
+        """,
     ),
     Check(
         "prices_are_whole_credits",

@@ -4,7 +4,7 @@ from credits.integrity.ledger import CHECKS, Check
 
 DAY = "credits_usageday"
 SLICE = "credits_usageslice"
-ACTIVE = "credits_activeuser"
+ACTIVE = "credits_activeaccount"
 
 ROLLUP_CHECKS = [
     Check(
@@ -44,15 +44,16 @@ ROLLUP_CHECKS = [
         DAY,
         """
         WITH active AS MATERIALIZED (
-            SELECT user_id, day FROM credits_facts('-infinity', 'infinity')
+            SELECT account_id, day FROM credits_facts('-infinity', 'infinity')
             WHERE kind = 'charge' AND day <= (SELECT max(d.day) FROM credits_usageday d)
-            GROUP BY user_id, day)
+            GROUP BY account_id, day)
         SELECT 'day ' || day FROM credits_usageday
         LEFT JOIN (SELECT day, count(*) AS users FROM active GROUP BY day) a USING (day)
-        WHERE active_users <> coalesce(users, 0)
+        WHERE active_accounts <> coalesce(users, 0)
         UNION ALL
-        SELECT 'user ' || user_id FROM credits_activeuser
-        FULL JOIN (SELECT user_id, max(day) AS day FROM active GROUP BY user_id) a USING (user_id)
+        SELECT 'user ' || account_id FROM credits_activeaccount
+        FULL JOIN (SELECT account_id, max(day) AS day FROM active GROUP BY account_id) a
+            USING (account_id)
         WHERE last_day IS DISTINCT FROM day
         """,
     ),

@@ -1,5 +1,8 @@
 """The ledger's tables. Balances, grants and allocations change only by a row in UsageHistory:
-triggers in `credits/sql/` post each row and refuse every other way (docs/ledger.md)."""
+triggers in `credits/sql/` post each row and refuse every other way (docs/ledger.md).
+
+All of them belong to an account. `user` is the user with the account's id, for readers: a join
+without a column of its own."""
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
@@ -7,14 +10,19 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from credits.features import CHARGE_TYPES, OperationType
+from credits.models.accounts import Account
 from credits.models.users import User
 
 
 class CreditBalance(models.Model):
-    """What a user can spend now, in credits. Open holds are already taken off."""
+    """What an account can spend now, in credits. Open holds are already taken off."""
 
-    user = models.OneToOneField(
-        User, models.PROTECT, primary_key=True, related_name="credit_balance"
+    account = models.OneToOneField(
+        Account, models.PROTECT, primary_key=True, related_name="balance"
+    )
+    # Unique: a filter on `credit_balance__…` of users joins once, as for any one-to-one field.
+    user = models.ForeignObject(
+        User, models.PROTECT, ["account"], ["id"], related_name="credit_balance", unique=True
     )
     credits_remaining = models.BigIntegerField(default=0)
     #: The row of UsageHistory this balance stands at: also the balance's version.
@@ -42,11 +50,14 @@ class CreditGrant(models.Model):
         ADJUSTMENT = "adjustment", "Adjustment"
         REFUND = "refund", "Refund of expired credits"
 
-    user = models.ForeignKey(User, models.PROTECT, related_name="credit_grants", db_index=False)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="grants", db_index=False)
+    user = models.ForeignObject(
+        User, models.PROTECT, ["account"], ["id"], related_name="credit_grants"
+    )
     source = models.CharField(max_length=20, choices=Source)
     amount = models.BigIntegerField()
     remaining = models.BigIntegerField(default=0)
-    priority = models.SmallIntegerField(default=100)
+    priority = models.SmallIntegerField()
     expires_at = models.DateTimeField(null=True, blank=True)
     #: Set when the expiry has been posted, also for grants that were spent by then.
     expired = models.BooleanField(default=False)
@@ -70,7 +81,9 @@ class CreditGrant(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["user", "priority", "expires_at", "id"], name="grant_burn_order"),
+            models.Index(
+                fields=["account", "priority", "expires_at", "id"], name="grant_burn_order"
+            ),
             models.Index(fields=["expires_at"], condition=Q(expired=False), name="grant_due"),
         ]
 
@@ -82,7 +95,8 @@ class UsageHistory(models.Model):
     """The journal: one row for every change of a balance, append-only (I3). Positive
     `credits_used` leaves the balance, negative comes in."""
 
-    user = models.ForeignKey(User, models.PROTECT, related_name="usage", db_index=False)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="usage", db_index=False)
+    user = models.ForeignObject(User, models.PROTECT, ["account"], ["id"], related_name="usage")
     operation_type = models.CharField(max_length=40, choices=OperationType)
     credits_used = models.BigIntegerField()
     balance_after = models.BigIntegerField()
@@ -107,7 +121,7 @@ class UsageHistory(models.Model):
         verbose_name_plural = "usage history"
         constraints = [
             models.UniqueConstraint(
-                fields=["user", "idempotency_key"],
+                fields=["account", "idempotency_key"],
                 condition=Q(idempotency_key__isnull=False),
                 name="i7_usage_key_once",
             ),
@@ -146,7 +160,7 @@ class UsageHistory(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["user", "-id"], name="usage_of_user"),
+            models.Index(fields=["account", "-id"], name="usage_of_user"),
             models.Index(
                 fields=["refund_of"], condition=Q(refund_of__isnull=False), name="usage_refunds"
             ),
@@ -183,12 +197,13 @@ class Hold(models.Model):
     charge = models.OneToOneField(
         UsageHistory, models.PROTECT, primary_key=True, related_name="hold"
     )
-    user = models.ForeignKey(User, models.PROTECT, related_name="holds", db_index=False)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="holds", db_index=False)
+    user = models.ForeignObject(User, models.PROTECT, ["account"], ["id"], related_name="holds")
     lease_until = models.DateTimeField(db_index=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
-        indexes = [models.Index(fields=["user", "lease_until"], name="hold_of_user")]
+        indexes = [models.Index(fields=["account", "lease_until"], name="hold_of_user")]
 
     def __str__(self) -> str:
         return f"hold of charge {self.charge_id}"

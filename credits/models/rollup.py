@@ -1,9 +1,10 @@
 """What is derived from the journal so that the desk need not read all of it, and what the checks
 found. Nothing here is money: it can be emptied and made again (docs/ledger.md, The rollup)."""
 
-from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+
+from credits.models.accounts import Account
 
 
 class UsageDay(models.Model):
@@ -11,8 +12,8 @@ class UsageDay(models.Model):
 
     day = models.DateField(primary_key=True)
     rows = models.BigIntegerField()
-    #: How many users were charged.
-    active_users = models.BigIntegerField()
+    #: How many accounts were charged.
+    active_accounts = models.BigIntegerField()
     closed_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
@@ -45,13 +46,13 @@ class UsageSlice(models.Model):
         return f"{self.day_id} {self.kind} {self.operation_type}: {self.rows} rows"
 
 
-class ActiveUser(models.Model):
-    """The last closed day on which a user was charged: what makes counting the users of the last
-    so many days cheap."""
+class ActiveAccount(models.Model):
+    """The last closed day on which an account was charged: what makes counting the accounts of the
+    last so many days cheap."""
 
     # No constraint in the database: closing a day must not wait for whoever changes an account.
-    user = models.OneToOneField(
-        settings.AUTH_USER_MODEL,
+    account = models.OneToOneField(
+        Account,
         models.DO_NOTHING,
         primary_key=True,
         db_constraint=False,
@@ -60,7 +61,7 @@ class ActiveUser(models.Model):
     last_day = models.DateField(db_index=True)
 
     def __str__(self) -> str:
-        return f"user {self.user_id}: {self.last_day}"
+        return f"account {self.account_id}: {self.last_day}"
 
 
 class LedgerCheck(models.Model):

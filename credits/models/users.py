@@ -22,8 +22,8 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """Someone with a balance. Accounts are never deleted, only deactivated: the ledger refers
-    to them."""
+    """Who signs in. The credits are those of the account with the same id. A user whose account
+    ever moved credits is not deleted, only deactivated: the ledger refers to it."""
 
     email = models.EmailField(unique=True, null=True)
     name = models.CharField(max_length=150, blank=True)

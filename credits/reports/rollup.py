@@ -1,6 +1,6 @@
 """The journal by days, for reports: closed days from the rollup, the rest from the journal itself.
 Charges never touch the rollup; a periodic task closes a day once nobody can write into it any more
-(`credits/sql/rollup_v1.sql`)."""
+(`credits/sql/rollup.sql`)."""
 
 import time
 from collections.abc import Iterable
@@ -139,14 +139,14 @@ def spans(found: Iterable[Slice]) -> list[tuple[int, int]]:
 # in the open one and not there.
 ACTIVE_USERS = """
 WITH fresh AS MATERIALIZED (
-    SELECT day, user_id FROM credits_facts(%(since)s, 'infinity') WHERE kind = 'charge'
-    GROUP BY day, user_id)
-SELECT day, active_users FROM credits_usageday WHERE day >= %(first)s AND day < %(opened)s
+    SELECT day, account_id FROM credits_facts(%(since)s, 'infinity') WHERE kind = 'charge'
+    GROUP BY day, account_id)
+SELECT day, active_accounts FROM credits_usageday WHERE day >= %(first)s AND day < %(opened)s
 UNION ALL SELECT day, count(*) FROM fresh GROUP BY day
-UNION ALL SELECT NULL, (SELECT count(*) FROM credits_activeuser WHERE last_day >= %(first)s)
-    + (SELECT count(DISTINCT user_id) FROM fresh WHERE NOT EXISTS (
-        SELECT FROM credits_activeuser known
-        WHERE known.user_id = fresh.user_id AND known.last_day >= %(first)s))
+UNION ALL SELECT NULL, (SELECT count(*) FROM credits_activeaccount WHERE last_day >= %(first)s)
+    + (SELECT count(DISTINCT account_id) FROM fresh WHERE NOT EXISTS (
+        SELECT FROM credits_activeaccount known
+        WHERE known.account_id = fresh.account_id AND known.last_day >= %(first)s))
 """
 
 

@@ -1,15 +1,16 @@
-"""The kernel's SQL, and how a migration loads it."""
+"""The ledger's SQL, and how migrations load SQL."""
 
 from pathlib import Path
 
 from django.db.migrations import RunSQL
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
 
 
 def run_sql(name: str) -> RunSQL:
-    """An operation that runs `<name>.sql`, and `<name>.reverse.sql` when it is undone."""
+    """An operation that runs a file and, when it is undone, the file that reverses it:
+    `credits/sql/kernel` stands for `kernel.sql` and `kernel.reverse.sql` in that folder."""
     return RunSQL(
-        (HERE / f"{name}.sql").read_text(),
-        (HERE / f"{name}.reverse.sql").read_text(),
+        (ROOT / f"{name}.sql").read_text(),
+        (ROOT / f"{name}.reverse.sql").read_text(),
     )

@@ -61,7 +61,7 @@ def statement(*, user_id: int | None) -> Rows:
     """A user's rows, everybody's if None, each with `is_held`: whether its work still goes on."""
     held = Exists(Hold.objects.filter(charge_id=OuterRef("pk")))
     rows = UsageHistory.objects.annotate(is_held=held)
-    return rows if user_id is None else rows.filter(user_id=user_id)
+    return rows if user_id is None else rows.filter(account_id=user_id)
 
 
 def in_batches[Row: Model](rows: QuerySet[Row], *, size: int = 1000) -> Iterator[list[Row]]:

@@ -66,7 +66,7 @@ def get_range(*, user_id: int, first: date, last: date) -> Range:
 
 
 def _edge(user_id: int, day: date) -> Edge:
-    rows = UsageHistory.objects.filter(user_id=user_id, created_at__lt=_midnight(day))
+    rows = UsageHistory.objects.filter(account_id=user_id, created_at__lt=_midnight(day))
     row = rows.order_by("-id").values_list("id", "balance_after").first()
     return Edge(*(row or (0, 0)))
 
@@ -76,7 +76,7 @@ def _midnight(day: date) -> datetime:
 
 
 def has_history(*, user_id: int) -> bool:
-    return UsageHistory.objects.filter(user_id=user_id).exists()
+    return UsageHistory.objects.filter(account_id=user_id).exists()
 
 
 # The five sums follow the kinds of `credits.statement.history`; a refund and its charge share
@@ -89,7 +89,7 @@ SELECT date_trunc(%s, created_at AT TIME ZONE 'UTC')::date,
     coalesce(sum(credits_used) FILTER (WHERE operation_type = 'EXPIRY'), 0)::bigint,
     coalesce(sum(-credits_used) FILTER (WHERE operation_type = 'ADJUSTMENT'), 0)::bigint
 FROM credits_usagehistory
-WHERE user_id = %s AND id > %s AND id <= %s
+WHERE account_id = %s AND id > %s AND id <= %s
 GROUP BY 1
 """
 
@@ -185,6 +185,6 @@ def _row(row: Any) -> Row:
 
 def month_of_row(*, user_id: int, row_id: int) -> date | None:
     """The first day of the month in which a row of this user stands; None when it is not theirs."""
-    rows = UsageHistory.objects.filter(user_id=user_id, pk=row_id)
+    rows = UsageHistory.objects.filter(account_id=user_id, pk=row_id)
     moment = rows.values_list("created_at", flat=True).first()
     return moment.astimezone(UTC).date().replace(day=1) if moment else None

@@ -21,7 +21,7 @@ def assert_nothing_lost_nothing_doubled(url: str, answers: list[Answer]) -> None
             database, "SELECT key, id FROM credits_creditgrant WHERE key NOT LIKE 'storm %'"
         )
         balances = dict(
-            database.execute("SELECT user_id, credits_remaining FROM credits_creditbalance")
+            database.execute("SELECT account_id, credits_remaining FROM credits_creditbalance")
         )
         held = database.execute("SELECT count(*) FROM credits_hold").fetchone()
     told = {a["key"]: a.get("charge") for a in answers if "grant" not in a}

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from credits.integrity.run import check_and_keep, is_due, last_check, run_checks
 from credits.ledger import refund_charge, release_charge
 from credits.models import User
-from credits.models.rollup import ActiveUser, LedgerCheck, UsageDay, UsageSlice
+from credits.models.rollup import ActiveAccount, LedgerCheck, UsageDay, UsageSlice
 from credits.reports.rollup import (
     BEGINNING,
     Slice,
@@ -172,7 +172,7 @@ class TestActiveUsers:
             later = TENTH + timedelta(days=1)
             assert active_users(first=later)[1] == 1
             close_days()
-        assert not ActiveUser.objects.filter(user=never).exists()
+        assert not ActiveAccount.objects.filter(account_id=never.pk).exists()
 
     def test_who_comes_back_after_a_pause_counts_once(self, days: Clock) -> None:
         user = make_user(credits=50)
@@ -303,9 +303,9 @@ DIFFERENCES = {
         "UPDATE credits_usageday SET rows = rows + 1",
     ],
     "active_users_are_the_journal": [
-        "UPDATE credits_usageday SET active_users = active_users + 1",
-        "UPDATE credits_activeuser SET last_day = last_day - 1",
-        "DELETE FROM credits_activeuser",
+        "UPDATE credits_usageday SET active_accounts = active_accounts + 1",
+        "UPDATE credits_activeaccount SET last_day = last_day - 1",
+        "DELETE FROM credits_activeaccount",
     ],
 }
 

@@ -172,8 +172,8 @@ def _sync_page_of_users(progress: Progress, people: list[Person]) -> None:
     }
     with_balance: set[int | None] = set(
         CreditBalance.objects.filter(
-            user_id__in=[identity.user_id for identity in known.values()]
-        ).values_list("user_id", flat=True)
+            account_id__in=[identity.user_id for identity in known.values()]
+        ).values_list("account_id", flat=True)
     )
     for person in people:
         identity = known.get(person.clerk_id)
@@ -208,8 +208,10 @@ def _sync_user(progress: Progress, person: Person, with_balance: set[int | None]
 
 def _give_balance(progress: Progress, user_id: int, *, is_new: bool) -> None:
     """A new account with welcome credits has its balance already."""
-    if is_new or not CreditBalance.objects.filter(user_id=user_id).exists():
-        CreditBalance.objects.bulk_create([CreditBalance(user_id=user_id)], ignore_conflicts=True)
+    if is_new or not CreditBalance.objects.filter(account_id=user_id).exists():
+        CreditBalance.objects.bulk_create(
+            [CreditBalance(account_id=user_id)], ignore_conflicts=True
+        )
         progress.count("createdBalances")
 
 

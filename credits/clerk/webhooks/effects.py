@@ -55,7 +55,7 @@ def _look_at_person(found: Look, clerk_id: str) -> None:
     if identity.user:
         found.user_id = identity.user.pk
         found.account |= {name: getattr(identity.user, name) for name in ACCOUNT}
-        grants = CreditGrant.objects.filter(user_id=identity.user.pk, source__in=SOURCES)
+        grants = CreditGrant.objects.filter(account_id=identity.user.pk, source__in=SOURCES)
         found.grants = {
             pk: ends.isoformat() if ends else None
             for pk, ends in grants.values_list("pk", "expires_at")

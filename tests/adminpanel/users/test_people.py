@@ -178,7 +178,7 @@ def test_pages_hold_everybody_once_forwards_and_backwards(desk, admin, sort, sea
 
 
 def _balance(name):
-    balance = getattr(User.objects.get(email=name), "credit_balance", None)
+    balance = User.objects.get(email=name).credit_balance.first()
     return balance.credits_remaining if balance else 0
 
 

@@ -46,7 +46,7 @@ DIFFERENCES: dict[str, list[str]] = {
     "grant_is_its_allocations": [f"UPDATE {GRANT} SET remaining = remaining - 1"],
     "row_is_allocated": ["UPDATE credits_grantallocation SET amount = 6 WHERE amount = 7"],
     "allocation_within_user": [
-        f"UPDATE {GRANT} SET user_id = (SELECT max(id) FROM credits_user) WHERE amount = 100"
+        f"UPDATE {GRANT} SET account_id = (SELECT max(id) FROM credits_user) WHERE amount = 100"
     ],
     "refund_returns_to_its_payers": [
         f"UPDATE {ALLOCATION} SET grant_id = (SELECT max(id) FROM {GRANT}) WHERE amount = -3"
@@ -82,6 +82,9 @@ DIFFERENCES: dict[str, list[str]] = {
     "prices_are_whole_credits": [
         "ALTER TABLE credits_adminsettings DROP CONSTRAINT feature_costs_valid",
         """UPDATE credits_adminsettings SET feature_costs = '{"ai_text_chat": 1.5}'""",
+    ],
+    "user_has_an_account": [
+        "DELETE FROM credits_account WHERE id = (SELECT max(id) FROM credits_user)"
     ],
     "guards_stand": [f"DROP TRIGGER i3_usage_append_only ON {USAGE}"],
 }
@@ -162,7 +165,7 @@ def test_a_difference_is_printed_with_its_offenders_and_fails(
     busy_ledger: None, alice: User
 ) -> None:
     out = StringIO()
-    broken = f"UPDATE {BALANCE} SET credits_remaining = 5 WHERE user_id = {alice.pk}"
+    broken = f"UPDATE {BALANCE} SET credits_remaining = 5 WHERE account_id = {alice.pk}"
     with broken_by([broken]), pytest.raises(CommandError) as failure:
         call_command("check_ledger", stdout=out)
     assert failure.value.returncode == 1

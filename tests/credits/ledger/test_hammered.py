@@ -63,5 +63,5 @@ def test_sweeps_take_users_in_the_order_of_their_ids(
         sql("SELECT credits_lock(%s)", alice.pk)
         sweeping = in_background(sweep)
         wait_until_blocked(by=backend_pid())
-        sql("SELECT FROM credits_creditbalance WHERE user_id = %s FOR UPDATE NOWAIT", bob.pk)
+        sql("SELECT FROM credits_creditbalance WHERE account_id = %s FOR UPDATE NOWAIT", bob.pk)
     assert sweeping.result() == 2

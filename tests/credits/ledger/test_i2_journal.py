@@ -20,7 +20,7 @@ from tests.parallel import backend_pid, in_background, in_parallel, wait_until_b
             "i2_balance_by_journal_only",
         ),
         ("UPDATE credits_creditbalance SET last_usage_id = 0", "i2_balance_by_journal_only"),
-        ("UPDATE credits_creditbalance SET user_id = -1", "i2_balance_by_journal_only"),
+        ("UPDATE credits_creditbalance SET account_id = -1", "i2_balance_by_journal_only"),
         ("DELETE FROM credits_creditbalance", "i2_balance_stays"),
         ("TRUNCATE credits_creditbalance", "i2_no_truncate"),
         (
@@ -33,14 +33,15 @@ from tests.parallel import backend_pid, in_background, in_parallel, wait_until_b
         ),
         (
             (
-                "INSERT INTO credits_creditbalance SELECT user_id, 0, 0 FROM credits_creditbalance"
-                " ON CONFLICT (user_id) DO UPDATE SET credits_remaining = 9"
+                "INSERT INTO credits_creditbalance"
+                " SELECT account_id, 0, 0 FROM credits_creditbalance"
+                " ON CONFLICT (account_id) DO UPDATE SET credits_remaining = 9"
             ),
             "i2_balance_by_journal_only",
         ),
         (
             (
-                "MERGE INTO credits_creditbalance b USING credits_user u ON u.id = b.user_id"
+                "MERGE INTO credits_creditbalance b USING credits_user u ON u.id = b.account_id"
                 " WHEN MATCHED THEN UPDATE SET credits_remaining = 9"
             ),
             "i2_balance_by_journal_only",
@@ -77,7 +78,7 @@ def test_a_row_before_the_last_one_is_refused(alice: User) -> None:
 
 
 def test_a_row_for_nobody_is_refused(alice: User) -> None:
-    with refused_by("credits_usagehistory_user_id_", "i2_row_follows_the_last"):
+    with refused_by("credits_usagehistory_account_id_", "i2_row_follows_the_last"):
         insert_row(User(pk=-1))
 
 
@@ -90,7 +91,7 @@ def test_a_row_dated_elsewhere_is_refused(alice: User, clock: Clock) -> None:
 def test_an_insert_that_does_nothing_on_conflict_moves_nothing(alice: User) -> None:
     make_charge(alice, idempotency_key="k")
     sql(
-        "INSERT INTO credits_usagehistory (user_id, operation_type, credits_used, balance_after,"
+        "INSERT INTO credits_usagehistory (account_id, operation_type, credits_used, balance_after,"
         " unit_cost, quantity, details, idempotency_key)"
         " VALUES (%s, 'AI_TEXT_CHAT', 5, 94, 5, 1, '{}', 'k') ON CONFLICT DO NOTHING",
         alice.pk,
@@ -100,7 +101,7 @@ def test_an_insert_that_does_nothing_on_conflict_moves_nothing(alice: User) -> N
 
 def test_several_rows_of_one_statement_chain_or_are_refused(alice: User) -> None:
     insert = (
-        "INSERT INTO credits_usagehistory (user_id, operation_type, credits_used, balance_after,"
+        "INSERT INTO credits_usagehistory (account_id, operation_type, credits_used, balance_after,"
         " unit_cost, quantity, details) VALUES (%s, 'AI_TEXT_CHAT', 1, 99, 1, 1, '{}'),"
         " (%s, 'AI_TEXT_CHAT', 1, %s, 1, 1, '{}')"
     )
@@ -116,7 +117,7 @@ def test_a_refund_beside_a_spend_takes_its_id_in_turn(alice: User) -> None:
     overtake it, and the refund be refused as out of order."""
     charge = make_charge(alice, 2, hold=True)
     with transaction.atomic():
-        sql("SELECT FROM credits_creditbalance WHERE user_id = %s FOR UPDATE", alice.pk)
+        sql("SELECT FROM credits_creditbalance WHERE account_id = %s FOR UPDATE", alice.pk)
         ending = in_background(lambda: release_charge(charge_id=charge.id, reason="test"))
         wait_until_blocked(by=backend_pid())
         make_charge(alice)

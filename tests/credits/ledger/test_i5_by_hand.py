@@ -12,8 +12,9 @@ from tests.ledger import NO_CHARGE, insert_row, refused_by, sql
 pytestmark = pytest.mark.django_db
 
 RAW_GRANT = (
-    "INSERT INTO credits_creditgrant (user_id, source, amount, remaining, priority, expired, key,"
-    " details) VALUES (%s, %s, %s, %s, 1, false, 'by hand', '{}') RETURNING id"
+    "INSERT INTO credits_creditgrant"
+    " (account_id, source, amount, remaining, priority, expired, key, details)"
+    " VALUES (%s, %s, %s, %s, 1, false, 'by hand', '{}') RETURNING id"
 )
 
 
@@ -24,7 +25,7 @@ RAW_GRANT = (
         ("UPDATE credits_creditgrant SET amount = 1000", "i5_grant_by_journal_only"),
         ("UPDATE credits_creditgrant SET id = -1", "i5_grant_by_journal_only"),
         ("UPDATE credits_creditgrant SET source = 'plan'", "i5_grant_by_journal_only"),
-        ("UPDATE credits_creditgrant SET user_id = -1", "i5_grant_by_journal_only"),
+        ("UPDATE credits_creditgrant SET account_id = -1", "i5_grant_by_journal_only"),
         ("UPDATE credits_creditgrant SET key = 'free'", "i5_grant_by_journal_only"),
         ("UPDATE credits_creditgrant SET replaces_id = id", "i5_grant_by_journal_only"),
         ("UPDATE credits_creditgrant SET expired = true", "i5_expired_grant_is_empty"),

@@ -168,7 +168,7 @@ def test_one_users_fault_keeps_nobody_elses_credits_from_expiring(clock: Clock) 
 
 def with_guards_off(update: str, user: User) -> None:
     sql("SET LOCAL session_replication_role = replica")
-    sql(f"{update} WHERE user_id = %s", user.pk)
+    sql(f"{update} WHERE account_id = %s", user.pk)
     sql("SET LOCAL session_replication_role = origin")
 
 

@@ -293,7 +293,7 @@ def test_a_hold_stays_with_its_charge_and_user(alice: User, bob: User) -> None:
     with refused_by("i6_hold_keeps_its_charge"):
         sql("UPDATE credits_hold SET charge_id = %s", other.id)
     with refused_by("i6_hold_keeps_its_charge"):
-        sql("UPDATE credits_hold SET user_id = %s", bob.pk)
+        sql("UPDATE credits_hold SET account_id = %s", bob.pk)
 
 
 def test_only_a_charge_can_have_a_lease(alice: User, clock: Clock) -> None:

@@ -246,9 +246,9 @@ def stored(person: User) -> tuple[object, ...]:
     """What PostgreSQL has: balance, what is left of each grant by age, charges that are held."""
     return sql(
         "SELECT"
-        " coalesce((SELECT credits_remaining FROM credits_creditbalance WHERE user_id = u), 0),"
-        " ARRAY(SELECT remaining FROM credits_creditgrant WHERE user_id = u ORDER BY id),"
-        " ARRAY(SELECT charge_id FROM credits_hold WHERE user_id = u ORDER BY charge_id)"
+        " coalesce((SELECT credits_remaining FROM credits_creditbalance WHERE account_id = u), 0),"
+        " ARRAY(SELECT remaining FROM credits_creditgrant WHERE account_id = u ORDER BY id),"
+        " ARRAY(SELECT charge_id FROM credits_hold WHERE account_id = u ORDER BY charge_id)"
         " FROM (VALUES (%s)) AS person(u)",
         person.pk,
     )[0]

@@ -1,2 +1,4 @@
+DROP TRIGGER audit_no_truncate ON credits_auditentry;
+DROP TRIGGER audit_append_only ON credits_auditentry;
 DROP TRIGGER settings_change_append_only ON credits_settingschange;
 DROP TRIGGER settings_change_no_truncate ON credits_settingschange;

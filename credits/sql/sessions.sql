@@ -10,14 +10,13 @@ BEGIN
     RETURN QUERY SELECT s.session_data,
         CASE WHEN NOT EXISTS (
             SELECT FROM credits_creditgrant g
-            WHERE g.user_id = u.id AND NOT g.expired AND g.expires_at <= credits_now()
+            WHERE g.account_id = u.id AND NOT g.expired AND g.expires_at <= credits_now()
         ) THEN format('%s.%s.%s', b.last_usage_id,
-            (SELECT count(*) FROM credits_hold h WHERE h.user_id = u.id),
-            coalesce((SELECT p.feature_costs ->> feature FROM credits_adminsettings p WHERE p.id = 1),
-                default_cost::text)) END,
+            (SELECT count(*) FROM credits_hold h WHERE h.account_id = u.id),
+            credits_price(feature, default_cost)) END,
         u
     FROM credits_session s
     LEFT JOIN credits_user u ON u.id = s.user_id
-    LEFT JOIN credits_creditbalance b ON b.user_id = u.id
+    LEFT JOIN credits_creditbalance b ON b.account_id = u.id
     WHERE s.session_key = cookie AND s.expire_date > now();
 END $$;

@@ -1,13 +1,13 @@
 DROP FUNCTION credits_balance(bigint);
 DROP FUNCTION credits_set_expiry(text, timestamptz);
-DROP FUNCTION credits_adjust(bigint, bigint, bigint, boolean, text, text, jsonb);
+DROP FUNCTION credits_adjust(bigint, bigint, bigint, boolean, integer, text, text, jsonb);
 DROP FUNCTION credits_grant(bigint, text, text, bigint, text, integer, timestamptz, jsonb);
 DROP FUNCTION credits_refund(bigint, bigint, text, text, jsonb);
 DROP FUNCTION credits_deduct(
     bigint, text, text, bigint, integer, integer, bigint, text, text, interval, jsonb
 );
 DROP FUNCTION credits_expire_due(integer), credits_sweep(integer);
-DROP FUNCTION credits_sweep_user(bigint, timestamptz);
+DROP FUNCTION credits_sweep_account(bigint, timestamptz);
 DROP FUNCTION credits_end_hold(bigint, integer, text, jsonb);
 DROP FUNCTION credits_insert_refund(credits_usagehistory, bigint, bigint, text, text, jsonb);
 DROP FUNCTION credits_expire(bigint, bigint, timestamptz), credits_lock(bigint);

@@ -10,17 +10,17 @@ DECLARE
     available bigint;
 BEGIN
     SELECT credits_remaining INTO available
-    FROM credits_creditbalance WHERE user_id = owner FOR UPDATE;
+    FROM credits_creditbalance WHERE account_id = owner FOR UPDATE;
     IF NOT FOUND THEN
-        INSERT INTO credits_creditbalance (user_id, credits_remaining, last_usage_id)
+        INSERT INTO credits_creditbalance (account_id, credits_remaining, last_usage_id)
         VALUES (owner, 0, 0) ON CONFLICT DO NOTHING;
         SELECT credits_remaining INTO available
-        FROM credits_creditbalance WHERE user_id = owner FOR UPDATE;
+        FROM credits_creditbalance WHERE account_id = owner FOR UPDATE;
     END IF;
     RETURN available;
 END $$;
 
--- Posts the expiry of every grant of one user that is due at the moment. The caller has locked the
+-- Posts the expiry of every grant of one account that is due at the moment. The caller has locked the
 -- balance, which is `available`; what is left of it comes back.
 CREATE FUNCTION credits_expire(owner bigint, available bigint, moment timestamptz) RETURNS bigint
 LANGUAGE plpgsql
@@ -30,13 +30,13 @@ DECLARE
 BEGIN
     FOR due IN
         SELECT * FROM credits_creditgrant
-        WHERE user_id = owner AND NOT expired AND expires_at <= moment
+        WHERE account_id = owner AND NOT expired AND expires_at <= moment
         ORDER BY id
     LOOP
         IF due.remaining > 0 THEN
             available := available - due.remaining;
             INSERT INTO credits_usagehistory
-                (user_id, operation_type, credits_used, balance_after, details, grant_id, created_at)
+                (account_id, operation_type, credits_used, balance_after, details, grant_id, created_at)
             VALUES (owner, 'EXPIRY', due.remaining, available,
                 jsonb_build_object('source', due.source), due.id, moment);
         END IF;
@@ -49,9 +49,9 @@ CREATE FUNCTION credits_insert_refund(charge credits_usagehistory, amount bigint
     reason text, refund_key text, extra jsonb) RETURNS bigint LANGUAGE sql
 AS $$
     INSERT INTO credits_usagehistory
-        (user_id, operation_type, credits_used, balance_after, details, refund_of_id,
+        (account_id, operation_type, credits_used, balance_after, details, refund_of_id,
          idempotency_key, created_at)
-    VALUES (charge.user_id, charge.operation_type, -amount, new_balance,
+    VALUES (charge.account_id, charge.operation_type, -amount, new_balance,
         extra || jsonb_build_object('refund', true, 'reason', reason),
         charge.id, refund_key, credits_now())
     RETURNING id
@@ -80,20 +80,20 @@ BEGIN
     IF refunded > 0 THEN
         -- The lock comes before the row takes its id: ids follow the order of the balances.
         refund_id := credits_insert_refund(
-            charge, refunded, credits_lock(charge.user_id) + refunded, reason, NULL, extra);
+            charge, refunded, credits_lock(charge.account_id) + refunded, reason, NULL, extra);
     END IF;
 END $$;
 
--- Ends one user's holds whose lease ran out; the caller has locked the balance, so a hold that a
+-- Ends one account's holds whose lease ran out; the caller has locked the balance, so a hold that a
 -- sweeper is ending at this moment is left to it. The balance comes back.
-CREATE FUNCTION credits_sweep_user(owner bigint, moment timestamptz) RETURNS bigint LANGUAGE plpgsql
+CREATE FUNCTION credits_sweep_account(owner bigint, moment timestamptz) RETURNS bigint LANGUAGE plpgsql
 AS $$
 DECLARE
     stale bigint;
 BEGIN
     FOR stale IN
         SELECT h.charge_id FROM credits_hold h
-        WHERE h.user_id = owner AND h.lease_until <= moment
+        WHERE h.account_id = owner AND h.lease_until <= moment
         ORDER BY h.charge_id FOR UPDATE SKIP LOCKED
     LOOP
         PERFORM credits_end_hold(stale, 0, 'lease_expired', '{}');
@@ -101,7 +101,7 @@ BEGIN
     RETURN credits_lock(owner);
 END $$;
 
--- Ends everyone's holds whose lease ran out, with a full refund, in the order of the users. One that
+-- Ends everyone's holds whose lease ran out, with a full refund, in the order of the accounts. One that
 -- cannot be ended keeps nobody else's waiting; check_ledger names it.
 CREATE FUNCTION credits_sweep(at_most integer) RETURNS integer LANGUAGE plpgsql
 AS $$
@@ -112,7 +112,7 @@ DECLARE
 BEGIN
     FOR stale IN
         SELECT h.charge_id FROM credits_hold h WHERE h.lease_until <= moment
-        ORDER BY h.user_id, h.charge_id LIMIT at_most FOR UPDATE SKIP LOCKED
+        ORDER BY h.account_id, h.charge_id LIMIT at_most FOR UPDATE SKIP LOCKED
     LOOP
         BEGIN
             PERFORM credits_end_hold(stale, 0, 'lease_expired', '{}');
@@ -124,26 +124,27 @@ BEGIN
     RETURN ended;
 END $$;
 
--- Posts due expiries of at most so many users, in the order of their ids; a user's fault is his own.
+-- Posts due expiries of at most so many accounts, in the order of their ids; one that fails keeps
+-- nobody else's waiting.
 CREATE FUNCTION credits_expire_due(at_most integer) RETURNS integer LANGUAGE plpgsql
 AS $$
 DECLARE
     owner bigint;
     moment timestamptz := credits_now();
-    users integer := 0;
+    accounts integer := 0;
 BEGIN
     FOR owner IN
-        SELECT DISTINCT user_id FROM credits_creditgrant
-        WHERE NOT expired AND expires_at <= moment ORDER BY user_id LIMIT at_most
+        SELECT DISTINCT account_id FROM credits_creditgrant
+        WHERE NOT expired AND expires_at <= moment ORDER BY account_id LIMIT at_most
     LOOP
         BEGIN
             PERFORM credits_expire(owner, credits_lock(owner), moment);
-            users := users + 1;
+            accounts := accounts + 1;
         EXCEPTION WHEN OTHERS THEN
-            RAISE WARNING 'credits of user % could not expire: %', owner, SQLERRM;
+            RAISE WARNING 'credits of account % could not expire: %', owner, SQLERRM;
         END;
     END LOOP;
-    RETURN users;
+    RETURN accounts;
 END $$;
 
 -- A spend. Outcomes: charged, replayed (this key was charged before), key_conflict (the key was
@@ -163,7 +164,7 @@ BEGIN
     held := lease IS NOT NULL;
     IF request_key IS NOT NULL THEN
         SELECT * INTO earlier FROM credits_usagehistory
-        WHERE user_id = owner AND idempotency_key = request_key;
+        WHERE account_id = owner AND idempotency_key = request_key;
         IF FOUND THEN
             outcome := CASE WHEN earlier.request_fingerprint IS NOT DISTINCT FROM fingerprint
                 AND earlier.operation_type = operation AND earlier.quantity = units
@@ -175,13 +176,11 @@ BEGIN
             RETURN;
         END IF;
     END IF;
-    IF EXISTS (SELECT FROM credits_hold h WHERE h.user_id = owner AND h.lease_until <= moment) THEN
-        available := credits_sweep_user(owner, moment);
+    IF EXISTS (SELECT FROM credits_hold h WHERE h.account_id = owner AND h.lease_until <= moment) THEN
+        available := credits_sweep_account(owner, moment);
     END IF;
     available := credits_expire(owner, available, moment);
-    SELECT (feature_costs ->> feature)::numeric::bigint INTO price
-    FROM credits_adminsettings WHERE id = 1 AND feature_costs ? feature;
-    price := coalesce(price, default_cost) * multiplier;
+    price := credits_price(feature, default_cost) * multiplier;
     total := price * units;
     IF price > max_unit_cost THEN
         outcome := 'price_changed';
@@ -191,7 +190,7 @@ BEGIN
         outcome := 'charged';
         available := available - total;
         INSERT INTO credits_usagehistory
-            (user_id, operation_type, credits_used, balance_after, unit_cost, quantity, details,
+            (account_id, operation_type, credits_used, balance_after, unit_cost, quantity, details,
              idempotency_key, request_fingerprint, lease_until, created_at)
         VALUES (owner, operation, total, available, price, units,
             extra || jsonb_build_object('feature', feature), request_key, fingerprint,
@@ -217,9 +216,9 @@ BEGIN
         outcome := 'not_a_charge';
         RETURN;
     END IF;
-    balance := credits_lock(charge.user_id);
+    balance := credits_lock(charge.account_id);
     SELECT * INTO earlier FROM credits_usagehistory
-    WHERE user_id = charge.user_id AND idempotency_key = refund_key;
+    WHERE account_id = charge.account_id AND idempotency_key = refund_key;
     IF FOUND THEN
         refund_id := earlier.id;
         refunded := -earlier.credits_used;
@@ -254,7 +253,7 @@ DECLARE
 BEGIN
     available := credits_lock(owner);
     INSERT INTO credits_creditgrant
-        (user_id, source, amount, remaining, priority, expires_at, expired, key, details,
+        (account_id, source, amount, remaining, priority, expires_at, expired, key, details,
          created_at)
     VALUES (owner, grant_source, credits, 0, burn_priority, until, false, grant_key, extra,
         credits_now())
@@ -262,13 +261,13 @@ BEGIN
     IF new_grant_id IS NULL THEN
         SELECT * INTO earlier FROM credits_creditgrant WHERE key = grant_key;
         new_grant_id := earlier.id;
-        outcome := CASE WHEN earlier.user_id = owner AND earlier.amount = credits
+        outcome := CASE WHEN earlier.account_id = owner AND earlier.amount = credits
             AND earlier.source = grant_source THEN 'replayed' ELSE 'key_conflict' END;
         RETURN;
     END IF;
     available := available + credits;
     INSERT INTO credits_usagehistory
-        (user_id, operation_type, credits_used, balance_after, details, grant_id, created_at)
+        (account_id, operation_type, credits_used, balance_after, details, grant_id, created_at)
     VALUES (owner, operation, -credits, available,
         extra || jsonb_build_object('source', grant_source), new_grant_id, credits_now())
     RETURNING id INTO usage_id;
@@ -278,7 +277,7 @@ END $$;
 -- An admin's change: `delta` adds (or takes away), `target` sets. Outcomes: adjusted, unchanged,
 -- replayed, key_conflict, insufficient.
 CREATE FUNCTION credits_adjust(owner bigint, delta bigint, target bigint, keep_packs boolean,
-    request_key text, fingerprint text, extra jsonb,
+    burn_priority integer, request_key text, fingerprint text, extra jsonb,
     OUT outcome text, OUT usage_id bigint, OUT change bigint, OUT available bigint)
 LANGUAGE plpgsql
 AS $$
@@ -289,7 +288,7 @@ DECLARE
 BEGIN
     available := credits_lock(owner);
     SELECT * INTO earlier FROM credits_usagehistory
-    WHERE user_id = owner AND idempotency_key = request_key;
+    WHERE account_id = owner AND idempotency_key = request_key;
     IF FOUND THEN
         usage_id := earlier.id;
         change := -earlier.credits_used;
@@ -302,7 +301,7 @@ BEGIN
     IF keep_packs THEN
         -- What was bought to keep stays: packs are burnt last, so this floor leaves them alone.
         SELECT greatest(target, coalesce(sum(remaining), 0)) INTO target
-        FROM credits_creditgrant WHERE user_id = owner AND source = 'pack' AND remaining > 0;
+        FROM credits_creditgrant WHERE account_id = owner AND source = 'pack' AND remaining > 0;
     END IF;
     change := coalesce(delta, target - available);
     IF change = 0 THEN
@@ -313,14 +312,14 @@ BEGIN
         RETURN;
     ELSIF change > 0 THEN
         INSERT INTO credits_creditgrant
-            (user_id, source, amount, remaining, priority, expired, key, details, created_at)
-        VALUES (owner, 'adjustment', change, 0, 100, false,
+            (account_id, source, amount, remaining, priority, expired, key, details, created_at)
+        VALUES (owner, 'adjustment', change, 0, burn_priority, false,
             format('adjustment:%s:%s', owner, request_key), '{}', moment)
         RETURNING id INTO filled;
     END IF;
     available := available + change;
     INSERT INTO credits_usagehistory
-        (user_id, operation_type, credits_used, balance_after, details, grant_id, idempotency_key,
+        (account_id, operation_type, credits_used, balance_after, details, grant_id, idempotency_key,
          request_fingerprint, created_at)
     VALUES (owner, 'ADJUSTMENT', -change, available, extra, filled, request_key, fingerprint,
         moment)
@@ -338,7 +337,7 @@ DECLARE
     last_use timestamptz;
     available bigint;
 BEGIN
-    SELECT user_id INTO owner FROM credits_creditgrant WHERE key = grant_key;
+    SELECT account_id INTO owner FROM credits_creditgrant WHERE key = grant_key;
     IF owner IS NULL THEN
         RETURN 'unknown';
     END IF;
@@ -366,7 +365,7 @@ DECLARE
 BEGIN
     IF EXISTS (
         SELECT FROM credits_creditgrant g
-        WHERE g.user_id = owner AND NOT g.expired AND g.expires_at <= moment
+        WHERE g.account_id = owner AND NOT g.expired AND g.expires_at <= moment
     ) THEN
         PERFORM credits_expire(owner, credits_lock(owner), credits_now());
     END IF;
@@ -375,13 +374,13 @@ BEGIN
     INTO remaining, version, held, granted, expires_at, expiring
     FROM (SELECT count(*) AS open, coalesce(sum(u.credits_used), 0) AS credits
             FROM credits_hold o JOIN credits_usagehistory u ON u.id = o.charge_id
-            WHERE o.user_id = owner) h
+            WHERE o.account_id = owner) h
     CROSS JOIN (
         SELECT coalesce(sum(amount), 0) AS granted, min(live.expires_at) AS soonest,
             sum(live.remaining) FILTER (WHERE live.first) AS soonest_amount
         FROM (SELECT amount, g.expires_at, g.remaining,
                 g.expires_at = min(g.expires_at) OVER () AS first
-            FROM credits_creditgrant g WHERE g.user_id = owner AND g.remaining > 0) live) g
-    LEFT JOIN credits_creditbalance b ON b.user_id = owner;
+            FROM credits_creditgrant g WHERE g.account_id = owner AND g.remaining > 0) live) g
+    LEFT JOIN credits_creditbalance b ON b.account_id = owner;
     remaining := coalesce(remaining, 0);
 END $$;

@@ -9,24 +9,6 @@ COMMENT ON FUNCTION credits_now() IS
 'The ledger''s clock. Not now(): a transaction that waited for a lock must not see an old time.';
 
 
--- Prices -------------------------------------------------------------------------------------
-
-CREATE FUNCTION credits_feature_costs_valid(costs jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE
-AS $$
-    SELECT CASE WHEN jsonb_typeof(costs) <> 'object' THEN false ELSE NOT EXISTS (
-        SELECT FROM jsonb_each(costs) AS cost
-        WHERE CASE
-            WHEN jsonb_typeof(cost.value) <> 'number' THEN true
-            ELSE cost.value::numeric NOT BETWEEN 0 AND 1000000
-                OR cost.value::numeric <> trunc(cost.value::numeric)
-        END
-    ) END
-$$;
-
-ALTER TABLE credits_adminsettings
-    ADD CONSTRAINT feature_costs_valid CHECK (credits_feature_costs_valid(feature_costs));
-
-
 -- I4, I6: refunds -----------------------------------------------------------------------------
 
 CREATE FUNCTION credits_check_refund(refund credits_usagehistory) RETURNS void LANGUAGE plpgsql
@@ -36,9 +18,9 @@ DECLARE
     returned bigint;
 BEGIN
     SELECT * INTO charge FROM credits_usagehistory WHERE id = refund.refund_of_id;
-    IF charge.unit_cost IS NULL OR charge.user_id <> refund.user_id
+    IF charge.unit_cost IS NULL OR charge.account_id <> refund.account_id
         OR charge.operation_type <> refund.operation_type THEN
-        RAISE EXCEPTION 'I4: row % is no charge of this user and kind', refund.refund_of_id
+        RAISE EXCEPTION 'I4: row % is no charge of this account and kind', refund.refund_of_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'i4_refund_names_its_charge';
     END IF;
     IF EXISTS (SELECT FROM credits_hold WHERE charge_id = charge.id) THEN
@@ -78,7 +60,7 @@ DECLARE
 BEGIN
     FOR live IN
         SELECT id, remaining FROM credits_creditgrant
-        WHERE user_id = owner AND remaining > 0
+        WHERE account_id = owner AND remaining > 0
             AND (expires_at IS NULL OR expires_at > moment)
         ORDER BY priority, expires_at NULLS LAST, id
     LOOP
@@ -88,21 +70,21 @@ BEGIN
         owed := owed - part;
     END LOOP;
     IF owed > 0 THEN
-        RAISE EXCEPTION 'I5: live grants of user % lack % credits; expired ones leave first',
+        RAISE EXCEPTION 'I5: live grants of account % lack % credits; expired ones leave first',
             owner, owed
             USING ERRCODE = 'check_violation', CONSTRAINT = 'i5_grants_pay_in_full';
     END IF;
 END $$;
 
 -- The credits of an expired grant come back as a grant of their own, without expiry: they were
--- paid for, and the failure was not the user's.
+-- paid for, and the failure was not the payer's.
 CREATE FUNCTION credits_successor(row_id bigint, expired_grant credits_creditgrant, amount bigint)
 RETURNS bigint LANGUAGE sql
 AS $$
     INSERT INTO credits_creditgrant
-        (user_id, source, amount, remaining, priority, expires_at, expired, key, replaces_id,
+        (account_id, source, amount, remaining, priority, expires_at, expired, key, replaces_id,
          details, created_at)
-    VALUES (expired_grant.user_id, 'refund', amount, 0, expired_grant.priority, NULL, false,
+    VALUES (expired_grant.account_id, 'refund', amount, 0, expired_grant.priority, NULL, false,
         format('refund:%s:%s', row_id, expired_grant.id), expired_grant.id, '{}', credits_now())
     RETURNING id
 $$;
@@ -152,13 +134,13 @@ CREATE FUNCTION credits_check_grant_row(posted credits_usagehistory) RETURNS voi
 AS $$
 BEGIN
     IF NOT EXISTS (
-        SELECT FROM credits_creditgrant g WHERE g.id = posted.grant_id AND g.user_id = posted.user_id
+        SELECT FROM credits_creditgrant g WHERE g.id = posted.grant_id AND g.account_id = posted.account_id
         AND CASE posted.operation_type
             WHEN 'EXPIRY' THEN g.expires_at <= credits_now() AND g.remaining = posted.credits_used
             ELSE g.amount = -posted.credits_used AND g.source <> 'refund'
         END
     ) THEN
-        RAISE EXCEPTION 'I5: row % neither fills grant % of its user whole nor empties it when due',
+        RAISE EXCEPTION 'I5: row % neither fills grant % of its account whole nor empties it when due',
             posted.id, posted.grant_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'i5_row_fits_its_grant';
     END IF;
@@ -193,11 +175,11 @@ BEGIN
     END IF;
     UPDATE credits_creditbalance
     SET credits_remaining = credits_remaining - NEW.credits_used, last_usage_id = NEW.id
-    WHERE user_id = NEW.user_id AND last_usage_id < NEW.id
+    WHERE account_id = NEW.account_id AND last_usage_id < NEW.id
         AND credits_remaining - NEW.credits_used = NEW.balance_after;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'I2: row % (balance after it: %) does not follow the last row of user %',
-            NEW.id, NEW.balance_after, NEW.user_id
+        RAISE EXCEPTION 'I2: row % (balance after it: %) does not follow the last row of account %',
+            NEW.id, NEW.balance_after, NEW.account_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'i2_row_follows_the_last';
     END IF;
     IF NEW.grant_id IS NOT NULL THEN
@@ -207,11 +189,11 @@ BEGIN
         PERFORM credits_check_refund(NEW);
         PERFORM credits_return(NEW.id, NEW.refund_of_id, -NEW.credits_used);
     ELSIF NEW.credits_used > 0 THEN
-        PERFORM credits_burn(NEW.id, NEW.user_id, NEW.credits_used, NEW.created_at);
+        PERFORM credits_burn(NEW.id, NEW.account_id, NEW.credits_used, NEW.created_at);
     END IF;
     IF NEW.lease_until IS NOT NULL THEN
-        INSERT INTO credits_hold (charge_id, user_id, lease_until, created_at)
-        VALUES (NEW.id, NEW.user_id, NEW.lease_until, NEW.created_at);
+        INSERT INTO credits_hold (charge_id, account_id, lease_until, created_at)
+        VALUES (NEW.id, NEW.account_id, NEW.lease_until, NEW.created_at);
     END IF;
     RETURN NULL;
 END $$;
@@ -246,8 +228,8 @@ FOR EACH ROW EXECUTE FUNCTION credits_refuse('I2', 'a balance is never deleted')
 CREATE TRIGGER i5_grant_by_journal_only BEFORE UPDATE ON credits_creditgrant
 FOR EACH ROW WHEN (
     (NEW.remaining <> OLD.remaining AND pg_trigger_depth() < 1)
-    OR (NEW.id, NEW.user_id, NEW.source, NEW.amount, NEW.key, NEW.replaces_id)
-        IS DISTINCT FROM (OLD.id, OLD.user_id, OLD.source, OLD.amount, OLD.key, OLD.replaces_id)
+    OR (NEW.id, NEW.account_id, NEW.source, NEW.amount, NEW.key, NEW.replaces_id)
+        IS DISTINCT FROM (OLD.id, OLD.account_id, OLD.source, OLD.amount, OLD.key, OLD.replaces_id)
 ) EXECUTE FUNCTION credits_refuse('I5', 'a grant is spent and filled by the journal only');
 
 CREATE TRIGGER i5_grant_starts_empty BEFORE INSERT ON credits_creditgrant
@@ -273,7 +255,7 @@ FOR EACH ROW WHEN (current_setting('credits.ending', true) IS DISTINCT FROM OLD.
 EXECUTE FUNCTION credits_refuse('I6', 'a hold is settled or refunded, by credits_end_hold()');
 
 CREATE TRIGGER i6_hold_keeps_its_charge BEFORE UPDATE ON credits_hold
-FOR EACH ROW WHEN ((NEW.charge_id, NEW.user_id) IS DISTINCT FROM (OLD.charge_id, OLD.user_id))
+FOR EACH ROW WHEN ((NEW.charge_id, NEW.account_id) IS DISTINCT FROM (OLD.charge_id, OLD.account_id))
 EXECUTE FUNCTION credits_refuse('I6', 'a hold belongs to one charge');
 
 CREATE TRIGGER i3_no_truncate BEFORE TRUNCATE ON credits_usagehistory

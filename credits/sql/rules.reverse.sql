@@ -5,7 +5,6 @@ DROP FUNCTION credits_burn(bigint, bigint, bigint, timestamptz);
 DROP FUNCTION credits_successor(bigint, credits_creditgrant, bigint);
 DROP FUNCTION credits_move(bigint, bigint, bigint), credits_check_refund(credits_usagehistory);
 DROP FUNCTION credits_refuse(), credits_check_grant() CASCADE;
-ALTER TABLE credits_adminsettings DROP CONSTRAINT feature_costs_valid;
-DROP FUNCTION credits_feature_costs_valid(jsonb), credits_now();
+DROP FUNCTION credits_now();
 ALTER TABLE credits_creditbalance RESET (fillfactor);
 ALTER TABLE credits_creditgrant RESET (fillfactor);

@@ -5,11 +5,11 @@
 
 -- The journal between two moments as reports see it. A refund counts for the model of its charge.
 CREATE FUNCTION credits_facts(since timestamptz, until timestamptz)
-RETURNS TABLE (id bigint, user_id bigint, day date, operation_type text, kind text, model text,
+RETURNS TABLE (id bigint, account_id bigint, day date, operation_type text, kind text, model text,
     reason text, credits_used bigint)
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
-    SELECT u.id, u.user_id, (u.created_at AT TIME ZONE 'UTC')::date, u.operation_type::text,
+    SELECT u.id, u.account_id, (u.created_at AT TIME ZONE 'UTC')::date, u.operation_type::text,
         CASE WHEN u.operation_type IN ('GRANT', 'ADJUSTMENT', 'EXPIRY')
                 THEN lower(u.operation_type)
             WHEN u.refund_of_id IS NULL THEN 'charge' ELSE 'refund' END,
@@ -62,7 +62,7 @@ BEGIN
     IF pg_snapshot_xmin(pg_current_snapshot()) < horizon THEN
         RETURN false;
     END IF;
-    INSERT INTO credits_usageday (day, rows, active_users, closed_at)
+    INSERT INTO credits_usageday (day, rows, active_accounts, closed_at)
     VALUES (closing, 0, 0, credits_now()) ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
         RETURN false;
@@ -71,14 +71,14 @@ BEGIN
         (day, operation_type, kind, model, reason, rows, credits, first_id, last_id)
     SELECT * FROM credits_slices(opens, ends);
     WITH active AS (
-        INSERT INTO credits_activeuser AS known (user_id, last_day)
-        SELECT DISTINCT f.user_id, closing FROM credits_facts(opens, ends) f
+        INSERT INTO credits_activeaccount AS known (account_id, last_day)
+        SELECT DISTINCT f.account_id, closing FROM credits_facts(opens, ends) f
         WHERE f.kind = 'charge'
-        ON CONFLICT (user_id) DO UPDATE SET last_day = excluded.last_day
+        ON CONFLICT (account_id) DO UPDATE SET last_day = excluded.last_day
         RETURNING 1)
     UPDATE credits_usageday SET
         rows = (SELECT coalesce(sum(s.rows), 0) FROM credits_usageslice s WHERE s.day = closing),
-        active_users = (SELECT count(*) FROM active)
+        active_accounts = (SELECT count(*) FROM active)
     WHERE day = closing;
     RETURN true;
 END $$;

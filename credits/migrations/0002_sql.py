@@ -1,0 +1,19 @@
+from django.db import migrations
+
+from credits.sql import run_sql
+
+
+class Migration(migrations.Migration):
+    """The rules and functions of the ledger, and what else PostgreSQL keeps by itself."""
+
+    dependencies = [("credits", "0001_initial")]
+    operations = [
+        run_sql("credits/sql/rules"),
+        run_sql("credits/sql/accounts"),
+        run_sql("credits/sql/prices"),
+        run_sql("credits/sql/kernel"),
+        run_sql("credits/sql/records"),
+        run_sql("credits/sql/rollup"),
+        run_sql("credits/sql/sessions"),
+        run_sql("credits/sql/rate_limits"),
+    ]

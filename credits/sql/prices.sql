@@ -1,0 +1,27 @@
+-- Prices: what an admin set for a feature, else the default.
+
+CREATE FUNCTION credits_feature_costs_valid(costs jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT CASE WHEN jsonb_typeof(costs) <> 'object' THEN false ELSE NOT EXISTS (
+        SELECT FROM jsonb_each(costs) AS cost
+        WHERE CASE
+            WHEN jsonb_typeof(cost.value) <> 'number' THEN true
+            ELSE cost.value::numeric NOT BETWEEN 0 AND 1000000
+                OR cost.value::numeric <> trunc(cost.value::numeric)
+        END
+    ) END
+$$;
+
+ALTER TABLE credits_adminsettings
+    ADD CONSTRAINT feature_costs_valid CHECK (credits_feature_costs_valid(feature_costs));
+
+-- Credits per unit of a feature, as they hold now: the only place where this is decided.
+CREATE FUNCTION credits_price(feature text, default_cost bigint) RETURNS bigint
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+    RETURN coalesce(
+        (SELECT (s.feature_costs ->> feature)::numeric::bigint FROM credits_adminsettings s
+            WHERE s.id = 1),
+        default_cost);
+END $$;

@@ -1,0 +1,1 @@
+ALTER TABLE credits_ratelimit SET LOGGED;
