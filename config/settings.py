@@ -79,7 +79,6 @@ INSTALLED_APPS = [
     "axes",
     "django_htmx",
     "drf_spectacular",
-    "drf_spectacular_sidecar",
     "lucide",
     "procrastinate.contrib.django",
     "rest_framework",
