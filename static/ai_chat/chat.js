@@ -25,7 +25,8 @@ async function* readEvents(response) {
     buffer = events.pop();
     for (const text of events) {
       const lines = text.split("\n");
-      const field = (name) => lines.filter((l) => l.startsWith(`${name}: `)).map((l) => l.slice(name.length + 2));
+      const field = (name) =>
+        lines.filter((l) => l.startsWith(`${name}: `)).map((l) => l.slice(name.length + 2));
       if (field("event").length) yield { name: field("event")[0], data: field("data").join("\n") };
     }
   }
@@ -52,7 +53,8 @@ function copyButton(label) {
 
 /** The button has no text of its own, so what is read off the page is the answer alone. */
 async function copy(button) {
-  const source = button.closest(".code")?.querySelector("code") ?? button.closest(".it").querySelector(".md");
+  const source =
+    button.closest(".code")?.querySelector("code") ?? button.closest(".it").querySelector(".md");
   await navigator.clipboard.writeText(source.innerText.trim());
   button.classList.add("done");
   tell("Copied.");
@@ -77,7 +79,9 @@ function tell(text) {
 }
 
 function tellEnd(section) {
-  const words = [...section.querySelectorAll(".receipt > :is(b, span)")].map((part) => part.textContent.replace("↩", "").trim());
+  const words = [...section.querySelectorAll(".receipt > :is(b, span)")].map((part) =>
+    part.textContent.replace("↩", "").trim(),
+  );
   tell(`The answer has ended: ${words.join(", ")}.`);
 }
 
@@ -88,11 +92,15 @@ const room = () => document.documentElement.scrollHeight - window.innerHeight - 
 let following = !location.hash;
 let height = window.scrollY;
 
-window.addEventListener("scroll", () => {
-  if (room() < 32) following = true;
-  else if (window.scrollY < height) following = false;
-  height = window.scrollY;
-}, { passive: true });
+window.addEventListener(
+  "scroll",
+  () => {
+    if (room() < 32) following = true;
+    else if (window.scrollY < height) following = false;
+    height = window.scrollY;
+  },
+  { passive: true },
+);
 
 function toBottom() {
   following = true;
@@ -101,9 +109,12 @@ function toBottom() {
 
 const latest = document.getElementById("latest");
 // The composer covers the last part of the window.
-new IntersectionObserver(([end]) => (latest.hidden = end.isIntersecting || !turns.childElementCount), {
-  rootMargin: "0px 0px -96px",
-}).observe(document.getElementById("end"));
+new IntersectionObserver(
+  ([end]) => (latest.hidden = end.isIntersecting || !turns.childElementCount),
+  {
+    rootMargin: "0px 0px -96px",
+  },
+).observe(document.getElementById("end"));
 latest.addEventListener("click", () => {
   toBottom();
   if (hasKeyboard) message.focus({ preventScroll: true });
@@ -139,7 +150,9 @@ async function follow(url) {
       const response = await fetch(url, { headers: { Accept: "text/event-stream" } });
       if (response.status === 404) return location.reload();
       if (response.ok && (await show(response)).ended) break;
-    } catch { /* The connection broke: the answer goes on at the server. */ }
+    } catch {
+      /* The connection broke: the answer goes on at the server. */
+    }
     await pause(wait);
   }
   announce("credits:changed");
@@ -156,7 +169,11 @@ function newKey() {
 async function post(body) {
   for (let tries = 1; ; tries++) {
     try {
-      return await fetch(composer.action, { method: "POST", body, headers: { Accept: "text/event-stream" } });
+      return await fetch(composer.action, {
+        method: "POST",
+        body,
+        headers: { Accept: "text/event-stream" },
+      });
     } catch (error) {
       if (tries === 4) throw error;
       await pause(500 * tries);
@@ -174,8 +191,10 @@ async function refuse(response) {
   const html = await response.text();
   const foot = response.status === 403 ? null : fragment(html).querySelector("#composer-foot");
   // What failed at the site may have been charged before it failed; the key makes a second try free.
-  if (response.status >= 500) return say("The site could not answer just now. Send it again: a message is charged once.");
-  if (!foot) return say("That did not work, and nothing was charged. Reload the page and try again.");
+  if (response.status >= 500)
+    return say("The site could not answer just now. Send it again: a message is charged once.");
+  if (!foot)
+    return say("That did not work, and nothing was charged. Reload the page and try again.");
   document.getElementById("composer-foot").replaceWith(foot);
   htmx.process(foot);
   announce("credits:changed");
@@ -219,7 +238,9 @@ async function send() {
     else if (section) await follow(section.querySelector("[data-follow]").dataset.follow);
     else location.reload();
   } catch {
-    say("There is no connection. Your message is still here; if it was charged, sending it again is free.");
+    say(
+      "There is no connection. Your message is still here; if it was charged, sending it again is free.",
+    );
   } finally {
     composer.classList.remove("sending");
     composer.removeAttribute("aria-busy");

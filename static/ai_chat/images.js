@@ -15,10 +15,14 @@ function say(text) {
   problem.hidden = !text;
 }
 
-const lost = () => say("There is no connection. Your text is still here; if it was charged, sending it again is free.");
+const lost = () =>
+  say(
+    "There is no connection. Your text is still here; if it was charged, sending it again is free.",
+  );
 form.addEventListener("htmx:sendError", lost);
 form.addEventListener("htmx:responseError", ({ detail }) => {
-  if (!detail.xhr.getResponseHeader("HX-Retarget")) say("That did not work. Reload the page and try again.");
+  if (!detail.xhr.getResponseHeader("HX-Retarget"))
+    say("That did not work. Reload the page and try again.");
 });
 form.addEventListener("htmx:beforeRequest", ({ target }) => target === form && say(""));
 
@@ -27,7 +31,8 @@ form.addEventListener("htmx:beforeRequest", ({ target }) => target === form && s
 form.addEventListener("htmx:afterRequest", ({ target, detail }) => {
   if (target !== form) return;
   if (detail.successful) message.value = "";
-  if (document.activeElement === document.body) form.querySelector("#offer button").focus({ preventScroll: true });
+  if (document.activeElement === document.body)
+    form.querySelector("#offer button").focus({ preventScroll: true });
 });
 
 document.addEventListener("click", (event) => {
@@ -40,7 +45,12 @@ document.addEventListener("click", (event) => {
 });
 
 message.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing && matchMedia("(hover: hover)").matches) {
+  if (
+    event.key === "Enter" &&
+    !event.shiftKey &&
+    !event.isComposing &&
+    matchMedia("(hover: hover)").matches
+  ) {
     event.preventDefault();
     if (!form.querySelector("#offer button").disabled) form.requestSubmit();
   }

@@ -8,7 +8,9 @@ const show = (name, visible = true) => (part(name).hidden = !visible);
 const PATIENCE = 15_000; // Milliseconds until Clerk counts as unreachable.
 
 function within(milliseconds, promise) {
-  const late = new Promise((_, reject) => setTimeout(() => reject(new Error("late")), milliseconds));
+  const late = new Promise((_, reject) =>
+    setTimeout(() => reject(new Error("late")), milliseconds),
+  );
   return Promise.race([promise, late]);
 }
 

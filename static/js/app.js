@@ -122,7 +122,9 @@ function announceChange(meter, { remaining }) {
   const more = meter.dataset.remaining - remaining;
   if (!(more > 0)) return;
   meter.classList.add("refunded");
-  announce(`${more} ${more === 1 ? "credit" : "credits"} more: you have ${meter.dataset.remaining}.`);
+  announce(
+    `${more} ${more === 1 ? "credit" : "credits"} more: you have ${meter.dataset.remaining}.`,
+  );
 }
 
 // --- Times ----------------------------------------------------------------------------------------
@@ -130,7 +132,10 @@ function announceChange(meter, { remaining }) {
 
 function localTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]:not([title])")) {
-    time.title = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "long", timeStyle: "short" });
+    time.title = new Date(time.dateTime).toLocaleString(undefined, {
+      dateStyle: "long",
+      timeStyle: "short",
+    });
   }
 }
 
