@@ -7,7 +7,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.14 python3.12; do \
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run dev test check bench chaos clerk-proof schemathesis lock clean
+.PHONY: help setup run dev test check bench chaos clerk-proof schemathesis lock clean \
+	check-python check-types check-templates check-static check-sql check-migrations check-deployment
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,13 +42,31 @@ test: $(VENV)/dev.stamp ## Everything the tests need, then all of them
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
 	@$(BIN)/python -m tests.on_postgresql 15
 
-check: $(VENV)/dev.stamp ## Lint, format, types, import contracts, migrations, deployment settings
+# Each part is a hook of .pre-commit-config.yaml as well.
+check: check-python check-types check-templates check-static check-sql check-migrations check-deployment ## Lint, format, types, import contracts, SQL, migrations, deployment settings
+
+check-python: $(VENV)/dev.stamp
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@git ls-files -z '*.html' | xargs -0 $(BIN)/djade --check --target-version 6.1
-	@DEBUG=1 $(BIN)/mypy config credits ai_chat adminpanel
 	@$(BIN)/lint-imports
+
+check-types: $(VENV)/dev.stamp
+	@DEBUG=1 $(BIN)/mypy config credits ai_chat adminpanel
+
+check-templates: $(VENV)/dev.stamp
+	@git ls-files -z '*.html' | xargs -0 $(BIN)/djade --check --target-version 6.1
+
+check-static: $(VENV)/dev.stamp
+	@$(BIN)/oxfmt --list-different static
+
+check-sql: $(VENV)/dev.stamp
+	@git ls-files -z '*.sql' | xargs -0 $(BIN)/squawk
+	@git ls-files -z '*.sql' | xargs -0 $(BIN)/python -m tests.sql_functions
+
+check-migrations: $(VENV)/dev.stamp
 	@DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
+
+check-deployment: $(VENV)/dev.stamp
 	@SECRET_KEY=$$(head -c 60 /dev/urandom | base64 | tr -d '\n') ALLOWED_HOSTS=tally.example EMAIL_URL=smtp://mail.tally.example \
 		$(BIN)/python -W error manage.py check --deploy --fail-level WARNING
 

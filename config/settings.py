@@ -79,7 +79,6 @@ INSTALLED_APPS = [
     "axes",
     "django_htmx",
     "drf_spectacular",
-    "drf_spectacular_sidecar",
     "lucide",
     "procrastinate.contrib.django",
     "rest_framework",
@@ -148,7 +147,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "config.static_files.ModuleStaticFilesStorage"
     },
 }
 

@@ -49,82 +49,58 @@ def reference(request: HttpRequest) -> HttpResponse:
     """The description as a page: each call with what it takes and answers."""
     # Backticks mark code for the readers of the JSON; here they would only be in the way.
     description = json.loads(json.dumps(openapi()).replace("`", ""))
-    context = {
-        "info": description["info"],
-        "sections": _sections(description),
-        "shapes": _shapes(description),
-        "server": request.build_absolute_uri("/").rstrip("/"),
-    }
-    return render(request, "credits/api_docs.html", context)
-
-
-def _sections(description: Json) -> list[Json]:
-    """The calls by tag, in the order of the description's tags."""
     calls = [
         _call(path, method, call)
         for path, methods in description["paths"].items()
         for method, call in methods.items()
     ]
-    return [
-        {
-            **tag,
-            "title": TITLES[tag["name"]],
-            "calls": [call for call in calls if call["tag"] == tag["name"]],
-        }
-        for tag in description["tags"]
-    ]
+    context = {
+        "info": description["info"],
+        "sections": [
+            {
+                **tag,
+                "title": TITLES[tag["name"]],
+                "calls": [call for call in calls if tag["name"] in call["tags"]],
+            }
+            for tag in description["tags"]
+        ],
+        "shapes": [
+            {**shape, "name": name, "fields": _fields(shape), "type": type_of(shape)}
+            for name, shape in sorted(description["components"]["schemas"].items())
+        ],
+    }
+    return render(request, "credits/api_docs.html", context)
 
 
 def _call(path: str, method: str, call: Json) -> Json:
-    body = _json(call.get("requestBody", {}))
-    security = call.get("security", [])
+    security = call.get("security")
     return {
-        "id": call["operationId"],
-        "tag": call["tags"][0],
-        "method": method.upper(),
+        **call,
         "path": path,
-        "summary": call.get("summary", ""),
-        "description": call.get("description", ""),
+        "method": method.upper(),
         "public": not security or {} in security,
-        "parameters": [_parameter(parameter) for parameter in call.get("parameters", [])],
-        "body": type_of(body) if body else "",
-        "answers": [_answer(status, answer) for status, answer in call["responses"].items()],
+        "parameters": [
+            {**parameter, "type": type_of(parameter["schema"])}
+            for parameter in call.get("parameters", [])
+        ],
+        "body": _type_of_content(call.get("requestBody", {})),
+        "answers": [
+            {**answer, "status": status, "type": _type_of_content(answer)}
+            for status, answer in call["responses"].items()
+        ],
     }
 
 
-def _parameter(parameter: Json) -> Json:
-    return {**parameter, "type": type_of(parameter["schema"])}
-
-
-def _answer(status: str, answer: Json) -> Json:
-    schema = _json(answer)
-    meaning = answer.get("description", "")
-    return {"status": status, "meaning": meaning, "type": type_of(schema) if schema else ""}
-
-
-def _json(part: Json) -> Json:
-    """The schema of a body or an answer, whatever its media type."""
+def _type_of_content(part: Json) -> str:
+    """The type of a body or an answer, whatever its media type; empty when it has none."""
     media: Json = next(iter(part.get("content", {}).values()), {})
-    schema: Json = media.get("schema", {})
-    return schema
-
-
-def _shapes(description: Json) -> list[Json]:
-    return [
-        {"name": name, "fields": _fields(shape), "type": type_of(shape), **shape}
-        for name, shape in sorted(description["components"]["schemas"].items())
-    ]
+    return type_of(media["schema"]) if media.get("schema") else ""
 
 
 def _fields(shape: Json) -> list[Json]:
     required = shape.get("required", [])
     return [
-        {
-            "name": name,
-            "type": type_of(field),
-            "meaning": field.get("description", ""),
-            "required": name in required,
-        }
+        {**field, "name": name, "type": type_of(field), "required": name in required}
         for name, field in shape.get("properties", {}).items()
     ]
 
@@ -157,16 +133,12 @@ def _words(schema: Json) -> str:
         return f"list of {type_of(schema['items'])}"
     if isinstance(schema.get("additionalProperties"), dict):
         return f"object of {type_of(schema['additionalProperties'])}"
-    return WORDS.get(schema.get("format", ""), _plain(schema))
-
-
-def _plain(schema: Json) -> str:
-    kind = schema.get("type", "")
-    return WORDS.get(kind, kind or "anything") + (_bounds(schema) if kind == "integer" else "")
+    kind: str = schema.get("type", "anything")
+    return WORDS.get(schema.get("format", ""), WORDS.get(kind, kind)) + _bounds(schema)
 
 
 def _bounds(schema: Json) -> str:
     low, high = schema.get("minimum"), schema.get("maximum")
-    if low is None or high is None or high >= 2**62:
+    if schema.get("type") != "integer" or low is None or high is None or high >= 2**62:
         return ""
     return f" from {low:,} to {high:,}"

@@ -1,44 +1,44 @@
-// The keyboard of the admin desk. Everything it does has a link or a button on the page as well.
+// Keyboard shortcuts of the admin desk. All they do has a link or a button on the page as well.
 
-const typing = (element) => element.closest("input, select, textarea, [contenteditable]");
-const open = (selector) => document.querySelector(selector)?.click();
+const isField = (element) => element.closest("input, select, textarea, [contenteditable]");
+const click = (selector) => document.querySelector(selector)?.click();
 
-/** Marks the row so many further down as the one at hand, and takes the focus to its link. */
-function move(step) {
+/** Selects the row `step` rows below the selected one, and moves the focus to its link. */
+function moveSelection(step) {
   const rows = [...document.querySelectorAll("table[data-rows] tbody tr")];
   if (!rows.length) return;
-  const at = rows.findIndex((row) => row.getAttribute("aria-selected") === "true");
-  rows[at]?.removeAttribute("aria-selected");
-  const row = rows[Math.min(Math.max(at + step, 0), rows.length - 1)];
+  const selected = rows.findIndex((row) => row.getAttribute("aria-selected") === "true");
+  rows[selected]?.removeAttribute("aria-selected");
+  const row = rows[Math.min(Math.max(selected + step, 0), rows.length - 1)];
   row.setAttribute("aria-selected", "true");
   row.querySelector("a, button")?.focus();
   row.scrollIntoView({ block: "nearest" });
 }
 
-const keys = {
+const shortcuts = {
   "?": () => document.getElementById("keys")?.showModal(),
   "/": () => document.querySelector("[data-search], form.filters :is(input, select)")?.focus(),
-  j: () => move(1),
-  k: () => move(-1),
-  n: () => open("a[rel=next]"),
-  p: () => open("a[rel=prev]"),
+  j: () => moveSelection(1),
+  k: () => moveSelection(-1),
+  n: () => click("a[rel=next]"),
+  p: () => click("a[rel=prev]"),
 };
 
-let going = false;
+let afterG = false; // The next key names a page: g, then o for the overview.
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || isField(event.target)) return;
   if (document.querySelector("dialog[open]")) return;
-  if (going) {
-    going = false;
-    return open(`[data-go="${CSS.escape(event.key)}"]`);
+  if (afterG) {
+    afterG = false;
+    return click(`[data-go="${CSS.escape(event.key)}"]`);
   }
-  going = event.key === "g";
-  if (!keys[event.key]) return;
+  afterG = event.key === "g";
+  if (!shortcuts[event.key]) return;
   event.preventDefault();
-  keys[event.key]();
+  shortcuts[event.key]();
 });
 
 document.addEventListener("click", (event) => {
-  if (event.target.closest("[data-keys]")) keys["?"]();
+  if (event.target.closest("[data-keys]")) shortcuts["?"]();
 });

@@ -1,26 +1,28 @@
-// Mounts Clerk's parts and turns a Clerk session into one of ours. Loaded async, so that it runs, and
-// can say so, also when Clerk's own scripts never arrive.
+// Mounts Clerk's components and exchanges a Clerk session for one of this site. Loaded async, so
+// that it runs, and can say what is wrong, when Clerk's own scripts never arrive.
 
 const box = document.getElementById("clerk");
 const part = (name) => box.querySelector(`[data-clerk-${name}]`);
 const show = (name, visible = true) => (part(name).hidden = !visible);
 
-const PATIENCE = 15_000; // Milliseconds until Clerk counts as unreachable.
+const TIMEOUT = 15_000; // milliseconds until Clerk counts as unreachable
 
 function within(milliseconds, promise) {
-  const late = new Promise((_, reject) => setTimeout(() => reject(new Error("late")), milliseconds));
+  const late = new Promise((_, reject) =>
+    setTimeout(() => reject(new Error("late")), milliseconds),
+  );
   return Promise.race([promise, late]);
 }
 
 /** Clerk's global, once its scripts have run. */
-async function loaded() {
+async function loadClerk() {
   while (!window.Clerk || !window.__internal_ClerkUICtor)
     await new Promise((resolve) => setTimeout(resolve, 50));
   await window.Clerk.load({ ui: { ClerkUI: window.__internal_ClerkUICtor } });
   return window.Clerk;
 }
 
-/** Gives our server the session token. It answers with our own session cookie. */
+/** Gives the site Clerk's session token; it answers with its own session cookie. */
 async function exchange(clerk) {
   const token = await clerk.session.getToken();
   const answer = await fetch(box.dataset.exchange, {
@@ -31,14 +33,14 @@ async function exchange(clerk) {
   return answer.ok;
 }
 
-let entering = false;
-async function enter(clerk) {
-  if (entering) return;
-  entering = true;
+let signingIn = false;
+async function signIn(clerk) {
+  if (signingIn) return;
+  signingIn = true;
   show("wait");
   show("again", false);
   if (await exchange(clerk)) return location.replace(box.dataset.next);
-  entering = false;
+  signingIn = false;
   askToTryAgain();
 }
 
@@ -48,9 +50,9 @@ function askToTryAgain() {
   show("again");
 }
 
-const KINDS = {
-  "sign-in": door((clerk, options) => clerk.mountSignIn(part("mount"), options)),
-  "sign-up": door((clerk, options) => clerk.mountSignUp(part("mount"), options)),
+const ACTIONS = {
+  "sign-in": signInBy((clerk, options) => clerk.mountSignIn(part("mount"), options)),
+  "sign-up": signInBy((clerk, options) => clerk.mountSignUp(part("mount"), options)),
   "sign-out": (clerk) => clerk.signOut({ redirectUrl: box.dataset.next }),
   pricing: (clerk) =>
     clerk.mountPricingTable(part("mount"), {
@@ -62,23 +64,23 @@ const KINDS = {
   },
 };
 
-function door(mount) {
+function signInBy(mount) {
   return async (clerk) => {
-    part("again").onclick = () => enter(clerk);
+    part("again").onclick = () => signIn(clerk);
     if (clerk.isSignedIn) {
-      // The server stops saying "automatic" when exchanges bring nothing: no circles.
-      if ("automatic" in box.dataset) return enter(clerk);
+      // The server leaves "automatic" out after exchanges that failed, so that this cannot loop.
+      if ("automatic" in box.dataset) return signIn(clerk);
       return askToTryAgain();
     }
-    clerk.addListener(({ session }) => session && enter(clerk));
+    clerk.addListener(({ session }) => session && signIn(clerk));
     mount(clerk, { forceRedirectUrl: location.href, signUpForceRedirectUrl: location.href });
   };
 }
 
 try {
-  const clerk = await within(PATIENCE, loaded());
+  const clerk = await within(TIMEOUT, loadClerk());
   show("wait", false);
-  await KINDS[box.dataset.kind](clerk);
+  await ACTIONS[box.dataset.kind](clerk);
 } catch {
   show("wait", false);
   show("fault");

@@ -1,50 +1,44 @@
-// Small comforts on top of pages that work without them. No inline code anywhere: behaviour hangs on
-// data-* attributes, and is listened for once, on the document.
+// Every page works without this script. It adds behaviour to elements with data-* attributes, by
+// listeners on the document, so that elements which htmx adds later have it too.
 
-const said = () => document.getElementById("said");
+import { announce, notify } from "./page.js";
 
-/** Says something to people who do not look at the screen. */
-function announce(text) {
-  const place = said();
-  if (place) place.textContent = text;
-}
+// --- Messages in the corner -------------------------------------------------------------------
+// Shown for the event `tally:say` with {text, level}, which may come from a response's HX-Trigger
+// header. `level` is success, info, warning or error.
 
-// --- Toasts ---------------------------------------------------------------------------------------
-// Anyone can raise one: an event `tally:say` with {text, level} on the page, or the same in a
-// response's HX-Trigger header. `level` is success, info, warning or error.
+const TOAST_MILLISECONDS = 8000;
 
-const TOAST_SECONDS = 8;
-
-function toast({ text, level = "info" }) {
-  const line = document.createElement("p");
-  line.className = `toast ${level}`;
-  const words = document.createElement("span");
-  words.textContent = text;
+function showToast({ text, level = "info" }) {
+  const toast = document.createElement("p");
+  toast.className = `toast ${level}`;
+  const sentence = document.createElement("span");
+  sentence.textContent = text;
   const button = document.createElement("button");
   Object.assign(button, { type: "button", className: "btn icon bare", textContent: "×" });
   button.dataset.dismiss = "";
   button.setAttribute("aria-label", "Dismiss");
-  line.append(words, button);
-  document.getElementById("toasts")?.append(line);
-  fade(line);
+  toast.append(sentence, button);
+  document.getElementById("toasts")?.append(toast);
+  removeLater(toast);
 }
 
-/** Good news leaves by itself, unless somebody is reading it; bad news waits to be dismissed. */
-function fade(line) {
-  if (line.matches(".warning, .error")) return;
+/** Warnings and errors stay until dismissed, the rest while the pointer or the focus is there. */
+function removeLater(toast) {
+  if (toast.matches(".warning, .error")) return;
   setTimeout(() => {
-    if (line.matches(":hover, :focus-within")) fade(line);
-    else line.remove();
-  }, TOAST_SECONDS * 1000);
+    if (toast.matches(":hover, :focus-within")) removeLater(toast);
+    else toast.remove();
+  }, TOAST_MILLISECONDS);
 }
 
-document.querySelectorAll(".toast").forEach(fade);
-document.addEventListener("tally:say", (event) => toast(event.detail));
+document.querySelectorAll(".toast").forEach(removeLater);
+document.addEventListener("tally:say", (event) => showToast(event.detail));
 document.addEventListener("click", (event) => {
   event.target.closest("[data-dismiss]")?.closest(".toast")?.remove();
 });
 
-// --- Forms ----------------------------------------------------------------------------------------
+// --- Forms and menus --------------------------------------------------------------------------
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-reveal]");
@@ -56,7 +50,7 @@ document.addEventListener("click", (event) => {
   button.setAttribute("aria-pressed", String(shown));
 });
 
-// A menu closes as menus do: by Escape, which gives the focus back, or by a press elsewhere.
+// A menu closes by Escape, which gives the focus back, or by a press elsewhere.
 document.addEventListener("keydown", (event) => {
   const menu = event.key === "Escape" && document.querySelector("[data-menu][open]");
   if (!menu) return;
@@ -79,60 +73,63 @@ document.addEventListener("submit", (event) => {
   event.submitter?.setAttribute("aria-busy", "true");
 });
 
-/** The back button shows the page as it was left: wake its forms up, and ask for the balance. */
+// The back button shows the page as it was left: its forms can be sent again.
 window.addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
   for (const form of document.querySelectorAll("[data-once]")) {
     delete form.dataset.sent;
     form.querySelector("[aria-busy]")?.removeAttribute("aria-busy");
   }
-  document.body.dispatchEvent(new CustomEvent("credits:changed", { bubbles: true }));
+  notify("credits:changed");
 });
 
-// --- The meter ------------------------------------------------------------------------------------
+// --- The balance ------------------------------------------------------------------------------
+// #meter asks and stays; the answer goes inside it. An event that comes during a request waits in
+// htmx's queue, and the queue is lost with the element that asks.
 
-// What asks stays, and what is drawn is inside it: a change that comes while one is being asked for
-// waits in htmx's queue, and the queue goes with the element that asks.
-
-let before = null;
+let previous = null;
 
 document.addEventListener("htmx:beforeRequest", (event) => {
   const { elt } = event.detail;
   if (elt.id !== "meter") return;
-  // Nobody looks: the next focus asks anyway. Somebody signed out has nothing to ask.
+  // A hidden page asks when it gets the focus. Somebody signed out has nothing to ask.
   if (document.hidden || elt.querySelector(".out")) event.preventDefault();
 });
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, xhr } = event.detail;
   if (target.id !== "meter") return;
-  before = { ...target.firstElementChild.dataset };
+  previous = { ...target.firstElementChild.dataset };
   if (xhr.status === 401) Object.assign(event.detail, { shouldSwap: true, isError: false });
 });
 
 document.addEventListener("htmx:afterSettle", (event) => {
-  if (event.target.id !== "meter" || !before) return;
-  announceChange(event.target.firstElementChild, before);
-  before = null;
+  if (event.target.id !== "meter" || !previous) return;
+  announceChange(event.target.firstElementChild, previous);
+  previous = null;
 });
 
-/** Spending is seen; what is said aloud is what nobody asked for: credits that come, or the end. */
+/** Announces what the reader did not cause: credits that were added, and the end of the session. */
 function announceChange(meter, { remaining }) {
   if (meter.matches(".out")) return announce("You are signed out.");
   const more = meter.dataset.remaining - remaining;
   if (!(more > 0)) return;
   meter.classList.add("refunded");
-  announce(`${more} ${more === 1 ? "credit" : "credits"} more: you have ${meter.dataset.remaining}.`);
+  announce(
+    `${more} ${more === 1 ? "credit" : "credits"} more: you have ${meter.dataset.remaining}.`,
+  );
 }
 
-// --- Times ----------------------------------------------------------------------------------------
-// Pages are written in UTC; the reader's own time is one hover away.
+// --- Times ------------------------------------------------------------------------------------
+// Pages are written in UTC; the title of a time says it in the reader's own zone.
 
-function localTimes(root) {
+const LOCAL = { dateStyle: "long", timeStyle: "short" };
+
+function addLocalTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]:not([title])")) {
-    time.title = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "long", timeStyle: "short" });
+    time.title = new Date(time.dateTime).toLocaleString(undefined, LOCAL);
   }
 }
 
-localTimes(document);
-document.addEventListener("htmx:load", (event) => localTimes(event.detail.elt));
+addLocalTimes(document);
+document.addEventListener("htmx:load", (event) => addLocalTimes(event.detail.elt));

@@ -1,4 +1,4 @@
-"""A person at the chat page, without the browser: posts messages and reads events as chat.js
+"""A person at the chat page, without the browser: posts messages and reads events as the page
 does."""
 
 import re

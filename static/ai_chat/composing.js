@@ -1,0 +1,114 @@
+// The composer: a message is written, sent once, and its answer followed.
+
+import { fragment, hasKeyboard, notify, pause } from "../js/page.js";
+import { followAnswer, showAnswer } from "./following.js";
+import { message, showProblem } from "./message.js";
+
+const composer = message.form;
+
+/** Puts a text into the message field. */
+export function setMessage(text) {
+  message.value = text;
+  fitMessage();
+  if (text || hasKeyboard) message.focus({ preventScroll: true });
+}
+
+function fitMessage() {
+  message.rows = Math.min(10, Math.max(2, message.value.split("\n").length));
+  const left = message.maxLength - message.value.length;
+  const count = document.getElementById("count");
+  count.hidden = left > 500;
+  count.textContent = `${left.toLocaleString()} characters left`;
+}
+
+message.addEventListener("input", fitMessage);
+
+composer.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const button = composer.querySelector("#offer button");
+  if (!composer.classList.contains("sending") && !button.disabled) send();
+});
+
+async function send() {
+  composer.classList.add("sending");
+  composer.setAttribute("aria-busy", "true");
+  showProblem("");
+  try {
+    const response = await post(new URLSearchParams(new FormData(composer)));
+    if (response.redirected) return location.assign(response.url);
+    if (!response.ok) return await showRefusal(response);
+    clearComposer(response.headers.get("HX-Push-Url"));
+    const { ended, section } = await showAnswer(response).catch(() => ({ ended: false }));
+    if (ended) notify("credits:changed");
+    else if (section) await followAnswer(section.querySelector("[data-follow]").dataset.follow);
+    else location.reload();
+  } catch {
+    showProblem(
+      "There is no connection. Your message is still here; " +
+        "if it was charged, sending it again is free.",
+    );
+  } finally {
+    composer.classList.remove("sending");
+    composer.removeAttribute("aria-busy");
+  }
+}
+
+/** The key in the form makes a repeated POST the same message: it is charged once. */
+async function post(body) {
+  const headers = { Accept: "text/event-stream" };
+  for (let tries = 1; ; tries++) {
+    try {
+      return await fetch(composer.action, { method: "POST", body, headers });
+    } catch (error) {
+      if (tries === 4) throw error;
+      await pause(500 * tries);
+    }
+  }
+}
+
+async function showRefusal(response) {
+  const html = await response.text();
+  if (response.status >= 500) {
+    // It may have been charged before the site failed; the key makes a second try free.
+    return showProblem(
+      "The site could not answer just now. Send it again: a message is charged once.",
+    );
+  }
+  const foot = response.status === 403 ? null : fragment(html).querySelector("#composer-foot");
+  if (!foot) {
+    return showProblem(
+      "That did not work, and nothing was charged. Reload the page and try again.",
+    );
+  }
+  document.getElementById("composer-foot").replaceWith(foot);
+  htmx.process(foot);
+  notify("credits:changed");
+}
+
+function clearComposer(url) {
+  if (url !== location.pathname) startConversation(url);
+  document.getElementById("welcome")?.remove();
+  setMessage("");
+  composer.elements.key.value = newKey();
+  notify("credits:changed");
+  notify("conversations:changed");
+}
+
+/** A conversation gets its address and its title with its first message. */
+function startConversation(url) {
+  history.pushState({}, "", url);
+  composer.action = url;
+  const title = message.value.trim().replace(/\s+/g, " ").slice(0, 60);
+  document.getElementById("conversation-title").textContent = title;
+  document.title = `${title} · Tally`;
+  const menu = document.getElementById("conversation-menu");
+  menu.querySelector("form").action = `${url}/rename`;
+  menu.querySelector("a").href = `${url}/delete`;
+  menu.querySelector("#title").value = title;
+  menu.hidden = false;
+}
+
+function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,18 @@
+// What the scripts of all pages share.
+
+/** Where there is no hover there is a touch keyboard, which would open with every focus. */
+export const hasKeyboard = matchMedia("(hover: hover)").matches;
+
+export const fragment = (html) => document.createRange().createContextualFragment(html);
+
+/** Resolves after so many milliseconds. */
+export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Sends an event to what listens on the body, such as `hx-trigger="… from:body"`. */
+export const notify = (name) => document.body.dispatchEvent(new CustomEvent(name));
+
+/** Has screen readers say a text, by the live region with this id. */
+export function announce(text, region = "said") {
+  const element = document.getElementById(region);
+  if (element) element.textContent = text;
+}
