@@ -14,14 +14,18 @@ from ai_chat.images.services import reconcile as reconcile_images
 from ai_chat.images.services import requests_with_images
 from ai_chat.models import Conversation, ImageRequest, Turn
 from ai_chat.turns import reconcile
+from config.errors import DomainError
 from credits.models import UsageHistory
 
 TURNS_SHOWN = 50
 CONVERSATIONS_SHOWN = 40
 
 
-class TurnRunning(Exception):
+class TurnRunning(DomainError):
     """An answer is still being written in this conversation."""
+
+    status = 409
+    code = "turn_running"
 
 
 def recent_conversations(*, user_id: int, search: str = "") -> QuerySet[Conversation]:

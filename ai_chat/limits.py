@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import connection
 
+from config.errors import TooManyRequests
 from credits.rate_limits import take
 
 WINDOW = timedelta(minutes=1)
@@ -14,12 +15,8 @@ IN_FLIGHT_RETRY_SECONDS = 3
 COUNT_HOLDS = "SELECT count(*) FROM credits_hold WHERE account_id = %s"
 
 
-class LimitReached(Exception):
-    """Too much at once; nothing was charged. `retry_seconds` until it is worth trying again."""
-
-    def __init__(self, message: str, *, retry_seconds: int) -> None:
-        super().__init__(message)
-        self.retry_seconds = retry_seconds
+class LimitReached(TooManyRequests):
+    """Too much at once; nothing was charged."""
 
 
 def count_request(*, user_id: int) -> None:

@@ -12,6 +12,7 @@ from ai_chat.limits import check_in_flight
 from ai_chat.models import Conversation, Turn
 from ai_chat.offer import TEXT
 from ai_chat.provider import Message
+from config.errors import DomainError, InvalidInput
 from credits.ledger import (
     Charge,
     deduct_credits_for_feature,
@@ -25,12 +26,17 @@ FEATURE = TEXT
 TITLE_CHARACTERS = 60
 
 
-class InvalidMessage(ValueError):
+class InvalidMessage(InvalidInput):
     """The message cannot be sent; the text says why, for people."""
 
+    path = ("messages",)
 
-class AnswerDeleted(Exception):
+
+class AnswerDeleted(DomainError):
     """The message was sent before, and its answer has been deleted since."""
+
+    status = 409
+    code = "answer_deleted"
 
 
 def start_turn(

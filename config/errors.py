@@ -1,44 +1,233 @@
-"""What is answered when something goes wrong: a page for people, JSON below /api/. No handler asks
-the database anything, because it may be what failed."""
+"""Every error that the site answers with. Errors of our own carry their status, code and members
+(`DomainError`); `FRAMEWORK_ERRORS` says what those of Django, DRF and the database mean;
+`error_response` makes JSON of any of them below /api/, and a page elsewhere.
+
+Every JSON body is `{"error": code, "message": sentence, …}`; an invalid body or query has `issues`
+besides. Nothing here asks the database, because it may be what failed."""
 
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
-from django.db import OperationalError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.core.exceptions import (
+    BadRequest,
+    DisallowedHost,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http.multipartparser import MultiPartParserError
+from django.http.request import UnreadablePostError
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from rest_framework import exceptions as drf
+from rest_framework.utils.encoders import JSONEncoder
 
+#: Seconds after which it is worth asking again while the database does not answer.
 RETRY_SECONDS = 5
+#: Statuses that have a page of their own; others are shown on `error.html`.
+PAGES = {400, 403, 404, 413, 500, 503}
+#: The code and the sentence of a status, where an error has none of its own.
+DEFAULTS = {
+    400: ("invalid", "This request could not be understood."),
+    401: ("unauthenticated", "Sign in, or send a token, to do this."),
+    403: ("forbidden", "You may not do this."),
+    404: ("not_found", "There is nothing here."),
+    405: ("method_not_allowed", "This address does not take that method."),
+    412: ("precondition_failed", "It is not in the state that the request names."),
+    413: ("too_large", "The body is larger than is taken."),
+    415: ("unsupported_media_type", "Send the body as application/json."),
+    500: ("server_error", "Something went wrong on our side."),
+    503: ("unavailable", "The site is busy. Try again in a moment."),
+}
+
+type Path = tuple[str | int, ...]
+type Issue = dict[str, Any]
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """400, and 413 when the body was larger than DATA_UPLOAD_MAX_MEMORY_SIZE."""
-    if isinstance(exception, RequestDataTooBig):
-        return _answer(request, 413, "too_large", "This is more than can be sent at once.")
-    return _answer(request, 400, "invalid", "This request could not be understood.")
+class DomainError(Exception):
+    """A request that was refused for a reason the client may know. The message is a sentence for
+    people, `members` are further members of the JSON body (camelCase), `headers` of the answer."""
+
+    status = 400
+    code = "invalid"
+    #: Seconds until it is worth trying again (Retry-After); None where waiting does not help.
+    retry_seconds: int | None = None
+
+    def __init__(
+        self, message: str = "", *, headers: Mapping[str, str] | None = None, **members: Any
+    ) -> None:
+        super().__init__(message)
+        self.headers = dict(headers or {})
+        self.members = members
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The JSON body of the answer."""
+        return {"error": self.code, "message": str(self), **self.members}
 
 
-def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    return _answer(request, 403, "forbidden", "You may not do this.")
+class HttpError(DomainError):
+    """An error that needs no class of its own. Without a code and a message it says what its
+    status means."""
+
+    def __init__(self, status: int, code: str = "", message: str = "", **options: Any) -> None:
+        default_code, default_message = DEFAULTS.get(status, ("", ""))
+        super().__init__(message or default_message, **options)
+        self.status = status
+        self.code = code or default_code
+        self.retry_seconds = RETRY_SECONDS if status == 503 else None
 
 
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    return _answer(request, 404, "not_found", "There is nothing here.")
+class InvalidInput(DomainError):
+    """A body, query or form is not what is taken. `path` names the field from the outside in."""
+
+    path: Path = ()
+
+    def __init__(self, message: str, path: Path | None = None) -> None:
+        super().__init__(message)
+        self.path = self.path if path is None else path
+        self.issues = [issue(self.path, message)]
+
+    @classmethod
+    def of(cls, issues: Sequence[Issue]) -> "InvalidInput":
+        """One error of several issues; it is named after the first."""
+        error = cls(issues[0]["message"], tuple(issues[0]["path"]))
+        error.issues = list(issues)
+        return error
+
+    @property
+    def body(self) -> dict[str, Any]:
+        where = ".".join(str(part) for part in self.path)
+        message = f"{where}: {self}" if where else str(self)
+        return {"error": self.code, "message": message, "issues": self.issues}
+
+
+class TooManyRequests(DomainError):
+    """A limit beside money was reached; `retry_seconds` until it is worth trying again."""
+
+    status = 429
+    code = "too_many_requests"
+
+    def __init__(self, message: str, *, retry_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_seconds = retry_seconds
+
+
+def issue(path: Path, message: str) -> Issue:
+    """What is wrong with one field of the input."""
+    return {"path": list(path), "message": message}
+
+
+def issues_of(detail: Any, path: Path = ()) -> list[Issue]:
+    """The leaves of a serializer's errors, each with the path of its field."""
+    if isinstance(detail, Mapping):
+        return [
+            leaf
+            for key, value in detail.items()
+            for leaf in issues_of(value, path if key == "non_field_errors" else (*path, key))
+        ]
+    if isinstance(detail, list):
+        return [leaf for value in detail for leaf in issues_of(value, path)]
+    return [issue(path, str(detail))]
+
+
+def _unauthenticated(error: drf.APIException, message: str) -> HttpError:
+    challenge = getattr(error, "auth_header", "")
+    headers = {"WWW-Authenticate": challenge} if challenge else {}
+    return HttpError(error.status_code, "unauthenticated", message, headers=headers)
+
+
+def _forbidden(error: drf.PermissionDenied) -> HttpError:
+    if getattr(error.detail, "code", "") == "confirmation_required":
+        return HttpError(403, "confirmation_required", str(error.detail))
+    if str(error.detail).startswith("CSRF"):
+        message = "Send the CSRF token of this session with the request."
+        return HttpError(403, "csrf_failed", message)
+    return HttpError(403)
+
+
+def _malformed(_: Exception) -> HttpError:
+    return HttpError(400, "malformed")
+
+
+def _unavailable(_: Exception) -> HttpError:
+    return HttpError(503)
+
+
+#: What errors of the frameworks mean. The nearest class among an exception's ancestors decides.
+FRAMEWORK_ERRORS: dict[type[Exception], Callable[[Any], DomainError]] = {
+    drf.ValidationError: lambda e: InvalidInput.of(issues_of(e.detail)),
+    drf.ParseError: lambda e: HttpError(400, "malformed", str(e.detail)),
+    drf.NotAuthenticated: lambda e: _unauthenticated(e, DEFAULTS[401][1]),
+    drf.AuthenticationFailed: lambda e: _unauthenticated(e, str(e.detail)),
+    drf.PermissionDenied: _forbidden,
+    drf.NotFound: lambda _: HttpError(404),
+    drf.MethodNotAllowed: lambda e: HttpError(405, message=str(e.detail)),
+    drf.UnsupportedMediaType: lambda _: HttpError(415),
+    drf.APIException: lambda e: HttpError(e.status_code, e.default_code, str(e.detail)),
+    Http404: lambda _: HttpError(404),
+    PermissionDenied: lambda _: HttpError(403),
+    RequestDataTooBig: lambda _: HttpError(413),
+    BadRequest: lambda _: HttpError(400),
+    DisallowedHost: lambda _: HttpError(400),
+    SuspiciousOperation: _malformed,
+    MultiPartParserError: _malformed,
+    UnreadablePostError: _malformed,
+    OperationalError: _unavailable,
+    InterfaceError: _unavailable,
+}
+
+
+def domain_error_of(error: BaseException | None) -> DomainError | None:
+    """What to answer for an exception; None for one that nobody foresaw, which is a 500."""
+    if isinstance(error, DomainError):
+        return error
+    for kind in type(error).__mro__:
+        if kind in FRAMEWORK_ERRORS:
+            return FRAMEWORK_ERRORS[kind](error)
+    return None
+
+
+def error_response(request: HttpRequest, error: DomainError) -> HttpResponse:
+    """The answer for an error: JSON below /api/, a page elsewhere."""
+    if request.path.startswith("/api/"):
+        return json_response(error)
+    template = f"{error.status}.html" if error.status in PAGES else "error.html"
+    context = {"error": error}
+    if error.status >= 500:  # Without the request: its context asks the database for the meter.
+        response = HttpResponse(render_to_string(template, context), status=error.status)
+    else:
+        response = render(request, template, context, status=error.status)
+    return _with_headers(response, error)
+
+
+def json_response(error: DomainError) -> JsonResponse:
+    """The answer for an error as JSON, wherever it was asked for."""
+    return _with_headers(JsonResponse(error.body, JSONEncoder, status=error.status), error)
+
+
+def _with_headers[R: HttpResponse](response: R, error: DomainError) -> R:
+    for name, value in error.headers.items():
+        response[name] = value
+    if error.retry_seconds is not None:
+        response["Retry-After"] = str(error.retry_seconds)
+    return response
+
+
+def api_exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
+    """DRF's EXCEPTION_HANDLER. What nobody foresaw goes on to `server_error`."""
+    known = domain_error_of(error)
+    return error_response(context["request"], known) if known else None
+
+
+def client_error(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Django's handler400, handler403 and handler404; 413 for a body that is too large."""
+    return error_response(request, domain_error_of(exception) or HttpError(400))
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    """500; 503 when the database did not answer or the pool of connections was empty."""
-    if isinstance(sys.exc_info()[1], OperationalError):
-        answer = _answer(request, 503, "unavailable", "The site is busy. Try again in a moment.")
-        answer["Retry-After"] = str(RETRY_SECONDS)
-        return answer
-    return _answer(request, 500, "server_error", "Something went wrong on our side.")
-
-
-def _answer(request: HttpRequest, status: int, code: str, message: str) -> HttpResponseBase:
-    if request.path.startswith("/api/"):
-        return JsonResponse({"error": code, "message": message}, status=status)
-    if status >= 500:
-        return HttpResponse(render_to_string(f"{status}.html"), status=status)
-    return render(request, f"{status}.html", status=status)
+    """Django's handler500; 503 when the database did not answer or its pool was empty."""
+    return error_response(request, domain_error_of(sys.exc_info()[1]) or HttpError(500))

@@ -3,19 +3,8 @@
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
-from django.middleware.common import CommonMiddleware
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
-
-PROBES = ("/healthz", "/readyz")
-
-
-class HostCheck(CommonMiddleware):
-    """Refuses names that the site does not answer to. Balancers ask by the address of a machine,
-    and tell nobody anything."""
-
-    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
-        return None if request.path_info in PROBES else super().process_request(request)
 
 
 @login_not_required

@@ -39,7 +39,9 @@ WEB_THREADS = env.integer("WEB_THREADS", 128, low=2, high=4096)
 # A site that answers to a real host name is served over https; one on loopback is not.
 HTTPS = env.flag("HTTPS", default=not DEBUG and not set(ALLOWED_HOSTS) <= set(LOOPBACK_HOSTS))
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
+# Balancers and Prometheus ask over http, and by the address of a machine.
+PROBE_PATHS = ["/healthz", "/readyz"]
+SECURE_REDIRECT_EXEMPT = [f"^{path[1:]}$" for path in [*PROBE_PATHS, "/metrics"]]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 TRUSTED_PROXY = env.flag("TRUSTED_PROXY", default=False)
@@ -68,6 +70,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 INSTALLED_APPS = [
     "config",
     "credits",
+    "credits.clerk",
     "ai_chat",
     "adminpanel",
     "django.contrib.auth",
@@ -87,13 +90,14 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "config.middleware.KeptByNobody",
+    "config.middleware.NoStoreByDefaultMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
-    "credits.api.middleware.ApiErrorShape",
+    "config.middleware.ErrorMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "config.health.HostCheck",
+    "config.middleware.HostMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "credits.users.sessions.SessionUserMiddleware",
+    "credits.clerk.auth.middleware.ClerkMiddleware",
     "credits.users.middleware.SignInMiddleware",
     "credits.users.audit.OriginMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -267,7 +271,7 @@ IMAGE_MAX_BYTES = 20_000_000
 REQUESTS_PER_MINUTE = env.integer("REQUESTS_PER_MINUTE", 120, low=1, high=10_000)
 TURNS_IN_FLIGHT = env.integer("TURNS_IN_FLIGHT", 60, low=1, high=10_000)
 
-# --- Clerk ---
+# --- Clerk -------------------------------------------------------------------------------------
 
 CLERK_PUBLISHABLE_KEY = env.text("CLERK_PUBLISHABLE_KEY")
 CLERK_SECRET_KEY = env.text("CLERK_SECRET_KEY")
@@ -280,11 +284,6 @@ CLERK_AUTHORIZED_PARTIES = [url.rstrip("/") for url in env.listing("CLERK_AUTHOR
 CLERK_INSTANCE_ID = env.text("CLERK_INSTANCE_ID")
 # Days for which the payloads of processed webhooks are kept: they hold names and addresses.
 INBOX_PAYLOAD_DAYS = env.integer("INBOX_PAYLOAD_DAYS", 90, low=1, high=3650)
-INSTALLED_APPS += ["credits.clerk"]
-MIDDLEWARE.insert(
-    MIDDLEWARE.index("credits.users.middleware.SignInMiddleware"),
-    "credits.clerk.auth.middleware.ClerkMiddleware",
-)
 
 # --- JSON API ----------------------------------------------------------------------------------
 
@@ -298,7 +297,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["credits.api.parsing.JSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "credits.api.parsing.AnyAccept",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "credits.api.problems.answer",
+    "EXCEPTION_HANDLER": "config.errors.api_exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {

@@ -15,7 +15,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("adminpanel.urls")),
 ]
 
-handler400 = "config.errors.bad_request"
-handler403 = "config.errors.forbidden"
-handler404 = "config.errors.not_found"
+handler400 = handler403 = handler404 = "config.errors.client_error"
 handler500 = "config.errors.server_error"

@@ -1,16 +1,22 @@
 """What can go wrong in the ledger; the docstring is the meaning."""
 
+from config.errors import DomainError
 
-class LedgerError(Exception):
+
+class LedgerError(DomainError):
     """The ledger refused; nothing was changed."""
 
 
 class InsufficientCredits(LedgerError):
     """The user has fewer credits than the operation takes."""
 
+    status = 402
+    code = "insufficient_credits"
+
     def __init__(self, *, required: int, available: int) -> None:
         needed = f"{required:,} credit{' is' if required == 1 else 's are'} needed"
-        super().__init__(f"{needed} and {available:,} {'is' if available == 1 else 'are'} left.")
+        left = f"{available:,} {'is' if available == 1 else 'are'} left."
+        super().__init__(f"{needed} and {left}", required=required, available=available)
         self.required = required
         self.available = available
 
@@ -18,8 +24,12 @@ class InsufficientCredits(LedgerError):
 class PriceChanged(LedgerError):
     """One unit now costs more credits than the caller agreed to."""
 
+    status = 409
+    code = "price_changed"
+
     def __init__(self, *, agreed: int, unit_cost: int) -> None:
-        super().__init__(f"The price is now {unit_cost} credits; {agreed} were agreed to.")
+        message = f"The price is now {unit_cost} credits; {agreed} were agreed to."
+        super().__init__(message, agreed=agreed, unitCost=unit_cost)
         self.agreed = agreed
         self.unit_cost = unit_cost
 
@@ -27,18 +37,32 @@ class PriceChanged(LedgerError):
 class IdempotencyConflict(LedgerError):
     """The key was used before, for a different request (I7)."""
 
+    status = 422
+    code = "idempotency_conflict"
+
 
 class ChargeHeld(LedgerError):
     """The charge's work is still going on; it can be refunded once that has ended (I6)."""
+
+    status = 409
+    code = "charge_held"
+    retry_seconds = 2
 
 
 class RefundTooLarge(LedgerError):
     """More would be returned than the charge took (I4)."""
 
+    status = 409
+    code = "refund_too_large"
+
     def __init__(self, *, available: int) -> None:
-        super().__init__(f"At most {available} credits of this charge can still be refunded.")
+        message = f"At most {available} credits of this charge can still be refunded."
+        super().__init__(message, available=available)
         self.available = available
 
 
 class NotACharge(LedgerError):
     """The row is no charge: only charges can be settled or refunded."""
+
+    status = 404
+    code = "not_found"

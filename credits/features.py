@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from django.db.models import TextChoices
 
+from config.errors import DomainError
+
 #: The largest price of one unit, in credits (issue 3; the database refuses more).
 MAX_FEATURE_COST = 1_000_000
 
@@ -41,7 +43,7 @@ FEATURE_CREDIT_COSTS: dict[str, int] = {key: f.default_cost for key, f in FEATUR
 CHARGE_TYPES = [feature.operation_type for feature in FEATURES.values()]
 
 
-class UnknownFeature(ValueError):
+class UnknownFeature(DomainError):
     """No feature has this key."""
 
 

@@ -21,6 +21,7 @@ from adminpanel.models import AdjustmentRequest
 from adminpanel.users.adjustments import MAX_ADJUSTMENT, Change
 from adminpanel.users.adjustments import adjust as adjust_or_ask
 from adminpanel.users.search import State, find_users
+from config.errors import InvalidInput
 from credits.api.answers import page_of
 from credits.api.base import body_of, query_of, user_of
 from credits.api.fields import (
@@ -33,7 +34,6 @@ from credits.api.fields import (
     line_of,
 )
 from credits.api.idempotency import IDEMPOTENCY_KEY, namespaced, read_key
-from credits.api.problems import invalid, issue
 from credits.api.schema import errors
 from credits.api.serializers import UsageQuery, UsageRow, filters_of
 from credits.ledger import Adjustment
@@ -280,7 +280,7 @@ def adjust(request: Request, who: str) -> Response:
     """Makes the adjustment of a checked body, or asks for it; a key is one admin's own."""
     body = body_of(request, AdjustmentIn)
     if ("credits" in body) == ("adjustment" in body):
-        raise invalid([issue((), "Send either credits or adjustment.")])
+        raise InvalidInput("Send either credits or adjustment.")
     user_id, actor = pk_of(who), user_of(request)
     key = read_key(request) or str(uuid4())
     done = adjust_or_ask(

@@ -18,10 +18,10 @@ from adminpanel.api.serializers import (
     PlansOut,
     VersionQuery,
 )
+from config.errors import HttpError
 from credits.api.answers import page_of
 from credits.api.base import ApiView, body_of, query_of, user_of
 from credits.api.fields import PageQuery
-from credits.api.problems import Problem
 from credits.api.schema import errors
 from credits.catalogue import services
 from credits.integrity.features import check_features
@@ -109,7 +109,8 @@ class OnePlan(AdminView):
     def put(self, request: Request, clerk_id: str) -> Response:
         changes = body_of(request, PlanChange)
         if changes.pop("clerkId", clerk_id) != clerk_id:
-            raise Problem(409, "another_plan", "The body names another plan; rename by newClerkId.")
+            message = "The body names another plan; rename by newClerkId."
+            raise HttpError(409, "another_plan", message)
         version = changes.pop("version", None)
         plan = services.update_plan(
             actor=user_of(request), clerk_id=clerk_id, changes=changes, expected_version=version

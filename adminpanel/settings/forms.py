@@ -184,9 +184,10 @@ class PlanForm(forms.Form):
         data["was"] = json.dumps(state)
         return PlanForm(data)
 
-    def take_refusal(self, path: tuple[str, ...], message: str) -> None:
+    def take_refusal(self, path: tuple[str | int, ...], message: str) -> None:
         """An error of the catalogue, beside its field."""
-        field = {"clerkId": "clerk_id"}.get(path[-1], path[-1]) if path else None
+        name = str(path[-1]) if path else ""
+        field = {"clerkId": "clerk_id"}.get(name, name)
         self.add_error(field if field in self.fields else None, message)
 
 

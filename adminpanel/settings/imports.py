@@ -11,8 +11,8 @@ from rest_framework.exceptions import ParseError, ValidationError
 
 from adminpanel.differences import Difference, differences
 from adminpanel.users.search import subscribers
+from config.errors import issues_of
 from credits.api.parsing import JSONParser
-from credits.api.problems import issues_of
 from credits.catalogue.services import (
     LINE,
     MAX_PLAN_CREDITS,

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ai_chat.api.messages import prompt_of, told
-from ai_chat.api.problems import provider_failed, refund_sentence, still_running
+from ai_chat.api.problems import StillRunning, provider_failed, refund_sentence
 from ai_chat.api.receipts import chat_answer, chat_receipt
 from ai_chat.api.serializers import ChatIn, ChatOut, ModelsOut, ProviderFailedOut
 from ai_chat.api.ui_stream import HEADERS, UIMessageStream
@@ -70,7 +70,7 @@ class Chat(ApiView):
 
 def send(*, user_id: int, body: dict[str, Any], key: str | None, mark: str) -> tuple[Turn, bool]:
     """Charges the message and starts its turn, or finds the turn that this key has begun. Raises
-    Problem (409) while that one is running, besides what `start_turn` raises."""
+    StillRunning while that one is running, besides what `start_turn` raises."""
     count_request(user_id=user_id)
     prompt = prompt_of(body)
     turn, is_new = start_turn(
@@ -85,7 +85,7 @@ def send(*, user_id: int, body: dict[str, Any], key: str | None, mark: str) -> t
     if is_new:
         start_run(turn, told(body["messages"], turn.prompt), temperature=body.get("temperature"))
     elif reconcile(turn).is_running:
-        raise still_running()
+        raise StillRunning
     return turn, is_new
 
 
@@ -109,7 +109,7 @@ def stream(turn: Turn, headers: Mapping[str, str]) -> StreamingHttpResponse:
 
 
 def whole(turn: Turn, headers: Mapping[str, str]) -> Response:
-    """Waits for the end. Raises Problem: 502 when the turn failed and was refunded, 409 when its
+    """Waits for the end. Raises HttpError: 502 when the turn failed and was refunded, 409 when its
     end could not be saved, so that its lease decides."""
     connections.close_all()  # Before waiting: the pool is for those who work.
     wait_for_end(turn.pk)
@@ -117,7 +117,7 @@ def whole(turn: Turn, headers: Mapping[str, str]) -> Response:
     if ended is None:
         raise AnswerDeleted("The conversation was deleted meanwhile.")
     if ended.is_running:
-        raise still_running()
+        raise StillRunning
     if ended.state == Turn.State.FAILED:
         receipt = chat_receipt(ended)
         sentence = refund_sentence(ended.get_failure_display(), receipt["receipt"]["refunded"])

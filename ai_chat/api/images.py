@@ -11,7 +11,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ai_chat.api.problems import provider_failed, refund_sentence, still_running
+from ai_chat.api.problems import StillRunning, provider_failed, refund_sentence
 from ai_chat.api.receipts import images_answer
 from ai_chat.api.serializers import (
     ImageIn,
@@ -74,7 +74,7 @@ class CreateImages(ApiView):
 
 
 def create(*, user_id: int, body: dict[str, Any], key: str | None) -> tuple[ImageRequest, bool]:
-    """Charges, paints and waits, or finds the request that this key has begun. Raises Problem (409)
+    """Charges, paints and waits, or finds the request that this key has begun. Raises StillRunning
     while that one is worked on or its end could not be saved, and what `start_request` raises."""
     count_request(user_id=user_id)
     made, is_new = start_request(
@@ -86,12 +86,12 @@ def create(*, user_id: int, body: dict[str, Any], key: str | None) -> tuple[Imag
         wait_for_images(made.pk)
         made = own_request(user_id=user_id, request_id=made.pk) or made
     if made.is_running:
-        raise still_running()
+        raise StillRunning
     return made, is_new
 
 
 def paid_answer(made: ImageRequest, headers: Mapping[str, str]) -> dict[str, Any]:
-    """The images with what is left. Raises Problem (502) when none was delivered."""
+    """The images with what is left. Raises HttpError (502) when none was delivered."""
     remaining = get_balance(user_id=made.user_id).remaining
     answer = {**images_answer(made), "creditsRemaining": remaining}
     if made.state not in {ImageRequest.State.DELIVERED, ImageRequest.State.PARTIAL}:

@@ -18,6 +18,7 @@ from ai_chat.limits import check_in_flight
 from ai_chat.models import Conversation, Image, ImageRequest
 from ai_chat.offer import IMAGE, MAX_IMAGES
 from ai_chat.turns import AnswerDeleted, touch_conversation
+from config.errors import InvalidInput
 from credits.ledger import deduct_credits_for_feature, is_held, settle_charge
 from credits.models import UsageHistory
 
@@ -32,12 +33,11 @@ DEFAULT_SIZE = "1024x1024"
 FINISH_TRIES = 5
 
 
-class InvalidImageRequest(ValueError):
+class InvalidImageRequest(InvalidInput):
     """The images cannot be asked for like this; the text says why, for people."""
 
     def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
+        super().__init__(message, (field,))
 
 
 def start_request(

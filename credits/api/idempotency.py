@@ -10,7 +10,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
-from credits.api.problems import invalid, issue
+from config.errors import InvalidInput
 
 #: 1 to 255 visible ASCII characters.
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -35,11 +35,11 @@ REPLAYED_HEADER = OpenApiParameter(
 
 
 def read_key(request: Request) -> str | None:
-    """The request's Idempotency-Key, or None without one. Raises Problem (400) on one that is not
+    """The request's Idempotency-Key, or None without one. Raises InvalidInput on one that is not
     1 to 255 visible ASCII characters."""
     key = request.headers.get(HEADER)
     if key is not None and not KEY.fullmatch(key):
-        raise invalid([issue((HEADER,), "Must be 1 to 255 visible ASCII characters.")])
+        raise InvalidInput("Must be 1 to 255 visible ASCII characters.", (HEADER,))
     return key
 
 

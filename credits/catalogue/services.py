@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from django.db import IntegrityError, models, transaction
 
+from config.errors import DomainError, InvalidInput
 from credits.features import FEATURE_CREDIT_COSTS, FEATURES, MAX_FEATURE_COST
 from credits.models import AdminSettings, Plan, SettingsChange, User
 from credits.pricing import get_feature_costs
@@ -26,31 +27,40 @@ LINE = re.compile(rf"[^{_UNFIT}]*[^ {_UNFIT}][^{_UNFIT}]*")
 PLAN_NAME_RULE = f"Must be 1 to {NAME_CHARACTERS} characters on one line."
 
 
-class InvalidValue(ValueError):
+class InvalidValue(InvalidInput):
     """A value that cannot be: `path` names its field. Nothing was changed."""
 
     def __init__(self, message: str, *path: str) -> None:
-        super().__init__(message)
-        self.path = path
+        super().__init__(message, path)
 
 
-class ChangedMeanwhile(Exception):
+class ChangedMeanwhile(DomainError):
     """Somebody else has changed this since it was read; `version` is what it is at now."""
 
+    status = 409
+    code = "changed_meanwhile"
+
     def __init__(self, version: str) -> None:
-        super().__init__("Somebody else has changed this meanwhile. Look at it again.")
+        message = "Somebody else has changed this meanwhile. Look at it again."
+        super().__init__(message, version=version)
         self.version = version
 
 
-class DuplicatePlan(Exception):
+class DuplicatePlan(DomainError):
     """Another plan has this Clerk id."""
+
+    status = 409
+    code = "duplicate"
 
     def __init__(self, clerk_id: str) -> None:
         super().__init__(f"There is a plan {clerk_id} already.")
 
 
-class UnknownPlan(LookupError):
+class UnknownPlan(DomainError):
     """No plan has this Clerk id."""
+
+    status = 404
+    code = "not_found"
 
     def __init__(self, clerk_id: str) -> None:
         super().__init__(f"There is no plan {clerk_id!r}.")

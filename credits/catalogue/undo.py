@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
+from config.errors import DomainError
 from credits.catalogue.services import (
     DuplicatePlan,
     create_plan,
@@ -22,8 +23,11 @@ Subject = SettingsChange.Subject
 CHANGED = "It has been changed since."
 
 
-class CannotUndo(Exception):
+class CannotUndo(DomainError):
     """Something stands in the way; the message says what. Nothing was changed."""
+
+    status = 409
+    code = "cannot_undo"
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ from typing import Any, Self
 import httpx
 from django.conf import settings
 
+from config.errors import DomainError
 from credits.clerk.parsing import (
     Json,
     PlanOffer,
@@ -30,8 +31,15 @@ PAGE = 500
 MOST_PAGES = 10_000
 
 
-class ClerkError(Exception):
+class ClerkError(DomainError):
     """Clerk did not answer as documented. The message names the call and the status, no data."""
+
+    status = 502
+    code = "clerk_unavailable"
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return {**super().body, "message": f"Clerk did not answer: {self}"}
 
 
 class ClerkUnavailable(ClerkError):
@@ -39,11 +47,7 @@ class ClerkUnavailable(ClerkError):
 
 
 class NotAtClerk(ClerkError):
-    """Clerk knows no such thing, or says that it has none: `status` is 404, 403 or 422."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
+    """Clerk knows no such thing, or says that it has none: 404, 403 or 422."""
 
 
 class ClerkClient:
@@ -173,7 +177,7 @@ def _pause(answer: httpx.Response | None, planned: float) -> float:
 
 def _body_of(answer: httpx.Response, path: str) -> Any:
     if answer.status_code in {403, 404, 422}:
-        raise NotAtClerk(f"GET {_shape(path)}: {answer.status_code}", answer.status_code)
+        raise NotAtClerk(f"GET {_shape(path)}: {answer.status_code}")
     if answer.status_code != 200:
         raise ClerkError(f"GET {_shape(path)}: {answer.status_code}")
     try:

@@ -7,20 +7,25 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from config.errors import DomainError, TooManyRequests
 from credits.ledger import grant_credits
 from credits.models import CreditGrant, User
 from credits.rate_limits import LONGEST, take
 
 
-class EmailTaken(Exception):
+class EmailTaken(DomainError):
     """Somebody has an account with this e-mail address."""
 
+    status = 409
+    code = "email_taken"
 
-class TooManySignUps(Exception):
+
+class TooManySignUps(TooManyRequests):
     """Enough accounts came from one place; `minutes` until the next one may."""
 
     def __init__(self, minutes: int) -> None:
-        super().__init__(f"Try again in {minutes} minute{'s' if minutes != 1 else ''}.")
+        message = f"Try again in {minutes} minute{'s' if minutes != 1 else ''}."
+        super().__init__(message, retry_seconds=60 * minutes)
         self.minutes = minutes
 
 

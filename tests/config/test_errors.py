@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import include, path
 
 from config.urls import handler400, handler403, handler404, handler500
+from credits.exceptions import PriceChanged
 from credits.models import User
 
 __all__ = ["handler400", "handler403", "handler404", "handler500"]
@@ -42,6 +43,8 @@ ERRORS = {
 urlpatterns = [
     *(path(f"raise/{status}", raises(error)) for status, error in ERRORS.items()),
     *(path(f"api/raise/{status}", raises(error)) for status, error in ERRORS.items()),
+    path("domain", raises(PriceChanged(agreed=1, unit_cost=3))),
+    path("api/domain", raises(PriceChanged(agreed=1, unit_cost=3))),
     path("reads", reads),
     path("api/reads", reads),
     path("", include("config.urls")),
@@ -70,6 +73,15 @@ def test_below_api_it_is_json(visitor: Client, status: int) -> None:
     assert answer.status_code == status
     assert set(answer.json()) == {"error", "message"}
     assert SECRET not in answer.text
+
+
+def test_a_domain_error_that_a_view_lets_through_has_its_status(visitor: Client) -> None:
+    page, call = visitor.get("/domain"), visitor.get("/api/domain")
+    assert (page.status_code, call.status_code) == (409, 409)
+    assert '<p class="code">409</p>' in page.text
+    assert "<h1>The price is now 3 credits; 1 were agreed to.</h1>" in page.text
+    assert call.json()["error"] == "price_changed"
+    assert (call.json()["agreed"], call.json()["unitCost"]) == (1, 3)
 
 
 def test_an_address_that_nobody_knows(visitor: Client) -> None:

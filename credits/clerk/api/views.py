@@ -3,21 +3,22 @@
 import uuid
 from typing import Any
 
+from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.errors import HttpError
 from credits.api.base import ApiView, body_of, user_of
-from credits.api.problems import Problem, not_found
 from credits.api.schema import errors
 from credits.clerk import conf
 from credits.clerk.api.serializers import ClerkPlansOut, JobOut, SyncIn, SyncOut, SyncStartedOut
-from credits.clerk.client import ClerkClient, ClerkError
+from credits.clerk.client import ClerkClient
 from credits.clerk.models import SyncJob
 from credits.clerk.sync.jobs import SyncOptions, describe
-from credits.clerk.sync.manual import SyncRunning, cancel_sync, start_sync
+from credits.clerk.sync.manual import cancel_sync, start_sync
 from credits.clerk.sync.run import result_of, run_sync
-from credits.models import Plan, User
+from credits.models import Plan
 from credits.users.permissions import IsTallyAdmin
 
 #: Users up to which a sync is done within the request; more go to a worker.
@@ -41,13 +42,14 @@ class Sync(AdminView):
         _need_clerk()
         given = body_of(request, SyncIn)
         background = _is_large(given)
-        job = _start(user_of(request), options_of(given), background=background)
+        options = options_of(given)
+        job = start_sync(actor=user_of(request), options=options, background=background)
         if background:
             return Response({"job": describe(job)}, status=202)
         run_sync(job.pk)
         job.refresh_from_db()
         if job.state == SyncJob.State.FAILED:
-            raise Problem(502, "clerk_unavailable", f"Clerk did not answer: {job.error}")
+            raise HttpError(502, "clerk_unavailable", f"Clerk did not answer: {job.error}")
         return Response({**result_of(job), "job": describe(job)})
 
 
@@ -82,11 +84,8 @@ class ClerkPlans(AdminView):
     )
     def get(self, request: Request) -> Response:
         _need_clerk()
-        try:
-            with ClerkClient() as client:
-                offers = client.plans()
-        except ClerkError as error:
-            raise Problem(502, "clerk_unavailable", f"Clerk did not answer: {error}") from None
+        with ClerkClient() as client:
+            offers = client.plans()
         known = set(Plan.objects.values_list("clerk_id", flat=True))
         rows = [
             {
@@ -117,31 +116,22 @@ def options_of(given: dict[str, Any]) -> SyncOptions:
     )
 
 
-def _start(actor: User, options: SyncOptions, *, background: bool) -> SyncJob:
-    try:
-        return start_sync(actor=actor, options=options, background=background)
-    except SyncRunning as running:
-        raise Problem(409, "sync_running", str(running), job=describe(running.job)) from None
-
-
 def _need_clerk() -> None:
     if not conf.has_backend():
-        raise Problem(409, "clerk_off", "Clerk is not configured: CLERK_SECRET_KEY is not set.")
+        message = "Clerk is not configured: CLERK_SECRET_KEY is not set."
+        raise HttpError(409, "clerk_off", message)
 
 
 def _is_large(given: dict[str, Any]) -> bool:
     """Whether there is more to do than a request should wait for."""
     if given.get("maxPages") and given["maxPages"] * given["pageSize"] <= AT_ONCE:
         return False
-    try:
-        with ClerkClient() as client:
-            return client.count_users() > AT_ONCE
-    except ClerkError as error:
-        raise Problem(502, "clerk_unavailable", f"Clerk did not answer: {error}") from None
+    with ClerkClient() as client:
+        return client.count_users() > AT_ONCE
 
 
 def _job(job_id: uuid.UUID) -> SyncJob:
     job = SyncJob.objects.filter(pk=job_id).first()
     if job is None:
-        raise not_found()
+        raise Http404
     return job

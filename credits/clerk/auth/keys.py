@@ -10,14 +10,19 @@ import httpx
 import jwt
 from django.conf import settings
 
+from config.errors import DomainError
+
 logger = logging.getLogger(__name__)
 
 
-class TokenRefused(Exception):
+class TokenRefused(DomainError):
     """The token opens nothing. `reason` is for the log, never for the answer."""
 
+    status = 401
+    code = "unauthenticated"
+
     def __init__(self, reason: str) -> None:
-        super().__init__(reason)
+        super().__init__("This sign-in is not accepted.")
         self.reason = reason
 
 

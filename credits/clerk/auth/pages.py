@@ -8,13 +8,14 @@ from functools import wraps
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY, logout
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.csp import CSP
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_http_methods, require_POST
 
+from config.errors import HttpError, json_response
 from credits.clerk import conf
 from credits.clerk.auth.keys import TokenRefused
 from credits.clerk.auth.sessions import start_session, tokens_in_cookies
@@ -118,14 +119,12 @@ def exchange(request: HttpRequest) -> HttpResponse:
     """POST /auth/clerk/session: a session token becomes a Django session. CSRF-protected: nobody
     can sign a visitor in as somebody else."""
     if not conf.signs_in():
-        raise Http404
+        return json_response(HttpError(404))
     try:
         start_session(request, request.POST.get("token", ""))
     except TokenRefused as refusal:
         logger.warning("Clerk session refused: %s", refusal.reason)
-        return JsonResponse(
-            {"error": "unauthenticated", "message": "This sign-in is not accepted."}, status=401
-        )
+        return json_response(refusal)
     answer = HttpResponse(status=204)
     tries = request.COOKIES.get(TRIES, "0")
     count = int(tries[:3]) + 1 if tries.isdecimal() else 1

@@ -11,8 +11,9 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from config.errors import DomainError
 from credits.clerk.models import SyncJob
-from credits.clerk.sync.jobs import SyncOptions, cancel_job, stalled, start_job
+from credits.clerk.sync.jobs import SyncOptions, cancel_job, describe, stalled, start_job
 from credits.models import User
 from credits.users import audit
 
@@ -37,16 +38,22 @@ NAMES = {
 }
 
 
-class SyncRunning(Exception):
+class SyncRunning(DomainError):
     """Another sync is being worked on, or waits to be: `job`."""
 
+    status = 409
+    code = "sync_running"
+
     def __init__(self, job: SyncJob) -> None:
-        super().__init__("A sync is running. Wait for its end, or cancel it.")
+        super().__init__("A sync is running. Wait for its end, or cancel it.", job=describe(job))
         self.job = job
 
 
-class NotForeseen(Exception):
+class NotForeseen(DomainError):
     """There is no dry run of late whose figures this could follow."""
+
+    status = 409
+    code = "no_dry_run"
 
 
 def options_told(options: dict[str, Any]) -> dict[str, Any]:

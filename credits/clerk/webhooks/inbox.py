@@ -11,6 +11,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from config.errors import DomainError
 from credits.clerk.billing.projection import milliseconds
 from credits.clerk.models import WebhookDelivery
 from credits.clerk.parsing import Json
@@ -23,8 +24,15 @@ ERROR_LENGTH = 1000
 WAIT_FOR_LOCKS = "10s"
 
 
-class ProcessingFailed(Exception):
-    """The handler failed; nothing of it was kept but the error on the delivery."""
+class ProcessingFailed(DomainError):
+    """The handler failed; nothing of it was kept but the error on the delivery. 500 makes Clerk
+    deliver it again."""
+
+    status = 500
+    code = "processing_failed"
+
+    def __init__(self) -> None:
+        super().__init__("Stored, but not processed.")
 
 
 def receive(*, svix_id: str, payload: Json) -> WebhookDelivery:
@@ -62,7 +70,7 @@ def process(delivery_id: int, *, again: bool = False) -> WebhookDelivery:
             attempts=F("attempts") + 1, error=f"{type(error).__name__}: {error}"[:ERROR_LENGTH]
         )
         logger.exception("Webhook delivery %d failed", delivery_id)
-        raise ProcessingFailed(f"Delivery {delivery_id} failed.") from error
+        raise ProcessingFailed from error
 
 
 @transaction.atomic

@@ -8,6 +8,7 @@ from functools import cache
 from itertools import product
 from typing import Any
 
+from config.errors import DomainError
 from credits.clerk.parsing import storable
 
 #: Either name of each header; Svix's own wins.
@@ -19,8 +20,10 @@ TYPE_LENGTH = 100
 SIGNATURES = 8
 
 
-class BadWebhook(Exception):
+class BadWebhook(DomainError):
     """The delivery is not one that Clerk signed for us, or cannot be read."""
+
+    code = "bad_webhook"
 
 
 @cache
