@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.urls import NoReverseMatch, reverse
 
 from adminpanel.differences import Difference, differences
+from config.pagination import Key, Page, paginate
 from credits.models import AuditEntry
 from credits.statement.exports import text_cell
 
@@ -44,15 +45,6 @@ class Line:
     href: str
 
 
-@dataclass(frozen=True)
-class Page:
-    """Entries, newest first; `older` and `newer` are the ids to go on from, if there is more."""
-
-    lines: list[Line]
-    older: int | None
-    newer: int | None
-
-
 def actions() -> list[str]:
     """Every kind of action that was ever recorded."""
     with connection.cursor() as cursor:
@@ -61,27 +53,20 @@ def actions() -> list[str]:
 
 
 def get_page(
-    rows: QuerySet[AuditEntry], *, before: int | None = None, after: int | None = None
-) -> Page:
-    """The newest entries; those older than entry `before`; or those newer than `after`."""
+    rows: QuerySet[AuditEntry], *, older_than: Key | None = None, newer_than: Key | None = None
+) -> Page[Line]:
+    """A page of entries, newest first."""
     rows = rows.select_related("user")
-    if after is not None:
-        found = list(rows.filter(pk__gt=after).order_by("pk")[: PAGE + 1])
-        shown, newer = found[:PAGE][::-1], len(found) > PAGE
-        older = bool(shown) and rows.filter(pk__lt=shown[-1].pk).exists()
-    else:
-        cut = rows if before is None else rows.filter(pk__lt=before)
-        found = list(cut.order_by("-pk")[: PAGE + 1])
-        shown, older = found[:PAGE], len(found) > PAGE
-        newer = before is not None and bool(shown) and rows.filter(pk__gt=shown[0].pk).exists()
-    lines = [_line(entry) for entry in shown]
-    return Page(lines, shown[-1].pk if older else None, shown[0].pk if newer else None)
+    return paginate(rows, size=PAGE, older_than=older_than, newer_than=newer_than).map(_lines)
 
 
-def _line(entry: AuditEntry) -> Line:
-    """What is empty before and after tells nobody anything; the file has it."""
-    found = differences(entry.before, entry.after)
-    return Line(entry, [one for one in found if one.before or one.after], _href(entry.target))
+def _lines(entries: list[AuditEntry]) -> list[Line]:
+    """Without values that are empty before and after; the file has them."""
+    return [
+        Line(entry, [each for each in changes if each.before or each.after], _href(entry.target))
+        for entry in entries
+        for changes in [differences(entry.before, entry.after)]
+    ]
 
 
 def _href(target: str) -> str:

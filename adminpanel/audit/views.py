@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_safe
 
 from adminpanel.audit.forms import AuditForm
-from adminpanel.audit.record import HEADINGS, Page, cells, get_page
+from adminpanel.audit.record import HEADINGS, cells, get_page
 from adminpanel.exports import exported
 from credits.http import AuthenticatedHttpRequest
 from credits.statement.exports import csv_lines
@@ -18,13 +18,10 @@ from credits.users.permissions import admin_page
 @require_safe
 def audit(request: HttpRequest) -> HttpResponse:
     form = AuditForm(request.GET)
-    page = Page([], None, None)
-    if form.is_valid():
-        place = {key: form.cleaned_data[key] for key in ("before", "after")}
-        page = get_page(form.rows(), **place)
-    context = {"form": form, "page": page}
-    status = 200 if form.is_valid() else 400
-    return render(request, "adminpanel/audit.html", context, status=status)
+    if not form.is_valid():
+        return render(request, "adminpanel/audit.html", {"form": form}, status=400)
+    context = {"form": form, "page": get_page(form.rows(), **form.place)}
+    return render(request, "adminpanel/audit.html", context)
 
 
 @admin_page

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from adminpanel.differences import Difference, differences
+from config.pagination import Key, Page, paginate
 from credits.catalogue.undo import left_by, standing
 from credits.features import FEATURES
 from credits.models import SettingsChange
@@ -21,21 +22,10 @@ class Line:
     stands: bool
 
 
-@dataclass(frozen=True)
-class Page:
-    """Changes, newest first; `older` is the id to go on from, if there are more."""
-
-    lines: list[Line]
-    older: int | None
-
-
-def get_changes(*, before: int | None = None, size: int = PAGE) -> Page:
-    rows = SettingsChange.objects.order_by("-pk")
-    if before is not None:
-        rows = rows.filter(pk__lt=before)
-    found = list(rows[: size + 1])
-    lines = as_lines(found[:size])
-    return Page(lines, lines[-1].change.pk if len(found) > size else None)
+def get_changes(*, older_than: Key | None = None, size: int = PAGE) -> Page[Line]:
+    """A page of changes, newest first."""
+    changes = SettingsChange.objects.all()
+    return paginate(changes, size=size, older_than=older_than, onwards_only=True).map(as_lines)
 
 
 def as_lines(changes: Iterable[SettingsChange]) -> list[Line]:

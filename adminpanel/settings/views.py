@@ -89,7 +89,8 @@ def history(request: HttpRequest) -> HttpResponse:
         before = RowField().clean(request.GET.get("before", ""))
     except ValidationError:
         raise BadRequest("There is no such row.") from None
-    return render(request, "adminpanel/settings_history.html", {"page": get_changes(before=before)})
+    page = get_changes(older_than=(before,) if before else None)
+    return render(request, "adminpanel/settings_history.html", {"page": page})
 
 
 @admin_page

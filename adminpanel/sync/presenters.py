@@ -4,15 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.urls import reverse
 
+from config.pagination import InvalidCursor, Page, key_of, paginate
 from credits.clerk.models import SyncJob
 from credits.clerk.sync.jobs import describe, stalled
 from credits.clerk.sync.manual import RECONCILE, options_told, run_of
 
 State = SyncJob.State
 PAGE = 25
+ORDER = ("-created_at", "-pk")
 
 #: What is counted, by its name in the contract, and what it is in a run and in a dry run.
 LINES = [
@@ -179,20 +182,15 @@ def preview_of(job: SyncJob) -> SyncJob | None:
     return next((one for one in lately[:20] if run_of(one) == job.pk), None)
 
 
-class History(NamedTuple):
-    """Syncs, newest first; `older` is the job that the next page begins behind."""
-
-    rows: list[Told]
-    older: SyncJob | None
-
-
-def history(*, hourly: bool, before: datetime | None) -> History:
+def history(*, hourly: bool, cursor: str = "") -> Page[Told]:
+    """A page of syncs, newest first: the first one if there is no such cursor."""
     jobs = SyncJob.objects.all() if hourly else SyncJob.objects.exclude(actor=RECONCILE)
-    if before:
-        jobs = jobs.filter(created_at__lt=before)
-    found = list(jobs[: PAGE + 1])
-    shown = found[:PAGE]
-    return History(told(shown), shown[-1] if len(found) > PAGE else None)
+    try:
+        older_than = key_of(cursor, datetime, UUID)
+    except InvalidCursor:
+        older_than = None
+    page = paginate(jobs, size=PAGE, order=ORDER, older_than=older_than, onwards_only=True)
+    return page.map(told)
 
 
 def told(jobs: Iterable[SyncJob]) -> list[Told]:

@@ -2,14 +2,12 @@
 
 import json
 import uuid
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from adminpanel.sync.forms import SyncForm
@@ -61,18 +59,9 @@ def _page(request: AuthenticatedHttpRequest, form: SyncForm, *, status: int) -> 
         "has_backend": conf.has_backend(),
         "running": tell(running) if running else None,
         "hourly": hourly,
-        "history": history(hourly=hourly, before=_moment(request.GET.get("before", ""))),
+        "history": history(hourly=hourly, cursor=request.GET.get("before", "")),
     }
     return render(request, "adminpanel/sync.html", context, status=status)
-
-
-def _moment(text: str) -> datetime | None:
-    """Where a page of the history begins; what is no moment is the beginning."""
-    try:
-        at = parse_datetime(text)
-    except ValueError:
-        return None
-    return at if at and at.tzinfo else None
 
 
 @admin_page

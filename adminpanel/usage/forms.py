@@ -91,11 +91,6 @@ class UsageForm(FilterForm):
             sync=sync,
         )
 
-    @property
-    def place(self) -> dict[str, Any]:
-        """Where the page begins."""
-        return {"before": self.cleaned_data["before"], "after": self.cleaned_data["after"]}
-
 
 def _days_of(
     sync: SyncJob | None, first: date | None, last: date | None

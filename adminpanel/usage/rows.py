@@ -3,7 +3,6 @@
 rows are."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db.models import Count, DateTimeField, F, Func, Q, Sum, TextChoices
 
+from config.pagination import Key, Page, Reading, paginate
 from credits.clerk.models import SyncJob
 from credits.features import FEATURES
 from credits.models import User
@@ -232,56 +232,34 @@ class Line:
         return self.used - sum(one.credits for one in self.refunds)
 
 
-class Page(NamedTuple):
-    """Lines, newest first; `older` and `newer` are the ids to go on from, if there is more."""
-
-    lines: list[Line]
-    older: int | None
-    newer: int | None
-
-
 def get_page(
-    filters: Filters, found: Found, *, before: int | None = None, after: int | None = None
-) -> Page:
-    """The newest lines; those older than row `before`; or those newer than row `after`."""
-    rows = matching(filters)
-    if after is not None:
-        got = _take(rows, found.spans[::-1], low=after + 1)
-        shown, newer = got[:PAGE][::-1], len(got) > PAGE
-        older = bool(shown) and _exists(rows, found.spans, high=shown[-1].pk - 1)
-    else:
-        high = EVERYWHERE[0][1] if before is None else before - 1
-        got = _take(rows, found.spans, high=high, newest=True)
-        shown, older = got[:PAGE], len(got) > PAGE
-        newer = before is not None and bool(shown) and _exists(
-            rows, found.spans[::-1], low=shown[0].pk + 1
-        )  # fmt: skip
-    lines = _lines(shown)
-    return Page(lines, lines[-1].id if older else None, lines[0].id if newer else None)
-
-
-def _take(
-    rows: Rows,
-    where: Iterable[tuple[int, int]],
+    filters: Filters,
+    found: Found,
     *,
-    low: int = 1,
-    high: int = 2**63 - 1,
-    newest: bool = False,
-    wanted: int = PAGE + 1,
-) -> list[Any]:
-    """The first rows of the ranges in their order, between two ids. A range holds at least one row
-    when the rollup named it, so that there are never more queries than rows."""
-    got: list[Any] = []
-    for first, last in where:
-        inner = (max(first, low), min(last, high))
-        if inner[0] <= inner[1] and len(got) < wanted:
-            inside = rows.filter(pk__range=inner).order_by("-pk" if newest else "pk")
-            got += inside[: wanted - len(got)]
-    return got
+    older_than: Key | None = None,
+    newer_than: Key | None = None,
+) -> Page[Line]:
+    """A page of lines, newest first."""
+
+    def read(reading: Reading) -> list[Any]:
+        return _read(matching(filters), found.spans, reading)
+
+    return paginate(read, size=PAGE, older_than=older_than, newer_than=newer_than).map(_lines)
 
 
-def _exists(rows: Rows, where: Iterable[tuple[int, int]], **limits: int) -> bool:
-    return bool(_take(rows, where, wanted=1, newest="high" in limits, **limits))
+def _read(rows: Rows, where: list[tuple[int, int]], reading: Reading) -> list[Any]:
+    """The rows of these ranges. Each holds at least one when the rollup named it, and what lies
+    behind the reading's key is not asked for: there are never more queries than rows."""
+    read: list[Any] = []
+    for first, last in reversed(where) if reading.backwards else where:
+        nearest = (last,) if reading.backwards else (first,)
+        if reading.key and (nearest <= reading.key) == reading.backwards:
+            continue
+        if len(read) == reading.limit:
+            break
+        rest = reading._replace(limit=reading.limit - len(read))
+        read += rest.of(rows.filter(pk__range=(first, last)))
+    return read
 
 
 def known_words() -> dict[str, list[str]]:

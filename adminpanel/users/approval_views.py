@@ -9,11 +9,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from adminpanel.models import AdjustmentRequest
 from adminpanel.users import adjustments
-from adminpanel.users.forms import ApprovalsForm, DecisionForm
+from adminpanel.users.forms import DecisionForm
 from adminpanel.users.http import AdminRequest, admin_of
 from adminpanel.users.preview import Preview, plainly
+from config.pagination import paginate
 from credits.exceptions import LedgerError
 from credits.ledger import get_balance
+from credits.statement.forms import PageForm
 from credits.users.permissions import admin_page
 
 PAGE = 50
@@ -27,19 +29,18 @@ def _requests() -> QuerySet[AdjustmentRequest]:
 @require_safe
 def approvals(request: AdminRequest) -> HttpResponse:
     """What waits, the longest first, and below it what was decided, newest first, in pages."""
-    form = ApprovalsForm(request.GET)
-    decided = _requests().exclude(state="pending").order_by("-id")
-    if form.is_valid() and form.cleaned_data["before"]:
-        decided = decided.filter(pk__lt=form.cleaned_data["before"])
-    found = list(decided[: PAGE + 1])
+    form = PageForm(request.GET)
+    decided = _requests().exclude(state="pending")
+    form.is_valid()
+    page = paginate(decided, size=PAGE, onwards_only=True, **form.place)
     waiting = list(_requests().filter(state="pending").order_by("id")[: PAGE + 1])
     context = {
         "form": form,
         "limit": settings.ADJUSTMENT_APPROVAL_CREDITS,
         "pending": waiting[:PAGE],
         "more": len(waiting) > PAGE,
-        "decided": found[:PAGE],
-        "older": found[PAGE - 1].pk if len(found) > PAGE else None,
+        "decided": page.rows,
+        "older": page.older,
     }
     status = 200 if form.is_valid() else 400
     return render(request, "adminpanel/approvals.html", context, status=status)

@@ -11,6 +11,7 @@ from django.http import QueryDict
 from adminpanel.users.adjustments import MAX_ADJUSTMENT, Change
 from adminpanel.users.search import NO_PLAN, Sort, State, plan_choices
 from adminpanel.users.timeline import Place, Source, place_of
+from config.pagination import InvalidCursor, Key, key_of
 from credits.catalogue.services import LINE
 from credits.models import User
 from credits.statement.forms import RowField
@@ -143,14 +144,14 @@ class PlaceField(forms.CharField):
 
     def __init__(self, numbers: int = 2) -> None:
         super().__init__(required=False, max_length=80, widget=forms.HiddenInput)
-        self.pattern = re.compile(r"\.".join([r"(-?[0-9]{1,18})"] * numbers))
+        self.kinds = [int] * numbers
 
-    def clean(self, value: Any) -> Any:
+    def clean(self, value: Any) -> Key | None:
         text = super().clean(value)
-        match = self.pattern.fullmatch(text)
-        if text and not match:
-            raise forms.ValidationError("There is no such page.")
-        return tuple(map(int, match.groups())) if match else None
+        try:
+            return key_of(text, *self.kinds) if text else None
+        except InvalidCursor:
+            raise forms.ValidationError("There is no such page.") from None
 
 
 class PeopleForm(forms.Form):
@@ -189,7 +190,7 @@ class PeopleForm(forms.Form):
 
     @property
     def filters(self) -> dict[str, Any]:
-        """What `people.find_users` takes."""
+        """What `search.find_users` takes."""
         asked = self.cleaned_data
         return {
             **{name: asked[name] for name in ("search", "low", "high", "plan", "state")},
@@ -234,14 +235,8 @@ class TimelineForm(forms.Form):
         asked = self.cleaned_data
         if not asked["row"]:
             before, after = (asked[name] and Place(*asked[name]) for name in ("before", "after"))
-            return {"kind": asked["kind"], "before": before or None, "after": after or None}
+            return {"kind": asked["kind"], "older_than": before, "newer_than": after}
         place = place_of(user, asked["row"])
         if place is None:
             self.add_error(None, f"There is no row #{asked['row']} in this person's journal.")
-        return {"before": place}
-
-
-class ApprovalsForm(forms.Form):
-    """Where the page of decided requests begins."""
-
-    before = RowField()
+        return {"older_than": place}

@@ -5,9 +5,8 @@ id of ours: indexes that every PostgreSQL has (`adminpanel/sql/people.sql`). Pag
 sort's key and the id, so that ties and newcomers shift nothing."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import (
@@ -27,6 +26,7 @@ from django.db.models import (
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce, Concat, Now, Substr
 
+from config.pagination import Key, Page, paginate
 from credits.clerk.billing.projection import EARNING
 from credits.clerk.models import Identity, SubscriptionItem
 from credits.models import CreditBalance, Hold, Plan, UsageHistory, User
@@ -146,25 +146,6 @@ def plan_choices() -> list[tuple[str, str]]:
     return list(Plan.objects.order_by("name", "pk").values_list("clerk_id", "name"))
 
 
-class Place(NamedTuple):
-    """Where somebody stands in a list: the sort's key (falling), then the id (falling)."""
-
-    key: int
-    id: int
-
-    def __str__(self) -> str:
-        return f"{self.key}.{self.id}"
-
-
-@dataclass(frozen=True)
-class Page:
-    """Users with `credits`, `held`, `plans` and `last_use`; where the pages around it begin."""
-
-    users: list[Any]
-    before: Place | None
-    after: Place | None
-
-
 def last_charge(field: str) -> Subquery:
     """A field of the newest charge of the query's user; null without one."""
     return Subquery(_charges().order_by("-id").values(field)[:1])
@@ -208,37 +189,19 @@ def get_page(
     *,
     sort: str = Sort.NEWEST,
     searched: bool = False,
-    after: tuple[int, int] | None = None,
-    before: tuple[int, int] | None = None,
-) -> Page:
-    """The first users, those after a place, or those just before one. `searched`: words found
-    `users`."""
-    parts = _parts(users, sort, searched=searched)
-    parts = [part.order_by("-key", "-pk") for part in parts]
-    if before:
-        parts = [part.filter(_beyond(before, "gt")).reverse() for part in reversed(parts)]
-    elif after:
-        parts = [part.filter(_beyond(after, "lt")) for part in parts]
-    found: list[Any] = []
-    for part in parts:
-        if len(found) <= PAGE:
-            found += _with_facts(part)[: PAGE + 1 - len(found)]
-    shown, more = found[:PAGE], len(found) > PAGE
-    if before:
-        return _page(shown[::-1], earlier=more, later=True)
-    return _page(shown, earlier=after is not None, later=more)
-
-
-def _beyond(place: tuple[int, int], side: str) -> Q:
-    key, pk = place
-    return Q(**{f"key__{side}": key}) | Q(**{"key": key, f"pk__{side}": pk})
-
-
-def _page(shown: list[Any], *, earlier: bool, later: bool) -> Page:
-    if not shown:
-        return Page([], None, None)
-    first, last = (Place(user.key, user.pk) for user in (shown[0], shown[-1]))
-    return Page(shown, first if earlier else None, last if later else None)
+    older_than: Key | None = None,
+    newer_than: Key | None = None,
+) -> Page[Any]:
+    """A page of users in the order of `sort`, each with `credits`, `held`, `plans` and `last_use`.
+    `searched`: words found `users`."""
+    parts = [_with_facts(part) for part in _parts(users, sort, searched=searched)]
+    return paginate(
+        lambda reading: reading.of(*parts),
+        size=PAGE,
+        order=("-key", "-pk"),
+        older_than=older_than,
+        newer_than=newer_than,
+    )
 
 
 def _with_facts(users: People) -> People:

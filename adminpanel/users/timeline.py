@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from django.db.models import OuterRef, QuerySet, Subquery, Sum, TextChoices
 from django.db.models.functions import Coalesce
 
+from config.pagination import Page, cursor_of
 from credits.clerk.models import Payment, WebhookDelivery
 from credits.models import UsageHistory, User
 from credits.statement.history import Kind, filter_rows, kind_of, statement
@@ -37,9 +38,6 @@ class Place(NamedTuple):
     row: int = NEWEST
     webhook: int = NEWEST
     payment: int = NEWEST
-
-    def __str__(self) -> str:
-        return ".".join(map(str, self))
 
 
 @dataclass(frozen=True)
@@ -69,33 +67,29 @@ class Event:
         return self.change if self.change is not None and self.change > 0 else None
 
 
-@dataclass(frozen=True)
-class Page:
-    """Events, newest first, and the places that the pages around them begin at."""
-
-    events: list[Event]
-    newer: Place | None
-    older: Place | None
-
-
 type Reading = tuple[QuerySet[Any], Callable[[Any], Event]]
 
 
 def get_page(
-    user: User, *, kind: str = "", before: Place | None = None, after: Place | None = None
-) -> Page:
-    """The newest events of a person; those older than a place; or the ones just newer than it.
-    `kind` is a Kind or a Source."""
+    user: User,
+    *,
+    kind: str = "",
+    older_than: Place | None = None,
+    newer_than: Place | None = None,
+) -> Page[Event]:
+    """A page of a person's events, newest first, of one kind (a Kind or a Source) if `kind`."""
     readings = _readings(user, kind)
-    if after is not None:
-        found = _merged(readings, after, "gte")
-        shown, top = found[:PAGE][::-1], _moved(after, found[:PAGE], 1)
-        return Page(shown, top if len(found) > PAGE else None, after)
-    start = before or Place()
-    found = _merged(readings, start, "lt")
-    shown = found[:PAGE]
-    bottom = _moved(start, shown, 0) if len(found) > PAGE else None
-    return Page(shown, before, bottom)
+    if newer_than is not None:
+        ahead = _merged(readings, newer_than, "gte")
+        shown = ahead[:PAGE]
+        top = _moved(newer_than, shown, 1)
+        newer = cursor_of(top) if len(ahead) > PAGE else None
+        return Page(shown[::-1], newer, cursor_of(newer_than))
+    start = older_than or Place()
+    ahead = _merged(readings, start, "lt")
+    shown = ahead[:PAGE]
+    older = cursor_of(_moved(start, shown, 0)) if len(ahead) > PAGE else None
+    return Page(shown, cursor_of(older_than) if older_than else None, older)
 
 
 def _readings(user: User, kind: str) -> dict[str, Reading]:

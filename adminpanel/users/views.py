@@ -12,7 +12,7 @@ from adminpanel.models import AdjustmentRequest
 from adminpanel.users import person, timeline
 from adminpanel.users.forms import PeopleForm, TimelineForm
 from adminpanel.users.http import AdminRequest, wants_fragment
-from adminpanel.users.search import Page, Sort, find_users, get_page
+from adminpanel.users.search import Sort, find_users, get_page
 from credits.ledger import get_balance
 from credits.models import User
 from credits.users.permissions import admin_page, is_admin
@@ -25,22 +25,20 @@ PENDING = 5
 @require_safe
 def users(request: AdminRequest) -> HttpResponse:
     form = PeopleForm(request.GET)
-    found = Page([], None, None)
+    fragment = wants_fragment(request)
+    context: dict[str, Any] = {"form": form}
     if form.is_valid():
         asked = form.cleaned_data
-        found = get_page(
+        # This list's `after` and `before` say what comes next in it, whatever it is sorted by.
+        context["page"] = get_page(
             find_users(**form.filters),
             sort=asked["sort"] or Sort.NEWEST,
             searched=bool(asked["search"]),
-            after=asked["after"],
-            before=asked["before"],
+            older_than=asked["after"],
+            newer_than=asked["before"],
         )
-    fragment = wants_fragment(request)
-    context = {
-        "form": form,
-        "page": found,
-        "pending": [] if fragment else _pending()[: PENDING + 1],
-    }
+    if not fragment:
+        context["pending"] = _pending()[: PENDING + 1]
     # htmx shows a 422; a 400 it would leave out.
     status = 200 if form.is_valid() else 422 if fragment else 400
     template = "adminpanel/users.html" + ("#people" if fragment else "")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from django.db.models import Count, Max, Min, Q, QuerySet
 
+from config.pagination import Key, Page, paginate
 from credits.clerk.models import Identity, Period, WebhookDelivery
 from credits.clerk.webhooks.replays import FAILED, UNMAPPED, WAITING, deliveries
 from credits.models import Plan, User
@@ -83,34 +84,17 @@ class Row:
     person: User | None
 
 
-class Page(NamedTuple):
-    """Newest first; `newer` and `older` are the ids that the pages beside this one begin at."""
-
-    rows: list[Row]
-    newer: int | None
-    older: int | None
-
-
-def page(rows: Deliveries, *, before: int | None = None, after: int | None = None) -> Page:
-    """The page behind the delivery `before`, or in front of `after`; the first one for neither."""
+def get_page(
+    rows: Deliveries, *, older_than: Key | None = None, newer_than: Key | None = None
+) -> Page[Row]:
+    """A page of deliveries, newest first."""
     rows = rows.defer("payload", "effects")
-    if after is not None:
-        found = list(rows.filter(pk__gt=after).order_by("pk")[: PAGE + 1])
-        more, shown = len(found) > PAGE, found[:PAGE][::-1]
-        newer, older = more, bool(shown)
-    else:
-        if before is not None:
-            rows = rows.filter(pk__lt=before)
-        shown = list(rows.order_by("-pk")[: PAGE + 1])
-        newer, older = before is not None, len(shown) > PAGE
-        shown = shown[:PAGE]
-    ends = (shown[0].pk, shown[-1].pk) if shown else (None, None)
-    return Page(_rows(shown), ends[0] if newer else None, ends[1] if older else None)
+    return paginate(rows, size=PAGE, older_than=older_than, newer_than=newer_than).map(_rows)
 
 
 def _rows(shown: list[WebhookDelivery]) -> list[Row]:
     people = people_of(delivery.payer for delivery in shown)
-    return [Row(one, status_of(one), people.get(one.payer)) for one in shown]
+    return [Row(each, status_of(each), people.get(each.payer)) for each in shown]
 
 
 def people_of(payers: Iterable[str]) -> dict[str, User]:

@@ -36,7 +36,7 @@ def webhooks(request: AuthenticatedHttpRequest) -> HttpResponse:
         "status": status,
         "tabs": [(name, label, counts[name]) for name, label in labels.items()],
         "counts": counts,
-        "page": inbox.page(shown, before=asked.get("before"), after=asked.get("after")),
+        "page": inbox.get_page(shown, **form.place),
         "plans": inbox.unmapped_plans(),
         "takes_webhooks": conf.takes_webhooks(),
         "address": request.build_absolute_uri(reverse("clerk-webhook")),

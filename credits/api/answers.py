@@ -11,6 +11,8 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.pagination import paginate
+
 
 def conditional(request: Request, data: Mapping[str, Any]) -> Response:
     """The answer with an ETag of exactly this body, or 304 when the client has it. Never answered
@@ -30,10 +32,7 @@ def page_of[Row: Model](
     **context: Any,
 ) -> Response:
     """One page of a list, newest first by id. `nextCursor` is null on the last page."""
-    if "cursor" in query:
-        rows = rows.filter(pk__lt=query["cursor"])
-    found = list(rows.order_by("-pk")[: query["limit"] + 1])
-    shown = found[: query["limit"]]
-    more = len(found) > len(shown)
-    items = serializer(shown, many=True, context=context).data
-    return Response({"items": items, "nextCursor": shown[-1].pk if more else None})
+    start = (query["cursor"],) if "cursor" in query else None
+    page = paginate(rows, size=query["limit"], older_than=start, onwards_only=True)
+    items = serializer(page.rows, many=True, context=context).data
+    return Response({"items": items, "nextCursor": page.rows[-1].pk if page.older else None})

@@ -54,12 +54,27 @@ class RowField(forms.IntegerField):
         )
 
 
-class RowsForm(forms.Form):
+class PageForm(forms.Form):
+    """Where a page of a list begins that has the newest rows first."""
+
+    before = RowField()
+    after = RowField()
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """What `config.pagination.paginate` takes: no place if it is not right."""
+        asked = getattr(self, "cleaned_data", {})
+        before, after = asked.get("before"), asked.get("after")
+        return {
+            "older_than": (before,) if before else None,
+            "newer_than": (after,) if after else None,
+        }
+
+
+class RowsForm(PageForm):
     """Which days of a list of rows (UTC, both included), and the place to go on from."""
 
     to = day_field("To")
-    before = RowField()
-    after = RowField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -108,18 +123,21 @@ class StatementForm(RowsForm):
         return (last.replace(day=1), last) if last else None
 
     @property
-    def place(self) -> dict[str, Any]:
-        """What `statement.get_page` takes: the kind of rows, and where the page begins."""
-        if not self.is_valid():
-            return {}
-        asked = self.cleaned_data
-        kind, row = asked["kind"], asked["row"]
+    def kinds(self) -> dict[str, Any]:
+        """Which rows are asked for, as `history.filter_rows` takes it."""
+        kind = self.cleaned_data["kind"] if self.is_valid() else ""
         return {
             "kind": Kind.CHARGE if kind in FEATURES else kind,
             "feature": kind if kind in FEATURES else "",
-            "before": row + 1 if row else asked["before"],
-            "after": None if row else asked["after"],
         }
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where the page begins: at the row that is asked for, if one is."""
+        if not self.is_valid():
+            return {}
+        row = self.cleaned_data["row"]
+        return {"older_than": (row + 1,)} if row else super().place
 
 
 def today() -> date:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from config.pagination import Key, Page, paginate
 from credits.models import UsageHistory
-from credits.statement.history import Kind, Rows, filter_rows, kind_of, statement
+from credits.statement.history import Kind, filter_rows, kind_of, statement
 from credits.statement.wording import note_of, what_of
 
 PAGE = 50
@@ -128,44 +129,23 @@ class Row:
     held: bool
 
 
-@dataclass(frozen=True)
-class Page:
-    """Rows, newest first; `older` and `newer` are the ids to go on from, if there is more."""
-
-    rows: list[Row]
-    older: int | None
-    newer: int | None
-
-
 def get_page(
     span: Range,
     *,
     kind: str = "",
     feature: str = "",
-    before: int | None = None,
-    after: int | None = None,
-) -> Page:
-    """The newest rows of a range; those older than row `before`; or those newer than `after`."""
+    older_than: Key | None = None,
+    newer_than: Key | None = None,
+) -> Page[Row]:
+    """A page of the rows of a range, newest first."""
     rows = statement(user_id=span.user_id).filter(id__lte=span.closing.row_id)
     rows = filter_rows(rows.filter(id__gt=span.opening.row_id), kind=kind, feature=feature)
     rows = rows.select_related("grant")
-    if after is not None:
-        found = list(rows.filter(id__gt=after).order_by("id")[: PAGE + 1])
-        shown, newer = found[:PAGE][::-1], len(found) > PAGE
-        return _page(shown, newer=newer, older=_any(rows, shown, "id__lt", -1))
-    cut = rows if before is None else rows.filter(id__lt=before)
-    found = list(cut.order_by("-id")[: PAGE + 1])
-    shown, older = found[:PAGE], len(found) > PAGE
-    return _page(shown, newer=before is not None and _any(rows, shown, "id__gt", 0), older=older)
+    return paginate(rows, size=PAGE, older_than=older_than, newer_than=newer_than).map(_lines)
 
 
-def _any(rows: Rows, shown: list[UsageHistory], side: str, end: int) -> bool:
-    return bool(shown) and rows.filter(**{side: shown[end].pk}).exists()
-
-
-def _page(shown: list[UsageHistory], *, newer: bool, older: bool) -> Page:
-    rows = [_row(row) for row in shown]
-    return Page(rows, rows[-1].id if older else None, rows[0].id if newer else None)
+def _lines(rows: list[UsageHistory]) -> list[Row]:
+    return [_row(row) for row in rows]
 
 
 def _row(row: Any) -> Row:

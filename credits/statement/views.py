@@ -79,7 +79,7 @@ def _statement(
         "span": span,
         "sums": total(steps.values()),
         "chart": draw(span, steps),
-        "page": get_page(span, **form.place),
+        "page": get_page(span, **form.kinds, **form.place),
         "is_new": not span.closing.row_id and not has_history(user_id=request.user.pk),
         "months": recent_months(request.user.date_joined.date()),
         "today": today(),

@@ -31,7 +31,7 @@ def note(**fields: Any) -> AuditEntry:
 
 
 def shown(answer: Any) -> list[int]:
-    return [line.entry.pk for line in answer.context["page"].lines]
+    return [line.entry.pk for line in answer.context["page"].rows]
 
 
 class TestReading:

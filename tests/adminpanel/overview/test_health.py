@@ -109,7 +109,7 @@ class TestSigns:
         late = make_charge(alice, hold=True, lease_seconds=2)
         clock.move(seconds=5)
         assert sign("Holds").text.startswith("1 ")
-        assert [one.id for one in desk.get(sign("Holds").href).context["page"].lines] == [late.id]
+        assert [one.id for one in desk.get(sign("Holds").href).context["page"].rows] == [late.id]
 
     def test_a_feature_that_the_database_would_refuse_is_seen(
         self, monkeypatch: pytest.MonkeyPatch

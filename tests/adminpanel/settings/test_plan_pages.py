@@ -81,7 +81,7 @@ class TestList:
             item_of(payer, "active", name=f"more_{n}")
         page = desk.get(PAGE)
         [count] = re.findall(r'href="/admin/users\?plan=cplan_pro">(\d+)</a>', page.text)
-        listed = desk.get("/admin/users?plan=cplan_pro").context["page"].users
+        listed = desk.get("/admin/users?plan=cplan_pro").context["page"].rows
         assert {str(one) for one in listed} == {f"{status}@example.com" for status in states[:3]}
         assert int(count) == len(listed)
         assert "Subscribers 3" in words(desk.get(PRO))

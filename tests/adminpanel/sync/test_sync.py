@@ -96,7 +96,7 @@ def test_the_figures_of_set_balances_lead_to_just_their_rows(desk, base):
     led = {name: desk.get(line.href).context for name, line in lines.items() if line.href}
     assert led.keys() == {"creditsRefreshed", "creditsAdded", "creditsTaken"}
     assert all(f'href="{lines[name].href.replace("&", "&amp;")}"' in page.text for name in led)
-    shown = {name: {one.user for one in at["page"].lines} for name, at in led.items()}
+    shown = {name: {one.user for one in at["page"].rows} for name, at in led.items()}
     assert shown["creditsRefreshed"] == set(users)
     assert led["creditsRefreshed"]["sums"].rows == lines["creditsRefreshed"].number == 3
     assert shown["creditsAdded"] == {users[0]}

@@ -273,7 +273,7 @@ class TestPages:
         filters = Filters(model="rare")
         found = find(filters)
         assert found.spans == [(rare, rare)]
-        assert [one.id for one in get_page(filters, found).lines] == [rare]
+        assert [one.id for one in get_page(filters, found).rows] == [rare]
 
 
 class TestLines:

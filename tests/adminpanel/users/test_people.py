@@ -19,7 +19,7 @@ HTMX = {"HX-Request": "true"}
 def found(desk, **query):
     answer = desk.get(PATH, query)
     assert answer.status_code == 200, answer.text
-    return [str(user) for user in answer.context["page"].users]
+    return [str(user) for user in answer.context["page"].rows]
 
 
 def subscribe(user, plan="cplan_pro", status="active"):
@@ -63,7 +63,7 @@ class TestSearch:
     def test_what_means_something_elsewhere_finds_nobody(self, desk, search):
         page = desk.get(PATH, {"search": search})
         assert page.status_code == 200
-        assert search == "!grace" or page.context["page"].users == []
+        assert search == "!grace" or page.context["page"].rows == []
         assert "<script>" not in page.text.replace("<script ", "")
 
     def test_what_finds_more_people_than_are_named_one_by_one_finds_all(self, desk, monkeypatch):
@@ -133,14 +133,14 @@ def test_a_row_says_what_is_there_what_is_held_and_when_it_was_used(desk, alice,
     make_charge(alice, 3)
     charge = make_charge(alice, 4, hold=True)
     answer = desk.get(PATH, {"search": "alice"})
-    [row] = answer.context["page"].users
+    [row] = answer.context["page"].rows
     assert (row.credits, row.held) == (93, 4)
     assert row.last_use is not None
     assert f'href="/admin/users/{alice.pk}"' in answer.text
     assert f'href="/admin/usage?user={alice.pk}&amp;state=held"' in answer.text
     held = desk.get("/admin/usage", {"user": alice.pk, "state": "held"}).context["page"]
-    assert [one.id for one in held.lines] == [charge.id]
-    assert desk.get(PATH, {"search": "carol"}).context["page"].users[0].last_use is None
+    assert [one.id for one in held.rows] == [charge.id]
+    assert desk.get(PATH, {"search": "carol"}).context["page"].rows[0].last_use is None
 
 
 def test_people_are_sorted(desk, admin, alice, bob, carol):
@@ -192,8 +192,8 @@ def _walk(desk, asked, way, start=None):
     pages, query = [], {**asked, **(start or {})}
     while query:
         page = desk.get(PATH, query).context["page"]
-        pages.append([str(user) for user in page.users])
-        place = getattr(page, way)
+        pages.append([str(user) for user in page.rows])
+        place = page.older if way == "after" else page.newer
         query = {**asked, way: str(place)} if place else None
     ordered = pages if way == "after" else reversed(pages)
     return [name for page in ordered for name in page]
@@ -202,7 +202,7 @@ def _walk(desk, asked, way, start=None):
 def _last_page(desk, asked):
     """The query of the last page."""
     query: dict[str, str] = {}
-    while after := desk.get(PATH, {**asked, **query}).context["page"].after:
+    while after := desk.get(PATH, {**asked, **query}).context["page"].older:
         query = {"after": str(after)}
     return query
 
@@ -213,8 +213,8 @@ def test_who_joins_meanwhile_shifts_no_page(desk, admin, monkeypatch):
         make_user(f"u{number}@example.com")
     first = desk.get(PATH).context["page"]
     make_user("late@example.com")
-    second = desk.get(PATH, {"after": str(first.after)}).context["page"]
-    assert [str(user) for user in second.users] == ["u1@example.com", "u0@example.com"]
+    second = desk.get(PATH, {"after": str(first.older)}).context["page"]
+    assert [str(user) for user in second.rows] == ["u1@example.com", "u0@example.com"]
 
 
 def test_a_search_by_htmx_gets_the_table_alone(desk, alice):

@@ -27,7 +27,7 @@ def look(desk, user, **query):
 
 
 def events(desk, user, **query):
-    return look(desk, user, **query).context["page"].events
+    return look(desk, user, **query).context["page"].rows
 
 
 def tell(user, number, **fields):
@@ -55,7 +55,7 @@ def test_everything_stands_in_one_line_of_time(desk, dana, clock):
         content_type="application/json",
     )  # fmt: skip
     answer = look(desk, dana)
-    told = answer.context["page"].events
+    told = answer.context["page"].rows
     assert {event.kind for event in told} == {
         "charge", "refund", "grant", "expiry", "adjustment", "webhook", "payment",
     }  # fmt: skip
@@ -111,14 +111,14 @@ def test_pages_hold_every_event_once_forwards_and_backwards(desk, dana, monkeypa
     pages, query = [], {}
     while query is not None:
         page = look(desk, dana, **query).context["page"]
-        pages.append([(event.source, event.id) for event in page.events])
+        pages.append([(event.source, event.id) for event in page.rows])
         # What comes meanwhile stands above and shifts nothing.
         tell(dana, f"late-{len(pages)}")
         query = {"before": str(page.older)} if page.older else None
     flat = [event for page in pages for event in page]
     assert len(flat) == len(set(flat)) == 1 + 7 + 3 + 3
     newer = look(desk, dana, after=str(page.newer)).context["page"]
-    assert [(event.source, event.id) for event in newer.events] == pages[-2]
+    assert [(event.source, event.id) for event in newer.rows] == pages[-2]
     assert str(newer.older) == str(page.newer)
 
 
@@ -138,7 +138,7 @@ def test_a_link_to_a_row_begins_the_page_there(desk, dana, monkeypatch):
     for _ in range(5):
         make_charge(dana)
     answer = look(desk, dana, row=wanted)
-    assert answer.context["page"].events[0].id == wanted
+    assert answer.context["page"].rows[0].id == wanted
     assert answer.context["page"].newer is not None
 
 
