@@ -1,13 +1,11 @@
-"""OpenAI's endpoints over an engine: models, chat completions, pictures."""
+"""OpenAI's endpoints over an engine: models, chat completions, images."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from ai_chat.local_provider import faults, wire
-from ai_chat.local_provider.connection import ClientGone, Connection
 from ai_chat.local_provider.engine import (
     ChatRequest,
     ContextTooLong,
@@ -16,20 +14,11 @@ from ai_chat.local_provider.engine import (
     EngineFailed,
     Event,
     Events,
+    ImageRequest,
     Pause,
 )
-from ai_chat.local_provider.errors import ApiError
-from ai_chat.local_provider.requests import (
-    IMAGE_MODEL,
-    TEXT_MODEL,
-    read_chat,
-    read_image,
-    read_object,
-    replace_prompt,
-)
-from ai_chat.local_provider.server import Call, ProviderServer
-
-MODELS = (TEXT_MODEL, IMAGE_MODEL)
+from ai_chat.local_provider.server import Call, ClientGone, Connection, ProviderServer
+from ai_chat.local_provider.wire import ApiError
 
 
 def serve(
@@ -38,28 +27,23 @@ def serve(
     host: str = "127.0.0.1",
     on_call: Callable[[Call], None] | None = None,
 ) -> ProviderServer:
-    """Start serving `engine` in a thread of this process; `stop()` on the result ends it.
-
-    Port 0 picks a free one. Raises OSError where the port is taken.
-    """
-    server = ProviderServer(engine, Api, port=port, host=host, on_call=on_call)
-    server.start()
-    return server
+    """Serve `engine` through OpenAI's endpoints, as ProviderServer says."""
+    return ProviderServer(engine, Api, port=port, host=host, on_call=on_call)
 
 
 class Api(Connection):
-    """A connection that knows the endpoints.
+    """A connection with OpenAI's endpoints.
 
     A client that leaves ends its generation at the engine's next event, because the events are
     then closed. Nothing is sent before the first event, so that an error can have its own status.
     """
 
     def route(self, path: str) -> str:
-        """The path, if it is one of ours."""
+        """The path, if it is an endpoint's."""
         return path if path in ROUTES else "(unknown)"
 
     def answer(self, path: str, body: bytes) -> None:
-        """Find the endpoint and let it answer."""
+        """Call the endpoint of the path."""
         if path not in ROUTES:
             raise ApiError(404, "There is nothing at this address.", code="unknown_url")
         method, endpoint = ROUTES[path]
@@ -67,25 +51,14 @@ class Api(Connection):
             raise ApiError(405, f"Only {method} works here.", code="method_not_allowed")
         endpoint(self, body)
 
-    def health(self, _: bytes) -> None:
-        """Ready: the engine was loaded before the first request could come in."""
-        self.send_json(200, {"status": "ok"})
-
-    def list_models(self, _: bytes) -> None:
-        """All models."""
-        self.send_json(200, wire.models(MODELS))
-
-    def show_model(self, _: bytes, *, name: str) -> None:
-        """One model."""
-        self.send_json(200, wire.model(name))
+    def send_constant(self, _: bytes, *, data: dict[str, Any]) -> None:
+        """An answer that is always the same."""
+        self.send_body(wire.encode(data))
 
     def chat(self, body: bytes) -> None:
         """A text, streamed or whole."""
-        request = read_chat(read_object(body))
-        prompt, wanted = faults.split_markers(request.prompt)
-        request = replace_prompt(request, prompt)
-        self._announce(Call(request, tuple(wanted)))
-        with closing(faults.apply(wanted, self.server.engine.chat(request))) as events:
+        request = wire.read_chat(wire.read_object(body))
+        with self._events(request) as events:
             if request.stream:
                 self._stream(request, events)
             else:
@@ -93,19 +66,21 @@ class Api(Connection):
 
     def images(self, body: bytes) -> None:
         """Pictures."""
-        request = read_image(read_object(body))
-        prompt, wanted = faults.split_markers(request.prompt)
-        request = replace(request, prompt=prompt)
-        self._announce(Call(request, tuple(wanted)))
-        with closing(faults.apply(wanted, self.server.engine.paint(request))) as events:
-            self._whole(events, _pictures)
+        with self._events(wire.read_image(wire.read_object(body))) as events:
+            self._whole(events, wire.images)
 
-    def _announce(self, call: Call) -> None:
+    def _events(self, request: ChatRequest | ImageRequest) -> closing[Events]:
+        """The engine's events, with the faults that markers in the prompt ask for."""
+        prompt, wanted = faults.split_markers(request.prompt)
+        request = request.with_prompt(prompt)
         if self.server.on_call is not None:
-            self.server.on_call(call)
+            self.server.on_call(Call(request, tuple(wanted)))
+        engine = self.server.engine
+        events = engine.chat(request) if isinstance(request, ChatRequest) else engine.paint(request)
+        return closing(faults.apply(wanted, events))
 
     def _watched(self, events: Events) -> Iterator[Event]:
-        """The events while the client listens. Raises ClientGone; the engine's errors as ours."""
+        """The events while the client listens. Raises ClientGone, and ApiError for the engine's."""
         try:
             for event in events:
                 if self.server.stopping.is_set() or self.client_gone():
@@ -124,7 +99,7 @@ class Api(Connection):
             for event in self._watched(events):
                 if isinstance(event, Done):
                     done = event
-                elif not isinstance(event, Pause):
+                else:
                     units.append(event)
         except faults.Cut:
             cut = True
@@ -163,18 +138,17 @@ class Api(Connection):
                 self.send_chunk(completion.ending(event, with_usage=request.include_usage))
 
 
-def _pictures(units: list[Event], done: Done) -> dict[str, Any]:
-    if done.refusal is not None:
-        raise ApiError(400, done.refusal, code="content_policy_violation", param="prompt")
-    return wire.images([unit for unit in units if isinstance(unit, bytes)])
-
-
 type Endpoint = Callable[[Api, bytes], None]
 
+
+def _constant(data: dict[str, Any]) -> tuple[str, Endpoint]:
+    return "GET", partial(Api.send_constant, data=data)
+
+
 ROUTES: dict[str, tuple[str, Endpoint]] = {
-    "/healthz": ("GET", Api.health),
-    "/v1/models": ("GET", Api.list_models),
-    **{f"/v1/models/{name}": ("GET", partial(Api.show_model, name=name)) for name in MODELS},
+    "/healthz": _constant({"status": "ok"}),  # the engine is loaded before the server starts
+    "/v1/models": _constant(wire.models()),
+    **{f"/v1/models/{name}": _constant(wire.model(name)) for name in wire.MODELS},
     "/v1/chat/completions": ("POST", Api.chat),
     "/v1/images/generations": ("POST", Api.images),
 }

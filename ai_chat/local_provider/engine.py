@@ -1,15 +1,16 @@
-"""What a provider is made of: the seam between the HTTP server and whatever answers.
+"""The interface between the HTTP server and an engine, which answers requests.
 
 The server speaks OpenAI's wire format and knows nothing of models. An engine turns a request into
-events, one after the other; the server writes them out, and closes the iterator as soon as the
-client is gone, which is the engine's cue to stop working.
+events; the server writes them out, and closes the generator as soon as the client is gone, so that
+the engine stops working.
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, Self
 
 type Role = Literal["system", "user", "assistant"]
+type Reason = Literal["stop", "length", "content_filter"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Message:
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """A checked request for an answer; `max_tokens` bounds the answer, not the conversation."""
+    """A checked request; `messages` has one of the user, `max_tokens` bounds the answer alone."""
 
     model: str
     messages: tuple[Message, ...]
@@ -33,8 +34,17 @@ class ChatRequest:
 
     @property
     def prompt(self) -> str:
-        """The last thing the user said; where markers are looked for."""
-        return next((m.text for m in reversed(self.messages) if m.role == "user"), "")
+        """The text of the last user message, which may hold markers."""
+        return self.messages[self._last()].text
+
+    def with_prompt(self, text: str) -> Self:
+        """The same request with another text of the last user message."""
+        messages = list(self.messages)
+        messages[self._last()] = Message("user", text)
+        return replace(self, messages=tuple(messages))
+
+    def _last(self) -> int:
+        return max(n for n, message in enumerate(self.messages) if message.role == "user")
 
 
 @dataclass(frozen=True)
@@ -47,13 +57,16 @@ class ImageRequest:
     width: int
     height: int
 
+    def with_prompt(self, text: str) -> Self:
+        """The same request with another prompt."""
+        return replace(self, prompt=text)
+
 
 @dataclass(frozen=True)
 class Pause:
-    """Nothing yet. Lets the server look whether the client is still there.
+    """Nothing yet: the server checks whether the client is still there.
 
-    With `comment` the server also sends an SSE comment, so that the connection stays busy while
-    the answer does not move.
+    With `comment` it also sends an SSE comment, so that the connection is not silent.
     """
 
     comment: bool = False
@@ -63,7 +76,7 @@ class Pause:
 class Done:
     """The answer is complete; `refusal` is what the model said instead of answering."""
 
-    finish_reason: Literal["stop", "length", "content_filter"] = "stop"
+    finish_reason: Reason = "stop"
     prompt_tokens: int = 0
     completion_tokens: int = 0
     refusal: str | None = None
@@ -83,7 +96,7 @@ class EngineFailed(Exception):
 
 
 class Engine(Protocol):
-    """Whatever answers. Its generators are closed early when the client goes away."""
+    """Answers requests. Its generators are closed early when the client goes away."""
 
     def chat(self, request: ChatRequest) -> Events:
         """Yield the answer's text piece by piece, then Done.

@@ -1,8 +1,8 @@
-"""Failures on request: markers in a prompt such as `[[fail:cut:5]]` make the provider misbehave.
+"""Failures on request: markers in a prompt such as `[[fail:cut:5]]` make the provider fail.
 
-Every fault is a function over the engine's events, so that the same table serves text and
-pictures, streamed or not. "Units" below are pieces of text, or pictures. Faults can be combined
-with text and with each other; the table's order says which is inside which, the last outermost.
+Every fault is a function over the engine's events, so that one table serves text and pictures,
+streamed or not. "Units" below are pieces of text, or pictures. Faults can be combined: they are
+applied in the table's order.
 """
 
 import re
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ai_chat.local_provider.engine import Done, Events, Pause
-from ai_chat.local_provider.errors import ApiError
+from ai_chat.local_provider.wire import ApiError
 
 MAX_WAIT_SECONDS = 300.0
 PULSE_SECONDS = 0.25
@@ -23,11 +23,11 @@ _MARKER = re.compile(r"\[\[fail:([a-z]+|\d{3})(?::(\d{1,6}(?:\.\d{1,3})?))?\]\]"
 
 
 class Cut(Exception):
-    """The connection dies here, without a word."""
+    """The connection ends here, without a message."""
 
 
 class Garbage(Exception):
-    """Bytes that are no JSON go out here, then the answer ends."""
+    """Invalid JSON is sent here, then the answer ends."""
 
 
 def pauses(seconds: float, *, every: float = PULSE_SECONDS, comment: bool = False) -> Events:
@@ -39,7 +39,7 @@ def pauses(seconds: float, *, every: float = PULSE_SECONDS, comment: bool = Fals
 
 
 def _first(events: Events, units: float) -> Events:
-    """The first `units` units, and whatever comes between them; the rest is given up."""
+    """The first `units` units, with the pauses between them; the rest is dropped."""
     with closing(events):
         seen = 0
         while seen < units:
@@ -48,11 +48,6 @@ def _first(events: Events, units: float) -> Events:
                 return
             seen += isinstance(event, str | bytes)
             yield event
-
-
-def _empty(events: Events, _: float) -> Events:
-    events.close()
-    yield Done()
 
 
 def _short(events: Events, units: float) -> Events:
@@ -100,38 +95,36 @@ def _slow(events: Events, seconds: float) -> Events:
 
 @dataclass(frozen=True)
 class Fault:
-    """One row of the table: what `[[fail:name:amount]]` does and what the amount means."""
+    """What `[[fail:name:amount]]` does, and the amount if none is given."""
 
-    meaning: str
     change: Callable[[Events, float], Events]
     default: float = 0
 
 
 def _http(status: int, code: str, message: str) -> Fault:
-    meaning = f"HTTP {status}; after this many units, if any, an error inside the stream"
-    return Fault(meaning, partial(_fail, status, code, message))
+    return Fault(partial(_fail, status, code, f"{message}, as the prompt asked."))
 
 
 FAULTS = {
-    "empty": Fault("a valid answer that holds nothing", _empty),
-    "short": Fault("only this many units of those asked for", _short, default=1),
-    "badimage": Fault("pictures whose bytes are no picture", _bad_image),
-    "refuse": Fault("the model refuses", _refuse),
-    "cut": Fault("the connection dies after this many units", _cut),
-    "stall": Fault("silence after this many units, the connection kept busy", _stall),
-    "garbage": Fault("invalid JSON after this many units", _garbage),
-    "500": _http(500, "server_error", "The server failed, as the prompt asked."),
-    "429": _http(429, "rate_limit_exceeded", "Too many requests, as the prompt asked."),
-    "401": _http(401, "invalid_api_key", "Incorrect API key, as the prompt asked."),
-    "slow": Fault("this many seconds of silence before the first unit", _slow, default=5),
+    "empty": Fault(lambda events, _: _short(events, 0)),  # a valid answer that holds nothing
+    "short": Fault(_short, default=1),  # only this many units of those asked for
+    "badimage": Fault(_bad_image),  # pictures whose bytes are no picture
+    "refuse": Fault(_refuse),  # the model refuses
+    "cut": Fault(_cut),  # the connection ends after this many units
+    "stall": Fault(_stall),  # no more units after this many, but comments in a stream
+    "garbage": Fault(_garbage),  # invalid JSON after this many units
+    # An HTTP status; after this many units, if any, an error inside the stream.
+    "500": _http(500, "server_error", "The server failed"),
+    "429": _http(429, "rate_limit_exceeded", "Too many requests"),
+    "401": _http(401, "invalid_api_key", "Incorrect API key"),
+    "slow": Fault(_slow, default=5),  # this many seconds of silence before the first unit
 }
 
 
 def split_markers(prompt: str) -> tuple[str, dict[str, float]]:
     """The prompt without its markers, and the amount of each fault it asks for.
 
-    Raises ApiError (400) for a fault that does not exist: a typing error should not look like
-    a provider that works.
+    Raises ApiError (400) for a fault that does not exist, so that a typing error is noticed.
     """
     wanted: dict[str, float] = {}
     for name, amount in _MARKER.findall(prompt):
@@ -142,7 +135,7 @@ def split_markers(prompt: str) -> tuple[str, dict[str, float]]:
 
 
 def apply(wanted: dict[str, float], events: Events) -> Events:
-    """The events with every wanted fault put around them."""
+    """The events, changed by every wanted fault."""
     for name, fault in FAULTS.items():
         if name in wanted:
             events = fault.change(events, wanted[name])

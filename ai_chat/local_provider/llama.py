@@ -24,6 +24,7 @@ from ai_chat.local_provider.engine import (
     Events,
     ImageRequest,
     Pause,
+    Reason,
 )
 from ai_chat.local_provider.painter import paint
 
@@ -48,9 +49,9 @@ class LlamaEngine:
         self._http = httpx.Client(
             base_url=self._server.listening_address,
             headers={"Authorization": f"Bearer {key}"},
-            # A comment comes every second or two while it works, so a minute of nothing is an end.
+            # A comment comes every second or two while it works, so after a minute it is dead.
             timeout=httpx.Timeout(60, pool=600),
-            # Its connections are not fit for a second request after a stream.
+            # Its connections cannot be used for a second request after a stream.
             limits=httpx.Limits(max_connections=MAX_OPEN, max_keepalive_connections=0),
             trust_env=False,
         )
@@ -92,7 +93,7 @@ def _params(xllamacpp: Any, weights: Path, threads: int, key: str) -> Any:
     params.api_keys = [key]
     params.n_threads_http = MAX_OPEN + 1
     params.sse_ping_interval = 1
-    # Without it a model this small goes round in circles; more makes it avoid the question's words.
+    # Without it a model this small repeats itself; more makes it avoid the question's words.
     params.sampling.penalty_freq = 0.2
     return params
 
@@ -123,14 +124,7 @@ def _events(lines: Iterator[str]) -> Iterator[Event]:
             if text := choice["delta"].get("content"):
                 yield text
         if counted := chunk.get("usage"):
-            yield _done(finish_reason, counted)
+            reason: Reason = "length" if finish_reason == "length" else "stop"
+            yield Done(reason, counted["prompt_tokens"], counted["completion_tokens"])
             return
     raise EngineFailed("The model's answer ended too early.")
-
-
-def _done(finish_reason: str | None, counted: dict[str, Any]) -> Done:
-    return Done(
-        finish_reason="length" if finish_reason == "length" else "stop",
-        prompt_tokens=counted["prompt_tokens"],
-        completion_tokens=counted["completion_tokens"],
-    )

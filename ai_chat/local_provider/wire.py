@@ -1,24 +1,172 @@
-"""OpenAI's wire format: the JSON of answers and the events of a stream."""
+"""OpenAI's wire format: JSON bodies in, checked; answers, the events of streams and errors out."""
 
 import base64
 import json
+import re
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from http import HTTPStatus
+from typing import Any, cast
 
-from ai_chat.local_provider.engine import Done, Event
+from ai_chat.local_provider.engine import ChatRequest, Done, Event, ImageRequest, Message, Role
+
+TEXT_MODEL = "smollm2-135m"
+IMAGE_MODEL = "tally-painter"
+MODELS = (TEXT_MODEL, IMAGE_MODEL)
+
+DEFAULT_MAX_TOKENS, HIGHEST_MAX_TOKENS = 1024, 100_000
+DEFAULT_TEMPERATURE = 0.3
+MAX_IMAGES = 4
+MIN_SIDE, MAX_SIDE = 64, 2048
 
 COMMENT = b": still here\n\n"
 GARBAGE = b'{"id": "broken", "data": [{"b64_json": "iVBOR'
 GARBAGE_EVENT = b"data: " + GARBAGE + b"\n\n"
 
-# These models come with the program, so their age means nothing; OpenAI's type wants one.
+# OpenAI's type of a model has a date; these models have none that means anything.
 _MODELS_CREATED = 1_730_000_000
+_ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+_ERROR_TYPES = {
+    HTTPStatus.UNAUTHORIZED: "authentication_error",
+    HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "server_error",
+}
+
+
+class ApiError(Exception):
+    """An answer other than success: an HTTP status and OpenAI's error object."""
+
+    def __init__(
+        self, status: int, message: str, *, code: str | None = None, param: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = HTTPStatus(status)
+        self.code = code
+        self.param = param
+
+    def body(self) -> dict[str, Any]:
+        """The JSON body, which is also what an error inside a stream looks like."""
+        kind = _ERROR_TYPES.get(self.status, "invalid_request_error")
+        error = {"message": str(self), "type": kind, "param": self.param, "code": self.code}
+        return {"error": error}
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in a body. Raises ApiError (400)."""
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ApiError(400, "The body is not valid JSON.", code="invalid_json") from None
+    if not isinstance(data, dict):
+        raise ApiError(400, "The body must be a JSON object.", code="invalid_json")
+    return data
+
+
+def read_chat(data: dict[str, Any]) -> ChatRequest:
+    """The chat request in a body's object. Raises ApiError (400, 404)."""
+    _check_model(data.get("model"), TEXT_MODEL)
+    if data.get("n") not in (None, 1):
+        raise _invalid("n", "must be 1 for this model")
+    options = data.get("stream_options")
+    tokens = "max_completion_tokens" if "max_completion_tokens" in data else "max_tokens"
+    return ChatRequest(
+        model=TEXT_MODEL,
+        messages=_messages(data.get("messages")),
+        temperature=_temperature(data.get("temperature")),
+        max_tokens=min(_count(data, tokens, DEFAULT_MAX_TOKENS), HIGHEST_MAX_TOKENS),
+        stream=data.get("stream") is True,
+        include_usage=isinstance(options, dict) and options.get("include_usage") is True,
+    )
+
+
+def read_image(data: dict[str, Any]) -> ImageRequest:
+    """The image request in a body's object. Raises ApiError (400, 404)."""
+    _check_model(data.get("model", IMAGE_MODEL), IMAGE_MODEL)
+    prompt = data.get("prompt")
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise _invalid("prompt", "must be a text that is not empty")
+    if data.get("response_format") not in (None, "b64_json"):
+        raise _invalid("response_format", "can only be b64_json")
+    count = _count(data, "n", 1, highest=MAX_IMAGES)
+    width, height = _size(data.get("size"))
+    return ImageRequest(IMAGE_MODEL, _clean(prompt), count, width, height)
+
+
+def _invalid(param: str, problem: str) -> ApiError:
+    return ApiError(400, f"'{param}' {problem}.", code="invalid_value", param=param)
+
+
+def _clean(text: str) -> str:
+    """Lone surrogates are legal in JSON and cannot be encoded: they become question marks."""
+    return text.encode(errors="replace").decode()
+
+
+def _check_model(model: object, expected: str) -> None:
+    if not isinstance(model, str) or not model:
+        raise _invalid("model", "must name a model")
+    if model != expected:
+        message = f"The model '{_clean(model)[:100]}' does not exist here or cannot do this."
+        raise ApiError(404, message, code="model_not_found", param="model")
+
+
+def _messages(value: object) -> tuple[Message, ...]:
+    if not isinstance(value, list) or not value:
+        raise _invalid("messages", "must be a list that is not empty")
+    messages = tuple(_message(item, f"messages[{index}]") for index, item in enumerate(value))
+    if not any(message.role == "user" for message in messages):
+        raise _invalid("messages", "must hold a message of the role 'user'")
+    return messages
+
+
+def _message(value: object, where: str) -> Message:
+    if not isinstance(value, dict):
+        raise _invalid(where, "must be an object")
+    role, content = value.get("role"), value.get("content")
+    if not isinstance(role, str) or role not in _ROLES:
+        raise _invalid(f"{where}.role", f"must be one of {', '.join(_ROLES)}")
+    if isinstance(content, str):
+        content = [{"type": "text", "text": content}]
+    if not isinstance(content, list):
+        raise _invalid(f"{where}.content", "must be a text or a list of parts")
+    text = "\n".join(_part(part, f"{where}.content") for part in content)
+    return Message(cast(Role, _ROLES[role]), text)
+
+
+def _part(part: object, where: str) -> str:
+    if isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str):
+        return _clean(part["text"])
+    raise _invalid(where, "can only hold parts of the type 'text': this model reads text only")
+
+
+def _temperature(value: object) -> float:
+    if value is None:
+        return DEFAULT_TEMPERATURE
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 2:
+        return float(value)
+    raise _invalid("temperature", "must be a number from 0 to 2")
+
+
+def _count(data: dict[str, Any], param: str, default: int, *, highest: int | None = None) -> int:
+    value = default if data.get(param) is None else data[param]
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= (highest or value):
+        return value
+    limits = f"from 1 to {highest}" if highest else "of at least 1"
+    raise _invalid(param, f"must be a whole number {limits}")
+
+
+def _size(value: object) -> tuple[int, int]:
+    if value in (None, "auto"):
+        return 1024, 1024
+    match = re.fullmatch(r"(\d{2,4})x(\d{2,4})", value if isinstance(value, str) else "", re.ASCII)
+    sides = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not all(MIN_SIDE <= side <= MAX_SIDE for side in sides):
+        raise _invalid("size", f"must be WIDTHxHEIGHT, each from {MIN_SIDE} to {MAX_SIDE} pixels")
+    return sides
 
 
 def encode(data: dict[str, Any]) -> bytes:
-    """JSON in ASCII, which needs no further care."""
+    """JSON in ASCII."""
     return json.dumps(data).encode()
 
 
@@ -41,19 +189,19 @@ def _usage(done: Done) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Completion:
-    """One answer's identity, from which its chunks or its whole body are made."""
+    """What all chunks of an answer share, and its whole body."""
 
     model: str
     id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(12)}")
     created: int = field(default_factory=_now)
 
     def chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
-        """One piece of a streamed answer."""
+        """The event of one piece of a streamed answer."""
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return event(self._envelope("chat.completion.chunk", [choice]))
 
     def ending(self, done: Done, *, with_usage: bool) -> bytes:
-        """Everything after the last piece of text, up to the mark that says it was the last."""
+        """The events after the last piece of text, up to `[DONE]`."""
         pieces = [self.chunk({}, done.finish_reason)]
         if done.refusal is not None:
             pieces.insert(0, self.chunk({"refusal": done.refusal}))
@@ -63,7 +211,7 @@ class Completion:
         return b"".join([*pieces, b"data: [DONE]\n\n"])
 
     def whole(self, units: list[Event], done: Done) -> dict[str, Any]:
-        """An answer that is not streamed."""
+        """The body of an answer that is not streamed."""
         text = "".join(unit for unit in units if isinstance(unit, str))
         content = text if text or done.refusal is None else None
         choice = {
@@ -75,26 +223,23 @@ class Completion:
         return {**self._envelope("chat.completion", [choice]), "usage": _usage(done)}
 
     def _envelope(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "object": kind,
-            "created": self.created,
-            "model": self.model,
-            "choices": choices,
-        }
+        shared = {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+        return {**shared, "choices": choices}
 
 
-def images(pictures: list[bytes]) -> dict[str, Any]:
-    """An answer with pictures."""
-    data = [{"b64_json": base64.b64encode(picture).decode()} for picture in pictures]
-    return {"created": _now(), "data": data}
-
-
-def models(names: tuple[str, ...]) -> dict[str, Any]:
-    """The list of models."""
-    return {"object": "list", "data": [model(name) for name in names]}
+def images(units: list[Event], done: Done) -> dict[str, Any]:
+    """The body of an answer with pictures. Raises ApiError (400) for a refusal."""
+    if done.refusal is not None:
+        raise ApiError(400, done.refusal, code="content_policy_violation", param="prompt")
+    pictures = (base64.b64encode(unit).decode() for unit in units if isinstance(unit, bytes))
+    return {"created": _now(), "data": [{"b64_json": picture} for picture in pictures]}
 
 
 def model(name: str) -> dict[str, Any]:
-    """One model of the list."""
+    """One model."""
     return {"id": name, "object": "model", "created": _MODELS_CREATED, "owned_by": "tally"}
+
+
+def models() -> dict[str, Any]:
+    """The list of all models."""
+    return {"object": "list", "data": [model(name) for name in MODELS]}

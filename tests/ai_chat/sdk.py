@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 import openai
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
 
 CHAT, IMAGE = "smollm2-135m", "tally-painter"
 
@@ -25,8 +25,11 @@ def sdk(base_url: str) -> Iterator[openai.OpenAI]:
 def stream(
     client: openai.OpenAI, prompt: str, **options: Any
 ) -> openai.Stream[ChatCompletionChunk]:
-    messages = [{"role": "user", "content": prompt}]
-    return client.chat.completions.create(model=CHAT, messages=messages, stream=True, **options)
+    messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": prompt}]
+    chunks: openai.Stream[ChatCompletionChunk] = client.chat.completions.create(
+        model=CHAT, messages=messages, stream=True, **options
+    )
+    return chunks
 
 
 def streamed(client: openai.OpenAI, prompt: str, **options: Any) -> list[ChatCompletionChunk]:
@@ -34,8 +37,11 @@ def streamed(client: openai.OpenAI, prompt: str, **options: Any) -> list[ChatCom
 
 
 def whole(client: openai.OpenAI, prompt: str, **options: Any) -> ChatCompletion:
-    messages = [{"role": "user", "content": prompt}]
-    return client.chat.completions.create(model=CHAT, messages=messages, **options)
+    messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": prompt}]
+    answer: ChatCompletion = client.chat.completions.create(
+        model=CHAT, messages=messages, **options
+    )
+    return answer
 
 
 def pictures(client: openai.OpenAI, prompt: str, **options: Any) -> list[bytes]:

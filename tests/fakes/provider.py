@@ -27,7 +27,7 @@ from typing import Self
 from PIL import Image
 
 from ai_chat.local_provider.api import serve
-from ai_chat.local_provider.engine import ChatRequest, Done, Events, ImageRequest
+from ai_chat.local_provider.engine import ChatRequest, Done, Events, ImageRequest, Reason
 from ai_chat.local_provider.faults import pauses
 from ai_chat.local_provider.server import Call, run_until_signalled
 
@@ -116,7 +116,7 @@ class FakeProvider:
                 yield word
             while "gate" in markers and not self._gate.is_set():
                 yield from pauses(0.05)
-            reason = "length" if spoken >= request.max_tokens else "stop"
+            reason: Reason = "length" if spoken >= request.max_tokens else "stop"
             asked = sum(len(message.text.split()) for message in request.messages)
             yield Done(reason, prompt_tokens=asked, completion_tokens=spoken)
         except GeneratorExit:

@@ -49,6 +49,7 @@ def test_a_stream_brings_role_text_reason_and_usage_in_this_order(client: openai
     assert text_of(chunks) == "word1 word2 word3 "
     assert chunks[-2].choices[0].finish_reason == "stop"
     assert chunks[-1].choices == []
+    assert chunks[-1].usage
     assert chunks[-1].usage.completion_tokens == 3
     assert len({chunk.id for chunk in chunks}) == 1
 
@@ -62,6 +63,7 @@ def test_an_answer_that_is_not_streamed_has_text_and_usage(client: openai.OpenAI
 
     assert answer.choices[0].message.content == "word1 word2 word3 "
     assert answer.choices[0].finish_reason == "stop"
+    assert answer.usage
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + 3
 
 
@@ -136,7 +138,7 @@ def test_a_client_that_leaves_before_the_first_word_stops_the_engine(
 
 
 def test_a_server_that_stops_ends_its_idle_connections(provider: FakeProvider) -> None:
-    idle = http.client.HTTPConnection(*provider.server.server_address, timeout=15)
+    idle = http.client.HTTPConnection(*provider.server.address, timeout=15)
     idle.request("GET", "/healthz")
     assert idle.getresponse().read() == b'{"status": "ok"}'
     provider.server.stop()

@@ -6,17 +6,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import openai
 import pytest
 from django.core.management import call_command
 
-import ai_chat.local_provider
-from ai_chat.local_provider import is_available, why_unavailable
+from ai_chat.management.commands import local_provider
 from tests.ai_chat.sdk import sdk, stream, streamed, text_of, whole
 from tests.fakes.provider import FakeProvider
-from tests.live import ROOT, free_port, stop
+from tests.processes import ROOT, free_port, stop
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def provider() -> Iterator[FakeProvider]:
 
 
 @contextmanager
-def started(command: list[str], **environment: str) -> Iterator[subprocess.Popen[str]]:
+def started(command: list[str], **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """The process, once it has said that it answers."""
     variables = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", **environment}
     process = subprocess.Popen(
@@ -35,12 +35,11 @@ def started(command: list[str], **environment: str) -> Iterator[subprocess.Popen
         env=variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
         start_new_session=True,
     )
+    assert process.stdout
     try:
-        assert process.stdout
-        assert "answers at http" in process.stdout.readline()
+        assert b"answers at http" in process.stdout.readline()
         yield process
     finally:
         stop(process)
@@ -73,6 +72,7 @@ def test_the_real_model_streams_an_answer_and_the_command_stops_with_streams_ope
             stream_options={"include_usage": True},
         )
         assert len(text_of(chunks).split()) > 2
+        assert chunks[-1].usage
         assert 0 < chunks[-1].usage.completion_tokens <= 12
         assert chunks[-2].choices[0].finish_reason in ("stop", "length")
         with pytest.raises(openai.BadRequestError, match="maximum context length is 4096"):
@@ -85,13 +85,13 @@ def test_the_real_model_streams_an_answer_and_the_command_stops_with_streams_ope
             list(answer)
         assert process.wait(15) == 0
         assert process.stdout
-        output = process.stdout.read()
+        output = process.stdout.read().decode()
     assert "/v1/chat/completions 200" in output
     assert "capital of France" not in output
 
 
 def test_a_port_in_use_is_said_in_one_sentence(provider: FakeProvider) -> None:
-    port = provider.server.server_address[1]
+    port = provider.server.address[1]
     result = subprocess.run(
         [sys.executable, "manage.py", "local_provider", f"--port={port}"],
         cwd=ROOT,
@@ -109,13 +109,12 @@ def test_a_port_in_use_is_said_in_one_sentence(provider: FakeProvider) -> None:
 def test_where_a_wheel_is_missing_one_sentence_names_the_variables(
     monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    assert is_available()
-    find = ai_chat.local_provider.find_spec
+    assert local_provider.why_unavailable() == ""
     monkeypatch.setattr(
-        ai_chat.local_provider, "find_spec", lambda name: None if name == missing else find(name)
+        local_provider, "find_spec", lambda name: None if name == missing else find_spec(name)
     )
-    assert not is_available()
-    sentence = why_unavailable()
+    sentence = local_provider.why_unavailable()
+    assert sentence
     for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY", "AI_TEXT_MODELS", "AI_IMAGE_MODELS"):
         assert name in sentence
     assert sentence.count(". ") == 0
@@ -125,7 +124,7 @@ def test_where_a_wheel_is_missing_one_sentence_names_the_variables(
 def test_the_command_exits_with_1_where_it_cannot_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str]
 ) -> None:
-    monkeypatch.setattr(ai_chat.local_provider, "find_spec", lambda _: None)
+    monkeypatch.setattr(local_provider, "find_spec", lambda _: None)
     with pytest.raises(SystemExit) as raised:
         call_command("local_provider", *options)
     assert raised.value.code == 1
