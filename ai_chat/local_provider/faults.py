@@ -66,25 +66,15 @@ def _refuse(events: Events, _: float) -> Events:
     yield Done(finish_reason="content_filter", refusal="I cannot help with that.")
 
 
-def _cut(events: Events, units: float) -> Events:
-    yield from _first(events, units)
-    raise Cut
-
-
 def _stall(events: Events, units: float) -> Events:
     yield from _first(events, units)
     yield from pauses(MAX_WAIT_SECONDS, every=COMMENT_SECONDS, comment=True)
     raise Cut
 
 
-def _garbage(events: Events, units: float) -> Events:
+def _fail(error: Callable[[], Exception], events: Events, units: float) -> Events:
     yield from _first(events, units)
-    raise Garbage
-
-
-def _fail(status: int, code: str, message: str, events: Events, units: float) -> Events:
-    yield from _first(events, units)
-    raise ApiError(status, message, code=code)
+    raise error()
 
 
 def _slow(events: Events, seconds: float) -> Events:
@@ -102,7 +92,8 @@ class Fault:
 
 
 def _http(status: int, code: str, message: str) -> Fault:
-    return Fault(partial(_fail, status, code, f"{message}, as the prompt asked."))
+    text = f"{message}, as the prompt asked."
+    return Fault(partial(_fail, partial(ApiError, status, text, code=code)))
 
 
 FAULTS = {
@@ -110,9 +101,9 @@ FAULTS = {
     "short": Fault(_short, default=1),  # only this many units of those asked for
     "badimage": Fault(_bad_image),  # pictures whose bytes are no picture
     "refuse": Fault(_refuse),  # the model refuses
-    "cut": Fault(_cut),  # the connection ends after this many units
+    "cut": Fault(partial(_fail, Cut)),  # the connection ends after this many units
     "stall": Fault(_stall),  # no more units after this many, but comments in a stream
-    "garbage": Fault(_garbage),  # invalid JSON after this many units
+    "garbage": Fault(partial(_fail, Garbage)),  # invalid JSON after this many units
     # An HTTP status; after this many units, if any, an error inside the stream.
     "500": _http(500, "server_error", "The server failed"),
     "429": _http(429, "rate_limit_exceeded", "Too many requests"),
