@@ -34,7 +34,7 @@ class Picture(Canvas):
     def sea(self) -> None:
         x, shore = self._heavens(0.56, clouds=4), self.height * 0.56
         if self.rng.random() < 0.6:  # islands, where these hills are above the water
-            self.land(0.575, 0.03, self.depth(0.4), octaves=9)
+            self.land(0.56, 0.03, self.depth(0.4), octaves=9)
         stops = mix(self.horizon, self.sky[0], 0.45), mix(self.sky[0], self.near, 0.55)
         self.paste(gradient(*stops), (0, shore, self.width, self.height))
         self._ripples(0.56, 420, (*self.near, 70))
