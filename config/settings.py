@@ -181,7 +181,7 @@ DATABASES["default"]["OPTIONS"] = {
 # A pooled connection that died with the server is replaced before it is handed out.
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-# One long job, a sync of everybody, must not keep the sweep of holds waiting behind it.
+# Jobs at once: holds are swept while a sync, or a proof of a large ledger, takes its time.
 PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}
 
 # --- Accounts ----------------------------------------------------------------------------------

@@ -5,8 +5,6 @@ class CreditsConfig(AppConfig):
     name = "credits"
 
     def ready(self) -> None:
-        # Listens for sign-ins.
-        from credits.integrity import rollup
-        from credits.users import permissions  # noqa: F401
+        from credits.users import signals
 
-        rollup.register()
+        signals.connect()

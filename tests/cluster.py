@@ -16,8 +16,8 @@ from pathlib import Path
 
 import psycopg
 
-from config.standalone.postgres.home import SetupError
-from config.standalone.postgres.places import wheel_binaries
+from config.standalone.postgres.layout import wheel_binaries
+from config.standalone.postgres.server_files import SetupError
 from tests.processes import ROOT, children_of
 
 READY_WITHIN = 60  # seconds

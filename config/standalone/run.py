@@ -25,19 +25,19 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 
 from config import env
-from config.standalone.postgres.home import FileLock
+from config.standalone.command_runner import run_commands, say
 from config.standalone.postgres.server import leave
-from config.standalone.processes import run_together, say
+from config.standalone.postgres.server_files import FileLock
 
 MANAGE = [sys.executable, "manage.py"]
-PATIENCE_SECONDS = 60
-# Any number that nothing else locks in this database.
-MIGRATING = 8_255_901
+REMINDER_SECONDS = 60
+# The key of an advisory lock: any number that nothing else locks in this database.
+MIGRATION_LOCK = 8_255_901
 
 
 def main() -> None:
     try:
-        with alone_in_this_checkout():
+        with start_lock():
             configure()
             prepare()
     except ImproperlyConfigured as error:
@@ -50,14 +50,14 @@ def main() -> None:
         sys.exit(130)
     ready = threading.Event()
     threading.Thread(target=announce, args=(ready,), daemon=True).start()
-    code = run_together(commands(), ready=ready)
+    code = run_commands(commands(), ready=ready)
     if settings.EMBEDDED_DATABASE:
         leave(Path(str(settings.DATABASES["default"]["HOST"])))
     sys.exit(code)
 
 
 @contextmanager
-def alone_in_this_checkout() -> Iterator[None]:
+def start_lock() -> Iterator[None]:
     """A second start at the same moment waits: both would make the secret, and collect files."""
     directory = var_directory()
     directory.mkdir(parents=True, exist_ok=True)
@@ -75,10 +75,8 @@ def var_directory() -> Path:
 
 
 def commands() -> dict[str, list[str]]:
-    """What runs, by the name that its lines are told with."""
-    # Four jobs at once: holds are swept while a sync or a proof of a large ledger takes its time.
-    worker = [*MANAGE, "procrastinate", "worker", "--concurrency", "4"]
-    parts = {"worker": worker, "web": web_command()}
+    """The commands by name; each line of their output begins with it."""
+    parts = {"worker": [*MANAGE, "procrastinate", "worker"], "web": web_command()}
     if settings.LOCAL_PROVIDER:
         port = str(settings.LOCAL_PROVIDER_PORT)
         parts["provider"] = [*MANAGE, "local_provider", "--port", port]
@@ -132,10 +130,10 @@ def migrate() -> None:
     """Brings the tables up to date; another machine may do so in the same database right now."""
     with connection.cursor() as cursor:
         # Asked for again and again: a statement that waits could itself keep a migration waiting.
-        while not cursor.execute("SELECT pg_try_advisory_lock(%s)", [MIGRATING]).fetchone()[0]:
+        while not cursor.execute("SELECT pg_try_advisory_lock(%s)", [MIGRATION_LOCK]).fetchone()[0]:
             time.sleep(0.1)
         call_command("migrate", verbosity=0)
-        cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATING])
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
 
 
 def listening_host() -> str:
@@ -162,11 +160,11 @@ def web_command() -> list[str]:
 
 def announce(ready: threading.Event) -> None:
     """Prints the address once the site can serve."""
-    told = time.monotonic()
+    reminded = time.monotonic()
     while not is_ready():
         time.sleep(0.2)
-        if time.monotonic() - told > PATIENCE_SECONDS:
-            told = time.monotonic()
+        if time.monotonic() - reminded > REMINDER_SECONDS:
+            reminded = time.monotonic()
             say("The site is not ready yet; see the lines above.")
     ready.set()
     say(f"\nTally is ready at {address()}")

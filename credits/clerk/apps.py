@@ -9,10 +9,8 @@ class ClerkConfig(AppConfig):
     def ready(self) -> None:
         from credits.clerk import conf
         from credits.clerk.billing import subscriptions
-        from credits.integrity import clerk
 
         conf.validate()
-        clerk.register()
         post_save.connect(
             subscriptions.plan_saved, sender="credits.Plan", dispatch_uid="clerk-plan-mapped"
         )

@@ -1,1 +1,1 @@
-"""Every check that `manage.py check_ledger` runs."""
+"""Every check that `manage.py check_ledger` runs: `run.CHECKS` lists them."""

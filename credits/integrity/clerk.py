@@ -1,10 +1,10 @@
 """Clerk's part of `check_ledger`: every plan grant has the paid period that earned it."""
 
-from credits.integrity.ledger import CHECKS, Check
+from credits.integrity.base import Check
 
 GRANT = "credits_creditgrant"
 
-CLERK_CHECKS = [
+CHECKS = [
     Check(
         "plan_grant_has_its_period",
         "Clerk",
@@ -79,8 +79,3 @@ CLERK_CHECKS = [
         """,
     ),
 ]
-
-
-def register() -> None:
-    """Adds these checks to the ledger's own, once."""
-    CHECKS.extend(check for check in CLERK_CHECKS if check not in CHECKS)

@@ -1,8 +1,7 @@
-"""The table of the ledger's checks. Each query yields the id (or name) of what breaks the rule."""
-
-from typing import NamedTuple
+"""Checks of the invariants I1 to I7, of prices, and of what guards them."""
 
 from credits.features import OperationType
+from credits.integrity.base import Check
 
 ACCOUNT = "credits_account"
 USER = "credits_user"
@@ -12,18 +11,6 @@ GRANT = "credits_creditgrant"
 ALLOCATION = "credits_grantallocation"
 HOLD = "credits_hold"
 SETTINGS = "credits_adminsettings"
-
-
-class Check(NamedTuple):
-    """A rule of an invariant (I1 to I7), as a sentence for people and as SQL. `offender` says what
-    the SQL names."""
-
-    name: str
-    invariant: str
-    sentence: str
-    offender: str
-    table: str
-    sql: str
 
 
 #: What PostgreSQL keeps the rules with. Without one of these the data may still be right, by luck.

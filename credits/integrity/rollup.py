@@ -1,12 +1,12 @@
 """The rollup's part of `check_ledger`: what it says of closed days is what the journal says."""
 
-from credits.integrity.ledger import CHECKS, Check
+from credits.integrity.base import Check
 
 DAY = "credits_usageday"
 SLICE = "credits_usageslice"
 ACTIVE = "credits_activeaccount"
 
-ROLLUP_CHECKS = [
+CHECKS = [
     Check(
         "rollup_is_the_journal",
         "rollup",
@@ -58,8 +58,3 @@ ROLLUP_CHECKS = [
         """,
     ),
 ]
-
-
-def register() -> None:
-    """Adds these checks to the ledger's own, once."""
-    CHECKS.extend(check for check in ROLLUP_CHECKS if check not in CHECKS)

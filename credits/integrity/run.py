@@ -10,23 +10,28 @@ from typing import Any, NamedTuple
 from django.db import connection, transaction
 from django.utils import timezone
 
-from credits.integrity.ledger import CHECKS, USAGE, Check
+from credits.integrity import clerk, ledger, rollup
+from credits.integrity.base import Check
+from credits.integrity.ledger import USAGE
 from credits.models.rollup import LedgerCheck
 
 logger = logging.getLogger(__name__)
 
+#: Every check there is; a new one is added to the list of its module.
+CHECKS: list[Check] = [*ledger.CHECKS, *rollup.CHECKS, *clerk.CHECKS]
+
 #: How long (past a lease, past an expiry) the sweeper may need before that is a fault.
 GRACE = timedelta(minutes=5)
 #: How many offenders a result names; `offences` counts them all.
-NAMED = 5
-#: The checks run again after this long, or so many times what they took if that is longer: on a
-#: large ledger they use a fiftieth of one processor, not all of it.
-EVERY = timedelta(minutes=5)
-REST = 50
+OFFENDERS_NAMED = 5
+#: The checks run again after this long, or after so many times the seconds that they took if that
+#: is longer: on a large ledger they use a fiftieth of one processor, not all of it.
+INTERVAL = timedelta(minutes=5)
+INTERVAL_FACTOR = 50
 #: For each sort and hash of a check: a large ledger's do not fit into what queries usually get.
-MEMORY = "128MB"
-#: Runs that are kept.
-KEPT = 200
+WORK_MEM = "128MB"
+#: How many runs are kept.
+RUNS_KEPT = 200
 
 
 class CheckResult(NamedTuple):
@@ -53,7 +58,7 @@ def run_checks(*, grace: timedelta = GRACE) -> list[CheckResult]:
     with transaction.atomic(), connection.cursor() as cursor:
         if outermost:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            cursor.execute(f"SET LOCAL work_mem = '{MEMORY}'")
+            cursor.execute(f"SET LOCAL work_mem = '{WORK_MEM}'")
         rows = _count_rows()
         return [_run(check, rows[check.table], grace) for check in CHECKS]
 
@@ -70,7 +75,7 @@ def _run(check: Check, rows: int, grace: timedelta) -> CheckResult:
     query = (
         f"WITH offender(name) AS MATERIALIZED ({check.sql})"  # noqa: S608 -- CHECKS' own SQL
         " SELECT (SELECT count(*) FROM offender),"
-        f" ARRAY(SELECT name::text FROM offender ORDER BY name LIMIT {NAMED})"
+        f" ARRAY(SELECT name::text FROM offender ORDER BY name LIMIT {OFFENDERS_NAMED})"
     )
     with connection.cursor() as cursor:
         values: Any = {"grace": grace} if "%(grace)s" in check.sql else None
@@ -89,7 +94,9 @@ def is_due() -> bool:
     last = last_check()
     if last is None:
         return True
-    return timezone.now() - last.started_at >= max(EVERY, timedelta(seconds=REST * last.seconds))
+    return timezone.now() - last.started_at >= max(
+        INTERVAL, timedelta(seconds=INTERVAL_FACTOR * last.seconds)
+    )
 
 
 def check_and_keep() -> LedgerCheck:
@@ -104,9 +111,9 @@ def check_and_keep() -> LedgerCheck:
         differences=[_difference(result) for result in results if not result.ok],
         started_at=started_at,
     )
-    LedgerCheck.objects.filter(pk__lte=kept.pk - KEPT).delete()
+    LedgerCheck.objects.filter(pk__lte=kept.pk - RUNS_KEPT).delete()
     if not kept.ok:
-        names = ", ".join(one["name"] for one in kept.differences)
+        names = ", ".join(difference["name"] for difference in kept.differences)
         logger.error("The ledger has differences: %s", names)
     return kept
 

@@ -8,10 +8,8 @@ from functools import wraps
 from typing import Any, Concatenate
 
 from django.conf import settings
-from django.contrib.auth import user_logged_in
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
-from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
@@ -52,7 +50,6 @@ CONFIRMED_FOR = 12 * 3600
 CONFIRMED_AT = "confirmed_at"
 
 
-@receiver(user_logged_in)
 def confirm(request: HttpRequest, **_: object) -> None:
     """This session's user proved now that it is them."""
     request.session[CONFIRMED_AT] = int(time.time())

@@ -13,8 +13,9 @@ from typing import Any
 
 import psycopg
 
-from config.standalone.postgres import processes, server
-from config.standalone.postgres.home import Home
+from config.standalone.postgres import server
+from config.standalone.postgres.process_table import titles, wait_until
+from config.standalone.postgres.server_files import ServerFiles
 
 PROJECT = Path(__file__).resolve().parents[2]
 # A throwaway cluster need not survive a power cut.
@@ -150,16 +151,16 @@ def data_of(directory: Path) -> Path:
 
 def supervisors(directory: Path) -> list[int]:
     end = f"config.standalone.postgres.supervisor {directory.resolve()}"
-    return [pid for pid, title in processes.titles() if f"{end} " in f"{title} "]
+    return [pid for pid, title in titles() if f"{end} " in f"{title} "]
 
 
 def has_stopped(directory: Path) -> bool:
     """Whether neither a supervisor nor a server is left, after waiting for that."""
-    return processes.wait_until(
+    return wait_until(
         lambda: (
             not (
                 supervisors(directory)
-                or Home(directory).is_supervised()
+                or ServerFiles(directory).is_supervised()
                 or (data_of(directory) / "postmaster.pid").exists()
             )
         ),

@@ -18,9 +18,10 @@ import psycopg
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config.standalone.postgres import processes, server
-from config.standalone.postgres.home import FileLock, Home
-from config.standalone.postgres.places import SOCKET_PATH_BYTES, wheel_binaries
+from config.standalone.postgres import server
+from config.standalone.postgres.layout import SOCKET_PATH_BYTES, wheel_binaries
+from config.standalone.postgres.process_table import is_running, wait_until
+from config.standalone.postgres.server_files import FileLock, ServerFiles
 from tests.config.clients import (
     PROJECT,
     Client,
@@ -99,15 +100,15 @@ def test_threads_that_race_to_start_get_one_server(directory: Path) -> None:
 def test_a_newcomer_during_the_stop_waits_and_starts_anew(directory: Path) -> None:
     with client(directory) as last:
         before = last.server()
-    home = Home(directory)
-    assert processes.wait_until(lambda: not can_join(home), seconds=20)
+    files = ServerFiles(directory)
+    assert wait_until(lambda: not can_join(files), seconds=20)
     with joined(directory) as ask:
         assert str(ask("SELECT pg_postmaster_start_time()")) != before
 
 
-def can_join(home: Home) -> bool:
+def can_join(files: ServerFiles) -> bool:
     """False from the moment the supervisor has decided to stop the server."""
-    lock = FileLock(home.clients)
+    lock = FileLock(files.clients)
     try:
         return lock.try_shared()
     finally:
@@ -159,8 +160,8 @@ def test_a_removed_directory_stops_its_server(tmp_path: Path) -> None:
         survivor.server()
         pid, supervisor = postmaster(directory), supervisors(directory)[0]
         remove(directory)
-        assert processes.wait_until(lambda: not processes.is_running(pid), seconds=20)
-        assert processes.wait_until(lambda: not processes.is_running(supervisor), seconds=20)
+        assert wait_until(lambda: not is_running(pid), seconds=20)
+        assert wait_until(lambda: not is_running(supervisor), seconds=20)
 
 
 # --- After a crash -------------------------------------------------------------------------------
@@ -194,7 +195,7 @@ def test_a_killed_server_comes_back_although_a_child_of_it_works_on(directory: P
         busy.ask("SELECT 1")
         busy.send("SELECT count(*) FROM generate_series(1, 10000000000)")
         running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%generate_series(1, 1%'"
-        assert processes.wait_until(lambda: user.ask(running) == 2, seconds=20)
+        assert wait_until(lambda: user.ask(running) == 2, seconds=20)
         os.kill(postmaster(directory), signal.SIGKILL)
         assert ask_until_answered(user, "SELECT pg_postmaster_start_time()") != before
 
@@ -213,7 +214,7 @@ def test_a_newcomer_adopts_the_server_of_a_killed_supervisor(directory: Path) ->
 
 def kill_supervisor(directory: Path) -> None:
     os.kill(supervisors(directory)[0], signal.SIGKILL)
-    assert processes.wait_until(lambda: not Home(directory).is_supervised(), seconds=20)
+    assert wait_until(lambda: not ServerFiles(directory).is_supervised(), seconds=20)
 
 
 def test_a_server_whose_supervisor_died_with_it_is_revived_by_an_old_client(
@@ -253,7 +254,7 @@ def test_a_supervisor_that_is_asked_to_end_takes_the_server_along(directory: Pat
         assert has_stopped(directory)
 
 
-# --- Places and accounts -------------------------------------------------------------------------
+# --- Layout and accounts -------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -311,13 +312,13 @@ def test_binaries_that_the_server_cannot_reach_are_copied(tmp_path: Path) -> Non
     program = (
         "import subprocess, sys; from pathlib import Path\n"
         "sys.path.insert(0, sys.argv[1])\n"
-        "from config.standalone.postgres.home import Home\n"
-        "from config.standalone.postgres.places import choose_places\n"
-        "home = Home(Path(sys.argv[2])); home.directory.mkdir()\n"
-        "places = choose_places(home); account = places.account\n"
-        "subprocess.run([places.binaries / 'psql', '--version'], user=account.user,\n"
-        "    group=account.group, extra_groups=account.extra_groups, check=True)\n"
-        "print(places.binaries)\n"
+        "from config.standalone.postgres.server_files import ServerFiles\n"
+        "from config.standalone.postgres.layout import choose_layout\n"
+        "files = ServerFiles(Path(sys.argv[2])); files.directory.mkdir()\n"
+        "layout = choose_layout(files); owner = layout.owner\n"
+        "subprocess.run([layout.binaries / 'psql', '--version'], user=owner.user,\n"
+        "    group=owner.group, extra_groups=owner.extra_groups, check=True)\n"
+        "print(layout.binaries)\n"
     )
     directory = tmp_path / "postgres"
     command = [sys.executable, "-c", program, str(install.parent), str(directory)]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from config.standalone.postgres.processes import is_running, wait_until
+from config.standalone.postgres.process_table import is_running, wait_until
 from tests.config.clients import PROJECT, data_of, has_stopped
 from tests.processes import children_of, free_port
 

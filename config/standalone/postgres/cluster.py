@@ -6,9 +6,9 @@ import signal
 import subprocess
 from pathlib import Path
 
-from . import processes
-from .home import SET_DATABASE_URL, ServerAddress, SetupError, StartError
-from .places import PORT, Places
+from .layout import PORT, Layout
+from .process_table import is_running, signal_all, titles, wait_until
+from .server_files import SET_DATABASE_URL, ServerAddress, SetupError, StartError
 
 USER = "tally"
 STOP_SECONDS = 60.0
@@ -39,11 +39,11 @@ INITDB_ARGUMENTS = [
 class Cluster:
     """One data directory and the server that works on it."""
 
-    def __init__(self, places: Places, log: Path, options: dict[str, str]) -> None:
+    def __init__(self, layout: Layout, log: Path, options: dict[str, str]) -> None:
         """`options` are server settings by name, stronger than ours."""
-        self.address = ServerAddress(str(places.sockets), PORT, USER)
-        self._places = places
-        self._data = places.data
+        self.address = ServerAddress(str(layout.sockets), PORT, USER)
+        self._layout = layout
+        self._data = layout.data
         self._log = log
         self._log_start = 0
         self._options = options
@@ -64,7 +64,7 @@ class Cluster:
         self._end_leftovers()
         self._launch()
         if not self._becomes_ready():
-            raise StartError(f"The embedded PostgreSQL did not start.{self._last_words()}")
+            raise StartError(f"The embedded PostgreSQL did not start.{self._log_excerpt()}")
 
     def exists(self) -> bool:
         return self._data.exists()
@@ -72,7 +72,7 @@ class Cluster:
     def is_alive(self) -> bool:
         if self._child is not None:
             return self._child.poll() is None
-        return self._pid != 0 and processes.is_running(self._pid)
+        return self._pid != 0 and is_running(self._pid)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Ends the server: SIGINT lets it finish its files, SIGQUIT drops everything.
@@ -83,17 +83,17 @@ class Cluster:
             if not self.is_alive():
                 return
             os.kill(self._pid, number)
-            processes.wait_until(lambda: not self.is_alive(), seconds=STOP_SECONDS)
+            wait_until(lambda: not self.is_alive(), seconds=STOP_SECONDS)
 
     def _initialise(self) -> None:
         """Under another name first: an interrupted initdb leaves half a cluster behind."""
         unfinished = self._data.with_name("data.new")
         shutil.rmtree(unfinished, ignore_errors=True)
-        self._places.account.own(unfinished)
+        self._layout.owner.create_directory(unfinished)
         throwaway = ["--no-sync"] if self._options.get("fsync") == "off" else []
         initdb = self._run("initdb", f"--pgdata={unfinished}", *INITDB_ARGUMENTS, *throwaway)
         if initdb.wait() != 0:
-            raise StartError(f"The embedded PostgreSQL cannot be set up.{self._last_words()}")
+            raise StartError(f"The embedded PostgreSQL cannot be set up.{self._log_excerpt()}")
         unfinished.rename(self._data)
 
     def _check_version(self) -> None:
@@ -104,7 +104,7 @@ class Cluster:
                 f"an empty database, or {SET_DATABASE_URL}."
             )
         made_by = version_file.read_text().strip()
-        command = [str(self._places.binaries / "postgres"), "--version"]
+        command = [str(self._layout.binaries / "postgres"), "--version"]
         answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         installed = answer.split()[-1].partition(".")[0]
         if made_by != installed:
@@ -137,9 +137,7 @@ class Cluster:
     def _becomes_ready(self) -> bool:
         """Waits as long as the server lives: recovery after a crash takes what it takes."""
         ready = (self._pid, "ready")
-        processes.wait_until(
-            lambda: self._recorded() == ready or not self.is_alive(), seconds=float("inf")
-        )
+        wait_until(lambda: self._recorded() == ready or not self.is_alive(), seconds=float("inf"))
         return self.is_alive()
 
     def _recorded(self) -> tuple[int, str]:
@@ -157,7 +155,7 @@ class Cluster:
         server, child = f"cluster_name={self._name} ", f"postgres: {self._name}: "
         return {
             pid
-            for pid, title in processes.titles()
+            for pid, title in titles()
             if title.startswith(child) or ("postgres" in title and server in f"{title} ")
         }
 
@@ -165,33 +163,33 @@ class Cluster:
         """After a SIGKILL of the server its children may work on, and until they end no other
         server starts."""
         for number in (signal.SIGQUIT, signal.SIGKILL):
-            processes.signal_all(self._our_processes(), number)
-            if processes.wait_until(lambda: not self._our_processes(), seconds=LEFTOVER_SECONDS):
+            signal_all(self._our_processes(), number)
+            if wait_until(lambda: not self._our_processes(), seconds=LEFTOVER_SECONDS):
                 break
-        titles = dict(processes.titles())
-        socket_lock = self._places.sockets / f".s.PGSQL.{PORT}.lock"
+        commands = dict(titles())
+        socket_lock = self._layout.sockets / f".s.PGSQL.{PORT}.lock"
         for file in (self._data / "postmaster.pid", socket_lock):
             # The number in it may be another process' after a restart of the machine, or wait to
             # be reaped for ever where a container's first process does not reap.
-            if "postgres" not in titles.get(_number(_lines(file)), "postgres"):
+            if "postgres" not in commands.get(_number(_lines(file)), "postgres"):
                 file.unlink()
 
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
-        account = self._places.account
+        owner = self._layout.owner
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [self._places.binaries / program, *arguments],
+                [self._layout.binaries / program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self._data.parent,
                 umask=0o077,
-                user=account.user,
-                group=account.group,
-                extra_groups=account.extra_groups,
+                user=owner.user,
+                group=owner.group,
+                extra_groups=owner.extra_groups,
             )
 
-    def _last_words(self) -> str:
+    def _log_excerpt(self) -> str:
         """The end of what was logged since the start, in the shape of the rest of a message."""
         with self._log.open("rb") as log:
             log.seek(self._log_start)

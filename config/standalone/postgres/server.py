@@ -15,10 +15,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from psycopg import errors, sql
 
-from .account import make_directory
-from .home import SET_DATABASE_URL, FileLock, Home, ServerAddress, SetupError
-from .places import wheel_binaries
+from .layout import wheel_binaries
+from .server_files import SET_DATABASE_URL, FileLock, ServerAddress, ServerFiles, SetupError
 from .supervisor import NEEDS_SETUP
+from .unix_user import make_directory
 
 START_SECONDS = 120.0
 CONNECT_SECONDS = 20.0
@@ -61,23 +61,23 @@ def ensure_running(
     Raises ImproperlyConfigured when somebody must change something, else
     EmbeddedPostgresUnavailable.
     """
-    home = Home(directory.absolute())
-    with _mutex, _explained(home):
-        server = _servers.get(home.directory)
+    files = ServerFiles(directory.absolute())
+    with _mutex, _explained(files):
+        server = _servers.get(files.directory)
         if not server or time.monotonic() > server.trusted_until:
-            server = _servers[home.directory] = _assure(home, options or {}, server)
+            server = _servers[files.directory] = _reach(files, options or {}, server)
         if database is not None and database not in server.databases:
             _create_if_missing(server.address, database)
             server.databases.add(database)
     return server.address
 
 
-def _assure(home: Home, options: Mapping[str, str], known: _Server | None) -> _Server:
-    _join(home)
+def _reach(files: ServerFiles, options: Mapping[str, str], known: _Server | None) -> _Server:
+    _join(files)
     databases = known.databases if known else set()
-    address = _running(home)
+    address = _running(files)
     if not address:
-        address, databases = _start(home, options), set()
+        address, databases = _start(files, options), set()
     return _Server(address, time.monotonic() + TRUST_SECONDS, databases)
 
 
@@ -87,21 +87,21 @@ def leave(directory: Path, *, seconds: float = 60.0) -> bool:
     Waits for the stop, at most `seconds`, unless others still use it. For the end of a command that
     must leave nothing running; a process that just ends need not call it.
     """
-    home = Home(directory.absolute())
+    files = ServerFiles(directory.absolute())
     with _mutex:
-        _servers.pop(home.directory, None)
-        if lock := _locks.pop(home.directory, None):
+        _servers.pop(files.directory, None)
+        if lock := _locks.pop(files.directory, None):
             lock.close()
     deadline = time.monotonic() + seconds
-    while home.is_supervised():
-        if _has_clients(home) or time.monotonic() > deadline:
+    while files.is_supervised():
+        if _has_clients(files) or time.monotonic() > deadline:
             return False
         time.sleep(0.05)
     return True
 
 
-def _has_clients(home: Home) -> bool:
-    lock = FileLock(home.clients)
+def _has_clients(files: ServerFiles) -> bool:
+    lock = FileLock(files.clients)
     try:
         # Neither possible: the supervisor has it for itself and is stopping the server.
         return lock.try_shared() and not lock.try_exclusive()
@@ -110,60 +110,60 @@ def _has_clients(home: Home) -> bool:
 
 
 @contextmanager
-def _explained(home: Home) -> Iterator[None]:
+def _explained(files: ServerFiles) -> Iterator[None]:
     try:
         yield
     except SetupError as error:
         raise ImproperlyConfigured(str(error)) from None
     except PermissionError as error:
         raise ImproperlyConfigured(
-            f"This user may not use the embedded database in {home.directory} ({error}). "
+            f"This user may not use the embedded database in {files.directory} ({error}). "
             f"Run Tally as the user it belongs to, or {SET_DATABASE_URL}."
         ) from error
     except OSError as error:
-        raise EmbeddedPostgresUnavailable(f"Cannot use {home.directory}: {error}") from error
+        raise EmbeddedPostgresUnavailable(f"Cannot use {files.directory}: {error}") from error
 
 
-def _join(home: Home) -> None:
+def _join(files: ServerFiles) -> None:
     """Counts this process among the clients, once."""
-    lock = _locks.get(home.directory)
+    lock = _locks.get(files.directory)
     if lock and lock.is_current():
         return
     if lock:  # Somebody deleted the directory under us.
         lock.close()
-    make_directory(home.directory)
-    _locks[home.directory] = _shared_lock(home)
+    make_directory(files.directory)
+    _locks[files.directory] = _shared_lock(files)
 
 
-def _shared_lock(home: Home) -> FileLock:
+def _shared_lock(files: ServerFiles) -> FileLock:
     """A supervisor that found nobody left holds the lock until the server has stopped."""
-    lock = FileLock(home.clients)
+    lock = FileLock(files.clients)
     deadline = time.monotonic() + START_SECONDS
     while not lock.try_shared():
         if time.monotonic() > deadline:
             lock.close()
             raise EmbeddedPostgresUnavailable(
-                f"The embedded PostgreSQL is stopping and does not end, see {home.log}."
+                f"The embedded PostgreSQL is stopping and does not end, see {files.log}."
             )
         time.sleep(0.02)
     return lock
 
 
-def _running(home: Home) -> ServerAddress | None:
-    return home.address() if home.is_supervised() else None
+def _running(files: ServerFiles) -> ServerAddress | None:
+    return files.read_address() if files.is_supervised() else None
 
 
-def _start(home: Home, options: Mapping[str, str]) -> ServerAddress:
+def _start(files: ServerFiles, options: Mapping[str, str]) -> ServerAddress:
     wheel_binaries()
     deadline = time.monotonic() + START_SECONDS
-    while not (address := _running(home)):
-        _run_supervisor(home, options, seconds=deadline - time.monotonic())
+    while not (address := _running(files)):
+        _run_supervisor(files, options, seconds=deadline - time.monotonic())
     return address
 
 
-def _run_supervisor(home: Home, options: Mapping[str, str], *, seconds: float) -> None:
+def _run_supervisor(files: ServerFiles, options: Mapping[str, str], *, seconds: float) -> None:
     """Returns when the server is ready, whoever started it."""
-    command = [sys.executable, "-m", f"{__package__}.supervisor", str(home.directory)]
+    command = [sys.executable, "-m", f"{__package__}.supervisor", str(files.directory)]
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     # It finds what we found, however we were told where.
     environment["PYTHONPATH"] = os.pathsep.join([str(PROJECT), *filter(None, sys.path)])
@@ -182,7 +182,7 @@ def _run_supervisor(home: Home, options: Mapping[str, str], *, seconds: float) -
     except subprocess.TimeoutExpired:
         raise EmbeddedPostgresUnavailable(
             f"The embedded PostgreSQL is not ready after {START_SECONDS:.0f} seconds. "
-            f"Wait and try again, look into {home.log}, or {SET_DATABASE_URL}."
+            f"Wait and try again, look into {files.log}, or {SET_DATABASE_URL}."
         ) from None
     if result.returncode == NEEDS_SETUP:
         raise ImproperlyConfigured(result.stdout.strip())

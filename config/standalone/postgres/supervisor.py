@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .cluster import Cluster
-from .home import FileLock, Home, SetupError, StartError
-from .places import choose_places
+from .layout import choose_layout
+from .server_files import FileLock, ServerFiles, SetupError, StartError
 
 # Exit codes of the command.
 READY, FAILED, NEEDS_SETUP = 0, 1, 78
@@ -30,8 +30,8 @@ Report = Callable[[int, str], None]
 class Supervisor:
     """Watches one cluster until no client is left. Lives in the detached process."""
 
-    def __init__(self, home: Home, lock: FileLock, options: dict[str, str]) -> None:
-        self._home = home
+    def __init__(self, files: ServerFiles, lock: FileLock, options: dict[str, str]) -> None:
+        self._files = files
         self._lock = lock
         self._options = options
         self._stopping = False
@@ -45,27 +45,27 @@ class Supervisor:
         except (SetupError, StartError, OSError) as error:
             report(NEEDS_SETUP if isinstance(error, SetupError) else FAILED, str(error))
             return
-        self._home.announce(cluster.address)
+        self._files.write_address(cluster.address)
         report(READY, "")
         self._watch(cluster, wait)
         self._finish(cluster)
 
     def _start(self) -> Cluster:
-        places = choose_places(self._home)
+        layout = choose_layout(self._files)
         # A copied checkout may name the same place: one cluster has one supervisor.
-        self._place_lock = FileLock(places.data.with_name("cluster.lock"))
-        if not self._place_lock.try_exclusive():
+        self._cluster_lock = FileLock(layout.data.with_name("cluster.lock"))
+        if not self._cluster_lock.try_exclusive():
             raise SetupError(
-                f"{places.data} is in use by another checkout. Delete {self._home.location} "
+                f"{layout.data} is in use by another checkout. Delete {self._files.location} "
                 "to give this one a database of its own."
             )
-        cluster = Cluster(places, self._home.log, self._options)
+        cluster = Cluster(layout, self._files.log, self._options)
         cluster.start()
         return cluster
 
     def _watch(self, cluster: Cluster, wait: Callable[[], None]) -> None:
         """Returns when nobody is left, on a signal, or when our directory was removed."""
-        self._clients = FileLock(self._home.clients)
+        self._clients = FileLock(self._files.clients)
         while not self._stopping and self._lock.is_current():
             if self._clients.try_exclusive():
                 return
@@ -77,7 +77,7 @@ class Supervisor:
         self._stopping = True
 
     def _restart(self, cluster: Cluster) -> None:
-        self._home.withdraw()
+        self._files.remove_address()
         if not cluster.exists():
             self._stopping = True
             return
@@ -88,12 +88,12 @@ class Supervisor:
             _log(str(error))
             self._retry_at = time.monotonic() + RETRY_SECONDS
         else:
-            self._home.announce(cluster.address)
+            self._files.write_address(cluster.address)
 
     def _finish(self, cluster: Cluster) -> None:
         """Newcomers wait for the locks, which end with this process."""
         if self._lock.is_current():
-            self._home.withdraw()
+            self._files.remove_address()
             cluster.stop()
         else:
             cluster.stop(signal.SIGQUIT)
@@ -122,29 +122,29 @@ def _log(text: str) -> None:
 
 def main(arguments: list[str]) -> int:
     """Starts the server unless somebody else does. Returns one of the exit codes above."""
-    home = Home(Path(arguments[0]).resolve())
+    files = ServerFiles(Path(arguments[0]).resolve())
     options = dict(argument.split("=", 1) for argument in arguments[1:])
-    lock = FileLock(home.supervisor)
+    lock = FileLock(files.supervisor)
     while not lock.try_exclusive():
-        if home.address():
+        if files.read_address():
             return READY
         time.sleep(0.05)
-    home.withdraw()  # A killed supervisor left it.
-    return _detach(home, lambda report: Supervisor(home, lock, options).run(report))
+    files.remove_address()  # A killed supervisor left it.
+    return _detach(files, lambda report: Supervisor(files, lock, options).run(report))
 
 
-def _detach(home: Home, run: Callable[[Report], None]) -> int:
+def _detach(files: ServerFiles, run: Callable[[Report], None]) -> int:
     """Runs it in a process of its own; prints and returns what that process reports."""
     reader, writer = os.pipe()
     if os.fork() == 0:
         os.close(reader)
-        _leave_terminal(home.log)
+        _leave_terminal(files.log)
         run(lambda code, text: _send(writer, f"{code} {text}"))
         return READY
     os.close(writer)
     with open(reader, encoding="utf-8") as answer:
         code, _, text = answer.read().partition(" ")
-    sys.stdout.write(text if code else f"The supervisor ended at once, see {home.log}.")
+    sys.stdout.write(text if code else f"The supervisor ended at once, see {files.log}.")
     return int(code or FAILED)
 
 

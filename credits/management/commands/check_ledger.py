@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from credits.integrity.run import GRACE, NAMED, CheckResult, run_checks
+from credits.integrity.run import GRACE, OFFENDERS_NAMED, CheckResult, run_checks
 
 
 class Command(BaseCommand):
@@ -40,6 +40,6 @@ def describe(result: CheckResult) -> str:
     line = f"{verdict} {check.invariant:<5} {check.sentence} ({result.rows:,} rows)"
     if result.ok:
         return line
-    first = "first " if result.offences > NAMED else ""
+    first = "first " if result.offences > OFFENDERS_NAMED else ""
     names = ", ".join(result.offenders)
     return f"{line}\n       {check.name}: {result.offences:,}; {first}{check.offender}: {names}"

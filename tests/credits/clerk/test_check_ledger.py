@@ -7,7 +7,7 @@ import pytest
 
 from credits.clerk.billing.projection import add_months
 from credits.clerk.models import Period, SubscriptionItem
-from credits.integrity.clerk import CLERK_CHECKS
+from credits.integrity.clerk import CHECKS
 from credits.integrity.run import run_checks
 from credits.models import CreditGrant
 from tests.factories import make_plan, make_user
@@ -15,7 +15,7 @@ from tests.fakes.clerk_story import DAY, event, item_json
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)
-NAMES = {check.name for check in CLERK_CHECKS}
+NAMES = {check.name for check in CHECKS}
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
 
-from credits.integrity.ledger import CHECKS, TRIGGERS, Check
-from credits.integrity.run import CheckResult, run_checks
+from credits.integrity.base import Check
+from credits.integrity.ledger import TRIGGERS
+from credits.integrity.run import CHECKS, CheckResult, run_checks
 from credits.ledger import refund_charge
 from credits.management.commands.check_ledger import describe
 from credits.models import CreditGrant, User

@@ -58,7 +58,7 @@ class FileLock:
 
 
 @dataclass(frozen=True)
-class Home:
+class ServerFiles:
     """The directory of one embedded PostgreSQL, `var/postgres` in a checkout."""
 
     directory: Path
@@ -86,19 +86,19 @@ class Home:
     def _state(self) -> Path:
         return self.directory / "server.json"
 
-    def address(self) -> ServerAddress | None:
+    def read_address(self) -> ServerAddress | None:
         """What the supervisor announced; None while the server is not ready."""
         try:
             return ServerAddress(**json.loads(self._state.read_text()))
         except FileNotFoundError:
             return None
 
-    def announce(self, address: ServerAddress) -> None:
+    def write_address(self, address: ServerAddress) -> None:
         unfinished = self._state.with_suffix(".new")
         unfinished.write_text(json.dumps(asdict(address)))
         unfinished.replace(self._state)
 
-    def withdraw(self) -> None:
+    def remove_address(self) -> None:
         self._state.unlink(missing_ok=True)
 
     def is_supervised(self) -> bool:

@@ -9,22 +9,22 @@ from collections.abc import Callable
 
 import pytest
 
-from config.standalone.postgres.processes import is_running, wait_until
+from config.standalone.postgres.process_table import is_running, wait_until
 from tests.config.clients import PROJECT
 from tests.processes import children_of
 
 # One of the two ends by force only, and so does its child.
 PROGRAM = """
 import sys, threading
-from config.standalone import processes
+from config.standalone import command_runner
 
-processes.STOP_SECONDS = 0.2
-processes.PAUSE_SECONDS = 0.1
+command_runner.STOP_SECONDS = 0.2
+command_runner.PAUSE_SECONDS = 0.1
 ready = threading.Event()
 if sys.argv[1] == "ready":
     ready.set()
 deaf = ["sh", "-c", "trap '' TERM; sleep 100; true"]
-sys.exit(processes.run_together({"deaf": deaf, "plain": ["sleep", "100"]}, ready=ready))
+sys.exit(command_runner.run_commands({"deaf": deaf, "plain": ["sleep", "100"]}, ready=ready))
 """
 Running = subprocess.Popen[str]
 

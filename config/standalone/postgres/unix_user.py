@@ -1,17 +1,17 @@
-"""As whom the server runs."""
+"""The Unix user that the server runs as."""
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .home import SET_DATABASE_URL, SetupError
+from .server_files import SET_DATABASE_URL, SetupError
 
 YES, NO, CANNOT_BECOME = range(3)
 
 
 def make_directory(directory: Path) -> None:
-    """Ours alone; made by root, the account that the server runs as may pass through."""
+    """Ours alone; made by root, the user that the server runs as may pass through."""
     if not directory.exists():
         # Another process may be making it at this moment: both were first to look.
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -20,14 +20,14 @@ def make_directory(directory: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Account:
+class UnixUser:
     """A user and group to become; None stands for staying who we are."""
 
     user: int | None
     group: int | None
 
     @classmethod
-    def ourselves(cls) -> "Account":
+    def ourselves(cls) -> "UnixUser":
         return cls(None, None)
 
     @property
@@ -36,18 +36,18 @@ class Account:
 
     @property
     def extra_groups(self) -> list[int] | None:
-        """Further groups for `subprocess`: none for another account, unchanged for ourselves."""
+        """Further groups for `subprocess`: none for another user, unchanged for ourselves."""
         return None if self.user is None else []
 
-    def own(self, directory: Path) -> None:
-        """Makes the directory, with mode 0700, and gives it to the account."""
+    def create_directory(self, directory: Path) -> None:
+        """Makes the directory, with mode 0700, and gives it to the user."""
         directory.mkdir(mode=0o700, exist_ok=True)
         if self.user is not None and self.group is not None:
             # Never through a link that somebody planted.
             os.chown(directory, self.user, self.group, follow_symlinks=False)
 
     def can(self, check: Callable[[], bool]) -> bool:
-        """Whether `check` holds for the account, asked in a child that has become it."""
+        """Whether `check` holds for the user, asked in a child that has become it."""
         if self.user is None or self.group is None:
             return check()
         child = os.fork()

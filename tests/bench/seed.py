@@ -1,8 +1,18 @@
 """A believable large base, made set by set: what thousands of people did in some months, with
 grants, refunds and expiries that add up as the ledger's own would. The triggers that post a row one
-by one are off meanwhile (a million rows would take half an hour); `check_ledger` proves the end."""
+by one are off meanwhile (a million rows would take half an hour); `check_ledger` proves the end.
 
+    DEBUG=1 python -m tests.bench.seed --rows 20000 --users 300
+
+writes into the embedded database, or into one that is named on purpose. What it adds cannot be
+taken out again, because the journal keeps what it has."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
 from datetime import timedelta
+from time import monotonic
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -202,3 +212,61 @@ def _values(cursor: Any, rows: int, users: int, days: int) -> dict[str, Any]:
         "text_key": text.key, "image_key": image.key,
         "reasons": list(REASONS), "chances": [*chances[:-1], 1.0],
     }  # fmt: skip
+
+
+def tidy() -> None:
+    """What autovacuum would do in time: statistics, and summaries for the index by time."""
+    vacuum = "ANALYZE" if connection.in_atomic_block else "VACUUM (ANALYZE)"
+    tables = ("usagehistory", "grantallocation", "creditgrant", "creditbalance", "user")
+    with connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(f"{vacuum} credits_{table}")
+
+
+def _whole(text: str) -> int:
+    number = int(text.replace("_", "").replace(",", ""))
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.seed", description=__doc__)
+    parser.add_argument("--rows", type=_whole, default=100_000, help="of the journal, about")
+    parser.add_argument("--users", type=_whole, default=1_000)
+    parser.add_argument("--days", type=_whole, default=90, help="how far back it goes")
+    parser.add_argument(
+        "--confirm-database",
+        metavar="NAME",
+        help="the name of the database, where it is not the embedded one",
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Seeds and prints what was made. Exits with a sentence where the database was not named."""
+    from credits.reports.rollup import rebuild
+
+    asked = _arguments(arguments)
+    name = connection.settings_dict["NAME"]
+    if not settings.EMBEDDED_DATABASE and asked.confirm_database != name:
+        sys.exit(
+            "This is not the embedded database. What is added cannot be taken out again; to "
+            f"add it nevertheless: --confirm-database {name}"
+        )
+    started = monotonic()
+    made = seed_usage(rows=asked.rows, users=asked.users, days=asked.days)
+    print(f"{made.rows:,} rows by {made.users:,} users in {monotonic() - started:.1f} s.")
+    started = monotonic()
+    tidy()
+    days = rebuild()
+    print(f"{days} days closed in {monotonic() - started:.1f} s.")
+    print("Prove it with: manage.py check_ledger")
+
+
+if __name__ == "__main__":
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
+    main()

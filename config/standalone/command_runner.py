@@ -26,7 +26,7 @@ def say(line: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def run_together(commands: Mapping[str, list[str]], *, ready: threading.Event) -> int:
+def run_commands(commands: Mapping[str, list[str]], *, ready: threading.Event) -> int:
     """Runs the commands, each leading a process group of its own, and tells what they print. Before
     they are `ready`, one that ends has a reason that stays, as a wrong setting: all are stopped.
 
