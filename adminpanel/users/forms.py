@@ -1,6 +1,5 @@
 """What can be asked of the people's pages: filters, adjustments, refunds. Whole credits only."""
 
-import re
 from typing import Any, cast
 from uuid import UUID, uuid4
 
