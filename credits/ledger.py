@@ -78,8 +78,11 @@ def get_balance(*, user_id: int) -> Balance:
 def validate_credits_for_feature(
     *, user_id: int, feature: str, quantity: int = 1, multiplier: int = 1
 ) -> Balance:
-    """Raises InsufficientCredits when the balance does not cover the feature at today's price.
-    A courtesy for early answers: the deduction itself decides.
+    """The balance, if it covers so many units at today's price. Raises InsufficientCredits,
+    UnknownFeature.
+
+    For code that is moved from the reference system, which asks before it does the work
+    (`docs/migrating.md`). Nothing here does: the deduction decides, in one statement.
     """
     balance = get_balance(user_id=user_id)
     required = get_feature_cost(feature) * quantity * multiplier

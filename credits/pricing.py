@@ -1,5 +1,5 @@
-"""Effective prices: what an admin set, else the default, as `credits_price` in PostgreSQL decides
-each time. So a new price holds at once in every process."""
+"""What holds now: prices (what an admin set, else the default, as `credits_price` in PostgreSQL
+decides each time) and what plans bring. So a change holds at once in every process."""
 
 from django.db import connection
 
@@ -27,7 +27,11 @@ def get_feature_cost(feature: str) -> int:
 
 
 def get_plan_credits(plan_id: str) -> int:
-    """Credits per month of a plan by its Clerk id; an unknown or inactive plan brings 0."""
+    """Credits per month of a plan by its Clerk id; an unknown or inactive plan brings 0.
+
+    For one plan, under the reference system's name: code that is moved from there asks for it
+    (`docs/migrating.md`). What here reads plans reads them all, by `get_plans_credits`.
+    """
     plan = Plan.objects.filter(clerk_id=plan_id, active=True).only("credits").first()
     return plan.credits if plan else 0
 

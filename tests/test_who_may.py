@@ -19,7 +19,7 @@ from django.urls import URLResolver, get_resolver
 from PIL import Image as Picture
 
 from ai_chat.models import Conversation, Image, ImageRequest, Turn
-from credits.catalogue.services import set_feature_costs
+from credits.catalogue.prices import set_feature_costs
 from credits.clerk.models import WebhookDelivery
 from credits.models import SettingsChange, User
 from tests.api import Api

@@ -2,19 +2,13 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from credits.api.fields import Flag, StrictSerializer, Text, WholeNumber, line_of
+from credits.api.fields import StrictSerializer, Text, field_of
 from credits.api.serializers import FeatureCostsChange, SettingsOut
-from credits.catalogue.services import (
-    MAX_PLAN_CREDITS,
-    NAME_CHARACTERS,
-    PLAN_ID,
-    PLAN_ID_RULE,
-    PLAN_NAME_RULE,
-    plan_version,
-)
+from credits.catalogue.fields import PLAN_ACTIVE, PLAN_CREDITS, PLAN_ID, PLAN_NAME
+from credits.catalogue.plans import plan_version
 from credits.models import Plan, SettingsChange
 
 VERSION = "Of what you read: if it has changed meanwhile, nothing is done and the answer is 409."
@@ -59,17 +53,8 @@ class CostsIn(StrictSerializer):
     version = Text(required=False, max_length=64, help_text=VERSION)
 
 
-@extend_schema_field({"type": "string", "pattern": f"^{PLAN_ID.pattern}$", "maxLength": 64})
-class PlanId(Text):
-    default_error_messages = {"invalid": PLAN_ID_RULE}
-
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str) or not PLAN_ID.fullmatch(data):
-            self.fail("invalid")
-        return data
-
-
-PlanName = line_of(NAME_CHARACTERS, PLAN_NAME_RULE)
+PlanId, PlanName = field_of(PLAN_ID), field_of(PLAN_NAME)
+PlanCredits, PlanActive = field_of(PLAN_CREDITS), field_of(PLAN_ACTIVE)
 
 
 @extend_schema_serializer(component_name="NewPlan")
@@ -78,8 +63,8 @@ class PlanIn(StrictSerializer):
 
     clerkId = PlanId(source="clerk_id")
     name = PlanName()
-    credits = WholeNumber(min_value=0, max_value=MAX_PLAN_CREDITS, help_text="Credits per month.")
-    active = Flag(default=True)
+    credits = PlanCredits(help_text="Credits per month.")
+    active = PlanActive(default=True)
 
 
 @extend_schema_serializer(component_name="PlanChange")
@@ -89,8 +74,8 @@ class PlanChange(StrictSerializer):
     clerkId = PlanId(required=False, help_text="As in the address, for those who send all of it.")
     newClerkId = PlanId(source="clerk_id", required=False, help_text="Renames the plan.")
     name = PlanName(required=False)
-    credits = WholeNumber(min_value=0, max_value=MAX_PLAN_CREDITS, required=False)
-    active = Flag(required=False)
+    credits = PlanCredits(required=False)
+    active = PlanActive(required=False)
     version = Text(required=False, max_length=64, help_text=VERSION)
 
 

@@ -31,11 +31,12 @@ from credits.api.fields import (
     StrictSerializer,
     Text,
     WholeNumber,
-    line_of,
+    field_of,
 )
 from credits.api.idempotency import IDEMPOTENCY_KEY, namespaced, read_key
 from credits.api.schema import errors
 from credits.api.serializers import UsageQuery, UsageRow, filters_of
+from credits.catalogue.fields import one_line
 from credits.ledger import Adjustment
 from credits.models import User
 from credits.statement.history import filter_rows, statement
@@ -53,7 +54,7 @@ USER_ID = OpenApiParameter(
     description="The user's `id`, or `clerkId`.",
 )
 
-Reason = line_of(500, "Must be 1 to 500 characters on one line.")
+Reason = field_of(one_line(500))
 
 
 class PeopleQuery(PageQuery):

@@ -23,7 +23,9 @@ from credits.api.answers import page_of
 from credits.api.base import ApiView, body_of, query_of, user_of
 from credits.api.fields import PageQuery
 from credits.api.schema import errors
-from credits.catalogue import services
+from credits.catalogue.history import version_of
+from credits.catalogue.plans import create_plan, delete_plan, update_plan
+from credits.catalogue.prices import set_feature_costs
 from credits.integrity.features import check_features
 from credits.models import Plan, SettingsChange
 from credits.pricing import get_feature_costs, get_plans_credits
@@ -60,7 +62,7 @@ class Settings(AdminView):
     )
     def put(self, request: Request) -> Response:
         body = body_of(request, CostsIn)
-        services.set_feature_costs(
+        set_feature_costs(
             actor=user_of(request),
             costs=body["featureCosts"],
             expected_version=body.get("version"),
@@ -74,7 +76,7 @@ def _settings() -> dict[str, Any]:
         "featureCosts": costs,
         "planCredits": get_plans_credits(),
         "billingPlans": Plan.objects.all(),
-        "version": services.costs_version(costs),
+        "version": version_of(costs),
     }
     return dict(AdminSettingsOut(values).data)
 
@@ -92,7 +94,7 @@ class Plans(AdminView):
         tags=["admin"],
     )
     def post(self, request: Request) -> Response:
-        plan = services.create_plan(actor=user_of(request), **body_of(request, PlanIn))
+        plan = create_plan(actor=user_of(request), **body_of(request, PlanIn))
         return Response(PlanOut(plan).data, status=201)
 
 
@@ -112,7 +114,7 @@ class OnePlan(AdminView):
             message = "The body names another plan; rename by newClerkId."
             raise HttpError(409, "another_plan", message)
         version = changes.pop("version", None)
-        plan = services.update_plan(
+        plan = update_plan(
             actor=user_of(request), clerk_id=clerk_id, changes=changes, expected_version=version
         )
         return Response(PlanOut(plan).data)
@@ -127,7 +129,7 @@ class OnePlan(AdminView):
     )
     def delete(self, request: Request, clerk_id: str) -> Response:
         version = query_of(request, VersionQuery).get("version")
-        services.delete_plan(actor=user_of(request), clerk_id=clerk_id, expected_version=version)
+        delete_plan(actor=user_of(request), clerk_id=clerk_id, expected_version=version)
         return Response(status=204)
 
 

@@ -1,83 +1,52 @@
 """What admins type into prices and plans. Text stays as it was typed until it is right."""
 
-import json
-import re
 from collections.abc import Mapping
 from typing import Any, cast
 
 from django import forms
-from django.core.exceptions import ValidationError
+from django.core import signing
 from django.http import QueryDict
 
-from credits.catalogue.services import (
-    LINE,
-    MAX_PLAN_CREDITS,
-    NAME_CHARACTERS,
-    PLAN_ID,
-    PLAN_ID_RULE,
-    PLAN_NAME_RULE,
-    costs_version,
-    plan_state,
-    state_version,
-)
-from credits.features import FEATURE_CREDIT_COSTS, FEATURES, MAX_FEATURE_COST
+from adminpanel.forms import CreditsField, RuleField
+from credits.catalogue.fields import COST, PLAN_CREDITS, PLAN_ID, PLAN_NAME
+from credits.catalogue.history import plan_state, version_of
+from credits.features import FEATURE_CREDIT_COSTS, FEATURES
 from credits.models import Plan
 
-DIGITS = re.compile(r"[0-9]{1,30}")
-
-
-class CreditsField(forms.CharField):
-    """A whole number of credits from 0 to `most`, as text: a browser's number field would throw
-    away what is no number, and show nothing beside it."""
-
-    def __init__(self, *, most: int, **kwargs: Any) -> None:
-        self.most = most
-        widget = forms.TextInput(
-            attrs={"class": "f num", "size": 6, "inputmode": "numeric", "autocomplete": "off"}
-        )
-        super().__init__(widget=widget, required=False, **kwargs)
-
-    def to_python(self, value: object) -> Any:
-        text = str(value or "").strip()
-        if not text:
-            raise ValidationError(f"Write a whole number from 0 to {self.most:,}.", "required")
-        if not DIGITS.fullmatch(text) or int(text) > self.most:
-            raise ValidationError(f"Must be a whole number from 0 to {self.most:,}.", "invalid")
-        return int(text)
-
-
-def _as_cost(text: str | None) -> int | None:
-    return int(text) if text is not None and DIGITS.fullmatch(text) else None
+SALT = "adminpanel.settings.plan"
+#: The fields of a plan by their names in JSON, and in the form.
+FORM_NAMES = {"clerkId": "clerk_id", "name": "name", "credits": "credits", "active": "active"}
 
 
 class CostsForm(forms.Form):
     """The price of every feature, and with each the one that the page showed (`was.…`): a price
     that nobody touched follows what others did meanwhile, a touched one is kept."""
 
-    def __init__(self, data: Any = None, *, current: Mapping[str, int]) -> None:
+    def __init__(self, data: QueryDict | None = None, *, current: Mapping[str, int]) -> None:
         self.current = current
         known = {f"was.{key}" for key in FEATURES} | set(FEATURES) | {"reset"}
         given = data if data is not None and known & set(data) else None
         super().__init__(given, initial=dict(current), auto_id="cost-%s")
         for key, feature in FEATURES.items():
-            self.fields[key] = CreditsField(most=MAX_FEATURE_COST, label=f"{feature.label} cost")
-        self.was = self._was()
-        self.reset = [key for key in self._list("reset") if key in FEATURES]
+            self.fields[key] = CreditsField(COST, label=f"{feature.label} cost")
+        self.was = {key: self._shown(key) for key in FEATURES}
+        self.reset = [key for key in self._values("reset") if key in FEATURES]
         self.moved = [key for key, cost in self.was.items() if cost != current[key]]
 
-    def _list(self, name: str) -> list[str]:
-        found: list[str] = self.data.getlist(name) if hasattr(self.data, "getlist") else []
-        return found
+    def _values(self, name: str) -> list[str]:
+        return cast(QueryDict, self.data).getlist(name)
 
-    def _was(self) -> dict[str, int]:
-        """What the page showed; what it does not say is taken for what holds."""
-        shown = {key: _as_cost(self.data.get(f"was.{key}")) for key in FEATURES}
-        return {key: self.current[key] if cost is None else cost for key, cost in shown.items()}
+    def _shown(self, key: str) -> int:
+        """The price that the page showed; what it does not say is taken for the one that holds."""
+        text = self.data.get(f"was.{key}", "")
+        is_number = text.isascii() and text.isdecimal() and len(text) <= 30
+        return int(text) if is_number else self.current[key]
 
     def clean(self) -> dict[str, Any]:
         for key in FEATURES:
-            if len(self._list(key)) > 1:
-                self.add_error(key, f"Given twice: {' and '.join(self._list(key))}.")
+            values = self._values(key)
+            if len(values) > 1:
+                self.add_error(key, f"Given twice: {' and '.join(values)}.")
             elif key in self.reset or not self._touched(key):
                 self.errors.pop(key, None)
         return self.cleaned_data
@@ -88,7 +57,7 @@ class CostsForm(forms.Form):
     @property
     def version(self) -> str:
         """For `expected_version`: of the prices that the page showed."""
-        return costs_version(self.was)
+        return version_of(self.was)
 
     @property
     def changes(self) -> dict[str, int]:
@@ -96,11 +65,8 @@ class CostsForm(forms.Form):
         if not self.is_bound:
             return {}
         self.full_clean()
-        wanted = {key: FEATURE_CREDIT_COSTS[key] for key in self.reset}
-        for key in FEATURES:
-            cost = getattr(self, "cleaned_data", {}).get(key)
-            if key not in self.reset and cost is not None and self._touched(key):
-                wanted[key] = cost
+        typed = {key: cost for key, cost in self.cleaned_data.items() if self._touched(key)}
+        wanted = {**typed, **{key: FEATURE_CREDIT_COSTS[key] for key in self.reset}}
         return {key: cost for key, cost in wanted.items() if cost != self.was[key]}
 
     def rebased(self) -> "CostsForm":
@@ -114,19 +80,16 @@ class CostsForm(forms.Form):
 
 
 class PlanForm(forms.Form):
-    """A plan; `was` is the state of it that the page showed, empty for a new one."""
+    """A plan; `was` is the state of it that the page showed, signed; empty for a new one."""
 
-    name = forms.CharField(
-        max_length=NAME_CHARACTERS,
-        error_messages=dict.fromkeys(("required", "max_length"), PLAN_NAME_RULE),
-    )
-    clerk_id = forms.CharField(
+    name = RuleField(PLAN_NAME, widget=forms.TextInput(attrs={"maxlength": PLAN_NAME.longest}))
+    clerk_id = RuleField(
+        PLAN_ID,
         label="Clerk's id",
         help_text="As Clerk's dashboard shows it: cplan_…",
-        error_messages={"required": PLAN_ID_RULE},
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
-    credits = CreditsField(most=MAX_PLAN_CREDITS, label="Credits a month")
+    credits = CreditsField(PLAN_CREDITS, label="Credits a month")
     active = forms.BooleanField(
         required=False,
         initial=True,
@@ -137,60 +100,47 @@ class PlanForm(forms.Form):
     @classmethod
     def of(cls, plan: Plan) -> "PlanForm":
         state = plan_state(plan)
-        return cls(initial={**_initial(state), "was": json.dumps(state)})
-
-    def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        if not LINE.fullmatch(name):
-            raise ValidationError(PLAN_NAME_RULE)
-        return name
-
-    def clean_clerk_id(self) -> str:
-        clerk_id: str = self.cleaned_data["clerk_id"]
-        if not PLAN_ID.fullmatch(clerk_id):
-            raise ValidationError(PLAN_ID_RULE)
-        return clerk_id
+        return cls(initial={**_by_form_name(state), "was": signing.dumps(state, salt=SALT)})
 
     @property
     def seen(self) -> dict[str, Any]:
-        """The state that the page showed; empty when it says nothing of use."""
+        """The state that the page showed; empty when it does not come from us."""
         try:
-            state = json.loads(self.data.get("was", ""))
-        except (ValueError, RecursionError):
+            state: dict[str, Any] = signing.loads(self.data.get("was", ""), salt=SALT)
+        except signing.BadSignature:
             return {}
-        return state if isinstance(state, dict) else {}
+        return state
 
     @property
     def version(self) -> str:
-        return state_version(self.seen)
+        """For `expected_version`: of the plan that the page showed."""
+        return version_of(self.seen)
 
     @property
     def values(self) -> dict[str, Any]:
-        return {key: self.cleaned_data[key] for key in ("name", "clerk_id", "credits", "active")}
+        return {name: self.cleaned_data[name] for name in FORM_NAMES.values()}
 
     @property
     def changes(self) -> dict[str, Any]:
         """What was touched, as `update_plan` takes it."""
-        shown = _initial(self.seen)
-        return {key: value for key, value in self.values.items() if value != shown.get(key)}
+        shown = _by_form_name(self.seen)
+        return {name: value for name, value in self.values.items() if value != shown.get(name)}
 
     def rebased(self, state: Mapping[str, Any]) -> "PlanForm":
         """The same wishes on top of what holds now."""
+        now = _by_form_name(state)
         data = cast(QueryDict, self.data).copy()
-        for key in _initial(state).keys() - self.changes.keys():
-            data[key] = _initial(state)[key]
-        if not data["active"]:
-            del data["active"]
-        data["was"] = json.dumps(state)
+        for name in now.keys() - self.changes.keys():
+            data[name] = now[name]
+        if not data.get("active"):
+            data.pop("active", None)  # As a browser sends a box that is not ticked.
+        data["was"] = signing.dumps(dict(state), salt=SALT)
         return PlanForm(data)
 
     def take_refusal(self, path: tuple[str | int, ...], message: str) -> None:
         """An error of the catalogue, beside its field."""
-        name = str(path[-1]) if path else ""
-        field = {"clerkId": "clerk_id"}.get(name, name)
-        self.add_error(field if field in self.fields else None, message)
+        self.add_error(FORM_NAMES.get(str(path[-1])) if path else None, message)
 
 
-def _initial(state: Mapping[str, Any]) -> dict[str, Any]:
-    names = {"clerkId": "clerk_id"}
-    return {names.get(key, key): value for key, value in state.items()}
+def _by_form_name(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {FORM_NAMES[key]: value for key, value in state.items()}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from adminpanel.differences import Difference, differences
 from config.pagination import Key, Page, paginate
-from credits.catalogue.undo import left_by, standing
+from credits.catalogue.history import current_states, stands
 from credits.features import FEATURES
 from credits.models import SettingsChange
 
@@ -29,13 +29,13 @@ def get_changes(*, older_than: Key | None = None, size: int = PAGE) -> Page[Line
 
 
 def as_lines(changes: Iterable[SettingsChange]) -> list[Line]:
-    now = standing()
+    states = current_states()
     return [
         Line(
             change=change,
             what=what_of(change),
             differences=differences(change.before, change.after),
-            stands=now.get(left_by(change)) == change.after,
+            stands=stands(change, states),
         )
         for change in changes
     ]

@@ -1,7 +1,7 @@
 """Importing plans: from Clerk or from pasted JSON, compared first, and only what was ticked."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -10,23 +10,21 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from adminpanel.forms import CreditsField
 from adminpanel.settings import imports
-from adminpanel.settings.forms import CreditsField
-from adminpanel.settings.imports import NotReadable, Offer, Row
-from credits.catalogue.services import (
-    MAX_PLAN_CREDITS,
+from adminpanel.settings.imports import Comparison, NotReadable, Offer, Row
+from credits.catalogue.exceptions import (
     ChangedMeanwhile,
     DuplicatePlan,
     InvalidValue,
-    PlanRow,
     UnknownPlan,
-    import_plans,
 )
-from credits.catalogue.undo import latest_change
+from credits.catalogue.fields import PLAN_CREDITS
+from credits.catalogue.history import Subject, latest_change
+from credits.catalogue.plans import PlanRow, import_plans
 from credits.clerk import conf
 from credits.clerk.client import ClerkClient, ClerkError, ClerkUnavailable
 from credits.http import AuthenticatedHttpRequest
-from credits.models import SettingsChange
 from credits.users.permissions import admin_page
 
 #: Seconds of pauses between tries after which a page waits no longer for Clerk.
@@ -63,18 +61,17 @@ def compare(request: HttpRequest) -> HttpResponse:
 @require_POST
 def take(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Adds and changes the plans that were ticked, all or none."""
-    source = "Clerk" if request.POST.get("source") == "Clerk" else "pasted JSON"
     try:
-        offers = imports.load(request.POST.get("offers", ""))
+        source, offers, versions = imports.unsign(request.POST.get("offers", ""))
     except NotReadable as error:
         return _start_page(request, problems=error.problems, status=422)
     rows = {row.clerk_id: row for row in imports.compare(offers)}
     ticked = [key for key in request.POST.getlist("take") if key in rows]
-    wanted, errors = _wanted(request, rows, ticked)
+    wanted, errors = _wanted(request, [rows[key] for key in dict.fromkeys(ticked)], versions)
     page: dict[str, Any] = {"source": source, "errors": errors, "ticked": ticked}
     if errors or not wanted:
         return _compare_page(request, offers, nothing=not ticked, status=422, **page)
-    moved = [row.clerk_id for row in wanted if (row.seen or "") != rows[row.clerk_id].seen]
+    moved = [row.clerk_id for row in wanted if row.version != rows[row.clerk_id].version]
     try:
         if moved:
             return _compare_page(request, offers, moved=moved, status=409, **page)
@@ -90,24 +87,23 @@ def take(request: AuthenticatedHttpRequest) -> HttpResponse:
 
 
 def _wanted(
-    request: HttpRequest, rows: dict[str, Row], ticked: Sequence[str]
+    request: HttpRequest, rows: Sequence[Row], versions: Mapping[str, str | None]
 ) -> tuple[list[PlanRow], dict[str, str]]:
-    """What to import, with the versions that the preview showed; and what is wrong, by plan."""
+    """What to import, with the versions that the admin saw; and what is wrong, by plan."""
     wanted, errors = [], {}
-    field = CreditsField(most=MAX_PLAN_CREDITS)
-    for key in dict.fromkeys(ticked):
-        row, credits = rows[key], rows[key].credits
+    field = CreditsField(PLAN_CREDITS)
+    for row in rows:
+        key, credits = row.clerk_id, row.credits
         text = request.POST.get(f"credits.{key}")
         if text is not None:
             try:
                 credits = field.clean(text)
             except ValidationError as error:
                 errors[key] = error.messages[0]
-        seen = request.POST.get(f"seen.{key}") or None
         if credits is None:
             errors.setdefault(key, "Write the credits that a month of it brings.")
         else:
-            wanted.append(PlanRow(key, row.name, credits, row.active, seen))
+            wanted.append(PlanRow(key, row.name, credits, row.active, versions.get(key)))
     return wanted, errors
 
 
@@ -154,22 +150,21 @@ def _compare_page(
     status: int = 200,
 ) -> HttpResponse:
     rows = imports.compare(offers)
+    versions = {row.clerk_id: row.version for row in rows if row.can_be_taken}
     lines = [
         {
             "row": row,
             "ticked": row.can_be_taken if ticked is None else row.clerk_id in ticked,
             "credits": request.POST.get(f"credits.{row.clerk_id}", row.credits),
             "error": (errors or {}).get(row.clerk_id, ""),
-            "newer": latest_change(SettingsChange.Subject.PLAN, row.clerk_id)
-            if row.clerk_id in moved
-            else None,
+            "newer": latest_change(Subject.PLAN, row.clerk_id) if row.clerk_id in moved else None,
         }
         for row in rows
     ]
     context = {
         "lines": lines,
         "source": source,
-        "offers": imports.dump(offers),
+        "offers": imports.sign(Comparison(source, list(offers), versions)),
         "moved": moved,
         "nothing": nothing,
         "can_take": any(row.can_be_taken for row in rows),

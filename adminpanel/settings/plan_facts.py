@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from adminpanel.users.search import subscribers
-from credits.catalogue.services import PLAN_ID
+from credits.catalogue.fields import PLAN_ID
 from credits.models import Plan
 
 #: Unmapped deliveries that are read for the plans they name, newest first.
@@ -86,6 +86,8 @@ def touched_by(clerk_id: str) -> Touch:
 
 def parked(clerk_id: str) -> int:
     """How many subscriptions have paid for this plan and wait for it to be mapped and active."""
+    if not PLAN_ID.accepts(clerk_id):
+        return 0
     return _parked(clerk_id).get(clerk_id, (0, ""))[0]
 
 
@@ -102,7 +104,7 @@ def unmapped() -> list[Unmapped]:
         deliveries = dict(cursor.fetchall())
     waiting = _parked()
     known = set(Plan.objects.values_list("clerk_id", flat=True))
-    ids = {clerk_id for clerk_id in (*deliveries, *waiting) if PLAN_ID.fullmatch(clerk_id)}
+    ids = {clerk_id for clerk_id in (*deliveries, *waiting) if PLAN_ID.accepts(clerk_id)}
     found = [
         Unmapped(
             clerk_id,

@@ -10,18 +10,9 @@ from django.views.decorators.http import require_http_methods
 from adminpanel.differences import differences
 from adminpanel.settings.forms import PlanForm
 from adminpanel.settings.plan_facts import parked, touched_by
-from credits.catalogue.services import (
-    ChangedMeanwhile,
-    DuplicatePlan,
-    InvalidValue,
-    UnknownPlan,
-    create_plan,
-    delete_plan,
-    plan_state,
-    plan_version,
-    update_plan,
-)
-from credits.catalogue.undo import latest_change
+from credits.catalogue.exceptions import ChangedMeanwhile, DuplicatePlan, InvalidValue, UnknownPlan
+from credits.catalogue.history import Subject, latest_change, plan_state
+from credits.catalogue.plans import create_plan, delete_plan, find_plan, plan_version, update_plan
 from credits.http import AuthenticatedHttpRequest
 from credits.models import Plan, SettingsChange
 from credits.users.permissions import admin_page
@@ -51,7 +42,7 @@ def new_plan(request: AuthenticatedHttpRequest) -> HttpResponse:
 @admin_page
 @require_http_methods(METHODS)
 def edit_plan(request: AuthenticatedHttpRequest, clerk_id: str) -> HttpResponse:
-    plan = Plan.objects.filter(clerk_id=_no_nul(clerk_id)).first()
+    plan = find_plan(clerk_id)
     if request.method != "POST":
         if plan is None:
             raise Http404
@@ -84,7 +75,7 @@ def edit_plan(request: AuthenticatedHttpRequest, clerk_id: str) -> HttpResponse:
 @require_http_methods(METHODS)
 def remove_plan(request: AuthenticatedHttpRequest, clerk_id: str) -> HttpResponse:
     """Says what a removal touches, and removes."""
-    plan = Plan.objects.filter(clerk_id=_no_nul(clerk_id)).first()
+    plan = find_plan(clerk_id)
     if plan is None:
         raise Http404
     if request.method == "POST":
@@ -92,23 +83,14 @@ def remove_plan(request: AuthenticatedHttpRequest, clerk_id: str) -> HttpRespons
         try:
             delete_plan(actor=request.user, clerk_id=clerk_id, expected_version=version)
         except ChangedMeanwhile:
-            now = Plan.objects.get(clerk_id=clerk_id)
-            return _remove_page(request, now, latest_of(clerk_id), status=409)
+            newer = latest_change(Subject.PLAN, clerk_id)
+            return _remove_page(request, Plan.objects.get(clerk_id=clerk_id), newer, status=409)
         except UnknownPlan:
             messages.info(request, f"{plan.name} was removed already.")
             return redirect("admin-settings")
         messages.success(request, f"{plan.name} is removed. What it granted stays.")
         return redirect("admin-settings")
     return _remove_page(request, plan)
-
-
-def latest_of(clerk_id: str) -> SettingsChange | None:
-    return latest_change(SettingsChange.Subject.PLAN, clerk_id)
-
-
-def _no_nul(clerk_id: str) -> str:
-    """PostgreSQL takes no NUL in a text; no plan has one."""
-    return clerk_id.replace("\0", "")
 
 
 def _remove_page(
@@ -135,7 +117,7 @@ def _form_page(
     if plan:
         context["touch"] = touched_by(plan.clerk_id)
     elif waits := form["clerk_id"].value():
-        context["waiting"] = parked(_no_nul(str(waits)))
+        context["waiting"] = parked(str(waits))
     return render(request, "adminpanel/plan.html", context, status=status)
 
 
@@ -154,13 +136,15 @@ def _changed_meanwhile(request: HttpRequest, form: PlanForm, clerk_id: str) -> H
     moved = differences(form.seen, plan_state(plan))
     return _form_page(
         request, form.rebased(plan_state(plan)), plan, status=409,
-        moved=moved, newer=latest_of(clerk_id),
+        moved=moved, newer=latest_change(Subject.PLAN, clerk_id),
     )  # fmt: skip
 
 
 def _removed_meanwhile(request: HttpRequest, form: PlanForm, clerk_id: str) -> HttpResponse:
     """Renamed or removed by somebody: the values are kept, to be added again if that is wanted."""
-    return _form_page(request, form, status=409, gone=True, newer=latest_of(clerk_id))
+    return _form_page(
+        request, form, status=409, gone=True, newer=latest_change(Subject.PLAN, clerk_id)
+    )
 
 
 def _paid(plan: Plan, waiting: int) -> str:

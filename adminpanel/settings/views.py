@@ -16,8 +16,10 @@ from adminpanel.settings.history import as_lines, get_changes, what_of
 from adminpanel.settings.plan_facts import touched_by, unmapped
 from adminpanel.settings.preview import DAYS, effects
 from adminpanel.users.search import subscribers
-from credits.catalogue.services import ChangedMeanwhile, set_feature_costs
-from credits.catalogue.undo import CHANGED, CannotUndo, latest_change, undo_change
+from credits.catalogue.exceptions import CannotUndo, ChangedMeanwhile
+from credits.catalogue.history import Subject, latest_change, name_after
+from credits.catalogue.prices import set_feature_costs
+from credits.catalogue.undo import CHANGED, undo_change
 from credits.features import FEATURES
 from credits.http import AuthenticatedHttpRequest
 from credits.models import Plan, SettingsChange
@@ -54,10 +56,10 @@ def review(request: HttpRequest) -> HttpResponse:
     if not form.changes:
         messages.info(request, "Nothing is changed: these are the prices that hold.")
         return redirect("admin-settings")
-    found = effects(form.current, form.changes)
+    by_feature = effects(form.current, form.changes)
     context = {
         "form": form,
-        "effects": [found[key] for key in form.changes],
+        "effects": [by_feature[key] for key in form.changes],
         "back": request.GET.urlencode(),
     }
     return render(request, "adminpanel/settings_review.html", context)
@@ -76,8 +78,8 @@ def save(request: AuthenticatedHttpRequest) -> HttpResponse:
         )
     except ChangedMeanwhile:
         return _page(request, CostsForm(request.POST, current=get_feature_costs()), status=409)
-    said = [f"{FEATURES[key].label} {form.was[key]:,} → {cost:,}" for key, cost in changes.items()]
-    messages.success(request, f"Saved: {', '.join(said)}." if said else "Nothing was changed.")
+    lines = [f"{FEATURES[key].label} {form.was[key]:,} → {cost:,}" for key, cost in changes.items()]
+    messages.success(request, f"Saved: {', '.join(lines)}." if lines else "Nothing was changed.")
     return redirect("admin-settings")
 
 
@@ -118,19 +120,15 @@ def _undo_page(
         "line": line,
         "refusal": refusal or ("" if line.stands else CHANGED),
         "back": differences(change.after, change.before),
-        "newer": latest_change(change.subject, _name_now(change)) if not line.stands else None,
+        "newer": latest_change(change.subject, name_after(change)) if not line.stands else None,
     }
-    if change.subject == SettingsChange.Subject.PRICE and change.name in FEATURES:
+    if change.subject == Subject.PRICE and change.name in FEATURES:
         now, earlier = get_feature_costs(), int(change.before or 0)
         context["now"] = readable(now[change.name])
         context["effect"] = effects(now, {change.name: earlier})[change.name]
-    elif change.subject == SettingsChange.Subject.PLAN and change.after is not None:
-        context["touch"] = touched_by(change.after["clerkId"])
+    elif change.subject == Subject.PLAN and change.after is not None:
+        context["touch"] = touched_by(name_after(change))
     return render(request, "adminpanel/settings_undo.html", context, status=status)
-
-
-def _name_now(change: SettingsChange) -> str:
-    return change.after["clerkId"] if isinstance(change.after, dict) else change.name
 
 
 def _page(request: HttpRequest, form: CostsForm, *, status: int = 200) -> HttpResponse:
@@ -151,8 +149,8 @@ def _page(request: HttpRequest, form: CostsForm, *, status: int = 200) -> HttpRe
 def _costs(form: CostsForm) -> dict[str, Any]:
     """What the table of prices needs: each feature's field, and what its new price would do."""
     changes = form.changes
-    found = effects(form.current, changes)
-    rows = [(form[key], found[key], key in changes) for key in FEATURES]
+    by_feature = effects(form.current, changes)
+    rows = [(form[key], by_feature[key], key in changes) for key in FEATURES]
     week_ago = today() - timedelta(days=DAYS)
     return {"form": form, "rows": rows, "changes": changes, "week_ago": week_ago}
 
@@ -160,11 +158,6 @@ def _costs(form: CostsForm) -> dict[str, Any]:
 def _moved(form: CostsForm) -> Sequence[tuple[Any, int, int, SettingsChange | None]]:
     """The prices that others changed while the page was open: from, to, and who did it."""
     return [
-        (
-            FEATURES[key],
-            form.was[key],
-            form.current[key],
-            latest_change(SettingsChange.Subject.PRICE, key),
-        )
+        (FEATURES[key], form.was[key], form.current[key], latest_change(Subject.PRICE, key))
         for key in form.moved
     ]

@@ -4,70 +4,56 @@ from typing import Any
 
 from django import forms
 
-from credits.clerk.api.serializers import MAX_CREDITS
-from credits.clerk.client import PAGE
-from credits.clerk.sync.jobs import SyncOptions
-
-
-def _number(label: str, **options: Any) -> forms.IntegerField:
-    words = {"invalid": "Write a whole number."}
-    return forms.IntegerField(label=label, error_messages=words, **options)
+from credits.clerk.sync.options import (
+    MAX_REASON,
+    OPTIONS,
+    Option,
+    SyncOptions,
+    lacks_set_credits,
+    options_of,
+)
 
 
 class SyncForm(forms.Form):
     """What to sync. `key` names the dry run that the button starts: pressed twice, it is one."""
 
-    syncUsers = forms.BooleanField(  # noqa: N815 - the contract's names
-        label="People", required=False, initial=True, help_text="Names, addresses, bans."
-    )
-    syncPlans = forms.BooleanField(  # noqa: N815
-        label="Subscriptions", required=False, initial=True,
-        help_text="By the same rules as webhooks: what was lost is caught up, nothing comes twice.",
-    )  # fmt: skip
-    setCredits = forms.BooleanField(  # noqa: N815
-        label="Set balances", required=False,
-        help_text="Of everybody with an active subscription, to the plan's credits; never to less "
-        "than what is left of their packs.",
-    )  # fmt: skip
-    overrideCredits = _number(  # noqa: N815
-        "To this many credits", required=False, min_value=0, max_value=MAX_CREDITS,
-        help_text="In place of the plan's. Empty: the plan's.",
-    )  # fmt: skip
-    reason = forms.CharField(
-        label="Reason", required=False, max_length=500,
-        help_text="People see it in their statement when their balance is set.",
-    )  # fmt: skip
-    pageSize = _number("Rows a page", initial=PAGE, min_value=1, max_value=PAGE)  # noqa: N815
-    maxPages = _number(  # noqa: N815
-        "Pages at most", required=False, min_value=1, max_value=10_000, help_text="Empty: all."
-    )
-    debug = forms.BooleanField(
-        label="Debug", required=False, help_text="Show why each row failed, not only which."
-    )
     key = forms.UUIDField(widget=forms.HiddenInput)
 
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
-        if not (data.get("syncUsers") or data.get("syncPlans") or data.get("setCredits")):
-            self.add_error("syncUsers", "Choose something to do.")
-        if data.get("overrideCredits") is not None and not data.get("setCredits"):
-            self.add_error("overrideCredits", "Only with “Set balances”.")
-        if data.get("setCredits") and not data.get("reason") and "reason" not in self.errors:
-            self.add_error("reason", "Say why balances are set.")
-        return data
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for option in OPTIONS:
+            if option.name != "dryRun":
+                self.fields[option.name] = _field(option)
 
     @property
     def options(self) -> SyncOptions:
         """Of a dry run with these options."""
-        asked = self.cleaned_data
-        return SyncOptions(
-            sync_users=asked["syncUsers"],
-            sync_plans=asked["syncPlans"],
-            set_credits=asked["setCredits"],
-            override_credits=asked["overrideCredits"],
-            page_size=asked["pageSize"],
-            max_pages=asked["maxPages"],
-            debug=asked["debug"],
-            dry_run=True,
-            reason=asked["reason"],
-        )
+        return options_of({**self.cleaned_data, "dryRun": True})
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        options = self.options
+        if not (options.sync_users or options.sync_plans or options.set_credits):
+            self.add_error("syncUsers", "Choose something to do.")
+        if lacks_set_credits(options):
+            self.add_error("overrideCredits", "Only with “Set balances”.")
+        if options.set_credits and not options.reason and "reason" not in self.errors:
+            self.add_error("reason", "Say why balances are set.")
+        return data
+
+
+def _field(option: Option) -> forms.Field:
+    described: dict[str, Any] = {
+        "label": option.label, "help_text": option.help, "initial": option.default,
+        "required": option.is_number and option.default is not None,
+    }  # fmt: skip
+    if option.is_flag:
+        return forms.BooleanField(**described)
+    if not option.is_number:
+        return forms.CharField(max_length=MAX_REASON, **described)
+    return forms.IntegerField(
+        min_value=option.low,
+        max_value=option.high,
+        error_messages={"invalid": "Write a whole number."},
+        **described,
+    )

@@ -11,7 +11,8 @@ from django.urls import reverse
 from config.pagination import InvalidCursor, Page, key_of, paginate
 from credits.clerk.models import SyncJob
 from credits.clerk.sync.jobs import describe, stalled
-from credits.clerk.sync.manual import RECONCILE, options_told, run_of
+from credits.clerk.sync.manual import RECONCILE, run_of
+from credits.clerk.sync.options import SyncOptions, contract_of
 
 State = SyncJob.State
 PAGE = 25
@@ -164,14 +165,14 @@ def duration(seconds: int | None) -> str:
 
 def in_words(options: dict[str, Any]) -> str:
     """`people, subscriptions, balances set to 40, 2 pages of 100`."""
-    asked = options_told(options)
+    asked = contract_of(options)
     parts = ["people"] * bool(asked["syncUsers"]) + ["subscriptions"] * bool(asked["syncPlans"])
     if asked["setCredits"]:
         override = asked["overrideCredits"]
         parts.append(f"balances set to {'their plan' if override is None else f'{override:,}'}")
     if asked["maxPages"]:
         parts.append(f"{asked['maxPages']:,} pages of {asked['pageSize']:,}")
-    elif asked["pageSize"] not in {None, 500}:
+    elif asked["pageSize"] not in {None, SyncOptions.page_size}:
         parts.append(f"pages of {asked['pageSize']:,}")
     return ", ".join(parts)
 

@@ -1,24 +1,22 @@
 """What can be asked of the people's pages: filters, adjustments, refunds. Whole credits only."""
 
-import re
 from typing import Any, cast
 from uuid import UUID, uuid4
 
 from django import forms
-from django.core.validators import RegexValidator
 from django.http import QueryDict
 
+from adminpanel.forms import CreditsField, RuleField
 from adminpanel.users.adjustments import MAX_ADJUSTMENT, Change
 from adminpanel.users.search import NO_PLAN, Sort, State, plan_choices
 from adminpanel.users.timeline import Place, Source, place_of
 from config.pagination import InvalidCursor, Key, key_of
-from credits.catalogue.services import LINE
+from credits.catalogue.fields import WholeNumber, one_line
 from credits.models import User
 from credits.statement.forms import RowField
 from credits.statement.history import Kind
 
-REASON_CHARACTERS = 500
-REASON_RULE = f"Say why, in 1 to {REASON_CHARACTERS} characters on one line."
+REASON = one_line(500, "Say why, in")
 STALE_PAGE = "This page was sent without what it needs. Look at it, and send it once more."
 DAYS = [("", "Ever or never"), ("1", "Today or yesterday"), ("7", "In 7 days"),
         ("30", "In 30 days"), ("90", "In 90 days")]  # fmt: skip
@@ -33,34 +31,24 @@ def with_new_key(data: QueryDict) -> QueryDict:
     return renewed
 
 
-class CreditsField(forms.IntegerField):
-    """A whole number of credits, in ASCII digits: `1.5` and `1e3` are none."""
-
-    widget = forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off", "class": "f"})
-
-    def __init__(self, *, low: int, **options: Any) -> None:
-        rule = f"Write a whole number of credits from {low:,} to {MAX_ADJUSTMENT:,}."
-        messages = dict.fromkeys(["invalid", "min_value", "max_value", "required"], rule)
-        super().__init__(
-            min_value=low, max_value=MAX_ADJUSTMENT, error_messages=messages, **options
-        )
-
-    def to_python(self, value: Any) -> int | None:
-        text = str(value or "").strip()
-        if text and not re.fullmatch(r"-?[0-9]{1,12}", text):
-            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
-        return int(text) if text else None
+def amount_field(low: int, label: str, *, required: bool = True) -> CreditsField:
+    """Credits of a balance or of its change, from `low` on."""
+    return CreditsField(
+        WholeNumber(low, MAX_ADJUSTMENT),
+        sentence=f"Write a whole number of credits from {low:,} to {MAX_ADJUSTMENT:,}.",
+        label=label,
+        required=required,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off", "class": "f"}),
+    )
 
 
-def reason_field() -> forms.CharField:
-    rules = [RegexValidator(rf"\A{LINE.pattern}\Z", REASON_RULE)]
-    return forms.CharField(
+def reason_field() -> RuleField:
+    attrs = {"class": "f", "autocomplete": "off", "maxlength": REASON.longest}
+    return RuleField(
+        REASON,
         label="Reason",
         help_text="The user reads it in the statement.",
-        max_length=REASON_CHARACTERS,
-        validators=rules,
-        error_messages={"required": REASON_RULE, "max_length": REASON_RULE},
-        widget=forms.TextInput(attrs={"class": "f", "autocomplete": "off"}),
+        widget=forms.TextInput(attrs=attrs),
     )
 
 
@@ -107,7 +95,7 @@ class AdjustForm(OnceForm):
         error_messages=dict.fromkeys(["required", "invalid_choice"], "Choose one of the three."),
         widget=forms.RadioSelect,
     )
-    amount = CreditsField(low=0, label="Credits")
+    amount = amount_field(0, "Credits")
     reason = reason_field()
     seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
@@ -128,7 +116,7 @@ class AdjustForm(OnceForm):
 class RefundForm(OnceForm):
     """How much of a charge, and why; no amount means all that is left of it."""
 
-    amount = CreditsField(low=1, label="Credits", required=False)
+    amount = amount_field(1, "Credits", required=False)
     reason = reason_field()
 
 
@@ -165,8 +153,8 @@ class PeopleForm(forms.Form):
             attrs={"class": "f", "type": "search", "placeholder": "E-mail, name or Clerk id"}
         ),
     )
-    low = CreditsField(low=0, label="Balance from", required=False)
-    high = CreditsField(low=0, label="to", required=False)
+    low = amount_field(0, "Balance from", required=False)
+    high = amount_field(0, "to", required=False)
     plan = forms.ChoiceField(label="Plan", required=False)
     signed_in = forms.ChoiceField(label="Signed in", choices=DAYS, required=False)
     state = forms.ChoiceField(label="State", choices=[("", "Any"), *State.choices], required=False)

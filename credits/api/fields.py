@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from credits.catalogue.services import LINE
+from credits.catalogue.fields import Rule
 
 #: Ids are bigints in the database.
 MAX_ID = 2**63 - 1
@@ -60,23 +60,24 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
-class Line(Text):
-    """One line of text that is not blank, of at most `most` characters."""
+class RuleField(serializers.Field[Any, Any, Any, Any]):
+    """What a rule accepts, as it is; anything else is answered with the rule's sentence."""
 
-    most = 0
-    default_error_messages = {"invalid": "Must be one line of text, not too long."}
+    rule: Rule
 
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str) or len(data) > self.most or not LINE.fullmatch(data):
+    def to_internal_value(self, data: Any) -> Any:
+        if not self.rule.accepts(data):
             self.fail("invalid")
         return data
 
+    def to_representation(self, value: Any) -> Any:
+        return value
 
-def line_of(most: int, rule: str) -> type[Line]:
-    """A Line of at most `most` characters, whose refusal is the sentence `rule`."""
-    kind = type("Line", (Line,), {"most": most, "default_error_messages": {"invalid": rule}})
-    shape = {"type": "string", "pattern": f"^{LINE.pattern}$", "maxLength": most}
-    return extend_schema_field(shape)(kind)
+
+def field_of(rule: Rule) -> type[RuleField]:
+    """A serializer field of this rule, with its schema."""
+    members = {"rule": rule, "default_error_messages": {"invalid": rule.sentence}}
+    return extend_schema_field(rule.schema)(type("RuleField", (RuleField,), members))
 
 
 class QueryNumber(serializers.IntegerField):

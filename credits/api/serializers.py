@@ -5,23 +5,20 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from credits.api.fields import PageQuery, QueryDate, StrictSerializer, WholeNumber
-from credits.features import FEATURES, MAX_FEATURE_COST, OperationType
+from credits.api.fields import PageQuery, QueryDate, StrictSerializer, field_of
+from credits.catalogue.fields import COST
+from credits.features import FEATURES, OperationType
 from credits.models import UsageHistory
 from credits.statement.history import Kind, kind_of
 
+Cost = field_of(COST)
 FEATURE_OF = {feature.operation_type: key for key, feature in FEATURES.items()}
 
 
 def _costs_serializer(name: str, **options: Any) -> type[serializers.Serializer[Any]]:
     """One number per feature, so that the schema (and types made from it) name each."""
     fields: dict[str, Any] = {
-        key: WholeNumber(
-            min_value=0,
-            max_value=MAX_FEATURE_COST,
-            help_text=f"{feature.label}: credits per {feature.unit}.",
-            **options,
-        )
+        key: Cost(help_text=f"{feature.label}: credits per {feature.unit}.", **options)
         for key, feature in FEATURES.items()
     }
     return type(name, (StrictSerializer,), {"__doc__": "Credits per unit.", **fields})

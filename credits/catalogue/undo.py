@@ -4,30 +4,16 @@ undoing is a change itself, and stays in the history like any other."""
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 
-from config.errors import DomainError
-from credits.catalogue.services import (
-    DuplicatePlan,
-    create_plan,
-    delete_plan,
-    plan_state,
-    set_feature_costs,
-    update_plan,
-)
+from credits.catalogue.exceptions import CannotUndo, DuplicatePlan
+from credits.catalogue.history import Subject, name_after, plan_state
+from credits.catalogue.plans import create_plan, delete_plan, find_plan, update_plan
+from credits.catalogue.prices import lock_prices, set_feature_costs
 from credits.features import FEATURE_CREDIT_COSTS
-from credits.models import AdminSettings, Plan, SettingsChange, User
+from credits.models import SettingsChange, User
 from credits.pricing import get_feature_costs
 
-Subject = SettingsChange.Subject
 CHANGED = "It has been changed since."
-
-
-class CannotUndo(DomainError):
-    """Something stands in the way; the message says what. Nothing was changed."""
-
-    status = 409
-    code = "cannot_undo"
 
 
 @transaction.atomic
@@ -39,31 +25,9 @@ def undo_change(*, actor: User | None, change_id: int) -> SettingsChange:
     return change
 
 
-def latest_change(subject: str, name: str) -> SettingsChange | None:
-    """The newest change of a price, or of the plan that has (or had last) this id."""
-    rows = SettingsChange.objects.filter(subject=subject)
-    named = rows.filter(Q(name=name) | Q(after__clerkId=name))
-    return named.order_by("-pk").first()
-
-
-def standing() -> dict[tuple[str, str], Any]:
-    """What holds now by subject and name, in the shape the history keeps it."""
-    prices = {(Subject.PRICE.value, key): cost for key, cost in get_feature_costs().items()}
-    plans = {(Subject.PLAN.value, plan.clerk_id): plan_state(plan) for plan in Plan.objects.all()}
-    return {**prices, **plans}
-
-
-def left_by(change: SettingsChange) -> tuple[str, str]:
-    """Where in `standing` that must be found which the change left behind."""
-    after = change.after
-    return change.subject, after["clerkId"] if isinstance(after, dict) else change.name
-
-
 def _undo_price(actor: User | None, change: SettingsChange, *, reason: str) -> None:
-    AdminSettings.objects.get_or_create(id=1)
-    AdminSettings.objects.select_for_update().get(id=1)
-    now = get_feature_costs().get(change.name)
-    if now != change.after:
+    lock_prices()
+    if get_feature_costs().get(change.name) != change.after:
         raise CannotUndo(CHANGED)
     is_default = change.before == FEATURE_CREDIT_COSTS[change.name]
     set_feature_costs(
@@ -75,10 +39,9 @@ def _undo_price(actor: User | None, change: SettingsChange, *, reason: str) -> N
 
 
 def _undo_plan(actor: User | None, change: SettingsChange, *, reason: str) -> None:
-    clerk_id = left_by(change)[1]
-    plan = Plan.objects.select_for_update().filter(clerk_id=clerk_id).first()
-    now = plan_state(plan) if plan else None
-    if now != change.after:
+    clerk_id = name_after(change)
+    plan = find_plan(clerk_id, lock=True)
+    if (plan_state(plan) if plan else None) != change.after:
         raise CannotUndo(CHANGED)
     try:
         _put_back(actor, clerk_id, change.before, exists=bool(plan), reason=reason)

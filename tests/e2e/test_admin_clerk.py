@@ -15,7 +15,7 @@ import pytest
 from django.db import connection
 from playwright.sync_api import Browser, Page, expect
 
-from credits.catalogue.services import create_plan
+from credits.catalogue.plans import create_plan
 from credits.clerk.models import SyncJob, WebhookDelivery
 from credits.models import CreditGrant, User
 from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits, windows

@@ -7,7 +7,8 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
-from credits.catalogue.services import create_plan, set_feature_costs, update_plan
+from credits.catalogue.plans import create_plan, update_plan
+from credits.catalogue.prices import set_feature_costs
 from credits.clerk.webhooks import inbox
 from credits.models import Plan, SettingsChange, User
 from credits.pricing import get_feature_costs

@@ -7,40 +7,38 @@ from rest_framework import serializers
 
 from credits.api.fields import Flag, StrictSerializer, Text, WholeNumber
 from credits.clerk.models import SyncJob
-
-MAX_CREDITS = 1_000_000_000
+from credits.clerk.sync.options import (
+    MAX_REASON,
+    OPTIONS,
+    Option,
+    lacks_set_credits,
+    options_of,
+)
 
 
 @extend_schema_serializer(component_name="SyncRequest")
 class SyncIn(StrictSerializer):
     """What to sync; everything may be left out."""
 
-    syncUsers = Flag(default=True, help_text="People: names, addresses, bans.")
-    syncPlans = Flag(default=True, help_text="Subscriptions, through the same rules as webhooks.")
-    setCredits = Flag(
-        default=False,
-        help_text="Set the balance of everybody with an active subscription to its plan's credits; "
-        "never to less than their packs.",
-    )
-    overrideCredits = WholeNumber(
-        required=False,
-        allow_null=True,
-        min_value=0,
-        max_value=MAX_CREDITS,
-        help_text="With setCredits: this many instead of the plan's.",
-    )
-    pageSize = WholeNumber(default=500, min_value=1, max_value=500)
-    maxPages = WholeNumber(required=False, allow_null=True, min_value=1, max_value=10_000)
-    dryRun = Flag(default=False, help_text="Count what would change, and change nothing.")
-    debug = Flag(
-        default=False, help_text="The sync's page at the desk shows at once why each row failed."
-    )
-    reason = Text(required=False, allow_blank=True, max_length=500)
+    def get_fields(self) -> dict[str, Any]:
+        return {option.name: _field(option) for option in OPTIONS}
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
-        if data.get("overrideCredits") is not None and not data["setCredits"]:
+        if lacks_set_credits(options_of(data)):
             raise serializers.ValidationError({"overrideCredits": ["This needs setCredits."]})
         return data
+
+
+def _field(option: Option) -> serializers.Field[Any, Any, Any, Any]:
+    described: dict[str, Any] = {"default": option.default, "help_text": option.explanation}
+    if option.is_flag:
+        return Flag(**described)
+    if not option.is_number:
+        return Text(allow_blank=True, max_length=MAX_REASON, **described)
+    nullable = option.default is None
+    return WholeNumber(
+        min_value=option.low, max_value=option.high, allow_null=nullable, **described
+    )
 
 
 @extend_schema_serializer(component_name="SyncJob")

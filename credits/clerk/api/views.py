@@ -1,7 +1,6 @@
 """Syncing with Clerk, and its plans, in JSON for admins."""
 
 import uuid
-from typing import Any
 
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
@@ -15,8 +14,9 @@ from credits.clerk import conf
 from credits.clerk.api.serializers import ClerkPlansOut, JobOut, SyncIn, SyncOut, SyncStartedOut
 from credits.clerk.client import ClerkClient
 from credits.clerk.models import SyncJob
-from credits.clerk.sync.jobs import SyncOptions, describe
+from credits.clerk.sync.jobs import describe
 from credits.clerk.sync.manual import cancel_sync, start_sync
+from credits.clerk.sync.options import SyncOptions, options_of
 from credits.clerk.sync.run import result_of, run_sync
 from credits.models import Plan
 from credits.users.permissions import IsTallyAdmin
@@ -40,9 +40,8 @@ class Sync(AdminView):
     )
     def post(self, request: Request) -> Response:
         _need_clerk()
-        given = body_of(request, SyncIn)
-        background = _is_large(given)
-        options = options_of(given)
+        options = options_of(body_of(request, SyncIn))
+        background = _is_large(options)
         job = start_sync(actor=user_of(request), options=options, background=background)
         if background:
             return Response({"job": describe(job)}, status=202)
@@ -102,29 +101,15 @@ class ClerkPlans(AdminView):
         return Response({"plans": rows})
 
 
-def options_of(given: dict[str, Any]) -> SyncOptions:
-    return SyncOptions(
-        sync_users=given["syncUsers"],
-        sync_plans=given["syncPlans"],
-        set_credits=given["setCredits"],
-        override_credits=given.get("overrideCredits"),
-        page_size=given["pageSize"],
-        max_pages=given.get("maxPages"),
-        dry_run=given["dryRun"],
-        debug=given["debug"],
-        reason=given.get("reason", ""),
-    )
-
-
 def _need_clerk() -> None:
     if not conf.has_backend():
         message = "Clerk is not configured: CLERK_SECRET_KEY is not set."
         raise HttpError(409, "clerk_off", message)
 
 
-def _is_large(given: dict[str, Any]) -> bool:
+def _is_large(options: SyncOptions) -> bool:
     """Whether there is more to do than a request should wait for."""
-    if given.get("maxPages") and given["maxPages"] * given["pageSize"] <= AT_ONCE:
+    if options.max_pages and options.max_pages * options.page_size <= AT_ONCE:
         return False
     with ClerkClient() as client:
         return client.count_users() > AT_ONCE

@@ -31,6 +31,7 @@ from credits.clerk.models import Identity, Payment, Period, SubscriptionItem, We
 from credits.clerk.parsing import ItemVersion, Payer, PaymentVersion
 from credits.ledger import grant_credits, set_grant_expiry
 from credits.models import CreditGrant, Plan
+from credits.pricing import get_plans_credits
 
 Note = WebhookDelivery.Note
 logger = logging.getLogger(__name__)
@@ -154,18 +155,13 @@ def _copy(state: ItemState | PeriodState, row: SubscriptionItem | Period) -> Non
         setattr(row, name, list(value) if isinstance(value, tuple) else value)
 
 
-def plan_credits() -> dict[str, int]:
-    """Credits per month of every active plan."""
-    return dict(Plan.objects.filter(active=True).values_list("clerk_id", "credits"))
-
-
 type Priced = tuple[EarnedGrant, int]
 
 
 def _release(account: Account, identity: Identity, now: datetime, *, free: bool) -> bool:
     """Grants what is due, of the free plan too if `free`, and moves expiries that changed. False
     when something earned waits for its plan to be mapped."""
-    credits = plan_credits()
+    credits = get_plans_credits()
     due: list[Priced] = []
     if free and not account.was_paid_for():
         grant = free_grant(user_id=identity.clerk_id, now=now)

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from credits.clerk import queue
 from credits.clerk.models import SyncJob
+from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.preview import Preview
 
 State = SyncJob.State
@@ -46,26 +47,6 @@ class Cancelled(Exception):
 
 class TakenOver(Exception):
     """Another process works on the job now; this one must leave it alone."""
-
-
-@dataclass(frozen=True)
-class SyncOptions:
-    """What a sync does. `override_credits` replaces the plan's amount for `set_credits`; a dry run
-    counts and keeps nothing; `debug` shows at once why rows failed, where a page names them;
-    `include_free` also reads items of the free plan; `changed_since` (milliseconds) reads
-    the people who changed since then, where not everybody is read."""
-
-    sync_users: bool = True
-    sync_plans: bool = True
-    set_credits: bool = False
-    override_credits: int | None = None
-    page_size: int = 500
-    max_pages: int | None = None
-    dry_run: bool = False
-    debug: bool = False
-    include_free: bool = True
-    changed_since: int | None = None
-    reason: str = ""
 
 
 def start_job(

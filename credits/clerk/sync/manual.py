@@ -2,9 +2,8 @@
 often a button is pressed, and each with its line in the record of what admins do."""
 
 import uuid
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
@@ -13,7 +12,8 @@ from django.utils import timezone
 
 from config.errors import DomainError
 from credits.clerk.models import SyncJob
-from credits.clerk.sync.jobs import SyncOptions, cancel_job, describe, stalled, start_job
+from credits.clerk.sync.jobs import cancel_job, describe, stalled, start_job
+from credits.clerk.sync.options import SyncOptions, contract_of
 from credits.models import User
 from credits.users import audit
 
@@ -25,17 +25,6 @@ RECONCILE = "reconcile"
 COMMAND = "sync_clerk"
 #: How long the figures of a dry run may be acted upon.
 GOOD_FOR = timedelta(minutes=15)
-#: The contract's names of the options that are recorded.
-NAMES = {
-    "sync_users": "syncUsers",
-    "sync_plans": "syncPlans",
-    "set_credits": "setCredits",
-    "override_credits": "overrideCredits",
-    "page_size": "pageSize",
-    "max_pages": "maxPages",
-    "dry_run": "dryRun",
-    "debug": "debug",
-}
 
 
 class SyncRunning(DomainError):
@@ -54,11 +43,6 @@ class NotForeseen(DomainError):
 
     status = 409
     code = "no_dry_run"
-
-
-def options_told(options: dict[str, Any]) -> dict[str, Any]:
-    """A job's options by their names in the contract."""
-    return {name: options.get(key) for key, name in NAMES.items()}
 
 
 def syncs() -> QuerySet[SyncJob]:
@@ -91,7 +75,7 @@ def start_sync(
         actor=actor,
         action="sync.preview" if options.dry_run else "sync.start",
         target=f"sync {job.pk}",
-        after=options_told(asdict(options)),
+        after=contract_of(options),
         reason=options.reason,
     )
     return job

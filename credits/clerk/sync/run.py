@@ -30,8 +30,9 @@ from credits.clerk.parsing import (
     parse_person,
 )
 from credits.clerk.sync import missing_users
-from credits.clerk.sync.jobs import Cancelled, Progress, SyncOptions, TakenOver, start_job
+from credits.clerk.sync.jobs import Cancelled, Progress, TakenOver, start_job
 from credits.clerk.sync.manual import RECONCILE
+from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.set_credits import set_credits
 from credits.models import CreditBalance
 

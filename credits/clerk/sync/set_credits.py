@@ -3,12 +3,12 @@ reason: the sync's `setCredits` and `overrideCredits`."""
 
 from django.db.models import QuerySet
 
-from credits.clerk.billing import subscriptions
 from credits.clerk.billing.projection import EARNING
 from credits.clerk.models import Identity, SubscriptionItem
 from credits.clerk.sync.jobs import Progress
 from credits.clerk.sync.missing_users import One
 from credits.ledger import adjust_credits
+from credits.pricing import get_plans_credits
 
 
 def set_credits(progress: Progress, one: One) -> None:
@@ -34,7 +34,7 @@ def _active() -> QuerySet[SubscriptionItem]:
 
 
 def _set_batch(progress: Progress, payers: list[str], one: One) -> None:
-    credits = subscriptions.plan_credits()
+    credits = get_plans_credits()
     for payer in payers:
         with one(progress, payer):
             if progress.preview:

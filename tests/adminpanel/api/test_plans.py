@@ -4,13 +4,8 @@ from typing import Any
 
 import pytest
 
-from credits.catalogue.services import (
-    ChangedMeanwhile,
-    DuplicatePlan,
-    create_plan,
-    plan_version,
-    update_plan,
-)
+from credits.catalogue.exceptions import ChangedMeanwhile, DuplicatePlan
+from credits.catalogue.plans import create_plan, plan_version, update_plan
 from credits.models import Plan, SettingsChange, User
 from credits.pricing import get_plan_credits
 from tests.api import Api, assert_problem

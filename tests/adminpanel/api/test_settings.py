@@ -5,12 +5,9 @@ from typing import Any
 
 import pytest
 
-from credits.catalogue.services import (
-    ChangedMeanwhile,
-    InvalidValue,
-    costs_version,
-    set_feature_costs,
-)
+from credits.catalogue.exceptions import ChangedMeanwhile, InvalidValue
+from credits.catalogue.history import version_of
+from credits.catalogue.prices import set_feature_costs
 from credits.features import FEATURE_CREDIT_COSTS
 from credits.ledger import settle_charge
 from credits.models import AdminSettings, SettingsChange, UsageHistory, User
@@ -144,7 +141,7 @@ def test_a_version_that_is_not_current_changes_nothing(admin: User) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_admins_at_once_one_is_told(admin: User) -> None:
-    version = costs_version(get_feature_costs())
+    version = version_of(get_feature_costs())
 
     def change(number: int) -> dict[str, int]:
         costs = {"ai_text_chat": 10 + number}

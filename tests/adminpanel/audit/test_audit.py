@@ -13,7 +13,8 @@ from django.test import Client
 
 from adminpanel.audit import record
 from adminpanel.audit.record import actions
-from credits.catalogue.services import create_plan, set_feature_costs
+from credits.catalogue.plans import create_plan
+from credits.catalogue.prices import set_feature_costs
 from credits.models import AuditEntry, User
 from credits.statement import history
 from credits.users import audit

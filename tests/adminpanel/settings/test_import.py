@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from adminpanel.settings import import_views
-from credits.catalogue.services import delete_plan, update_plan
+from credits.catalogue.plans import delete_plan, update_plan
 from credits.models import AuditEntry, Plan, SettingsChange, User
 from tests.adminpanel.settings.words import value_of, words
 from tests.factories import make_plan

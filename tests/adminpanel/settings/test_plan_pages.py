@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from credits.catalogue.services import create_plan, delete_plan, update_plan
+from credits.catalogue.plans import create_plan, delete_plan, update_plan
 from credits.clerk.models import Identity, SubscriptionItem
 from credits.clerk.webhooks import inbox
 from credits.ledger import get_balance
@@ -216,6 +216,18 @@ class TestTwoAdmins:
         other_desk.post(PRO, off)
         desk.post(PRO, typed(desk.post(PRO, mine)))
         assert (Plan.objects.get().credits, Plan.objects.get().active) == (300, False)
+
+    def test_a_switch_that_was_touched_stays_as_it_was_put(
+        self, desk: Client, other_desk: Client
+    ) -> None:
+        make_plan("cplan_pro", credits=100)
+        off = typed(desk.get(PRO))
+        del off["active"]
+        other_desk.post(PRO, typed(other_desk.get(PRO), credits="200"))
+        answer = desk.post(PRO, off)
+        assert answer.status_code == 409
+        desk.post(PRO, typed(answer))
+        assert (Plan.objects.get().credits, Plan.objects.get().active) == (200, False)
 
     @pytest.mark.parametrize("renamed", [False, True])
     def test_a_plan_that_is_gone_is_told_and_the_values_wait(

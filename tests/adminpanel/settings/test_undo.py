@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from credits.catalogue.services import create_plan, delete_plan, set_feature_costs, update_plan
-from credits.catalogue.undo import CannotUndo, undo_change
+from credits.catalogue.exceptions import CannotUndo
+from credits.catalogue.plans import create_plan, delete_plan, update_plan
+from credits.catalogue.prices import set_feature_costs
+from credits.catalogue.undo import undo_change
 from credits.models import AdminSettings, AuditEntry, Plan, SettingsChange, User
 from credits.pricing import get_feature_costs
 from tests.adminpanel.settings.words import words

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from credits.catalogue.services import create_plan
+from credits.catalogue.plans import create_plan
 from credits.clerk.models import WebhookDelivery
 from credits.models import CreditGrant, UsageHistory, User
 from tests.factories import make_plan

@@ -6,7 +6,7 @@ import time
 import pytest
 from django.test import Client
 
-from credits.catalogue.services import create_plan
+from credits.catalogue.plans import create_plan
 from credits.clerk.models import WebhookDelivery
 from credits.clerk.webhooks import handlers, replays
 from credits.ledger import get_balance

@@ -11,7 +11,7 @@ from django.test import Client, override_settings
 from config.errors import DomainError, HttpError, domain_error_of, issues_of
 from config.wsgi import application
 from credits import exceptions
-from credits.catalogue.services import ChangedMeanwhile
+from credits.catalogue.exceptions import ChangedMeanwhile
 from credits.models import AdminSettings, User
 from tests.api import Api, assert_problem
 

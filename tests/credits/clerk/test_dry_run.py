@@ -7,7 +7,8 @@ import pytest
 from credits.clerk.models import Period, SubscriptionItem, SyncJob
 from credits.clerk.sync import jobs as sync_jobs
 from credits.clerk.sync import run as sync
-from credits.clerk.sync.jobs import SILENCE, SyncOptions, start_job
+from credits.clerk.sync.jobs import SILENCE, start_job
+from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.run import result_of, run_sync
 from credits.ledger import get_balance
 from credits.models import CreditBalance, CreditGrant, UsageHistory, User

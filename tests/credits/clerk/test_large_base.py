@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from credits.clerk.sync.jobs import SyncOptions, start_job
+from credits.clerk.sync.jobs import start_job
+from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.run import run_sync
 from credits.models import CreditGrant, UsageHistory, User
 from tests.factories import make_plan

@@ -10,14 +10,8 @@ from credits.clerk.billing import subscriptions
 from credits.clerk.client import ClerkClient
 from credits.clerk.models import SubscriptionItem, SyncJob
 from credits.clerk.sync import run as sync
-from credits.clerk.sync.jobs import (
-    SILENCE,
-    SyncOptions,
-    cancel_job,
-    describe,
-    stalled,
-    start_job,
-)
+from credits.clerk.sync.jobs import SILENCE, cancel_job, describe, stalled, start_job
+from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.run import result_of, run_sync
 from credits.ledger import get_balance
 from credits.models import CreditBalance, CreditGrant, Plan, UsageHistory, User

@@ -6,7 +6,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from credits.clerk.models import SyncJob
-from credits.clerk.sync.jobs import SyncOptions, start_job
+from credits.clerk.sync.jobs import start_job
+from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.run import run_sync
 from credits.models import AuditEntry
 

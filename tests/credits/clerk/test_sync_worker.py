@@ -14,7 +14,8 @@ from django.db import connection
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from credits.clerk.models import SyncJob
-from credits.clerk.sync.jobs import SILENCE, SyncOptions, cancel_job, start_job
+from credits.clerk.sync.jobs import SILENCE, cancel_job, start_job
+from credits.clerk.sync.options import SyncOptions
 from credits.clerk.tasks import HOURLY_AT, hourly, resume
 from credits.models import CreditBalance, CreditGrant, UsageHistory, User
 from tests.factories import make_plan

@@ -10,7 +10,8 @@ from django.db import connection, transaction
 
 from credits.clerk.models import Identity, Period, SubscriptionItem, SyncJob
 from credits.clerk.sync import run as sync
-from credits.clerk.sync.jobs import SyncOptions, start_job
+from credits.clerk.sync.jobs import start_job
+from credits.clerk.sync.options import SyncOptions
 from credits.clerk.webhooks import inbox
 from credits.models import CreditBalance, CreditGrant, UsageHistory, User
 from tests.credits.clerk.presenters import ending, renamed

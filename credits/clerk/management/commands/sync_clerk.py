@@ -1,14 +1,19 @@
 """`manage.py sync_clerk`: people, subscriptions and credits from Clerk, with progress."""
 
+from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from credits.clerk import conf
 from credits.clerk.models import SyncJob
-from credits.clerk.sync.jobs import SyncOptions, describe
+from credits.clerk.sync.jobs import describe
 from credits.clerk.sync.manual import SyncRunning, start_sync
+from credits.clerk.sync.options import OPTIONS, Option, SyncOptions, lacks_set_credits
 from credits.clerk.sync.run import result_of, run_sync
+
+#: Flags that leave out what is synced unless they are given, and what that is.
+ONLY = {"plans_only": "sync_users", "users_only": "sync_plans"}
 
 
 class Command(BaseCommand):
@@ -18,22 +23,18 @@ class Command(BaseCommand):
         only = parser.add_mutually_exclusive_group()
         only.add_argument("--users-only", action="store_true", help="people, no subscriptions")
         only.add_argument("--plans-only", action="store_true", help="subscriptions, no people")
-        parser.add_argument("--set-credits", action="store_true", help="set balances to the plan's")
-        parser.add_argument("--override-credits", type=int, help="with --set-credits: to so many")
-        parser.add_argument(
-            "--page-size", type=int, default=500, choices=range(1, 501), metavar="N"
-        )
-        parser.add_argument("--max-pages", type=int)
-        parser.add_argument("--dry-run", action="store_true", help="count, and change nothing")
-        parser.add_argument("--reason", default="", help="kept with every balance that is set")
+        for option in OPTIONS:
+            if option.field not in ONLY.values():
+                parser.add_argument(f"--{option.field.replace('_', '-')}", **_argument(option))
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not conf.has_backend():
             raise CommandError("Clerk is not configured: CLERK_SECRET_KEY is not set.")
-        if options["override_credits"] is not None and not options["set_credits"]:
+        wanted = _options(options)
+        if lacks_set_credits(wanted):
             raise CommandError("--override-credits needs --set-credits.")
         try:
-            job = start_sync(actor=None, options=_options(options), background=False)
+            job = start_sync(actor=None, options=wanted, background=False)
         except SyncRunning as running:
             raise CommandError(f"{running} It is at /admin/sync/{running.job.pk}.") from None
         run_sync(job.pk, watch=self.show)
@@ -56,14 +57,22 @@ class Command(BaseCommand):
             raise CommandError(f"The sync is {job.state}. {job.error}".strip())
 
 
+def _argument(option: Option) -> dict[str, Any]:
+    if option.is_flag:
+        return {"action": "store_true", "help": option.explanation}
+    described = {"default": option.default, "help": option.explanation}
+    if not option.is_number:
+        return described
+
+    def whole_number(text: str) -> int:
+        if not option.low <= int(text) <= option.high:
+            raise ArgumentTypeError(f"must be from {option.low:,} to {option.high:,}")
+        return int(text)
+
+    return {"type": whole_number, "metavar": "N", **described}
+
+
 def _options(given: dict[str, Any]) -> SyncOptions:
-    return SyncOptions(
-        sync_users=not given["plans_only"],
-        sync_plans=not given["users_only"],
-        set_credits=given["set_credits"],
-        override_credits=given["override_credits"],
-        page_size=given["page_size"],
-        max_pages=given["max_pages"],
-        dry_run=given["dry_run"],
-        reason=given["reason"],
-    )
+    chosen: dict[str, Any] = {field: not given[flag] for flag, field in ONLY.items()}
+    chosen |= {option.field: given[option.field] for option in OPTIONS if option.field in given}
+    return SyncOptions(**chosen)

@@ -1,0 +1,49 @@
+"""Why a price or a plan was not changed. Nothing was, whichever of these is raised."""
+
+from config.errors import DomainError, InvalidInput
+
+
+class InvalidValue(InvalidInput):
+    """A value that its field does not take; `path` names the field, as JSON does."""
+
+    def __init__(self, message: str, *path: str) -> None:
+        super().__init__(message, path)
+
+
+class ChangedMeanwhile(DomainError):
+    """Somebody else has changed this since it was read; `version` is its version now."""
+
+    status = 409
+    code = "changed_meanwhile"
+
+    def __init__(self, version: str) -> None:
+        message = "Somebody else has changed this meanwhile. Look at it again."
+        super().__init__(message, version=version)
+        self.version = version
+
+
+class DuplicatePlan(DomainError):
+    """Another plan has this Clerk id."""
+
+    status = 409
+    code = "duplicate"
+
+    def __init__(self, clerk_id: str) -> None:
+        super().__init__(f"There is a plan {clerk_id} already.")
+
+
+class UnknownPlan(DomainError):
+    """No plan has this Clerk id."""
+
+    status = 404
+    code = "not_found"
+
+    def __init__(self, clerk_id: str) -> None:
+        super().__init__(f"There is no plan {clerk_id!r}.")
+
+
+class CannotUndo(DomainError):
+    """What a change left behind is not there any more; the message says why."""
+
+    status = 409
+    code = "cannot_undo"

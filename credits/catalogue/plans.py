@@ -1,0 +1,135 @@
+"""Changing plans. Each function is one transaction, and leaves a change in the history."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from django.db import IntegrityError, transaction
+
+from credits.catalogue.exceptions import (
+    ChangedMeanwhile,
+    DuplicatePlan,
+    InvalidValue,
+    UnknownPlan,
+)
+from credits.catalogue.fields import PLAN_ID, plan_problems
+from credits.catalogue.history import Subject, plan_state, record_change, version_of
+from credits.models import Plan, User
+
+
+def plan_version(plan: Plan) -> str:
+    """Differs for two states of a plan: for `expected_version`."""
+    return version_of(plan_state(plan))
+
+
+def find_plan(clerk_id: str, *, lock: bool = False) -> Plan | None:
+    """The plan of this Clerk id, whatever the text: one that is no id may hold what PostgreSQL does
+    not take (a NUL). With `lock` nobody else changes it before this transaction ends."""
+    if not PLAN_ID.accepts(clerk_id):
+        return None
+    plans = Plan.objects.select_for_update() if lock else Plan.objects.all()
+    return plans.filter(clerk_id=clerk_id).first()
+
+
+@transaction.atomic
+def create_plan(
+    *,
+    actor: User | None,
+    clerk_id: str,
+    name: str,
+    credits: int,
+    active: bool = True,
+    reason: str = "",
+) -> Plan:
+    """Adds a plan that brings `credits` a month. Raises InvalidValue, DuplicatePlan."""
+    plan = Plan(clerk_id=clerk_id, name=name, credits=credits, active=active)
+    _save(plan)
+    _record(actor, plan.clerk_id, before=None, after=plan_state(plan), reason=reason)
+    return plan
+
+
+@transaction.atomic
+def update_plan(
+    *,
+    actor: User | None,
+    clerk_id: str,
+    changes: Mapping[str, Any],
+    expected_version: str | None = None,
+    reason: str = "",
+) -> Plan:
+    """Changes a plan's `clerk_id`, `name`, `credits` or `active`: those that `changes` names.
+
+    Raises UnknownPlan, InvalidValue, DuplicatePlan, ChangedMeanwhile.
+    """
+    plan = _locked(clerk_id, expected_version)
+    before = plan_state(plan)
+    for field in changes.keys() & {"clerk_id", "name", "credits", "active"}:
+        setattr(plan, field, changes[field])
+    after = plan_state(plan)
+    if after != before:
+        _save(plan)
+        _record(actor, clerk_id, before=before, after=after, reason=reason)
+    return plan
+
+
+@transaction.atomic
+def delete_plan(
+    *, actor: User | None, clerk_id: str, expected_version: str | None = None, reason: str = ""
+) -> None:
+    """Removes a plan; grants made under it stay. Raises UnknownPlan, ChangedMeanwhile."""
+    plan = _locked(clerk_id, expected_version)
+    before = plan_state(plan)
+    plan.delete()
+    _record(actor, clerk_id, before=before, after=None, reason=reason)
+
+
+class PlanRow(NamedTuple):
+    """A plan to import; `version` is that of the plan it would change, None where there was no such
+    plan."""
+
+    clerk_id: str
+    name: str
+    credits: int
+    active: bool
+    version: str | None
+
+
+@transaction.atomic
+def import_plans(*, actor: User | None, rows: Iterable[PlanRow], reason: str = "") -> None:
+    """Adds and changes plans, all or none. Raises what `create_plan` and `update_plan` do."""
+    # In one order, so that two imports at once wait for each other and do not deadlock.
+    for row in sorted(rows):
+        fields: dict[str, Any] = {"name": row.name, "credits": row.credits, "active": row.active}
+        if row.version is None:
+            create_plan(actor=actor, clerk_id=row.clerk_id, reason=reason, **fields)
+        else:
+            update_plan(
+                actor=actor, clerk_id=row.clerk_id, changes=fields, expected_version=row.version,
+                reason=reason,
+            )  # fmt: skip
+
+
+def _locked(clerk_id: str, expected_version: str | None) -> Plan:
+    plan = find_plan(clerk_id, lock=True)
+    if plan is None:
+        raise UnknownPlan(clerk_id)
+    if expected_version is not None and expected_version != plan_version(plan):
+        raise ChangedMeanwhile(plan_version(plan))
+    return plan
+
+
+def _save(plan: Plan) -> None:
+    for field, sentence in plan_problems(plan_state(plan)).items():
+        raise InvalidValue(sentence, field)
+    try:
+        with transaction.atomic():
+            plan.save()
+    except IntegrityError as error:
+        if Plan.objects.filter(clerk_id=plan.clerk_id).exists():
+            raise DuplicatePlan(plan.clerk_id) from error
+        raise
+
+
+def _record(actor: User | None, clerk_id: str, *, before: Any, after: Any, reason: str) -> None:
+    record_change(
+        actor=actor, subject=Subject.PLAN, name=clerk_id, before=before, after=after, reason=reason
+    )
