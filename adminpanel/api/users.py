@@ -133,12 +133,8 @@ class AdminUsageQuery(UsageQuery):
 class AdminUsageRow(UsageRow):
     """One row of the journal, and whose it is."""
 
-    userId = serializers.IntegerField(source="account_id")
-    actor = serializers.SerializerMethodField(help_text="Who adjusted.")
-
-    def get_actor(self, row: Any) -> str | None:
-        actor: str | None = row.details.get("actor")
-        return actor
+    userId = serializers.IntegerField(source="row.account_id")
+    actor = serializers.CharField(allow_null=True, help_text="Who adjusted.")
 
 
 class AdminUsagePage(serializers.Serializer[Any]):

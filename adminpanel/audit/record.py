@@ -11,13 +11,9 @@ from django.urls import NoReverseMatch, reverse
 from adminpanel.differences import Difference, differences
 from config.pagination import Key, Page, paginate
 from credits.models import AuditEntry
-from credits.statement.exports import text_cell
+from credits.statement.csv_file import Columns
 
 PAGE = 50
-HEADINGS = [
-    "Entry", "Time (UTC)", "Who", "Who (id)", "Action", "Target", "User (id)", "Before", "After",
-    "Reason", "From where",
-]  # fmt: skip
 
 # One probe of the index for each action there is, however many entries there are.
 ACTIONS = """
@@ -80,24 +76,23 @@ def _href(target: str) -> str:
         return ""
 
 
-def cells(entry: AuditEntry) -> list[Any]:
-    return [
-        entry.pk,
-        f"{entry.created_at:%Y-%m-%d %H:%M:%S}",
-        text_cell(entry.actor_name),
-        entry.actor_id,
-        text_cell(entry.action),
-        text_cell(entry.target),
-        entry.user_id,
-        _json_cell(entry.before),
-        _json_cell(entry.after),
-        text_cell(entry.reason),
-        text_cell(entry.origin),
-    ]
-
-
-def _json_cell(value: Any) -> Any:
+def _json(value: Any) -> Any:
     """Numbers stay numbers; null is an empty cell."""
     if value is None or type(value) in {int, float}:
         return value
-    return text_cell(json.dumps(value, ensure_ascii=False, sort_keys=True))
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+COLUMNS: Columns[AuditEntry] = {
+    "Entry": lambda entry: entry.pk,
+    "Time (UTC)": lambda entry: entry.created_at,
+    "Who": lambda entry: entry.actor_name,
+    "Who (id)": lambda entry: entry.actor_id,
+    "Action": lambda entry: entry.action,
+    "Target": lambda entry: entry.target,
+    "User (id)": lambda entry: entry.user_id,
+    "Before": lambda entry: _json(entry.before),
+    "After": lambda entry: _json(entry.after),
+    "Reason": lambda entry: entry.reason,
+    "From where": lambda entry: entry.origin,
+}

@@ -3,14 +3,14 @@
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.views.decorators.http import require_GET, require_safe
 
 from adminpanel.audit.forms import AuditForm
-from adminpanel.audit.record import HEADINGS, cells, get_page
+from adminpanel.audit.record import COLUMNS, get_page
 from adminpanel.exports import exported
 from credits.http import AuthenticatedHttpRequest
-from credits.statement.exports import csv_lines
+from credits.statement.csv_file import csv_response
+from credits.statement.history import in_batches
 from credits.users.permissions import admin_page
 
 
@@ -32,9 +32,5 @@ def audit_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
     if not form.is_valid():
         raise BadRequest("A filter that means nothing.")
     entry = exported(request, "audit", form)
-    name = f"tally-audit-{timezone.now():%Y-%m-%d}.csv"
-    return StreamingHttpResponse(
-        csv_lines(form.rows().filter(pk__lt=entry.pk), headings=HEADINGS, cells=cells),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    batches = in_batches(form.rows().filter(pk__lt=entry.pk))
+    return csv_response(batches, COLUMNS, name="tally-audit")

@@ -1,46 +1,33 @@
-"""Everybody's journal as CSV: every row that the filters let through, streamed."""
+"""Everybody's journal as CSV: every row that the filters let through."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from adminpanel.usage.rows import EVERYWHERE, Filters, bounds, find, matching, model_of
-from credits.models import UsageHistory
-from credits.statement.exports import csv_lines, text_cell
-from credits.statement.history import Rows, kind_of
-from credits.statement.wording import note_of, what_of
+from adminpanel.usage.rows import EVERYWHERE, Filters, UserLine, bounds, find, matching
+from credits.statement.csv_file import Columns
+from credits.statement.history import in_batches
 
-HEADINGS = [
-    "Row", "Time (UTC)", "User id", "User", "Kind", "What", "Note", "Model", "Reason",
-    "Credits used", "Balance after", "Unit cost", "Quantity", "Refund of",
-]  # fmt: skip
+COLUMNS: Columns[UserLine] = {
+    "Row": lambda line: line.id,
+    "Time (UTC)": lambda line: line.at,
+    "User id": lambda line: line.row.account_id,
+    "User": lambda line: str(line.user),
+    "Kind": lambda line: str(line.kind),
+    "What": lambda line: line.what,
+    "Note": lambda line: line.note,
+    "Model": lambda line: line.model,
+    "Reason": lambda line: line.reason,
+    "Credits used": lambda line: line.used,
+    "Balance after": lambda line: line.balance,
+    "Unit cost": lambda line: line.row.unit_cost,
+    "Quantity": lambda line: line.row.quantity,
+    "Refund of": lambda line: line.refund_of,
+}
 
 
-def csv_of(filters: Filters) -> Iterator[str]:
-    """The file in pieces, newest row first."""
-    return csv_lines(_rows(filters), headings=HEADINGS, cells=_cells)
-
-
-def _rows(filters: Filters) -> Rows:
+def batches_of(filters: Filters) -> Iterator[list[UserLine]]:
+    """The lines of the file, newest first."""
     rows = matching(filters)
-    if filters.slicing is None:
-        return rows
-    return rows.filter(pk__range=bounds(find(filters).spans or EVERYWHERE))
-
-
-def _cells(row: UsageHistory) -> list[Any]:
-    return [
-        row.pk,
-        f"{row.created_at:%Y-%m-%d %H:%M:%S}",
-        row.account_id,
-        text_cell(str(row.user)),
-        str(kind_of(row)),
-        text_cell(what_of(row)),
-        text_cell(note_of(row)),
-        text_cell(model_of(row)),
-        text_cell(str(row.details.get("reason") or "")),
-        row.credits_used,
-        row.balance_after,
-        row.unit_cost,
-        row.quantity,
-        row.refund_of_id,
-    ]
+    if filters.slicing is not None:
+        rows = rows.filter(pk__range=bounds(find(filters).spans or EVERYWHERE))
+    for batch in in_batches(rows):
+        yield [UserLine(row) for row in batch]

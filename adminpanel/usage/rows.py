@@ -4,11 +4,11 @@ rows are."""
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import Count, DateTimeField, F, Func, Q, Sum, TextChoices
+from django.db.models import Count, DateTimeField, Func, Q, Sum, TextChoices
 
 from config.pagination import Key, Page, Reading, paginate
 from credits.clerk.models import SyncJob
@@ -16,8 +16,9 @@ from credits.features import FEATURES
 from credits.models import User
 from credits.models.rollup import UsageSlice
 from credits.reports.rollup import BEGINNING, Slice, Slicing, slices, spans
-from credits.statement.history import Kind, Rows, filter_rows, kind_of, statement
-from credits.statement.wording import REASONS, model_label, note_of, what_of
+from credits.statement.history import Kind, Rows, filter_rows, statement
+from credits.statement.lines import Line, with_refunds
+from credits.statement.wording import REASONS, model_label
 
 PAGE = 50
 #: Rows that are summed up where only the journal can say.
@@ -192,44 +193,23 @@ def _sums_of_rows(rows: Rows) -> Sums:
     return Sums(**sums, capped=sums["rows"] == SUMMED)
 
 
-class Link(NamedTuple):
-    """Another row that a row belongs to."""
-
-    id: int
-    credits: int
-
-
 @dataclass(frozen=True)
-class Line:
-    """One row for the page. `used` is signed as in the journal; `left` is what of a charge can
-    still be refunded."""
-
-    id: int
-    at: datetime
-    user: User
-    kind: Kind
-    what: str
-    note: str
-    model: str
-    used: int
-    balance: int
-    held: bool
-    refund_of: int | None
-    refunds: list[Link]
+class UserLine(Line):
+    """A line of the journal, and whose it is."""
 
     @property
-    def out(self) -> int:
-        return max(self.used, 0)
+    def user(self) -> User:
+        return self.row.user
 
     @property
-    def into(self) -> int:
-        return max(-self.used, 0)
+    def model(self) -> str:
+        """The id of the model of a charge, or of the charge that a refund returns."""
+        charge = self.row.refund_of
+        return super().model or (charge.details.get("model") if charge else None) or ""
 
     @property
-    def left(self) -> int:
-        if self.kind != Kind.CHARGE or self.held:
-            return 0
-        return self.used - sum(one.credits for one in self.refunds)
+    def model_label(self) -> str:
+        return model_label(self.model)
 
 
 def get_page(
@@ -238,11 +218,11 @@ def get_page(
     *,
     older_than: Key | None = None,
     newer_than: Key | None = None,
-) -> Page[Line]:
+) -> Page[UserLine]:
     """A page of lines, newest first."""
 
     def read(reading: Reading) -> list[Any]:
-        return _read(matching(filters), found.spans, reading)
+        return _read(with_refunds(matching(filters)), found.spans, reading)
 
     return paginate(read, size=PAGE, older_than=older_than, newer_than=newer_than).map(_lines)
 
@@ -277,36 +257,5 @@ def _words(column: str) -> list[str]:
     return list(often.values_list(column, flat=True)[:OFFERED])
 
 
-def _lines(shown: list[Any]) -> list[Line]:
-    refunds = _refunds_of([row.pk for row in shown])
-    return [
-        Line(
-            id=row.pk,
-            at=row.created_at,
-            user=row.user,
-            kind=kind_of(row),
-            what=what_of(row),
-            note="" if kind_of(row) == Kind.CHARGE else note_of(row),
-            model=model_label(model_of(row)),
-            used=row.credits_used,
-            balance=row.balance_after,
-            held=row.is_held,
-            refund_of=row.refund_of_id,
-            refunds=refunds.get(row.pk, []),
-        )
-        for row in shown
-    ]
-
-
-def model_of(row: Any) -> str:
-    """The model of a charge, or of the charge that a refund returns."""
-    own = row.details.get("model")
-    return str(own or (row.refund_of.details.get("model") if row.refund_of else "") or "")
-
-
-def _refunds_of(charges: list[int]) -> dict[int, list[Link]]:
-    refunds: dict[int, list[Link]] = defaultdict(list)
-    rows = statement(user_id=None).filter(refund_of__in=charges).order_by("pk")
-    for charge, row, credits_ in rows.values_list("refund_of", "pk", -F("credits_used")):
-        refunds[charge].append(Link(row, credits_))
-    return refunds
+def _lines(rows: list[Any]) -> list[UserLine]:
+    return [UserLine(row) for row in rows]

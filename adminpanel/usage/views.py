@@ -5,15 +5,15 @@ from typing import Any
 from django.core.exceptions import BadRequest
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET, require_safe
 
 from adminpanel.exports import exported
-from adminpanel.usage.exports import csv_of
+from adminpanel.usage.exports import COLUMNS, batches_of
 from adminpanel.usage.forms import UsageForm
 from adminpanel.usage.rows import find, get_page, known_words
 from credits.http import AuthenticatedHttpRequest
+from credits.statement.csv_file import csv_response
 from credits.users.permissions import admin_page
 
 
@@ -45,9 +45,4 @@ def usage_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
     if not form.is_valid():
         raise BadRequest("A filter that means nothing.")
     exported(request, "usage", form)
-    name = f"tally-usage-everybody-{timezone.now():%Y-%m-%d}.csv"
-    return StreamingHttpResponse(
-        csv_of(form.filters),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return csv_response(batches_of(form.filters), COLUMNS, name="tally-usage-everybody")

@@ -15,11 +15,11 @@ from adminpanel.users import adjustments, refunds
 from adminpanel.users.forms import AdjustForm, OnceForm, RefundForm, with_new_key
 from adminpanel.users.http import AdminRequest, admin_of, wants_fragment
 from adminpanel.users.preview import Preview, count, plainly
-from adminpanel.users.refunds import Refundable, get_refundable
 from credits.api.idempotency import namespaced
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, LedgerError
 from credits.ledger import Adjustment, get_balance
 from credits.models import User
+from credits.statement.lines import Line
 from credits.users.permissions import admin_page
 
 
@@ -120,7 +120,7 @@ def _answer(
 @admin_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def refund(request: AdminRequest, charge_id: int) -> HttpResponse:
-    charge = get_refundable(get_object_or_404(refunds.charges(), pk=charge_id))
+    charge = Line(get_object_or_404(refunds.charges().select_related("user"), pk=charge_id))
     if request.method != "POST":
         form = RefundForm(initial={"amount": charge.left or None})
         return _refund_page(request, charge, form, preview=False)
@@ -141,14 +141,14 @@ def refund(request: AdminRequest, charge_id: int) -> HttpResponse:
     if done.replayed:
         messages.info(request, "That was done already. Nothing was returned again.")
     else:
-        messages.success(request, f"{count(done.credits)} of #{charge.row.pk} came back.")
+        messages.success(request, f"{count(done.credits)} of #{charge.id} came back.")
     back = reverse("admin-user", args=[charge.row.account_id])
     return redirect(f"{back}?row={done.id}#row-{done.id}")
 
 
 def _refund_page(
     request: AdminRequest,
-    charge: Refundable,
+    charge: Line,
     form: RefundForm,
     *,
     preview: bool = True,

@@ -1,52 +1,19 @@
 """Giving credits of a past charge back. The ledger's rules decide: never more than the charge took,
 and nothing while its work goes on."""
 
-from dataclasses import dataclass
-
 from django.db import transaction
 
 from credits.exceptions import ChargeHeld, RefundTooLarge
 from credits.ledger import Refund, refund_charge
 from credits.models import UsageHistory, User
 from credits.statement.history import Rows, statement
-from credits.statement.wording import note_of, what_of
+from credits.statement.lines import Line, with_refunds
 from credits.users import audit
 
 
-@dataclass(frozen=True)
-class Refundable:
-    """A charge as it stands: what came back already, and what still can, in credits."""
-
-    row: UsageHistory
-    refunds: list[UsageHistory]
-    held: bool
-
-    @property
-    def what(self) -> str:
-        return what_of(self.row)
-
-    @property
-    def note(self) -> str:
-        return note_of(self.row)
-
-    @property
-    def returned(self) -> int:
-        return -sum(refund.credits_used for refund in self.refunds)
-
-    @property
-    def left(self) -> int:
-        return self.row.credits_used - self.returned
-
-
 def charges() -> Rows:
-    return statement(user_id=None).filter(unit_cost__isnull=False).select_related("user")
-
-
-def get_refundable(row: UsageHistory) -> Refundable:
-    """`row` is one of `charges()`."""
-    refunds = list(UsageHistory.objects.filter(refund_of=row).order_by("id"))
-    held: bool = row.is_held  # type: ignore[attr-defined]
-    return Refundable(row, refunds, held)
+    """All charges, each with what came back of it, as a Line knows it."""
+    return with_refunds(statement(user_id=None)).filter(unit_cost__isnull=False)
 
 
 @transaction.atomic
@@ -77,8 +44,8 @@ def refund(
     return done
 
 
-def check(charge: Refundable, amount: int) -> None:
-    """Early word on whether so much can come back; the ledger decides when it is done.
+def check(charge: Line, amount: int) -> None:
+    """Whether so much can come back now, before it is tried; the ledger decides then.
 
     Raises ChargeHeld, RefundTooLarge."""
     if charge.held:

@@ -11,14 +11,13 @@ from heapq import merge
 from itertools import islice
 from typing import Any, NamedTuple
 
-from django.db.models import OuterRef, QuerySet, Subquery, Sum, TextChoices
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet, TextChoices
 
 from config.pagination import Page, cursor_of
 from credits.clerk.models import Payment, WebhookDelivery
 from credits.models import UsageHistory, User
-from credits.statement.history import Kind, filter_rows, kind_of, statement
-from credits.statement.wording import note_of, what_of
+from credits.statement.history import Kind, filter_rows, statement
+from credits.statement.lines import Line, with_refunds
 
 PAGE = 50
 #: Above every id.
@@ -42,8 +41,8 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Event:
-    """One line. Of the journal: `change` is signed, negative leaves the balance; `left` is what
-    can still come back of a charge. `state` is a delivery's or payment's, for a tag."""
+    """One line: `line` is the journal's, if it is a row of it; `state` is a delivery's or a
+    payment's, for a tag."""
 
     source: str
     kind: str
@@ -52,19 +51,7 @@ class Event:
     what: str
     note: str
     state: str = ""
-    change: int | None = None
-    balance: int | None = None
-    refund_of: int | None = None
-    held: bool = False
-    left: int = 0
-
-    @property
-    def out(self) -> int | None:
-        return -self.change if self.change is not None and self.change <= 0 else None
-
-    @property
-    def into(self) -> int | None:
-        return self.change if self.change is not None and self.change > 0 else None
+    line: Line | None = None
 
 
 type Reading = tuple[QuerySet[Any], Callable[[Any], Event]]
@@ -95,9 +82,7 @@ def get_page(
 def _readings(user: User, kind: str) -> dict[str, Reading]:
     payer = f"user:{user.clerk_id}"
     rows = filter_rows(statement(user_id=user.pk), kind=kind if kind in Kind.values else None)
-    refunds = UsageHistory.objects.filter(refund_of=OuterRef("pk")).order_by()
-    returned = refunds.values("refund_of").annotate(sum=-Sum("credits_used")).values("sum")
-    rows = rows.select_related("grant").annotate(returned=Coalesce(Subquery(returned), 0))
+    rows = with_refunds(rows).select_related("grant")
     readings: dict[str, Reading] = {
         "row": (rows, _of_row),
         Source.WEBHOOK: (
@@ -144,21 +129,10 @@ def place_of(user: User, row_id: int) -> Place | None:
 
 
 def _of_row(row: Any) -> Event:
-    kind = kind_of(row)
-    actor = row.details.get("actor") if kind == Kind.REFUND else ""
-    return Event(
-        source="row",
-        kind=kind,
-        id=row.pk,
-        at=row.created_at,
-        what=what_of(row),
-        note=" · ".join(filter(None, [note_of(row), actor and f"by {actor}"])),
-        change=-row.credits_used,
-        balance=row.balance_after,
-        refund_of=row.refund_of_id,
-        held=row.is_held,
-        left=row.credits_used - row.returned if kind == Kind.CHARGE and not row.is_held else 0,
-    )
+    line = Line(row)
+    actor = f"by {line.actor}" if line.kind == Kind.REFUND and line.actor else ""
+    note = " · ".join(filter(None, [line.note, actor]))
+    return Event("row", line.kind, line.id, line.at, line.what, note, line=line)
 
 
 def _of_webhook(delivery: WebhookDelivery) -> Event:

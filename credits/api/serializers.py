@@ -9,10 +9,10 @@ from credits.api.fields import PageQuery, QueryDate, StrictSerializer, field_of
 from credits.catalogue.fields import COST
 from credits.features import FEATURES, OperationType
 from credits.models import UsageHistory
-from credits.statement.history import Kind, kind_of
+from credits.statement.history import Kind
+from credits.statement.lines import Line
 
 Cost = field_of(COST)
-FEATURE_OF = {feature.operation_type: key for key, feature in FEATURES.items()}
 
 
 def _costs_serializer(name: str, **options: Any) -> type[serializers.Serializer[Any]]:
@@ -73,34 +73,21 @@ class UsageRow(serializers.Serializer[UsageHistory]):
     """One row of the journal. `creditsUsed` is positive for what left the balance."""
 
     id = serializers.IntegerField()
-    createdAt = serializers.DateTimeField(source="created_at")
-    kind = serializers.SerializerMethodField()
-    operationType = serializers.ChoiceField(OperationType.choices, source="operation_type")
-    feature = serializers.SerializerMethodField()
-    creditsUsed = serializers.IntegerField(source="credits_used")
-    balanceAfter = serializers.IntegerField(source="balance_after")
-    unitCost = serializers.IntegerField(source="unit_cost", allow_null=True)
-    quantity = serializers.IntegerField(allow_null=True)
-    refundOf = serializers.IntegerField(source="refund_of_id", allow_null=True)
-    held = serializers.BooleanField(
-        source="is_held", help_text="Whether the work it pays for is still going on."
-    )
-    reason = serializers.SerializerMethodField()
-    model = serializers.SerializerMethodField()
+    createdAt = serializers.DateTimeField(source="at")
+    kind = serializers.ChoiceField(Kind.choices)
+    operationType = serializers.ChoiceField(OperationType.choices, source="row.operation_type")
+    feature = serializers.CharField(allow_null=True)
+    creditsUsed = serializers.IntegerField(source="used")
+    balanceAfter = serializers.IntegerField(source="balance")
+    unitCost = serializers.IntegerField(source="row.unit_cost", allow_null=True)
+    quantity = serializers.IntegerField(source="row.quantity", allow_null=True)
+    refundOf = serializers.IntegerField(source="refund_of", allow_null=True)
+    held = serializers.BooleanField(help_text="Whether the work it pays for is still going on.")
+    reason = serializers.CharField(allow_null=True)
+    model = serializers.CharField(allow_null=True)
 
-    def get_kind(self, row: UsageHistory) -> Kind:
-        return kind_of(row)
-
-    def get_feature(self, row: UsageHistory) -> str | None:
-        return FEATURE_OF.get(OperationType(row.operation_type))
-
-    def get_reason(self, row: UsageHistory) -> str | None:
-        reason: str | None = row.details.get("reason")
-        return reason
-
-    def get_model(self, row: UsageHistory) -> str | None:
-        model: str | None = row.details.get("model")
-        return model
+    def to_representation(self, row: UsageHistory) -> Any:
+        return super().to_representation(Line(row))  # type: ignore[arg-type]
 
 
 class UsagePage(serializers.Serializer[Any]):

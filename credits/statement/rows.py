@@ -5,14 +5,14 @@ beginning plus what moved is always what was at the end."""
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db import connection
 
 from config.pagination import Key, Page, paginate
 from credits.models import UsageHistory
-from credits.statement.history import Kind, filter_rows, kind_of, statement
-from credits.statement.wording import note_of, what_of
+from credits.statement.history import filter_rows, statement
+from credits.statement.lines import Line, lines_of
 
 PAGE = 50
 #: A range of more days than this is drawn by the month.
@@ -112,23 +112,6 @@ def total(steps: Iterable[Sums]) -> Sums:
     return sum(steps, start=Sums())
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the statement. `out` and `into` are credits, one of them 0; `held` says that the
-    work is still going on."""
-
-    id: int
-    at: datetime
-    kind: Kind
-    what: str
-    note: str
-    refund_of: int | None
-    out: int
-    into: int
-    balance: int
-    held: bool
-
-
 def get_page(
     span: Range,
     *,
@@ -136,31 +119,12 @@ def get_page(
     feature: str = "",
     older_than: Key | None = None,
     newer_than: Key | None = None,
-) -> Page[Row]:
+) -> Page[Line]:
     """A page of the rows of a range, newest first."""
     rows = statement(user_id=span.user_id).filter(id__lte=span.closing.row_id)
     rows = filter_rows(rows.filter(id__gt=span.opening.row_id), kind=kind, feature=feature)
     rows = rows.select_related("grant")
-    return paginate(rows, size=PAGE, older_than=older_than, newer_than=newer_than).map(_lines)
-
-
-def _lines(rows: list[UsageHistory]) -> list[Row]:
-    return [_row(row) for row in rows]
-
-
-def _row(row: Any) -> Row:
-    return Row(
-        id=row.id,
-        at=row.created_at,
-        kind=kind_of(row),
-        what=what_of(row),
-        note=note_of(row),
-        refund_of=row.refund_of_id,
-        out=max(row.credits_used, 0),
-        into=max(-row.credits_used, 0),
-        balance=row.balance_after,
-        held=row.is_held,
-    )
+    return paginate(rows, size=PAGE, older_than=older_than, newer_than=newer_than).map(lines_of)
 
 
 def month_of_row(*, user_id: int, row_id: int) -> date | None:

@@ -53,7 +53,7 @@ def test_the_page_shows_the_charge_and_what_came_back(desk, alice):
     post(desk, charge, amount="2")
     shown = desk.get(f"/admin/users/charges/{charge.id}/refund")
     charge_shown = shown.context["charge"]
-    assert (charge_shown.returned, charge_shown.left) == (2, 5)
+    assert (charge_shown.refunded, charge_shown.left) == (2, 5)
     assert shown.context["form"]["amount"].value() == 5
     assert "7 messages" in shown.text
 
