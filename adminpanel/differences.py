@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 
-#: How the fields of a plan are called.
+#: What the fields of a plan are called.
 LABELS = {"clerkId": "id", "credits": "credits a month"}
 #: PostgreSQL keeps no order of keys; people expect one.
 ORDER = ("clerkId", "name", "credits", "active")
-#: Values longer than this are cut: the record holds lines, no documents.
-LONGEST = 120
+#: Values longer than this are cut: a page shows them in one line.
+MAX_CHARACTERS = 120
 
 
 class Difference(NamedTuple):
@@ -24,13 +24,13 @@ class Difference(NamedTuple):
 def differences(before: Any, after: Any) -> list[Difference]:
     """The fields in which two states differ. Where one of them is no object, the states are one
     field without a label."""
-    one, other = _fields(before), _fields(after)
-    keys = [*one, *(key for key in other if key not in one)]
+    old, new = _fields(before), _fields(after)
+    keys = [*old, *(key for key in new if key not in old)]
     labels = LABELS if "clerkId" in keys else {}
     return [
-        Difference(labels.get(key) or _label(key), readable(one.get(key)), readable(other.get(key)))
+        Difference(labels.get(key) or _label(key), readable(old.get(key)), readable(new.get(key)))
         for key in keys
-        if one.get(key) != other.get(key) or (key in one) != (key in other)
+        if old.get(key) != new.get(key) or (key in old) != (key in new)
     ]
 
 
@@ -63,4 +63,4 @@ def readable(value: Any) -> str:
         text = ", ".join(map(readable, value))
     else:
         text = str(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"

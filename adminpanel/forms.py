@@ -70,10 +70,10 @@ class PersonField(forms.CharField):
         text = super().clean(value)
         if not text or (self.or_command and text == COMMAND):
             return text or None
-        found = Q(email=text.lower()) | Q(clerk_id=text)
+        named = Q(email=text.lower()) | Q(clerk_id=text)
         if text.isascii() and text.isdecimal() and len(text) <= LONGEST_ID:
-            found |= Q(pk=int(text))
-        person = User.objects.filter(found).order_by("pk").first()
+            named |= Q(pk=int(text))
+        person = User.objects.filter(named).order_by("pk").first()
         if person is None:
             raise forms.ValidationError("Nobody has this id or e-mail.")
         return person
@@ -99,9 +99,9 @@ class FilterForm(RowsForm):
         """The filters in use, as the record keeps them: people by id, for an address may go."""
         chosen = {name: self.cleaned_data[name] for name in self.fields if name not in PLACE}
         return {
-            name: str(one.pk if isinstance(one, Model) else one)
-            for name, one in chosen.items()
-            if one
+            name: str(value.pk if isinstance(value, Model) else value)
+            for name, value in chosen.items()
+            if value
         }
 
     @property

@@ -9,7 +9,7 @@ from adminpanel.overview.charts import charts_of
 from adminpanel.overview.health import get_health, recent_checks
 from adminpanel.overview.metrics import get_figures
 from credits.http import AuthenticatedHttpRequest
-from credits.statement.forms import today
+from credits.statement.days import today
 from credits.tasks import check_soon
 from credits.users.permissions import admin_page
 

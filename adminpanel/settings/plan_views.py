@@ -9,12 +9,13 @@ from django.views.decorators.http import require_http_methods
 
 from adminpanel.differences import differences
 from adminpanel.settings.forms import PlanForm
-from adminpanel.settings.plan_facts import parked, touched_by
+from adminpanel.settings.preview import plan_use
 from credits.catalogue.exceptions import ChangedMeanwhile, DuplicatePlan, InvalidValue, UnknownPlan
 from credits.catalogue.history import Subject, latest_change, plan_state
 from credits.catalogue.plans import create_plan, delete_plan, find_plan, plan_version, update_plan
 from credits.http import AuthenticatedHttpRequest
 from credits.models import Plan, SettingsChange
+from credits.reports.plans import count_waiting
 from credits.users.permissions import admin_page
 
 METHODS = ["GET", "HEAD", "POST"]
@@ -30,7 +31,7 @@ def new_plan(request: AuthenticatedHttpRequest) -> HttpResponse:
     form = PlanForm(request.POST)
     if not form.is_valid():
         return _form_page(request, form, status=422)
-    waiting = parked(form.values["clerk_id"])
+    waiting = count_waiting(form.values["clerk_id"])
     try:
         plan = create_plan(actor=request.user, **form.values)
     except (DuplicatePlan, InvalidValue) as error:
@@ -50,7 +51,7 @@ def edit_plan(request: AuthenticatedHttpRequest, clerk_id: str) -> HttpResponse:
     form = PlanForm(request.POST)
     if not form.is_valid():
         return _form_page(request, form, plan, status=422)
-    waiting = parked(form.values["clerk_id"])
+    waiting = count_waiting(form.values["clerk_id"])
     try:
         plan = update_plan(
             actor=request.user,
@@ -99,7 +100,7 @@ def _remove_page(
     context = {
         "plan": plan,
         "version": plan_version(plan),
-        "touch": touched_by(plan.clerk_id),
+        "use": plan_use(plan.clerk_id),
         "newer": newer,
     }
     return render(request, "adminpanel/plan_delete.html", context, status=status)
@@ -115,9 +116,9 @@ def _form_page(
 ) -> HttpResponse:
     context = {"form": form, "plan": plan, "waiting": 0, **more}
     if plan:
-        context["touch"] = touched_by(plan.clerk_id)
+        context["use"] = plan_use(plan.clerk_id)
     elif waits := form["clerk_id"].value():
-        context["waiting"] = parked(str(waits))
+        context["waiting"] = count_waiting(str(waits))
     return render(request, "adminpanel/plan.html", context, status=status)
 
 
@@ -149,7 +150,7 @@ def _removed_meanwhile(request: HttpRequest, form: PlanForm, clerk_id: str) -> H
 
 def _paid(plan: Plan, waiting: int) -> str:
     """What became of subscriptions that had paid for this plan before it was mapped."""
-    left = parked(plan.clerk_id)
+    left = count_waiting(plan.clerk_id)
     if waiting <= left:
         return ""
     paid = waiting - left

@@ -1,46 +1,18 @@
-"""What a change of prices does, in numbers, before it is made: last week's use at the new prices,
-and who could still pay for one unit. Two statements over sets, whatever the number of users."""
+"""What a change does, in numbers, before it is made. Of prices: last week's use at the new ones,
+and who could still pay for one unit; of a plan: what depends on it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from django.db import connection
-
+from adminpanel.users.search import subscribers
 from ai_chat.offer import models_of
 from config.env import Model
 from credits.features import FEATURES, Feature
+from credits.reports.plans import Granted, count_waiting, granted_under
+from credits.reports.prices import count_payers, units_used
 
 DAYS = 7
-
-# Units charged, less those that a refund brought back: of a charge of 4 images of which 1 came, 1.
-# Each half finds its rows by time (usage_by_time) and is summed up before they meet; a refund's
-# charge is looked up by its id (OFFSET 0 keeps it so: a join would read the week a second time;
-# coalesce keeps it from the index of all refunds there ever were).
-USES = """
-WITH week AS (
-    SELECT credits_now() - make_interval(days => %(days)s) AS since
-), charged AS (
-    SELECT operation_type, {model} AS model, sum(quantity::bigint) AS units
-    FROM credits_usagehistory
-    WHERE created_at >= (SELECT since FROM week) AND unit_cost IS NOT NULL
-    GROUP BY 1, 2
-), refunded AS (
-    SELECT r.operation_type, c.model, sum(r.credits_used::numeric / c.unit_cost) AS units
-    FROM credits_usagehistory r CROSS JOIN LATERAL (
-        SELECT {model} AS model, unit_cost FROM credits_usagehistory
-        WHERE id = r.refund_of_id AND created_at >= (SELECT since FROM week) OFFSET 0) c
-    WHERE r.created_at >= (SELECT since FROM week) AND coalesce(r.refund_of_id, 0) > 0
-    GROUP BY 1, 2
-)
-SELECT operation_type, model, round(sum(units))::bigint
-FROM (SELECT * FROM charged UNION ALL SELECT * FROM refunded) u GROUP BY 1, 2
-"""
-
-PAYERS = """
-SELECT count(*), {counts}
-FROM credits_user u LEFT JOIN credits_creditbalance b ON b.account_id = u.id
-WHERE u.is_active
-"""
 
 
 @dataclass(frozen=True)
@@ -88,18 +60,18 @@ def effects(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, Ef
     wanted = {key: after.get(key, cost) for key, cost in before.items()}
     offered = {key: models_of(key) for key in FEATURES}
     cheapest = {key: min(model.multiplier for model in offered[key].values()) for key in FEATURES}
-    uses = _uses(
-        by_model=any(m.multiplier != 1 for found in offered.values() for m in found.values())
+    weighs = any(m.multiplier != 1 for models in offered.values() for m in models.values())
+    used = units_used(days=DAYS, by_model=weighs)
+    users, payers = count_payers(
+        [cost * cheapest[key] for costs in (before, wanted) for key, cost in costs.items()]
     )
-    least = {cost * cheapest[key] for costs in (before, wanted) for key, cost in costs.items()}
-    users, payers = _payers(least)
     return {
         key: Effect(
             feature=feature,
             before=before[key],
             after=wanted[key],
-            uses=sum(uses.get(feature.operation_type, {}).values()),
-            weight=_weight(uses.get(feature.operation_type, {}), offered[key]),
+            uses=sum(used.get(feature.operation_type, {}).values()),
+            weight=_weight(used.get(feature.operation_type, {}), offered[key]),
             payers_before=payers[before[key] * cheapest[key]],
             payers_after=payers[wanted[key] * cheapest[key]],
             users=users,
@@ -117,23 +89,16 @@ def _weight(uses: Mapping[str, int], offered: Mapping[str, Model]) -> int:
     )
 
 
-def _uses(*, by_model: bool) -> dict[str, dict[str, int]]:
-    """Units of the last week by operation type and model; under one name where all models cost the
-    same, which spares looking into each row's details."""
-    model = "coalesce(details ->> 'model', '')" if by_model else "''"
-    found: dict[str, dict[str, int]] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(USES.format(model=model), {"days": DAYS})
-        for operation, name, units in cursor.fetchall():
-            found.setdefault(operation, {})[name] = units
-    return found
+class PlanUse(NamedTuple):
+    """What depends on a plan: people who subscribe to it, what was granted under it, and the
+    subscriptions that have paid and wait for it."""
+
+    clerk_id: str
+    subscribers: int
+    granted: Granted
+    waiting: int
 
 
-def _payers(costs: set[int]) -> tuple[int, dict[int, int]]:
-    """How many active users there are, and how many of them have so many credits."""
-    prices = sorted(costs)
-    count = "count(*) FILTER (WHERE coalesce(b.credits_remaining, 0) >= %s)"
-    with connection.cursor() as cursor:
-        cursor.execute(PAYERS.format(counts=", ".join([count] * len(prices))), prices)
-        users, *counts = cursor.fetchone()
-    return users, dict(zip(prices, counts, strict=True))
+def plan_use(clerk_id: str) -> PlanUse:
+    count = subscribers([clerk_id])[clerk_id]
+    return PlanUse(clerk_id, count, granted_under(clerk_id), count_waiting(clerk_id))

@@ -13,8 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from adminpanel.differences import differences, readable
 from adminpanel.settings.forms import CostsForm
 from adminpanel.settings.history import as_lines, get_changes, what_of
-from adminpanel.settings.plan_facts import touched_by, unmapped
-from adminpanel.settings.preview import DAYS, effects
+from adminpanel.settings.preview import DAYS, effects, plan_use
 from adminpanel.users.search import subscribers
 from credits.catalogue.exceptions import CannotUndo, ChangedMeanwhile
 from credits.catalogue.history import Subject, latest_change, name_after
@@ -24,7 +23,9 @@ from credits.features import FEATURES
 from credits.http import AuthenticatedHttpRequest
 from credits.models import Plan, SettingsChange
 from credits.pricing import get_feature_costs
-from credits.statement.forms import RowField, today
+from credits.reports.plans import unmapped_plans
+from credits.statement.days import today
+from credits.statement.forms import RowField
 from credits.users.permissions import admin_page
 
 #: How many changes the settings page shows.
@@ -127,7 +128,7 @@ def _undo_page(
         context["now"] = readable(now[change.name])
         context["effect"] = effects(now, {change.name: earlier})[change.name]
     elif change.subject == Subject.PLAN and change.after is not None:
-        context["touch"] = touched_by(name_after(change))
+        context["use"] = plan_use(name_after(change))
     return render(request, "adminpanel/settings_undo.html", context, status=status)
 
 
@@ -140,7 +141,7 @@ def _page(request: HttpRequest, form: CostsForm, *, status: int = 200) -> HttpRe
         **_costs(form.rebased() if moved and form.is_bound else form),
         "moved": moved,
         "plans": [(plan, counts[plan.clerk_id]) for plan in plans],
-        "unmapped": unmapped(),
+        "unmapped": unmapped_plans(),
         "page": get_changes(size=LATEST),
     }
     return render(request, "adminpanel/settings.html", context, status=status)

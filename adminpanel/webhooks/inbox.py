@@ -8,9 +8,9 @@ from typing import NamedTuple
 from django.db.models import Count, Max, Min, Q, QuerySet
 
 from config.pagination import Key, Page, paginate
-from credits.clerk.models import Identity, Period, WebhookDelivery
+from credits.clerk.models import Identity, WebhookDelivery
 from credits.clerk.webhooks.replays import FAILED, UNMAPPED, WAITING, deliveries
-from credits.models import Plan, User
+from credits.models import User
 
 type Deliveries = QuerySet[WebhookDelivery]
 
@@ -121,12 +121,3 @@ def choice(which: str) -> Choice:
     )
     types = rows.order_by().values_list("type").annotate(n=Count("pk")).order_by("-n", "type")
     return Choice(found["n"], found["top"] or 0, found["first"], found["last"], list(types))
-
-
-def unmapped_plans() -> list[tuple[str, int]]:
-    """Plans that people paid for and that nothing here has credits for, with how many
-    subscriptions wait for each."""
-    mapped = Plan.objects.filter(active=True).values("clerk_id")
-    waiting = Period.objects.filter(earned=True, settled=False, item__payer__startswith="user:")
-    named = waiting.exclude(plan_id__in=mapped).values_list("plan_id")
-    return list(named.annotate(n=Count("item", distinct=True)).order_by("-n", "plan_id")[:20])

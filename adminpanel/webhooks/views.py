@@ -18,7 +18,16 @@ from credits.clerk.models import WebhookDelivery
 from credits.clerk.webhooks.replays import Batch, Which, replay_one, replay_some
 from credits.clerk.webhooks.samples import TYPES
 from credits.http import AuthenticatedHttpRequest
+from credits.reports.plans import waiting_subscriptions
 from credits.users.permissions import admin_page
+
+#: How many plans that wait to be mapped are named.
+PLANS = 20
+
+
+def _waiting_plans() -> list[tuple[str, int]]:
+    """The plans that wait to be mapped, with how many subscriptions wait for each."""
+    return [(row.clerk_id, row.subscriptions) for row in waiting_subscriptions()[:PLANS]]
 
 
 @admin_page
@@ -37,7 +46,7 @@ def webhooks(request: AuthenticatedHttpRequest) -> HttpResponse:
         "tabs": [(name, label, counts[name]) for name, label in labels.items()],
         "counts": counts,
         "page": inbox.get_page(shown, **form.place),
-        "plans": inbox.unmapped_plans(),
+        "plans": _waiting_plans(),
         "takes_webhooks": conf.takes_webhooks(),
         "address": request.build_absolute_uri(reverse("clerk-webhook")),
         "types": TYPES,
@@ -110,7 +119,7 @@ def _ask(request: AuthenticatedHttpRequest, which: Which, *, status: int = 200) 
     context = {
         "which": which,
         "choice": inbox.choice(which),
-        "plans": inbox.unmapped_plans() if which == Which.UNMAPPED else [],
+        "plans": _waiting_plans() if which == Which.UNMAPPED else [],
     }
     return render(request, "adminpanel/webhooks_replay.html", context, status=status)
 

@@ -1,12 +1,13 @@
 """What can be asked of the statement."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 
 from credits.features import FEATURES
+from credits.statement.days import today
 from credits.statement.history import Kind
 
 FIRST_DAY = date(2020, 1, 1)
@@ -138,21 +139,3 @@ class StatementForm(RowsForm):
             return {}
         row = self.cleaned_data["row"]
         return {"older_than": (row + 1,)} if row else super().place
-
-
-def today() -> date:
-    return datetime.now(UTC).date()
-
-
-def month_around(day: date) -> tuple[date, date]:
-    """The first and the last day of the month in which `day` is."""
-    first = day.replace(day=1)
-    return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-
-
-def recent_months(since: date, *, limit: int = 12) -> list[tuple[date, date]]:
-    """The months from now back to `since`, newest first, each as its first and last day."""
-    months = [month_around(today())]
-    while months[-1][0] > since and len(months) < limit:
-        months.append(month_around(months[-1][0] - timedelta(days=1)))
-    return months

@@ -14,7 +14,8 @@ from credits.http import AuthenticatedHttpRequest
 from credits.models import Plan
 from credits.pricing import get_feature_cost, get_feature_costs
 from credits.statement.chart import draw
-from credits.statement.forms import StatementForm, month_around, recent_months, today
+from credits.statement.days import month_around, recent_months, today
+from credits.statement.forms import StatementForm
 from credits.statement.meter import TEXT, get_meter
 from credits.statement.rows import (
     get_page,

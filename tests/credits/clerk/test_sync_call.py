@@ -114,6 +114,23 @@ def test_the_command_is_in_the_record_of_what_was_done(base):
     assert run.after["setCredits"] and not run.after["dryRun"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--override-credits", "5"],
+        ["--set-credits", "--override-credits", "-1"],
+        ["--page-size", "501"],
+        ["--max-pages", "0"],
+        ["--users-only", "--plans-only"],
+    ],
+    ids=" ".join,
+)
+def test_the_command_refuses_what_the_call_refuses(base, arguments):
+    with pytest.raises(CommandError):
+        call_command("sync_clerk", *arguments)
+    assert not SyncJob.objects.exists()
+
+
 def test_the_command_does_not_sync_beside_another_sync(base):
     running = start_job(options=SyncOptions(), actor="somebody", background=False)
     with pytest.raises(CommandError, match=f"is running.*/admin/sync/{running.pk}"):

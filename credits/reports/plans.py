@@ -1,10 +1,10 @@
-"""What hangs on a plan: who subscribes to it, what was granted under it, what waits for it."""
+"""What depends on a plan: what was granted under it, and what waits for it to be mapped."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db import connection
 
-from adminpanel.users.search import subscribers
 from credits.catalogue.fields import PLAN_ID
 from credits.models import Plan
 
@@ -20,13 +20,14 @@ WHERE source = 'plan' AND (
         SELECT item_id FROM clerk_subscriptionitem WHERE plan_id = %(plan)s))
 """
 
-PARKED = """
+WAITING = """
 SELECT p.plan_id, count(DISTINCT p.item_id), max(i.plan_name)
 FROM clerk_period p JOIN clerk_subscriptionitem i ON i.id = p.item_id
 WHERE p.earned AND NOT p.settled AND i.payer LIKE 'user:%%'
     AND NOT EXISTS (SELECT FROM credits_plan k WHERE k.clerk_id = p.plan_id AND k.active)
     AND (%(plan)s IS NULL OR p.plan_id = %(plan)s)
 GROUP BY p.plan_id
+ORDER BY 2 DESC, 1
 """
 
 # An event names one plan, or (subscription.*) one for each of its items.
@@ -50,69 +51,66 @@ GROUP BY n.plan
 """
 
 
-@dataclass(frozen=True)
-class Touch:
-    """What hangs on a plan; `granted` and `left` are credits, `subscribers` people, the others are
-    counts."""
+class Granted(NamedTuple):
+    """What was granted under a plan: how many grants, their credits, and what is left of these."""
+
+    grants: int
+    credits: int
+    left: int
+
+
+class Waiting(NamedTuple):
+    """A plan that people have paid for and that no active plan here has the id of: what Clerk calls
+    it, and how many subscriptions wait for it. The id is empty where Clerk names none."""
 
     clerk_id: str
-    subscribers: int
-    grants: int
-    granted: int
-    left: int
-    parked: int
+    subscriptions: int
+    name: str
 
 
 @dataclass(frozen=True)
 class Unmapped:
     """An id that Clerk's billing names and no active plan has: how many deliveries name it, how
-    many subscriptions wait, and whether a plan with it is there, but not active."""
+    many subscriptions wait, and whether a plan with it is here, but not active."""
 
     clerk_id: str
     name: str
     deliveries: int
-    parked: int
+    waiting: int
     inactive: bool
 
 
-def touched_by(clerk_id: str) -> Touch:
+def granted_under(clerk_id: str) -> Granted:
+    """Of the plan with this id, in credits."""
     with connection.cursor() as cursor:
         cursor.execute(GRANTED, {"plan": clerk_id})
-        grants, granted, left = cursor.fetchone()
-    return Touch(
-        clerk_id, subscribers([clerk_id])[clerk_id], grants, granted, left, parked(clerk_id)
-    )
+        return Granted(*cursor.fetchone())
 
 
-def parked(clerk_id: str) -> int:
-    """How many subscriptions have paid for this plan and wait for it to be mapped and active."""
-    if not PLAN_ID.accepts(clerk_id):
-        return 0
-    return _parked(clerk_id).get(clerk_id, (0, ""))[0]
-
-
-def _parked(clerk_id: str | None = None) -> dict[str, tuple[int, str]]:
+def waiting_subscriptions(clerk_id: str | None = None) -> list[Waiting]:
+    """The plans (or the one) that wait to be mapped and active, most subscriptions first."""
     with connection.cursor() as cursor:
-        cursor.execute(PARKED, {"plan": clerk_id})
-        return {plan: (count, name) for plan, count, name in cursor.fetchall()}
+        cursor.execute(WAITING, {"plan": clerk_id})
+        return [Waiting(*row) for row in cursor.fetchall()]
 
 
-def unmapped() -> list[Unmapped]:
+def count_waiting(clerk_id: str) -> int:
+    """How many subscriptions have paid for this plan and wait for it to be mapped and active.
+    `clerk_id` may be any text."""
+    rows = waiting_subscriptions(clerk_id) if PLAN_ID.accepts(clerk_id) else []
+    return sum(row.subscriptions for row in rows)
+
+
+def unmapped_plans() -> list[Unmapped]:
     """The plans that Clerk names and nobody mapped, those with the most deliveries first."""
     with connection.cursor() as cursor:
         cursor.execute(NAMED, {"read": READ})
         deliveries = dict(cursor.fetchall())
-    waiting = _parked()
-    known = set(Plan.objects.values_list("clerk_id", flat=True))
-    ids = {clerk_id for clerk_id in (*deliveries, *waiting) if PLAN_ID.accepts(clerk_id)}
-    found = [
-        Unmapped(
-            clerk_id,
-            waiting.get(clerk_id, (0, ""))[1],
-            deliveries.get(clerk_id, 0),
-            waiting.get(clerk_id, (0, ""))[0],
-            clerk_id in known,
-        )
-        for clerk_id in ids
-    ]
-    return sorted(found, key=lambda plan: (-plan.deliveries, plan.clerk_id))
+    waiting = {row.clerk_id: row for row in waiting_subscriptions()}
+    here = set(Plan.objects.values_list("clerk_id", flat=True))
+    plans = []
+    for clerk_id in filter(PLAN_ID.accepts, {**deliveries, **waiting}):
+        row = waiting.get(clerk_id, Waiting(clerk_id, 0, ""))
+        count = deliveries.get(clerk_id, 0)
+        plans.append(Unmapped(clerk_id, row.name, count, row.subscriptions, clerk_id in here))
+    return sorted(plans, key=lambda plan: (-plan.deliveries, plan.clerk_id))
