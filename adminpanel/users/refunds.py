@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from credits import audit
 from credits.exceptions import ChargeHeld, RefundTooLarge
 from credits.ledger import Refund, refund_charge
 from credits.models import UsageHistory, User
 from credits.statement.history import Rows, statement
 from credits.statement.wording import note_of, what_of
-from credits.users import audit
 
 
 @dataclass(frozen=True)
