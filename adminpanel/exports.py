@@ -1,9 +1,9 @@
 """What leaves the desk as a file is written down, like all else that is done at it."""
 
 from adminpanel.forms import FilterForm
+from credits import audit
 from credits.http import AuthenticatedHttpRequest
 from credits.models import AuditEntry, User
-from credits.users import audit
 
 
 def exported(request: AuthenticatedHttpRequest, what: str, form: FilterForm) -> AuditEntry:

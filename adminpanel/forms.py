@@ -10,9 +10,10 @@ from django.db.models import Model, Q
 
 from credits.catalogue.fields import Rule, WholeNumber
 from credits.models import User
-from credits.people import LONGEST_ID
 from credits.statement.forms import RowsForm
 
+#: Digits of an id of ours, as it can be searched for.
+LONGEST_ID = 18
 #: Who did what no person decided.
 COMMAND = "command"
 #: Where a page begins; no filter.

@@ -99,7 +99,7 @@ MIDDLEWARE = [
     "credits.users.sessions.SessionUserMiddleware",
     "credits.clerk.auth.middleware.ClerkMiddleware",
     "credits.users.middleware.SignInMiddleware",
-    "credits.users.audit.OriginMiddleware",
+    "credits.users.middleware.OriginMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",

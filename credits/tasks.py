@@ -7,12 +7,12 @@ from procrastinate import JobContext
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
+from credits import audit
 from credits.integrity.run import check_and_keep, is_due
 from credits.ledger import expire_credits, sweep_holds
 from credits.models import User
 from credits.rate_limits import forget
 from credits.reports.rollup import close_days
-from credits.users import audit
 
 logger = logging.getLogger(__name__)
 

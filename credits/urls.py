@@ -2,9 +2,9 @@
 
 from django.urls import include, path
 
+from credits.api.usage_csv import usage_csv
 from credits.clerk.auth import pages as clerk
 from credits.clerk.auth.pages import local_or_clerk
-from credits.statement import exports
 from credits.statement import views as statement
 from credits.users import views as local
 
@@ -12,7 +12,7 @@ urlpatterns = [
     path("", statement.home, name="home"),
     path("credits/balance", statement.balance, name="balance"),
     path("usage", statement.usage, name="usage"),
-    path("usage.csv", exports.usage_csv, name="usage-csv"),
+    path("usage.csv", usage_csv, name="usage-csv"),
     # What Clerk does in place of local accounts, once it is configured.
     path("pricing", local_or_clerk(statement.pricing, clerk.pricing), name="pricing"),
     path("sign-in", local_or_clerk(local.SignInView.as_view(), clerk.sign_in), name="sign-in"),

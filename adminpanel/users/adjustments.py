@@ -9,10 +9,10 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from adminpanel.models import AdjustmentRequest
+from credits import audit
 from credits.exceptions import IdempotencyConflict, LedgerError
 from credits.ledger import Adjustment, adjust_credits
 from credits.models import User
-from credits.users import audit
 
 #: The largest balance or change that an admin can set, in credits.
 MAX_ADJUSTMENT = 1_000_000_000

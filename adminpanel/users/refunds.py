@@ -3,12 +3,12 @@ and nothing while its work goes on."""
 
 from django.db import transaction
 
+from credits import audit
 from credits.exceptions import ChargeHeld, RefundTooLarge
 from credits.ledger import Refund, refund_charge
 from credits.models import UsageHistory, User
 from credits.statement.history import Rows, statement
 from credits.statement.lines import Line, with_refunds
-from credits.users import audit
 
 
 def charges() -> Rows:

@@ -26,11 +26,11 @@ from django.db.models import (
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce, Concat, Now, Substr
 
+from adminpanel.forms import LONGEST_ID
 from config.pagination import Key, Page, paginate
 from credits.clerk.billing.projection import EARNING
 from credits.clerk.models import Identity, SubscriptionItem
 from credits.models import CreditBalance, Hold, Plan, UsageHistory, User
-from credits.people import LONGEST_ID
 
 PAGE = 50
 #: So many that a search finds are looked up one by one.

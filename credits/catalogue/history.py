@@ -8,9 +8,9 @@ from typing import Any
 
 from django.db.models import Q
 
+from credits import audit
 from credits.models import Plan, SettingsChange, User
 from credits.pricing import get_feature_costs
-from credits.users import audit
 
 Subject = SettingsChange.Subject
 type State = Mapping[str, Any]

@@ -8,7 +8,7 @@ from credits.models.users import User
 
 class AuditEntry(models.Model):
     """One thing an admin did: who, what, to what, before, after, when, from where. Append-only, and
-    written in the transaction of what it tells of (`credits.users.audit`)."""
+    written in the transaction of what it tells of (`credits.audit`)."""
 
     #: None when no person decided.
     actor = models.ForeignKey(User, models.PROTECT, null=True, related_name="audit_entries")

@@ -1,1 +1,1 @@
-"""People: signing up and in, sessions, profiles, who is an admin, and the audit trail."""
+"""People: signing up and in, sessions, profiles, and who is an admin."""

@@ -1,13 +1,16 @@
-"""Who is asked to sign in, and how."""
+"""Who is asked to sign in, and how; and where a request comes from, for the audit record."""
 
 from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
+
+from credits.audit import origin
+from credits.users.addresses import client_address
 
 
 class SignInMiddleware(LoginRequiredMiddleware):
@@ -24,3 +27,17 @@ class SignInMiddleware(LoginRequiredMiddleware):
         back = htmx.current_url_abs_path or "/"
         login_url = resolve_url(self.get_login_url(view_func))
         return HttpResponseClientRedirect(redirect_to_login(back, login_url).url)
+
+
+class OriginMiddleware:
+    """Lets `audit.record` know where a request came from, without every service passing it on."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        token = origin.set(client_address(request))
+        try:
+            return self.get_response(request)
+        finally:
+            origin.reset(token)

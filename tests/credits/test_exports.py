@@ -6,13 +6,13 @@ from io import StringIO
 from itertools import pairwise
 
 import pytest
+from credits.api.usage_csv import COLUMNS
 from django.db import connection
 
 from credits.ledger import adjust_credits, refund_charge
 from credits.models import User
 from credits.statement import history
 from credits.statement.csv_file import csv_lines, text_cell
-from credits.statement.exports import COLUMNS
 from credits.statement.history import in_batches, statement
 from credits.statement.lines import lines_of
 from tests.api import Api

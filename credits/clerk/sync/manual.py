@@ -11,11 +11,11 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from config.errors import DomainError
+from credits import audit
 from credits.clerk.models import SyncJob
 from credits.clerk.sync.jobs import cancel_job, describe, stalled, start_job
 from credits.clerk.sync.options import SyncOptions, contract_of
 from credits.models import User
-from credits.users import audit
 
 State = SyncJob.State
 

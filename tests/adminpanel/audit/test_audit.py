@@ -13,11 +13,11 @@ from django.test import Client
 
 from adminpanel.audit import record
 from adminpanel.audit.record import actions
+from credits import audit
 from credits.catalogue.plans import create_plan
 from credits.catalogue.prices import set_feature_costs
 from credits.models import AuditEntry, User
 from credits.statement import history
-from credits.users import audit
 from tests.adminpanel.settings.words import words
 from tests.clock import Clock
 from tests.factories import make_admin
