@@ -16,8 +16,8 @@ from adminpanel.users.forms import AdjustForm, OnceForm, RefundForm, with_new_ke
 from adminpanel.users.http import AdminRequest, admin_of, wants_fragment
 from adminpanel.users.preview import Preview, count, plainly
 from adminpanel.users.refunds import Refundable, get_refundable
-from credits.api.idempotency import namespaced
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, LedgerError
+from credits.idempotency import namespaced
 from credits.ledger import Adjustment, get_balance
 from credits.models import User
 from credits.users.permissions import admin_page
