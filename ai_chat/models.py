@@ -2,14 +2,15 @@
 journal."""
 
 import uuid
-from collections.abc import Mapping
 
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from config.env import Model
-from credits.models import UsageHistory
+from ai_chat import files
+from ai_chat.jobs.models import FAILED, RUNNING, Job
+
+TITLE_CHARACTERS = 60
 
 
 class Conversation(models.Model):
@@ -40,115 +41,60 @@ class Conversation(models.Model):
         return self.title
 
 
-class Turn(models.Model):
-    """One message of a user and its answer. A RUNNING turn has an open hold; the other states are
-    final and were written together with the hold's end."""
+def title_from(text: str) -> str:
+    """What a conversation is called that begins with this text."""
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1] + "…"
+
+
+class Turn(Job):
+    """One message of a user and its answer."""
 
     class State(models.TextChoices):
-        RUNNING = "running"
+        RUNNING = RUNNING
         ANSWERED = "answered"
         STOPPED = "stopped"
-        FAILED = "failed"
+        FAILED = FAILED
 
-    class Failure(models.TextChoices):
-        """Why a turn was refunded; the values are the reasons in the journal, the labels finish the
-        receipt's sentence."""
+    kind = "turn"
+    recorder = "ai_chat_record_turn"
+    text_column = "answer"
 
-        PROVIDER_ERROR = "provider_error", "the provider failed"
-        TIMEOUT = "provider_timeout", "the provider took too long"
-        REFUSED = "provider_refused", "the provider refused to answer"
-        EMPTY = "empty_answer", "the answer was empty"
-        STOPPED_EARLY = "stopped_before_first_token", "stopped before the answer began"
-        LOST = "lease_expired", "the answer was interrupted on our side"
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     conversation = models.ForeignKey(
         Conversation, models.CASCADE, related_name="turns", db_index=False
     )
-    charge = models.OneToOneField(UsageHistory, models.PROTECT, related_name="turn")
-    refund = models.OneToOneField(
-        UsageHistory, models.PROTECT, null=True, related_name="refunded_turn"
-    )
-    model = models.CharField(max_length=120)
     prompt = models.TextField()
     answer = models.TextField(blank=True)
     state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
-    failure = models.CharField(max_length=40, choices=Failure, blank=True)
-    #: Asked for by the user in a process that may not be the one running the turn.
-    stop_requested = models.BooleanField(default=False)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    ended_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [
             models.Index(fields=["conversation", "created_at"], name="turns_of_conversation")
         ]
 
-    def __str__(self) -> str:
-        return f"turn {self.pk} ({self.state})"
 
-    @property
-    def is_running(self) -> bool:
-        return self.state == self.State.RUNNING
-
-    @property
-    def seconds(self) -> float | None:
-        """From the question to the end of the answer."""
-        return (self.ended_at - self.created_at).total_seconds() if self.ended_at else None
-
-    @property
-    def model_label(self) -> str:
-        return label_of(self.model, settings.AI_TEXT_MODELS)
-
-
-def label_of(model: str, offered: Mapping[str, Model]) -> str:
-    """What people call a model; one that is not offered any more goes by its id."""
-    return offered[model].label if model in offered else model
-
-
-class ImageRequest(models.Model):
-    """One to four images of one prompt, paid together. A RUNNING request has an open hold; the
-    other states are final and were written together with the hold's end."""
+class ImageRequest(Job):
+    """One to four images of one prompt, paid together."""
 
     class State(models.TextChoices):
-        RUNNING = "running"
+        RUNNING = RUNNING
         DELIVERED = "delivered"
         PARTIAL = "partial"
-        FAILED = "failed"
+        FAILED = FAILED
 
-    class Failure(models.TextChoices):
-        """Why images were refunded; the values are the reasons in the journal, the labels finish
-        the receipt's sentence."""
+    kind = "images"
+    recorder = "ai_chat_record_images"
+    shown_with = ("images",)
 
-        PROVIDER_ERROR = "provider_error", "the provider failed"
-        TIMEOUT = "provider_timeout", "the provider took too long"
-        REFUSED = "provider_refused", "the provider refused to paint this"
-        EMPTY = "empty_result", "the provider sent fewer images than asked for"
-        INVALID = "invalid_image", "what came back was no usable image"
-        STORAGE = "storage_failed", "the image could not be kept on our side"
-        LOST = "lease_expired", "the work was interrupted on our side"
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="image_requests", db_index=False
-    )
     #: Where it was asked for; None from the gallery, or when that conversation is gone.
     conversation = models.ForeignKey(
         Conversation, models.SET_NULL, null=True, related_name="image_requests", db_index=False
     )
-    charge = models.OneToOneField(UsageHistory, models.PROTECT, related_name="image_request")
-    refund = models.OneToOneField(
-        UsageHistory, models.PROTECT, null=True, related_name="refunded_image_request"
-    )
-    model = models.CharField(max_length=120)
     prompt = models.TextField()
     #: WIDTHxHEIGHT in pixels, as asked for.
     size = models.CharField(max_length=20)
     count = models.PositiveSmallIntegerField()
     state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
-    failure = models.CharField(max_length=40, choices=Failure, blank=True)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    ended_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [
@@ -160,30 +106,13 @@ class ImageRequest(models.Model):
             ),
         ]
 
-    def __str__(self) -> str:
-        return f"image request {self.pk} ({self.state})"
-
     @property
-    def is_running(self) -> bool:
-        return self.state == self.State.RUNNING
+    def folder(self) -> str:
+        """Where its files are in the storage: what a killed process left can be found."""
+        return f"images/{self.user_id}/{self.pk}"
 
-    @property
-    def seconds(self) -> float | None:
-        return (self.ended_at - self.created_at).total_seconds() if self.ended_at else None
-
-    @property
-    def model_label(self) -> str:
-        return label_of(self.model, settings.AI_IMAGE_MODELS)
-
-    @property
-    def refunded(self) -> int:
-        """Credits that came back."""
-        return -self.refund.credits_used if self.refund else 0
-
-    @property
-    def charged(self) -> int:
-        """Credits that the delivered images cost."""
-        return self.charge.credits_used - self.refunded
+    def discard_result(self) -> None:
+        files.discard_folder(self.folder)
 
     @property
     def places(self) -> range:

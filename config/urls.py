@@ -11,7 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/admin/", include("adminpanel.api.urls")),
     path("api/ai/", include("ai_chat.api.urls")),
     path("", include("credits.urls")),
-    path("", include("ai_chat.urls")),
+    path("", include("ai_chat.pages.urls")),
     path("", include("adminpanel.urls")),
 ]
 

@@ -192,8 +192,8 @@ def things_of(owner: User) -> dict[str, str]:
     """Something of the owner's for every name in a route."""
     conversation = Conversation.objects.create(user=owner, title="Hers")
     turn = Turn.objects.create(
-        conversation=conversation, charge_id=make_charge(owner).id, model="m", prompt="p",
-        answer="a", state=Turn.State.ANSWERED,
+        user=owner, conversation=conversation, charge_id=make_charge(owner).id, model="m",
+        prompt="p", answer="a", state=Turn.State.ANSWERED,
     )  # fmt: skip
     made = ImageRequest.objects.create(
         user=owner, charge_id=make_charge(owner).id, model="m", prompt="p", size="8x8", count=1,

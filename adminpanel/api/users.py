@@ -33,10 +33,11 @@ from credits.api.fields import (
     WholeNumber,
     field_of,
 )
-from credits.api.idempotency import IDEMPOTENCY_KEY, namespaced, read_key
+from credits.api.idempotency import IDEMPOTENCY_KEY, read_key
 from credits.api.schema import errors
 from credits.api.serializers import UsageQuery, UsageRow, filters_of
 from credits.catalogue.fields import one_line
+from credits.idempotency import namespaced
 from credits.ledger import Adjustment
 from credits.models import User
 from credits.statement.history import filter_rows, statement

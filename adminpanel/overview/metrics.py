@@ -11,9 +11,10 @@ from django.db import connection
 from django.urls import reverse
 
 from credits.features import FEATURES
+from credits.reasons import words_of
 from credits.reports.rollup import Slice, Slicing, active_users, slices
 from credits.statement.history import Kind
-from credits.statement.wording import model_label, reason_text
+from credits.statement.wording import model_label
 
 #: Days that the page looks back, today included.
 DAYS = 30
@@ -171,7 +172,7 @@ def _refunds(found: list[Slice], first: date, today: date) -> Refunds:
     spent, back = sum(s.credits for s in charges), -sum(s.credits for s in refunds)
     reasons = [
         Share(
-            reason_text(reason) or "no reason given", _rows(group), -_credits(group),
+            words_of(reason) or "no reason given", _rows(group), -_credits(group),
             -_credits(group), percent(-_credits(group), back),
             usage_address(first, today, kind="refund", reason=reason),
         )

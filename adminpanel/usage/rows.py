@@ -15,10 +15,11 @@ from credits.clerk.models import SyncJob
 from credits.features import FEATURES
 from credits.models import User
 from credits.models.rollup import UsageSlice
+from credits.reasons import Reason
 from credits.reports.rollup import BEGINNING, Slice, Slicing, slices, spans
 from credits.statement.history import Kind, Rows, filter_rows, statement
 from credits.statement.lines import Line, with_refunds
-from credits.statement.wording import REASONS, model_label
+from credits.statement.wording import model_label
 
 PAGE = 50
 #: Rows that are summed up where only the journal can say.
@@ -247,7 +248,7 @@ def known_words() -> dict[str, list[str]]:
     offered = [*settings.AI_TEXT_MODELS, *settings.AI_IMAGE_MODELS]
     return {
         "models": list(dict.fromkeys([*offered, *_words("model")])),
-        "reasons": list(dict.fromkeys([*REASONS, *_words("reason")])),
+        "reasons": list(dict.fromkeys([*Reason.values, *_words("reason")])),
     }
 
 

@@ -15,8 +15,8 @@ from adminpanel.users import adjustments, refunds
 from adminpanel.users.forms import AdjustForm, OnceForm, RefundForm, with_new_key
 from adminpanel.users.http import AdminRequest, admin_of, wants_fragment
 from adminpanel.users.preview import Preview, count, plainly
-from credits.api.idempotency import namespaced
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, LedgerError
+from credits.idempotency import namespaced
 from credits.ledger import Adjustment, get_balance
 from credits.models import User
 from credits.statement.lines import Line

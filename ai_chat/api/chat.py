@@ -1,38 +1,38 @@
 """Chat in JSON: the AI SDK's stream, or one answer when it is finished."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 from django.db import connections
 from django.http import HttpResponseBase, StreamingHttpResponse
+from django.utils.decorators import method_decorator
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ai_chat.api.messages import prompt_of, told
-from ai_chat.api.problems import StillRunning, provider_failed, refund_sentence
-from ai_chat.api.receipts import chat_answer, chat_receipt
+from ai_chat.api.problems import StillRunning, provider_failed
+from ai_chat.api.receipts import chat_answer, chat_receipt, paid_headers
 from ai_chat.api.serializers import ChatIn, ChatOut, ModelsOut, ProviderFailedOut
 from ai_chat.api.ui_stream import HEADERS, UIMessageStream
-from ai_chat.limits import count_request
+from ai_chat.conversations.turns import answer_turn, start_turn
+from ai_chat.jobs.capacity import keeps_its_thread
+from ai_chat.jobs.errors import AnswerDeleted
+from ai_chat.jobs.following import wait
 from ai_chat.models import Turn
 from ai_chat.offer import IMAGE, TEXT, choices
-from ai_chat.runner import start_run
-from ai_chat.streaming import wait_for_end
-from ai_chat.turns import AnswerDeleted, load_turn, reconcile, start_turn
 from credits.api.answers import conditional
 from credits.api.base import ApiView, body_of, user_of
 from credits.api.idempotency import (
     IDEMPOTENCY_KEY,
     REPLAYED_HEADER,
-    fingerprint,
-    namespaced,
     read_key,
     replay_headers,
 )
 from credits.api.schema import MEANINGS, errors
 from credits.clerk.auth.impersonation import refuse_impersonated
+from credits.idempotency import namespaced
 
 JSON = "application/json"
 STREAM = "text/event-stream"
@@ -58,33 +58,33 @@ class Chat(ApiView):
         },
         tags=["ai"],
     )
+    @method_decorator(keeps_its_thread)
     def post(self, request: Request) -> HttpResponseBase:
         refuse_impersonated(request)
         body = body_of(request, ChatIn)
         key = read_key(request)
-        mark = fingerprint(cast(dict[str, Any], request.data))
-        turn, is_new = send(user_id=user_of(request).pk, body=body, key=key, mark=mark)
+        turn, is_new = send(user_id=user_of(request).pk, body=body, key=key, as_sent=request.data)
         answer = whole if wants_json(request) else stream
         return answer(turn, replay_headers(is_new=is_new))
 
 
-def send(*, user_id: int, body: dict[str, Any], key: str | None, mark: str) -> tuple[Turn, bool]:
-    """Charges the message and starts its turn, or finds the turn that this key has begun. Raises
-    StillRunning while that one is running, besides what `start_turn` raises."""
-    count_request(user_id=user_id)
-    prompt = prompt_of(body)
+def send(*, user_id: int, body: dict[str, Any], key: str | None, as_sent: Any) -> tuple[Turn, bool]:
+    """Charges the message and starts its turn, or finds the turn that this key has begun with the
+    same body `as_sent`. Raises StillRunning while that one is running, besides what `start_turn`
+    raises."""
     turn, is_new = start_turn(
         user_id=user_id,
         conversation=None,
         external_id=body.get("id"),
-        text=prompt,
+        text=prompt_of(body),
         model=body["model"],
         idempotency_key=namespaced("api", key or str(uuid4())),
-        fingerprint=mark,
+        request=as_sent,
     )
     if is_new:
-        start_run(turn, told(body["messages"], turn.prompt), temperature=body.get("temperature"))
-    elif reconcile(turn).is_running:
+        messages = told(body["messages"], turn.prompt)
+        answer_turn(turn, messages, temperature=body.get("temperature"))
+    elif turn.is_running:
         raise StillRunning
     return turn, is_new
 
@@ -112,34 +112,15 @@ def whole(turn: Turn, headers: Mapping[str, str]) -> Response:
     """Waits for the end. Raises HttpError: 502 when the turn failed and was refunded, 409 when its
     end could not be saved, so that its lease decides."""
     connections.close_all()  # Before waiting: the pool is for those who work.
-    wait_for_end(turn.pk)
-    ended = load_turn(turn.pk)
+    ended = wait(turn)
     if ended is None:
         raise AnswerDeleted("The conversation was deleted meanwhile.")
     if ended.is_running:
         raise StillRunning
     if ended.state == Turn.State.FAILED:
-        receipt = chat_receipt(ended)
-        sentence = refund_sentence(ended.get_failure_display(), receipt["receipt"]["refunded"])
-        raise provider_failed(
-            sentence,
-            reason=ended.failure,
-            refunded=receipt["receipt"]["refunded"],
-            text=ended.answer,
-            creditsRemaining=receipt["creditsRemaining"],
-            receipt=receipt["receipt"],
-            headers=headers,
-        )
+        raise provider_failed(ended, chat_receipt(ended), headers, text=ended.answer)
     answer = chat_answer(ended)
-    return Response(
-        ChatOut(answer).data,
-        headers={
-            **headers,
-            "Cache-Control": "no-store",
-            "X-Credits-Charged": str(answer["creditsCharged"]),
-            "X-Credits-Remaining": str(answer["creditsRemaining"]),
-        },
-    )
+    return Response(ChatOut(answer).data, headers=paid_headers(answer, headers))
 
 
 class Models(ApiView):

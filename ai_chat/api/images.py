@@ -6,13 +6,14 @@ from uuid import UUID, uuid4
 
 from django.db import connections
 from django.http import Http404, HttpResponseBase
+from django.utils.decorators import method_decorator
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ai_chat.api.problems import StillRunning, provider_failed, refund_sentence
-from ai_chat.api.receipts import images_answer
+from ai_chat.api.problems import StillRunning, provider_failed
+from ai_chat.api.receipts import images_answer, paid_headers, remaining
 from ai_chat.api.serializers import (
     ImageIn,
     ImagesOut,
@@ -23,21 +24,20 @@ from ai_chat.api.serializers import (
 )
 from ai_chat.images.files import serve
 from ai_chat.images.gallery import own_image, own_request, requests_page
-from ai_chat.images.painter import start_painting, wait_for_images
-from ai_chat.images.services import delete_image, start_request
-from ai_chat.limits import count_request
+from ai_chat.images.requests import delete_image, start_request
+from ai_chat.jobs.capacity import keeps_its_thread
+from ai_chat.jobs.following import wait
 from ai_chat.models import Image, ImageRequest
 from credits.api.base import ApiView, body_of, query_of, user_of
 from credits.api.idempotency import (
     IDEMPOTENCY_KEY,
     REPLAYED_HEADER,
-    namespaced,
     read_key,
     replay_headers,
 )
 from credits.api.schema import MEANINGS, errors
 from credits.clerk.auth.impersonation import refuse_impersonated
-from credits.ledger import get_balance
+from credits.idempotency import namespaced
 
 
 class CreateImages(ApiView):
@@ -55,6 +55,7 @@ class CreateImages(ApiView):
         },
         tags=["ai"],
     )
+    @method_decorator(keeps_its_thread)
     def post(self, request: Request) -> Response:
         refuse_impersonated(request)
         body = body_of(request, ImageIn)
@@ -62,29 +63,18 @@ class CreateImages(ApiView):
         made, is_new = create(user_id=user_of(request).pk, body=body, key=key)
         headers = replay_headers(is_new=is_new)
         answer = paid_answer(made, headers)
-        return Response(
-            PaidImagesOut(answer).data,
-            headers={
-                **headers,
-                "Cache-Control": "no-store",
-                "X-Credits-Charged": str(answer["creditsCharged"]),
-                "X-Credits-Remaining": str(answer["creditsRemaining"]),
-            },
-        )
+        return Response(PaidImagesOut(answer).data, headers=paid_headers(answer, headers))
 
 
 def create(*, user_id: int, body: dict[str, Any], key: str | None) -> tuple[ImageRequest, bool]:
     """Charges, paints and waits, or finds the request that this key has begun. Raises StillRunning
     while that one is worked on or its end could not be saved, and what `start_request` raises."""
-    count_request(user_id=user_id)
     made, is_new = start_request(
         user_id=user_id, idempotency_key=namespaced("api", key or str(uuid4())), **body
     )
     if is_new:
-        start_painting(made)
         connections.close_all()  # Before waiting: the pool is for those who work.
-        wait_for_images(made.pk)
-        made = own_request(user_id=user_id, request_id=made.pk) or made
+        made = wait(made) or made
     if made.is_running:
         raise StillRunning
     return made, is_new
@@ -92,17 +82,9 @@ def create(*, user_id: int, body: dict[str, Any], key: str | None) -> tuple[Imag
 
 def paid_answer(made: ImageRequest, headers: Mapping[str, str]) -> dict[str, Any]:
     """The images with what is left. Raises HttpError (502) when none was delivered."""
-    remaining = get_balance(user_id=made.user_id).remaining
-    answer = {**images_answer(made), "creditsRemaining": remaining}
+    answer = {**images_answer(made), "creditsRemaining": remaining(made)}
     if made.state not in {ImageRequest.State.DELIVERED, ImageRequest.State.PARTIAL}:
-        raise provider_failed(
-            refund_sentence(made.get_failure_display(), made.refunded),
-            reason=made.failure,
-            refunded=made.refunded,
-            creditsRemaining=remaining,
-            receipt=answer["receipt"],
-            headers=headers,
-        )
+        raise provider_failed(made, answer, headers)
     return answer
 
 

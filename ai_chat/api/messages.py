@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from ai_chat.provider import Message
+from ai_chat.providers.chat import Message
 
 ADDRESS_CHARACTERS = 2000
 

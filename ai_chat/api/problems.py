@@ -1,7 +1,9 @@
 """Errors of the calls that spend, and their sentences."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from ai_chat.jobs.models import Job
 from config.errors import DomainError, HttpError
 
 
@@ -16,13 +18,26 @@ class StillRunning(DomainError):
         super().__init__("The first request with this idempotency key is still being answered.")
 
 
-def provider_failed(sentence: str, *, reason: str, refunded: int, **extra: Any) -> HttpError:
-    """Nothing was delivered; `refunded` credits came back."""
-    return HttpError(502, "provider_failed", sentence, reason=reason, refunded=refunded, **extra)
+def provider_failed(
+    job: Job, paid: Mapping[str, Any], headers: Mapping[str, str], **extra: Any
+) -> HttpError:
+    """Nothing was delivered; `paid` is the job's receipt."""
+    return HttpError(
+        502,
+        "provider_failed",
+        refund_sentence(job),
+        reason=job.failure,
+        refunded=job.refunded,
+        **extra,
+        creditsRemaining=paid["creditsRemaining"],
+        receipt=paid["receipt"],
+        headers=headers,
+    )
 
 
-def refund_sentence(failure: str, refunded: int) -> str:
-    """`failure` as a receipt says it, and what came back."""
+def refund_sentence(job: Job) -> str:
+    """Why a job failed, as its receipt says it, and what came back."""
+    failure, refunded = str(job.get_failure_display()), job.refunded
     what = f"{failure[:1].upper()}{failure[1:]}"
     if not refunded:
         return f"{what}. Nothing was charged."

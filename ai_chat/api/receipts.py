@@ -1,31 +1,48 @@
 """What turns and image requests are in JSON, with what they cost."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.urls import reverse
 
+from ai_chat.jobs.models import Job
 from ai_chat.models import Image, ImageRequest, Turn
 from credits.ledger import get_balance
-from credits.models import UsageHistory
 
 
-def receipt_of(charge: UsageHistory, refund: UsageHistory | None, reason: str) -> dict[str, Any]:
+def receipt_of(job: Job) -> dict[str, Any]:
     return {
-        "usageId": charge.pk,
-        "refundId": refund.pk if refund else None,
-        "refunded": -refund.credits_used if refund else 0,
-        "reason": reason or None,
+        "usageId": job.charge_id,
+        "refundId": job.refund_id,
+        "refunded": job.refunded,
+        "reason": job.failure or None,
+    }
+
+
+def remaining(job: Job) -> int:
+    """The user's credits now, or as they were when the job ended a moment ago."""
+    if job.remaining is None:
+        return get_balance(user_id=job.user_id).remaining
+    return job.remaining
+
+
+def paid_headers(answer: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers of an answer that was paid for."""
+    return {
+        **headers,
+        "Cache-Control": "no-store",
+        "X-Credits-Charged": str(answer["creditsCharged"]),
+        "X-Credits-Remaining": str(answer["creditsRemaining"]),
     }
 
 
 def chat_receipt(turn: Turn) -> dict[str, Any]:
     """What a turn cost, and what is left now."""
-    receipt = receipt_of(turn.charge, turn.refund, turn.failure)
     return {
         "outcome": turn.state,
-        "creditsCharged": turn.charge.credits_used - receipt["refunded"],
-        "creditsRemaining": get_balance(user_id=turn.charge.account_id).remaining,
-        "receipt": receipt,
+        "creditsCharged": turn.charged,
+        "creditsRemaining": remaining(turn),
+        "receipt": receipt_of(turn),
     }
 
 
@@ -55,7 +72,6 @@ def image_answer(image: Image) -> dict[str, Any]:
 
 def images_answer(made: ImageRequest) -> dict[str, Any]:
     """An image request with its images."""
-
     return {
         "id": made.pk,
         "createdAt": made.created_at,
@@ -66,5 +82,5 @@ def images_answer(made: ImageRequest) -> dict[str, Any]:
         "state": made.state,
         "images": [image_answer(image) for image in made.images.all()],
         "creditsCharged": made.charged,
-        "receipt": receipt_of(made.charge, made.refund, made.failure),
+        "receipt": receipt_of(made),
     }

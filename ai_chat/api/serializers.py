@@ -7,7 +7,7 @@ from django.conf import settings
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
-from ai_chat.images.services import DEFAULT_SIZE
+from ai_chat.images.requests import DEFAULT_SIZE
 from ai_chat.models import ImageRequest
 from ai_chat.offer import IMAGE, MAX_IMAGES, TEXT, model_or_first, models_of
 from credits.api.fields import QueryNumber, StrictSerializer, Text, WholeNumber

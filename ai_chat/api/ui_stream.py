@@ -2,18 +2,16 @@
 at the end. https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol"""
 
 import json
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from django.db import connections
 
 from ai_chat.api.problems import refund_sentence
 from ai_chat.api.receipts import chat_receipt
+from ai_chat.jobs.following import follow
+from ai_chat.jobs.running import find_run, released_connection
 from ai_chat.models import Turn
-from ai_chat.runner import Run, find_run, released_connection
-from ai_chat.streaming import FLUSH_SECONDS
-from ai_chat.turns import load_turn
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -36,7 +34,7 @@ class UIMessageStream:
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
-        self._run: Run | None = find_run(turn.pk) if turn.is_running else None
+        self._run = find_run(turn.pk)
         self._parts = self._make()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -57,22 +55,27 @@ class UIMessageStream:
         }
         yield part("start", messageId=turn_id, messageMetadata=about)
         yield part("start-step")
-        if self._run:
-            yield from _text(turn_id, follow(self._run))
+        # The one that charges is the one that streams: what does not run here has ended.
+        texts = follow(self._turn, heartbeat=HEARTBEAT_SECONDS, elsewhere=False)
+        turn = yield from _text(turn_id, texts)
         with released_connection():
-            turn = load_turn(self._turn.pk)
-            ending = _ending(turn) if turn else [part("error", errorText="It was deleted.")]
-        if turn and not self._run:
-            # As it was saved: it may have ended before we looked for its run, and the turn at hand
-            # is still as it was charged.
-            yield from _text(turn_id, [turn.answer])
-        yield from ending
+            yield from _ending(turn) if turn else [part("error", errorText="It was deleted.")]
         yield DONE
 
 
-def _text(part_id: str, texts: Iterable[str]) -> Iterator[bytes]:
+def _text(
+    part_id: str, texts: Generator[str, None, Turn | None]
+) -> Generator[bytes, None, Turn | None]:
+    """The parts of the turn's text as it comes; returns what the texts return."""
     begun = False
-    for text in texts:
+    while True:
+        try:
+            text = next(texts)
+        except StopIteration as end:
+            if begun:
+                yield part("text-end", id=part_id)
+            ended: Turn | None = end.value
+            return ended
         if not text:
             yield HEARTBEAT
             continue
@@ -80,19 +83,6 @@ def _text(part_id: str, texts: Iterable[str]) -> Iterator[bytes]:
             begun = True
             yield part("text-start", id=part_id)
         yield part("text-delta", id=part_id, delta=text)
-    if begun:
-        yield part("text-end", id=part_id)
-
-
-def follow(run: Run) -> Iterator[str]:
-    """Text as it comes, at most ten times a second; an empty string when there was none for
-    HEARTBEAT_SECONDS."""
-    seen, ended = 0, False
-    while not ended:
-        text, seen, ended = run.wait(seen, HEARTBEAT_SECONDS)
-        yield text
-        if not ended:
-            time.sleep(FLUSH_SECONDS)
 
 
 def _ending(turn: Turn) -> list[bytes]:
@@ -103,10 +93,9 @@ def _ending(turn: Turn) -> list[bytes]:
         ]
     receipt = chat_receipt(turn)
     if turn.failure and turn.state == Turn.State.FAILED:
-        sentence = refund_sentence(turn.get_failure_display(), receipt["receipt"]["refunded"])
         return [
             part("message-metadata", messageMetadata=receipt),
-            part("error", errorText=sentence),
+            part("error", errorText=refund_sentence(turn)),
         ]
     finish_step = part("finish-step")
     if turn.state == Turn.State.STOPPED:

@@ -1,1 +1,1 @@
-"""Images: the paid request, its files, and its pages."""
+"""Images: the paid request, how it is made, checked and kept, and reading what was made."""

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from ai_chat.images.services import reconcile, requests_with_images
+from ai_chat.jobs.ending import load_job, reconcile
 from ai_chat.models import Image, ImageRequest
 
 REQUESTS_SHOWN = 24
@@ -17,8 +17,7 @@ def own_request(*, user_id: int, request_id: UUID | str) -> ImageRequest | None:
         key = request_id if isinstance(request_id, UUID) else UUID(request_id)
     except ValueError:
         return None
-    found = requests_with_images().filter(pk=key, user_id=user_id).first()
-    return reconcile(found) if found else None
+    return load_job(ImageRequest, pk=key, user_id=user_id)
 
 
 def own_image(*, user_id: int, image_id: UUID) -> Image | None:
@@ -32,7 +31,7 @@ def requests_page(
 ) -> tuple[Sequence[ImageRequest], bool]:
     """All of the user's requests, the latest first, and whether there are older ones; `after` is
     the id of the last one seen."""
-    return _page(requests_with_images().filter(user_id=user_id), user_id, after or "", limit)
+    return _page(ImageRequest.with_receipt().filter(user_id=user_id), user_id, after or "", limit)
 
 
 def _page(
@@ -52,5 +51,5 @@ def gallery(*, user_id: int, before: str = "") -> tuple[Sequence[ImageRequest], 
     worth_showing = Q(has_images) | Q(
         state__in=[ImageRequest.State.RUNNING, ImageRequest.State.FAILED]
     )
-    rows = requests_with_images().filter(worth_showing, user_id=user_id)
+    rows = ImageRequest.with_receipt().filter(worth_showing, user_id=user_id)
     return _page(rows, user_id, before, REQUESTS_SHOWN)

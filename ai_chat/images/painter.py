@@ -1,95 +1,100 @@
-"""Image requests at work: a thread for each, in the process that charged it, whoever is waiting."""
+"""Images being made: asked of the provider, checked, and put into the storage."""
 
 import logging
-import threading
-import time
-from uuid import UUID
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from uuid import uuid4
 
-from django.db import Error as AnyDatabaseError
-
-from ai_chat.images import files
-from ai_chat.images.files import Kept, StorageFailed
-from ai_chat.images.provider import paint
-from ai_chat.images.services import FINISH_TRIES, finish_request
-from ai_chat.images.verify import NotAnImage, verify
-from ai_chat.models import ImageRequest
-from ai_chat.provider import ProviderError, ProviderRefusal, ProviderTimeout
-from ai_chat.runner import released_connection
+from ai_chat import files
+from ai_chat.images.verify import NotAnImage, Verified, verify
+from ai_chat.jobs.ending import Outcome
+from ai_chat.jobs.running import Stopped, Work
+from ai_chat.models import Image, ImageRequest
+from ai_chat.providers.client import Cancellable
+from ai_chat.providers.errors import ProviderError
+from ai_chat.providers.images import paint
+from credits.reasons import Reason
 
 logger = logging.getLogger(__name__)
 
-_works: dict[UUID, threading.Event] = {}
+State = ImageRequest.State
 
 
-def start_painting(request: ImageRequest) -> None:
-    """Calls the provider for a request that was just charged, in a thread of its own: a lost
-    browser changes nothing."""
-    _works[request.pk] = threading.Event()
-    threading.Thread(target=_work, args=[request], name=f"images-{request.pk}", daemon=True).start()
+class Kept(NamedTuple):
+    """A verified image under its name in the storage."""
+
+    name: str
+    image: Verified
 
 
-def wait_for_images(request_id: UUID, seconds: float | None = None) -> bool:
-    """Waits until this process has finished the request, at most `seconds`. Returns whether there
-    is nothing (more) to wait for here."""
-    work = _works.get(request_id)
-    return work is None or work.wait(seconds)
+class Painting(Work[ImageRequest]):
+    """The images of one request. The charge stands for those that were kept."""
 
+    def __init__(self, job: ImageRequest) -> None:
+        super().__init__(job)
+        self._call = Cancellable()
+        self._painted: list[Kept] = []
+        self._missing: Reason | None = None
+        #: What the outcome counts: nothing more once the work was stopped.
+        self._delivered: list[Kept] = []
 
-def _work(request: ImageRequest) -> None:
-    kept: list[Kept] = []
-    try:
-        failure = _paint(request, kept)
-        if not _finish(request, kept, failure):
-            files.discard(each.name for each in kept)
-    finally:
-        _works.pop(request.pk).set()
-
-
-def _paint(request: ImageRequest, kept: list[Kept]) -> ImageRequest.Failure | None:
-    """Adds what was delivered to `kept`; returns why something is missing, if it is."""
-    try:
+    def perform(self, publish: Callable[[str], bool]) -> None:
+        job = self.job
         contents = paint(
-            model=request.model, prompt=request.prompt, size=request.size, count=request.count
+            model=job.model, prompt=job.prompt, size=job.size, count=job.count, call=self._call
         )
-    except ProviderError as error:
-        logger.warning("image request %s failed: %s", request.pk, type(error).__name__)
-        return _failure(error)
-    missing = ImageRequest.Failure.EMPTY if len(contents) < request.count else None
-    for content in contents:
-        missing = _keep(request, content, kept) or missing
-    return missing
+        self._missing = Reason.EMPTY_RESULT if len(contents) < job.count else None
+        for content in contents:
+            self._missing = self._keep_file(content) or self._missing
+        if not publish(""):  # Stopped meanwhile: nobody knows of these files.
+            files.discard(each.name for each in self._painted)
 
-
-def _keep(
-    request: ImageRequest, content: bytes | None, kept: list[Kept]
-) -> ImageRequest.Failure | None:
-    if content is None:
-        return ImageRequest.Failure.EMPTY
-    try:
-        kept.append(files.keep(request, verify(content)))
-    except NotAnImage as error:
-        logger.warning("image request %s: no usable image (%s)", request.pk, error)
-        return ImageRequest.Failure.INVALID
-    except StorageFailed:
-        return ImageRequest.Failure.STORAGE
-    return None
-
-
-def _failure(error: ProviderError) -> ImageRequest.Failure:
-    if isinstance(error, ProviderTimeout):
-        return ImageRequest.Failure.TIMEOUT
-    if isinstance(error, ProviderRefusal):
-        return ImageRequest.Failure.REFUSED
-    return ImageRequest.Failure.PROVIDER_ERROR
-
-
-def _finish(request: ImageRequest, kept: list[Kept], failure: ImageRequest.Failure | None) -> bool:
-    for attempt in range(FINISH_TRIES):
+    def _keep_file(self, content: bytes | None) -> Reason | None:
+        if content is None:
+            return Reason.EMPTY_RESULT
         try:
-            with released_connection():
-                return finish_request(request_id=request.pk, kept=kept, failure=failure)
-        except AnyDatabaseError:
-            logger.warning("image request %s could not be ended (try %d)", request.pk, attempt + 1)
-            time.sleep(0.2 * 3**attempt)
-    # Whether the last try was committed is not known: the files stay, found by their folder.
-    return True
+            image = verify(content)
+            name = files.save(f"{self.job.folder}/{uuid4()}.{image.ending}", content)
+        except NotAnImage as error:
+            logger.warning("%s: no usable image (%s)", self.job, error)
+            return Reason.INVALID_IMAGE
+        except files.StorageFailed:
+            return Reason.STORAGE_FAILED
+        self._painted.append(Kept(name, image))
+        return None
+
+    def cancel(self) -> None:
+        self._call.cancel()
+
+    def outcome(self, cause: Exception | None, text: str) -> Outcome:
+        if isinstance(cause, Stopped):
+            return Outcome(State.FAILED, Reason.STOPPED_EARLY, delivered=0)
+        failure = cause.reason if isinstance(cause, ProviderError) else self._missing
+        self._delivered = self._painted
+        delivered, wanted = len(self._delivered), self.job.count
+        state = State.PARTIAL if delivered else State.FAILED
+        state = State.DELIVERED if delivered == wanted else state
+        return Outcome(state, failure or "", delivered)
+
+    def keep(self, text: str, *, lost: bool) -> Mapping[str, Any]:
+        if not lost:
+            Image.objects.bulk_create(
+                Image(
+                    request=self.job,
+                    file=each.name,
+                    content_type=each.image.content_type,
+                    width=each.image.width,
+                    height=each.image.height,
+                    bytes=len(each.image.content),
+                    position=position,
+                )
+                for position, each in enumerate(self._delivered)
+            )
+        return {}
+
+    def ended(self, *, kept: bool) -> None:
+        """Discards the files of a request that was ended elsewhere: they belong to nobody."""
+        names = [each.name for each in self._delivered]
+        # An earlier try may have kept them whose answer was lost.
+        if names and not kept and not Image.objects.filter(file__in=names).exists():
+            files.discard(names)

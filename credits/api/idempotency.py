@@ -1,10 +1,6 @@
 """Idempotency keys of POSTs that spend, and of admins' adjustments (I7)."""
 
-import hashlib
-import json
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
@@ -46,14 +42,3 @@ def read_key(request: Request) -> str | None:
 def replay_headers(*, is_new: bool) -> dict[str, str]:
     """What an answer carries besides when it is an earlier one, be it an answer or a failure."""
     return {} if is_new else {"Idempotent-Replayed": "true"}
-
-
-def namespaced(scope: str, key: str) -> str:
-    """A key for the ledger that no other scope's keys can meet: it fits whatever the length."""
-    return f"{scope}:{hashlib.sha256(key.encode()).hexdigest()}"
-
-
-def fingerprint(body: Mapping[str, Any]) -> str:
-    """What tells two bodies under one key apart (64 characters)."""
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -5,18 +5,10 @@ from django.utils.dateformat import format as format_date
 
 from credits.features import FEATURES, OperationType
 from credits.models import CreditGrant, UsageHistory
+from credits.reasons import words_of
 from credits.statement.history import Kind, kind_of
 
 LABELS = {feature.operation_type: feature for feature in FEATURES.values()}
-#: Reasons that are more than their code with spaces in place of underscores.
-REASONS = {
-    "lease_expired": "interrupted on our side",
-    "provider_error": "the provider failed",
-    "provider_timeout": "the provider took too long",
-    "provider_refused": "the provider refused to answer",
-    "empty_answer": "the answer was empty",
-    "stopped_before_first_token": "stopped before the answer began",
-}
 
 
 def what_of(row: UsageHistory) -> str:
@@ -39,7 +31,7 @@ def note_of(row: UsageHistory) -> str:
             each = f"{row.unit_cost} each" if (row.quantity or 1) > 1 else ""
             return " · ".join(filter(None, [model_label(row.details.get("model")), each]))
         case Kind.REFUND:
-            return reason_text(row.details.get("reason"))
+            return words_of(row.details.get("reason"))
         case Kind.GRANT:
             expires_at = row.grant and row.grant.expires_at
             return f"until {format_date(expires_at, 'j M Y')}" if expires_at else ""
@@ -48,11 +40,6 @@ def note_of(row: UsageHistory) -> str:
             return f"{reason}, by {actor}" if actor else str(reason)
         case Kind.EXPIRY:
             return source_label(row.grant)
-
-
-def reason_text(reason: object) -> str:
-    """Why credits came back, as the end of a sentence."""
-    return REASONS.get(str(reason), str(reason or "").replace("_", " "))
 
 
 def model_label(model: object) -> str:

@@ -19,7 +19,7 @@ from credits.features import FEATURE_CREDIT_COSTS
 from credits.models import Session, User
 from credits.statement.meter import TEXT as METER_FEATURE
 
-USER_FIELDS = [field.attname for field in User._meta.concrete_fields]  # noqa: SLF001  (public)
+USER_FIELDS = [field.attname for field in User._meta.concrete_fields]
 # Names of columns, from the model.
 READ = f"""
 SELECT session_data, meter_version, {", ".join(f"(person).{name}" for name in USER_FIELDS)}

@@ -5,9 +5,9 @@ from copy import copy
 import pytest
 from django.db import transaction
 
-from ai_chat.conversations import TurnRunning, delete_conversation
+from ai_chat.conversations.services import TurnRunning, delete_conversation
+from ai_chat.conversations.turns import start_turn
 from ai_chat.models import Conversation, Turn
-from ai_chat.turns import start_turn
 from credits.ledger import get_balance
 from credits.models import User
 from tests.parallel import backend_pid, in_background, wait_until_blocked

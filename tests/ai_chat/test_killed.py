@@ -11,6 +11,7 @@ from django.conf import settings
 from ai_chat.models import Turn
 from credits.ledger import sweep_holds
 from credits.models import Hold, User
+from credits.reasons import Reason
 from tests.ai_chat.chat import Chat
 from tests.clock import Clock
 from tests.fakes.provider import FakeProvider
@@ -64,7 +65,7 @@ def test_killed_workers_leave_no_hold_past_its_lease(
     assert "Refunded 1 credit" in page.text
     assert "interrupted on our side" in page.text
     turn.refresh_from_db()
-    assert (turn.state, turn.failure) == (Turn.State.FAILED, Turn.Failure.LOST)
+    assert (turn.state, turn.failure) == (Turn.State.FAILED, Reason.LEASE_EXPIRED)
 
 
 def test_the_next_spend_frees_the_holds_of_a_killed_process_without_a_sweeper(
@@ -103,6 +104,6 @@ def test_a_turn_swept_while_it_runs_loses_to_the_sweeper(chat: Chat) -> None:
         rest = b"".join(chunks).decode()
     assert "Refunded 1 credit" in rest
     turn = chat.turn
-    assert (turn.state, turn.failure) == (Turn.State.FAILED, Turn.Failure.LOST)
+    assert (turn.state, turn.failure) == (Turn.State.FAILED, Reason.LEASE_EXPIRED)
     assert turn.answer.strip()
     assert chat.balance == 100

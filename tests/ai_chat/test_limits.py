@@ -5,10 +5,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import islice
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from ai_chat.limits import LimitReached, count_request
+from ai_chat.conversations.turns import start_turn
+from ai_chat.jobs.errors import LimitReached
 from ai_chat.models import Turn
 from credits.models import UsageHistory, User
 from tests.ai_chat.api.client import Program
@@ -71,6 +73,16 @@ def test_the_page_says_it_in_a_sentence(
     assert gallery.status_code == 429
     assert "You can send 2 messages or image requests a minute." in gallery.text
     assert chat.balance == 98
+
+
+def count_request(user_id: int) -> None:
+    start_turn(
+        user_id=user_id,
+        conversation=None,
+        text="Hello",
+        model="smollm2-135m",
+        idempotency_key=uuid4().hex,
+    )
 
 
 def test_a_minute_later_there_is_room_again(

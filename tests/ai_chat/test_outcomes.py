@@ -7,15 +7,16 @@ from collections.abc import Callable
 import pytest
 
 from ai_chat.models import Turn
-from ai_chat.provider import client as provider_client
+from ai_chat.providers.client import client as provider_client
 from credits.models import User
+from credits.reasons import Reason
 from tests.ai_chat.chat import Chat
 from tests.factories import make_user, set_price
 from tests.fakes.provider import FakeProvider
 from tests.live import Site, free_port
 from tests.parallel import wait_for
 
-State, Failure = Turn.State, Turn.Failure
+State = Turn.State
 
 
 def test_an_answer_costs_the_price_on_the_button(chat: Chat, provider: FakeProvider) -> None:
@@ -39,14 +40,14 @@ def test_text_that_no_database_takes_is_delivered_without_it(chat: Chat) -> None
 
 
 FAILURES = [
-    ("[[fail:500]]", Failure.PROVIDER_ERROR, False),
-    ("[[fail:429]]", Failure.PROVIDER_ERROR, False),
-    ("[[fail:401]]", Failure.PROVIDER_ERROR, False),
-    ("[[fail:garbage]]", Failure.PROVIDER_ERROR, False),
-    ("[[fail:cut:0]]", Failure.PROVIDER_ERROR, False),
-    ("[[fail:cut:5]]", Failure.PROVIDER_ERROR, True),
-    ("[[fail:refuse]]", Failure.REFUSED, False),
-    ("[[fail:empty]]", Failure.EMPTY, False),
+    ("[[fail:500]]", Reason.PROVIDER_ERROR, False),
+    ("[[fail:429]]", Reason.PROVIDER_ERROR, False),
+    ("[[fail:401]]", Reason.PROVIDER_ERROR, False),
+    ("[[fail:garbage]]", Reason.PROVIDER_ERROR, False),
+    ("[[fail:cut:0]]", Reason.PROVIDER_ERROR, False),
+    ("[[fail:cut:5]]", Reason.PROVIDER_ERROR, True),
+    ("[[fail:refuse]]", Reason.REFUSED, False),
+    ("[[fail:empty]]", Reason.EMPTY_ANSWER, False),
 ]
 
 
@@ -84,7 +85,7 @@ def test_a_provider_that_is_silent_too_long_is_refunded(
         with subtests.test(message):
             answer = chat.send(message)
             assert answer.receipt == "↩ Refunded 1 credit"
-            assert (chat.turn.state, chat.turn.failure) == (State.FAILED, Failure.TIMEOUT)
+            assert (chat.turn.state, chat.turn.failure) == (State.FAILED, Reason.TIMEOUT)
             assert chat.balance == 100
 
 
@@ -144,7 +145,7 @@ def test_stopped_before_the_first_token_is_refunded(chat: Chat) -> None:
     answer = chat.send("[[fail:slow:60]]")
     stopper.join()
     assert answer.receipt == "↩ Refunded 1 credit"
-    assert (chat.turn.state, chat.turn.failure) == (State.STOPPED, Failure.STOPPED_EARLY)
+    assert (chat.turn.state, chat.turn.failure) == (State.STOPPED, Reason.STOPPED_EARLY)
     assert chat.balance == 100
 
 

@@ -16,7 +16,8 @@ def browser(alice: User, client: Client) -> Client:
 
 def make_turn(conversation: Conversation) -> Turn:
     return Turn.objects.create(
-        conversation=conversation, charge_id=make_charge(conversation.user).id, model="m",
+        user=conversation.user, conversation=conversation,
+        charge_id=make_charge(conversation.user).id, model="m",
         prompt="p", answer="a", state=Turn.State.ANSWERED,
     )  # fmt: skip
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from ai_chat.models import Turn
-from ai_chat.provider import limit_name, storable
+from ai_chat.providers.chat import storable
+from ai_chat.providers.client import limit_name
+from credits.reasons import Reason
 from tests.ai_chat.api.client import Program
 from tests.ai_chat.images.fake import FakePainter
 
@@ -79,4 +80,4 @@ def test_a_prompt_that_a_filter_stopped_is_a_refusal(
 ) -> None:
     painter.status, painter.answer = 400, {"error": {"code": "content_filter", "message": "No."}}
     answer = odd_studio.ask("Hi").json()
-    assert (answer["reason"], answer["refunded"]) == (Turn.Failure.REFUSED, 1)
+    assert (answer["reason"], answer["refunded"]) == (Reason.REFUSED, 1)

@@ -27,14 +27,14 @@ def measure(folder: Path) -> None:
 
     from tests.bench.pages import bench_balance
     from tests.bench.spend import bench_spend
-    from tests.bench.streams import bench_first_token, bench_open_streams
+    from tests.bench.streams import bench_answers, bench_open_streams
 
     call_command("migrate", verbosity=0)
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}\n")
     print("| what | figure | target | note |\n|---|---|---|---|")
     bench_spend()
     bench_balance(folder)
-    bench_first_token(folder)
+    bench_answers(folder)
     bench_open_streams(folder)
     call_command("check_ledger")
 

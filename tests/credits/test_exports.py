@@ -6,9 +6,9 @@ from io import StringIO
 from itertools import pairwise
 
 import pytest
-from credits.api.usage_csv import COLUMNS
 from django.db import connection
 
+from credits.api.usage_csv import COLUMNS
 from credits.ledger import adjust_credits, refund_charge
 from credits.models import User
 from credits.statement import history

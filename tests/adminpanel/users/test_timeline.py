@@ -72,8 +72,8 @@ def test_what_people_wrote_is_counted_and_never_shown(desk, dana):
     conversation = Conversation.objects.create(user=dana, title=SECRET)
     charge = make_charge(dana)
     Turn.objects.create(
-        conversation=conversation, charge_id=charge.id, model="m", prompt=SECRET, answer=SECRET,
-        state=Turn.State.ANSWERED,
+        user=dana, conversation=conversation, charge_id=charge.id, model="m", prompt=SECRET,
+        answer=SECRET, state=Turn.State.ANSWERED,
     )  # fmt: skip
     tell(dana, 1)
     text = look(desk, dana).text

@@ -9,10 +9,12 @@ from rest_framework.request import Request
 
 from ai_chat.api.chat import wants_json
 from ai_chat.api.ui_stream import UIMessageStream
+from ai_chat.conversations.turns import start_turn
+from ai_chat.jobs.ending import Outcome, end_job
 from ai_chat.models import Conversation, Turn
-from ai_chat.turns import finish_turn, start_turn
 from credits.api.docs import openapi
 from credits.models import UsageHistory, User
+from credits.reasons import Reason
 from tests.ai_chat.api.client import Program, parts_of, user_says
 from tests.ai_chat.images.fake import FakePainter
 from tests.factories import set_price
@@ -134,7 +136,7 @@ def test_an_answer_that_was_complete_before_its_stream_began_is_sent(alice: User
     turn, _ = start_turn(
         user_id=alice.pk, conversation=None, text="Hi", model="smollm2-135m", idempotency_key="k"
     )
-    finish_turn(turn_id=turn.pk, answer="All of it.", state=Turn.State.ANSWERED)
+    end_job(turn, Outcome(Turn.State.ANSWERED), lambda _lost: {"answer": "All of it."})
     assert turn.is_running, "The request knows the turn as it was charged."
     parts = b"".join(UIMessageStream(turn))
     assert b'"delta": "All of it."' in parts
@@ -182,7 +184,7 @@ def test_closing_the_stream_before_the_first_token_is_refunded(program: Program)
         next(lines)
     wait_for(lambda: not Turn.objects.get().is_running, "the turn to be stopped")
     turn = Turn.objects.get()
-    assert (turn.state, turn.failure) == (Turn.State.STOPPED, Turn.Failure.STOPPED_EARLY)
+    assert (turn.state, turn.failure) == (Turn.State.STOPPED, Reason.STOPPED_EARLY)
     assert program.balance == 100
 
 

@@ -6,7 +6,6 @@ from io import BytesIO
 import pytest
 from PIL import Image as Pillow
 
-from ai_chat.images import files
 from ai_chat.models import ImageRequest
 from credits.models import User
 from tests.ai_chat.api.client import Program
@@ -83,6 +82,6 @@ def test_what_a_lost_request_has_left_is_found_and_deleted(
         },
     }
     request = ImageRequest(user=alice)
-    store.objects = {f"{files.folder_of(request)}/one.png": b"1", "images/other/two.png": b"2"}
-    files.discard_all(request)
+    store.objects = {f"{request.folder}/one.png": b"1", "images/other/two.png": b"2"}
+    request.discard_result()
     assert list(store.objects) == ["images/other/two.png"]

@@ -5,15 +5,12 @@ from uuid import uuid4
 
 from django.http import QueryDict
 
-from ai_chat.images.services import DEFAULT_SIZE, InvalidImageRequest
-from ai_chat.limits import LimitReached
+from ai_chat.images.requests import DEFAULT_SIZE
+from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.offer import IMAGE, MAX_IMAGES, model_or_first, models_of
-from ai_chat.turns import AnswerDeleted, InvalidMessage
-from credits.exceptions import IdempotencyConflict, InsufficientCredits, LedgerError, PriceChanged
+from config.errors import DomainError
+from credits.exceptions import IdempotencyConflict, InsufficientCredits, PriceChanged
 from credits.ledger import MAX_AMOUNT
-
-#: Why a paid form is refused before anything is charged.
-Refused = (InvalidMessage, InvalidImageRequest, LedgerError, LimitReached, AnswerDeleted)
 
 
 class ImageForm(TypedDict):
@@ -25,7 +22,7 @@ class ImageForm(TypedDict):
 
 
 def read_image_form(form: QueryDict) -> ImageForm:
-    """The members of `images.services.start_request` that the composer and the gallery send."""
+    """The members of `images.requests.start_request` that the composer and the gallery send."""
     return {
         "model": form.get("image_model") or model_or_first("", models_of(IMAGE)),
         "size": form.get("size") or DEFAULT_SIZE,
@@ -61,7 +58,7 @@ def shown_price(price: str) -> int | None:
     return min(int(price), MAX_AMOUNT)
 
 
-def explain(error: Exception, *, images: int = 0) -> tuple[int, str]:
+def explain(error: DomainError, *, images: int = 0) -> tuple[int, str]:
     """The status and the sentence for a form that was not taken; nothing was charged. `images` is
     how many were asked for, 0 for a message."""
     match error:
@@ -76,9 +73,7 @@ def explain(error: Exception, *, images: int = 0) -> tuple[int, str]:
             return 409, "This form sent another message already. Send again for a new one."
         case AnswerDeleted():
             return 409, f"{error} Send again for a new one."
-    return {InvalidMessage: 400, InvalidImageRequest: 400, LimitReached: 429}[type(error)], str(
-        error
-    )
+    return error.status, str(error)
 
 
 def _what(images: int) -> str:

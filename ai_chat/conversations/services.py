@@ -2,20 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.urls import reverse
 
-from ai_chat.images.gallery import REQUESTS_SHOWN
-from ai_chat.images.services import reconcile as reconcile_images
-from ai_chat.images.services import requests_with_images
+from ai_chat.jobs.ending import reconcile
 from ai_chat.models import Conversation, ImageRequest, Turn
-from ai_chat.turns import reconcile
 from config.errors import DomainError
-from credits.models import UsageHistory
 
 TURNS_SHOWN = 50
 CONVERSATIONS_SHOWN = 40
@@ -44,8 +38,8 @@ def latest_turns(
 ) -> tuple[Sequence[Turn | ImageRequest], bool]:
     """The last TURNS_SHOWN messages and image requests, oldest first, and whether there are earlier
     ones; `before` is the id of the first one seen, if any."""
-    turns = conversation.turns.select_related("charge", "refund")
-    images = requests_with_images().filter(conversation=conversation)
+    turns = Turn.with_receipt().filter(conversation=conversation)
+    images = ImageRequest.with_receipt().filter(conversation=conversation)
     moment = _moment(conversation, before)
     if moment:
         turns, images = turns.filter(created_at__lt=moment), images.filter(created_at__lt=moment)
@@ -54,31 +48,8 @@ def latest_turns(
         *images.order_by("-created_at")[: TURNS_SHOWN + 1],
     ]
     page.sort(key=lambda entry: entry.created_at, reverse=True)
-    shown = [_as_known(entry) for entry in reversed(page[:TURNS_SHOWN])]
+    shown = [reconcile(entry) for entry in reversed(page[:TURNS_SHOWN])]
     return shown, len(page) > TURNS_SHOWN
-
-
-def address_of(charge: UsageHistory) -> str | None:
-    """Where to read what was paid for with a charge; None when it is deleted."""
-    turn = Turn.objects.filter(charge=charge).first()
-    made = requests_with_images().filter(charge=charge).first()
-    entry = turn or made
-    if entry and entry.conversation:
-        beside = entry.conversation.turns if turn else entry.conversation.image_requests
-        page = reverse("conversation", args=[entry.conversation_id])
-        return f"{page}{_page_with(entry, beside.all(), TURNS_SHOWN)}#turn-{entry.pk}"
-    if made and (made.images.all() or made.state != ImageRequest.State.DELIVERED):
-        entries = ImageRequest.objects.filter(user_id=made.user_id)
-        return f"{reverse('images')}{_page_with(made, entries, REQUESTS_SHOWN)}#made-{made.pk}"
-    return None
-
-
-def _page_with(entry: Turn | ImageRequest, entries: QuerySet[Any], shown: int) -> str:
-    """The query of the page, of those with `shown` entries each, that has this one in its middle;
-    nothing when it is among the latest."""
-    later = entries.filter(created_at__gt=entry.created_at).order_by("created_at")
-    end = later[shown // 2 :].first()
-    return f"?before={end.pk}" if end else ""
 
 
 def _moment(conversation: Conversation, entry: str) -> datetime | None:
@@ -90,10 +61,6 @@ def _moment(conversation: Conversation, entry: str) -> datetime | None:
     turn = conversation.turns.filter(pk=key).first()
     found = turn or conversation.image_requests.filter(pk=key).first()
     return found.created_at if found else None
-
-
-def _as_known(entry: Turn | ImageRequest) -> Turn | ImageRequest:
-    return reconcile(entry) if isinstance(entry, Turn) else reconcile_images(entry)
 
 
 def rename_conversation(*, conversation: Conversation, title: str) -> None:

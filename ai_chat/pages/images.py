@@ -1,6 +1,5 @@
 """The image pages. Each view: method, fetch and authorise, one service call, one answer."""
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,33 +14,30 @@ from django.http import (
     StreamingHttpResponse,
 )
 from django.shortcuts import redirect, render
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
-from ai_chat.forms import Refused, explain, read_count, read_image_form
 from ai_chat.images.files import serve
 from ai_chat.images.gallery import gallery, own_image, own_request
-from ai_chat.images.painter import start_painting, wait_for_images
-from ai_chat.images.services import (
+from ai_chat.images.requests import (
     DEFAULT_SIZE,
     SIZES,
     delete_image,
     delete_request,
     start_request,
 )
-from ai_chat.limits import LimitReached, count_request
+from ai_chat.jobs.capacity import keeps_its_thread
+from ai_chat.jobs.following import wait
 from ai_chat.models import Image, ImageRequest
 from ai_chat.offer import IMAGE, MAX_IMAGES, choices, get_offer
-from ai_chat.runner import released_connection
-from ai_chat.streaming import POLL_SECONDS, event
+from ai_chat.pages.forms import explain, read_count, read_image_form
+from ai_chat.pages.streams import event_response
+from config.errors import DomainError
 from credits.clerk.auth.impersonation import refuse_impersonated
 from credits.clerk.billing.upcoming import next_grant
 from credits.http import AuthenticatedHttpRequest
 
 TEMPLATE = "ai_chat/images.html"
-#: Seconds between comments in a stream that waits: they find a lost viewer.
-HEARTBEAT_SECONDS = 2.0
 
 
 def made_or_404(request: AuthenticatedHttpRequest, request_id: UUID) -> ImageRequest:
@@ -102,30 +98,36 @@ def create(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Charges and paints: for htmx the card that fills itself, else the page with the result."""
     refuse_impersonated(request)
     try:
-        count_request(user_id=request.user.pk)
-        made, is_new = start_request(
-            user_id=request.user.pk,
-            prompt=request.POST.get("message", ""),
-            **read_image_form(request.POST),
-        )
-    except Refused as error:
+        return start(request)
+    except DomainError as error:
         return refuse(request, error)
-    if is_new:
-        start_painting(made)
-    if request.htmx:
-        context = {**studio(request, request.POST), "made": made, "draft": ""}
-        response = render(request, f"{TEMPLATE}#started", context)
-        response["HX-Trigger"] = "credits:changed"
-        return response
+
+
+@keeps_its_thread
+def start(request: AuthenticatedHttpRequest) -> HttpResponse:
+    made, _ = start_request(
+        user_id=request.user.pk,
+        prompt=request.POST.get("message", ""),
+        **read_image_form(request.POST),
+    )
+    if not request.htmx:
+        return finished(request, made)
+    context = {**studio(request, request.POST), "made": made, "draft": ""}
+    response = render(request, f"{TEMPLATE}#started", context)
+    response["HX-Trigger"] = "credits:changed"
+    return response
+
+
+def finished(request: AuthenticatedHttpRequest, made: ImageRequest) -> HttpResponse:
     connections.close_all()  # Before waiting: the pool is for those who work.
-    wait_for_images(made.pk)
+    wait(made)
     return redirect(f"{reverse('images')}#made-{made.pk}")
 
 
-def refuse(request: AuthenticatedHttpRequest, error: Exception) -> HttpResponse:
+def refuse(request: AuthenticatedHttpRequest, error: DomainError) -> HttpResponse:
     status, problem = explain(error, images=read_count(request.POST))
     response = page(request, problem=problem, status=status)
-    if isinstance(error, LimitReached):
+    if error.retry_seconds:
         response["Retry-After"] = str(error.retry_seconds)
     return response
 
@@ -153,46 +155,10 @@ def card(request: AuthenticatedHttpRequest, request_id: UUID) -> HttpResponse:
 
 
 @require_GET
+@keeps_its_thread
 def events(request: AuthenticatedHttpRequest, request_id: UUID) -> StreamingHttpResponse:
     """A request followed to its end, for the conversation."""
-    return image_event_response(request, made_or_404(request, request_id))
-
-
-def image_event_response(
-    request: AuthenticatedHttpRequest, made: ImageRequest
-) -> StreamingHttpResponse:
-    """The request as the conversation's events: `turn` while it is worked on, then `end`."""
-    response = StreamingHttpResponse(
-        image_events(request, made), content_type="text/event-stream; charset=utf-8"
-    )
-    response["Cache-Control"] = "no-store"
-    response["X-Accel-Buffering"] = "no"
-    response["HX-Trigger"] = "credits:changed"
-    if made.conversation_id:
-        response["HX-Push-Url"] = reverse("conversation", args=[made.conversation_id])
-    connections.close_all()
-    return response
-
-
-def image_events(request: AuthenticatedHttpRequest, made: ImageRequest) -> Iterator[bytes]:
-    """Holds no database connection while it waits, whichever process does the work."""
-    yield event("turn", section(request, made))
-    while made.is_running:
-        if wait_for_images(made.pk, POLL_SECONDS):
-            with released_connection():
-                current = own_request(user_id=made.user_id, request_id=made.pk)
-            if current is None:
-                return
-            made = current
-        if made.is_running:
-            yield b": waiting\n\n"
-            wait_for_images(made.pk, HEARTBEAT_SECONDS)
-    yield event("end", section(request, made))
-
-
-def section(request: AuthenticatedHttpRequest, made: ImageRequest) -> str:
-    with released_connection():
-        return render_to_string(f"{TEMPLATE}#in_chat", {"made": made}, request)
+    return event_response(request, made_or_404(request, request_id))
 
 
 @require_safe

@@ -1,5 +1,5 @@
 """The image provider: OpenAI's images endpoint through the official SDK. What comes back is checked
-here for its shape only; whether it is an image is `verify.py`'s business."""
+here for its shape only; whether it is an image is `images/verify.py`'s business."""
 
 import base64
 import binascii
@@ -7,39 +7,32 @@ import json
 import time
 from typing import Any
 
-import httpx2
-import openai
 from django.conf import settings
 
-from ai_chat.provider import ProviderError, ProviderTimeout, client, failure_of
+from ai_chat.providers.client import Cancellable, client
+from ai_chat.providers.errors import ProviderError, ProviderTimeout, provider_errors
 
 #: OpenAI's own models always send base64 and refuse the parameter that asks others for it.
 ALWAYS_BASE64 = ("gpt-image", "chatgpt-image")
 
 
-def paint(*, model: str, prompt: str, size: str, count: int) -> list[bytes | None]:
+def paint(
+    *, model: str, prompt: str, size: str, count: int, call: Cancellable
+) -> list[bytes | None]:
     """At most `count` files as the provider sent them; None stands for an entry that holds no file.
     An entry with only an address is one: we fetch nothing from addresses that others choose.
 
+    `call` ends it from another thread.
+
     Raises ProviderError; also for a body that is no JSON, too large, or not in IMAGE_SECONDS.
     """
-    try:
-        body = _call(model=model, prompt=prompt, size=size, count=count)
+    with provider_errors():
+        body = _body(call, model=model, prompt=prompt, size=size, count=count)
         entries = json.loads(body)["data"]
         return [_decoded(entry) for entry in entries[:count]]
-    except openai.APITimeoutError as error:
-        raise ProviderTimeout from error
-    except httpx2.TimeoutException as error:
-        raise ProviderTimeout from error
-    except openai.APIError as error:
-        raise failure_of(error) from error
-    except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, OSError) as error:
-        raise ProviderError(type(error).__name__) from error
-    except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
-        raise ProviderError("unreadable answer") from error
 
 
-def _call(*, model: str, prompt: str, size: str, count: int) -> bytes:
+def _body(call: Cancellable, *, model: str, prompt: str, size: str, count: int) -> bytes:
     """The answer's body, read piece by piece: neither its length nor its slowness is up to the
     provider."""
     options: dict[str, Any] = {}
@@ -48,9 +41,17 @@ def _call(*, model: str, prompt: str, size: str, count: int) -> bytes:
     deadline = time.monotonic() + settings.IMAGE_SECONDS
     room = count * settings.IMAGE_MAX_BYTES * 4 // 3 + 100_000
     body = bytearray()
-    with client().images.with_streaming_response.generate(
-        model=model, prompt=prompt, n=count, size=size, timeout=settings.IMAGE_SECONDS, **options
-    ) as response:
+    with (
+        client().images.with_streaming_response.generate(
+            model=model,
+            prompt=prompt,
+            n=count,
+            size=size,
+            timeout=settings.IMAGE_SECONDS,
+            **options,
+        ) as response,
+        call.reading(response.http_response),
+    ):
         for piece in response.iter_bytes():
             body += piece
             if len(body) > room:

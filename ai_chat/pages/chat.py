@@ -18,29 +18,32 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import Resolver404, resolve, reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from ai_chat.conversations import (
+from ai_chat.conversations.services import (
     CONVERSATIONS_SHOWN,
     TurnRunning,
-    address_of,
     delete_conversation,
     latest_turns,
     recent_conversations,
     rename_conversation,
 )
-from ai_chat.forms import Refused, explain, read_count, read_image_form, read_key, shown_price
-from ai_chat.images.painter import start_painting, wait_for_images
-from ai_chat.images.services import (
-    DEFAULT_SIZE,
-    SIZES,
-    start_request,
-)
-from ai_chat.images.views import image_event_response
-from ai_chat.limits import LimitReached, count_request
-from ai_chat.models import Conversation, Turn
+from ai_chat.conversations.turns import answer_turn, history, start_turn
+from ai_chat.images.requests import DEFAULT_SIZE, SIZES, start_request
+from ai_chat.jobs.capacity import keeps_its_thread
+from ai_chat.jobs.ending import load_job
+from ai_chat.jobs.following import wait
+from ai_chat.jobs.running import stop_job
+from ai_chat.models import Conversation, ImageRequest, Turn
 from ai_chat.offer import IMAGE, MAX_IMAGES, TEXT, choices, get_offer
-from ai_chat.runner import find_run, start_run
-from ai_chat.streaming import turn_events, wait_for_end
-from ai_chat.turns import history, load_turn, reconcile, request_stop, start_turn
+from ai_chat.pages.addresses import address_of
+from ai_chat.pages.forms import (
+    explain,
+    read_count,
+    read_image_form,
+    read_key,
+    shown_price,
+)
+from ai_chat.pages.streams import event_response
+from config.errors import DomainError
 from credits.clerk.auth.impersonation import refuse_impersonated
 from credits.clerk.billing.upcoming import next_grant
 from credits.http import AuthenticatedHttpRequest
@@ -56,8 +59,8 @@ def own_conversation(
 
 
 def own_turn(request: AuthenticatedHttpRequest, turn_id: UUID) -> Turn:
-    turn = load_turn(turn_id)
-    if turn is None or turn.conversation.user_id != request.user.pk:
+    turn = load_job(Turn, pk=turn_id, user_id=request.user.pk)
+    if turn is None:
         raise Http404
     return turn
 
@@ -127,64 +130,61 @@ def composer(user: User, chosen: QueryDict) -> dict[str, Any]:
 def send(request: AuthenticatedHttpRequest, conversation: Conversation | None) -> HttpResponseBase:
     """Charges the message and answers it: as events for a script, else when it is finished."""
     refuse_impersonated(request)
-    if request.POST.get("mode") == "image":
-        return send_image(request, conversation)
+    answer = send_image if request.POST.get("mode") == "image" else send_text
     try:
-        count_request(user_id=request.user.pk)
-        turn, is_new = start_turn(
-            user_id=request.user.pk,
-            conversation=conversation,
-            text=request.POST.get("message", ""),
-            model=request.POST.get("model", ""),
-            idempotency_key=read_key(request.POST),
-            max_unit_cost=shown_price(request.POST.get("price", "")),
-        )
-    except Refused as error:
+        return answer(request, conversation)
+    except DomainError as error:
         return refuse(request, conversation, error)
+
+
+@keeps_its_thread
+def send_text(
+    request: AuthenticatedHttpRequest, conversation: Conversation | None
+) -> HttpResponseBase:
+    turn, is_new = start_turn(
+        user_id=request.user.pk,
+        conversation=conversation,
+        text=request.POST.get("message", ""),
+        model=request.POST.get("model", ""),
+        idempotency_key=read_key(request.POST),
+        max_unit_cost=shown_price(request.POST.get("price", "")),
+    )
     if is_new:
-        start_run(turn, history(turn, is_first=conversation is None))
-    else:
-        reconcile(turn)
-    if wants_events(request):
-        return event_response(request, turn)
-    connections.close_all()  # Before waiting: the pool is for those who work.
-    wait_for_end(turn.pk)
-    return redirect(f"{conversation_url(turn)}#turn-{turn.pk}")
+        answer_turn(turn, history(turn, is_first=conversation is None))
+    return followed(request, turn)
 
 
+@keeps_its_thread
 def send_image(
     request: AuthenticatedHttpRequest, conversation: Conversation | None
 ) -> HttpResponseBase:
-    """The same for images."""
-    try:
-        count_request(user_id=request.user.pk)
-        image_request, is_new = start_request(
-            user_id=request.user.pk,
-            conversation=conversation,
-            in_conversation=True,
-            prompt=request.POST.get("message", ""),
-            **read_image_form(request.POST),
-        )
-    except Refused as error:
-        return refuse(request, conversation, error)
-    if is_new:
-        start_painting(image_request)
+    made, _ = start_request(
+        user_id=request.user.pk,
+        conversation=conversation,
+        in_conversation=True,
+        prompt=request.POST.get("message", ""),
+        **read_image_form(request.POST),
+    )
+    return followed(request, made)
+
+
+def followed(request: AuthenticatedHttpRequest, job: Turn | ImageRequest) -> HttpResponseBase:
+    """The job's events for a script; else its conversation, once it has ended."""
     if wants_events(request):
-        return image_event_response(request, image_request)
-    connections.close_all()
-    wait_for_images(image_request.pk)
-    address = reverse("conversation", args=[image_request.conversation_id])
-    return redirect(f"{address}#turn-{image_request.pk}")
+        return event_response(request, job)
+    connections.close_all()  # Before waiting: the pool is for those who work.
+    wait(job)
+    return redirect(f"{reverse('conversation', args=[job.conversation_id])}#turn-{job.pk}")
 
 
 def refuse(
-    request: AuthenticatedHttpRequest, conversation: Conversation | None, error: Exception
+    request: AuthenticatedHttpRequest, conversation: Conversation | None, error: DomainError
 ) -> HttpResponse:
     """The page again, with the reason; nothing was charged."""
     images = read_count(request.POST) if request.POST.get("mode") == "image" else 0
     status, problem = explain(error, images=images)
     response = page(request, conversation, problem=problem, status=status)
-    if isinstance(error, LimitReached):
+    if error.retry_seconds:
         response["Retry-After"] = str(error.retry_seconds)
     return response
 
@@ -193,24 +193,8 @@ def wants_events(request: AuthenticatedHttpRequest) -> bool:
     return request.headers.get("Accept", "") == "text/event-stream"
 
 
-def conversation_url(turn: Turn) -> str:
-    return reverse("conversation", args=[turn.conversation_id])
-
-
-def event_response(request: AuthenticatedHttpRequest, turn: Turn) -> StreamingHttpResponse:
-    """The turn's events. The headers go first: the meter moves before the first token comes."""
-    response = StreamingHttpResponse(
-        turn_events(request, turn), content_type="text/event-stream; charset=utf-8"
-    )
-    response["Cache-Control"] = "no-store"
-    response["X-Accel-Buffering"] = "no"
-    response["HX-Trigger"] = "credits:changed"
-    response["HX-Push-Url"] = conversation_url(turn)
-    connections.close_all()
-    return response
-
-
 @require_GET
+@keeps_its_thread
 def events(request: AuthenticatedHttpRequest, turn_id: UUID) -> StreamingHttpResponse:
     """A turn followed from its beginning: after a reload, or a connection that broke."""
     return event_response(request, own_turn(request, turn_id))
@@ -220,13 +204,10 @@ def events(request: AuthenticatedHttpRequest, turn_id: UUID) -> StreamingHttpRes
 def stop(request: AuthenticatedHttpRequest, turn_id: UUID) -> HttpResponse:
     """Stops an answer, in whichever process it is being written."""
     turn = own_turn(request, turn_id)
-    request_stop(turn)
-    run = find_run(turn.pk)
-    if run:
-        run.stop()
+    stop_job(turn)
     if request.htmx:
         return HttpResponse(status=204)
-    return redirect(conversation_url(turn))
+    return redirect("conversation", turn.conversation_id)
 
 
 @require_GET

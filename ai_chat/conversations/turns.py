@@ -1,0 +1,143 @@
+"""The metered turn: a message and its answer."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.conf import settings
+
+from ai_chat.jobs.ending import Outcome
+from ai_chat.jobs.running import Bounds, Stopped, Work
+from ai_chat.jobs.start import Once, Price, start_job
+from ai_chat.jobs.supervision import begin
+from ai_chat.models import Conversation, Turn, title_from
+from ai_chat.offer import TEXT
+from ai_chat.providers.chat import AnswerStream, Message
+from ai_chat.providers.errors import ProviderError
+from config.errors import InvalidInput
+from credits.reasons import Reason
+
+State = Turn.State
+
+
+class InvalidMessage(InvalidInput):
+    """The message cannot be sent; the text says why, for people."""
+
+    path = ("messages",)
+
+
+def start_turn(
+    *,
+    user_id: int,
+    conversation: Conversation | None,
+    text: str,
+    model: str,
+    idempotency_key: str,
+    max_unit_cost: int | None = None,
+    request: Any = None,
+    external_id: str | None = None,
+) -> tuple[Turn, bool]:
+    """Charges a message and records its turn; without a conversation it begins one, or goes on with
+    that of `external_id`. Returns the turn and whether it is new: a repeated key finds the first
+    one (I7). `request` stands for more than the message, if given.
+
+    Raises InvalidMessage, and what `start_job` raises.
+    """
+    text = _checked(text, model)
+    place = str(conversation.pk) if conversation else None
+    return start_job(
+        Turn,
+        user_id=user_id,
+        price=Price(
+            feature=TEXT,
+            multiplier=settings.AI_TEXT_MODELS[model].multiplier,
+            max_unit_cost=max_unit_cost,
+        ),
+        once=Once(key=f"turn:{idempotency_key}", request=request or [place, model, text]),
+        row={
+            "conversation_id": place,
+            "external_id": external_id,
+            "title": title_from(text),
+            "model": model,
+            "prompt": text,
+        },
+    )
+
+
+def _checked(text: str, model: str) -> str:
+    text = text.replace("\x00", "").replace("\r\n", "\n").strip()
+    if not text:
+        raise InvalidMessage("Write a message first.")
+    if len(text) > settings.MESSAGE_MAX_CHARACTERS:
+        raise InvalidMessage(
+            f"A message has at most {settings.MESSAGE_MAX_CHARACTERS:,} characters; "
+            f"this one has {len(text):,}."
+        )
+    if model not in settings.AI_TEXT_MODELS:
+        raise InvalidMessage("Choose one of the models offered.")
+    return text
+
+
+def history(turn: Turn, *, is_first: bool = False) -> list[Message]:
+    """What the model is told: this message and as many of the latest answered turns as fit in
+    HISTORY_MAX_CHARACTERS, whole turns only, oldest first. Before a conversation's first message
+    there is nothing to look up."""
+    asked: list[Message] = [{"role": "user", "content": turn.prompt}]
+    if is_first:
+        return asked
+    room = settings.HISTORY_MAX_CHARACTERS - len(turn.prompt)
+    earlier: list[Message] = []
+    past = Turn.objects.filter(conversation_id=turn.conversation_id)
+    past = past.exclude(answer="").exclude(pk=turn.pk).order_by("-created_at")
+    for prompt, answer in past.values_list("prompt", "answer")[:50]:
+        room -= len(prompt) + len(answer)
+        if room < 0:
+            break
+        earlier += [
+            {"role": "assistant", "content": answer},
+            {"role": "user", "content": prompt},
+        ]
+    return [*reversed(earlier), *asked]
+
+
+def answer_turn(turn: Turn, messages: list[Message], *, temperature: float | None = None) -> None:
+    """Asks the provider for the answer of a turn that was just charged. Raises Busy."""
+    begin(Answering(turn, messages, temperature))
+
+
+class Answering(Work[Turn]):
+    """The answer of one turn. The charge stands when there is text and nothing failed."""
+
+    def __init__(self, job: Turn, messages: list[Message], temperature: float | None) -> None:
+        super().__init__(job)
+        self.bounds = Bounds(
+            first=settings.FIRST_TOKEN_SECONDS,
+            silence=settings.SILENCE_SECONDS,
+            total=settings.ANSWER_SECONDS,
+        )
+        self._stream = AnswerStream(model=job.model, messages=messages, temperature=temperature)
+
+    def perform(self, publish: Callable[[str], bool]) -> None:
+        room = settings.ANSWER_MAX_CHARACTERS
+        for text in self._stream:
+            if not publish(text[:room]) or room <= len(text):
+                return
+            room -= len(text)
+
+    def cancel(self) -> None:
+        self._stream.cancel()
+
+    def outcome(self, cause: Exception | None, text: str) -> Outcome:
+        has_text = bool(text.strip())
+        match cause:
+            case ProviderError():
+                return Outcome(State.FAILED, cause.reason, delivered=0)
+            case Stopped() if has_text:
+                return Outcome(State.STOPPED)
+            case Stopped():
+                return Outcome(State.STOPPED, Reason.STOPPED_EARLY, delivered=0)
+            case _ if has_text:
+                return Outcome(State.ANSWERED)
+        return Outcome(State.FAILED, Reason.EMPTY_ANSWER, delivered=0)
+
+    def keep(self, text: str, *, lost: bool) -> Mapping[str, Any]:
+        return {"answer": text} if text or not lost else {}

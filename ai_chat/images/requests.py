@@ -1,0 +1,106 @@
+"""The metered image request. Every function owns its transaction."""
+
+import re
+
+from django.conf import settings
+from django.db import transaction
+
+from ai_chat import files
+from ai_chat.images.painter import Painting
+from ai_chat.jobs.start import Once, Price, start_job
+from ai_chat.jobs.supervision import begin
+from ai_chat.models import Conversation, Image, ImageRequest, title_from
+from ai_chat.offer import IMAGE, MAX_IMAGES
+from config.errors import InvalidInput
+
+SIZE = re.compile(r"([1-9][0-9]{1,3})x([1-9][0-9]{1,3})", re.ASCII)
+MIN_SIDE, MAX_SIDE = 64, 2048  # pixels that can be asked for
+#: What the pages offer.
+SIZES = {"1024x1024": "Square", "1536x1024": "Wide", "1024x1536": "Tall"}
+DEFAULT_SIZE = "1024x1024"
+
+
+class InvalidImageRequest(InvalidInput):
+    """The images cannot be asked for like this; the text says why, for people."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message, (field,))
+
+
+def start_request(
+    *,
+    user_id: int,
+    prompt: str,
+    model: str,
+    size: str,
+    count: int,
+    idempotency_key: str,
+    conversation: Conversation | None = None,
+    in_conversation: bool = False,
+    max_total: int | None = None,
+) -> tuple[ImageRequest, bool]:
+    """Charges `count` images together and begins to make them. Returns the request and whether it
+    is new: a repeated key finds the first one (I7). `max_total` is what the button said, in
+    credits. With `in_conversation` and no conversation one is begun.
+
+    Raises InvalidImageRequest, Busy, and what `start_job` raises.
+    """
+    prompt = _checked(prompt, model, size, count)
+    place = str(conversation.pk) if conversation else None
+    request, is_new = start_job(
+        ImageRequest,
+        user_id=user_id,
+        price=Price(
+            feature=IMAGE,
+            quantity=count,
+            multiplier=settings.AI_IMAGE_MODELS[model].multiplier,
+            max_unit_cost=None if max_total is None else max_total // count,
+        ),
+        once=Once(key=f"image:{idempotency_key}", request=[place, model, size, count, prompt]),
+        row={
+            "conversation_id": place,
+            "in_conversation": in_conversation,
+            "title": title_from(prompt),
+            "model": model,
+            "prompt": prompt,
+            "size": size,
+            "count": count,
+        },
+    )
+    if is_new:
+        begin(Painting(request))
+    return request, is_new
+
+
+def _checked(prompt: str, model: str, size: str, count: int) -> str:
+    prompt = prompt.replace("\x00", "").replace("\r\n", "\n").strip()
+    limit = settings.IMAGE_PROMPT_MAX_CHARACTERS
+    if not prompt:
+        raise InvalidImageRequest("prompt", "Describe the image first.")
+    if len(prompt) > limit:
+        raise InvalidImageRequest(
+            "prompt", f"A description has at most {limit:,} characters; this one {len(prompt):,}."
+        )
+    if model not in settings.AI_IMAGE_MODELS:
+        raise InvalidImageRequest("model", "Choose one of the models offered.")
+    sides = SIZE.fullmatch(size)
+    if not sides or not all(MIN_SIDE <= int(side) <= MAX_SIDE for side in sides.groups()):
+        raise InvalidImageRequest(
+            "size", f"Must be WIDTHxHEIGHT, each from {MIN_SIDE} to {MAX_SIDE} pixels."
+        )
+    if not 1 <= count <= MAX_IMAGES:
+        raise InvalidImageRequest("count", f"Ask for 1 to {MAX_IMAGES} images.")
+    return prompt
+
+
+def delete_image(*, image: Image) -> None:
+    """Deletes an image and its file; the ledger keeps what it cost."""
+    image.delete()
+    transaction.on_commit(lambda: files.discard([image.file]))
+
+
+def delete_request(*, request: ImageRequest) -> None:
+    """Deletes an ended request with its images; the ledger keeps what it cost."""
+    names = [image.file for image in request.images.all()]
+    request.delete()
+    transaction.on_commit(lambda: files.discard(names))

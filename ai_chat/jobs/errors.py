@@ -1,0 +1,25 @@
+"""Why a job is not begun; nothing was charged."""
+
+from config.errors import DomainError, TooManyRequests
+
+
+class LimitReached(TooManyRequests):
+    """Too much at once of one user."""
+
+
+class AnswerDeleted(DomainError):
+    """The request was sent before, and what it paid for has been deleted since."""
+
+    status = 409
+    code = "answer_deleted"
+
+
+class Busy(DomainError):
+    """This process has no thread left for one more answer."""
+
+    status = 503
+    code = "unavailable"
+    retry_seconds = 2
+
+    def __init__(self) -> None:
+        super().__init__("The site is busy. Try again in a moment; nothing was charged.")

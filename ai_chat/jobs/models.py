@@ -1,0 +1,92 @@
+"""What every paid job has in the database."""
+
+import uuid
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+from credits.models import UsageHistory
+from credits.reasons import Reason
+from credits.statement.wording import model_label
+
+#: The states that every kind has. All but RUNNING are final.
+RUNNING, FAILED = "running", "failed"
+
+
+class Job(models.Model):
+    """A paid piece of work. A RUNNING job has an open hold; the other states are final and were
+    written together with the hold's end."""
+
+    #: What templates and answers tell kinds apart by.
+    kind: ClassVar[str]
+    #: The SQL function that inserts the row of a job that was just charged (`ai_chat/sql/`).
+    recorder: ClassVar[str]
+    #: The column with what was written so far, for kinds that write.
+    text_column: ClassVar[str] = ""
+    #: Relations that a receipt shows besides the charge and the refund.
+    shown_with: ClassVar[tuple[str, ...]] = ()
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="%(class)ss", db_index=False
+    )
+    charge = models.OneToOneField(UsageHistory, models.PROTECT, related_name="%(class)s")
+    refund = models.OneToOneField(
+        UsageHistory, models.PROTECT, null=True, related_name="refunded_%(class)s"
+    )
+    model = models.CharField(max_length=120)
+    #: Each kind has further states, as its choices.
+    state = models.CharField(max_length=10, default=RUNNING)
+    failure = models.CharField(max_length=40, choices=Reason, blank=True)
+    #: Asked for by the user in a process that may not be the one doing the job.
+    stop_requested = models.BooleanField(default=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    ended_at = models.DateTimeField(null=True)
+
+    #: The user's credits when the job ended; only on a job handed over by its ending.
+    remaining: int | None = None
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk} ({self.state})"
+
+    @classmethod
+    def with_receipt(cls) -> models.QuerySet[Self]:
+        """Jobs with all that their receipts show."""
+        jobs = cls._default_manager.select_related("charge", "refund")
+        return jobs.prefetch_related(*cls.shown_with)
+
+    @property
+    def text(self) -> str:
+        """What was written so far; empty for kinds that write nothing."""
+        return getattr(self, self.text_column) if self.text_column else ""
+
+    def discard_result(self) -> None:
+        """Removes what the lost job of a process that died may have left outside the database."""
+
+    @property
+    def is_running(self) -> bool:
+        return self.state == RUNNING
+
+    @property
+    def seconds(self) -> float | None:
+        """From the request to the end of the work."""
+        return (self.ended_at - self.created_at).total_seconds() if self.ended_at else None
+
+    @property
+    def refunded(self) -> int:
+        """Credits that came back."""
+        return -self.refund.credits_used if self.refund else 0
+
+    @property
+    def charged(self) -> int:
+        """Credits that what was delivered has cost."""
+        return self.charge.credits_used - self.refunded
+
+    @property
+    def model_label(self) -> str:
+        return model_label(self.model)

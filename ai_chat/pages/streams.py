@@ -1,0 +1,95 @@
+"""A job as server-sent events for the chat page: `turn` (the request and an empty answer), `block`
+(finished Markdown to append), `tail` (the open end, replaced each time), `end` (the whole answer
+with its receipt)."""
+
+import time
+from collections.abc import Generator, Iterator
+from typing import Any
+
+from django.db import connections
+from django.http import HttpRequest, StreamingHttpResponse
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from ai_chat.jobs.following import follow
+from ai_chat.jobs.models import Job
+from ai_chat.jobs.running import released_connection
+from ai_chat.markdown import StreamRenderer
+from ai_chat.models import ImageRequest, Turn
+
+#: A comment after this much silence: it keeps proxies from giving up, and finds lost viewers.
+HEARTBEAT_SECONDS = 10.0
+#: The template of each kind's article, and what it calls the job.
+ARTICLES = {
+    Turn.kind: ("ai_chat/chat.html#turn", "turn"),
+    ImageRequest.kind: ("ai_chat/images.html#in_chat", "made"),
+}
+
+
+def event(name: str, data: str = "") -> bytes:
+    lines = "".join(f"data: {line}\n" for line in data.split("\n"))
+    return f"event: {name}\n{lines}\n".encode()
+
+
+def event_response(request: HttpRequest, job: Turn | ImageRequest) -> StreamingHttpResponse:
+    """The job's events, from its beginning to its end. The headers go first: the meter moves before
+    the first token comes.
+
+    The article is made at once, from the job as it was given: what fails then still becomes an
+    error page, and a stream that has begun holds no database connection while it waits.
+    """
+    response = StreamingHttpResponse(
+        _events(request, job, _article(request, job)),
+        content_type="text/event-stream; charset=utf-8",
+    )
+    response["Cache-Control"] = "no-store"
+    response["X-Accel-Buffering"] = "no"
+    response["HX-Trigger"] = "credits:changed"
+    if job.conversation_id:
+        response["HX-Push-Url"] = reverse("conversation", args=[job.conversation_id])
+    connections.close_all()
+    return response
+
+
+def _events(request: HttpRequest, job: Job, article: str) -> Iterator[bytes]:
+    yield event("turn", article)
+    if job.is_running:
+        ended = yield from _render(follow(job, heartbeat=HEARTBEAT_SECONDS))
+        if ended is None:
+            return  # Deleted meanwhile: who follows asks again, and learns that.
+        with released_connection():
+            article = _article(request, ended)
+    yield event("end", article)
+
+
+def _article(request: HttpRequest, job: Job) -> str:
+    template, name = ARTICLES[job.kind]
+    return render_to_string(template, {name: job}, request)
+
+
+def _render[J: Job](texts: Generator[str, None, J | None]) -> Generator[bytes, None, J | None]:
+    """The events of a job's text as it comes; returns what the texts return."""
+    renderer, tail = StreamRenderer(), ""
+    sent = time.monotonic()
+
+    def rendered(text: str) -> Iterator[bytes]:
+        nonlocal tail
+        update = renderer.feed(text)
+        if update.finished:
+            yield event("block", update.finished)
+        if update.tail != tail:
+            tail = update.tail
+            yield event("tail", tail)
+
+    while True:
+        try:
+            text: Any = next(texts)
+        except StopIteration as end:
+            ended: J | None = end.value
+            return ended
+        if text:
+            yield from rendered(text)
+            sent = time.monotonic()
+        elif time.monotonic() - sent >= HEARTBEAT_SECONDS:
+            yield b": waiting\n\n"
+            sent = time.monotonic()

@@ -1,0 +1,88 @@
+-- Starts a paid job in one round trip: counts the request, checks how much is in flight, charges and
+-- records the job. `recorder` is the function of the job's kind that inserts its row; it is called
+-- as recorder(owner, charge, job) and says in JSON what it has chosen besides. Outcomes: those of
+-- credits_deduct, rate_limited (room again in `retry_seconds`), too_many_in_flight.
+CREATE FUNCTION ai_chat_start(owner bigint, per_minute integer, in_flight integer,
+    operation text, feature text, default_cost bigint, units integer, multiplier integer,
+    max_unit_cost bigint, request_key text, fingerprint text, lease interval, extra jsonb,
+    recorder text, job jsonb,
+    OUT outcome text, OUT charge_id bigint, OUT price bigint, OUT total bigint,
+    OUT available bigint, OUT retry_seconds integer, OUT recorded jsonb) LANGUAGE plpgsql
+AS $$
+BEGIN
+    retry_seconds := credits_take(
+        counted => 'requests:' || owner, at_most => per_minute, span => interval '1 minute');
+    IF retry_seconds > 0 THEN
+        outcome := 'rate_limited';
+        RETURN;
+    END IF;
+    -- With the balance locked, no two requests of one owner count their holds at the same time.
+    PERFORM credits_lock(owner => ai_chat_start.owner);
+    IF in_flight <= (
+        SELECT count(*) FROM credits_hold h
+        WHERE h.account_id = owner AND h.lease_until > credits_now()
+    ) AND NOT EXISTS (
+        -- A repeated request begins nothing: it gets the first answer.
+        SELECT FROM credits_usagehistory u WHERE u.account_id = owner AND u.idempotency_key = request_key
+    ) THEN
+        outcome := 'too_many_in_flight';
+        RETURN;
+    END IF;
+    SELECT d.outcome, d.charge_id, d.price, d.total, d.available
+    INTO outcome, charge_id, price, total, available
+    FROM credits_deduct(owner => ai_chat_start.owner, operation => ai_chat_start.operation,
+        feature => ai_chat_start.feature, default_cost => ai_chat_start.default_cost,
+        units => ai_chat_start.units, multiplier => ai_chat_start.multiplier,
+        max_unit_cost => ai_chat_start.max_unit_cost, request_key => ai_chat_start.request_key,
+        fingerprint => ai_chat_start.fingerprint, lease => ai_chat_start.lease,
+        extra => ai_chat_start.extra) d;
+    IF outcome = 'charged' THEN
+        EXECUTE format('SELECT %I($1, $2, $3)', recorder) INTO recorded USING owner, charge_id, job;
+    END IF;
+END $$;
+
+-- The conversation that a job belongs to, now the latest: the one that is named, or the one with the
+-- client's id, or a new one. A new one also takes the place of one that was deleted meanwhile.
+CREATE FUNCTION ai_chat_touch_conversation(owner bigint, job jsonb) RETURNS uuid LANGUAGE plpgsql
+AS $$
+DECLARE
+    touched uuid;
+BEGIN
+    IF job ->> 'conversation_id' IS NOT NULL THEN
+        UPDATE ai_chat_conversation SET active_at = statement_timestamp()
+        WHERE id = (job ->> 'conversation_id')::uuid AND user_id = owner RETURNING id INTO touched;
+    ELSIF job ->> 'external_id' IS NOT NULL THEN
+        UPDATE ai_chat_conversation SET active_at = statement_timestamp()
+        WHERE user_id = owner AND external_id = job ->> 'external_id' RETURNING id INTO touched;
+    END IF;
+    IF touched IS NULL THEN
+        INSERT INTO ai_chat_conversation (id, user_id, title, external_id)
+        VALUES (gen_random_uuid(), owner, job ->> 'title', job ->> 'external_id')
+        RETURNING id INTO touched;
+    END IF;
+    RETURN touched;
+END $$;
+
+CREATE FUNCTION ai_chat_record_turn(owner bigint, charge bigint, job jsonb) RETURNS jsonb
+LANGUAGE sql
+AS $$
+    INSERT INTO ai_chat_turn (id, user_id, conversation_id, charge_id, model, prompt, answer, state,
+        failure, stop_requested)
+    VALUES ((job ->> 'id')::uuid, owner, ai_chat_touch_conversation(owner, job), charge,
+        job ->> 'model', job ->> 'prompt', '', 'running', '', false)
+    RETURNING jsonb_build_object('conversation_id', conversation_id, 'created_at', created_at)
+$$;
+
+-- Images asked for in a conversation belong to it; those of the gallery to none.
+CREATE FUNCTION ai_chat_record_images(owner bigint, charge bigint, job jsonb) RETURNS jsonb
+LANGUAGE sql
+AS $$
+    INSERT INTO ai_chat_imagerequest (id, user_id, conversation_id, charge_id, model, prompt, size,
+        count, state, failure, stop_requested)
+    VALUES ((job ->> 'id')::uuid, owner,
+        CASE WHEN (job ->> 'in_conversation')::boolean
+            THEN ai_chat_touch_conversation(owner, job) END,
+        charge, job ->> 'model', job ->> 'prompt', job ->> 'size', (job ->> 'count')::integer,
+        'running', '', false)
+    RETURNING jsonb_build_object('conversation_id', conversation_id, 'created_at', created_at)
+$$;
