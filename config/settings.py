@@ -183,6 +183,8 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Jobs at once: holds are swept while a sync, or a proof of a large ledger, takes its time.
 PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}
+# Background work beside each app's own `tasks` module.
+PROCRASTINATE_IMPORT_PATHS = ["credits.clerk.sync.tasks", "credits.clerk.webhooks.tasks"]
 
 # --- Accounts ----------------------------------------------------------------------------------
 

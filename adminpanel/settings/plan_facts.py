@@ -23,7 +23,7 @@ WHERE source = 'plan' AND (
 PARKED = """
 SELECT p.plan_id, count(DISTINCT p.item_id), max(i.plan_name)
 FROM clerk_period p JOIN clerk_subscriptionitem i ON i.id = p.item_id
-WHERE p.earned AND NOT p.settled AND i.payer LIKE 'user:%%'
+WHERE p.earned AND NOT p.settled AND i.payer_kind = 'user'
     AND NOT EXISTS (SELECT FROM credits_plan k WHERE k.clerk_id = p.plan_id AND k.active)
     AND (%(plan)s IS NULL OR p.plan_id = %(plan)s)
 GROUP BY p.plan_id

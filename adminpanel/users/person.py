@@ -53,7 +53,7 @@ def get_items(user: User) -> list[Item]:
     """What the person subscribes to, or did, newest first."""
     if not user.clerk_id:
         return []
-    items = SubscriptionItem.objects.filter(payer=f"user:{user.clerk_id}").order_by("-pk")
+    items = SubscriptionItem.objects.filter(payer_id=user.clerk_id).order_by("-pk")
     return [Item(row, _moment(row.period_start), _moment(row.period_end)) for row in items[:ITEMS]]
 
 

@@ -8,9 +8,7 @@ class ClerkConfig(AppConfig):
 
     def ready(self) -> None:
         from credits.clerk import conf
-        from credits.clerk.billing import subscriptions
+        from credits.clerk.billing.releases import plan_saved
 
         conf.validate()
-        post_save.connect(
-            subscriptions.plan_saved, sender="credits.Plan", dispatch_uid="clerk-plan-mapped"
-        )
+        post_save.connect(plan_saved, sender="credits.Plan", dispatch_uid="clerk-plan-mapped")

@@ -34,7 +34,7 @@ class Identity(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(user__isnull=False) | Q(deleted_at__isnull=False),
-                name="clerk_identity_has_user_or_grave",
+                name="clerk_identity_has_user_or_was_deleted",
             )
         ]
 
@@ -57,12 +57,28 @@ class SessionLink(models.Model):
         return self.sid
 
 
-class SubscriptionItem(models.Model):
-    """A subscription item's newest state. `payer` is `user:<id>` or `org:<id>`."""
+class PayerKind(models.TextChoices):
+    """Who can pay at Clerk. Only users have balances here."""
+
+    USER = "user", "User"
+    ORGANIZATION = "org", "Organization"
+
+
+class OfPayer(models.Model):
+    """A row about a payer at Clerk; both columns are empty when Clerk named none."""
+
+    payer_kind = models.CharField(max_length=8, blank=True, choices=PayerKind)
+    payer_id = models.CharField(max_length=64, blank=True, db_index=True)
+
+    class Meta:
+        abstract = True
+
+
+class SubscriptionItem(OfPayer):
+    """A subscription item's newest state."""
 
     item_id = models.CharField(max_length=64, unique=True)
     instance_id = models.CharField(max_length=64)
-    payer = models.CharField(max_length=70, db_index=True)
     plan_id = models.CharField(max_length=64, blank=True)
     plan_name = models.CharField(max_length=150, blank=True)
     status = models.CharField(max_length=32, db_index=True)
@@ -117,12 +133,11 @@ class Period(models.Model):
         return f"{self.plan_id} from {self.start}"
 
 
-class Payment(models.Model):
+class Payment(OfPayer):
     """A payment, once per payment id. Amounts are in the currency's smallest unit. Credits are
     never granted from here."""
 
     payment_id = models.CharField(max_length=64, unique=True)
-    payer = models.CharField(max_length=70, db_index=True)
     status = models.CharField(max_length=32)
     charge_type = models.CharField(max_length=32, blank=True)
     amount = models.BigIntegerField(null=True)
@@ -138,7 +153,7 @@ class Payment(models.Model):
         return f"{self.payment_id} ({self.status})"
 
 
-class WebhookDelivery(models.Model):
+class WebhookDelivery(OfPayer):
     """The inbox: one row per `svix-id` whose signature was good."""
 
     class Note(models.TextChoices):
@@ -156,7 +171,6 @@ class WebhookDelivery(models.Model):
     payload = models.JSONField()
     #: The payload was emptied (`credits.clerk.webhooks.retention`): it cannot be replayed.
     forgotten = models.BooleanField(db_default=False)
-    payer = models.CharField(max_length=70, blank=True, db_index=True)
     received_at = models.DateTimeField(db_default=Now(), editable=False, db_index=True)
     processed_at = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(default=0)

@@ -16,10 +16,10 @@ CHECKS = [
         WHERE g.key LIKE 'clerk:%%' AND NOT EXISTS (
             SELECT FROM clerk_period p
             JOIN clerk_subscriptionitem i ON i.id = p.item_id
-            JOIN clerk_identity c ON i.payer = 'user:' || c.clerk_id
+            JOIN clerk_identity c ON i.payer_kind = 'user' AND i.payer_id = c.clerk_id
             WHERE p.earned AND c.user_id = g.account_id AND g.source = 'plan'
                 AND regexp_replace(g.key, ':m[0-9]+$', '') = concat_ws(':', 'clerk',
-                    i.instance_id, i.payer, p.plan_id, p.start,
+                    i.instance_id, i.payer_id, p.plan_id, p.start,
                     CASE WHEN p.trial THEN 'trial' ELSE 'paid' END)
                 AND (g.key ~ ':m([0-9]|1[01])$') = p.annual)
         """,
@@ -34,7 +34,7 @@ CHECKS = [
         SELECT p.id FROM clerk_period p JOIN clerk_subscriptionitem i ON i.id = p.item_id
         WHERE p.settled AND NOT EXISTS (
             SELECT FROM credits_creditgrant g
-            WHERE g.key = concat_ws(':', 'clerk', i.instance_id, i.payer, p.plan_id, p.start,
+            WHERE g.key = concat_ws(':', 'clerk', i.instance_id, i.payer_id, p.plan_id, p.start,
                 CASE WHEN p.trial THEN 'trial' ELSE 'paid' END,
                 CASE WHEN p.annual THEN 'm0' END))
         """,
@@ -49,7 +49,7 @@ CHECKS = [
         SELECT g.id FROM credits_creditgrant g
         WHERE g.key LIKE 'free:%%' AND NOT EXISTS (
             SELECT FROM clerk_identity c
-            JOIN clerk_subscriptionitem i ON i.payer = 'user:' || c.clerk_id
+            JOIN clerk_subscriptionitem i ON i.payer_kind = 'user' AND i.payer_id = c.clerk_id
             WHERE c.user_id = g.account_id AND g.source = 'plan'
                 AND g.key = 'free:' || c.clerk_id || right(g.key, 8)
                 AND right(g.key, 8) ~ '^:[0-9]{4}-[0-9]{2}$')
@@ -64,7 +64,7 @@ CHECKS = [
         GRANT,
         """
         SELECT g.id FROM credits_creditgrant g
-        JOIN (SELECT concat_ws(':', 'clerk', i.instance_id, i.payer, p.plan_id, p.start,
+        JOIN (SELECT concat_ws(':', 'clerk', i.instance_id, i.payer_id, p.plan_id, p.start,
                 CASE WHEN p.trial THEN 'trial' ELSE 'paid' END) AS key,
                 min(least(p."end", (SELECT min(e) FROM unnest(i.ends) e WHERE e > p.start)))
                     AS last

@@ -22,7 +22,7 @@ from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits, windows
 from tests.factories import make_plan
 from tests.fakes import clerk as fake_clerk
 from tests.fakes.clerk import FakeClerk, running_clerk, user_json
-from tests.fakes.clerk_story import DAY, as_api, event, item_json
+from tests.fakes.clerk_events import DAY, as_api, event, item_json
 from tests.live import Site, database_url
 from tests.processes import ROOT, stop
 

@@ -141,7 +141,7 @@ class EarnedGrant(NamedTuple):
 
 
 def grants_of(
-    period: PeriodState, *, ends: Iterable[int], payer: str, instance_id: str
+    period: PeriodState, *, ends: Iterable[int], payer_id: str, instance_id: str
 ) -> Iterator[EarnedGrant]:
     """Every grant of a period, also those not yet due: one, or one a month for an annual plan.
 
@@ -153,7 +153,7 @@ def grants_of(
     ended = min((end for end in ends if end > period.start), default=period.last)
     last = min(period.last, ended)
     kind = "trial" if period.trial else "paid"
-    key = f"clerk:{instance_id}:{payer}:{period.plan_id}:{period.start}:{kind}"
+    key = f"clerk:{instance_id}:{payer_id}:{period.plan_id}:{period.start}:{kind}"
     if not period.annual:
         yield EarnedGrant(key, moment(period.start) - AHEAD, moment(last))
         return

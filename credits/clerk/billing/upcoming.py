@@ -27,17 +27,17 @@ def next_grant(user: User) -> Upcoming | None:
     if not user.clerk_id:
         return None
     now = datetime.now(UTC)
-    items = SubscriptionItem.objects.filter(payer=f"user:{user.clerk_id}", status="active")
+    items = SubscriptionItem.objects.filter(payer_id=user.clerk_id, status="active")
     amounts = dict(
         Plan.objects.filter(active=True, credits__gt=0).values_list("clerk_id", "credits")
     )
-    found = [
+    upcoming = [
         Upcoming(at, amounts[item.plan_id])
         for item in items
         if item.plan_id in amounts
         for at in _moments(item, now)
     ]
-    return min(found, default=None)
+    return min(upcoming, default=None)
 
 
 def _moments(item: SubscriptionItem, now: datetime) -> Iterator[datetime]:

@@ -24,8 +24,8 @@ def found(desk, **query):
 
 def subscribe(user, plan="cplan_pro", status="active"):
     SubscriptionItem.objects.create(
-        item_id=f"item_{user.pk}_{plan}", instance_id="ins", payer=f"user:{user.clerk_id}",
-        plan_id=plan, plan_name="Pro", status=status,
+        item_id=f"item_{user.pk}_{plan}", instance_id="ins",
+        payer_kind="user", payer_id=user.clerk_id, plan_id=plan, plan_name="Pro", status=status,
     )  # fmt: skip
 
 

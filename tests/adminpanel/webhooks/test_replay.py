@@ -12,7 +12,7 @@ from credits.clerk.webhooks import handlers, replays
 from credits.ledger import get_balance
 from credits.models import AuditEntry, CreditGrant, User
 from tests.fakes.clerk import user_json
-from tests.fakes.clerk_story import event, item_json
+from tests.fakes.clerk_events import event, item_json
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)

@@ -11,7 +11,7 @@ from credits.integrity.clerk import CHECKS
 from credits.integrity.run import run_checks
 from credits.models import CreditGrant
 from tests.factories import make_plan, make_user
-from tests.fakes.clerk_story import DAY, event, item_json
+from tests.fakes.clerk_events import DAY, event, item_json
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)
@@ -73,9 +73,9 @@ def test_a_free_grant_of_nobody_s_item_is_found(deliver):
     deliver(event("subscriptionItem.active", item, at=NOW))
     assert CreditGrant.objects.get().key.startswith("free:user_1:")
     assert found() == set()
-    SubscriptionItem.objects.update(payer="user:user_2")
+    SubscriptionItem.objects.update(payer_id="user_2")
     assert found() == {"free_grant_has_its_item"}
-    SubscriptionItem.objects.update(payer="user:user_1")
+    SubscriptionItem.objects.update(payer_id="user_1")
 
 
 def test_a_grant_of_the_wrong_user_is_found(grant):

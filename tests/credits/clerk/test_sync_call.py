@@ -46,7 +46,7 @@ def test_who_failed_is_named_and_stops_nobody(ask, base):
 
 
 def test_a_large_base_is_a_job(ask, base, client, monkeypatch):
-    monkeypatch.setattr("credits.clerk.api.views.AT_ONCE", 4)
+    monkeypatch.setattr("adminpanel.api.sync.AT_ONCE", 4)
     answer = ask()
     assert answer.status_code == 202
     job_id = answer.json()["job"]["id"]
