@@ -70,7 +70,6 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 INSTALLED_APPS = [
     "config",
     "credits",
-    "credits.clerk",
     "ai_chat",
     "adminpanel",
     "django.contrib.auth",

@@ -8,8 +8,7 @@ from typing import Any
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 
 from ai_chat.models import Conversation, Image
-from credits.clerk.models import Identity, SubscriptionItem
-from credits.models import CreditGrant, UsageHistory, User
+from credits.models import CreditGrant, Identity, SubscriptionItem, UsageHistory, User
 
 #: Grants of one list; the rest are counted.
 GRANTS = 50

@@ -28,8 +28,16 @@ from django.db.models.functions import Coalesce, Now
 
 from config.pagination import Key, Page, paginate
 from credits.clerk.billing.projection import EARNING
-from credits.clerk.models import Identity, PayerKind, SubscriptionItem
-from credits.models import CreditBalance, Hold, Plan, UsageHistory, User
+from credits.models import (
+    CreditBalance,
+    Hold,
+    Identity,
+    PayerKind,
+    Plan,
+    SubscriptionItem,
+    UsageHistory,
+    User,
+)
 from credits.people import LONGEST_ID
 
 PAGE = 50

@@ -15,8 +15,7 @@ from django.db.models import OuterRef, QuerySet, Subquery, Sum, TextChoices
 from django.db.models.functions import Coalesce
 
 from config.pagination import Page, cursor_of
-from credits.clerk.models import Payment, WebhookDelivery
-from credits.models import UsageHistory, User
+from credits.models import Payment, UsageHistory, User, WebhookDelivery
 from credits.statement.history import Kind, filter_rows, kind_of, statement
 from credits.statement.wording import note_of, what_of
 

@@ -10,9 +10,8 @@ from django.utils.dateformat import format as format_date
 from django.utils.dateparse import parse_datetime
 
 from credits.clerk.billing.projection import moment
-from credits.clerk.models import Payment, SubscriptionItem, WebhookDelivery
 from credits.clerk.parsing import as_id, as_ms, as_object, as_objects
-from credits.models import CreditGrant, UsageHistory
+from credits.models import CreditGrant, Payment, SubscriptionItem, UsageHistory, WebhookDelivery
 
 #: Grants of an item that are shown, newest first: two years of months.
 GRANTS = 24
@@ -163,9 +162,7 @@ def _items_in(delivery: WebhookDelivery) -> Iterator[dict[str, Any]]:
 
 def _item_now(row: SubscriptionItem, data: dict[str, Any], delivery: WebhookDelivery) -> ItemNow:
     updated = as_ms(data.get("updated_at"))
-    grants = CreditGrant.objects.filter(
-        user__clerk_id=row.payer_id, details__item=row.item_id
-    ).order_by("-pk")[:GRANTS]
+    grants = row.grants.order_by("-pk")[:GRANTS]
     rows = _incoming_rows([grant.pk for grant in grants])
     own = _changed_ids(delivery, "grant")
     return ItemNow(

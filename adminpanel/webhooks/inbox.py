@@ -8,9 +8,8 @@ from typing import NamedTuple
 from django.db.models import Count, Max, Min, Q, QuerySet
 
 from config.pagination import Key, Page, paginate
-from credits.clerk.models import Identity, PayerKind, Period, WebhookDelivery
 from credits.clerk.webhooks.replays import FAILED, UNMAPPED, WAITING, deliveries
-from credits.models import Plan, User
+from credits.models import Identity, PayerKind, Period, Plan, User, WebhookDelivery
 
 type Deliveries = QuerySet[WebhookDelivery]
 

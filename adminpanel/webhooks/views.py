@@ -14,10 +14,10 @@ from adminpanel.webhooks import delivery_detail, inbox
 from adminpanel.webhooks.forms import InboxForm, ReplayForm
 from adminpanel.webhooks.payload import tree
 from credits.clerk import conf
-from credits.clerk.models import WebhookDelivery
 from credits.clerk.webhooks.replays import Batch, Which, replay_one, replay_some
 from credits.clerk.webhooks.samples import TYPES
 from credits.http import AuthenticatedHttpRequest
+from credits.models import WebhookDelivery
 from credits.users.permissions import admin_page
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from credits.clerk.models import WebhookDelivery
+from credits.models import WebhookDelivery
 
 type Change = dict[str, Any]
 

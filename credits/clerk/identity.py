@@ -14,10 +14,9 @@ from procrastinate.contrib.django import app
 
 from credits.clerk import conf
 from credits.clerk.changes import Change, account_changed, grant_added, session_ended
-from credits.clerk.models import Identity, SessionLink
 from credits.clerk.parsing import Payer, Person
 from credits.ledger import grant_credits
-from credits.models import CreditGrant, User
+from credits.models import CreditGrant, Identity, SessionLink, User
 
 
 def lock(payer_id: str) -> datetime:

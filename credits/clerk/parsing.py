@@ -4,7 +4,7 @@ missing, odd or too large becomes None or "", never an exception."""
 from dataclasses import dataclass
 from typing import Any, Self
 
-from credits.clerk.models import PayerKind
+from credits.models import PayerKind
 
 type Json = dict[str, Any]
 

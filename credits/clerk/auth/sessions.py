@@ -11,9 +11,8 @@ from credits.clerk import conf
 from credits.clerk.auth.keys import TokenRefused
 from credits.clerk.auth.tokens import SessionClaims, verify_session_token
 from credits.clerk.identity import get_identity, pull_later
-from credits.clerk.models import Identity, SessionLink
 from credits.clerk.parsing import Payer
-from credits.models import User
+from credits.models import Identity, SessionLink, User
 
 logger = logging.getLogger(__name__)
 

@@ -7,20 +7,27 @@ from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.models import BooleanField, Exists, Func, OuterRef, Q, QuerySet, Value
-from django.db.models.functions import Concat
 from django.utils import timezone
 
 from credits.clerk.billing.projection import (
     EARNING,
+    end_of_month,
     first_of_month,
     holds_free_plan,
     milliseconds,
 )
 from credits.clerk.billing.subscriptions import ItemWithPeriods, release, state_of
 from credits.clerk.identity import lock
-from credits.clerk.models import Identity, PayerKind, Period, SubscriptionItem, WebhookDelivery
 from credits.clerk.parsing import Json, Payer, as_object, as_objects, parse_item
-from credits.models import CreditGrant, Plan
+from credits.models import (
+    CreditGrant,
+    Identity,
+    PayerKind,
+    Period,
+    Plan,
+    SubscriptionItem,
+    WebhookDelivery,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +48,6 @@ def release_item(*, item_id: str) -> None:
         return
     item = ItemWithPeriods(SubscriptionItem.objects.get(item_id=item_id))
     release(item, identity, now, free=holds_free_plan(state_of(item.row), now=now))
-    item.save_periods()
 
 
 type Report = Callable[[str, Exception], object]
@@ -112,8 +118,13 @@ def _unpaid_this_month(now: datetime) -> QuerySet[SubscriptionItem]:
     items = _of_users().filter(held, is_free=True, plan_id__in=_mapped())
     paid_for = Period.objects.filter(item=OuterRef("pk"), plan_id=OuterRef("plan_id"), earned=True)
     items = items.exclude(Exists(paid_for))
-    key = Concat(Value("free:"), "payer_id", Value(f":{first:%Y-%m}"))
-    return items.alias(key=key).exclude(Exists(CreditGrant.objects.filter(key=OuterRef("key"))))
+    granted = CreditGrant.objects.filter(
+        subscription_item__payer_kind=PayerKind.USER,
+        subscription_item__payer_id=OuterRef("payer_id"),
+        period=None,
+        expires_at=end_of_month(now),
+    )
+    return items.exclude(Exists(granted))
 
 
 def release_plan(*, clerk_id: str, at_most: int = AT_ONCE) -> int:

@@ -4,9 +4,10 @@ period earns. Everything here runs under the payer's lock, and grants once per k
 import logging
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from credits.clerk.billing.projection import (
     EARNING,
@@ -29,10 +30,9 @@ from credits.clerk.changes import (
     state_changed,
 )
 from credits.clerk.identity import get_identity, lock
-from credits.clerk.models import Identity, Payment, Period, SubscriptionItem
 from credits.clerk.parsing import ItemVersion, Payer, PaymentVersion
 from credits.ledger import grant_credits, set_grant_expiry
-from credits.models import CreditGrant
+from credits.models import CreditGrant, Identity, Payment, Period, SubscriptionItem
 from credits.pricing import get_plans_credits
 
 logger = logging.getLogger(__name__)
@@ -54,9 +54,9 @@ def apply_item(version: ItemVersion, *, checked_at: datetime | None = None) -> R
     before = item.shown() if item.row.pk else None
     item.merge(version)
     item.row.checked_at = checked_at or item.row.checked_at
+    item.save()  # Grants point to its rows.
     changes = state_changed("item", version.item_id, before, item.shown())
     result = _grant_by(version, item, now)
-    item.save()
     return replace(result, changes=[*changes, *result.changes])
 
 
@@ -93,11 +93,7 @@ class ItemWithPeriods:
     def __init__(self, row: SubscriptionItem) -> None:
         self.row = row
         self.periods = list(row.periods.order_by("start", "id")) if row.pk else []
-        self._stored = {period.pk: self._saved(period) for period in self.periods}
-
-    @staticmethod
-    def _saved(period: Period) -> tuple[PeriodState, bool]:
-        return _period_state_of(period), period.settled
+        self._stored = {period.pk: _period_state_of(period) for period in self.periods}
 
     @classmethod
     def of(cls, version: ItemVersion) -> "ItemWithPeriods":
@@ -158,12 +154,16 @@ class ItemWithPeriods:
 
     def save(self) -> None:
         self.row.save()
-        self.save_periods()
-
-    def save_periods(self) -> None:
         for period in self.periods:
-            if self._stored.get(period.pk) != self._saved(period):
+            if self._stored.get(period.pk) != _period_state_of(period):
                 period.save()
+
+    def settle(self, settled: dict[int, bool]) -> None:
+        """Saves of which periods everything has been granted, where that changed."""
+        for period in self.periods:
+            if period.settled != settled[period.pk]:
+                period.settled = settled[period.pk]
+                period.save(update_fields=["settled"])
 
 
 def _copy(state: ItemState | PeriodState, row: SubscriptionItem | Period) -> None:
@@ -171,19 +171,31 @@ def _copy(state: ItemState | PeriodState, row: SubscriptionItem | Period) -> Non
         setattr(row, name, list(value) if isinstance(value, tuple) else value)
 
 
-type Priced = tuple[EarnedGrant, int]
+class DueGrant(NamedTuple):
+    """A grant that is due, the credits that its plan brings, and its period; None for the free
+    plan's."""
+
+    grant: EarnedGrant
+    credits: int
+    period: Period | None
 
 
 def release(item: ItemWithPeriods, identity: Identity, now: datetime, *, free: bool) -> Result:
     """Grants what is due, of the free plan too if `free`, and moves expiries that changed. The note
     is UNMAPPED_PLAN when something earned waits for its plan to be mapped."""
     credits = get_plans_credits()
-    due: list[Priced] = []
+    due: list[DueGrant] = []
+    settled: dict[int, bool] = {}
     if free and not item.was_paid_for():
         grant = free_grant(user_id=identity.clerk_id, now=now)
-        due.append((grant, credits.get(item.row.plan_id, 0)))
+        due.append(DueGrant(grant, credits.get(item.row.plan_id, 0), None))
     for period in item.periods:
-        due.extend(_due_of(period, item, credits.get(period.plan_id, 0), now))
+        grants, price = item.grants_of(period), credits.get(period.plan_id, 0)
+        of_period = [DueGrant(grant, price, period) for grant in grants if grant.due <= now]
+        # Settled when this is all that the period can ever bring.
+        settled[period.pk] = bool(grants) and len(of_period) == len(grants) and price > 0
+        due.extend(of_period)
+    item.settle(settled)
     result = _grant(due, identity, item.row)
     for period in item.periods:
         result.changes.extend(_end_early(period, item))
@@ -191,22 +203,14 @@ def release(item: ItemWithPeriods, identity: Identity, now: datetime, *, free: b
     return result if mapped else replace(result, note=Note.UNMAPPED_PLAN)
 
 
-def _due_of(period: Period, item: ItemWithPeriods, credits: int, now: datetime) -> list[Priced]:
-    """What is due of a period; it is settled when that is all it can ever bring."""
-    grants = item.grants_of(period)
-    due = [(grant, credits) for grant in grants if grant.due <= now]
-    period.settled = bool(grants) and len(due) == len(grants) and credits > 0
-    return due
-
-
-def _grant(due: list[Priced], identity: Identity, row: SubscriptionItem) -> Result:
+def _grant(due: list[DueGrant], identity: Identity, row: SubscriptionItem) -> Result:
     """Grants once per key; a grant that stands has its expiry moved instead. Its amount stays what
     it was when it came in."""
-    keys = [grant.key for grant, _ in due]
+    keys = [grant.key for grant, _, _ in due]
     standing = {grant.key: grant for grant in CreditGrant.objects.filter(key__in=keys)}
     changes: list[Change] = []
     granted = 0
-    for grant, credits in due:
+    for grant, credits, period in due:
         if stored := standing.get(grant.key):
             changes += _move_end(stored, grant.expires_at)
         elif credits and identity.user_id:
@@ -217,6 +221,8 @@ def _grant(due: list[Priced], identity: Identity, row: SubscriptionItem) -> Resu
                 key=grant.key,
                 expires_at=grant.expires_at,
                 details={"plan": row.plan_name, "item": row.item_id},
+                item_id=row.pk,
+                period_id=period.pk if period else None,
             )
             changes.append(grant_added(done.id))
             granted += credits
@@ -237,10 +243,21 @@ def _end_early(period: Period, item: ItemWithPeriods) -> list[Change]:
     grants = item.grants_of(period) if period.annual and item.row.ends else []
     if not grants:
         return []
-    prefix = grants[0].key.removesuffix("m0")
-    later = CreditGrant.objects.filter(key__startswith=prefix)
+    later = CreditGrant.objects.filter(period__in=_same_period(period, item.row))
     later = later.exclude(key__in=[grant.key for grant in grants])
     return [change for grant in later for change in _move_end(grant, grants[-1].expires_at)]
+
+
+def _same_period(period: Period, row: SubscriptionItem) -> QuerySet[Period]:
+    """The period under every item of its payer: they earn it once, under whichever came first."""
+    return Period.objects.filter(
+        item__instance_id=row.instance_id,
+        item__payer_kind=row.payer_kind,
+        item__payer_id=row.payer_id,
+        plan_id=period.plan_id,
+        start=period.start,
+        trial=period.trial,
+    )
 
 
 @transaction.atomic

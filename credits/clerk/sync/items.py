@@ -13,10 +13,10 @@ from credits.clerk.billing.subscriptions import apply_item, state_of
 from credits.clerk.changes import Note
 from credits.clerk.client import ClerkClient, ClerkError
 from credits.clerk.identity import lock
-from credits.clerk.models import Identity, PayerKind, SubscriptionItem
 from credits.clerk.parsing import ItemVersion, Json, Payer, as_id, parse_item, parse_payer
 from credits.clerk.sync.progress import Progress
 from credits.clerk.sync.users import mark_checked
+from credits.models import Identity, PayerKind, SubscriptionItem
 
 ALIVE = (*EARNING, "past_due")
 #: Pages of ended items, newest first, that are searched for items which vanished.

@@ -11,8 +11,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from credits.clerk.models import SyncJob
 from credits.clerk.sync.options import SyncOptions
+from credits.models import SyncJob
 
 State = SyncJob.State
 

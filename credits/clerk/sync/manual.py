@@ -11,10 +11,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from config.errors import DomainError
-from credits.clerk.models import SyncJob
 from credits.clerk.sync.jobs import cancel_job, describe, stalled, start_job
 from credits.clerk.sync.options import SyncOptions, contract_of
-from credits.models import User
+from credits.models import SyncJob, User
 from credits.users import audit
 
 State = SyncJob.State

@@ -14,10 +14,10 @@ from django.utils import timezone
 
 from credits.clerk.billing.projection import ItemState, merge_item
 from credits.clerk.billing.subscriptions import apply_item, state_of
-from credits.clerk.models import SubscriptionItem, SyncJob
 from credits.clerk.parsing import ItemVersion
 from credits.clerk.sync.jobs import COUNTS, SILENCE
 from credits.clerk.sync.options import SyncOptions
+from credits.models import SubscriptionItem, SyncJob
 
 logger = logging.getLogger(__name__)
 State = SyncJob.State

@@ -15,7 +15,6 @@ from credits.clerk.billing.releases import release_due
 from credits.clerk.billing.subscriptions import apply_item
 from credits.clerk.client import ClerkClient
 from credits.clerk.identity import upsert_person
-from credits.clerk.models import SyncJob
 from credits.clerk.parsing import Payer, parse_person
 from credits.clerk.sync.items import find_missing_items, items_phase, version_of
 from credits.clerk.sync.jobs import start_job
@@ -29,6 +28,7 @@ from credits.clerk.sync.users import (
     sync_changed_users,
     sync_users,
 )
+from credits.models import SyncJob
 
 logger = logging.getLogger(__name__)
 State = SyncJob.State

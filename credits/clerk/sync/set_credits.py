@@ -5,9 +5,9 @@ from django.db.models import QuerySet
 
 from credits.clerk.billing.projection import EARNING
 from credits.clerk.client import ClerkClient
-from credits.clerk.models import Identity, PayerKind, SubscriptionItem
 from credits.clerk.sync.progress import Progress
 from credits.ledger import adjust_credits
+from credits.models import Identity, PayerKind, SubscriptionItem
 from credits.pricing import get_plans_credits
 
 

@@ -10,9 +10,9 @@ from procrastinate.contrib.django import app
 from credits.clerk import conf
 from credits.clerk.billing.releases import release_due
 from credits.clerk.client import ClerkUnavailable, NotAtClerk
-from credits.clerk.models import SessionLink
 from credits.clerk.sync import run
 from credits.clerk.sync.jobs import stalled, sync_later
+from credits.models import SessionLink
 
 logger = logging.getLogger(__name__)
 

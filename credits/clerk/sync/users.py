@@ -8,10 +8,9 @@ from django.utils import timezone
 
 from credits.clerk.client import ClerkClient, ClerkError, NotAtClerk, last_id
 from credits.clerk.identity import lock, mark_deleted, upsert_person
-from credits.clerk.models import Identity
 from credits.clerk.parsing import Person, parse_person
 from credits.clerk.sync.progress import Progress
-from credits.models import CreditBalance
+from credits.models import CreditBalance, Identity
 
 #: More missing users than this, and than one in ten, or simply all, were not deleted: the key is
 #: another instance's, or Clerk's list is not whole. No account is closed then.

@@ -18,9 +18,9 @@ from django.utils import timezone
 from config.errors import DomainError
 from credits.clerk.billing.projection import milliseconds
 from credits.clerk.changes import ORDER, Change, Note
-from credits.clerk.models import WebhookDelivery
 from credits.clerk.parsing import Json
 from credits.clerk.webhooks import handlers
+from credits.models import WebhookDelivery
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 from django.db.models import Q, QuerySet, TextChoices
 
-from credits.clerk.models import WebhookDelivery
 from credits.clerk.webhooks.inbox import replay
-from credits.models import User
+from credits.models import User, WebhookDelivery
 from credits.users import audit
 
 #: Deliveries that one request replays; each takes some hundredths of a second.

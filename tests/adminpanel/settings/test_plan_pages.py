@@ -9,10 +9,9 @@ import pytest
 from django.test import Client
 
 from credits.catalogue.plans import create_plan, delete_plan, update_plan
-from credits.clerk.models import Identity, SubscriptionItem
 from credits.clerk.webhooks import inbox
 from credits.ledger import get_balance
-from credits.models import CreditGrant, Plan, SettingsChange, User
+from credits.models import CreditGrant, Identity, Plan, SettingsChange, SubscriptionItem, User
 from tests.adminpanel.settings.words import value_of, words
 from tests.factories import make_plan, make_user
 from tests.fakes.clerk_events import DAY, event, item_json, payer_json

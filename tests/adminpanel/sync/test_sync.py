@@ -8,14 +8,13 @@ import pytest
 from django.test import Client
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from credits.clerk.models import SyncJob
 from credits.clerk.sync import users
 from credits.clerk.sync.jobs import SILENCE, start_job
 from credits.clerk.sync.manual import GOOD_FOR
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.run import reconcile, run_sync
 from credits.ledger import adjust_credits, get_balance
-from credits.models import AuditEntry, CreditGrant, UsageHistory, User
+from credits.models import AuditEntry, CreditGrant, SyncJob, UsageHistory, User
 from tests.factories import make_charge
 
 pytestmark = pytest.mark.django_db

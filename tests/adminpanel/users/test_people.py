@@ -7,8 +7,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from adminpanel.users import search as user_search
-from credits.clerk.models import Identity, SubscriptionItem
-from credits.models import User
+from credits.models import Identity, SubscriptionItem, User
 from tests.factories import make_adjustment_request, make_charge, make_plan, make_user
 from tests.ledger import sql
 

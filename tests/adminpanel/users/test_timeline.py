@@ -7,9 +7,8 @@ from django.utils import timezone
 
 from adminpanel.users import timeline
 from ai_chat.models import Conversation, Turn
-from credits.clerk.models import Identity, Payment, SubscriptionItem, WebhookDelivery
 from credits.ledger import refund_charge, release_charge
-from credits.models import CreditGrant, User
+from credits.models import CreditGrant, Identity, Payment, SubscriptionItem, User, WebhookDelivery
 from tests.factories import make_charge, make_grant, make_user
 
 SECRET = "what alice wrote to nobody else"

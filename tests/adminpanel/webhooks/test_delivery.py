@@ -5,8 +5,7 @@ import time
 import pytest
 
 from credits.catalogue.plans import create_plan
-from credits.clerk.models import WebhookDelivery
-from credits.models import CreditGrant, UsageHistory, User
+from credits.models import CreditGrant, UsageHistory, User, WebhookDelivery
 from tests.factories import make_plan
 from tests.fakes.clerk import user_json
 from tests.fakes.clerk_events import DAY, event, item_json, payment_json

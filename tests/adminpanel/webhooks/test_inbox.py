@@ -6,8 +6,8 @@ from html import unescape
 
 import pytest
 
-from credits.clerk.models import WebhookDelivery
 from credits.clerk.webhooks import handlers, inbox
+from credits.models import WebhookDelivery
 from tests.fakes.clerk import user_json
 from tests.fakes.clerk_events import event, item_json
 

@@ -8,10 +8,9 @@ from typing import Any
 
 from django.db import transaction
 
-from credits.clerk.models import Identity, Payment, Period, SubscriptionItem
 from credits.clerk.webhooks import inbox
 from credits.ledger import expire_credits, get_balance
-from credits.models import CreditGrant
+from credits.models import CreditGrant, Identity, Payment, Period, SubscriptionItem
 from tests.fakes.clerk import Json
 
 type Delivery = tuple[str, Json]

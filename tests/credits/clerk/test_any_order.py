@@ -18,12 +18,11 @@ from credits.clerk.billing.projection import (
     merge_period,
     period_of,
 )
-from credits.clerk.models import WebhookDelivery
 from credits.clerk.parsing import as_objects, parse_item, parse_payer
 from credits.clerk.webhooks import handlers
 from credits.clerk.webhooks.inbox import receive
 from credits.ledger import grant_credits
-from credits.models import CreditGrant, UsageHistory, User
+from credits.models import CreditGrant, UsageHistory, User, WebhookDelivery
 from tests.credits.clerk.histories import (
     final_state,
     receive_all,

@@ -5,9 +5,8 @@ import time
 import pytest
 from django.core.management import CommandError, call_command
 
-from credits.clerk.models import WebhookDelivery
 from credits.clerk.webhooks import handlers, samples
-from credits.models import AuditEntry, CreditGrant, User
+from credits.models import AuditEntry, CreditGrant, User, WebhookDelivery
 from tests.factories import make_plan
 from tests.fakes.clerk import INSTANCE, user_json
 from tests.fakes.clerk_events import event, item_json

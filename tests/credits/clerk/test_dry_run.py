@@ -4,13 +4,20 @@ import time
 
 import pytest
 
-from credits.clerk.models import Period, SubscriptionItem, SyncJob
 from credits.clerk.sync import progress, users
 from credits.clerk.sync.jobs import SILENCE, start_job
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.run import result_of, run_sync
 from credits.ledger import get_balance
-from credits.models import CreditBalance, CreditGrant, UsageHistory, User
+from credits.models import (
+    CreditBalance,
+    CreditGrant,
+    Period,
+    SubscriptionItem,
+    SyncJob,
+    UsageHistory,
+    User,
+)
 from tests.credits.clerk.histories import receive_all
 from tests.factories import make_charge, make_grant, make_plan
 from tests.fakes.clerk import FakeClerk, user_json

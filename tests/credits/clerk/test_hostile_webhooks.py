@@ -8,7 +8,7 @@ import time
 import pytest
 from django.test import Client
 
-from credits.clerk.models import WebhookDelivery
+from credits.models import WebhookDelivery
 from tests.fakes import clerk as fake_clerk
 from tests.fakes.clerk_events import body_of, full_history
 

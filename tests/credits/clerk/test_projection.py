@@ -7,9 +7,8 @@ import pytest
 
 from credits.clerk.billing.projection import add_months
 from credits.clerk.billing.releases import release_due
-from credits.clerk.models import Payment, SubscriptionItem, WebhookDelivery
 from credits.ledger import expire_credits, get_balance
-from credits.models import CreditGrant, Plan, User
+from credits.models import CreditGrant, Payment, Plan, SubscriptionItem, User, WebhookDelivery
 from tests.factories import make_charge, make_grant, make_plan
 from tests.fakes.clerk import INSTANCE
 from tests.fakes.clerk_events import (

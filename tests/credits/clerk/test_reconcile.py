@@ -7,10 +7,9 @@ import pytest
 from django.utils import timezone
 
 from credits.clerk import identity
-from credits.clerk.models import Identity, SubscriptionItem, SyncJob
 from credits.clerk.parsing import parse_person
 from credits.clerk.sync import run as sync
-from credits.models import CreditGrant, User
+from credits.models import CreditGrant, Identity, SubscriptionItem, SyncJob, User
 from tests.factories import make_plan
 from tests.fakes.clerk import FakeClerk, user_json
 from tests.fakes.clerk_events import DAY, as_api, item_json

@@ -7,10 +7,9 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from credits.clerk.models import WebhookDelivery
 from credits.clerk.webhooks import handlers, tasks
 from credits.clerk.webhooks.inbox import replay
-from credits.models import CreditGrant, User
+from credits.models import CreditGrant, User, WebhookDelivery
 from tests.factories import make_plan
 from tests.fakes.clerk import user_json
 from tests.fakes.clerk_events import event, item_json

@@ -8,14 +8,21 @@ import pytest
 
 from credits.clerk.billing import releases, subscriptions
 from credits.clerk.client import ClerkClient
-from credits.clerk.models import SubscriptionItem, SyncJob
 from credits.clerk.sync import run as sync
 from credits.clerk.sync import users
 from credits.clerk.sync.jobs import SILENCE, cancel_job, describe, stalled, start_job
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.run import result_of, run_sync
 from credits.ledger import get_balance
-from credits.models import CreditBalance, CreditGrant, Plan, UsageHistory, User
+from credits.models import (
+    CreditBalance,
+    CreditGrant,
+    Plan,
+    SubscriptionItem,
+    SyncJob,
+    UsageHistory,
+    User,
+)
 from tests.credits.clerk.histories import final_state, receive_all, rolled_back
 from tests.factories import make_charge, make_grant, make_plan
 from tests.fakes import clerk as fake_clerk

@@ -5,11 +5,10 @@ import uuid
 import pytest
 from django.core.management import CommandError, call_command
 
-from credits.clerk.models import SyncJob
 from credits.clerk.sync.jobs import start_job
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.run import run_sync
-from credits.models import AuditEntry
+from credits.models import AuditEntry, SyncJob
 
 pytestmark = pytest.mark.django_db
 

@@ -8,12 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection, transaction
 
-from credits.clerk.models import Identity, Period, SubscriptionItem, SyncJob
 from credits.clerk.sync import run as sync
 from credits.clerk.sync.jobs import start_job
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.webhooks import inbox
-from credits.models import CreditBalance, CreditGrant, UsageHistory, User
+from credits.models import (
+    CreditBalance,
+    CreditGrant,
+    Identity,
+    Period,
+    SubscriptionItem,
+    SyncJob,
+    UsageHistory,
+    User,
+)
 from tests.credits.clerk.histories import final_state, renamed
 from tests.factories import make_grant, make_plan
 from tests.fakes.clerk import FakeClerk

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from credits.clerk.billing.releases import release_due
-from credits.clerk.models import WebhookDelivery
-from credits.models import CreditGrant
+from credits.models import CreditGrant, WebhookDelivery
 from tests.factories import make_plan
 from tests.fakes.clerk import Json
 from tests.fakes.clerk_events import DAY, item_json, payer_json

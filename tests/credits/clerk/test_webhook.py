@@ -6,9 +6,8 @@ import time
 import pytest
 from django.db import OperationalError
 
-from credits.clerk.models import Identity, WebhookDelivery
 from credits.clerk.webhooks import handlers
-from credits.models import CreditGrant, User
+from credits.models import CreditGrant, Identity, User, WebhookDelivery
 from tests.factories import make_plan
 from tests.fakes import clerk as fake_clerk
 from tests.fakes.clerk import user_json
