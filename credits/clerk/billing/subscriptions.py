@@ -54,9 +54,9 @@ def apply_item(version: ItemVersion, *, checked_at: datetime | None = None) -> R
     before = item.shown() if item.row.pk else None
     item.merge(version)
     item.row.checked_at = checked_at or item.row.checked_at
-    item.save()  # Grants point to its rows.
     changes = state_changed("item", version.item_id, before, item.shown())
     result = _grant_by(version, item, now)
+    item.save()
     return replace(result, changes=[*changes, *result.changes])
 
 
@@ -86,6 +86,10 @@ def _period_state_of(row: Period) -> PeriodState:
     return PeriodState(**{name: getattr(row, name) for name in PERIOD})
 
 
+def _period_values(period: Period) -> tuple[PeriodState, bool]:
+    return _period_state_of(period), period.settled
+
+
 class ItemWithPeriods:
     """An item and its periods, read once, changed in memory, and saved as far as they changed.
     Lives within a transaction that holds the payer's lock."""
@@ -93,7 +97,12 @@ class ItemWithPeriods:
     def __init__(self, row: SubscriptionItem) -> None:
         self.row = row
         self.periods = list(row.periods.order_by("start", "id")) if row.pk else []
-        self._stored = {period.pk: _period_state_of(period) for period in self.periods}
+        self._stored_row = self._values(row) if row.pk else None
+        self._stored = {period.pk: _period_values(period) for period in self.periods}
+
+    @staticmethod
+    def _values(row: SubscriptionItem) -> tuple[object, ...]:
+        return state_of(row), row.period_end, row.checked_at
 
     @classmethod
     def of(cls, version: ItemVersion) -> "ItemWithPeriods":
@@ -153,17 +162,14 @@ class ItemWithPeriods:
         )
 
     def save(self) -> None:
-        self.row.save()
+        """Saves what changed since it was read or saved."""
+        if self._stored_row != self._values(self.row):
+            self.row.save()
+            self._stored_row = self._values(self.row)
         for period in self.periods:
-            if self._stored.get(period.pk) != _period_state_of(period):
+            if self._stored.get(period.pk) != _period_values(period):
                 period.save()
-
-    def settle(self, settled: dict[int, bool]) -> None:
-        """Saves of which periods everything has been granted, where that changed."""
-        for period in self.periods:
-            if period.settled != settled[period.pk]:
-                period.settled = settled[period.pk]
-                period.save(update_fields=["settled"])
+                self._stored[period.pk] = _period_values(period)
 
 
 def _copy(state: ItemState | PeriodState, row: SubscriptionItem | Period) -> None:
@@ -185,7 +191,6 @@ def release(item: ItemWithPeriods, identity: Identity, now: datetime, *, free: b
     is UNMAPPED_PLAN when something earned waits for its plan to be mapped."""
     credits = get_plans_credits()
     due: list[DueGrant] = []
-    settled: dict[int, bool] = {}
     if free and not item.was_paid_for():
         grant = free_grant(user_id=identity.clerk_id, now=now)
         due.append(DueGrant(grant, credits.get(item.row.plan_id, 0), None))
@@ -193,9 +198,9 @@ def release(item: ItemWithPeriods, identity: Identity, now: datetime, *, free: b
         grants, price = item.grants_of(period), credits.get(period.plan_id, 0)
         of_period = [DueGrant(grant, price, period) for grant in grants if grant.due <= now]
         # Settled when this is all that the period can ever bring.
-        settled[period.pk] = bool(grants) and len(of_period) == len(grants) and price > 0
+        period.settled = bool(grants) and len(of_period) == len(grants) and price > 0
         due.extend(of_period)
-    item.settle(settled)
+    item.save()  # Grants point to its rows.
     result = _grant(due, identity, item.row)
     for period in item.periods:
         result.changes.extend(_end_early(period, item))
