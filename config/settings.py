@@ -70,7 +70,6 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 INSTALLED_APPS = [
     "config",
     "credits",
-    "credits.clerk",
     "ai_chat",
     "adminpanel",
     "django.contrib.auth",
@@ -183,6 +182,8 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Jobs at once: holds are swept while a sync, or a proof of a large ledger, takes its time.
 PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}
+# Background work beside each app's own `tasks` module.
+PROCRASTINATE_IMPORT_PATHS = ["credits.clerk.sync.tasks", "credits.clerk.webhooks.tasks"]
 
 # --- Accounts ----------------------------------------------------------------------------------
 

@@ -265,8 +265,11 @@ def grant_credits(
     expires_at: datetime | None = None,
     priority: int | None = None,
     details: Details | None = None,
+    item_id: int | None = None,
+    period_id: int | None = None,
 ) -> Grant:
-    """Credits come in, once per `key` whoever asks how often.
+    """Credits come in, once per `key` whoever asks how often. `item_id` and `period_id` are the
+    rows of the subscription item and of its period that earned them.
 
     Raises IdempotencyConflict when the key stands for another user, source or amount, LedgerError
     on an amount out of bounds or a source that only the ledger itself uses.
@@ -285,6 +288,8 @@ def grant_credits(
         burn_priority=PRIORITIES[source] if priority is None else priority,
         until=expires_at,
         extra=json.dumps(details or {}),
+        of_item=item_id,
+        of_period=period_id,
     )
     if grant.outcome == "key_conflict":
         raise IdempotencyConflict(f"Grant key {key!r} stands for something else.")

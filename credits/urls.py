@@ -5,6 +5,7 @@ from django.urls import include, path
 from credits.api.usage_csv import usage_csv
 from credits.clerk.auth import pages as clerk
 from credits.clerk.auth.pages import local_or_clerk
+from credits.clerk.webhooks.views import ClerkWebhook
 from credits.statement import views as statement
 from credits.users import views as local
 
@@ -20,5 +21,6 @@ urlpatterns = [
     path("sign-out", local_or_clerk(local.SignOutView.as_view(), clerk.sign_out), name="sign-out"),
     path("account", local_or_clerk(local.AccountView.as_view(), clerk.account), name="account"),
     path("", include("credits.users.urls")),
-    path("", include("credits.clerk.urls")),
+    path("auth/clerk/session", clerk.exchange, name="clerk-session"),
+    path("api/webhooks/clerk", ClerkWebhook.as_view(), name="clerk-webhook"),
 ]

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from credits.api.docs import openapi
-from credits.clerk.models import SyncJob
-from credits.models import User
+from credits.models import SyncJob, User
 from tests.factories import PASSWORD, make_grant
 from tests.fakes.clerk import INSTANCE, SECRET_KEY, SIGNING_SECRET, running_clerk, user_json
 from tests.fakes.provider import FakeProvider

@@ -20,8 +20,7 @@ from PIL import Image as Picture
 
 from ai_chat.models import Conversation, Image, ImageRequest, Turn
 from credits.catalogue.prices import set_feature_costs
-from credits.clerk.models import WebhookDelivery
-from credits.models import SettingsChange, User
+from credits.models import SettingsChange, User, WebhookDelivery
 from tests.api import Api
 from tests.factories import make_adjustment_request, make_charge, make_plan
 

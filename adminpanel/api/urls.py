@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from adminpanel.api import users, views
+from adminpanel.api import sync, users, views
 
 urlpatterns = [
     path("settings", views.Settings.as_view(), name="api-admin-settings"),
@@ -18,5 +18,8 @@ urlpatterns = [
     path("credits", users.Balances.as_view(), name="api-admin-balances"),
     path("credits/<str:user_id>", users.OneBalance.as_view(), name="api-admin-balance"),
     path("usage", users.Usage.as_view(), name="api-admin-usage"),
+    path("users/sync", sync.Sync.as_view(), name="api-admin-sync"),
+    path("users/sync/<uuid:job_id>", sync.OneSync.as_view(), name="api-admin-sync-job"),
+    path("clerk/plans", sync.ClerkPlans.as_view(), name="api-admin-clerk-plans"),
     path("health/credits-enum", views.EnumHealth.as_view(), name="api-admin-credits-enum"),
 ]

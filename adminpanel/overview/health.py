@@ -97,9 +97,9 @@ SELECT
         FROM procrastinate_jobs j
         WHERE j.status = 'todo' AND coalesce(j.scheduled_at <= now(), true)),
     (SELECT count(*) FROM procrastinate_jobs WHERE status = 'failed'),
-    (SELECT count(*) FROM clerk_webhookdelivery WHERE processed_at IS NULL),
+    (SELECT count(*) FROM credits_webhookdelivery WHERE processed_at IS NULL),
     (SELECT extract(epoch FROM now() - min(received_at))::float
-        FROM clerk_webhookdelivery WHERE processed_at IS NULL),
+        FROM credits_webhookdelivery WHERE processed_at IS NULL),
     (SELECT count(*) FROM credits_hold WHERE lease_until < credits_now()),
     (SELECT count(*) FROM credits_creditgrant WHERE NOT expired AND expires_at < credits_now()),
     EXISTS (SELECT FROM procrastinate_jobs

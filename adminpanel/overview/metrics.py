@@ -124,7 +124,7 @@ SELECT (SELECT coalesce(sum(credits_remaining), 0)::bigint FROM credits_creditba
     (SELECT coalesce(sum(u.credits_used), 0)::bigint FROM credits_hold h
         JOIN credits_usagehistory u ON u.id = h.charge_id),
     (SELECT count(*) FROM credits_hold WHERE lease_until < credits_now()),
-    (SELECT count(*) FROM clerk_webhookdelivery WHERE error <> '')
+    (SELECT count(*) FROM credits_webhookdelivery WHERE error <> '')
 """
 
 

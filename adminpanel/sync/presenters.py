@@ -9,10 +9,10 @@ from uuid import UUID
 from django.urls import reverse
 
 from config.pagination import InvalidCursor, Page, key_of, paginate
-from credits.clerk.models import SyncJob
 from credits.clerk.sync.jobs import describe, stalled
 from credits.clerk.sync.manual import RECONCILE, run_of
 from credits.clerk.sync.options import SyncOptions, contract_of
+from credits.models import SyncJob
 
 State = SyncJob.State
 PAGE = 25

@@ -13,7 +13,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from adminpanel.sync.forms import SyncForm
 from adminpanel.sync.presenters import Told, history, preview_of, tell
 from credits.clerk import conf
-from credits.clerk.models import SyncJob
 from credits.clerk.sync.manual import (
     NotForeseen,
     SyncRunning,
@@ -25,6 +24,7 @@ from credits.clerk.sync.manual import (
     start_sync,
 )
 from credits.http import AuthenticatedHttpRequest
+from credits.models import SyncJob
 from credits.users.permissions import admin_page
 
 BOTH = ["GET", "HEAD", "POST"]

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from adminpanel.forms import FilterForm, PersonField
 from adminpanel.usage.rows import Filters, State, Way
-from credits.clerk.models import SyncJob
 from credits.features import FEATURES
+from credits.models import SyncJob
 from credits.statement.forms import RowField
 from credits.statement.history import Kind
 

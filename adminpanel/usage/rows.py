@@ -11,9 +11,8 @@ from django.conf import settings
 from django.db.models import Count, DateTimeField, Func, Q, Sum, TextChoices
 
 from config.pagination import Key, Page, Reading, paginate
-from credits.clerk.models import SyncJob
 from credits.features import FEATURES
-from credits.models import User
+from credits.models import SyncJob, User
 from credits.models.rollup import UsageSlice
 from credits.reasons import Reason
 from credits.reports.rollup import BEGINNING, Slice, Slicing, slices, spans

@@ -8,8 +8,7 @@ from typing import Any
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 
 from ai_chat.models import Conversation, Image
-from credits.clerk.models import Identity, SubscriptionItem
-from credits.models import CreditGrant, UsageHistory, User
+from credits.models import CreditGrant, Identity, SubscriptionItem, UsageHistory, User
 
 #: Grants of one list; the rest are counted.
 GRANTS = 50
@@ -53,7 +52,7 @@ def get_items(user: User) -> list[Item]:
     """What the person subscribes to, or did, newest first."""
     if not user.clerk_id:
         return []
-    items = SubscriptionItem.objects.filter(payer=f"user:{user.clerk_id}").order_by("-pk")
+    items = SubscriptionItem.objects.filter(payer_id=user.clerk_id).order_by("-pk")
     return [Item(row, _moment(row.period_start), _moment(row.period_end)) for row in items[:ITEMS]]
 
 

@@ -24,13 +24,21 @@ from django.db.models import (
     Value,
 )
 from django.db.models.expressions import CombinedExpression
-from django.db.models.functions import Coalesce, Concat, Now, Substr
+from django.db.models.functions import Coalesce, Now
 
 from adminpanel.forms import LONGEST_ID
 from config.pagination import Key, Page, paginate
 from credits.clerk.billing.projection import EARNING
-from credits.clerk.models import Identity, SubscriptionItem
-from credits.models import CreditBalance, Hold, Plan, UsageHistory, User
+from credits.models import (
+    CreditBalance,
+    Hold,
+    Identity,
+    PayerKind,
+    Plan,
+    SubscriptionItem,
+    UsageHistory,
+    User,
+)
 
 PAGE = 50
 #: So many that a search finds are looked up one by one.
@@ -39,7 +47,6 @@ CLERK_ID = "user_"
 #: Subscription items that stand for a plan somebody has; a canceled one lasts until its end, and a
 #: failed payment may still be made good.
 CURRENT = [*sorted(EARNING), "past_due"]
-PAYER = "user:"
 
 type People = QuerySet[User]
 
@@ -120,8 +127,9 @@ def _matches(search: str) -> Q:
 
 def _items() -> QuerySet[SubscriptionItem]:
     """What the user of the query around it subscribes to now."""
-    payer = Concat(Value(PAYER), OuterRef("clerk_id"))
-    return SubscriptionItem.objects.filter(payer=payer, status__in=CURRENT)
+    return SubscriptionItem.objects.filter(
+        payer_kind=PayerKind.USER, payer_id=OuterRef("clerk_id"), status__in=CURRENT
+    )
 
 
 def _with_plan(users: People, plan: str) -> People:
@@ -133,11 +141,11 @@ def _with_plan(users: People, plan: str) -> People:
 def subscribers(plans: Iterable[str]) -> dict[str, int]:
     """How many people have each of these plans: those whom `find_users` finds by it."""
     plans = list(plans)
-    someone = User.objects.filter(clerk_id=Substr(OuterRef("payer"), len(PAYER) + 1))
+    someone = User.objects.filter(clerk_id=OuterRef("payer_id"))
     items = SubscriptionItem.objects.filter(
-        Exists(someone), payer__startswith=PAYER, status__in=CURRENT, plan_id__in=plans
+        Exists(someone), payer_kind=PayerKind.USER, status__in=CURRENT, plan_id__in=plans
     )
-    counted = items.order_by().values_list("plan_id").annotate(Count("payer", distinct=True))
+    counted = items.order_by().values_list("plan_id").annotate(Count("payer_id", distinct=True))
     return dict.fromkeys(plans, 0) | dict(counted)
 
 

@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 from django.db.models import QuerySet, TextChoices
 
 from config.pagination import Page, cursor_of
-from credits.clerk.models import Payment, WebhookDelivery
-from credits.models import UsageHistory, User
+from credits.models import Payment, UsageHistory, User, WebhookDelivery
 from credits.statement.history import Kind, filter_rows, statement
 from credits.statement.lines import Line, with_refunds
 
@@ -80,16 +79,15 @@ def get_page(
 
 
 def _readings(user: User, kind: str) -> dict[str, Reading]:
-    payer = f"user:{user.clerk_id}"
     rows = filter_rows(statement(user_id=user.pk), kind=kind if kind in Kind.values else None)
     rows = with_refunds(rows).select_related("grant")
     readings: dict[str, Reading] = {
         "row": (rows, _of_row),
         Source.WEBHOOK: (
-            WebhookDelivery.objects.filter(payer=payer).defer("payload"),
+            WebhookDelivery.objects.filter(payer_id=user.clerk_id).defer("payload"),
             _of_webhook,
         ),
-        Source.PAYMENT: (Payment.objects.filter(payer=payer), _of_payment),
+        Source.PAYMENT: (Payment.objects.filter(payer_id=user.clerk_id), _of_payment),
     }
     if not user.clerk_id:
         readings = {"row": readings["row"]}
@@ -121,9 +119,8 @@ def place_of(user: User, row_id: int) -> Place | None:
     row = UsageHistory.objects.filter(user=user, pk=row_id).values_list("created_at").first()
     if row is None:
         return None
-    payer = f"user:{user.clerk_id}"
-    told = WebhookDelivery.objects.filter(payer=payer, received_at__gt=row[0])
-    paid = Payment.objects.filter(payer=payer, created_at__gt=row[0])
+    told = WebhookDelivery.objects.filter(payer_id=user.clerk_id, received_at__gt=row[0])
+    paid = Payment.objects.filter(payer_id=user.clerk_id, created_at__gt=row[0])
     ids = (found.order_by("pk").values_list("pk", flat=True).first() for found in (told, paid))
     return Place(row_id + 1, *(pk or NEWEST for pk in ids))
 

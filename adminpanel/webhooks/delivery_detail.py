@@ -1,5 +1,5 @@
-"""What a delivery did, in words: from what was kept when it did it
-(`credits.clerk.webhooks.effects`), and how it stands now with the things that it speaks of."""
+"""What a delivery changed, in words, from what was kept with it (`credits.clerk.changes`), and the
+present state of the items and the payment that it is about."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,9 +10,8 @@ from django.utils.dateformat import format as format_date
 from django.utils.dateparse import parse_datetime
 
 from credits.clerk.billing.projection import moment
-from credits.clerk.models import Payment, SubscriptionItem, WebhookDelivery
 from credits.clerk.parsing import as_id, as_ms, as_object, as_objects
-from credits.models import CreditGrant, UsageHistory
+from credits.models import CreditGrant, Payment, SubscriptionItem, UsageHistory, WebhookDelivery
 
 #: Grants of an item that are shown, newest first: two years of months.
 GRANTS = 24
@@ -32,7 +31,7 @@ PARTS = {
 
 
 @dataclass(frozen=True)
-class Deed:
+class ChangeLine:
     """One thing that changed. `usage_id` is the journal's row of it."""
 
     what: str
@@ -42,11 +41,11 @@ class Deed:
 
 
 @dataclass(frozen=True)
-class Time:
+class Processing:
     """One processing that changed something."""
 
     at: datetime | None
-    deeds: list[Deed]
+    changes: list[ChangeLine]
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,8 @@ class GrantNow:
 
 @dataclass(frozen=True)
 class ItemNow:
-    """An item that the delivery speaks of; `newest` says that no later version has come since, and
-    is None when the delivery's own is forgotten."""
+    """An item that the delivery is about; `newest` says that no later version has come since, and
+    is None when the delivery's payload was emptied."""
 
     item: SubscriptionItem
     newest: bool | None
@@ -70,45 +69,44 @@ class ItemNow:
     grants: list[GrantNow] = field(default_factory=list)
 
 
-def times(delivery: WebhookDelivery) -> list[Time]:
+def processings(delivery: WebhookDelivery) -> list[Processing]:
     """What the delivery changed, each time that it was processed and changed something."""
-    kept = delivery.effects or []
-    changes = [change for time in kept for change in time["changes"]]
-    grants = _grants([change["id"] for change in changes if change["what"] in {"grant", "end"}])
+    grants = _grants([*_changed_ids(delivery, "grant"), *_changed_ids(delivery, "end")])
     return [
-        Time(parse_datetime(time["at"]), [_deed(change, grants) for change in time["changes"]])
-        for time in kept
+        Processing(
+            parse_datetime(effect["at"]), [_line(change, grants) for change in effect["changes"]]
+        )
+        for effect in delivery.effects or []
     ]
 
 
 def _grants(ids: list[int]) -> dict[int, tuple[CreditGrant, int | None]]:
-    found = CreditGrant.objects.in_bulk(ids)
-    rows = incoming_rows(ids)
-    return {pk: (grant, rows.get(pk)) for pk, grant in found.items()}
+    rows = _incoming_rows(ids)
+    return {pk: (grant, rows.get(pk)) for pk, grant in CreditGrant.objects.in_bulk(ids).items()}
 
 
-def incoming_rows(grant_ids: list[int]) -> dict[int, int]:
+def _incoming_rows(grant_ids: list[int]) -> dict[int, int]:
     """The journal's row by which each of these grants came in."""
     rows = UsageHistory.objects.filter(grant_id__in=grant_ids, credits_used__lt=0)
     return {grant_id: pk for grant_id, pk in rows.values_list("grant_id", "pk") if grant_id}
 
 
-def _deed(change: dict[str, Any], grants: dict[int, tuple[CreditGrant, int | None]]) -> Deed:
+def _line(change: dict[str, Any], grants: dict[int, tuple[CreditGrant, int | None]]) -> ChangeLine:
     match change["what"]:
         case "account":
-            return Deed("Account", "", _account(change))
+            return ChangeLine("Account", "", _account(change))
         case "item":
-            return Deed("Subscription", change["id"], _item(change))
+            return ChangeLine("Subscription", change["id"], _item(change))
         case "payment":
             before = f"{change['before']} → " if change["before"] else ""
-            return Deed("Payment", change["id"], f"{before}{change['after']}")
+            return ChangeLine("Payment", change["id"], f"{before}{change['after']}")
         case "session":
-            return Deed("Session", change["id"], "ended, and the sign-in here with it")
+            return ChangeLine("Session", change["id"], "ended, and the sign-in here with it")
     grant, usage_id = grants[change["id"]]
     if change["what"] == "grant":
-        return Deed("Grant", grant.key, f"+{grant.amount:,} credits", usage_id)
+        return ChangeLine("Grant", grant.key, f"+{grant.amount:,} credits", usage_id)
     ends = f"ends {_when(change['after'])}, not {_when(change['before'])}"
-    return Deed("End of a grant", grant.key, ends, usage_id)
+    return ChangeLine("End of a grant", grant.key, ends, usage_id)
 
 
 def _account(change: dict[str, Any]) -> str:
@@ -120,12 +118,12 @@ def _account(change: dict[str, Any]) -> str:
 def _item(change: dict[str, Any]) -> str:
     """Each part that changed, `was → is`."""
     before, after = change["before"] or {}, change["after"]
-    told = []
+    parts = []
     for name, label in PARTS.items():
         if before.get(name) != after[name] and (before or after[name] not in {None, False, ""}):
             was = f"{_part(name, before[name])} → " if before else ""
-            told.append(f"{label} {was}{_part(name, after[name])}")
-    return ", ".join(told) or "new details"
+            parts.append(f"{label} {was}{_part(name, after[name])}")
+    return ", ".join(parts) or "new details"
 
 
 def _part(name: str, value: Any) -> str:
@@ -142,20 +140,19 @@ def _when(text: str | None) -> str:
 
 
 def items_now(delivery: WebhookDelivery) -> list[ItemNow]:
-    """How it stands now with the subscription items that the delivery speaks of."""
-    told: dict[str, dict[str, Any]] = {id_: {} for id_ in _own(delivery, "item")}
-    told |= {as_id(data.get("id")): data for data in _told(delivery)}
-    rows = SubscriptionItem.objects.filter(item_id__in=told).order_by("item_id")
-    return [_item_now(row, told[row.item_id], delivery) for row in rows]
+    """The present state of the subscription items that the delivery is about."""
+    data_of: dict[str, dict[str, Any]] = {id_: {} for id_ in _changed_ids(delivery, "item")}
+    data_of |= {as_id(data.get("id")): data for data in _items_in(delivery)}
+    rows = SubscriptionItem.objects.filter(item_id__in=data_of).order_by("item_id")
+    return [_item_now(row, data_of[row.item_id], delivery) for row in rows]
 
 
-def _own(delivery: WebhookDelivery, what: str) -> set[Any]:
-    """The ids of what the delivery changed."""
-    changes = (change for time in delivery.effects or [] for change in time["changes"])
+def _changed_ids(delivery: WebhookDelivery, what: str) -> set[Any]:
+    changes = (change for effect in delivery.effects or [] for change in effect["changes"])
     return {change["id"] for change in changes if change["what"] == what}
 
 
-def _told(delivery: WebhookDelivery) -> Iterator[dict[str, Any]]:
+def _items_in(delivery: WebhookDelivery) -> Iterator[dict[str, Any]]:
     data = as_object(delivery.payload.get("data"))
     if delivery.type.startswith("subscriptionItem."):
         yield data
@@ -165,11 +162,9 @@ def _told(delivery: WebhookDelivery) -> Iterator[dict[str, Any]]:
 
 def _item_now(row: SubscriptionItem, data: dict[str, Any], delivery: WebhookDelivery) -> ItemNow:
     updated = as_ms(data.get("updated_at"))
-    grants = CreditGrant.objects.filter(
-        user__clerk_id=row.payer.removeprefix("user:"), details__item=row.item_id
-    ).order_by("-pk")[:GRANTS]
-    rows = incoming_rows([grant.pk for grant in grants])
-    own = _own(delivery, "grant")
+    grants = row.grants.order_by("-pk")[:GRANTS]
+    rows = _incoming_rows([grant.pk for grant in grants])
+    own = _changed_ids(delivery, "grant")
     return ItemNow(
         row,
         newest=bool(row.version and updated == row.version[0]) if data else None,
@@ -180,7 +175,7 @@ def _item_now(row: SubscriptionItem, data: dict[str, Any], delivery: WebhookDeli
 
 
 def payment_now(delivery: WebhookDelivery) -> Payment | None:
-    """The payment that the delivery speaks of, as it stands."""
+    """The present state of the payment that the delivery is about."""
     if not delivery.type.startswith("paymentAttempt."):
         return None
     data = as_object(delivery.payload.get("data"))

@@ -8,9 +8,8 @@ from typing import NamedTuple
 from django.db.models import Count, Max, Min, Q, QuerySet
 
 from config.pagination import Key, Page, paginate
-from credits.clerk.models import Identity, WebhookDelivery
 from credits.clerk.webhooks.replays import FAILED, UNMAPPED, WAITING, deliveries
-from credits.models import User
+from credits.models import Identity, User, WebhookDelivery
 
 type Deliveries = QuerySet[WebhookDelivery]
 
@@ -50,7 +49,7 @@ def matching(
     if kind:
         rows = rows.filter(Q(type=kind) | Q(type__startswith=f"{kind.rstrip('.')}."))
     if payer:
-        rows = rows.filter(payer__in=payer_refs(payer.strip()))
+        rows = rows.filter(payer_id__in=_payer_ids(payer.strip()))
     if first:
         rows = rows.filter(received_at__gte=datetime.combine(first, time.min, UTC))
     if last:
@@ -58,14 +57,12 @@ def matching(
     return rows
 
 
-def payer_refs(text: str) -> list[str]:
+def _payer_ids(text: str) -> list[str]:
     """Whom it may mean: an id at Clerk, or an e-mail address that somebody has here."""
-    if "@" in text:
-        people = Identity.objects.filter(Q(email__iexact=text) | Q(user__email=text.lower()))
-        return [f"user:{clerk_id}" for clerk_id in people.values_list("clerk_id", flat=True)]
-    if ":" in text:
+    if "@" not in text:
         return [text]
-    return [f"org:{text}" if text.startswith("org_") else f"user:{text}"]
+    people = Identity.objects.filter(Q(email__iexact=text) | Q(user__email=text.lower()))
+    return list(people.values_list("clerk_id", flat=True))
 
 
 def counts(rows: Deliveries) -> dict[str, int]:
@@ -93,15 +90,14 @@ def get_page(
 
 
 def _rows(shown: list[WebhookDelivery]) -> list[Row]:
-    people = people_of(delivery.payer for delivery in shown)
-    return [Row(each, status_of(each), people.get(each.payer)) for each in shown]
+    people = people_of({delivery.payer_id for delivery in shown})
+    return [Row(delivery, status_of(delivery), people.get(delivery.payer_id)) for delivery in shown]
 
 
-def people_of(payers: Iterable[str]) -> dict[str, User]:
-    """The accounts of these payers."""
-    ids = {payer.removeprefix("user:") for payer in payers if payer.startswith("user:")}
-    found = Identity.objects.filter(clerk_id__in=ids, user__isnull=False).select_related("user")
-    return {f"user:{one.clerk_id}": one.user for one in found if one.user}
+def people_of(payer_ids: Iterable[str]) -> dict[str, User]:
+    """The accounts of those of these payers who have one, by the payer's id."""
+    identities = Identity.objects.filter(clerk_id__in=payer_ids).select_related("user")
+    return {identity.clerk_id: identity.user for identity in identities if identity.user}
 
 
 class Choice(NamedTuple):

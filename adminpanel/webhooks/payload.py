@@ -1,15 +1,15 @@
-"""A delivery's payload, to be read by people: a tree that folds, without what opens doors."""
+"""A delivery's payload as a tree that folds, without secrets."""
 
 import json
 from dataclasses import dataclass, field
 from typing import Any
 
-#: Values of these names are nobody's business, wherever they stand.
+#: Values of these names are never shown, at whatever level.
 SECRET = {
     "private_metadata", "password", "password_digest", "secret", "client_secret", "token", "ticket",
     "otp_code", "totp_secret", "backup_codes", "nonce", "magic_link", "jwt", "api_key",
 }  # fmt: skip
-#: Messages that Clerk sends carry codes that sign people in: only what is said about them is shown.
+#: Messages that Clerk sends carry codes that sign people in: their content is not shown.
 MESSAGES = {"email", "sms"}
 OF_MESSAGES = {"body", "body_plain", "message", "subject", "data", "html", "text"}
 HIDDEN = "(hidden)"
@@ -47,11 +47,11 @@ def _clean(value: Any, secret: set[str], depth: int = 0) -> Any:
         return "…"
     if isinstance(value, dict):
         return {
-            name: HIDDEN if name.lower() in secret and one else _clean(one, secret, depth + 1)
-            for name, one in value.items()
+            name: HIDDEN if name.lower() in secret and member else _clean(member, secret, depth + 1)
+            for name, member in value.items()
         }
     if isinstance(value, list):
-        return [_clean(one, secret, depth + 1) for one in value]
+        return [_clean(member, secret, depth + 1) for member in value]
     return value
 
 
@@ -59,10 +59,10 @@ def _node(name: str, value: Any, *, depth: int) -> Node:
     if isinstance(value, dict) and value:
         members, kind = list(value.items()), "object"
     elif isinstance(value, list) and value:
-        members, kind = [(str(place), one) for place, one in enumerate(value)], "list"
+        members, kind = [(str(index), member) for index, member in enumerate(value)], "list"
     else:
         return Node(name, type(value).__name__, json.dumps(value, ensure_ascii=False))
-    children = [_node(key, one, depth=depth + 1) for key, one in members[:MEMBERS]]
+    children = [_node(key, member, depth=depth + 1) for key, member in members[:MEMBERS]]
     if len(members) > MEMBERS:
         children.append(Node("", "more", f"{len(members) - MEMBERS:,} more"))
     return Node(name, kind, f"{len(members)}", children, is_open=depth < 2)

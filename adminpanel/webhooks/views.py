@@ -14,10 +14,10 @@ from adminpanel.webhooks import delivery_detail, inbox
 from adminpanel.webhooks.forms import InboxForm, ReplayForm
 from adminpanel.webhooks.payload import tree
 from credits.clerk import conf
-from credits.clerk.models import WebhookDelivery
 from credits.clerk.webhooks.replays import Batch, Which, replay_one, replay_some
 from credits.clerk.webhooks.samples import TYPES
 from credits.http import AuthenticatedHttpRequest
+from credits.models import WebhookDelivery
 from credits.reports.plans import waiting_subscriptions
 from credits.users.permissions import admin_page
 
@@ -63,8 +63,8 @@ def webhook(request: AuthenticatedHttpRequest, delivery_id: int) -> HttpResponse
         "delivery": delivery,
         "status": inbox.status_of(delivery),
         "label": inbox.STATUSES[inbox.status_of(delivery)],
-        "person": inbox.people_of([delivery.payer]).get(delivery.payer),
-        "times": delivery_detail.times(delivery),
+        "person": inbox.people_of([delivery.payer_id]).get(delivery.payer_id),
+        "processings": delivery_detail.processings(delivery),
         "items": delivery_detail.items_now(delivery),
         "payment": delivery_detail.payment_now(delivery),
         "tree": tree(delivery.payload),

@@ -1,71 +1,75 @@
-"""People at Clerk and their accounts here. Every change of one person happens under that person's
-lock, so that events about them cannot overtake each other halfway."""
+"""Users at Clerk and their accounts here. Every change of one user happens under that user's lock,
+so that events about them cannot overtake each other halfway."""
 
 from datetime import datetime
 from importlib import import_module
+from typing import Any
 
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
+from procrastinate.contrib.django import app
 
-from credits.clerk.models import Identity, SessionLink
+from credits.clerk import conf
+from credits.clerk.changes import Change, account_changed, grant_added, session_ended
 from credits.clerk.parsing import Payer, Person
 from credits.ledger import grant_credits
-from credits.models import CreditGrant, User
+from credits.models import CreditGrant, Identity, SessionLink, User
 
 
-def lock(ref: str) -> datetime:
-    """Waits for everybody else who is changing this payer (`user:…`, `org:…`); until the end of the
-    transaction. A transaction locks one payer only, so nobody waits in a circle. Returns the
+def lock(payer_id: str) -> datetime:
+    """Waits for everybody else who is changing this payer, and keeps them waiting until the end of
+    the transaction. A transaction locks one payer only, so there are no deadlocks. Returns the
     ledger's time."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 4)), credits_now()", [ref]
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 4)), credits_now()", [payer_id]
         )
         now: datetime = cursor.fetchone()[1]
     return now
 
 
+def pull_later(clerk_id: str) -> None:
+    """Has a worker read this user and their subscription from Clerk soon, if the caller's
+    transaction commits; does nothing without a secret key."""
+    if conf.has_backend():
+        app.configure_task("clerk.pull", queue="default").defer(clerk_id=clerk_id)
+
+
 # Nothing here catches what goes wrong inside: no savepoints beside the caller's transaction.
 @transaction.atomic(savepoint=False)
-def get_identity(*, clerk_id: str, payer: Payer | None = None) -> Identity:
-    """The identity with this id; a new one begins as a stub that `user.*` events fill in, because a
-    subscription may be heard of before its user."""
-    if found := _find(clerk_id):
-        return found
-    lock(f"user:{clerk_id}")
-    # The same person may have been created while we waited.
-    return _find(clerk_id) or _create(
-        Person(
-            clerk_id=clerk_id,
-            email=payer.email if payer else "",
-            email_verified=False,
-            name=payer.name if payer else "",
-            banned=False,
-            locked=False,
-            version=0,
-        )
-    )
+def get_identity(payer: Payer) -> tuple[Identity, list[Change]]:
+    """The identity of a user, and what changed: a new one begins with what the payer's data says,
+    until `user.*` events fill it in, because a subscription's event may come before its user's."""
+    identity = _find(payer.id)
+    if identity is None:
+        lock(payer.id)
+        identity = _find(payer.id)  # It may have been created while we waited.
+    if identity:
+        return identity, []
+    return _create(Person(clerk_id=payer.id, email=payer.email, name=payer.name))
 
 
 def _find(clerk_id: str) -> Identity | None:
     return Identity.objects.select_related("user").filter(clerk_id=clerk_id).first()
 
 
-def _create(person: Person) -> Identity:
+def _create(person: Person) -> tuple[Identity, list[Change]]:
     user = User(clerk_id=person.clerk_id, name=person.name, is_active=not person.banned)
     user.set_unusable_password()
     _save_account(user, person.email)
+    changes = [account_changed(user.pk, "created")]
     if settings.SIGNUP_CREDITS:
-        grant_credits(
+        grant = grant_credits(
             user_id=user.pk,
             source=CreditGrant.Source.SIGNUP,
             amount=settings.SIGNUP_CREDITS,
             key=f"signup:{user.pk}",
         )
-    return Identity.objects.create(
+        changes.append(grant_added(grant.id))
+    identity = Identity.objects.create(
         clerk_id=person.clerk_id,
         user=user,
         email=person.email,
@@ -73,6 +77,7 @@ def _create(person: Person) -> Identity:
         banned=person.banned,
         version=person.version,
     )
+    return identity, changes
 
 
 def _save_account(user: User, email: str, *, fields: list[str] | None = None) -> None:
@@ -90,38 +95,49 @@ def _save_account(user: User, email: str, *, fields: list[str] | None = None) ->
         user.save(update_fields=fields)
 
 
-def _hand_on(email: str) -> None:
-    """Gives an address that an account let go to whoever has it at Clerk now: they were heard of
-    before it was free."""
-    heirs = User.objects.filter(
+def _reassign_email(email: str) -> None:
+    """Gives an address that an account no longer has to the user who has it at Clerk now, whose
+    own event came before the address was free."""
+    waiting = User.objects.filter(
         email=None, clerk_identity__email=email, clerk_identity__deleted_at=None
     )
-    # Whoever is just being changed is passed over, not waited for: they may wait for this address.
-    free = heirs.select_for_update(skip_locked=True, of=("self",))
-    heir = free.order_by("-clerk_identity__version").first()
-    if heir:
-        _save_account(heir, email, fields=["email"])
+    # Whoever is being changed just now is skipped: they may be waiting for this address.
+    free = waiting.select_for_update(skip_locked=True, of=("self",))
+    if user := free.order_by("-clerk_identity__version").first():
+        _save_account(user, email, fields=["email"])
 
 
 @transaction.atomic(savepoint=False)
-def upsert_person(person: Person) -> Identity:
-    """Brings an identity and its account up to this version; an older version, and anybody who was
-    deleted, stays as it is."""
-    lock(f"user:{person.clerk_id}")
+def upsert_person(person: Person) -> tuple[Identity, list[Change]]:
+    """Brings an identity and its account up to this version, and says what changed. Nothing changes
+    by an older version, nor once the user was deleted."""
+    lock(person.clerk_id)
     identity = _find(person.clerk_id)
     if identity is None:
-        identity = _create(person)
+        identity, changes = _create(person)
     elif identity.deleted_at or not identity.user or identity.version >= person.version:
-        return identity
+        return identity, []
     else:
-        _update(identity, identity.user, person)
+        changes = _update(identity, identity.user, person)
     if person.banned or person.locked:
         end_sessions_of(person.clerk_id)
-    return identity
+    return identity, changes
 
 
-def _update(identity: Identity, user: User, person: Person) -> None:
-    fields, before = ["name", "email"], user.email
+def _details(identity: Identity) -> dict[str, Any]:
+    """What admins are told of when it changes."""
+    details: dict[str, Any] = {"email_verified": identity.email_verified, "banned": identity.banned}
+    if user := identity.user:
+        details |= {"name": user.name, "email": user.email, "is_active": user.is_active}
+    return details
+
+
+def _changed_fields(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    return [name for name, value in after.items() if before[name] != value]
+
+
+def _update(identity: Identity, user: User, person: Person) -> list[Change]:
+    fields, email, before = ["name", "email"], user.email, _details(identity)
     user.name = person.name
     if identity.banned != person.banned:
         # Only a change of the ban: an admin here may have closed the account too.
@@ -131,38 +147,49 @@ def _update(identity: Identity, user: User, person: Person) -> None:
     identity.banned, identity.version = person.banned, person.version
     identity.email, identity.email_verified = person.email, person.email_verified
     identity.save(update_fields=["banned", "version", "email", "email_verified"])
-    if before and before != user.email:
-        _hand_on(before)
+    if email and email != user.email:
+        _reassign_email(email)
+    changed = _changed_fields(before, _details(identity))
+    return [account_changed(user.pk, "updated", changed)] if changed else []
 
 
 @transaction.atomic
-def bury(clerk_id: str) -> Identity:
-    """A user was deleted: the account closes and forgets name and address; the ledger and the
-    conversations stay. Events that come late find the grave and change nothing."""
-    lock(f"user:{clerk_id}")
-    identity, _ = Identity.objects.select_related("user").get_or_create(
+def mark_deleted(clerk_id: str) -> list[Change]:
+    """A user was deleted at Clerk: the account closes, name and address are erased, the ledger and
+    the conversations stay. Events that come later change nothing. Returns what changed."""
+    lock(clerk_id)
+    identity, is_new = Identity.objects.select_related("user").get_or_create(
         clerk_id=clerk_id, defaults={"deleted_at": Now()}
     )
-    if identity.user:
-        User.objects.filter(pk=identity.user.pk).update(is_active=False, name="", email=None)
+    is_deletion, changed = is_new or identity.deleted_at is None, list[str]()
+    if user := identity.user:
+        before, email = _details(identity), user.email
+        user.is_active, user.name, user.email = False, "", None
+        user.save(update_fields=["is_active", "name", "email"])
         Identity.objects.filter(pk=identity.pk, deleted_at=None).update(deleted_at=Now())
-        Identity.objects.filter(pk=identity.pk).update(email="", email_verified=False)
-        if identity.user.email:
-            _hand_on(identity.user.email)
+        identity.email, identity.email_verified = "", False
+        identity.save(update_fields=["email", "email_verified"])
+        changed = _changed_fields(before, _details(identity))
+        if email:
+            _reassign_email(email)
     end_sessions_of(clerk_id)
-    return identity
+    if is_deletion:
+        return [account_changed(identity.user_id, "deleted")]
+    return [account_changed(identity.user_id, "updated", changed)] if changed else []
 
 
 # --- Sessions ----------------------------------------------------------------------------------
 
 
-def end_session(*, sid: str, clerk_id: str) -> None:
-    """Ends the Django session that stands for this Clerk session, and any that would come."""
-    SessionLink.objects.get_or_create(sid=sid, defaults={"clerk_id": clerk_id})
+def end_session(*, sid: str, clerk_id: str) -> list[Change]:
+    """Ends the Django sessions that stand for this Clerk session, and lets no new one begin."""
+    link, _ = SessionLink.objects.get_or_create(sid=sid, defaults={"clerk_id": clerk_id})
     _end(SessionLink.objects.filter(sid=sid))
+    return [] if link.ended_at else [session_ended(sid)]
 
 
 def end_sessions_of(clerk_id: str) -> None:
+    """Ends every Django session that stands for one of this user's sessions at Clerk."""
     _end(SessionLink.objects.filter(clerk_id=clerk_id, ended_at=None))
 
 

@@ -2,7 +2,9 @@
 missing, odd or too large becomes None or "", never an exception."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
+
+from credits.models import PayerKind
 
 type Json = dict[str, Any]
 
@@ -60,28 +62,29 @@ def as_amount(value: object) -> int | None:
 
 @dataclass(frozen=True)
 class Payer:
-    """Who pays: `ref` is `user:<id>`, `org:<id>`, or "" when nothing says so."""
+    """Who pays, a user or an organization at Clerk; without an id when nothing says who."""
 
-    user_id: str
-    organization_id: str
+    kind: str = ""
+    id: str = ""
     email: str = ""
     name: str = ""
 
     @property
-    def ref(self) -> str:
-        if self.organization_id:
-            return f"org:{self.organization_id}"
-        return f"user:{self.user_id}" if self.user_id else ""
+    def is_user(self) -> bool:
+        return self.kind == PayerKind.USER
+
+    @classmethod
+    def of_user(cls, clerk_id: str, *, email: str = "", name: str = "") -> Self:
+        return cls(PayerKind.USER, clerk_id, email, name) if clerk_id else cls()
 
 
 def parse_payer(data: object) -> Payer:
+    """An organization pays when one is named, whoever acted for it."""
     payer = as_object(data)
-    return Payer(
-        as_id(payer.get("user_id")),
-        as_id(payer.get("organization_id")),
-        as_address(payer.get("email")),
-        _full_name(payer),
-    )
+    email, name = as_address(payer.get("email")), _full_name(payer)
+    if organization_id := as_id(payer.get("organization_id")):
+        return Payer(PayerKind.ORGANIZATION, organization_id, email, name)
+    return Payer.of_user(as_id(payer.get("user_id")), email=email, name=name)
 
 
 @dataclass(frozen=True)
@@ -89,12 +92,13 @@ class Person:
     """A user at Clerk, with the primary address."""
 
     clerk_id: str
-    email: str
-    email_verified: bool
-    name: str
-    banned: bool
-    locked: bool
-    version: int
+    email: str = ""
+    email_verified: bool = False
+    name: str = ""
+    banned: bool = False
+    locked: bool = False
+    #: `updated_at` in milliseconds; 0 while only the id is known.
+    version: int = 0
 
 
 def parse_person(data: object) -> Person:
@@ -129,7 +133,7 @@ class ItemVersion:
 
     item_id: str
     instance_id: str
-    payer: str
+    payer: Payer
     plan_id: str
     plan_name: str
     status: str
@@ -145,7 +149,7 @@ class ItemVersion:
 ENDINGS = {"ended", "expired"}
 
 
-def parse_item(data: object, *, payer: str, instance_id: str, seen: int) -> ItemVersion:
+def parse_item(data: object, *, payer: Payer, instance_id: str, seen: int) -> ItemVersion:
     """`payer` is who the surrounding event names, and `instance_id` whose event it is; without one,
     the item's own counts. `seen` stands in for a missing `updated_at`."""
     item = as_object(data)
@@ -182,7 +186,7 @@ class PaymentVersion:
     """One version of a payment. The amount is in the currency's smallest unit."""
 
     payment_id: str
-    payer: str
+    payer: Payer
     status: str
     charge_type: str
     amount: int | None
@@ -198,7 +202,7 @@ def parse_payment(data: object, *, seen: int) -> PaymentVersion:
     total = as_object(as_object(payment.get("totals")).get("grand_total"))
     return PaymentVersion(
         payment_id=as_id(payment.get("payment_id")),
-        payer=parse_payer(payment.get("payer")).ref,
+        payer=parse_payer(payment.get("payer")),
         status=as_text(payment.get("status"), STATUS_LENGTH),
         charge_type=as_text(payment.get("charge_type"), 32),
         amount=as_amount(total.get("amount")),

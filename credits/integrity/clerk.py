@@ -8,51 +8,51 @@ CHECKS = [
     Check(
         "plan_grant_has_its_period",
         "Clerk",
-        "Each grant keyed by Clerk belongs to an earned period of its payer, plan and kind.",
+        "Each grant of a period is of its payer, and the period was earned.",
         "grant",
         GRANT,
         """
         SELECT g.id FROM credits_creditgrant g
-        WHERE g.key LIKE 'clerk:%%' AND NOT EXISTS (
-            SELECT FROM clerk_period p
-            JOIN clerk_subscriptionitem i ON i.id = p.item_id
-            JOIN clerk_identity c ON i.payer = 'user:' || c.clerk_id
-            WHERE p.earned AND c.user_id = g.account_id AND g.source = 'plan'
-                AND regexp_replace(g.key, ':m[0-9]+$', '') = concat_ws(':', 'clerk',
-                    i.instance_id, i.payer, p.plan_id, p.start,
-                    CASE WHEN p.trial THEN 'trial' ELSE 'paid' END)
-                AND (g.key ~ ':m([0-9]|1[01])$') = p.annual)
+        JOIN credits_period p ON p.id = g.period_id
+        JOIN credits_subscriptionitem i ON i.id = p.item_id
+        WHERE NOT p.earned OR g.subscription_item_id <> i.id OR NOT EXISTS (
+            SELECT FROM credits_identity c
+            WHERE i.payer_kind = 'user' AND c.clerk_id = i.payer_id AND c.user_id = g.account_id)
         """,
     ),
+    # Two items of a payer that have the same period earn it once: the grant is of one of them.
     Check(
         "settled_period_has_its_grant",
         "Clerk",
         "Each period marked as settled was granted.",
         "period",
-        "clerk_period",
+        "credits_period",
         """
-        SELECT p.id FROM clerk_period p JOIN clerk_subscriptionitem i ON i.id = p.item_id
-        WHERE p.settled AND NOT EXISTS (
-            SELECT FROM credits_creditgrant g
-            WHERE g.key = concat_ws(':', 'clerk', i.instance_id, i.payer, p.plan_id, p.start,
-                CASE WHEN p.trial THEN 'trial' ELSE 'paid' END,
-                CASE WHEN p.annual THEN 'm0' END))
+        SELECT p.id FROM credits_period p JOIN credits_subscriptionitem i ON i.id = p.item_id
+        WHERE p.settled AND NOT EXISTS (SELECT FROM credits_creditgrant g WHERE g.period_id = p.id)
+            AND NOT EXISTS (
+                SELECT FROM credits_subscriptionitem j
+                JOIN credits_period q ON q.item_id = j.id
+                JOIN credits_creditgrant g ON g.period_id = q.id
+                WHERE (j.instance_id, j.payer_kind, j.payer_id, q.plan_id, q.start, q.trial)
+                    = (i.instance_id, i.payer_kind, i.payer_id, p.plan_id, p.start, p.trial))
         """,
     ),
     Check(
         "free_grant_has_its_item",
         "Clerk",
-        "Each grant of the free plan names a payer who has a subscription item, and is theirs.",
+        "Each grant of the free plan is of its item's payer, and ends with a calendar month.",
         "grant",
         GRANT,
         """
         SELECT g.id FROM credits_creditgrant g
-        WHERE g.key LIKE 'free:%%' AND NOT EXISTS (
-            SELECT FROM clerk_identity c
-            JOIN clerk_subscriptionitem i ON i.payer = 'user:' || c.clerk_id
-            WHERE c.user_id = g.account_id AND g.source = 'plan'
-                AND g.key = 'free:' || c.clerk_id || right(g.key, 8)
-                AND right(g.key, 8) ~ '^:[0-9]{4}-[0-9]{2}$')
+        JOIN credits_subscriptionitem i ON i.id = g.subscription_item_id
+        WHERE g.period_id IS NULL AND (
+            g.expires_at IS DISTINCT FROM date_trunc('month', g.expires_at, 'UTC')
+            OR NOT EXISTS (
+                SELECT FROM credits_identity c
+                WHERE i.payer_kind = 'user' AND c.clerk_id = i.payer_id
+                    AND c.user_id = g.account_id))
         """,
     ),
     Check(
@@ -63,15 +63,19 @@ CHECKS = [
         "grant",
         GRANT,
         """
-        SELECT g.id FROM credits_creditgrant g
-        JOIN (SELECT concat_ws(':', 'clerk', i.instance_id, i.payer, p.plan_id, p.start,
-                CASE WHEN p.trial THEN 'trial' ELSE 'paid' END) AS key,
-                min(least(p."end", (SELECT min(e) FROM unnest(i.ends) e WHERE e > p.start)))
-                    AS last
-            FROM clerk_period p JOIN clerk_subscriptionitem i ON i.id = p.item_id
-            WHERE p.earned GROUP BY 1) ended
-            ON ended.key = regexp_replace(g.key, ':m[0-9]+$', '')
-        WHERE g.key LIKE 'clerk:%%' AND NOT g.expired AND g.expires_at > greatest(
+        WITH period AS (
+            SELECT p.id, least(p."end", (SELECT min(e) FROM unnest(i.ends) e WHERE e > p.start))
+                    AS last,
+                i.instance_id, i.payer_kind, i.payer_id, p.plan_id, p.start, p.trial
+            FROM credits_period p JOIN credits_subscriptionitem i ON i.id = p.item_id
+            WHERE p.earned
+        ), ended AS (
+            SELECT id, min(last) OVER (
+                PARTITION BY instance_id, payer_kind, payer_id, plan_id, start, trial) AS last
+            FROM period
+        )
+        SELECT g.id FROM credits_creditgrant g JOIN ended ON ended.id = g.period_id
+        WHERE NOT g.expired AND g.expires_at > greatest(
             to_timestamp(ended.last / 1000.0) + interval '1 millisecond',
             (SELECT max(u.created_at) + interval '1 millisecond'
                 FROM credits_grantallocation a JOIN credits_usagehistory u ON u.id = a.usage_id

@@ -3,10 +3,12 @@
 from credits.models.accounts import Account
 from credits.models.audit import AuditEntry
 from credits.models.catalogue import AdminSettings, Plan, SettingsChange
+from credits.models.clerk import Identity, SessionLink, SyncJob, WebhookDelivery
 from credits.models.ledger import CreditBalance, CreditGrant, GrantAllocation, Hold, UsageHistory
 from credits.models.rate_limits import RateLimit
 from credits.models.rollup import ActiveAccount, LedgerCheck, UsageDay, UsageSlice
 from credits.models.sessions import Session
+from credits.models.subscriptions import PayerKind, Payment, Period, SubscriptionItem
 from credits.models.users import User, UserManager
 
 __all__ = [
@@ -18,14 +20,22 @@ __all__ = [
     "CreditGrant",
     "GrantAllocation",
     "Hold",
+    "Identity",
     "LedgerCheck",
+    "PayerKind",
+    "Payment",
+    "Period",
     "Plan",
     "RateLimit",
     "Session",
+    "SessionLink",
     "SettingsChange",
+    "SubscriptionItem",
+    "SyncJob",
     "UsageDay",
     "UsageHistory",
     "UsageSlice",
     "User",
     "UserManager",
+    "WebhookDelivery",
 ]

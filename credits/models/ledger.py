@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 
 from credits.features import CHARGE_TYPES, OperationType
 from credits.models.accounts import Account
+from credits.models.subscriptions import Period, SubscriptionItem
 from credits.models.users import User
 
 
@@ -63,6 +64,13 @@ class CreditGrant(models.Model):
     expired = models.BooleanField(default=False)
     #: Names what the grant is for, so that it is granted once however often it is asked for.
     key = models.CharField(max_length=300, unique=True)
+    #: Whose plan brought the credits, and in which period of it; the free plan has no periods.
+    subscription_item = models.ForeignKey(
+        SubscriptionItem, models.PROTECT, null=True, related_name="grants", db_index=False
+    )
+    period = models.ForeignKey(
+        Period, models.PROTECT, null=True, related_name="grants", db_index=False
+    )
     #: The expired grant whose refunded credits this one carries on.
     replaces = models.ForeignKey("self", models.PROTECT, null=True, blank=True)
     details = models.JSONField(default=dict, blank=True)
@@ -71,6 +79,11 @@ class CreditGrant(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(amount__gt=0), name="grant_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(subscription_item__isnull=True, period__isnull=True)
+                | Q(subscription_item__isnull=False, source="plan"),
+                name="grant_of_item_is_plan_s",
+            ),
             models.CheckConstraint(
                 condition=Q(remaining__gte=0, remaining__lte=F("amount")),
                 name="i5_grant_remaining_within_amount",
@@ -85,6 +98,14 @@ class CreditGrant(models.Model):
                 fields=["account", "priority", "expires_at", "id"], name="grant_burn_order"
             ),
             models.Index(fields=["expires_at"], condition=Q(expired=False), name="grant_due"),
+            models.Index(
+                fields=["subscription_item", "-id"],
+                condition=Q(subscription_item__isnull=False),
+                name="grant_of_item",
+            ),
+            models.Index(
+                fields=["period"], condition=Q(period__isnull=False), name="grant_of_period"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -13,17 +13,16 @@ READ = 5000
 
 GRANTED = """
 SELECT count(*), coalesce(sum(amount), 0)::bigint, coalesce(sum(remaining), 0)::bigint
-FROM credits_creditgrant
-WHERE source = 'plan' AND (
-    split_part(key, ':', 5) = %(plan)s
-    OR key LIKE 'free:%%' AND details ->> 'item' IN (
-        SELECT item_id FROM clerk_subscriptionitem WHERE plan_id = %(plan)s))
+FROM credits_creditgrant g
+JOIN credits_subscriptionitem i ON i.id = g.subscription_item_id
+LEFT JOIN credits_period p ON p.id = g.period_id
+WHERE coalesce(p.plan_id, i.plan_id) = %(plan)s
 """
 
 WAITING = """
 SELECT p.plan_id, count(DISTINCT p.item_id), max(i.plan_name)
-FROM clerk_period p JOIN clerk_subscriptionitem i ON i.id = p.item_id
-WHERE p.earned AND NOT p.settled AND i.payer LIKE 'user:%%'
+FROM credits_period p JOIN credits_subscriptionitem i ON i.id = p.item_id
+WHERE p.earned AND NOT p.settled AND i.payer_kind = 'user'
     AND NOT EXISTS (SELECT FROM credits_plan k WHERE k.clerk_id = p.plan_id AND k.active)
     AND (%(plan)s IS NULL OR p.plan_id = %(plan)s)
 GROUP BY p.plan_id
@@ -33,7 +32,7 @@ ORDER BY 2 DESC, 1
 # An event names one plan, or (subscription.*) one for each of its items.
 NAMED = """
 WITH unmapped AS (
-    SELECT id, payload -> 'data' AS data FROM clerk_webhookdelivery
+    SELECT id, payload -> 'data' AS data FROM credits_webhookdelivery
     WHERE unmapped ORDER BY id DESC LIMIT %(read)s
 ), item AS (
     SELECT id, data AS item FROM unmapped

@@ -1,7 +1,9 @@
 DROP FUNCTION credits_balance(bigint);
 DROP FUNCTION credits_set_expiry(text, timestamptz);
 DROP FUNCTION credits_adjust(bigint, bigint, bigint, boolean, integer, text, text, jsonb);
-DROP FUNCTION credits_grant(bigint, text, text, bigint, text, integer, timestamptz, jsonb);
+DROP FUNCTION credits_grant(
+    bigint, text, text, bigint, text, integer, timestamptz, jsonb, bigint, bigint
+);
 DROP FUNCTION credits_refund(bigint, bigint, text, text, jsonb);
 DROP FUNCTION credits_deduct(
     bigint, text, text, bigint, integer, integer, bigint, text, text, interval, jsonb

@@ -245,6 +245,7 @@ END $$;
 -- Credits come in, once per grant key. Outcomes: granted, replayed, key_conflict.
 CREATE FUNCTION credits_grant(owner bigint, operation text, grant_source text, credits bigint,
     grant_key text, burn_priority integer, until timestamptz, extra jsonb,
+    of_item bigint, of_period bigint,
     OUT outcome text, OUT new_grant_id bigint, OUT usage_id bigint, OUT available bigint)
 LANGUAGE plpgsql
 AS $$
@@ -254,9 +255,9 @@ BEGIN
     available := credits_lock(owner);
     INSERT INTO credits_creditgrant
         (account_id, source, amount, remaining, priority, expires_at, expired, key, details,
-         created_at)
+         subscription_item_id, period_id, created_at)
     VALUES (owner, grant_source, credits, 0, burn_priority, until, false, grant_key, extra,
-        credits_now())
+        of_item, of_period, credits_now())
     ON CONFLICT (key) DO NOTHING RETURNING id INTO new_grant_id;
     IF new_grant_id IS NULL THEN
         SELECT * INTO earlier FROM credits_creditgrant WHERE key = grant_key;

@@ -135,7 +135,7 @@ def _make_user(database: psycopg.Connection[Any], number: int) -> int:
     ).fetchone()
     assert user
     database.execute(
-        "SELECT credits_grant(%s, 'GRANT', 'pack', %s, %s, 200, NULL, '{}')",
+        "SELECT credits_grant(%s, 'GRANT', 'pack', %s, %s, 200, NULL, '{}', NULL, NULL)",
         [user[0], CREDITS, f"storm {number}"],
     )
     return int(user[0])

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from config.pagination import InvalidCursor, Key, cursor_of, key_of, paginate
-from credits.clerk.models import SyncJob
+from credits.models import SyncJob
 
 MOMENTS = [datetime(2026, 3, 1, 12, minute // 2, 0, 123456, tzinfo=UTC) for minute in range(11)]
 KINDS = (datetime, UUID)

@@ -16,13 +16,12 @@ from django.db import connection
 from playwright.sync_api import Browser, Page, expect
 
 from credits.catalogue.plans import create_plan
-from credits.clerk.models import SyncJob, WebhookDelivery
-from credits.models import CreditGrant, User
+from credits.models import CreditGrant, SyncJob, User, WebhookDelivery
 from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits, windows
 from tests.factories import make_plan
 from tests.fakes import clerk as fake_clerk
 from tests.fakes.clerk import FakeClerk, running_clerk, user_json
-from tests.fakes.clerk_story import DAY, as_api, event, item_json
+from tests.fakes.clerk_events import DAY, as_api, event, item_json
 from tests.live import Site, database_url
 from tests.processes import ROOT, stop
 
@@ -110,12 +109,12 @@ def broken(transactional_db: None) -> Iterator[Callable[[], None]]:
     """Nobody called user_bad can be made, until this is called."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "ALTER TABLE clerk_identity ADD CONSTRAINT no_bad CHECK (clerk_id <> 'user_bad')"
+            "ALTER TABLE credits_identity ADD CONSTRAINT no_bad CHECK (clerk_id <> 'user_bad')"
         )
 
     def mend() -> None:
         with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE clerk_identity DROP CONSTRAINT IF EXISTS no_bad")
+            cursor.execute("ALTER TABLE credits_identity DROP CONSTRAINT IF EXISTS no_bad")
 
     yield mend
     mend()

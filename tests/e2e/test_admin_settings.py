@@ -14,7 +14,7 @@ from credits.models import Plan, SettingsChange, User
 from credits.pricing import get_feature_costs
 from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits
 from tests.factories import make_admin, make_charge, make_plan
-from tests.fakes.clerk_story import DAY, event, item_json
+from tests.fakes.clerk_events import DAY, event, item_json
 
 SIZES: list[Size] = ["desktop", "phone"]
 TEXT, IMAGE = "ai_text_chat", "ai_image_generation"

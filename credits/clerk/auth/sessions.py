@@ -7,12 +7,12 @@ from django.db import transaction
 from django.db.models import Exists
 from django.http import HttpRequest
 
-from credits.clerk import conf, queue
+from credits.clerk import conf
 from credits.clerk.auth.keys import TokenRefused
 from credits.clerk.auth.tokens import SessionClaims, verify_session_token
-from credits.clerk.identity import get_identity
-from credits.clerk.models import Identity, SessionLink
-from credits.models import User
+from credits.clerk.identity import get_identity, pull_later
+from credits.clerk.parsing import Payer
+from credits.models import Identity, SessionLink, User
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +46,8 @@ def user_of_token(token: str) -> tuple[User, SessionClaims]:
 @transaction.atomic
 def _new_identity(clerk_id: str) -> Identity:
     """Their `user.created` is still on its way: a stub, and a read of the rest."""
-    identity = get_identity(clerk_id=clerk_id)
-    queue.pull_later(clerk_id)
+    identity, _ = get_identity(Payer.of_user(clerk_id))
+    pull_later(clerk_id)
     return identity
 
 

@@ -49,7 +49,7 @@ def add_months(start: int, months: int) -> int:
 
 @dataclass(frozen=True)
 class PeriodState:
-    """A period of an item, as `credits.clerk.models.Period` keeps it."""
+    """A period of an item, as `credits.models.Period` keeps it."""
 
     plan_id: str
     start: int
@@ -67,7 +67,7 @@ class PeriodState:
 
 @dataclass(frozen=True)
 class ItemState:
-    """An item, as `credits.clerk.models.SubscriptionItem` keeps it."""
+    """An item, as `credits.models.SubscriptionItem` keeps it."""
 
     status: str = ""
     plan_id: str = ""
@@ -141,7 +141,7 @@ class EarnedGrant(NamedTuple):
 
 
 def grants_of(
-    period: PeriodState, *, ends: Iterable[int], payer: str, instance_id: str
+    period: PeriodState, *, ends: Iterable[int], payer_id: str, instance_id: str
 ) -> Iterator[EarnedGrant]:
     """Every grant of a period, also those not yet due: one, or one a month for an annual plan.
 
@@ -153,7 +153,7 @@ def grants_of(
     ended = min((end for end in ends if end > period.start), default=period.last)
     last = min(period.last, ended)
     kind = "trial" if period.trial else "paid"
-    key = f"clerk:{instance_id}:{payer}:{period.plan_id}:{period.start}:{kind}"
+    key = f"clerk:{instance_id}:{payer_id}:{period.plan_id}:{period.start}:{kind}"
     if not period.annual:
         yield EarnedGrant(key, moment(period.start) - AHEAD, moment(last))
         return
@@ -170,11 +170,14 @@ def first_of_month(now: datetime) -> datetime:
     return now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
+def end_of_month(now: datetime) -> datetime:
+    return moment(add_months(milliseconds(first_of_month(now)), 1))
+
+
 def free_grant(*, user_id: str, now: datetime) -> EarnedGrant:
     """The free plan's credits for the calendar month of `now`: Clerk sends no renewals for it."""
     first = first_of_month(now)
-    next_month = moment(add_months(milliseconds(first), 1))
-    return EarnedGrant(f"free:{user_id}:{first:%Y-%m}", first, next_month)
+    return EarnedGrant(f"free:{user_id}:{first:%Y-%m}", first, end_of_month(now))
 
 
 def holds_free_plan(item: ItemState, *, now: datetime) -> bool:

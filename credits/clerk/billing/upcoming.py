@@ -7,12 +7,10 @@ from typing import NamedTuple
 from credits.clerk.billing.projection import (
     MONTHS,
     add_months,
-    first_of_month,
-    milliseconds,
+    end_of_month,
     moment,
 )
-from credits.clerk.models import SubscriptionItem
-from credits.models import Plan, User
+from credits.models import Plan, SubscriptionItem, User
 
 
 class Upcoming(NamedTuple):
@@ -27,24 +25,24 @@ def next_grant(user: User) -> Upcoming | None:
     if not user.clerk_id:
         return None
     now = datetime.now(UTC)
-    items = SubscriptionItem.objects.filter(payer=f"user:{user.clerk_id}", status="active")
+    items = SubscriptionItem.objects.filter(payer_id=user.clerk_id, status="active")
     amounts = dict(
         Plan.objects.filter(active=True, credits__gt=0).values_list("clerk_id", "credits")
     )
-    found = [
+    upcoming = [
         Upcoming(at, amounts[item.plan_id])
         for item in items
         if item.plan_id in amounts
         for at in _moments(item, now)
     ]
-    return min(found, default=None)
+    return min(upcoming, default=None)
 
 
 def _moments(item: SubscriptionItem, now: datetime) -> Iterator[datetime]:
     """When this item releases next: with each calendar month, with each month of a year that is
     paid, or with its next period."""
     if item.is_free:
-        yield moment(add_months(milliseconds(first_of_month(now)), 1))
+        yield end_of_month(now)
         return
     if item.annual and item.period_start is not None:
         months = (moment(add_months(item.period_start, month)) for month in range(1, MONTHS))

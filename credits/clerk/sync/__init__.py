@@ -1,1 +1,2 @@
-"""Reading Clerk's present state: what a sync does, its job, and starting one manually."""
+"""Reading Clerk's present state: what a sync does, its job, starting one manually, and the
+background work."""

@@ -12,10 +12,9 @@ from django.utils import timezone
 
 from config.errors import DomainError
 from credits import audit
-from credits.clerk.models import SyncJob
 from credits.clerk.sync.jobs import cancel_job, describe, stalled, start_job
 from credits.clerk.sync.options import SyncOptions, contract_of
-from credits.models import User
+from credits.models import SyncJob, User
 
 State = SyncJob.State
 

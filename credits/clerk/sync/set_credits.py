@@ -4,53 +4,53 @@ reason: the sync's `setCredits` and `overrideCredits`."""
 from django.db.models import QuerySet
 
 from credits.clerk.billing.projection import EARNING
-from credits.clerk.models import Identity, SubscriptionItem
-from credits.clerk.sync.jobs import Progress
-from credits.clerk.sync.missing_users import One
+from credits.clerk.client import ClerkClient
+from credits.clerk.sync.progress import Progress
 from credits.ledger import adjust_credits
+from credits.models import Identity, PayerKind, SubscriptionItem
 from credits.pricing import get_plans_credits
 
 
-def set_credits(progress: Progress, one: One) -> None:
+def set_credits(progress: Progress, client: ClerkClient) -> None:
     """Sets the balance of everybody with an active item to the plan's credits, or to the override.
     Packs are never taken."""
-    payers = _active().order_by("payer").values_list("payer", flat=True).distinct()
+    users = _active().order_by("payer_id").values_list("payer_id", flat=True).distinct()
     changed = progress.preview.payers() if progress.preview else set()
-    new = sorted(changed - set(payers.filter(payer__in=changed)))
-    progress.enter("credits", payers.count() + len(new))
+    new = sorted(changed - set(users.filter(payer_id__in=changed)))
+    progress.enter("credits", users.count() + len(new))
     after = str(progress.job.cursor.get("after", ""))
     size = progress.options.page_size
-    while batch := list(payers.filter(payer__gt=after)[:size]):
-        _set_batch(progress, batch, one)
+    while batch := list(users.filter(payer_id__gt=after)[:size]):
+        _set_batch(progress, batch)
         after = batch[-1]
         progress.save(processed=len(batch), cursor={"after": after})
     for begin in range(0, len(new), size):
-        _set_batch(progress, new[begin : begin + size], one)
+        _set_batch(progress, new[begin : begin + size])
         progress.save(processed=len(new[begin : begin + size]))
 
 
 def _active() -> QuerySet[SubscriptionItem]:
-    return SubscriptionItem.objects.filter(status__in=EARNING, payer__startswith="user:")
+    return SubscriptionItem.objects.filter(status__in=EARNING, payer_kind=PayerKind.USER)
 
 
-def _set_batch(progress: Progress, payers: list[str], one: One) -> None:
+def _set_batch(progress: Progress, user_ids: list[str]) -> None:
     credits = get_plans_credits()
-    for payer in payers:
-        with one(progress, payer):
+    for user_id in user_ids:
+        with progress.row(user_id):
             if progress.preview:
-                progress.preview.apply(payer)
-            plans = _active().filter(payer=payer).values_list("plan_id", flat=True)
-            _set_one(progress, payer, [credits.get(plan, 0) for plan in plans])
+                progress.preview.apply(user_id)
+            plans = _active().filter(payer_id=user_id).values_list("plan_id", flat=True)
+            _set_balance(progress, user_id, [credits.get(plan, 0) for plan in plans])
 
 
-def _set_one(progress: Progress, payer: str, plans_credits: list[int]) -> None:
+def _set_balance(progress: Progress, user_id: str, plans_credits: list[int]) -> None:
     if not plans_credits:
         return  # In a dry run: the subscription would have ended by now.
     options = progress.options
     target = options.override_credits
     if target is None:
         target = max(plans_credits)
-    identity = Identity.objects.filter(clerk_id=payer.removeprefix("user:")).first()
+    identity = Identity.objects.filter(clerk_id=user_id).first()
     if not identity or not identity.user_id or identity.deleted_at:
         return
     if target == 0 and options.override_credits is None:

@@ -1,2 +1,1 @@
-"""Deliveries of webhooks: verified, stored once, handled, replayed,
-and their payloads emptied."""
+"""Deliveries of webhooks: verified, stored once, handled, replayed, and their payloads emptied."""

@@ -1,12 +1,11 @@
-"""What each kind of event does. Handlers run in the delivery's transaction and return a Note."""
+"""What each kind of event does. Handlers run in the delivery's transaction and return a Result."""
 
 from typing import Any, NamedTuple
 
-from credits.clerk import identity, queue
-from credits.clerk.billing import subscriptions
-from credits.clerk.models import WebhookDelivery
+from credits.clerk import identity
+from credits.clerk.billing.subscriptions import apply_item, record_payment
+from credits.clerk.changes import Note, Result, combine
 from credits.clerk.parsing import (
-    ItemVersion,
     Json,
     Payer,
     as_id,
@@ -18,8 +17,6 @@ from credits.clerk.parsing import (
     parse_payment,
     parse_person,
 )
-
-Note = WebhookDelivery.Note
 
 #: Families whose events are kept and need nothing done.
 QUIET = {
@@ -33,8 +30,6 @@ QUIET = {
     "permission",
     "waitlistEntry",
 }
-#: Of several items' notes, the first of these is told.
-GRAVITY = [Note.MALFORMED, Note.UNMAPPED_PLAN, Note.UNSUPPORTED_PAYER, Note.DELETED_USER]
 
 
 class Event(NamedTuple):
@@ -45,93 +40,81 @@ class Event(NamedTuple):
     data: Json
     seen: int
 
+    @property
+    def family(self) -> str:
+        return self.type.partition(".")[0]
+
 
 def read_event(payload: Json, *, received_ms: int) -> Event:
+    """The event of a verified payload; `received_ms` counts where it names no time."""
     seen = as_ms(payload.get("timestamp")) or received_ms
     return Event(
         str(payload["type"]), as_id(payload.get("instance_id")), as_object(payload["data"]), seen
     )
 
 
-def payer_of(event: Event) -> str:
-    """Whom the event is about, as `user:…` or `org:…`, for the inbox."""
-    family, _, _ = event.type.partition(".")
-    if family == "user":
-        clerk_id = as_id(event.data.get("id"))
-    elif family == "session":
-        clerk_id = as_id(event.data.get("user_id"))
-    else:
-        return parse_payer(event.data.get("payer")).ref
-    return f"user:{clerk_id}" if clerk_id else ""
+def payer_of(event: Event) -> Payer:
+    """Whom the event is about, for the inbox."""
+    match event.family:
+        case "user":
+            return Payer.of_user(as_id(event.data.get("id")))
+        case "session":
+            return Payer.of_user(as_id(event.data.get("user_id")))
+    return parse_payer(event.data.get("payer"))
 
 
-def handle(event: Event) -> str:  # noqa: PLR0911 - a table of events
+def handle(event: Event) -> Result:  # noqa: PLR0911 - a table of events
     """Does what the event asks for. Unknown kinds are noted, never refused: Clerk adds some."""
-    family, _, action = event.type.partition(".")
-    match family, action:
+    match event.family, event.type.partition(".")[2]:
         case "user", "deleted":
             return _user_deleted(event.data)
         case "user", _:
             return _user(event.data)
         case "session", "ended" | "removed" | "revoked":
-            return _session_over(event.data)
+            return _session_ended(event.data)
         case "session", "created" | "pending":
-            return Note.NONE
+            return Result()
         case "subscriptionItem", _:
-            return _item(event)
+            return _item(event, event.data)
         case "subscription", _:
-            return _subscription(event)
+            return combine([_item(event, item) for item in as_objects(event.data.get("items"))])
         case "paymentAttempt", _:
             return _payment(event)
-    return Note.NONE if family in QUIET else Note.UNKNOWN_TYPE
+    return Result(Note.NONE if event.family in QUIET else Note.UNKNOWN_TYPE)
 
 
-def _user(data: Json) -> str:
+def _user(data: Json) -> Result:
     person = parse_person(data)
     if not person.clerk_id:
-        return Note.MALFORMED
-    deleted = identity.upsert_person(person).deleted_at
-    return Note.DELETED_USER if deleted else Note.NONE
+        return Result(Note.MALFORMED)
+    stored, changes = identity.upsert_person(person)
+    return Result(Note.DELETED_USER if stored.deleted_at else Note.NONE, changes)
 
 
-def _user_deleted(data: Json) -> str:
+def _user_deleted(data: Json) -> Result:
     clerk_id = as_id(data.get("id"))
     if not clerk_id:
-        return Note.MALFORMED
-    identity.bury(clerk_id)
-    return Note.NONE
+        return Result(Note.MALFORMED)
+    return Result(changes=identity.mark_deleted(clerk_id))
 
 
-def _session_over(data: Json) -> str:
+def _session_ended(data: Json) -> Result:
     sid, clerk_id = as_id(data.get("id")), as_id(data.get("user_id"))
     if not sid:
-        return Note.MALFORMED
-    identity.end_session(sid=sid, clerk_id=clerk_id)
-    return Note.NONE
+        return Result(Note.MALFORMED)
+    return Result(changes=identity.end_session(sid=sid, clerk_id=clerk_id))
 
 
-def _item(event: Event) -> str:
+def _item(event: Event, item: Any) -> Result:
+    """The payer is the event's: items within a subscription name none."""
     payer = parse_payer(event.data.get("payer"))
-    return subscriptions.apply_item(_version(event, event.data, payer), payer)
+    return apply_item(parse_item(item, payer=payer, instance_id=event.instance_id, seen=event.seen))
 
 
-def _subscription(event: Event) -> str:
-    payer = parse_payer(event.data.get("payer"))
-    notes = {
-        subscriptions.apply_item(_version(event, item, payer), payer)
-        for item in as_objects(event.data.get("items"))
-    }
-    return next((note for note in GRAVITY if note in notes), Note.NONE)
-
-
-def _version(event: Event, item: Any, payer: Payer) -> ItemVersion:
-    return parse_item(item, payer=payer.ref, instance_id=event.instance_id, seen=event.seen)
-
-
-def _payment(event: Event) -> str:
+def _payment(event: Event) -> Result:
     version = parse_payment(event.data, seen=event.seen)
-    note = subscriptions.record_payment(version)
-    if version.status == "paid" and version.payer.startswith("user:"):
+    result = record_payment(version)
+    if version.status == "paid" and version.payer.is_user:
         # What was paid for is on the subscription item, whose own event may be late or lost.
-        queue.pull_later(version.payer.removeprefix("user:"))
-    return note
+        identity.pull_later(version.payer.id)
+    return result

@@ -1,27 +1,34 @@
 """The inbox: each delivery is stored once, processed in a transaction of its own, and marked only
-when that commits. What fails stays, with its error, for Clerk's next try or a replay."""
+when that commits. What fails stays, with its error, for Clerk's next try or a replay. Payloads hold
+names and addresses, so they are emptied in time; the row stays, so that a message that comes again
+is still recognised."""
 
 import logging
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db import OperationalError, connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from config.errors import DomainError
 from credits.clerk.billing.projection import milliseconds
-from credits.clerk.models import WebhookDelivery
+from credits.clerk.changes import ORDER, Change, Note
 from credits.clerk.parsing import Json
-from credits.clerk.webhooks import effects, handlers, retention
+from credits.clerk.webhooks import handlers
+from credits.models import WebhookDelivery
 
 logger = logging.getLogger(__name__)
 
 ERROR_LENGTH = 1000
 #: Longer than any handler needs, shorter than the 15 seconds after which Svix gives up.
 WAIT_FOR_LOCKS = "10s"
+#: Payloads that one statement empties: short enough for deliveries to wait for.
+EMPTIED_AT_ONCE = 1000
 
 
 class ProcessingFailed(DomainError):
@@ -41,17 +48,15 @@ def receive(*, svix_id: str, payload: Json) -> WebhookDelivery:
     Raises ProcessingFailed.
     """
     event = handlers.read_event(payload, received_ms=milliseconds(datetime.now(UTC)))
-    WebhookDelivery.objects.bulk_create(
-        [
-            WebhookDelivery(
-                svix_id=svix_id,
-                type=event.type,
-                payload=payload,
-                payer=handlers.payer_of(event),
-            )
-        ],
-        ignore_conflicts=True,
+    payer = handlers.payer_of(event)
+    row = WebhookDelivery(
+        svix_id=svix_id,
+        type=event.type,
+        payload=payload,
+        payer_kind=payer.kind,
+        payer_id=payer.id,
     )
+    WebhookDelivery.objects.bulk_create([row], ignore_conflicts=True)
     return process(WebhookDelivery.objects.only("pk").get(svix_id=svix_id).pk)
 
 
@@ -83,31 +88,32 @@ def _process(delivery_id: int, *, again: bool) -> WebhookDelivery:
         return delivery
     received = milliseconds(delivery.received_at)
     event = handlers.read_event(delivery.payload, received_ms=received)
-    before = effects.look(event)
-    note = handlers.handle(event)
-    changes = effects.changes(before, effects.look(event))
-    if note:
-        logger.warning("Webhook delivery %d (%s): %s", delivery.pk, delivery.type, note)
+    result = handlers.handle(event)
+    if result.note:
+        logger.warning("Webhook delivery %d (%s): %s", delivery.pk, delivery.type, result.note)
     WebhookDelivery.objects.filter(pk=delivery_id).update(
         processed_at=Now(),
         attempts=F("attempts") + 1,
         error="",
-        note=note,
-        unmapped=note == WebhookDelivery.Note.UNMAPPED_PLAN,
-        effects=_told(delivery, changes),
+        note=result.note,
+        unmapped=result.note == Note.UNMAPPED_PLAN,
+        effects=_effects(delivery, result.changes),
     )
-    if event.type == "user.deleted" or note == WebhookDelivery.Note.DELETED_USER:
+    if event.type == "user.deleted" or result.note == Note.DELETED_USER:
         # Behind the commit: deliveries of theirs that are being replayed wait for this one's lock.
-        forget = partial(retention.forget_person, delivery.payer)
-        transaction.on_commit(forget, robust=True)
+        empty = partial(empty_payloads_of, delivery.payer_id)
+        transaction.on_commit(empty, robust=True)
     delivery.refresh_from_db()
     return delivery
 
 
-def _told(delivery: WebhookDelivery, changes: list[effects.Change]) -> list[dict[str, Any]]:
+def _effects(delivery: WebhookDelivery, changes: list[Change]) -> list[dict[str, Any]]:
     """What the delivery has changed so far: a replay seldom adds anything."""
-    told: list[dict[str, Any]] = delivery.effects or []
-    return [*told, {"at": datetime.now(UTC).isoformat(), "changes": changes}] if changes else told
+    before: list[dict[str, Any]] = delivery.effects or []
+    if not changes:
+        return before
+    changes = sorted(changes, key=lambda change: ORDER.index(change["what"]))
+    return [*before, {"at": datetime.now(UTC).isoformat(), "changes": changes}]
 
 
 class Replay(NamedTuple):
@@ -128,3 +134,34 @@ def replay(delivery_ids: Iterable[int]) -> Replay:
         else:
             outcome.processed.append(delivery_id)
     return outcome
+
+
+# --- Emptying payloads ----------------------------------------------------------------------------
+
+
+def _settled() -> QuerySet[WebhookDelivery]:
+    """Deliveries whose payload nobody needs any more: processed, and not failed since."""
+    return WebhookDelivery.objects.filter(
+        forgotten=False, processed_at__isnull=False, error=""
+    ).order_by("pk")
+
+
+def empty_old_payloads() -> int:
+    """Empties settled payloads older than INBOX_PAYLOAD_DAYS, but for those of plans that are not
+    mapped yet. Returns how many."""
+    before = timezone.now() - timedelta(days=settings.INBOX_PAYLOAD_DAYS)
+    return _empty(_settled().filter(received_at__lt=before, unmapped=False))
+
+
+def empty_payloads_of(payer_id: str) -> int:
+    """Empties at once the settled payloads about a user who was deleted, unmapped plans too: they
+    will not be granted anything. Returns how many."""
+    return _empty(_settled().filter(payer_id=payer_id)) if payer_id else 0
+
+
+def _empty(deliveries: QuerySet[WebhookDelivery]) -> int:
+    done = 0
+    while ids := list(deliveries.values_list("pk", flat=True)[:EMPTIED_AT_ONCE]):
+        rows = WebhookDelivery.objects.filter(pk__in=ids)
+        done += rows.update(payload={}, forgotten=True, unmapped=False)
+    return done

@@ -6,9 +6,8 @@ from typing import NamedTuple
 from django.db.models import Q, QuerySet, TextChoices
 
 from credits import audit
-from credits.clerk.models import WebhookDelivery
 from credits.clerk.webhooks.inbox import replay
-from credits.models import User
+from credits.models import User, WebhookDelivery
 
 #: Deliveries that one request replays; each takes some hundredths of a second.
 BATCH = 100

@@ -7,11 +7,10 @@ from django.test import Client
 from django.utils import timezone
 
 from adminpanel.overview.health import Sign, ago, get_brief, get_health
-from credits.clerk.models import WebhookDelivery
 from credits.integrity import features
 from credits.integrity.run import check_and_keep
 from credits.ledger import expire_credits
-from credits.models import AuditEntry, User
+from credits.models import AuditEntry, User, WebhookDelivery
 from credits.models.rollup import LedgerCheck
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant

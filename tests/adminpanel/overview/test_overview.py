@@ -9,14 +9,13 @@ from django.test import Client
 
 from adminpanel.overview.charts import charts_of
 from adminpanel.overview.metrics import DAYS, get_figures, percent
-from credits.clerk.models import WebhookDelivery
 from credits.ledger import (
     adjust_credits,
     deduct_credits_for_feature,
     refund_charge,
     release_charge,
 )
-from credits.models import User
+from credits.models import User, WebhookDelivery
 from credits.reports.rollup import close_days
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, make_user

@@ -9,13 +9,12 @@ import pytest
 from django.test import Client
 
 from credits.catalogue.plans import create_plan, delete_plan, update_plan
-from credits.clerk.models import Identity, SubscriptionItem
 from credits.clerk.webhooks import inbox
 from credits.ledger import get_balance
-from credits.models import CreditGrant, Plan, SettingsChange, User
+from credits.models import CreditGrant, Identity, Plan, SettingsChange, SubscriptionItem, User
 from tests.adminpanel.settings.words import value_of, words
 from tests.factories import make_plan, make_user
-from tests.fakes.clerk_story import DAY, event, item_json, payer_json
+from tests.fakes.clerk_events import DAY, event, item_json, payer_json
 
 PAGE = "/admin/settings"
 NEW = f"{PAGE}/plans/new"
@@ -46,10 +45,14 @@ def subscribe(user_id: str, plan_id: str, *, kind: str = "subscriptionItem.activ
     inbox.receive(svix_id=f"msg_{item['id']}", payload=event(kind, data, at=now))
 
 
-def item_of(payer: str, status: str, *, name: str = "") -> None:
+def item_of(payer_id: str, status: str, *, name: str = "") -> None:
     """A subscription to Pro, as it is kept."""
     SubscriptionItem.objects.create(
-        item_id=name or f"{payer} {status}", payer=payer, status=status, plan_id="cplan_pro"
+        item_id=name or f"{payer_id} {status}",
+        payer_kind="org" if payer_id.startswith("org_") else "user",
+        payer_id=payer_id,
+        status=status,
+        plan_id="cplan_pro",
     )
 
 
@@ -76,8 +79,8 @@ class TestList:
         states = ["active", "past_due", "canceled", "ended", "upcoming", "expired"]
         for n, status in enumerate(states):
             make_user(f"{status}@example.com", clerk_id=f"user_{n}")
-            item_of(f"user:user_{n}", status)
-        for n, payer in enumerate(["user:user_0", "user:user_gone", "org:org_1"]):
+            item_of(f"user_{n}", status)
+        for n, payer in enumerate(["user_0", "user_gone", "org_1"]):
             item_of(payer, "active", name=f"more_{n}")
         page = desk.get(PAGE)
         [count] = re.findall(r'href="/admin/users\?plan=cplan_pro">(\d+)</a>', page.text)

@@ -7,7 +7,7 @@ import pytest
 from tests.credits.clerk.conftest import clerk_configured, deliver, fake
 from tests.factories import make_plan
 from tests.fakes.clerk import user_json
-from tests.fakes.clerk_story import DAY, as_api, item_json
+from tests.fakes.clerk_events import DAY, as_api, item_json
 
 __all__ = ["clerk_configured", "deliver", "fake"]
 

@@ -8,14 +8,13 @@ import pytest
 from django.test import Client
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from credits.clerk.models import SyncJob
-from credits.clerk.sync import run as syncing
+from credits.clerk.sync import users
 from credits.clerk.sync.jobs import SILENCE, start_job
 from credits.clerk.sync.manual import GOOD_FOR
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.run import reconcile, run_sync
 from credits.ledger import adjust_credits, get_balance
-from credits.models import AuditEntry, CreditGrant, UsageHistory, User
+from credits.models import AuditEntry, CreditGrant, SyncJob, UsageHistory, User
 from tests.factories import make_charge
 
 pytestmark = pytest.mark.django_db
@@ -243,7 +242,7 @@ def test_a_stalled_one_is_shown_as_such_and_ends_at_once(desk, base, monkeypatch
     def dies(*_):
         raise SystemExit
 
-    monkeypatch.setattr(syncing, "_sync_page_of_users", dies)
+    monkeypatch.setattr(users, "_sync_page", dies)
     with pytest.raises(SystemExit):
         work()
     job = SyncJob.objects.get()
@@ -260,14 +259,14 @@ def test_a_stalled_one_is_shown_as_such_and_ends_at_once(desk, base, monkeypatch
 
 
 def test_failures_are_named(desk, base, monkeypatch):
-    real = syncing.upsert_person
+    real = users.upsert_person
 
     def upsert(person):
         if person.clerk_id == "user_2":
             raise RuntimeError("a bad row")
         return real(person)
 
-    monkeypatch.setattr(syncing, "upsert_person", upsert)
+    monkeypatch.setattr(users, "upsert_person", upsert)
     preview = dry_run(desk, syncPlans=None, debug="on")
     page = desk.get(f"{PATH}/{preview.pk}")
     assert "user_2" in page.text

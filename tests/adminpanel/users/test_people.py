@@ -7,8 +7,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from adminpanel.users import search as user_search
-from credits.clerk.models import Identity, SubscriptionItem
-from credits.models import User
+from credits.models import Identity, SubscriptionItem, User
 from tests.factories import make_adjustment_request, make_charge, make_plan, make_user
 from tests.ledger import sql
 
@@ -24,8 +23,8 @@ def found(desk, **query):
 
 def subscribe(user, plan="cplan_pro", status="active"):
     SubscriptionItem.objects.create(
-        item_id=f"item_{user.pk}_{plan}", instance_id="ins", payer=f"user:{user.clerk_id}",
-        plan_id=plan, plan_name="Pro", status=status,
+        item_id=f"item_{user.pk}_{plan}", instance_id="ins",
+        payer_kind="user", payer_id=user.clerk_id, plan_id=plan, plan_name="Pro", status=status,
     )  # fmt: skip
 
 

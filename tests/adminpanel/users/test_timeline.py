@@ -7,9 +7,8 @@ from django.utils import timezone
 
 from adminpanel.users import timeline
 from ai_chat.models import Conversation, Turn
-from credits.clerk.models import Identity, Payment, SubscriptionItem, WebhookDelivery
 from credits.ledger import refund_charge, release_charge
-from credits.models import CreditGrant, User
+from credits.models import CreditGrant, Identity, Payment, SubscriptionItem, User, WebhookDelivery
 from tests.factories import make_charge, make_grant, make_user
 
 SECRET = "what alice wrote to nobody else"
@@ -33,13 +32,13 @@ def events(desk, user, **query):
 def tell(user, number, **fields):
     return WebhookDelivery.objects.create(
         svix_id=f"msg_{number}", type="subscriptionItem.active", payload={"secret": SECRET},
-        payer=f"user:{user.clerk_id}", **fields,
+        payer_kind="user", payer_id=user.clerk_id, **fields,
     )  # fmt: skip
 
 
 def pay(user, number, **fields):
     return Payment.objects.create(
-        payment_id=f"pay_{number}", payer=f"user:{user.clerk_id}", status="paid",
+        payment_id=f"pay_{number}", payer_kind="user", payer_id=user.clerk_id, status="paid",
         amount=1999, currency="usd", **fields,
     )  # fmt: skip
 
@@ -83,10 +82,10 @@ def test_what_people_wrote_is_counted_and_never_shown(desk, dana):
 
 def test_other_peoples_events_are_not_there(desk, dana, alice):
     make_charge(alice)
-    WebhookDelivery.objects.create(svix_id="x", type="user.created", payload={}, payer="user:other")
+    WebhookDelivery.objects.create(svix_id="x", type="user.created", payload={}, payer_id="other")
     assert [event.kind for event in events(desk, dana)] == ["grant"]
     # A local account has no payer, and takes nobody's.
-    WebhookDelivery.objects.create(svix_id="y", type="sms.created", payload={}, payer="user:None")
+    WebhookDelivery.objects.create(svix_id="y", type="sms.created", payload={}, payer_id="None")
     assert [event.kind for event in events(desk, alice)] == ["charge", "grant"]
 
 
@@ -205,8 +204,8 @@ def test_the_balance_says_what_is_held_and_what_expires_next(desk, dana, clock):
 
 def test_subscriptions_are_told(desk, dana):
     SubscriptionItem.objects.create(
-        item_id="subi_1", instance_id="ins", payer="user:user_dana", plan_id="cplan_pro",
-        plan_name="Pro", status="past_due", annual=True,
+        item_id="subi_1", instance_id="ins", payer_kind="user", payer_id="user_dana",
+        plan_id="cplan_pro", plan_name="Pro", status="past_due", annual=True,
         period_start=int(datetime(2026, 3, 1, tzinfo=UTC).timestamp() * 1000),
     )  # fmt: skip
     text = look(desk, dana).text
@@ -231,7 +230,11 @@ def test_a_person_takes_no_more_queries_for_more_history(desk, dana, django_asse
             tell(dana, f"{charge.id}")
             pay(dana, f"{charge.id}")
             SubscriptionItem.objects.create(
-                item_id=f"i{charge.id}", instance_id="i", payer="user:user_dana", status="active"
+                item_id=f"i{charge.id}",
+                instance_id="i",
+                payer_kind="user",
+                payer_id="user_dana",
+                status="active",
             )
             assert number < 10
 

@@ -5,25 +5,25 @@ import time
 import pytest
 
 from credits.catalogue.plans import create_plan
-from credits.clerk.models import WebhookDelivery
-from credits.models import CreditGrant, UsageHistory, User
+from credits.models import CreditGrant, UsageHistory, User, WebhookDelivery
 from tests.factories import make_plan
 from tests.fakes.clerk import user_json
-from tests.fakes.clerk_story import DAY, event, item_json, payment_json
+from tests.fakes.clerk_events import DAY, event, item_json, payment_json
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)
 
 
-def look(desk, svix_id):
+def get_page(desk, svix_id):
     pk = WebhookDelivery.objects.get(svix_id=svix_id).pk
     answer = desk.get(f"/admin/webhooks/{pk}")
     assert answer.status_code == 200
     return answer
 
 
-def deeds(answer):
-    return [(deed.what, deed.text) for time in answer.context["times"] for deed in time.deeds]
+def changes(answer):
+    processings = answer.context["processings"]
+    return [(line.what, line.text) for processing in processings for line in processing.changes]
 
 
 def item_event(kind="active", **fields):
@@ -34,8 +34,8 @@ def item_event(kind="active", **fields):
 def test_a_purchase_shows_its_state_and_its_grant_with_the_journals_row(desk, deliver):
     make_plan("cplan_pro", credits=100)
     deliver(item_event(), "msg_1")
-    answer = look(desk, "msg_1")
-    (account, item, grant) = deeds(answer)
+    answer = get_page(desk, "msg_1")
+    (account, item, grant) = changes(answer)
     assert account == ("Account", "created")
     assert item[1].startswith("status active, plan cplan_pro, period from ")
     assert grant == ("Grant", "+100 credits")
@@ -53,10 +53,10 @@ def test_what_waited_for_its_plan_says_so_when_it_waits_no_more(
     desk, deliver, django_capture_on_commit_callbacks
 ):
     deliver(item_event(), "msg_1")
-    assert "names a plan that nobody gave credits here" in look(desk, "msg_1").text
+    assert "names a plan that nobody gave credits here" in get_page(desk, "msg_1").text
     with django_capture_on_commit_callbacks(execute=True):
         create_plan(actor=None, clerk_id="cplan_pro", name="Pro", credits=100)
-    answer = look(desk, "msg_1")
+    answer = get_page(desk, "msg_1")
     assert "nobody had given its plan credits here. Nothing waits for that any more" in answer.text
     assert "missing or odd" not in answer.text
     assert [one.grant.amount for now in answer.context["items"] for one in now.grants] == [100]
@@ -69,8 +69,8 @@ def test_a_second_event_of_the_same_period_says_that_it_changed_nothing_of_the_c
     first = item_event()
     deliver(first, "msg_1")
     deliver({**first, "type": "subscriptionItem.updated"}, "msg_2")
-    answer = look(desk, "msg_2")
-    assert deeds(answer) == []
+    answer = get_page(desk, "msg_2")
+    assert changes(answer) == []
     assert "It changed nothing" in answer.text
     ((now,),) = ([one.here for one in item.grants] for item in answer.context["items"])
     assert now is False
@@ -83,22 +83,22 @@ def test_an_end_shows_what_was_and_what_is(desk, deliver):
     deliver(first, "msg_1")
     data = {**first["data"], "status": "ended", "updated_at": NOW + 5, "period_end": None}
     deliver(event("subscriptionItem.ended", data, at=NOW + 5), "msg_2")
-    (item, end) = deeds(look(desk, "msg_2"))
+    (item, end) = changes(get_page(desk, "msg_2"))
     assert item == ("Subscription", "status active → ended")
     assert end[0] == "End of a grant"
-    assert not look(desk, "msg_1").context["items"][0].newest
+    assert not get_page(desk, "msg_1").context["items"][0].newest
 
 
 def test_an_account_s_changes_are_named_but_not_kept(desk, deliver):
     deliver(event("user.created", user_json("user_1", email="a@example.com", at=1), at=1), "msg_1")
     changed = user_json("user_1", email="b@example.com", at=2, last_name="Roe", banned=True)
     deliver(event("user.updated", changed, at=2), "msg_2")
-    assert deeds(look(desk, "msg_1")) == [("Account", "created")]
-    assert deeds(look(desk, "msg_2")) == [
+    assert changes(get_page(desk, "msg_1")) == [("Account", "created")]
+    assert changes(get_page(desk, "msg_2")) == [
         ("Account", "changed: ban, name, email, whether the account is open")
     ]
     deliver(event("user.deleted", {"id": "user_1", "deleted": True}, at=3), "msg_3")
-    assert deeds(look(desk, "msg_3")) == [("Account", "deleted")]
+    assert changes(get_page(desk, "msg_3")) == [("Account", "deleted")]
     kept = WebhookDelivery.objects.values_list("effects", flat=True)
     assert "example.com" not in str(list(kept))
 
@@ -108,9 +108,9 @@ def test_a_payment_shows_its_state_and_says_that_it_grants_nothing(desk, deliver
         at = NOW + len(svix_id + status)
         data = payment_json("user_1", "cpa_1", at=at, status=status)
         deliver(event("paymentAttempt.updated", data, at=at), svix_id)
-    assert deeds(look(desk, "msg_1")) == [("Payment", "pending")]
-    answer = look(desk, "msg_2")
-    assert deeds(answer) == [("Payment", "pending → paid")]
+    assert changes(get_page(desk, "msg_1")) == [("Payment", "pending")]
+    answer = get_page(desk, "msg_2")
+    assert changes(answer) == [("Payment", "pending → paid")]
     assert "A payment grants nothing itself" in answer.text
     assert answer.context["payment"].payment_id == "cpa_1"
 
@@ -118,13 +118,13 @@ def test_a_payment_shows_its_state_and_says_that_it_grants_nothing(desk, deliver
 def test_a_session_s_end_is_told(desk, deliver):
     data = {"object": "session", "id": "sess_1", "user_id": "user_1"}
     deliver(event("session.ended", data, at=NOW), "msg_1")
-    assert deeds(look(desk, "msg_1"))[-1][0] == "Session"
+    assert changes(get_page(desk, "msg_1"))[-1][0] == "Session"
 
 
 def test_what_was_processed_before_changes_were_kept_says_so(desk, deliver):
     deliver(item_event(), "msg_1")
     WebhookDelivery.objects.update(effects=None)
-    answer = look(desk, "msg_1")
+    answer = get_page(desk, "msg_1")
     assert "Not known: it was processed before changes were kept." in answer.text
     assert len(answer.context["items"]) == 1
 
@@ -134,7 +134,7 @@ def test_the_payload_is_readable_escaped_and_without_secrets(desk, deliver):
     person["first_name"] = "<img src=x onerror=alert(1)>"
     person["public_metadata"] = {"secret": "hush", "deep": [1, {"token": "tok_1"}]}
     deliver(event("user.created", person, at=1), "msg_1")
-    text = look(desk, "msg_1").text
+    text = get_page(desk, "msg_1").text
     assert "&lt;img src=x onerror" in text
     assert "<img src=x" not in text
     assert "email_addresses" in text
@@ -153,7 +153,7 @@ def test_codes_in_messages_of_clerk_s_are_not_shown(desk, deliver):
         "data": {"otp_code": "123456"},
     }
     deliver(event("email.created", data, at=NOW), "msg_1")
-    text = look(desk, "msg_1").text
+    text = get_page(desk, "msg_1").text
     assert "verification_code" in text
     assert "123456" not in text
 
@@ -162,9 +162,9 @@ def test_an_emptied_payload_says_so_and_what_it_did_stays(desk, deliver):
     make_plan("cplan_pro", credits=100)
     deliver(item_event(), "msg_1")
     WebhookDelivery.objects.update(payload={}, forgotten=True)
-    answer = look(desk, "msg_1")
+    answer = get_page(desk, "msg_1")
     assert "Emptied:" in answer.text
-    assert ("Grant", "+100 credits") in deeds(answer)
+    assert ("Grant", "+100 credits") in changes(answer)
     assert [len(now.grants) for now in answer.context["items"]] == [1]
     path = f"/admin/webhooks/{WebhookDelivery.objects.get().pk}/replay"
     assert path not in answer.text
@@ -178,7 +178,7 @@ def test_a_deep_or_long_payload_is_cut(desk):
         deep = {"in": deep}
     payload = {"type": "x.y", "data": {"deep": deep, "many": list(range(500))}}
     WebhookDelivery.objects.create(svix_id="msg_1", type="x.y", payload=payload)
-    assert "300 more" in look(desk, "msg_1").text
+    assert "300 more" in get_page(desk, "msg_1").text
 
 
 def test_what_is_not_there_is_a_404(desk):

@@ -6,10 +6,10 @@ from html import unescape
 
 import pytest
 
-from credits.clerk.models import WebhookDelivery
 from credits.clerk.webhooks import handlers, inbox
+from credits.models import WebhookDelivery
 from tests.fakes.clerk import user_json
-from tests.fakes.clerk_story import event, item_json
+from tests.fakes.clerk_events import event, item_json
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)
@@ -105,7 +105,7 @@ def test_filters_by_type_family_payer_and_day(desk, deliver):
 
     assert ids(type="user.updated") == ["msg_2"]
     assert ids(type="user") == ids(type="user.") == ["msg_2", "msg_1"]
-    assert ids(payer="user_2") == ids(payer="user:user_2") == ["msg_3", "msg_2"]
+    assert ids(payer="user_2") == ["msg_3", "msg_2"]
     assert ids(payer="USER_2@example.com") == ["msg_3", "msg_2"]
     assert ids(payer="nobody@example.com") == []
     today = f"{WebhookDelivery.objects.first().received_at:%Y-%m-%d}"
@@ -131,7 +131,9 @@ def test_a_wrong_filter_is_told_beside_it(desk, query, told):
 
 def test_pages_go_back_and_forth_and_do_not_shift(desk):
     WebhookDelivery.objects.bulk_create(
-        WebhookDelivery(svix_id=f"msg_{n}", type="user.created", payload={}, payer="user:u")
+        WebhookDelivery(
+            svix_id=f"msg_{n}", type="user.created", payload={}, payer_kind="user", payer_id="u"
+        )
         for n in range(120)
     )
     newest = WebhookDelivery.objects.latest("pk").pk

@@ -7,12 +7,11 @@ import pytest
 from django.test import Client
 
 from credits.catalogue.plans import create_plan
-from credits.clerk.models import WebhookDelivery
 from credits.clerk.webhooks import handlers, replays
 from credits.ledger import get_balance
-from credits.models import AuditEntry, CreditGrant, User
+from credits.models import AuditEntry, CreditGrant, User, WebhookDelivery
 from tests.fakes.clerk import user_json
-from tests.fakes.clerk_story import event, item_json
+from tests.fakes.clerk_events import event, item_json
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)

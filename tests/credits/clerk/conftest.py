@@ -12,7 +12,7 @@ from credits.models import Plan
 from tests.factories import make_plan
 from tests.fakes import clerk as fake_clerk
 from tests.fakes.clerk import FakeClerk, Json, running_clerk, user_json
-from tests.fakes.clerk_story import DAY, as_api, body_of, event, item_json
+from tests.fakes.clerk_events import DAY, as_api, body_of, event, item_json
 
 NOW = int(time.time() * 1000)
 
@@ -68,15 +68,15 @@ def pro(db: None) -> Plan:
 
 
 @pytest.fixture
-def tell(deliver: Deliver) -> Callable[[str, Json], str | None]:
+def send(deliver: Deliver) -> Callable[[str, Json], str | None]:
     """Delivers one event about an item; a new svix-id each time."""
     numbers = iter(range(10_000))
 
-    def send(kind: str, data: Json) -> str | None:
+    def send_event(kind: str, data: Json) -> str | None:
         payload = event(kind, data, at=data.get("updated_at", NOW))
         answer = deliver(payload, f"msg_{next(numbers)}")
         assert answer.status_code == 200, answer.content
         note: str | None = answer.json()["note"]  # type: ignore[attr-defined]
         return note
 
-    return send
+    return send_event

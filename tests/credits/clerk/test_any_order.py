@@ -18,23 +18,28 @@ from credits.clerk.billing.projection import (
     merge_period,
     period_of,
 )
-from credits.clerk.models import WebhookDelivery
 from credits.clerk.parsing import as_objects, parse_item, parse_payer
 from credits.clerk.webhooks import handlers
 from credits.clerk.webhooks.inbox import receive
 from credits.ledger import grant_credits
-from credits.models import CreditGrant, UsageHistory, User
-from tests.credits.clerk.presenters import ending, renamed, tell, undone, with_duplicates
+from credits.models import CreditGrant, UsageHistory, User, WebhookDelivery
+from tests.credits.clerk.histories import (
+    final_state,
+    receive_all,
+    renamed,
+    rolled_back,
+    with_duplicates,
+)
 from tests.factories import make_plan
-from tests.fakes import clerk_story
+from tests.fakes import clerk_events
 from tests.fakes.clerk import INSTANCE
-from tests.fakes.clerk_story import whole_life
+from tests.fakes.clerk_events import full_history
 from tests.parallel import in_parallel
 
 NOW = int(time.time() * 1000)
-STORY = whole_life(NOW)
+HISTORY = full_history(NOW)
 WINDOW = 5
-WINDOWS = range(len(STORY.events) - WINDOW + 1)
+WINDOWS = range(len(HISTORY.events) - WINDOW + 1)
 
 
 @pytest.fixture
@@ -49,7 +54,7 @@ def plans(db):
 
 def versions_of(event):
     read = handlers.read_event(event, received_ms=NOW)
-    payer = parse_payer(read.data.get("payer")).ref
+    payer = parse_payer(read.data.get("payer"))
     family = read.type.partition(".")[0]
     items = {"subscriptionItem": [read.data], "subscription": as_objects(read.data.get("items"))}
     return [
@@ -74,12 +79,12 @@ def earned(items, periods):
         grant
         for (item_id, *_), period in periods.items()
         for grant in grants_of(
-            period, ends=items[item_id].ends, payer="user:user_1", instance_id=INSTANCE
+            period, ends=items[item_id].ends, payer_id="user_1", instance_id=INSTANCE
         )
     }
 
 
-VERSIONS = [version for _, event in STORY.events for version in versions_of(event)]
+VERSIONS = [version for _, event in HISTORY.events for version in versions_of(event)]
 
 
 @pytest.mark.parametrize("first", range(len(VERSIONS) - WINDOW + 1))
@@ -106,8 +111,8 @@ def test_any_order_of_a_whole_life_projects_the_same(order, repeated):
 
 
 def test_a_life_ends_as_it_should(plans):
-    tell(STORY.events)
-    end = ending()
+    receive_all(HISTORY.events)
+    end = final_state()
     assert end["balance"] == 100
     grants = CreditGrant.objects.order_by("expires_at")
     # Trial, purchase, renewal; upgrade, recovery; re-subscription.
@@ -119,15 +124,15 @@ def test_a_life_ends_as_it_should(plans):
 
 
 def assert_orders_end_the_same(first, orders, chance):
-    window = STORY.events[first : first + WINDOW]
-    tell(STORY.events[:first])
-    with undone():
-        tell(window)
-        expected = ending() if known() else None
+    window = HISTORY.events[first : first + WINDOW]
+    receive_all(HISTORY.events[:first])
+    with rolled_back():
+        receive_all(window)
+        expected = final_state() if known() else None
     for order in orders(window):
-        with undone():
-            tell(with_duplicates(order, chance))
-            assert (ending() if known() else None) == expected, [name for name, _ in order]
+        with rolled_back():
+            receive_all(with_duplicates(order, chance))
+            assert (final_state() if known() else None) == expected, [name for name, _ in order]
 
 
 def known():
@@ -152,35 +157,35 @@ def test_every_order_of_five_events_ends_the_same(plans, first):
 
 
 @pytest.mark.slow
-@given(order=st.permutations(STORY.events))
+@given(order=st.permutations(HISTORY.events))
 @hypothesis_settings(
     max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_any_order_of_a_whole_life_ends_the_same(plans, order):
-    with undone():
-        tell(STORY.events)
-        expected = ending()
-    with undone():
-        tell(order)
-        assert ending() == expected
+    with rolled_back():
+        receive_all(HISTORY.events)
+        expected = final_state()
+    with rolled_back():
+        receive_all(order)
+        assert final_state() == expected
 
 
 def test_a_life_told_backwards_ends_the_same(plans):
-    with undone():
-        tell(STORY.events)
-        expected = ending()
-    tell(reversed(STORY.events))
-    assert ending() == expected
+    with rolled_back():
+        receive_all(HISTORY.events)
+        expected = final_state()
+    receive_all(reversed(HISTORY.events))
+    assert final_state() == expected
 
 
 def test_a_pack_and_an_adjustment_stand_beside_all_of_it(plans):
-    tell(STORY.events[:1])
+    receive_all(HISTORY.events[:1])
     user = User.objects.get(clerk_id="user_1")
     for source in (CreditGrant.Source.PACK, CreditGrant.Source.ADJUSTMENT):
         grant_credits(user_id=user.pk, source=source, amount=7, key=f"test:{source}")
-    tell(random.Random(7).sample(STORY.events, k=len(STORY.events)))
+    receive_all(random.Random(7).sample(HISTORY.events, k=len(HISTORY.events)))
     kept = CreditGrant.objects.filter(key__startswith="test:")
     assert [grant.remaining for grant in kept] == [7, 7]
 
@@ -191,7 +196,7 @@ def test_a_pack_and_an_adjustment_stand_beside_all_of_it(plans):
 @pytest.mark.django_db(transaction=True)
 def test_one_event_delivered_100_times_at_once_grants_once():
     make_plan("cplan_pro", credits=100)
-    name, payload = next(told for told in STORY.events[::-1] if "Item.active" in told[1]["type"])
+    name, payload = next(d for d in HISTORY.events[::-1] if "Item.active" in d[1]["type"])
 
     def deliver(_):
         receive(svix_id=name, payload=payload)
@@ -204,20 +209,20 @@ def test_one_event_delivered_100_times_at_once_grants_once():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_life_delivered_all_at_once_ends_the_same(plans):
-    other = whole_life(NOW, "user_2")
-    tell(other.events)
-    expected = ending("user_2")
-    told = [*STORY.events, *STORY.events]
-    random.Random(1).shuffle(told)
-    in_parallel(len(told), lambda number: tell([told[number]]))
-    names = {"user_2": "user_1", **dict(zip(other.items, STORY.items, strict=True))}
-    assert ending() == renamed(expected, names)
+    other = full_history(NOW, "user_2")
+    receive_all(other.events)
+    expected = final_state("user_2")
+    deliveries = [*HISTORY.events, *HISTORY.events]
+    random.Random(1).shuffle(deliveries)
+    in_parallel(len(deliveries), lambda number: receive_all([deliveries[number]]))
+    names = {"user_2": "user_1", **dict(zip(other.items, HISTORY.items, strict=True))}
+    assert final_state() == renamed(expected, names)
 
 
 def test_an_ending_does_not_hang_on_how_items_are_called(plans, monkeypatch):
     # Compared as text, item 100 came before item 99: two lives that end the same looked different.
-    monkeypatch.setattr(clerk_story, "_numbers", count(98))
-    straddling = whole_life(NOW, "user_2")
-    tell([*STORY.events, *straddling.events])
-    names = {"user_2": "user_1", **dict(zip(straddling.items, STORY.items, strict=True))}
-    assert renamed(ending("user_2"), names) == ending()
+    monkeypatch.setattr(clerk_events, "_numbers", count(98))
+    straddling = full_history(NOW, "user_2")
+    receive_all([*HISTORY.events, *straddling.events])
+    names = {"user_2": "user_1", **dict(zip(straddling.items, HISTORY.items, strict=True))}
+    assert renamed(final_state("user_2"), names) == final_state()

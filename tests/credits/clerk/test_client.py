@@ -12,7 +12,7 @@ from credits.clerk.client import (
 )
 from credits.clerk.parsing import as_id
 from tests.fakes.clerk import user_json
-from tests.fakes.clerk_story import as_api, item_json
+from tests.fakes.clerk_events import as_api, item_json
 
 
 @pytest.fixture

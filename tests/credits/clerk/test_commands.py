@@ -5,12 +5,11 @@ import time
 import pytest
 from django.core.management import CommandError, call_command
 
-from credits.clerk.models import WebhookDelivery
 from credits.clerk.webhooks import handlers, samples
-from credits.models import AuditEntry, CreditGrant, User
+from credits.models import AuditEntry, CreditGrant, User, WebhookDelivery
 from tests.factories import make_plan
 from tests.fakes.clerk import INSTANCE, user_json
-from tests.fakes.clerk_story import event, item_json
+from tests.fakes.clerk_events import event, item_json
 
 NOW = int(time.time() * 1000)
 
@@ -52,13 +51,13 @@ def test_a_replay_is_in_the_record_of_what_was_done(deliver, monkeypatch):
     call_command("replay_webhooks")
     call_command("replay_webhooks", "msg_2")
     first, second = WebhookDelivery.objects.order_by("pk").values_list("pk", flat=True)
-    told = [
+    lines = [
         (entry.actor, entry.origin, entry.action, entry.target, entry.after)
         for entry in AuditEntry.objects.order_by("pk")
     ]
     failed = f"failed deliveries {first} to {second}"
     named = f"named deliveries {second} to {second}"
-    assert told == [
+    assert lines == [
         (None, "command", "webhook.replay", failed, {"deliveries": 2}),
         (None, "command", "webhook.replayed", failed, {"processed": 2, "failed": []}),
         (None, "command", "webhook.replay", named, {"deliveries": 1}),

@@ -10,7 +10,7 @@ from django.http import Http404, HttpResponse
 
 from credits.clerk import conf
 from credits.clerk.auth.tokens import verify_session_token
-from credits.clerk.models import Identity
+from credits.models import Identity
 from credits.users.permissions import CONFIRMED_AT, admin_page, is_admin
 from tests.factories import make_user
 from tests.fakes.clerk import KEY, SECRET_KEY, pem, session_token

@@ -4,18 +4,24 @@ import time
 
 import pytest
 
-from credits.clerk.models import Period, SubscriptionItem, SyncJob
-from credits.clerk.sync import jobs as sync_jobs
-from credits.clerk.sync import run as sync
+from credits.clerk.sync import progress, users
 from credits.clerk.sync.jobs import SILENCE, start_job
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.run import result_of, run_sync
 from credits.ledger import get_balance
-from credits.models import CreditBalance, CreditGrant, UsageHistory, User
-from tests.credits.clerk.presenters import tell
+from credits.models import (
+    CreditBalance,
+    CreditGrant,
+    Period,
+    SubscriptionItem,
+    SyncJob,
+    UsageHistory,
+    User,
+)
+from tests.credits.clerk.histories import receive_all
 from tests.factories import make_charge, make_grant, make_plan
 from tests.fakes.clerk import FakeClerk, user_json
-from tests.fakes.clerk_story import DAY, as_api, item_json, whole_life
+from tests.fakes.clerk_events import DAY, as_api, full_history, item_json
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)
@@ -119,9 +125,15 @@ def test_what_is_taken_is_said_as_well(base):
 def test_a_life_with_lost_events_is_foretold(fake, lost):
     for plan, amount in (("cplan_free", 10), ("cplan_pro", 100), ("cplan_max", 500)):
         make_plan(plan, credits=amount)
-    story = whole_life(NOW)
-    story.into(fake)
-    tell([told for number, told in enumerate(story.events) if not lost <= number < lost + 5])
+    history = full_history(NOW)
+    history.into(fake)
+    receive_all(
+        [
+            delivery
+            for number, delivery in enumerate(history.events)
+            if not lost <= number < lost + 5
+        ]
+    )
     planned, done = both(set_credits=True)
     assert planned == done
 
@@ -142,18 +154,18 @@ def test_a_dry_run_whose_worker_died_begins_again(base):
     assert result_of(job) == result_of(run(page_size=2))
 
 
-def test_a_dry_run_is_heard_of_within_a_page(fake, monkeypatch):
+def test_a_dry_run_has_heartbeats_within_a_page(fake, monkeypatch):
     # It saves nothing of a row: within a slow page another worker would think it dead.
     fake.users = [user_json(f"user_{n}", email=f"u{n}@example.com", at=n) for n in range(1, 5)]
-    monkeypatch.setattr(sync_jobs, "BEAT", -1)
-    heard = []
-    real = sync.upsert_person
+    monkeypatch.setattr(progress, "BEAT", -1)
+    heartbeats = []
+    real = users.upsert_person
 
     def upsert(person):
-        heard.append(SyncJob.objects.get().heartbeat_at)
+        heartbeats.append(SyncJob.objects.get().heartbeat_at)
         return real(person)
 
-    monkeypatch.setattr(sync, "upsert_person", upsert)
+    monkeypatch.setattr(users, "upsert_person", upsert)
     run(dry_run=True)
-    assert len(set(heard)) == 4
-    assert heard == sorted(heard)
+    assert len(set(heartbeats)) == 4
+    assert heartbeats == sorted(heartbeats)

@@ -8,14 +8,14 @@ import time
 import pytest
 from django.test import Client
 
-from credits.clerk.models import WebhookDelivery
+from credits.models import WebhookDelivery
 from tests.fakes import clerk as fake_clerk
-from tests.fakes.clerk_story import body_of, whole_life
+from tests.fakes.clerk_events import body_of, full_history
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)
 MUTATIONS = int(os.environ.get("CLERK_MUTATIONS", "300"))
-EVENTS = [payload for _, payload in whole_life(NOW).events]
+EVENTS = [payload for _, payload in full_history(NOW).events]
 ACCEPTED = {400, 401, 413}
 ODD = [
     None,

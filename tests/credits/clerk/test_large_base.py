@@ -13,7 +13,7 @@ from credits.clerk.sync.run import run_sync
 from credits.models import CreditGrant, UsageHistory, User
 from tests.factories import make_plan
 from tests.fakes.clerk import user_json
-from tests.fakes.clerk_story import DAY, as_api, item_json
+from tests.fakes.clerk_events import DAY, as_api, item_json
 
 NOW = int(time.time() * 1000)
 PEOPLE = int(os.environ.get("CLERK_PEOPLE", "10000"))

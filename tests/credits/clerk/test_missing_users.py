@@ -7,13 +7,12 @@ import pytest
 from django.utils import timezone
 
 from credits.clerk import identity
-from credits.clerk.models import Identity, SyncJob
 from credits.clerk.parsing import parse_person
 from credits.clerk.sync import run as sync
 from credits.clerk.sync.jobs import start_job
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.run import run_sync
-from credits.models import User
+from credits.models import Identity, SyncJob, User
 from tests.fakes.clerk import FakeClerk, user_json
 
 pytestmark = pytest.mark.django_db

@@ -7,13 +7,12 @@ import pytest
 from django.utils import timezone
 
 from credits.clerk import identity
-from credits.clerk.models import Identity, SubscriptionItem, SyncJob
 from credits.clerk.parsing import parse_person
 from credits.clerk.sync import run as sync
-from credits.models import CreditGrant, User
+from credits.models import CreditGrant, Identity, SubscriptionItem, SyncJob, User
 from tests.factories import make_plan
 from tests.fakes.clerk import FakeClerk, user_json
-from tests.fakes.clerk_story import DAY, as_api, item_json
+from tests.fakes.clerk_events import DAY, as_api, item_json
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)
@@ -111,5 +110,5 @@ def test_what_somebody_who_was_deleted_had_is_not_looked_for(base):
     base.items = [as_api(item_json("user_07", period_start=NOW - DAY))]
     sync.reconcile()
     del base.items[0], base.users[7]
-    identity.bury("user_07")
+    identity.mark_deleted("user_07")
     assert sync.reconcile().failures == []

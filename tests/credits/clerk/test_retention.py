@@ -7,14 +7,12 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from credits.clerk import tasks
-from credits.clerk.models import WebhookDelivery
-from credits.clerk.webhooks import handlers
+from credits.clerk.webhooks import handlers, tasks
 from credits.clerk.webhooks.inbox import replay
-from credits.models import CreditGrant, User
+from credits.models import CreditGrant, User, WebhookDelivery
 from tests.factories import make_plan
 from tests.fakes.clerk import user_json
-from tests.fakes.clerk_story import event, item_json
+from tests.fakes.clerk_events import event, item_json
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)
@@ -39,10 +37,10 @@ def test_old_payloads_go_and_the_row_stays(deliver):
     deliver(person(), "msg_old")
     grow_old()
     deliver(person("user_2"), "msg_new")
-    tasks.forget(timestamp=0)
+    tasks.empty_payloads(timestamp=0)
     assert kept() == {"msg_new"}
     row = WebhookDelivery.objects.get(svix_id="msg_old")
-    assert (row.type, row.payer, row.forgotten) == ("user.created", "user:user_1", True)
+    assert (row.type, row.payer_id, row.forgotten) == ("user.created", "user_1", True)
     assert row.processed_at
 
 
@@ -50,16 +48,16 @@ def test_how_long_is_a_setting(deliver, settings):
     settings.INBOX_PAYLOAD_DAYS = 365
     deliver(person())
     grow_old(days=364)
-    tasks.forget(timestamp=0)
+    tasks.empty_payloads(timestamp=0)
     assert kept() == {"msg_1"}
 
 
 def test_more_than_one_statement_s_worth_goes(deliver, monkeypatch):
-    monkeypatch.setattr("credits.clerk.webhooks.retention.AT_ONCE", 2)
+    monkeypatch.setattr("credits.clerk.webhooks.inbox.EMPTIED_AT_ONCE", 2)
     for number in range(5):
         deliver(person(f"user_{number}"), f"msg_{number}")
     grow_old()
-    tasks.forget(timestamp=0)
+    tasks.empty_payloads(timestamp=0)
     assert kept() == set()
 
 
@@ -73,17 +71,17 @@ def test_what_somebody_must_look_at_is_kept(deliver, monkeypatch):
         deliver(person("user_2"), "failed")
         replay(WebhookDelivery.objects.filter(svix_id="failed again").values_list("pk", flat=True))
     grow_old()
-    tasks.forget(timestamp=0)
+    tasks.empty_payloads(timestamp=0)
     assert kept() == {"unmapped", "failed", "failed again"}
 
 
 def test_a_forgotten_message_is_not_done_again(deliver):
     make_plan("cplan_pro", credits=100)
-    told = event("subscriptionItem.active", item_json("user_1", period_start=NOW), at=NOW)
-    deliver(told)
+    payload = event("subscriptionItem.active", item_json("user_1", period_start=NOW), at=NOW)
+    deliver(payload)
     grow_old()
-    tasks.forget(timestamp=0)
-    assert deliver(told).status_code == 200
+    tasks.empty_payloads(timestamp=0)
+    assert deliver(payload).status_code == 200
     call_command("replay_webhooks", "--all")
     call_command("replay_webhooks", "msg_1")
     outcome = replay(WebhookDelivery.objects.values_list("pk", flat=True))
@@ -96,14 +94,14 @@ def test_a_forgotten_message_is_not_done_again(deliver):
 def test_a_plan_mapped_late_still_pays_and_then_its_message_goes(
     deliver, django_capture_on_commit_callbacks
 ):
-    told = event("subscriptionItem.active", item_json("user_1", period_start=NOW), at=NOW)
-    deliver(told)
+    payload = event("subscriptionItem.active", item_json("user_1", period_start=NOW), at=NOW)
+    deliver(payload)
     grow_old()
-    tasks.forget(timestamp=0)
+    tasks.empty_payloads(timestamp=0)
     with django_capture_on_commit_callbacks(execute=True):
         make_plan("cplan_pro", credits=100)
     assert CreditGrant.objects.count() == 1
-    tasks.forget(timestamp=0)
+    tasks.empty_payloads(timestamp=0)
     assert kept() == set()
 
 

@@ -6,12 +6,11 @@ import pytest
 from django.test import Client
 
 from ai_chat.models import Conversation
-from credits.clerk.models import SessionLink
 from credits.ledger import get_balance
-from credits.models import User
+from credits.models import SessionLink, User
 from tests.factories import make_charge, make_grant
 from tests.fakes.clerk import HOST, session_token, user_json
-from tests.fakes.clerk_story import event
+from tests.fakes.clerk_events import event
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)

@@ -6,20 +6,28 @@ from collections import deque
 
 import pytest
 
-from credits.clerk.billing import subscriptions
+from credits.clerk.billing import releases, subscriptions
 from credits.clerk.client import ClerkClient
-from credits.clerk.models import SubscriptionItem, SyncJob
 from credits.clerk.sync import run as sync
+from credits.clerk.sync import users
 from credits.clerk.sync.jobs import SILENCE, cancel_job, describe, stalled, start_job
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.run import result_of, run_sync
 from credits.ledger import get_balance
-from credits.models import CreditBalance, CreditGrant, Plan, UsageHistory, User
-from tests.credits.clerk.presenters import ending, tell, undone
+from credits.models import (
+    CreditBalance,
+    CreditGrant,
+    Plan,
+    SubscriptionItem,
+    SyncJob,
+    UsageHistory,
+    User,
+)
+from tests.credits.clerk.histories import final_state, receive_all, rolled_back
 from tests.factories import make_charge, make_grant, make_plan
 from tests.fakes import clerk as fake_clerk
 from tests.fakes.clerk import user_json
-from tests.fakes.clerk_story import DAY, as_api, event, item_json, whole_life
+from tests.fakes.clerk_events import DAY, as_api, event, full_history, item_json
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)
@@ -130,14 +138,14 @@ def test_a_dry_run_counts_and_keeps_nothing(base):
 
 
 def test_one_bad_row_is_named_and_stops_nobody(base, monkeypatch):
-    real = sync.upsert_person
+    real = users.upsert_person
 
     def upsert(person):
         if person.clerk_id == "user_2":
             raise RuntimeError("a bad row")
         return real(person)
 
-    monkeypatch.setattr(sync, "upsert_person", upsert)
+    monkeypatch.setattr(users, "upsert_person", upsert)
     job = run(sync_plans=False)
     assert (job.state, job.failed) == ("done", 1)
     assert job.failures == [{"who": "user_2", "error": "RuntimeError: a bad row"}]
@@ -212,7 +220,7 @@ def test_a_lost_end_is_found(base):
     run()
     base.items[0].update(status="ended", ended_at=NOW - 1000, updated_at=NOW - 1000)
     job = run()
-    assert SubscriptionItem.objects.get(payer="user:user_1").status == "ended"
+    assert SubscriptionItem.objects.get(payer_id="user_1").status == "ended"
     assert balance("user_1") == 0
     assert job.counts["drift"] == 1
 
@@ -229,15 +237,21 @@ def test_an_item_clerk_does_not_list_is_named(base):
 def test_lost_events_are_caught_up_by_a_sync(fake, lost):
     for plan, amount in (("cplan_free", 10), ("cplan_pro", 100), ("cplan_max", 500)):
         make_plan(plan, credits=amount)
-    story = whole_life(NOW)
-    story.into(fake)
-    with undone():
-        tell(story.events)
+    history = full_history(NOW)
+    history.into(fake)
+    with rolled_back():
+        receive_all(history.events)
         run()
-        expected = ending()
-    tell([told for number, told in enumerate(story.events) if not lost <= number < lost + 5])
+        expected = final_state()
+    receive_all(
+        [
+            delivery
+            for number, delivery in enumerate(history.events)
+            if not lost <= number < lost + 5
+        ]
+    )
     run()
-    got = ending()
+    got = final_state()
     assert got["balance"] == expected["balance"]
     assert got["person"] == expected["person"]
     assert [row[:3] for row in got["items"]] == [
@@ -248,7 +262,7 @@ def test_lost_events_are_caught_up_by_a_sync(fake, lost):
 
 def test_a_killed_worker_s_job_goes_on_where_it_stopped(base, monkeypatch):
     job = start_job(options=SyncOptions(page_size=2), actor="test", background=False)
-    real, calls = sync._sync_page_of_users, []
+    real, calls = users._sync_page, []
 
     def dies(progress, people):
         calls.append([person.clerk_id for person in people])
@@ -256,7 +270,7 @@ def test_a_killed_worker_s_job_goes_on_where_it_stopped(base, monkeypatch):
             raise SystemExit
         real(progress, people)
 
-    monkeypatch.setattr(sync, "_sync_page_of_users", dies)
+    monkeypatch.setattr(users, "_sync_page", dies)
     with pytest.raises(SystemExit):
         run_sync(job.pk)
     run_sync(job.pk)  # Not yet: its heart may still beat.
@@ -332,15 +346,15 @@ def test_a_long_release_is_heard_of_and_can_be_cancelled(base, monkeypatch):
     Plan.objects.update(active=False)
     run()
     Plan.objects.update(active=True)
-    monkeypatch.setattr(subscriptions, "AT_ONCE", 1)
+    monkeypatch.setattr(releases, "AT_ONCE", 1)
     job = start_job(options=SyncOptions(sync_users=False), actor="test", background=False)
-    real = subscriptions.release_item
+    real = releases.release_item
 
     def cancel_with_the_first(**given):
         real(**given)
         SyncJob.objects.filter(pk=job.pk).update(cancel_requested=True)
 
-    monkeypatch.setattr(subscriptions, "release_item", cancel_with_the_first)
+    monkeypatch.setattr(releases, "release_item", cancel_with_the_first)
     run_sync(job.pk)
     job.refresh_from_db()
     assert job.state == "canceled"
@@ -365,7 +379,7 @@ def test_the_reconcile_reports_what_had_drifted(base, caplog):
 def test_a_payment_asks_for_a_look_at_the_subscription(base, deliver):
     from procrastinate.contrib.django.models import ProcrastinateJob
 
-    from tests.fakes.clerk_story import payment_json
+    from tests.fakes.clerk_events import payment_json
 
     deliver(event("paymentAttempt.updated", payment_json("user_1", "cpa_1", at=NOW), at=NOW))
     job = ProcrastinateJob.objects.get()

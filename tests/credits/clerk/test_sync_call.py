@@ -5,11 +5,10 @@ import uuid
 import pytest
 from django.core.management import CommandError, call_command
 
-from credits.clerk.models import SyncJob
 from credits.clerk.sync.jobs import start_job
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.run import run_sync
-from credits.models import AuditEntry
+from credits.models import AuditEntry, SyncJob
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +45,7 @@ def test_who_failed_is_named_and_stops_nobody(ask, base):
 
 
 def test_a_large_base_is_a_job(ask, base, client, monkeypatch):
-    monkeypatch.setattr("credits.clerk.api.views.AT_ONCE", 4)
+    monkeypatch.setattr("adminpanel.api.sync.AT_ONCE", 4)
     answer = ask()
     assert answer.status_code == 202
     job_id = answer.json()["job"]["id"]

@@ -13,15 +13,14 @@ import pytest
 from django.db import connection
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from credits.clerk.models import SyncJob
 from credits.clerk.sync.jobs import SILENCE, cancel_job, start_job
 from credits.clerk.sync.options import SyncOptions
-from credits.clerk.tasks import HOURLY_AT, hourly, resume
-from credits.models import CreditBalance, CreditGrant, UsageHistory, User
+from credits.clerk.sync.tasks import HOURLY_AT, hourly, resume
+from credits.models import CreditBalance, CreditGrant, SyncJob, UsageHistory, User
 from tests.factories import make_plan
 from tests.fakes import clerk as fake_clerk
 from tests.fakes.clerk import FakeClerk, user_json
-from tests.fakes.clerk_story import DAY, as_api, item_json
+from tests.fakes.clerk_events import DAY, as_api, item_json
 from tests.live import database_url
 from tests.processes import ROOT, stop
 

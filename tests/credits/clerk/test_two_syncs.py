@@ -8,16 +8,24 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection, transaction
 
-from credits.clerk.models import Identity, Period, SubscriptionItem, SyncJob
 from credits.clerk.sync import run as sync
 from credits.clerk.sync.jobs import start_job
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.webhooks import inbox
-from credits.models import CreditBalance, CreditGrant, UsageHistory, User
-from tests.credits.clerk.presenters import ending, renamed
+from credits.models import (
+    CreditBalance,
+    CreditGrant,
+    Identity,
+    Period,
+    SubscriptionItem,
+    SyncJob,
+    UsageHistory,
+    User,
+)
+from tests.credits.clerk.histories import final_state, renamed
 from tests.factories import make_grant, make_plan
 from tests.fakes.clerk import FakeClerk
-from tests.fakes.clerk_story import DAY, as_api, event, item_json, whole_life
+from tests.fakes.clerk_events import DAY, as_api, event, full_history, item_json
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = int(time.time() * 1000)
@@ -29,7 +37,7 @@ def base(fake: FakeClerk) -> FakeClerk:
     for plan, amount in (("cplan_free", 10), ("cplan_pro", 100), ("cplan_max", 500)):
         make_plan(plan, credits=amount)
     for number in range(PEOPLE):
-        whole_life(NOW, f"user_{number:02}").into(fake)
+        full_history(NOW, f"user_{number:02}").into(fake)
     return fake
 
 
@@ -65,10 +73,10 @@ def endings() -> list[dict[str, object]]:
     """How everybody ended, under one name: they all lived the same life."""
     found = []
     for number in range(PEOPLE):
-        told = ending(f"user_{number:02}")
-        told["items"] = [row[1:] for row in told["items"]]
-        told["periods"] = [row[1:] for row in told["periods"]]
-        found.append(renamed(told, {f"user_{number:02}": "somebody"}))
+        state = final_state(f"user_{number:02}")
+        state["items"] = [row[1:] for row in state["items"]]
+        state["periods"] = [row[1:] for row in state["periods"]]
+        found.append(renamed(state, {f"user_{number:02}": "somebody"}))
     return found
 
 

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from credits.clerk.billing import subscriptions
-from credits.clerk.models import WebhookDelivery
-from credits.models import CreditGrant
+from credits.clerk.billing.releases import release_due
+from credits.models import CreditGrant, WebhookDelivery
 from tests.factories import make_plan
 from tests.fakes.clerk import Json
-from tests.fakes.clerk_story import DAY, item_json, payer_json
+from tests.fakes.clerk_events import DAY, item_json, payer_json
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)
@@ -43,9 +42,9 @@ def item(plan_id: str, **fields: Any) -> Json:
 
 
 @pytest.mark.parametrize("kind", ["created", "updated", "active"])
-def test_a_subscription_keeps_its_flag_until_its_last_plan_is_mapped(tell, map_plan, kind):
-    told = subscription(item("cplan_pro"), item("cplan_max"))
-    assert tell(f"subscription.{kind}", told) == "unmapped_plan"
+def test_a_subscription_keeps_its_flag_until_its_last_plan_is_mapped(send, map_plan, kind):
+    data = subscription(item("cplan_pro"), item("cplan_max"))
+    assert send(f"subscription.{kind}", data) == "unmapped_plan"
     map_plan("cplan_other")
     map_plan("cplan_pro")
     assert flagged()
@@ -54,38 +53,38 @@ def test_a_subscription_keeps_its_flag_until_its_last_plan_is_mapped(tell, map_p
     assert sorted(CreditGrant.objects.values_list("amount", flat=True)) == [100, 500]
 
 
-def test_what_earns_nothing_waits_for_nothing(tell, map_plan):
+def test_what_earns_nothing_waits_for_nothing(send, map_plan):
     ended = item("cplan_old", status="ended", updated_at=NOW)
     free = item("cplan_free", period_end=None)
-    tell("subscription.updated", subscription(item("cplan_pro"), ended, free))
+    send("subscription.updated", subscription(item("cplan_pro"), ended, free))
     assert flagged()
     map_plan("cplan_pro")
     assert not flagged()
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_a_plan_that_is_named_by_its_object_alone_is_known(tell, map_plan, whole):
-    told = {**item("cplan_pro"), "plan_id": None}
+def test_a_plan_that_is_named_by_its_object_alone_is_known(send, map_plan, whole):
+    data = {**item("cplan_pro"), "plan_id": None}
     if whole:
-        tell("subscription.active", subscription(told))
+        send("subscription.active", subscription(data))
     else:
-        tell("subscriptionItem.active", told)
+        send("subscriptionItem.active", data)
     assert flagged()
     map_plan("cplan_pro")
     assert not flagged()
 
 
-def test_a_plan_that_brings_nothing_is_mapped_too(tell, map_plan):
-    tell("subscription.active", subscription(item("cplan_pro")))
+def test_a_plan_that_brings_nothing_is_mapped_too(send, map_plan):
+    send("subscription.active", subscription(item("cplan_pro")))
     map_plan("cplan_pro", credits=0)
     assert not flagged()
 
 
 def test_a_delivery_that_came_while_its_plan_was_being_saved_is_settled_within_the_hour(
-    tell, map_plan
+    send, map_plan
 ):
-    tell("subscription.active", subscription(item("cplan_pro")))
+    send("subscription.active", subscription(item("cplan_pro")))
     make_plan("cplan_pro", credits=100)  # Its own look, after the commit, did not see the delivery.
-    subscriptions.release_due()
+    release_due()
     assert CreditGrant.objects.get().amount == 100
     assert not flagged()

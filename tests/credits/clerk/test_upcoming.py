@@ -1,4 +1,4 @@
-"""When the next credits come, by what Clerk has told."""
+"""When the next credits come, by the subscriptions that are stored."""
 
 import time
 
@@ -7,17 +7,17 @@ import pytest
 from credits.clerk.billing.projection import add_months, milliseconds, moment
 from credits.clerk.billing.upcoming import next_grant
 from credits.models import User
-from tests.credits.clerk.presenters import tell
+from tests.credits.clerk.histories import receive_all
 from tests.factories import make_plan, make_user, set_price
-from tests.fakes.clerk_story import DAY, Story, item_json
+from tests.fakes.clerk_events import DAY, History, item_json
 
 NOW = int(time.time() * 1000)
 
 
-def told(**fields):
-    story = Story()
-    story.item("active", item_json("user_1", updated_at=NOW, **fields), at=NOW)
-    tell(story.events)
+def subscribed(**fields):
+    history = History()
+    history.item("active", item_json("user_1", updated_at=NOW, **fields), at=NOW)
+    receive_all(history.events)
     return User.objects.get(clerk_id="user_1")
 
 
@@ -28,24 +28,24 @@ def plans(db):
 
 
 def test_a_month_that_is_paid_is_followed_by_the_next():
-    user = told(period_start=NOW - DAY, period_end=NOW + 5 * DAY)
+    user = subscribed(period_start=NOW - DAY, period_end=NOW + 5 * DAY)
     assert next_grant(user) == (moment(NOW + 5 * DAY), 500)
 
 
 def test_what_is_canceled_brings_no_more():
-    user = told(period_start=NOW - DAY, period_end=NOW + 5 * DAY, status="canceled")
+    user = subscribed(period_start=NOW - DAY, period_end=NOW + 5 * DAY, status="canceled")
     assert next_grant(user) is None
 
 
 def test_a_year_brings_the_next_month():
     start = NOW - 40 * DAY
-    user = told(period_start=start, period_end=add_months(start, 12), interval="annual")
+    user = subscribed(period_start=start, period_end=add_months(start, 12), interval="annual")
     at, credits = next_grant(user)
     assert (milliseconds(at), credits) == (add_months(start, 2), 500)
 
 
 def test_a_plan_that_is_not_mapped_or_brings_nothing_is_not_announced():
-    user = told(plan_id="cplan_other", period_start=NOW - DAY, period_end=NOW + 5 * DAY)
+    user = subscribed(plan_id="cplan_other", period_start=NOW - DAY, period_end=NOW + 5 * DAY)
     assert next_grant(user) is None
 
 
@@ -56,7 +56,7 @@ def test_a_local_account_asks_nothing(django_assert_num_queries):
 
 
 def test_the_button_that_is_off_says_when_credits_come(client):
-    client.force_login(told(period_start=NOW - DAY, period_end=NOW + 5 * DAY))
+    client.force_login(subscribed(period_start=NOW - DAY, period_end=NOW + 5 * DAY))
     assert "Your next" not in client.get("/ai-chat").text
     set_price("ai_text_chat", 1000)
     assert "Your next 500 credits come on <time" in client.get("/ai-chat").text

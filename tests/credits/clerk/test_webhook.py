@@ -6,13 +6,12 @@ import time
 import pytest
 from django.db import OperationalError
 
-from credits.clerk.models import Identity, WebhookDelivery
 from credits.clerk.webhooks import handlers
-from credits.models import CreditGrant, User
+from credits.models import CreditGrant, Identity, User, WebhookDelivery
 from tests.factories import make_plan
 from tests.fakes import clerk as fake_clerk
 from tests.fakes.clerk import user_json
-from tests.fakes.clerk_story import body_of, event, item_json
+from tests.fakes.clerk_events import body_of, event, item_json
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)
@@ -26,7 +25,7 @@ def test_a_signed_event_is_stored_and_processed(deliver):
     assert deliver(user_created()).status_code == 200
     delivery = WebhookDelivery.objects.get()
     assert (delivery.svix_id, delivery.type) == ("msg_1", "user.created")
-    assert delivery.payer == "user:user_1"
+    assert (delivery.payer_kind, delivery.payer_id) == ("user", "user_1")
     assert delivery.processed_at
     assert delivery.attempts == 1
     user = User.objects.get(clerk_id="user_1")
@@ -152,7 +151,7 @@ def test_without_an_instance_id_the_signature_says_whose_it_is(deliver, settings
     make_plan("cplan_pro", credits=100)
     item = item_json("user_1", period_start=NOW - 60_000)
     assert deliver(event("subscriptionItem.active", item, at=NOW)).status_code == 200
-    assert CreditGrant.objects.get().key.startswith(f"clerk:{fake_clerk.INSTANCE}:user:user_1:")
+    assert CreditGrant.objects.get().key.startswith(f"clerk:{fake_clerk.INSTANCE}:user_1:")
     for nameless in ({"instance_id": ""}, {"instance_id": None}, {"instance_id": "i" * 65}):
         assert deliver({**user_created(), **nameless}, "msg_2").status_code == 400
     settings.CLERK_INSTANCE_ID = fake_clerk.INSTANCE

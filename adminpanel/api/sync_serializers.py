@@ -6,7 +6,6 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from credits.api.fields import Flag, StrictSerializer, Text, WholeNumber
-from credits.clerk.models import SyncJob
 from credits.clerk.sync.options import (
     MAX_REASON,
     OPTIONS,
@@ -14,6 +13,7 @@ from credits.clerk.sync.options import (
     lacks_set_credits,
     options_of,
 )
+from credits.models import SyncJob
 
 
 @extend_schema_serializer(component_name="SyncRequest")

@@ -1,4 +1,4 @@
-"""Clerk's background work, found by `manage.py procrastinate worker`."""
+"""Clerk's background work (settings.PROCRASTINATE_IMPORT_PATHS)."""
 
 import logging
 from datetime import timedelta
@@ -7,13 +7,12 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from credits.clerk import conf, queue
-from credits.clerk.billing import subscriptions
+from credits.clerk import conf
+from credits.clerk.billing.releases import release_due
 from credits.clerk.client import ClerkUnavailable, NotAtClerk
-from credits.clerk.models import SessionLink
 from credits.clerk.sync import run
-from credits.clerk.sync.jobs import stalled
-from credits.clerk.webhooks import retention
+from credits.clerk.sync.jobs import stalled, sync_later
+from credits.models import SessionLink
 
 logger = logging.getLogger(__name__)
 
@@ -42,21 +41,13 @@ def run_sync(job_id: str) -> None:
 @app.periodic(cron=f"{HOURLY_AT} * * * *")
 @app.task(name="clerk.hourly", queueing_lock="clerk.hourly")
 def hourly(timestamp: int) -> None:
-    """Catches lost webhooks, and releases months that have begun."""
+    """Makes up for lost webhooks, and grants months that have begun."""
     if conf.has_backend():
         run.reconcile()
     elif conf.signs_in() or conf.takes_webhooks():
-        subscriptions.release_due()
+        release_due()
     old = SessionLink.objects.filter(ended_at__lt=timezone.now() - REMEMBERED)
     old.delete()
-
-
-@app.periodic(cron="40 3 * * *")
-@app.task(name="clerk.forget", queueing_lock="clerk.forget")
-def forget(timestamp: int) -> None:
-    """Empties webhook payloads that are old and dealt with."""
-    if forgotten := retention.forget_old():
-        logger.info("forgot: %d webhook payloads", forgotten)
 
 
 @app.periodic(cron="* * * * *")
@@ -64,4 +55,4 @@ def forget(timestamp: int) -> None:
 def resume(timestamp: int) -> None:
     """Puts syncs whose worker died back on the queue; they go on where they stopped."""
     for job in stalled():
-        queue.sync_later(str(job.pk))
+        sync_later(job.pk)

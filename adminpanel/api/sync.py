@@ -7,26 +7,27 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from adminpanel.api.sync_serializers import (
+    ClerkPlansOut,
+    JobOut,
+    SyncIn,
+    SyncOut,
+    SyncStartedOut,
+)
+from adminpanel.api.views import AdminView
 from config.errors import HttpError
-from credits.api.base import ApiView, body_of, user_of
+from credits.api.base import body_of, user_of
 from credits.api.schema import errors
 from credits.clerk import conf
-from credits.clerk.api.serializers import ClerkPlansOut, JobOut, SyncIn, SyncOut, SyncStartedOut
 from credits.clerk.client import ClerkClient
-from credits.clerk.models import SyncJob
 from credits.clerk.sync.jobs import describe
 from credits.clerk.sync.manual import cancel_sync, start_sync
 from credits.clerk.sync.options import SyncOptions, options_of
 from credits.clerk.sync.run import result_of, run_sync
-from credits.models import Plan
-from credits.users.permissions import IsTallyAdmin
+from credits.models import Plan, SyncJob
 
 #: Users up to which a sync is done within the request; more go to a worker.
 AT_ONCE = 300
-
-
-class AdminView(ApiView):
-    permission_classes = (IsTallyAdmin,)
 
 
 class Sync(AdminView):

@@ -122,7 +122,7 @@ def payment_json(user_id: str, payment_id: str, *, at: int, status: str = "paid"
     }
 
 
-class Story:
+class History:
     """One payer's events in the order in which they happened, and how it stands at the end."""
 
     def __init__(self, user_id: str = "user_1") -> None:
@@ -130,7 +130,7 @@ class Story:
         self.events: list[tuple[str, Json]] = []
         self.items: dict[str, Json] = {}
 
-    def tell(self, kind: str, data: Json, *, at: int) -> None:
+    def add(self, kind: str, data: Json, *, at: int) -> None:
         number = len(self.events)
         self.events.append((f"msg_{self.user_id}_{number}", event(kind, deepcopy(data), at=at)))
 
@@ -138,8 +138,8 @@ class Story:
         """An item changes and `subscriptionItem.<kind>` tells it. What ended names no end."""
         item.update(changes, updated_at=at)
         self.items[item["id"]] = item
-        told = {**item, "period_end": None} if kind == "ended" else item
-        self.tell(f"subscriptionItem.{kind}", told, at=at)
+        data = {**item, "period_end": None} if kind == "ended" else item
+        self.add(f"subscriptionItem.{kind}", data, at=at)
         return item
 
     def subscription(self, kind: str, *items: Json, at: int) -> None:
@@ -155,12 +155,12 @@ class Story:
             "items": bare,
             "updated_at": at,
         }
-        self.tell(f"subscription.{kind}", data, at=at)
+        self.add(f"subscription.{kind}", data, at=at)
 
     def payment(self, payment_id: str, *, at: int, status: str = "paid") -> None:
         kind = "created" if status == "pending" else "updated"
         data = payment_json(self.user_id, payment_id, at=at, status=status)
-        self.tell(f"paymentAttempt.{kind}", data, at=at)
+        self.add(f"paymentAttempt.{kind}", data, at=at)
 
     def into(self, fake: FakeClerk) -> None:
         """Clerk's state when all of this has happened."""
@@ -172,58 +172,58 @@ class Story:
         fake.items.extend(as_api(item) for item in self.items.values())
 
 
-def whole_life(now: int, user_id: str = "user_1") -> Story:
+def full_history(now: int, user_id: str = "user_1") -> History:
     """Sign-up, trial, purchase, renewal, upgrade, failed payment and recovery, cancel, end,
     re-subscription: the last period covers `now`."""
-    story = Story(user_id)
+    history = History(user_id)
     at = now - 160 * DAY
     person = user_json(user_id, email=f"{user_id}@example.com", at=at)
-    story.tell("user.created", person, at=at)
+    history.add("user.created", person, at=at)
     free = item_json(user_id, "cplan_free", period_start=at, period_end=None)
-    story.subscription("created", free, at=at)
-    story.items[free["id"]] = free
+    history.subscription("created", free, at=at)
+    history.items[free["id"]] = free
 
     at += DAY
     pro = item_json(
         user_id, period_start=at, period_end=at + 7 * DAY, is_free_trial=True, updated_at=at
     )
-    story.item("active", pro, at=at)
-    story.item("ended", free, at=at + 1, status="ended")
-    story.item("freeTrialEnding", pro, at=at + 4 * DAY)
+    history.item("active", pro, at=at)
+    history.item("ended", free, at=at + 1, status="ended")
+    history.item("freeTrialEnding", pro, at=at + 4 * DAY)
 
     at += 7 * DAY
-    story.payment(f"cpa_{user_id}_1", at=at, status="pending")
-    story.payment(f"cpa_{user_id}_1", at=at + 2)
+    history.payment(f"cpa_{user_id}_1", at=at, status="pending")
+    history.payment(f"cpa_{user_id}_1", at=at + 2)
     bought = {"is_free_trial": False, "period_start": at, "period_end": at + MONTH}
-    story.item("updated", pro, at=at + 3, **bought)
-    story.subscription("active", pro, at=at + 3)
+    history.item("updated", pro, at=at + 3, **bought)
+    history.subscription("active", pro, at=at + 3)
 
     at += MONTH
-    story.payment(f"cpa_{user_id}_2", at=at)
-    story.item("updated", pro, at=at + 1, period_start=at, period_end=at + MONTH)
+    history.payment(f"cpa_{user_id}_2", at=at)
+    history.item("updated", pro, at=at + 1, period_start=at, period_end=at + MONTH)
 
     at += 10 * DAY
     top = item_json(user_id, "cplan_max", period_start=at)
-    story.item("active", top, at=at)
-    story.item("ended", pro, at=at + 1, status="ended")
+    history.item("active", top, at=at)
+    history.item("ended", pro, at=at + 1, status="ended")
 
     at += MONTH
-    story.payment(f"cpa_{user_id}_3", at=at, status="failed")
+    history.payment(f"cpa_{user_id}_3", at=at, status="failed")
     late = {"period_start": at, "period_end": at + MONTH}
-    story.item("pastDue", top, at=at + 1, status="past_due", **late)
-    story.payment(f"cpa_{user_id}_3", at=at + 2 * DAY)
-    story.item("active", top, at=at + 2 * DAY + 1, status="active")
+    history.item("pastDue", top, at=at + 1, status="past_due", **late)
+    history.payment(f"cpa_{user_id}_3", at=at + 2 * DAY)
+    history.item("active", top, at=at + 2 * DAY + 1, status="active")
 
-    story.item("canceled", top, at=at + 5 * DAY, status="canceled")
+    history.item("canceled", top, at=at + 5 * DAY, status="canceled")
     at += MONTH
-    story.item("ended", top, at=at, status="ended")
-    story.tell("user.updated", {**person, "last_name": "Roe", "updated_at": at}, at=at)
+    history.item("ended", top, at=at, status="ended")
+    history.add("user.updated", {**person, "last_name": "Roe", "updated_at": at}, at=at)
 
     at = now - 5 * DAY
     again = item_json(user_id, period_start=at)
-    story.item("active", again, at=at)
-    story.subscription("updated", again, at=at)
-    return story
+    history.item("active", again, at=at)
+    history.subscription("updated", again, at=at)
+    return history
 
 
 def body_of(payload: Json) -> bytes:

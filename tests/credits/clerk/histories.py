@@ -1,4 +1,4 @@
-"""Telling a story in any order, and looking at how it ends."""
+"""Deliveries in any order, and the state that they lead to."""
 
 import random
 from collections.abc import Iterable, Iterator
@@ -8,29 +8,29 @@ from typing import Any
 
 from django.db import transaction
 
-from credits.clerk.models import Identity, Payment, Period, SubscriptionItem
 from credits.clerk.webhooks import inbox
 from credits.ledger import expire_credits, get_balance
-from credits.models import CreditGrant
+from credits.models import CreditGrant, Identity, Payment, Period, SubscriptionItem
 from tests.fakes.clerk import Json
 
-type Told = tuple[str, Json]
+type Delivery = tuple[str, Json]
 
 
-def tell(events: Iterable[Told]) -> None:
+def receive_all(events: Iterable[Delivery]) -> None:
     for svix_id, payload in events:
         inbox.receive(svix_id=svix_id, payload=payload)
 
 
-def ending(user_id: str = "user_1") -> dict[str, Any]:
+def final_state(user_id: str = "user_1") -> dict[str, Any]:
     """Everything that must not depend on the order: grants, balance and state of one payer."""
     expire_credits()
     user = Identity.objects.get(clerk_id=user_id).user
     assert user
-    ref = f"user:{user_id}"
     grants = CreditGrant.objects.filter(user=user).order_by("key")
-    items = SubscriptionItem.objects.filter(payer=ref).order_by("item_id")
-    periods = Period.objects.filter(item__payer=ref).order_by("item__item_id", "start", "trial")
+    items = SubscriptionItem.objects.filter(payer_id=user_id).order_by("item_id")
+    periods = Period.objects.filter(item__payer_id=user_id).order_by(
+        "item__item_id", "start", "trial"
+    )
     return {
         "grants": list(grants.values_list("key", "amount", "remaining", "expires_at", "expired")),
         "balance": get_balance(user_id=user.pk).remaining,
@@ -44,7 +44,7 @@ def ending(user_id: str = "user_1") -> dict[str, Any]:
         ),
         "person": (user.name, user.email, user.is_active),
         "payments": list(
-            Payment.objects.filter(payer=ref)
+            Payment.objects.filter(payer_id=user_id)
             .order_by("payment_id")
             .values_list("payment_id", "status")
         ),
@@ -52,7 +52,7 @@ def ending(user_id: str = "user_1") -> dict[str, Any]:
 
 
 def renamed(value: Any, names: dict[str, str]) -> Any:
-    """An ending with other names in it, so that those of two payers can be compared."""
+    """A final state with other names in it, so that those of two payers can be compared."""
     if isinstance(value, dict):
         return {key: renamed(entry, names) for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -63,17 +63,17 @@ def renamed(value: Any, names: dict[str, str]) -> Any:
 
 
 @contextmanager
-def undone() -> Iterator[None]:
-    """What happens inside is taken back, so that the next order starts from the same place."""
+def rolled_back() -> Iterator[None]:
+    """What happens inside is rolled back, so that the next order starts from the same state."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
 
 
-def with_duplicates(order: Iterable[Told], chance: random.Random) -> list[Told]:
+def with_duplicates(order: Iterable[Delivery], chance: random.Random) -> list[Delivery]:
     """Some messages again, later: under their own id, and under a new one as a resend by hand."""
-    told = list(order)
-    for svix_id, payload in chance.sample(told, k=min(2, len(told))):
+    deliveries = list(order)
+    for svix_id, payload in chance.sample(deliveries, k=min(2, len(deliveries))):
         name = chance.choice([svix_id, f"{svix_id}_again"])
-        told.insert(chance.randrange(len(told) + 1), (name, payload))
-    return told
+        deliveries.insert(chance.randrange(len(deliveries) + 1), (name, payload))
+    return deliveries

@@ -1,6 +1,4 @@
-"""What Clerk told us, kept so that the same story ends the same way in whatever order it is told:
-people, subscription items, the periods they cover, payments, the webhook inbox, and sync jobs.
-Moments are Clerk's own milliseconds (UTC) where they are compared with Clerk's."""
+"""What else is kept of Clerk: users and their sessions, the webhook inbox, sync jobs."""
 
 import uuid
 
@@ -9,7 +7,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from credits.models import User
+from credits.models.subscriptions import OfPayer
+from credits.models.users import User
 
 
 class Identity(models.Model):
@@ -34,7 +33,7 @@ class Identity(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(user__isnull=False) | Q(deleted_at__isnull=False),
-                name="clerk_identity_has_user_or_grave",
+                name="clerk_identity_has_user_or_was_deleted",
             )
         ]
 
@@ -57,88 +56,7 @@ class SessionLink(models.Model):
         return self.sid
 
 
-class SubscriptionItem(models.Model):
-    """A subscription item's newest state. `payer` is `user:<id>` or `org:<id>`."""
-
-    item_id = models.CharField(max_length=64, unique=True)
-    instance_id = models.CharField(max_length=64)
-    payer = models.CharField(max_length=70, db_index=True)
-    plan_id = models.CharField(max_length=64, blank=True)
-    plan_name = models.CharField(max_length=150, blank=True)
-    status = models.CharField(max_length=32, db_index=True)
-    is_free = models.BooleanField(default=False)
-    is_trial = models.BooleanField(default=False)
-    annual = models.BooleanField(default=False)
-    period_start = models.BigIntegerField(null=True)
-    period_end = models.BigIntegerField(null=True)
-    #: Orders the versions: updated_at, the status's rank, period_start, period_end.
-    version = ArrayField(models.BigIntegerField(), default=list)
-    #: Every moment at which it was said to have ended.
-    ends = ArrayField(models.BigIntegerField(), default=list)
-    #: When a sync last found it at Clerk.
-    checked_at = models.DateTimeField(null=True)
-    updated_at = models.DateTimeField(auto_now=True)
-
-    def __str__(self) -> str:
-        return f"{self.item_id} ({self.status})"
-
-
-class Period(models.Model):
-    """One period of an item. `earned` once any version, old or new, said that it was paid for (or
-    on trial); what it brings is granted from here."""
-
-    item = models.ForeignKey(SubscriptionItem, models.PROTECT, related_name="periods")
-    plan_id = models.CharField(max_length=64, blank=True)
-    start = models.BigIntegerField()
-    trial = models.BooleanField(default=False)
-    annual = models.BooleanField(default=False)
-    #: Never erased by a version that does not know the end.
-    end = models.BigIntegerField(null=True)
-    end_version = models.BigIntegerField(default=0)
-    earned = models.BooleanField(default=False)
-    #: Everything that this period can ever bring has been granted.
-    settled = models.BooleanField(default=False)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["item", "plan_id", "start", "trial"], name="clerk_period_once"
-            )
-        ]
-        indexes = [
-            models.Index(
-                fields=["plan_id", "id"],
-                condition=Q(earned=True, settled=False),
-                name="clerk_period_open",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.plan_id} from {self.start}"
-
-
-class Payment(models.Model):
-    """A payment, once per payment id. Amounts are in the currency's smallest unit. Credits are
-    never granted from here."""
-
-    payment_id = models.CharField(max_length=64, unique=True)
-    payer = models.CharField(max_length=70, db_index=True)
-    status = models.CharField(max_length=32)
-    charge_type = models.CharField(max_length=32, blank=True)
-    amount = models.BigIntegerField(null=True)
-    currency = models.CharField(max_length=8, blank=True)
-    paid_at = models.BigIntegerField(null=True)
-    failed_at = models.BigIntegerField(null=True)
-    failed_code = models.CharField(max_length=64, blank=True)
-    #: Orders the versions: a paid one is final, then updated_at.
-    version = ArrayField(models.BigIntegerField(), default=list)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-
-    def __str__(self) -> str:
-        return f"{self.payment_id} ({self.status})"
-
-
-class WebhookDelivery(models.Model):
+class WebhookDelivery(OfPayer):
     """The inbox: one row per `svix-id` whose signature was good."""
 
     class Note(models.TextChoices):
@@ -154,9 +72,8 @@ class WebhookDelivery(models.Model):
     svix_id = models.CharField(max_length=255, unique=True)
     type = models.CharField(max_length=100, db_index=True)
     payload = models.JSONField()
-    #: The payload was emptied (`credits.clerk.webhooks.retention`): it cannot be replayed.
+    #: The payload was emptied (`credits.clerk.webhooks.inbox`): it cannot be replayed.
     forgotten = models.BooleanField(db_default=False)
-    payer = models.CharField(max_length=70, blank=True, db_index=True)
     received_at = models.DateTimeField(db_default=Now(), editable=False, db_index=True)
     processed_at = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(default=0)
@@ -164,7 +81,7 @@ class WebhookDelivery(models.Model):
     unmapped = models.BooleanField(default=False)
     note = models.CharField(max_length=32, blank=True, choices=Note)
     #: What it changed, each time that it changed something: [{"at": …, "changes": […]}], see
-    #: `credits.clerk.webhooks.effects`. Null on rows that were processed before this was kept.
+    #: `credits.clerk.changes`. Null until it is processed.
     effects = models.JSONField(null=True)
 
     class Meta:

@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 
-from credits.clerk.models import WebhookDelivery
 from credits.clerk.webhooks.replays import Which, deliveries, replay_all
+from credits.models import WebhookDelivery
 
 
 class Command(BaseCommand):

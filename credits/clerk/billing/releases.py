@@ -1,0 +1,172 @@
+"""Granting by our own clock, without an event of Clerk's: months that have begun, and periods whose
+plan was mapped after they were paid for."""
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import BooleanField, Exists, Func, OuterRef, Q, QuerySet, Value
+from django.utils import timezone
+
+from credits.clerk.billing.projection import (
+    EARNING,
+    end_of_month,
+    first_of_month,
+    holds_free_plan,
+    milliseconds,
+)
+from credits.clerk.billing.subscriptions import ItemWithPeriods, release, state_of
+from credits.clerk.identity import lock
+from credits.clerk.parsing import Json, Payer, as_object, as_objects, parse_item
+from credits.models import (
+    CreditGrant,
+    Identity,
+    PayerKind,
+    Period,
+    Plan,
+    SubscriptionItem,
+    WebhookDelivery,
+)
+
+logger = logging.getLogger(__name__)
+
+#: How many payers a newly mapped plan pays at once; the hourly task does the others.
+AT_ONCE = 200
+#: A delivery may be processed while its plan is saved, and neither sees the other: the hourly task
+#: looks again at the deliveries of so long.
+LOOK_AGAIN = timedelta(days=1)
+
+
+@transaction.atomic
+def release_item(*, item_id: str) -> None:
+    """Grants what has become due of one item since its last event."""
+    payer_id = SubscriptionItem.objects.values_list("payer_id", flat=True).get(item_id=item_id)
+    now = lock(payer_id)
+    identity = Identity.objects.filter(clerk_id=payer_id).first()
+    if not identity or identity.deleted_at:
+        return
+    item = ItemWithPeriods(SubscriptionItem.objects.get(item_id=item_id))
+    release(item, identity, now, free=holds_free_plan(state_of(item.row), now=now))
+
+
+type Report = Callable[[str, Exception], object]
+
+
+def release_due(
+    *, report: Report | None = None, heartbeat: Callable[[], object] = lambda: None
+) -> int:
+    """Grants months of annual plans and of the free plan that have begun, periods that were ahead
+    of our clock, and periods whose plan has been mapped since. Returns how many items were tried;
+    calls `report` for each that failed, and `heartbeat` after some."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT credits_now()")
+        now: datetime = cursor.fetchone()[0]
+    tried = 0
+    for items in (_open_items(), _unpaid_this_month(now)):
+        for batch in _batches(items):
+            _release_each(batch, report)
+            tried += len(batch)
+            heartbeat()
+    _unflag(WebhookDelivery.objects.filter(received_at__gt=timezone.now() - LOOK_AGAIN))
+    return tried
+
+
+def _batches(items: QuerySet[SubscriptionItem]) -> Iterable[list[str]]:
+    """Ids of these items, some at a time and each once, also of those that stay open."""
+    after = 0
+    rows = items.order_by("pk").values_list("pk", "item_id")
+    while batch := list(rows.filter(pk__gt=after)[:AT_ONCE]):
+        after = batch[-1][0]
+        yield [item_id for _, item_id in batch]
+
+
+def _release_each(item_ids: list[str], report: Report | None = None) -> None:
+    for item_id in item_ids:
+        try:
+            release_item(item_id=item_id)
+        except Exception as error:  # One that fails does not stop the others.
+            logger.exception("Release of %s failed", item_id)
+            if report:
+                report(item_id, error)
+
+
+def _of_users() -> QuerySet[SubscriptionItem]:
+    return SubscriptionItem.objects.filter(payer_kind=PayerKind.USER)
+
+
+def _mapped() -> QuerySet[Plan, str]:
+    return Plan.objects.filter(active=True, credits__gt=0).values_list("clerk_id", flat=True)
+
+
+def _open_items() -> QuerySet[SubscriptionItem]:
+    periods = Period.objects.filter(earned=True, settled=False, plan_id__in=_mapped())
+    return _of_users().filter(pk__in=periods.values("item_id"))
+
+
+def _unpaid_this_month(now: datetime) -> QuerySet[SubscriptionItem]:
+    """Free items that were held this month, whose user has no grant of it yet."""
+    first = first_of_month(now)
+    ended_in_it = Func(
+        Value(milliseconds(first)),
+        "ends",
+        arg_joiner=" < ANY (",
+        template="(%(expressions)s))",
+        output_field=BooleanField(),
+    )
+    held = Q(status__in=EARNING) | Q(ended_in_it)
+    items = _of_users().filter(held, is_free=True, plan_id__in=_mapped())
+    paid_for = Period.objects.filter(item=OuterRef("pk"), plan_id=OuterRef("plan_id"), earned=True)
+    items = items.exclude(Exists(paid_for))
+    granted = CreditGrant.objects.filter(
+        subscription_item__payer_kind=PayerKind.USER,
+        subscription_item__payer_id=OuterRef("payer_id"),
+        period=None,
+        expires_at=end_of_month(now),
+    )
+    return items.exclude(Exists(granted))
+
+
+def release_plan(*, clerk_id: str, at_most: int = AT_ONCE) -> int:
+    """A plan was mapped: grants what its waiting items earned. Returns how many it tried."""
+    items = _of_users()
+    waiting = items.filter(periods__plan_id=clerk_id, periods__earned=True, periods__settled=False)
+    free = items.filter(is_free=True, plan_id=clerk_id)
+    ids = list((waiting | free).distinct().values_list("item_id", flat=True)[:at_most])
+    _release_each(ids)
+    _unflag_plan(clerk_id)
+    return len(ids)
+
+
+def plan_saved(sender: object, instance: Plan, **_: object) -> None:
+    """Whoever saves a plan, by page, API or shell, its waiting items are paid."""
+    if instance.active:
+        transaction.on_commit(lambda: release_plan(clerk_id=instance.clerk_id))
+
+
+# --- The flag on deliveries that name a plan which the catalogue does not have --------------------
+
+
+def _unflag_plan(clerk_id: str) -> None:
+    """A plan was mapped: deliveries that name it lose their flag, unless they wait for another."""
+    by_id, by_plan = {"plan_id": clerk_id}, {"plan": {"id": clerk_id}}
+    named = Q(payload__data__contains=by_id) | Q(payload__data__contains=by_plan)
+    for item in (by_id, by_plan):
+        named |= Q(payload__data__items__contains=[item])
+    _unflag(WebhookDelivery.objects.filter(named))
+
+
+def _unflag(deliveries: QuerySet[WebhookDelivery]) -> None:
+    """Removes the flag from those of these deliveries whose plans are all mapped by now."""
+    mapped = set(Plan.objects.filter(active=True).values_list("clerk_id", flat=True))
+    rows = deliveries.filter(unmapped=True).values_list("pk", "payload")
+    settled = [pk for pk, payload in rows.iterator() if _plans_of(payload) <= mapped]
+    WebhookDelivery.objects.filter(pk__in=settled).update(unmapped=False)
+
+
+def _plans_of(payload: Json) -> set[str]:
+    """The plans by which a delivery's items earn something; "" where one names none."""
+    data = as_object(payload.get("data"))
+    parts = as_objects(data.get("items")) or [data]
+    items = [parse_item(part, payer=Payer(), instance_id="", seen=0) for part in parts]
+    return {item.plan_id for item in items if item.status in EARNING and not item.is_free}

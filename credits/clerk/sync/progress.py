@@ -1,0 +1,206 @@
+"""A sync job while this process works on it: its claim, its counts, its heartbeat, and what a dry
+run has to remember."""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from credits.clerk.billing.projection import ItemState, merge_item
+from credits.clerk.billing.subscriptions import apply_item, state_of
+from credits.clerk.parsing import ItemVersion
+from credits.clerk.sync.jobs import COUNTS, SILENCE
+from credits.clerk.sync.options import SyncOptions
+from credits.models import SubscriptionItem, SyncJob
+
+logger = logging.getLogger(__name__)
+State = SyncJob.State
+
+#: Seconds after which rows that save nothing give a sign of life.
+BEAT = 15
+FAILURES_NAMED = 50
+#: Counted of every row, changed or not: these are saved with its page.
+SEEN = ("processed", "activeSubscriptions")
+
+
+class Cancelled(Exception):
+    """Somebody asked the job to stop."""
+
+
+class TakenOver(Exception):
+    """Another process works on the job now; this one must leave it alone."""
+
+
+class Preview:
+    """The items that a dry run would change. Each row is taken back before the next, so what would
+    have been stored is kept here; it grows with what has drifted, not with what there is."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, ItemState] = {}
+        self._versions: dict[str, list[ItemVersion]] = {}
+
+    def knows(self, version: ItemVersion) -> bool:
+        """Whether a real run would have stored this version by now."""
+        state = self._states.get(version.item_id)
+        return state is not None and merge_item(state, version) == state
+
+    def note(self, item: SubscriptionItem | None, version: ItemVersion) -> None:
+        """A version that a real run would store here."""
+        stored = state_of(item) if item else ItemState()
+        state = self._states.get(version.item_id, stored)
+        self._states[version.item_id] = merge_item(state, version)
+        if version.payer.is_user:
+            self._versions.setdefault(version.payer.id, []).append(version)
+
+    def payers(self) -> set[str]:
+        """Users some of whose items would change."""
+        return set(self._versions)
+
+    def apply(self, user_id: str) -> None:
+        """Stores what a real run would have stored of this user, within a transaction that is taken
+        back. What it grants was counted before."""
+        for version in self._versions.get(user_id, []):
+            apply_item(version)
+
+
+class Progress:
+    """A job in the hands of this process: what it counts, saved page by page. Saving raises
+    Cancelled or TakenOver."""
+
+    def __init__(self, job: SyncJob) -> None:
+        self.job = job
+        self.options = SyncOptions(**job.options)
+        self.watch: Callable[[SyncJob], object] | None = None
+        self._beat_at = time.monotonic()
+        self._seen = self._counts_of_seen()
+        self.preview = Preview() if self.options.dry_run else None
+
+    @classmethod
+    def claim(cls, job_id: uuid.UUID | str) -> "Progress | None":
+        """Takes a job that nobody works on; None when it ended or somebody does."""
+        runner = uuid.uuid4()
+        silent = Q(heartbeat_at__lt=timezone.now() - SILENCE)
+        free = Q(state=State.QUEUED) | Q(silent, state=State.RUNNING)
+        taken = SyncJob.objects.filter(free, pk=job_id).update(
+            state=State.RUNNING, runner=runner, heartbeat_at=timezone.now()
+        )
+        if not taken:
+            return None
+        job = SyncJob.objects.get(pk=job_id)
+        if not job.started_at:
+            job.started_at = timezone.now()
+            job.save(update_fields=["started_at"])
+        return cls(job)
+
+    def begin_again(self) -> None:
+        """From the first page, as if nothing had been counted."""
+        job = self.job
+        job.phase, job.cursor, job.counts = "", {}, dict.fromkeys(COUNTS, 0)
+        job.processed, job.total, job.failed, job.failures = 0, 0, 0, []
+
+    def count(self, name: str, by: int = 1) -> None:
+        self.job.counts[name] = self.job.counts.get(name, 0) + by
+
+    def fail(self, who: str, error: Exception) -> None:
+        """One row failed; the first are named."""
+        self.job.failed += 1
+        if len(self.job.failures) < FAILURES_NAMED:
+            self.job.failures.append(
+                {"who": who, "error": f"{type(error).__name__}: {error}"[:300]}
+            )
+
+    def enter(self, phase: str, total: int) -> None:
+        """A new phase begins, unless the job is in it since before a restart."""
+        if self.job.phase != phase:
+            self.job.phase, self.job.cursor = phase, {}
+            self.job.total = self.job.processed + total
+
+    def keep(self) -> None:
+        """Saves what a row changed, in that row's own transaction, so that it is counted once also
+        when this process is killed within the page. Raises TakenOver, which takes the row back."""
+        counts = {**self.job.counts, **self._seen}
+        if not self._mine().update(counts=counts, heartbeat_at=timezone.now()):
+            raise TakenOver(str(self.job.pk))
+
+    @contextmanager
+    def row(self, who: str) -> Iterator[None]:
+        """One row in a transaction of its own, with what it counts: it fails alone, and is taken
+        back in a dry run. Raises Cancelled, TakenOver."""
+        before = dict(self.job.counts)
+        if time.monotonic() - self._beat_at > BEAT:  # Rows of a dry run save nothing.
+            self.heartbeat()
+        try:
+            with transaction.atomic():
+                yield
+                if self.options.dry_run:
+                    transaction.set_rollback(True)
+                elif self.job.counts != before:
+                    self.keep()
+        except (Cancelled, TakenOver):
+            raise
+        except Exception as error:
+            logger.exception("Sync of %s failed", who)
+            self.job.counts = before
+            self.fail(who, error)
+
+    def heartbeat(self) -> None:
+        """Shows that this process still works on the job. Raises Cancelled, TakenOver."""
+        self._beat_at = time.monotonic()
+        if not self._mine().update(heartbeat_at=timezone.now()):
+            raise TakenOver(str(self.job.pk))
+        self._stop_if_cancelled()
+
+    def wait(self, seconds: float) -> None:
+        """Waits until Clerk may be asked again. Raises Cancelled, TakenOver."""
+        self.heartbeat()
+        time.sleep(seconds)
+
+    def _stop_if_cancelled(self) -> None:
+        if SyncJob.objects.filter(pk=self.job.pk, cancel_requested=True).exists():
+            raise Cancelled(str(self.job.pk))
+
+    def _counts_of_seen(self) -> dict[str, int]:
+        return {name: self.job.counts.get(name, 0) for name in SEEN}
+
+    def _mine(self) -> QuerySet[SyncJob]:
+        return SyncJob.objects.filter(pk=self.job.pk, runner=self.job.runner, state=State.RUNNING)
+
+    def save(self, *, processed: int = 0, cursor: dict[str, Any] | None = None) -> None:
+        job = self.job
+        job.processed += processed
+        job.total = max(job.total, job.processed)
+        if cursor is not None:
+            job.cursor = cursor
+        saved = self._mine().update(
+            phase=job.phase,
+            processed=job.processed,
+            total=job.total,
+            counts=job.counts,
+            failed=job.failed,
+            failures=job.failures,
+            cursor=job.cursor,
+            heartbeat_at=timezone.now(),
+        )
+        if not saved:
+            raise TakenOver(str(job.pk))
+        self._seen = self._counts_of_seen()
+        self._stop_if_cancelled()
+        if self.watch:
+            self.watch(job)
+
+    def finish(self, state: str, error: str = "") -> None:
+        self._mine().update(
+            state=state,
+            error=error[:1000],
+            counts=self.job.counts,
+            failed=self.job.failed,
+            failures=self.job.failures,
+            finished_at=timezone.now(),
+        )
+        self.job.refresh_from_db()
