@@ -213,7 +213,7 @@ def stop(request: AuthenticatedHttpRequest, turn_id: UUID) -> HttpResponse:
 @require_GET
 def paid_for(request: AuthenticatedHttpRequest, charge_id: int) -> HttpResponse:
     """From a line of the statement to what it paid for."""
-    charge = get_object_or_404(UsageHistory, pk=charge_id, user_id=request.user.pk)
+    charge = get_object_or_404(UsageHistory, pk=charge_id, account_id=request.user.pk)
     address = address_of(charge)
     if address is None:
         messages.info(request, "What this paid for is deleted. The line stays.")
