@@ -50,7 +50,7 @@ def _is_closed(cursor: Any, day: date) -> bool:
 def rebuild() -> int:
     """Empties the rollup and closes all days anew. Returns how many."""
     with transaction.atomic(), connection.cursor() as cursor:
-        for table in ("usageslice", "usageday", "activeuser"):
+        for table in ("usageslice", "usageday", "activeaccount"):
             cursor.execute(f"DELETE FROM credits_{table}")  # noqa: S608 -- ours
     return close_days()
 
