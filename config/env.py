@@ -29,6 +29,7 @@ def required(name: str, why: str) -> str:
 
 
 def flag(name: str, *, default: bool) -> bool:
+    """1 or 0, also as true, yes, on and their opposites. Raises ImproperlyConfigured."""
     value = text(name).lower()
     if not value:
         return default
@@ -38,6 +39,7 @@ def flag(name: str, *, default: bool) -> bool:
 
 
 def integer(name: str, default: int, *, low: int, high: int) -> int:
+    """A whole number from `low` to `high`, both included. Raises ImproperlyConfigured."""
     value = text(name, str(default))
     if not re.fullmatch("-?[0-9]{1,18}", value) or not low <= int(value) <= high:
         raise ImproperlyConfigured(

@@ -68,7 +68,6 @@ WSGI_APPLICATION = "config.wsgi.application"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 
 INSTALLED_APPS = [
-    "config",
     "credits",
     "ai_chat",
     "adminpanel",

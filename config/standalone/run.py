@@ -36,6 +36,7 @@ MIGRATION_LOCK = 8_255_901
 
 
 def main() -> None:
+    """Runs the site until a signal stops it. Exits with 1 and a sentence when it cannot start."""
     try:
         with start_lock():
             configure()
@@ -71,6 +72,7 @@ def start_lock() -> Iterator[None]:
 
 
 def var_directory() -> Path:
+    """Where the site keeps its files; read before the settings can be loaded."""
     return Path(env.text("VAR_DIR", "var"))
 
 
@@ -99,6 +101,7 @@ def configure() -> None:
 
 
 def fill_in(name: str, value: Callable[[], str]) -> None:
+    """Sets a variable of the environment that is missing or empty."""
     if not env.text(name):
         os.environ[name] = value()
 
@@ -137,10 +140,12 @@ def migrate() -> None:
 
 
 def listening_host() -> str:
+    """The address to listen on; loopback unless HOST names another."""
     return env.text("HOST", "127.0.0.1")
 
 
 def web_command() -> list[str]:
+    """The web server's command line: granian, with DEBUG Django's own, which reloads code."""
     host, port = listening_host(), str(settings.PORT)
     if settings.DEBUG:
         return [*MANAGE, "runserver", f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
@@ -174,6 +179,7 @@ def announce(ready: threading.Event) -> None:
 
 
 def address() -> str:
+    """The URL that this machine's browser opens, without a path."""
     host = listening_host()
     if host in {"0.0.0.0", "::", "127.0.0.1"}:  # noqa: S104 -- compared, not bound
         host = "localhost"
@@ -181,6 +187,7 @@ def address() -> str:
 
 
 def is_ready() -> bool:
+    """Whether /readyz answers 200."""
     try:
         with urllib.request.urlopen(f"{address()}/readyz", timeout=2):
             return True
@@ -189,6 +196,7 @@ def is_ready() -> bool:
 
 
 def free_port(preferred: int) -> int:
+    """The preferred port of loopback, or any that is free."""
     if not is_taken("127.0.0.1", preferred):
         return preferred
     with socket.socket() as probe:

@@ -1,4 +1,4 @@
-"""Small things views need of a request."""
+"""What the views of the API need of a request."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from credits.models import User
 
 
 class ApiView(APIView):
-    """What every call of the JSON API is. OPTIONS is no call: nothing answers it."""
+    """The base of every call of the JSON API. OPTIONS is answered with 405."""
 
     http_method_names = ["get", "head", "post", "put", "delete"]
 
 
 def user_of(request: Request) -> User:
-    """Who is asking; views that allow nobody else call it."""
+    """The user who is asking; for views whose permissions let nobody else in."""
     assert isinstance(request.user, User)
     return request.user
 

@@ -40,5 +40,5 @@ def read_key(request: Request) -> str | None:
 
 
 def replay_headers(*, is_new: bool) -> dict[str, str]:
-    """What an answer carries besides when it is an earlier one, be it an answer or a failure."""
+    """Further headers of an answer or an error that repeats an earlier one."""
     return {} if is_new else {"Idempotent-Replayed": "true"}

@@ -70,6 +70,7 @@ class Cluster:
         return self._data.exists()
 
     def is_alive(self) -> bool:
+        """Whether the server runs, started by us or taken over."""
         if self._child is not None:
             return self._child.poll() is None
         return self._pid != 0 and is_running(self._pid)

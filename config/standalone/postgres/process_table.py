@@ -42,6 +42,7 @@ def _command_line(folder: Path) -> str:
 
 
 def signal_all(pids: set[int], number: int) -> None:
+    """Sends the signal to each process that still exists."""
     for pid in pids:
         try:
             os.kill(pid, number)

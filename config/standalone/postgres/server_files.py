@@ -34,9 +34,11 @@ class FileLock:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
     def try_shared(self) -> bool:
+        """Takes the lock beside other shared ones; False when somebody has it exclusively."""
         return self._try(fcntl.LOCK_SH)
 
     def try_exclusive(self) -> bool:
+        """Takes the lock alone; False when another open file has it."""
         return self._try(fcntl.LOCK_EX)
 
     def _try(self, mode: int) -> bool:
@@ -87,13 +89,14 @@ class ServerFiles:
         return self.directory / "server.json"
 
     def read_address(self) -> ServerAddress | None:
-        """What the supervisor announced; None while the server is not ready."""
+        """Where the server is; None while it is not ready."""
         try:
             return ServerAddress(**json.loads(self._state.read_text()))
         except FileNotFoundError:
             return None
 
     def write_address(self, address: ServerAddress) -> None:
+        """Says that the server is ready, to every client at once: the file is replaced whole."""
         unfinished = self._state.with_suffix(".new")
         unfinished.write_text(json.dumps(asdict(address)))
         unfinished.replace(self._state)
@@ -102,6 +105,7 @@ class ServerFiles:
         self._state.unlink(missing_ok=True)
 
     def is_supervised(self) -> bool:
+        """Whether a supervisor lives."""
         lock = FileLock(self.supervisor)
         try:
             return not lock.try_shared()
