@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from django.db import connection
@@ -12,12 +13,13 @@ from psycopg.pq import TransactionStatus
 from pytest_django import DjangoDbBlocker
 
 from credits.models import User
+from credits.reports.rollup import close_days
 from tests import factories
 from tests.clock import Clock
 from tests.fakes.provider import FakeProvider
 from tests.ledger import assert_ledger_stands
 from tests.live import Site, running_site
-from tests.waiting import wait_past_midnight
+from tests.waiting import PATIENCE, wait_past_midnight
 
 #: Django does not manage these, so that its flush leaves them out.
 JOB_TABLES = ["procrastinate_events", "procrastinate_periodic_defers", "procrastinate_jobs"]
@@ -90,8 +92,11 @@ def _transaction_is_broken() -> bool:
 
 
 @pytest.fixture
-def clock(db: None) -> Clock:
-    """The ledger's clock, for this test's database and every process connected to it."""
+def clock(db: None, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The ledger's clock, for this test's database and every process connected to it. Days that are
+    over are closed however long a transaction of another test on the same server stays open."""
+    defaults = cast(dict[str, Any], close_days.__kwdefaults__)
+    monkeypatch.setitem(defaults, "patience", PATIENCE)
     return Clock()
 
 
