@@ -51,7 +51,7 @@ check-python: $(VENV)/dev.stamp
 	@$(BIN)/lint-imports
 
 check-types: $(VENV)/dev.stamp
-	@DEBUG=1 $(BIN)/mypy config credits ai_chat adminpanel
+	@DEBUG=1 $(BIN)/mypy config credits ai_chat adminpanel tests
 
 check-templates: $(VENV)/dev.stamp
 	@git ls-files -z '*.html' | xargs -0 $(BIN)/djade --check --target-version 6.1

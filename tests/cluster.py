@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +18,8 @@ import psycopg
 from config.standalone.postgres.layout import wheel_binaries
 from config.standalone.postgres.server_files import SetupError
 from tests.processes import ROOT, children_of
+from tests.waiting import wait_for
 
-READY_WITHIN = 60  # seconds
 OPTIONS = {
     "listen_addresses": "",
     "max_connections": "500",
@@ -84,14 +83,15 @@ class Cluster:
 
     def start(self) -> None:
         """Starts the server, and again while what was killed still holds on to its memory."""
-        deadline = time.monotonic() + READY_WITHIN
-        while time.monotonic() < deadline:
+
+        def answers() -> bool:
             if self._server is None or self._server.poll() is not None:
                 self._server = self._launch()
             with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.url()):
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"PostgreSQL did not start:\n{self._log.read_text()[-3000:]}")
+                return True
+            return False
+
+        wait_for(answers, lambda: f"PostgreSQL:\n{self._log.read_text()[-3000:]}", pause=0.05)
 
     def kill(self) -> None:
         """SIGKILL for the server and all its processes, as the kernel does when memory is out."""

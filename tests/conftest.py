@@ -1,9 +1,11 @@
 """What every test can use: the cast, the ledger's clock, a running site. After each test that
 touched the database the ledger is checked, and a difference fails the test."""
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from django.db import connection
@@ -11,14 +13,32 @@ from psycopg.pq import TransactionStatus
 from pytest_django import DjangoDbBlocker
 
 from credits.models import User
+from credits.reports.rollup import close_days
 from tests import factories
 from tests.clock import Clock
 from tests.fakes.provider import FakeProvider
 from tests.ledger import assert_ledger_stands
 from tests.live import Site, running_site
+from tests.waiting import PATIENCE, wait_past_midnight
 
 #: Django does not manage these, so that its flush leaves them out.
 JOB_TABLES = ["procrastinate_events", "procrastinate_periodic_defers", "procrastinate_jobs"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    described = "Run the tests in a random order, the same for the same number."
+    parser.addoption("--shuffle", type=int, metavar="SEED", help=described)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    seed: int | None = config.getoption("shuffle")
+    if seed is not None:
+        random.Random(seed).shuffle(items)
+
+
+def pytest_runtest_setup() -> None:
+    wait_past_midnight()
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +51,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
         emptied = [f'DELETE FROM "{table}"' for table in [*tables, *JOB_TABLES]]
         return ["SET LOCAL session_replication_role = replica", *emptied]
 
-    connection.ops.sql_flush = sql_flush
+    connection.ops.sql_flush = sql_flush  # type: ignore[assignment, method-assign]
     with django_db_blocker.unblock():
         Clock().install()
     yield
@@ -72,8 +92,11 @@ def _transaction_is_broken() -> bool:
 
 
 @pytest.fixture
-def clock(db: None) -> Clock:
-    """The ledger's clock, for this test's database and every process connected to it."""
+def clock(db: None, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The ledger's clock, for this test's database and every process connected to it. Days that are
+    over are closed however long a transaction of another test on the same server stays open."""
+    defaults = cast(dict[str, Any], close_days.__kwdefaults__)
+    monkeypatch.setitem(defaults, "patience", PATIENCE)
     return Clock()
 
 

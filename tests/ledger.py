@@ -25,7 +25,7 @@ def assert_ledger_stands(*, grace: timedelta = NO_SWEEPER) -> None:
     assert not differences, f"The ledger has differences: {differences}"
 
 
-def sql(statement: str, *values: object) -> list[tuple[Any, ...]]:
+def sql(statement: str, *values: Any) -> list[tuple[Any, ...]]:
     """Runs one statement as a shell would; the rows it returns."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values or None)
@@ -69,6 +69,6 @@ def refused_by(*rules: str, message: str = "", at_once: bool = True) -> Iterator
         if at_once:
             sql("SET CONSTRAINTS ALL IMMEDIATE")
         yield
-    diagnosis = refusal.value.__cause__.diag  # type: ignore[union-attr]
+    diagnosis = refusal.value.__cause__.diag
     assert diagnosis.constraint_name.startswith(rules), str(refusal.value)
     assert message in str(refusal.value)

@@ -1,6 +1,5 @@
 """A real site for tests: granian with two worker processes on the test's database."""
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -21,8 +20,8 @@ from credits.models import User
 from credits.users.permissions import CONFIRMED_AT
 from tests.factories import PASSWORD
 from tests.processes import ROOT, children_of, free_port, stop
+from tests.waiting import PATIENCE, wait_for
 
-READY_WITHIN = 60  # seconds; a start takes two
 CSRF = "c" * 32
 
 
@@ -39,10 +38,13 @@ class Site:
         """The process ids of the workers, which change when one was killed and is replaced."""
         return children_of(self.process.pid)
 
+    def log_end(self) -> str:
+        return self.log.read_text()[-4000:]
+
     def client(self, user: User | None = None) -> httpx.Client:
         """A browser's cookies without the browser: the session of `user` (nobody's if None), and a
         CSRF token that goes with every request. Redirects are not followed."""
-        client = httpx.Client(base_url=self.base_url, timeout=60, trust_env=False)
+        client = httpx.Client(base_url=self.base_url, timeout=PATIENCE, trust_env=False)
         client.headers.update({"X-CSRFToken": CSRF, "Origin": self.base_url})
         client.cookies.set(settings.CSRF_COOKIE_NAME, CSRF)
         if user:
@@ -52,7 +54,7 @@ class Site:
 
     def sign_in(self, email: str, password: str = PASSWORD) -> httpx.Client:
         """Signs in as people do: fetches the form, posts it with its token."""
-        client = httpx.Client(base_url=self.base_url, timeout=60, trust_env=False)
+        client = httpx.Client(base_url=self.base_url, timeout=PATIENCE, trust_env=False)
         self.clients.append(client)
         client.get("/sign-in").raise_for_status()
         token = client.cookies[settings.CSRF_COOKIE_NAME]
@@ -121,13 +123,15 @@ def _environment(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def _wait_until_ready(site: Site) -> None:
-    deadline = time.monotonic() + READY_WITHIN
-    while time.monotonic() < deadline and site.process.poll() is None:
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{site.base_url}/readyz", trust_env=False).status_code == 200:
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"The site did not come up:\n{site.log.read_text()[-4000:]}")
+    def is_ready() -> bool:
+        assert site.process.poll() is None, f"The site ended:\n{site.log_end()}"
+        try:
+            answer = httpx.get(f"{site.base_url}/readyz", trust_env=False, timeout=PATIENCE)
+        except httpx.TransportError:
+            return False
+        return answer.status_code == 200
+
+    wait_for(is_ready, lambda: f"the site to come up:\n{site.log_end()}", pause=0.05)
 
 
 def session_of(user: User) -> str:

@@ -1,23 +1,25 @@
 """Real parallelism for tests: threads, each with its own connection, that start together."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Barrier, BrokenBarrierError
+from typing import overload
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from tests.waiting import PATIENCE, wait_for
+
 
 @contextmanager
 def own_connection() -> Iterator[BaseDatabaseWrapper]:
-    """Gives this thread a connection outside the pool, so that the pool bounds nothing here. Who
-    waits for a lock without end gets an error, so that the test fails."""
+    """Gives this thread a connection outside the pool, so that the pool bounds nothing here. A
+    wait for a lock without end becomes an error, so that the test fails."""
     pooled = connections["default"]
     own = pooled.copy()
     own.settings_dict["OPTIONS"].pop("pool", None)
-    own.settings_dict["OPTIONS"]["options"] = "-c lock_timeout=120s"
+    own.settings_dict["OPTIONS"]["options"] = f"-c lock_timeout={PATIENCE:.0f}s"
     own.inc_thread_sharing()
     connections["default"] = own
     try:
@@ -27,9 +29,19 @@ def own_connection() -> Iterator[BaseDatabaseWrapper]:
         connections["default"] = pooled
 
 
+@overload
+def in_parallel[T](times: int, function: Callable[[int], T]) -> list[T]: ...
+
+
+@overload
+def in_parallel[T](
+    times: int, function: Callable[[int], T], *, catch: type[Exception]
+) -> list[T | Exception]: ...
+
+
 def in_parallel[T](
     times: int, function: Callable[[int], T], *, catch: type[Exception] | tuple[()] = ()
-) -> list[T | Exception]:
+) -> list[T] | list[T | Exception]:
     """Calls `function(0)` to `function(times - 1)` at once, each in a thread with a connection of
     its own. Answers come in that order; exceptions of type `catch` are answers, others are
     raised."""
@@ -45,7 +57,7 @@ def in_parallel[T](
 
     with ThreadPoolExecutor(times) as threads:
         futures = [threads.submit(run, number) for number in range(times)]
-    # Who could not come breaks the barrier for all: that error says why, the others only that.
+    # A thread that could not connect breaks the barrier for all: its error says why.
     errors = [error for future in futures if (error := future.exception())]
     for error in errors:
         if not isinstance(error, BrokenBarrierError):
@@ -57,12 +69,12 @@ def _meet(connection: BaseDatabaseWrapper, start: Barrier) -> None:
     try:
         connection.ensure_connection()
     except Exception:
-        start.abort()  # Nobody waits for a thread that will not come.
+        start.abort()  # The others must not wait for this thread.
         raise
-    start.wait(60)
+    start.wait(PATIENCE)
 
 
-def count_of[T](answers: list[T | Exception], kind: type) -> int:
+def count_of(answers: Sequence[object], kind: type) -> int:
     """How many of the answers are of this type."""
     return sum(isinstance(answer, kind) for answer in answers)
 
@@ -76,17 +88,14 @@ def backend_pid() -> int:
 
 def wait_until_blocked(by: int) -> None:
     """Returns once some other backend waits for a lock that backend `by` holds."""
-    for _ in range(6000):
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND %s = ANY (pg_blocking_pids(pid))"
+
+    def is_blocked() -> bool:
         with connections["default"].cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_locks"
-                " WHERE NOT granted AND %s = ANY (pg_blocking_pids(pid))",
-                [by],
-            )
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.01)
-    raise AssertionError(f"Nobody came to wait for backend {by}.")
+            cursor.execute(waiting, [by])
+            return bool(cursor.fetchone()[0])
+
+    wait_for(is_blocked, f"another backend to wait for backend {by}", pause=0.01)
 
 
 def in_background[T](function: Callable[[], T]) -> Future[T]:
@@ -100,11 +109,3 @@ def in_background[T](function: Callable[[], T]) -> Future[T]:
     future = thread.submit(run)
     thread.shutdown(wait=False)
     return future
-
-
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """Returns once it is so. Patient, because the machine may be busy with other tests."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"Waited {seconds} s in vain for {what}."
-        time.sleep(0.02)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.live import ROOT, Site
+from tests.live import Site
+from tests.processes import ROOT
 
 CONFIG = ROOT / "tests" / "schemathesis.toml"
 

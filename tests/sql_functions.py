@@ -38,15 +38,16 @@ def faults_of(sql: str) -> Iterator[tuple[int, str]]:
         return
     for raw in statements:
         if isinstance(raw.stmt, CreateFunctionStmt):
-            end = raw.stmt_location + raw.stmt_len if raw.stmt_len else len(sql)
-            for message in _faults_of_function(raw.stmt, sql[raw.stmt_location : end]):
-                yield _line(sql, raw.stmt_location), message
+            start = raw.stmt_location or 0
+            end = start + raw.stmt_len if raw.stmt_len else len(sql)
+            for message in _faults_of_function(raw.stmt, sql[start:end]):
+                yield _line(sql, start), message
 
 
 def _faults_of_function(function: CreateFunctionStmt, source: str) -> Iterator[str]:
     if function.sql_body:  # not a string: read with the statement
         return
-    options = {option.defname: option.arg for option in function.options}
+    options = {option.defname: option.arg for option in function.options or ()}
     (body,) = (part.sval for part in options["as"])
     names = Counter(each.name for each in function.parameters or () if each.mode in INPUTS)
     try:

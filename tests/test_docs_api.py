@@ -13,7 +13,8 @@ from credits.models import SyncJob, User
 from tests.factories import PASSWORD, make_grant
 from tests.fakes.clerk import INSTANCE, SECRET_KEY, SIGNING_SECRET, running_clerk, user_json
 from tests.fakes.provider import FakeProvider
-from tests.live import ROOT, Site
+from tests.live import Site
+from tests.processes import ROOT
 
 PAGE = (ROOT / "docs" / "api.md").read_text()
 SHELL = re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)

@@ -152,7 +152,7 @@ GET    admin/audit.csv                                     302   404   404   200
 """
 WHO = ("nobody", "owner", "other", "admin")
 ROW = re.compile(r"(GET|POST|PUT|DELETE) +(\S*?) +(\d{3}) +(\d{3}) +(\d{3}) +(\d{3})")
-ROWS = [ROW.fullmatch(line).groups() for line in TABLE.splitlines() if line]  # type: ignore[union-attr]
+ROWS = [ROW.fullmatch(line).groups() for line in TABLE.splitlines() if line]
 
 
 def routes(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, Any]]:

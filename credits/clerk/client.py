@@ -47,7 +47,11 @@ class ClerkUnavailable(ClerkError):
 
 
 class NotAtClerk(ClerkError):
-    """Clerk knows no such thing, or says that it has none: 404, 403 or 422."""
+    """Clerk knows no such thing, or says that it has none: `answered` is 404, 403 or 422."""
+
+    def __init__(self, message: str, answered: int) -> None:
+        super().__init__(message)
+        self.answered = answered
 
 
 class ClerkClient:
@@ -177,7 +181,7 @@ def _pause(answer: httpx.Response | None, planned: float) -> float:
 
 def _body_of(answer: httpx.Response, path: str) -> Any:
     if answer.status_code in {403, 404, 422}:
-        raise NotAtClerk(f"GET {_shape(path)}: {answer.status_code}")
+        raise NotAtClerk(f"GET {_shape(path)}: {answer.status_code}", answer.status_code)
     if answer.status_code != 200:
         raise ClerkError(f"GET {_shape(path)}: {answer.status_code}")
     try:

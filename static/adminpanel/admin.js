@@ -1,4 +1,5 @@
 // Keyboard shortcuts of the admin desk. All they do has a link or a button on the page as well.
+// Not a module: it runs before anything of the page is shown, so that no key is lost.
 
 const isField = (element) => element.closest("input, select, textarea, [contenteditable]");
 const click = (selector) => document.querySelector(selector)?.click();
@@ -13,6 +14,12 @@ function moveSelection(step) {
   row.setAttribute("aria-selected", "true");
   row.querySelector("a, button")?.focus();
   row.scrollIntoView({ block: "nearest" });
+}
+
+/** Acts at once, or when the rest of the page has come. */
+function whenParsed(action) {
+  if (document.readyState !== "loading") action();
+  else document.addEventListener("DOMContentLoaded", action, { once: true });
 }
 
 const shortcuts = {
@@ -31,12 +38,12 @@ document.addEventListener("keydown", (event) => {
   if (document.querySelector("dialog[open]")) return;
   if (afterG) {
     afterG = false;
-    return click(`[data-go="${CSS.escape(event.key)}"]`);
+    return whenParsed(() => click(`[data-go="${CSS.escape(event.key)}"]`));
   }
   afterG = event.key === "g";
   if (!shortcuts[event.key]) return;
   event.preventDefault();
-  shortcuts[event.key]();
+  whenParsed(shortcuts[event.key]);
 });
 
 document.addEventListener("click", (event) => {

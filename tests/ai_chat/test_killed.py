@@ -16,7 +16,7 @@ from tests.ai_chat.chat import Chat
 from tests.clock import Clock
 from tests.fakes.provider import FakeProvider
 from tests.live import Site
-from tests.parallel import wait_for
+from tests.waiting import wait_for
 
 SLOW = "[[tokens:600]] [[delay:0.1]]"
 

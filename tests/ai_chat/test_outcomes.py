@@ -13,8 +13,9 @@ from credits.reasons import Reason
 from tests.ai_chat.chat import Chat
 from tests.factories import make_user, set_price
 from tests.fakes.provider import FakeProvider
-from tests.live import Site, free_port
-from tests.parallel import wait_for
+from tests.live import Site
+from tests.processes import free_port
+from tests.waiting import wait_for
 
 State = Turn.State
 

@@ -8,7 +8,7 @@ from tests.ai_chat.chat import Chat
 from tests.factories import make_user
 from tests.fakes.provider import FakeProvider
 from tests.live import Site
-from tests.parallel import wait_for
+from tests.waiting import wait_for
 
 
 def test_forty_streams_share_a_pool_of_four_and_pages_answer_meanwhile(

@@ -29,18 +29,20 @@ def bench_spend() -> None:
         for name, crowd in (("one account", users[:1]), ("an account each", users)):
             if threads == 1 and name != "one account":
                 continue
-            figures = in_turn(
-                {
-                    "door": lambda t=threads, c=crowd: rate(_door(c), threads=t),
-                    "psycopg": lambda t=threads, c=crowd: rate(_psycopg(url, c), threads=t),
-                    "pgbench": lambda t=threads, c=crowd: _pgbench(url, c, t),
-                }
-            )
+            figures = in_turn(_ways(url, crowd, threads))
             what = f"spend, {threads} thread{'s' * (threads > 1)}, {name}"
             best = f"{max(figures['door']):.0f}/s at best"
             row(f"{what}: door / psycopg", ratio(figures, "door", "psycopg"), "≥ 0.85", best)
             row(f"{what}: door / pgbench", ratio(figures, "door", "pgbench"))
     connection.close()
+
+
+def _ways(url: str, users: list[User], threads: int) -> dict[str, Callable[[], float]]:
+    return {
+        "door": lambda: rate(_door(users), threads=threads),
+        "psycopg": lambda: rate(_psycopg(url, users), threads=threads),
+        "pgbench": lambda: _pgbench(url, users, threads),
+    }
 
 
 def _door(users: list[User]) -> Callable[[int], None]:

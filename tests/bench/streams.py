@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
+from typing import cast
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -204,7 +205,8 @@ class _Stream:
 def _read_streams(site: Site, requests: list[bytes]) -> tuple[list[_Stream], int]:
     """All streams, read by one thread, and the workers' memory when all were open."""
     host, port = site.base_url.removeprefix("http://").split(":")
-    began, streams, peak = time.perf_counter(), [], 0
+    began, peak = time.perf_counter(), 0
+    streams: list[_Stream] = []
     with selectors.DefaultSelector() as selector:
         while len(streams) < len(requests) or selector.get_map():
             now = time.perf_counter()
@@ -217,7 +219,7 @@ def _read_streams(site: Site, requests: list[bytes]) -> tuple[list[_Stream], int
                 selector.register(connection, selectors.EVENT_READ, streams[-1])
                 peak = _memory(site) if len(streams) == len(requests) else peak
             for key, _ in selector.select(0.002):
-                _receive(selector, key.fileobj, key.data)
+                _receive(selector, cast(socket.socket, key.fileobj), key.data)
     return streams, peak
 
 

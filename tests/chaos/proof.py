@@ -20,8 +20,10 @@ def assert_nothing_lost_nothing_doubled(url: str, answers: list[Answer]) -> None
         grants = _keys(
             database, "SELECT key, id FROM credits_creditgrant WHERE key NOT LIKE 'storm %'"
         )
-        balances = dict(
-            database.execute("SELECT account_id, credits_remaining FROM credits_creditbalance")
+        balances: dict[int, int] = dict(
+            database.execute(
+                "SELECT account_id, credits_remaining FROM credits_creditbalance"
+            ).fetchall()
         )
         held = database.execute("SELECT count(*) FROM credits_hold").fetchone()
     told = {a["key"]: a.get("charge") for a in answers if "grant" not in a}

@@ -16,6 +16,7 @@ import psycopg
 
 from tests.cluster import Cluster, manage
 from tests.processes import ROOT
+from tests.waiting import wait_for
 
 #: Something that goes wrong; it returns when the rest may go on.
 type Trouble = Callable[[], None]
@@ -91,12 +92,13 @@ class Storm:
 
     def wait_until_nothing_is_held(self) -> None:
         """Holds that nobody ended are swept soon after their lease, where a sweeper runs."""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
+
+        def nothing_is_held() -> bool:
             with psycopg.connect(self.url) as database:
-                if database.execute("SELECT count(*) FROM credits_hold").fetchone() == (0,):
-                    return
-            time.sleep(0.5)
+                holds = database.execute("SELECT count(*) FROM credits_hold").fetchone()
+            return holds == (0,)
+
+        wait_for(nothing_is_held, "the sweeper to end all holds", pause=0.5)
 
     def check(self) -> str:
         """What `check_ledger` prints; raises AssertionError when it finds a difference."""

@@ -16,6 +16,7 @@ import psycopg
 from config.standalone.postgres import server
 from config.standalone.postgres.process_table import titles, wait_until
 from config.standalone.postgres.server_files import ServerFiles
+from tests.waiting import PATIENCE
 
 PROJECT = Path(__file__).resolve().parents[2]
 # A throwaway cluster need not survive a power cut.
@@ -164,7 +165,7 @@ def has_stopped(directory: Path) -> bool:
                 or (data_of(directory) / "postmaster.pid").exists()
             )
         ),
-        seconds=20,
+        seconds=PATIENCE,
     )
 
 

@@ -43,7 +43,12 @@ def send(settings: Any) -> Sent:
             "wsgi.input": BytesIO(body),
             **about,
         }
-        answer = application(environ, lambda status, *_: statuses.append(status))
+
+        def start(status: str, *_: object) -> Callable[[bytes], object]:
+            statuses.append(status)
+            return lambda _: None
+
+        answer = application(environ, start)
         return statuses[0], b"".join(answer)
 
     return sent

@@ -12,6 +12,7 @@ import pytest
 from config.standalone.postgres.process_table import is_running, wait_until
 from tests.config.clients import PROJECT
 from tests.processes import children_of
+from tests.waiting import PATIENCE
 
 # One of the two ends by force only, and so does its child.
 PROGRAM = """
@@ -41,6 +42,7 @@ def close_the_terminal(process: Running) -> int:
 
 def terminate_with_nobody_reading(process: Running) -> int:
     """As by `| head`, or a `tee` that Ctrl-C reached first."""
+    assert process.stdout
     process.stdout.close()
     process.terminate()
     return 128 + signal.SIGTERM
@@ -56,10 +58,10 @@ def kill_a_part(process: Running) -> int:
 )
 def test_all_parts_and_their_children_end(end: Callable[[Running], int]) -> None:
     with running("starting") as process:
-        assert wait_until(lambda: len(started_by(process)) == 3, seconds=20)
+        assert wait_until(lambda: len(started_by(process)) == 3, seconds=PATIENCE)
         everything = started_by(process)
         assert end(process) == process.wait(20)
-        assert wait_until(lambda: not any(map(is_running, everything)), seconds=10)
+        assert wait_until(lambda: not any(map(is_running, everything)), seconds=PATIENCE)
 
 
 @pytest.mark.parametrize("part", [min, max])
@@ -67,12 +69,12 @@ def test_a_part_that_ends_once_all_are_ready_is_started_again(
     part: Callable[[list[int]], int],
 ) -> None:
     with running("ready") as process:
-        assert wait_until(lambda: len(started_by(process)) == 3, seconds=20)
+        assert wait_until(lambda: len(started_by(process)) == 3, seconds=PATIENCE)
         before = started_by(process)
         leader = part(children_of(process.pid))
         ended = {leader, *children_of(leader)}
         os.kill(leader, signal.SIGKILL)
-        assert wait_until(lambda: len(started_by(process) - ended) == 3, seconds=20)
+        assert wait_until(lambda: len(started_by(process) - ended) == 3, seconds=PATIENCE)
         assert started_by(process) >= before - ended, "the others went on"
         assert not any(map(is_running, ended))
         everything = started_by(process)

@@ -34,6 +34,7 @@ from tests.config.clients import (
     postmaster,
     supervisors,
 )
+from tests.waiting import PATIENCE
 
 AS_ROOT = os.geteuid() == 0
 
@@ -101,7 +102,7 @@ def test_a_newcomer_during_the_stop_waits_and_starts_anew(directory: Path) -> No
     with client(directory) as last:
         before = last.server()
     files = ServerFiles(directory)
-    assert wait_until(lambda: not can_join(files), seconds=20)
+    assert wait_until(lambda: not can_join(files), seconds=PATIENCE)
     with joined(directory) as ask:
         assert str(ask("SELECT pg_postmaster_start_time()")) != before
 
@@ -160,8 +161,8 @@ def test_a_removed_directory_stops_its_server(tmp_path: Path) -> None:
         survivor.server()
         pid, supervisor = postmaster(directory), supervisors(directory)[0]
         remove(directory)
-        assert wait_until(lambda: not is_running(pid), seconds=20)
-        assert wait_until(lambda: not is_running(supervisor), seconds=20)
+        assert wait_until(lambda: not is_running(pid), seconds=PATIENCE)
+        assert wait_until(lambda: not is_running(supervisor), seconds=PATIENCE)
 
 
 # --- After a crash -------------------------------------------------------------------------------
@@ -195,7 +196,7 @@ def test_a_killed_server_comes_back_although_a_child_of_it_works_on(directory: P
         busy.ask("SELECT 1")
         busy.send("SELECT count(*) FROM generate_series(1, 10000000000)")
         running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%generate_series(1, 1%'"
-        assert wait_until(lambda: user.ask(running) == 2, seconds=20)
+        assert wait_until(lambda: user.ask(running) == 2, seconds=PATIENCE)
         os.kill(postmaster(directory), signal.SIGKILL)
         assert ask_until_answered(user, "SELECT pg_postmaster_start_time()") != before
 
@@ -214,7 +215,7 @@ def test_a_newcomer_adopts_the_server_of_a_killed_supervisor(directory: Path) ->
 
 def kill_supervisor(directory: Path) -> None:
     os.kill(supervisors(directory)[0], signal.SIGKILL)
-    assert wait_until(lambda: not ServerFiles(directory).is_supervised(), seconds=20)
+    assert wait_until(lambda: not ServerFiles(directory).is_supervised(), seconds=PATIENCE)
 
 
 def test_a_server_whose_supervisor_died_with_it_is_revived_by_an_old_client(

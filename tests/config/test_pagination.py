@@ -61,11 +61,11 @@ def test_the_ends_lead_nowhere(jobs: None) -> None:
     assert (behind.rows, behind.newer, behind.older) == ([], None, None)
 
 
-def test_what_lies_behind_is_looked_up_only_for_who_shows_it(
+def test_what_lies_behind_is_looked_up_only_where_it_is_shown(
     jobs: None, django_assert_num_queries: Any
 ) -> None:
     start = (MOMENTS[-1], UUID(int=0))
-    asked = {"size": 3, "order": ("-created_at", "-pk"), "older_than": start}
+    asked: dict[str, Any] = {"size": 3, "order": ("-created_at", "-pk"), "older_than": start}
     with django_assert_num_queries(1):
         assert paginate(SyncJob.objects.all(), onwards_only=True, **asked).newer is None
     with django_assert_num_queries(2):

@@ -17,6 +17,7 @@ import pytest
 from config.standalone.postgres.process_table import is_running, wait_until
 from tests.config.clients import PROJECT, data_of, has_stopped
 from tests.processes import children_of, free_port
+from tests.waiting import PATIENCE
 
 Started = subprocess.Popen[str]
 # As somebody has it who copied .env.example: a name without a value is a name left out.
@@ -56,12 +57,14 @@ def start(var: Path, **environment: str) -> Iterator[Started]:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
         process.wait()
+        assert process.stdout
         process.stdout.close()
 
 
 def until_ready(process: Started) -> list[str]:
     """The lines that say how to sign in; all that was printed is in the way of a failure."""
     lines = []
+    assert process.stdout
     for line in process.stdout:
         lines.append(line)
         if line == "Ctrl-C stops it.\n":
@@ -107,7 +110,7 @@ def stops(process: Started, number: signal.Signals, *, parts: int) -> int:
     everything = {*started, *(pid for part in started for pid in children_of(part))}
     process.send_signal(number)
     code = process.wait(30)
-    assert wait_until(lambda: not any(map(is_running, everything)), seconds=10)
+    assert wait_until(lambda: not any(map(is_running, everything)), seconds=PATIENCE)
     return code
 
 
@@ -122,6 +125,7 @@ def test_a_wrong_value_stops_the_start_with_a_sentence(
     var: Path, environment: dict[str, str], sentence: str
 ) -> None:
     with start(var, **environment) as site:
+        assert site.stdout
         said = site.stdout.read()
         assert said.startswith(f"Tally cannot start: {sentence}"), said
         assert site.wait() == 1

@@ -3,11 +3,11 @@
 import re
 import runpy
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.conf import settings
-from django.contrib.staticfiles.storage import staticfiles_storage
+from django.contrib.staticfiles.storage import ManifestStaticFilesStorage, staticfiles_storage
 from django.core.management import call_command
 
 IMPORT = re.compile(r'^import [^"]*"(.+)";$', re.MULTILINE)
@@ -25,10 +25,11 @@ def collected(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 
 def test_modules_import_each_other_by_their_hashed_names(collected: Path) -> None:
-    hashed = {collected / name for name in staticfiles_storage.hashed_files.values()}
+    storage = cast(ManifestStaticFilesStorage, staticfiles_storage)
+    hashed = {collected / name for name in storage.hashed_files.values()}
     sources = Path(settings.BASE_DIR, "static")
     names = [str(path.relative_to(sources)) for path in sources.rglob("*.js")]
-    scripts = [collected / staticfiles_storage.stored_name(name) for name in names]
+    scripts = [collected / storage.stored_name(name) for name in names]
     imports = {
         (script.parent / name).resolve()
         for script in scripts

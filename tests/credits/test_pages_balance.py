@@ -185,7 +185,7 @@ def test_only_reading_is_allowed(browser: Client) -> None:
 
 def test_the_session_and_the_ledger_write_the_same_version(browser: Client, alice: User) -> None:
     make_charge(alice, hold=True)
-    session = browser.session
+    session: Any = browser.session
     session.load()
     assert f"{alice.pk}.{session.meter_version}" == version_of(alice)
     assert get_balance(user_id=alice.pk).version in version_of(alice)

@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 from credits.models import User
 from tests.live import Site, session_of
-from tests.parallel import wait_for
 from tests.prepare import BROWSERS
+from tests.waiting import PATIENCE, wait_for
 
 type Size = Literal["desktop", "phone"]
 type Scheme = Literal["light", "dark"]
@@ -41,6 +41,10 @@ FLAGS = [
 # Chromium reports a violation in the console too, but not that of a report-only policy.
 WATCH_CSP = """document.addEventListener("securitypolicyviolation", (event) =>
     console.error(`CSP: ${event.violatedDirective} refused ${event.blockedURI}`))"""
+#: Colours are judged as they end; an animation without end is not waited for.
+ANIMATIONS_ENDED = """() => Promise.allSettled(document.getAnimations()
+    .filter((each) => each.effect.getComputedTiming().endTime !== Infinity)
+    .map((each) => each.finished))"""
 AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
 AXE_RULES = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
@@ -82,6 +86,7 @@ class Window:
             java_script_enabled=javascript,
             **{**SIZES[size], **options},
         )
+        context.set_default_timeout(PATIENCE * 1000)
         self.contexts.append(context)
         if user:
             self.sign_in(context, user)
@@ -111,14 +116,14 @@ class Window:
 
 
 def wait_for_any(page: Page, seen: list[Any]) -> None:
-    """Returns once the browser has told of one: what it tells comes while the page is waited for,
-    and later than what the page shows."""
+    """Returns once an event of the browser was appended to `seen`: events are handled only while
+    Playwright waits, and come later than what the page shows."""
 
-    def told() -> bool:
+    def has_come() -> bool:
         page.wait_for_timeout(1)
         return bool(seen)
 
-    wait_for(told, f"news of {page.url}")
+    wait_for(has_come, f"an event of {page.url}")
 
 
 @contextmanager
@@ -132,11 +137,12 @@ def windows(browser: Browser, site: Site) -> Iterator[Window]:
 
 def axe(page: Page) -> None:
     """Raises AssertionError with each serious or critical accessibility fault of what is shown."""
+    page.evaluate(ANIMATIONS_ENDED)
     page.evaluate(AXE)
-    found = page.evaluate("rules => axe.run(document, rules)", AXE_RULES)["violations"]
+    violations = page.evaluate("rules => axe.run(document, rules)", AXE_RULES)["violations"]
     faults = [
         f"{fault['id']} ({fault['impact']}): {node['target']} {node['failureSummary']}"
-        for fault in found
+        for fault in violations
         if fault["impact"] in {"serious", "critical"}
         for node in fault["nodes"]
     ]

@@ -9,9 +9,9 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.e2e.browser import Window, launch, windows
 from tests.live import Site
+from tests.waiting import PATIENCE
 
-# Long, as a machine may be busy with other tests: a page that shows it sooner is not waited for.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 @pytest.fixture(scope="session")

@@ -88,9 +88,9 @@ def test_guessing_closes_the_door_and_a_new_password_opens_it(window: Window, al
 
 def link_in_mail(window: Window) -> str:
     """The letters of a running site go to its terminal."""
-    found = re.findall(r"https?://\S+(/reset/\S+/\S+)", window.site.log.read_text())
-    assert found, "No letter with a link was sent."
-    return str(found[-1])
+    links = re.findall(r"https?://\S+(/reset/\S+/\S+)", window.site.log.read_text())
+    assert links, "No letter with a link was sent."
+    return str(links[-1])
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -118,7 +118,6 @@ def test_signing_out_from_the_rail(window: Window, alice: User, size: Size) -> N
     page.goto("/pricing")
     if size == "phone":
         page.get_by_role("button", name="Menu", exact=True).click()
-        page.wait_for_timeout(250)
         axe(page)
     page.get_by_role("complementary").get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(re.compile("/$"))

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from credits.integrity.run import check_and_keep
 from credits.ledger import deduct_credits_for_feature, release_charge
@@ -115,15 +115,32 @@ def test_the_keyboard_walks_through_rows_and_pages(
     page.keyboard.press("g")
     page.keyboard.press("l")
     expect(page).to_have_url(re.compile("/admin/usage$"))
-    page.keyboard.press("j")
     first = page.locator("table.all tbody tr").first
+    expect(first).to_be_visible()
+    page.keyboard.press("j")
     expect(first).to_have_attribute("aria-selected", "true")
     page.keyboard.press("n")
     expect(page).to_have_url(re.compile("before="))
+    expect(page.locator("a[rel=prev]").first).to_be_visible()
     page.keyboard.press("p")
     expect(page).to_have_url(re.compile("after="))
+    expect(first).to_be_visible()
     page.keyboard.press("/")
     expect(page.get_by_label("User")).to_be_focused()
+
+
+def test_the_keyboard_works_as_soon_as_the_page_is_shown(window: Window, admin: User) -> None:
+    page = window(admin)
+
+    def delay(route: Route) -> None:
+        page.wait_for_timeout(500)
+        route.continue_()
+
+    page.route("**/admin.js", delay)
+    page.goto("/admin", wait_until="commit")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
 
 
 def test_a_difference_is_seen_on_every_page_and_explained(

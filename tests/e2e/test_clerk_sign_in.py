@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -13,7 +14,7 @@ from tests.factories import make_user
 from tests.fakes import clerk as fake_clerk
 from tests.fakes.clerk import HOST, session_token
 from tests.live import Site
-from tests.parallel import wait_for
+from tests.waiting import wait_for
 
 #: What of Clerk's scripts the page uses, for somebody who is signed in at Clerk.
 SCRIPT = """
@@ -39,7 +40,7 @@ window.Clerk = {
   mountPricingTable: tell("PricingTable"), mountUserButton: tell("UserButton"),
 };
 """
-EXPIRED = {"exp": int(time.time()) - 60, "iat": int(time.time()) - 120}
+EXPIRED: dict[str, Any] = {"exp": int(time.time()) - 60, "iat": int(time.time()) - 120}
 
 type Door = Callable[..., tuple[Page, list[str]]]
 

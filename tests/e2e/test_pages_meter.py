@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Request, Response, Route, expect
 
 from credits.ledger import release_charge
 from credits.models import User
@@ -18,6 +18,18 @@ def open_usage(window: Window, user: User, size: Size = "desktop") -> Page:
     page.clock.install()
     page.goto("/usage")
     return page
+
+
+def balance_requests(page: Page) -> list[str]:
+    """The addresses at which the page asks for the balance from now on."""
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        if "/balance" in request.url:
+            asked.append(request.url)
+
+    page.on("request", note)
+    return asked
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -58,7 +70,12 @@ def test_a_refund_flashes_green_and_is_said_once(window: Window, alice: User, si
 def test_what_has_not_changed_is_not_drawn_again(window: Window, alice: User) -> None:
     page = open_usage(window, alice)
     answers: list[int] = []
-    page.on("response", lambda it: "/balance" in it.url and answers.append(it.status))
+
+    def note(response: Response) -> None:
+        if "/balance" in response.url:
+            answers.append(response.status)
+
+    page.on("response", note)
     page.evaluate("document.querySelector('.meter').marked = true")
     with page.expect_response("**/credits/balance*"):
         page.evaluate(CHANGED)
@@ -68,8 +85,7 @@ def test_what_has_not_changed_is_not_drawn_again(window: Window, alice: User) ->
 
 def test_nobody_asks_while_the_tab_is_hidden(window: Window, alice: User) -> None:
     page = open_usage(window, alice)
-    asked: list[str] = []
-    page.on("request", lambda it: "/balance" in it.url and asked.append(it.url))
+    asked = balance_requests(page)
     page.evaluate("Object.defineProperty(document, 'hidden', {get: () => true})")
     page.clock.run_for(95_000)
     assert asked == []
@@ -99,8 +115,7 @@ def test_a_session_that_ended_elsewhere_says_so_in_its_place(
     expect(page.locator("#meter")).to_contain_text("Signed out")
     expect(page.locator("main h1")).to_have_text("Usage")
     expect(page.locator("#said")).to_have_text("You are signed out.")
-    asked: list[str] = []
-    page.on("request", lambda it: "/balance" in it.url and asked.append(it.url))
+    asked = balance_requests(page)
     page.clock.run_for(65_000)
     assert asked == []
     fits(page)

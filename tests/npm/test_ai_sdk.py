@@ -19,7 +19,7 @@ from credits.models import User
 from tests.factories import set_price
 from tests.fakes.provider import FakeProvider
 from tests.live import Site
-from tests.parallel import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 CLIENT = Path(__file__).parent / "client.mjs"
 MISSING = (
@@ -45,8 +45,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     node = node_folder()
     npm = node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     command = [
-        node / "bin" / "node",
-        npm,
+        str(node / "bin" / "node"),
+        str(npm),
         "install",
         "ai",
         "--no-audit",
@@ -80,9 +80,9 @@ def run(site: Site, alice: User, package: Path) -> Run:
 
     def run(*texts: str, **options: Any) -> dict[str, Any]:
         task = {"url": site.base_url, "headers": headers, "texts": texts, **options}
-        command = [node_folder() / "bin" / "node", "client.mjs", json.dumps(task)]
+        command = [str(node_folder() / "bin" / "node"), "client.mjs", json.dumps(task)]
         done = subprocess.run(
-            command, cwd=package, capture_output=True, text=True, timeout=120, check=False
+            command, cwd=package, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
         assert done.returncode == 0, done.stderr
         result: dict[str, Any] = json.loads(done.stdout)

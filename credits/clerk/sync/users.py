@@ -140,7 +140,7 @@ def _check_user(progress: Progress, client: ClerkClient, clerk_id: str) -> None:
     try:
         person = parse_person(client.user(clerk_id))
     except ClerkError as error:
-        if isinstance(error, NotAtClerk) and error.status == 404:
+        if isinstance(error, NotAtClerk) and error.answered == 404:
             with progress.row(clerk_id):
                 mark_deleted(clerk_id)
                 progress.count("deletedUsers")

@@ -19,7 +19,7 @@ from tests.ai_chat.api.client import Program, parts_of, user_says
 from tests.ai_chat.images.fake import FakePainter
 from tests.factories import set_price
 from tests.fakes.provider import FakeProvider
-from tests.parallel import wait_for
+from tests.waiting import wait_for
 
 
 def kinds(parts: list[dict[str, Any]]) -> list[str]:

@@ -22,7 +22,7 @@ from tests.ai_chat.images.fake import FakePainter, entry, picture
 from tests.clock import Clock
 from tests.factories import set_price
 from tests.fakes.provider import FakeProvider
-from tests.parallel import wait_for
+from tests.waiting import wait_for
 
 
 def files_in(var: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from credits.features import MAX_FEATURE_COST
 from tests.ai_chat.api.client import Program
 from tests.ai_chat.chat import Chat
 from tests.ai_chat.images.test_outcomes import files_in
-from tests.parallel import wait_for
+from tests.waiting import wait_for
 
 HTMX = {"HX-Request": "true"}
 

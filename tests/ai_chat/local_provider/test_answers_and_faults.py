@@ -16,7 +16,7 @@ from ai_chat.local_provider.engine import ChatRequest
 from ai_chat.local_provider.faults import FAULTS
 from tests.ai_chat.sdk import CHAT, IMAGE, pictures, sdk, stream, streamed, text_of, whole
 from tests.fakes.provider import FakeProvider
-from tests.parallel import wait_for
+from tests.waiting import wait_for
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from ai_chat.local_provider.server import MAX_BODY_BYTES
 from tests.ai_chat.sdk import CHAT, IMAGE, pictures, sdk, streamed, whole
 from tests.fakes.provider import FakeProvider
-from tests.parallel import wait_for
+from tests.waiting import wait_for
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Every error below /api/ has one shape, whoever noticed it."""
 
 import json
+from collections.abc import Callable
 from io import BytesIO
 from unittest import mock
 
@@ -125,8 +126,13 @@ def test_a_charset_that_is_no_charset_breaks_nothing(charset: str) -> None:
         "HTTP_HOST": "localhost",
         "wsgi.input": BytesIO(),
     }
-    statuses = []
-    answer = application(environ, lambda status, *_: statuses.append(status))
+    statuses: list[str] = []
+
+    def start(status: str, *_: object) -> Callable[[bytes], object]:
+        statuses.append(status)
+        return lambda _: None
+
+    answer = application(environ, start)
     assert statuses == ["200 OK"], b"".join(answer)
 
 

@@ -100,7 +100,7 @@ def test_pages_hold_every_row_once_also_when_rows_come_meanwhile(alice: User) ->
     expected = [make_charge(alice).id for _ in range(7)]
     seen: list[int] = []
     query = "?kind=charge&limit=3"
-    cursor = ""
+    cursor: str | None = ""
     while cursor is not None:
         page = Api(alice).get(USAGE + query + (f"&cursor={cursor}" if cursor else "")).json()
         seen += [row["id"] for row in page["items"]]

@@ -1,5 +1,7 @@
 """An admin's signed change, with its reason."""
 
+from typing import Any
+
 import pytest
 
 from credits.exceptions import InsufficientCredits, LedgerError
@@ -11,7 +13,7 @@ from tests.ledger import sql_balance
 pytestmark = pytest.mark.django_db
 
 
-def adjust(user: User, key: str = "k", **change: int) -> Adjustment:
+def adjust(user: User, key: str = "k", **change: Any) -> Adjustment:
     return adjust_credits(
         user_id=user.pk, reason=" goodwill ", actor="admin", idempotency_key=key, **change
     )
@@ -19,6 +21,7 @@ def adjust(user: User, key: str = "k", **change: int) -> Adjustment:
 
 def test_an_increase_comes_as_a_grant_that_does_not_expire(alice: User) -> None:
     answer = adjust(alice, delta=5)
+    assert answer.usage_id
     row = UsageHistory.objects.get(pk=answer.usage_id)
     assert (row.operation_type, row.credits_used, row.balance_after) == ("ADJUSTMENT", -5, 105)
     assert row.details == {"reason": "goodwill", "actor": "admin"}

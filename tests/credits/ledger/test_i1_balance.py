@@ -1,5 +1,7 @@
 """I1: a balance never goes below 0, under any number of parallel requests."""
 
+from typing import Any
+
 import pytest
 from django.db import connection
 
@@ -81,7 +83,7 @@ def test_the_error_says_what_is_needed_and_what_is_there(bob: User) -> None:
 
 
 def test_an_early_answer_needs_no_deduction(bob: User) -> None:
-    ask = {"user_id": bob.pk, "feature": "ai_image_generation"}
+    ask: dict[str, Any] = {"user_id": bob.pk, "feature": "ai_image_generation"}
     assert validate_credits_for_feature(**ask, quantity=2).remaining == 10
     with pytest.raises(InsufficientCredits):
         validate_credits_for_feature(**ask, quantity=1, multiplier=3)

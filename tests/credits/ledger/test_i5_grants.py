@@ -70,7 +70,10 @@ def test_burn_order(grants: list[Given], order: list[int], clock: Clock) -> None
     user, now = make_user(), clock.now()
     ids = [
         make_grant(
-            user, 10, priority=g.priority, expires_at=g.days and now + timedelta(days=g.days)
+            user,
+            10,
+            priority=g.priority,
+            expires_at=now + timedelta(days=g.days) if g.days else None,
         ).id
         for g in grants
     ]

@@ -48,6 +48,7 @@ def test_a_released_hold_is_refunded_in_full(alice: User) -> None:
     charge = make_charge(alice, 3, hold=True)
     ending = release(charge.id)
     assert (ending.outcome, ending.refunded, sql_balance(alice)) == ("refunded", 3, 100)
+    assert ending.refund_id
     row = UsageHistory.objects.get(pk=ending.refund_id)
     assert row.details == {"refund": True, "reason": "failed"}
 

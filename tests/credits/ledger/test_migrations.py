@@ -11,7 +11,8 @@ from django.core.management import call_command
 from django.db import connection
 from psycopg import sql as query
 
-from tests.live import ROOT, database_url
+from tests.live import database_url
+from tests.processes import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -56,7 +57,7 @@ def migrate(address: str, *arguments: str) -> None:
 
 def schema(address: str) -> set[tuple[str, str, str]]:
     with psycopg.connect(address) as database:
-        return set(database.execute(SCHEMA).fetchall())  # type: ignore[arg-type]
+        return set(database.execute(SCHEMA).fetchall())
 
 
 def test_the_ledgers_migrations_reverse_and_apply_again(empty_database: str) -> None:

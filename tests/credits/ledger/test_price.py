@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.mark.parametrize("feature", FEATURES)
 def test_the_default_price_holds_until_an_admin_sets_one(feature: str, alice: User) -> None:
-    spend = {"user_id": alice.pk, "feature": feature}
+    spend: dict[str, Any] = {"user_id": alice.pk, "feature": feature}
     assert deduct_credits_for_feature(**spend).unit_cost == FEATURE_CREDIT_COSTS[feature]
     set_price(feature, 13)
     assert deduct_credits_for_feature(**spend).unit_cost == 13

@@ -105,7 +105,8 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def adjusted(self, user: int, change: int, asked: dict[str, int]) -> None:
         account, key = self.accounts[user], self.key()
-        asked_for = {"user_id": self.people[user].pk, "reason": "r", "actor": "a", **asked}
+        asked_for: dict[str, Any] = {**asked, "user_id": self.people[user].pk}
+        asked_for |= {"reason": "r", "actor": "a"}
         if account.balance + change < 0:
             with pytest.raises(InsufficientCredits):
                 ledger.adjust_credits(**asked_for, idempotency_key=key)
@@ -176,7 +177,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(which=which, amount=st.none() | amounts)
     def refund(self, which: int, amount: int | None) -> None:
         account, charge = self.pick(which)
-        asked = {"charge_id": self.charge_ids[charge], "reason": "r", "amount": amount}
+        asked: dict[str, Any] = {"charge_id": self.charge_ids[charge], "amount": amount}
+        asked["reason"] = "r"
         key = self.key()
         if charge.lease_until:
             with pytest.raises(ChargeHeld):

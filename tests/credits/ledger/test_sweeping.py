@@ -21,7 +21,8 @@ from credits.tasks import sweep
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, make_user
 from tests.ledger import assert_ledger_stands, sql_balance
-from tests.live import ROOT, database_url, stop
+from tests.live import database_url
+from tests.processes import ROOT, stop
 
 pytestmark = pytest.mark.django_db
 

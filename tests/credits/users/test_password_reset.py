@@ -19,9 +19,9 @@ def ask(browser: Browser, email: str = "alice@example.com") -> Any:
 
 
 def link_in_mail() -> str:
-    found = re.search(r"http://testserver(/reset/\S+)", mail.outbox[-1].body)
-    assert found
-    return found[1]
+    link = re.search(r"http://testserver(/reset/\S+)", str(mail.outbox[-1].body))
+    assert link
+    return link[1]
 
 
 def test_the_mail_says_what_it_is_and_where_to_go(browser: Browser, alice: User) -> None:
