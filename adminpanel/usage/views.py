@@ -9,8 +9,8 @@ from django.views.decorators.http import require_GET, require_safe
 from adminpanel.exports import exported
 from adminpanel.usage.exports import COLUMNS, batches_of
 from adminpanel.usage.forms import UsageForm
-from adminpanel.usage.rows import find, get_page, known_words
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
+from credits.reports.journal import find, get_page, known_words
 from credits.statement.csv_file import csv_response
 from credits.users.permissions import admin_page
 

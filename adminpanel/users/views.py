@@ -14,6 +14,7 @@ from adminpanel.users.search import Sort, find_users, get_page
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
 from credits.ledger import get_balance
 from credits.models import User
+from credits.reports.grants import get_grants
 from credits.users.permissions import admin_page, is_admin
 
 #: Requests that the list shows; their page has the others.
@@ -61,8 +62,8 @@ def user(request: HttpRequest, user_id: int) -> HttpResponse:
         "admin": is_admin(someone),
         "identity": person.get_identity(someone),
         "balance": balance,
-        "live": person.get_grants(someone, live=True),
-        "over": person.get_grants(someone, live=False),
+        "live": get_grants(user_id=someone.pk, live=True),
+        "over": get_grants(user_id=someone.pk, live=False),
         "items": person.get_items(someone),
         "counts": person.get_counts(someone),
         "pending": _pending().filter(user=someone)[:PENDING],
