@@ -14,56 +14,50 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from credits.reports.totals import get_totals
 from credits.users.permissions import is_admin
 
-#: Name, meaning, and the query of one number; none reads the whole journal.
-NUMBERS = [
-    (
-        "tally_credits_outstanding",
-        "Credits that users can spend.",
-        "SELECT coalesce(sum(credits_remaining), 0) FROM credits_creditbalance",
-    ),
-    ("tally_holds_open", "Charges in flight.", "SELECT count(*) FROM credits_hold"),
-    (
-        "tally_holds_overdue",
-        "Holds past their lease: the sweeper is behind.",
-        "SELECT count(*) FROM credits_hold WHERE lease_until < credits_now()",
-    ),
-    (
+#: Each number of the ledger (`credits.reports.totals`): its metric, and what that means.
+LEDGER = {
+    "outstanding": ("tally_credits_outstanding", "Credits that users can spend."),
+    "holds": ("tally_holds_open", "Charges in flight."),
+    "overdue_holds": ("tally_holds_overdue", "Holds past their lease: the sweeper is behind."),
+    "overdue_expiries": (
         "tally_expiries_overdue",
         "Grants past their expiry that were not posted.",
-        "SELECT count(*) FROM credits_creditgrant WHERE NOT expired AND expires_at < credits_now()",
     ),
-    (
+    "last_row": (
         "tally_journal_last_row",
         "The newest row of the journal; its rate is the rate of movements.",
-        "SELECT coalesce(max(id), 0) FROM credits_usagehistory",
     ),
-    (
-        "tally_jobs_waiting",
-        "Background jobs that wait for a worker.",
-        "SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'",
-    ),
-    (
-        "tally_jobs_failed",
-        "Background jobs that failed for good.",
-        "SELECT count(*) FROM procrastinate_jobs WHERE status = 'failed'",
-    ),
-]
+}
+#: The same for jobs, by their status.
+JOBS = {
+    "todo": ("tally_jobs_waiting", "Background jobs that wait for a worker."),
+    "failed": ("tally_jobs_failed", "Background jobs that failed for good."),
+}
+COUNT_JOBS = "SELECT count(*) FROM procrastinate_jobs WHERE status = %s"
 LOOPBACK = {"127.0.0.1", "::1"}
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Via")
 
 
 class Database(Collector):
-    """NUMBERS, as they are now."""
+    """The numbers as they are now."""
 
     def collect(self) -> Iterator[Metric]:
+        totals = get_totals(*LEDGER)
+        for name, metric in LEDGER.items():
+            yield _gauge(*metric, totals[name])
         with connection.cursor() as cursor:
-            for name, meaning, query in NUMBERS:
-                cursor.execute(query)
-                gauge = GaugeMetricFamily(name, meaning)
-                gauge.add_metric([], float(cursor.fetchone()[0]))
-                yield gauge
+            for status, metric in JOBS.items():
+                cursor.execute(COUNT_JOBS, [status])
+                yield _gauge(*metric, cursor.fetchone()[0])
+
+
+def _gauge(name: str, meaning: str, value: int) -> Metric:
+    gauge = GaugeMetricFamily(name, meaning)
+    gauge.add_metric([], float(value))
+    return gauge
 
 
 REGISTRY = CollectorRegistry()

@@ -1,6 +1,11 @@
-"""Request types, so that views need no casts."""
+"""Request types, so that views need no casts, and answers that are a page or a part of it."""
 
-from django.http import HttpRequest
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 from django_htmx.middleware import HtmxDetails
 
 from credits.models import User
@@ -11,3 +16,27 @@ class AuthenticatedHttpRequest(HttpRequest):
 
     user: User
     htmx: HtmxDetails
+
+
+def wants_fragment(request: AuthenticatedHttpRequest) -> bool:
+    """Whether htmx asks for a part of a page. A boosted link and a page that is restored from the
+    history are asked for by htmx too, but as a whole."""
+    htmx = request.htmx
+    return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+
+
+def render_page_or_fragment(
+    request: AuthenticatedHttpRequest,
+    template: str,
+    fragment: str,
+    context: Mapping[str, Any],
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    """The template, or only its part `fragment` when htmx asks for that. Of errors htmx shows those
+    with the status 422 alone, so a fragment with 400 gets that."""
+    if wants_fragment(request):
+        template, status = f"{template}#{fragment}", 422 if status == 400 else status
+    response = render(request, template, context, status=status)
+    patch_vary_headers(response, ["HX-Request", "HX-Boosted", "HX-History-Restore-Request"])
+    return response

@@ -1,6 +1,5 @@
 """What can be asked of the record."""
 
-from datetime import UTC, datetime, time
 from typing import Any
 
 from django import forms
@@ -9,6 +8,7 @@ from django.db.models import QuerySet
 from adminpanel.audit.record import actions
 from adminpanel.forms import COMMAND, FilterForm, PersonField
 from credits.models import AuditEntry
+from credits.statement.days import on_days
 
 
 class AuditForm(FilterForm):
@@ -35,8 +35,4 @@ class AuditForm(FilterForm):
             rows = rows.filter(action=chosen["action"])
         if chosen["user"]:
             rows = rows.filter(user=chosen["user"])
-        if chosen["from"]:
-            rows = rows.filter(created_at__gte=datetime.combine(chosen["from"], time.min, UTC))
-        if chosen["to"]:
-            rows = rows.filter(created_at__lte=datetime.combine(chosen["to"], time.max, UTC))
-        return rows
+        return rows.filter(on_days("created_at", chosen["from"], chosen["to"]))

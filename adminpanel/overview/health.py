@@ -12,6 +12,7 @@ from credits.integrity.features import Mapping, check_features
 from credits.integrity.run import last_check
 from credits.models.rollup import LedgerCheck
 from credits.reports.rollup import BEGINNING, open_since
+from credits.reports.totals import get_totals
 
 #: A worker says every 10 seconds that it is alive.
 SILENT = 60
@@ -100,8 +101,6 @@ SELECT
     (SELECT count(*) FROM credits_webhookdelivery WHERE processed_at IS NULL),
     (SELECT extract(epoch FROM now() - min(received_at))::float
         FROM credits_webhookdelivery WHERE processed_at IS NULL),
-    (SELECT count(*) FROM credits_hold WHERE lease_until < credits_now()),
-    (SELECT count(*) FROM credits_creditgrant WHERE NOT expired AND expires_at < credits_now()),
     EXISTS (SELECT FROM procrastinate_jobs
         WHERE status = 'todo' AND queueing_lock = 'credits.check_now')
     OR EXISTS (SELECT FROM procrastinate_jobs
@@ -119,8 +118,6 @@ class State(NamedTuple):
     failed: int
     unprocessed: int
     oldest: float | None
-    overdue: int
-    expiries: int
     asked: bool
 
 
@@ -130,6 +127,7 @@ def get_health() -> Health:
         cursor.execute(STATE)
         state = State(*cursor.fetchone())
     features, last = check_features(), last_check()
+    ledger = get_totals("overdue_holds", "overdue_expiries")
     signs = [
         _features(features),
         _last(last),
@@ -138,8 +136,8 @@ def get_health() -> Health:
         _queue(state),
         _failed(state.failed),
         _inbox(state),
-        _holds(state.overdue),
-        _expiries(state.expiries),
+        _holds(ledger["overdue_holds"]),
+        _expiries(ledger["overdue_expiries"]),
         _days(open_since()),
     ]
     return Health(signs, features, last, state.asked)

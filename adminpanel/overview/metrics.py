@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from django.db import connection
 from django.urls import reverse
 
 from credits.features import FEATURES
+from credits.models import WebhookDelivery
 from credits.reasons import words_of
 from credits.reports.rollup import Slice, Slicing, active_users, slices
+from credits.reports.totals import get_totals
 from credits.statement.history import Kind
 from credits.statement.wording import model_label
 
@@ -117,21 +118,17 @@ def get_figures(today: date) -> Figures:
     )
 
 
-NOW = """
-SELECT (SELECT coalesce(sum(credits_remaining), 0)::bigint FROM credits_creditbalance),
-    (SELECT count(*) FROM credits_creditbalance WHERE credits_remaining > 0),
-    (SELECT count(*) FROM credits_hold),
-    (SELECT coalesce(sum(u.credits_used), 0)::bigint FROM credits_hold h
-        JOIN credits_usagehistory u ON u.id = h.charge_id),
-    (SELECT count(*) FROM credits_hold WHERE lease_until < credits_now()),
-    (SELECT count(*) FROM credits_webhookdelivery WHERE error <> '')
-"""
-
-
 def get_now() -> Now:
-    with connection.cursor() as cursor:
-        cursor.execute(NOW)
-        return Now(*cursor.fetchone())
+    """What stands now."""
+    totals = get_totals("outstanding", "holders", "holds", "held", "overdue_holds")
+    return Now(
+        liability=totals["outstanding"],
+        holders=totals["holders"],
+        in_flight=totals["holds"],
+        held=totals["held"],
+        overdue=totals["overdue_holds"],
+        webhooks_failed=WebhookDelivery.objects.exclude(error="").count(),
+    )
 
 
 def _lines(found: list[Slice], first: date, today: date) -> list[Line]:

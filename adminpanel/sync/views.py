@@ -23,7 +23,7 @@ from credits.clerk.sync.manual import (
     run_of,
     start_sync,
 )
-from credits.http import AuthenticatedHttpRequest
+from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
 from credits.models import SyncJob
 from credits.users.permissions import admin_page
 
@@ -73,10 +73,8 @@ def job(request: AuthenticatedHttpRequest, job_id: uuid.UUID) -> HttpResponse:
     told = tell(found, foreseen=foreseen)
     context = {"told": told, "job": found, "foreseen": foreseen, **_next(told)}
     context["welcome"] = settings.SIGNUP_CREDITS if found.counts.get("createdUsers") else 0
-    if not request.htmx:
-        return render(request, "adminpanel/sync_job.html", context)
-    answer = render(request, "adminpanel/sync_job.html#state", context)
-    if told.is_over:
+    answer = render_page_or_fragment(request, "adminpanel/sync_job.html", "state", context)
+    if told.is_over and wants_fragment(request):
         answer["HX-Trigger"] = json.dumps({"tally:say": _say(told)})
     return answer
 

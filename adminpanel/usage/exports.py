@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from adminpanel.usage.rows import EVERYWHERE, Filters, UserLine, bounds, find, matching
+from credits.reports.journal import EVERYWHERE, Filters, UserLine, bounds, find, matching
 from credits.statement.csv_file import Columns
 from credits.statement.history import in_batches
 

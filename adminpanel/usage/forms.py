@@ -7,9 +7,9 @@ from django import forms
 from django.utils import timezone
 
 from adminpanel.forms import FilterForm, PersonField
-from adminpanel.usage.rows import Filters, State, Way
 from credits.features import FEATURES
 from credits.models import SyncJob
+from credits.reports.journal import Filters, State, Way
 from credits.statement.forms import RowField
 from credits.statement.history import Kind
 
@@ -88,7 +88,7 @@ class UsageForm(FilterForm):
             state=asked["state"],
             row=asked["row"],
             way=asked["way"],
-            sync=sync,
+            sync=sync.pk if sync else None,
         )
 
 

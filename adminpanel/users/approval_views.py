@@ -10,10 +10,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from adminpanel.models import AdjustmentRequest
 from adminpanel.users import adjustments
 from adminpanel.users.forms import DecisionForm
-from adminpanel.users.http import AdminRequest, admin_of
 from adminpanel.users.preview import Preview, plainly
 from config.pagination import paginate
 from credits.exceptions import LedgerError
+from credits.http import AuthenticatedHttpRequest
 from credits.ledger import get_balance
 from credits.statement.forms import PageForm
 from credits.users.permissions import admin_page
@@ -27,7 +27,7 @@ def _requests() -> QuerySet[AdjustmentRequest]:
 
 @admin_page
 @require_safe
-def approvals(request: AdminRequest) -> HttpResponse:
+def approvals(request: AuthenticatedHttpRequest) -> HttpResponse:
     """What waits, the longest first, and below it what was decided, newest first, in pages."""
     form = PageForm(request.GET)
     decided = _requests().exclude(state="pending")
@@ -48,7 +48,7 @@ def approvals(request: AdminRequest) -> HttpResponse:
 
 @admin_page
 @require_http_methods(["GET", "HEAD", "POST"])
-def approval(request: AdminRequest, adjustment_id: int) -> HttpResponse:
+def approval(request: AuthenticatedHttpRequest, adjustment_id: int) -> HttpResponse:
     asked = get_object_or_404(_requests(), pk=adjustment_id)
     if request.method != "POST":
         return _page(request, asked)
@@ -64,8 +64,10 @@ def approval(request: AdminRequest, adjustment_id: int) -> HttpResponse:
     return redirect("admin-user", asked.account_id)
 
 
-def _decide(request: AdminRequest, asked: AdjustmentRequest, form: DecisionForm) -> None:
-    actor, seen = admin_of(request), form.cleaned_data["seen"]
+def _decide(
+    request: AuthenticatedHttpRequest, asked: AdjustmentRequest, form: DecisionForm
+) -> None:
+    actor, seen = request.user, form.cleaned_data["seen"]
     if form.cleaned_data["decision"] == "decline":
         adjustments.decline(actor=actor, request_id=asked.pk)
         messages.info(request, "Declined. Nothing has moved.")
@@ -76,14 +78,18 @@ def _decide(request: AdminRequest, asked: AdjustmentRequest, form: DecisionForm)
 
 
 def _page(
-    request: AdminRequest, asked: AdjustmentRequest, problem: str = "", *, status: int = 200
+    request: AuthenticatedHttpRequest,
+    asked: AdjustmentRequest,
+    problem: str = "",
+    *,
+    status: int = 200,
 ) -> HttpResponse:
     balance = get_balance(user_id=asked.account_id)
     context = {
         "asked": asked,
         "balance": balance,
         "preview": Preview(balance.remaining, asked.change_of(balance.remaining)),
-        "own": asked.asked_by_id == admin_of(request).pk,
+        "own": asked.asked_by_id == request.user.pk,
         "problem": problem,
     }
     return render(request, "adminpanel/approval.html", context, status=status)

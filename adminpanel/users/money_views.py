@@ -5,17 +5,17 @@ from typing import cast
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from adminpanel.models import AdjustmentRequest
 from adminpanel.users import adjustments, refunds
 from adminpanel.users.forms import AdjustForm, OnceForm, RefundForm, with_new_key
-from adminpanel.users.http import AdminRequest, admin_of, wants_fragment
 from adminpanel.users.preview import Preview, count, plainly
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, LedgerError
+from credits.http import AuthenticatedHttpRequest, render_page_or_fragment
 from credits.idempotency import namespaced
 from credits.ledger import Adjustment, get_balance
 from credits.models import User
@@ -25,7 +25,7 @@ from credits.users.permissions import admin_page
 
 @admin_page
 @require_http_methods(["GET", "HEAD", "POST"])
-def adjust(request: AdminRequest, user_id: int) -> HttpResponse:
+def adjust(request: AuthenticatedHttpRequest, user_id: int) -> HttpResponse:
     person = get_object_or_404(User, pk=user_id)
     if request.method != "POST":
         return _adjust_page(request, person, AdjustForm(), preview=False)
@@ -35,7 +35,7 @@ def adjust(request: AdminRequest, user_id: int) -> HttpResponse:
     asked = form.cleaned_data
     try:
         done = adjustments.adjust(
-            actor=admin_of(request),
+            actor=request.user,
             user_id=person.pk,
             change=form.change,
             reason=asked["reason"],
@@ -48,9 +48,9 @@ def adjust(request: AdminRequest, user_id: int) -> HttpResponse:
     return redirect("admin-user", person.pk)
 
 
-def _key(scope: str, request: HttpRequest, key: str) -> str:
+def _key(scope: str, request: AuthenticatedHttpRequest, key: str) -> str:
     """The form's key, as one admin's own in the ledger."""
-    return namespaced(f"{scope}:{admin_of(request).pk}", key)
+    return namespaced(f"{scope}:{request.user.pk}", key)
 
 
 def _refused[F: OnceForm](form: F, kind: type[F], error: LedgerError) -> F:
@@ -62,7 +62,7 @@ def _refused[F: OnceForm](form: F, kind: type[F], error: LedgerError) -> F:
     return renewed
 
 
-def _say_adjusted(request: HttpRequest, done: Adjustment | AdjustmentRequest) -> None:
+def _say_adjusted(request: AuthenticatedHttpRequest, done: Adjustment | AdjustmentRequest) -> None:
     if isinstance(done, AdjustmentRequest):
         if done.is_pending:
             messages.warning(request, "Nothing has moved yet: a second admin must approve it.")
@@ -78,7 +78,7 @@ def _say_adjusted(request: HttpRequest, done: Adjustment | AdjustmentRequest) ->
 
 
 def _adjust_page(
-    request: AdminRequest,
+    request: AuthenticatedHttpRequest,
     person: User,
     form: AdjustForm,
     *,
@@ -105,21 +105,22 @@ def _adjust_page(
 
 
 def _answer(
-    request: AdminRequest,
+    request: AuthenticatedHttpRequest,
     name: str,
     form: OnceForm,
     problem: str,
     context: dict[str, object],
 ) -> HttpResponse:
-    part = f"adminpanel/{name}.html" + ("#form" if wants_fragment(request) else "")
     wrong = problem or (form.is_bound and not form.is_valid())
     context |= {"form": form, "problem": problem, "limit": settings.ADJUSTMENT_APPROVAL_CREDITS}
-    return render(request, part, context, status=422 if wrong else 200)
+    return render_page_or_fragment(
+        request, f"adminpanel/{name}.html", "form", context, status=422 if wrong else 200
+    )
 
 
 @admin_page
 @require_http_methods(["GET", "HEAD", "POST"])
-def refund(request: AdminRequest, charge_id: int) -> HttpResponse:
+def refund(request: AuthenticatedHttpRequest, charge_id: int) -> HttpResponse:
     charge = Line(get_object_or_404(refunds.charges().select_related("user"), pk=charge_id))
     if request.method != "POST":
         form = RefundForm(initial={"amount": charge.left or None})
@@ -130,7 +131,7 @@ def refund(request: AdminRequest, charge_id: int) -> HttpResponse:
     asked = form.cleaned_data
     try:
         done = refunds.refund(
-            actor=admin_of(request),
+            actor=request.user,
             charge=charge.row,
             amount=asked["amount"],
             reason=asked["reason"],
@@ -147,7 +148,7 @@ def refund(request: AdminRequest, charge_id: int) -> HttpResponse:
 
 
 def _refund_page(
-    request: AdminRequest,
+    request: AuthenticatedHttpRequest,
     charge: Line,
     form: RefundForm,
     *,

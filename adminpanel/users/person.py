@@ -1,42 +1,16 @@
-"""What the desk tells of one person, besides the timeline: a bounded number of queries, and never
-what they wrote or made."""
+"""What a person's page shows that is not of the ledger: a bounded number of queries, and never what
+they wrote or made."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, Q, QuerySet
 
 from ai_chat.models import Conversation, Image
-from credits.models import CreditGrant, Identity, SubscriptionItem, UsageHistory, User
+from credits.models import Identity, SubscriptionItem, User
 
-#: Grants of one list; the rest are counted.
-GRANTS = 50
 ITEMS = 20
-
-
-@dataclass(frozen=True)
-class Grants:
-    """Some grants, each with `row_id` (its row of the journal); how many more there are."""
-
-    shown: list[Any]
-    total: int
-    credits: int
-
-    @property
-    def more(self) -> int:
-        return self.total - len(self.shown)
-
-
-def get_grants(user: User, *, live: bool) -> Grants:
-    """What still holds credits, in the order in which it is burnt; or what is over, newest
-    first."""
-    grants = CreditGrant.objects.filter(user=user, **{"remaining__gt" if live else "remaining": 0})
-    sums = grants.aggregate(total=Count("pk"), credits=Sum("remaining", default=0))
-    rows = UsageHistory.objects.filter(grant=OuterRef("pk"), credits_used__lt=0)
-    grants = grants.annotate(row_id=Subquery(rows.values("pk")[:1]))
-    order = [F("priority"), F("expires_at").asc(nulls_last=True), F("pk")] if live else ["-pk"]
-    return Grants(list(grants.order_by(*order)[:GRANTS]), sums["total"], sums["credits"])
 
 
 @dataclass(frozen=True)

@@ -18,26 +18,22 @@ from django.db.models import (
     OuterRef,
     Q,
     QuerySet,
-    Subquery,
-    Sum,
     TextChoices,
     Value,
 )
 from django.db.models.expressions import CombinedExpression
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Now
 
 from adminpanel.forms import LONGEST_ID
 from config.pagination import Key, Page, paginate
 from credits.clerk.billing.projection import EARNING
-from credits.models import (
-    CreditBalance,
-    Hold,
-    Identity,
-    PayerKind,
-    Plan,
-    SubscriptionItem,
-    UsageHistory,
-    User,
+from credits.models import Identity, PayerKind, Plan, SubscriptionItem, User
+from credits.reports.users import (
+    between,
+    parts_by_balance,
+    parts_by_use,
+    with_balance,
+    with_use,
 )
 
 PAGE = 50
@@ -81,21 +77,10 @@ def find_users(
     """Users that match, each with `credits` and `last_usage` (the id of their newest journal row).
 
     `search` is the beginning of a Clerk id, an id of ours, or words; `low` and `high` bound the
-    balance, `plan` is a Clerk id or NO_PLAN, `signed_in` are days. What has expired but was not
-    posted yet is still counted."""
-    balance = CreditBalance.objects.filter(account=OuterRef("pk"))
-    # Looked up for the rows of a page only: a join would come before the sort.
-    users: People = User.objects.annotate(
-        credits=Coalesce(Subquery(balance.values("credits_remaining")), 0),
-        last_usage=Subquery(balance.values("last_usage_id")),
-    )
+    balance, `plan` is a Clerk id or NO_PLAN, `signed_in` are days."""
+    users = between(with_balance(User.objects.all()), low, high)
     if search:
         users = users.filter(_matches(search))
-    if low:
-        users = users.filter(credit_balance__credits_remaining__gte=low)
-    if high is not None:
-        some = Q(credit_balance__credits_remaining__lte=high)
-        users = users.filter(some | Q(credit_balance__isnull=True))
     if signed_in:
         users = users.filter(last_login__gte=Now() - timedelta(days=signed_in))
     if plan:
@@ -154,42 +139,13 @@ def plan_choices() -> list[tuple[str, str]]:
     return list(Plan.objects.order_by("name", "pk").values_list("clerk_id", "name"))
 
 
-def last_charge(field: str) -> Subquery:
-    """A field of the newest charge of the query's user; null without one."""
-    return Subquery(_charges().order_by("-id").values(field)[:1])
-
-
-def _charges() -> QuerySet[UsageHistory]:
-    return UsageHistory.objects.filter(account=OuterRef("pk"), unit_cost__isnull=False)
-
-
 def _parts(users: People, sort: str, *, searched: bool) -> list[QuerySet[Any]]:
-    """The list in stretches, each with its `key` falling from one to the next. A balance of 0 may
-    have no row, and no use has none: apart, the others need no outer join to be sorted."""
+    """The list in parts, each with its `key` falling from one to the next."""
     if sort == Sort.USED:
-        never = users.filter(~Exists(_charges()))
-        return [_used(users, searched=searched), never.annotate(key=Value(0))]
-    if sort not in {Sort.MOST, Sort.LEAST}:
-        return [users.annotate(key=Value(0))]
-    balance = F("credit_balance__credits_remaining")
-    some = users.filter(credit_balance__credits_remaining__gt=0)
-    zero = Q(credit_balance__isnull=True) | Q(credit_balance__credits_remaining=0)
-    none = users.filter(zero).annotate(key=Value(0))
-    if sort == Sort.MOST:
-        return [some.annotate(key=balance), none]
-    return [none, some.annotate(key=-balance)]
-
-
-def _used(users: People, *, searched: bool) -> QuerySet[Any]:
-    """Those who ever spent; the key is their newest charge's id."""
-    if searched:
-        # The planner takes those whom words find for few, however many they are: it would fetch
-        # every charge of each (62 s for 100,000 people with five million charges).
-        return users.annotate(key=last_charge("id")).filter(key__isnull=False)
-    # The journal backwards, each user where the newest charge is: a page costs a page.
-    newer = _charges().filter(id__gt=OuterRef("usage__id"))
-    used = users.filter(~Exists(newer), usage__unit_cost__isnull=False)
-    return used.annotate(key=F("usage__id"))
+        return parts_by_use(users, searched=searched)
+    if sort in {Sort.MOST, Sort.LEAST}:
+        return parts_by_balance(users, lowest_first=sort == Sort.LEAST)
+    return [users.annotate(key=Value(0))]
 
 
 def get_page(
@@ -213,12 +169,8 @@ def get_page(
 
 
 def _with_facts(users: People) -> People:
-    """PostgreSQL looks these up for the rows of the page only, after it was cut."""
-    holds = Hold.objects.filter(account=OuterRef("pk")).order_by().values("account")
-    held = holds.annotate(total=Sum("charge__credits_used")).values("total")
-    return users.annotate(
-        held=Coalesce(Subquery(held), 0),
+    """With all that the page shows: looked up for its rows only, after it was cut."""
+    return with_use(users).annotate(
         plans=ArraySubquery(_items().order_by("plan_name").values("plan_name").distinct()),
-        last_use=last_charge("created_at"),
         gone=Exists(Identity.objects.filter(user=OuterRef("pk"), deleted_at__isnull=False)),
     )

@@ -11,12 +11,13 @@ from heapq import merge
 from itertools import islice
 from typing import Any, NamedTuple
 
-from django.db.models import QuerySet, TextChoices
+from django.db.models import Min, QuerySet, TextChoices
 
 from config.pagination import Page, cursor_of
-from credits.models import Payment, UsageHistory, User, WebhookDelivery
+from credits.models import Payment, User, WebhookDelivery
 from credits.statement.history import Kind, filter_rows, statement
 from credits.statement.lines import Line, with_refunds
+from credits.statement.rows import time_of_row
 
 PAGE = 50
 #: Above every id.
@@ -116,12 +117,12 @@ def _moved(place: Place, passed: list[Event], step: int) -> Place:
 
 def place_of(user: User, row_id: int) -> Place | None:
     """Where a page begins whose first line is this row; None when it is not the person's."""
-    row = UsageHistory.objects.filter(user=user, pk=row_id).values_list("created_at").first()
-    if row is None:
+    written = time_of_row(user_id=user.pk, row_id=row_id)
+    if written is None:
         return None
-    told = WebhookDelivery.objects.filter(payer_id=user.clerk_id, received_at__gt=row[0])
-    paid = Payment.objects.filter(payer_id=user.clerk_id, created_at__gt=row[0])
-    ids = (found.order_by("pk").values_list("pk", flat=True).first() for found in (told, paid))
+    deliveries = WebhookDelivery.objects.filter(payer_id=user.clerk_id, received_at__gt=written)
+    payments = Payment.objects.filter(payer_id=user.clerk_id, created_at__gt=written)
+    ids = (rows.aggregate(first=Min("pk"))["first"] for rows in (deliveries, payments))
     return Place(row_id + 1, *(pk or NEWEST for pk in ids))
 
 

@@ -5,16 +5,16 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
 from adminpanel.models import AdjustmentRequest
 from adminpanel.users import person, timeline
 from adminpanel.users.forms import PeopleForm, TimelineForm
-from adminpanel.users.http import AdminRequest, wants_fragment
 from adminpanel.users.search import Sort, find_users, get_page
+from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
 from credits.ledger import get_balance
 from credits.models import User
+from credits.reports.grants import get_grants
 from credits.users.permissions import admin_page, is_admin
 
 #: Requests that the list shows; their page has the others.
@@ -23,9 +23,8 @@ PENDING = 5
 
 @admin_page
 @require_safe
-def users(request: AdminRequest) -> HttpResponse:
+def users(request: AuthenticatedHttpRequest) -> HttpResponse:
     form = PeopleForm(request.GET)
-    fragment = wants_fragment(request)
     context: dict[str, Any] = {"form": form}
     if form.is_valid():
         asked = form.cleaned_data
@@ -37,14 +36,12 @@ def users(request: AdminRequest) -> HttpResponse:
             older_than=asked["after"],
             newer_than=asked["before"],
         )
-    if not fragment:
+    if not wants_fragment(request):
         context["pending"] = _pending()[: PENDING + 1]
-    # htmx shows a 422; a 400 it would leave out.
-    status = 200 if form.is_valid() else 422 if fragment else 400
-    template = "adminpanel/users.html" + ("#people" if fragment else "")
-    response = render(request, template, context, status=status)
-    patch_vary_headers(response, ["HX-Request"])
-    return response
+    status = 200 if form.is_valid() else 400
+    return render_page_or_fragment(
+        request, "adminpanel/users.html", "people", context, status=status
+    )
 
 
 def _pending() -> QuerySet[AdjustmentRequest]:
@@ -65,8 +62,8 @@ def user(request: HttpRequest, user_id: int) -> HttpResponse:
         "admin": is_admin(someone),
         "identity": person.get_identity(someone),
         "balance": balance,
-        "live": person.get_grants(someone, live=True),
-        "over": person.get_grants(someone, live=False),
+        "live": get_grants(user_id=someone.pk, live=True),
+        "over": get_grants(user_id=someone.pk, live=False),
         "items": person.get_items(someone),
         "counts": person.get_counts(someone),
         "pending": _pending().filter(user=someone)[:PENDING],

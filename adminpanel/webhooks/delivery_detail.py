@@ -11,7 +11,8 @@ from django.utils.dateparse import parse_datetime
 
 from credits.clerk.billing.projection import moment
 from credits.clerk.parsing import as_id, as_ms, as_object, as_objects
-from credits.models import CreditGrant, Payment, SubscriptionItem, UsageHistory, WebhookDelivery
+from credits.models import CreditGrant, Payment, SubscriptionItem, WebhookDelivery
+from credits.reports.grants import incoming_rows
 
 #: Grants of an item that are shown, newest first: two years of months.
 GRANTS = 24
@@ -81,14 +82,8 @@ def processings(delivery: WebhookDelivery) -> list[Processing]:
 
 
 def _grants(ids: list[int]) -> dict[int, tuple[CreditGrant, int | None]]:
-    rows = _incoming_rows(ids)
+    rows = incoming_rows(ids)
     return {pk: (grant, rows.get(pk)) for pk, grant in CreditGrant.objects.in_bulk(ids).items()}
-
-
-def _incoming_rows(grant_ids: list[int]) -> dict[int, int]:
-    """The journal's row by which each of these grants came in."""
-    rows = UsageHistory.objects.filter(grant_id__in=grant_ids, credits_used__lt=0)
-    return {grant_id: pk for grant_id, pk in rows.values_list("grant_id", "pk") if grant_id}
 
 
 def _line(change: dict[str, Any], grants: dict[int, tuple[CreditGrant, int | None]]) -> ChangeLine:
@@ -163,7 +158,7 @@ def _items_in(delivery: WebhookDelivery) -> Iterator[dict[str, Any]]:
 def _item_now(row: SubscriptionItem, data: dict[str, Any], delivery: WebhookDelivery) -> ItemNow:
     updated = as_ms(data.get("updated_at"))
     grants = row.grants.order_by("-pk")[:GRANTS]
-    rows = _incoming_rows([grant.pk for grant in grants])
+    rows = incoming_rows([grant.pk for grant in grants])
     own = _changed_ids(delivery, "grant")
     return ItemNow(
         row,

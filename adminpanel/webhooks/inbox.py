@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from typing import NamedTuple
 
 from django.db.models import Count, Max, Min, Q, QuerySet
@@ -10,6 +10,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet
 from config.pagination import Key, Page, paginate
 from credits.clerk.webhooks.replays import FAILED, UNMAPPED, WAITING, deliveries
 from credits.models import Identity, User, WebhookDelivery
+from credits.statement.days import on_days
 
 type Deliveries = QuerySet[WebhookDelivery]
 
@@ -50,11 +51,7 @@ def matching(
         rows = rows.filter(Q(type=kind) | Q(type__startswith=f"{kind.rstrip('.')}."))
     if payer:
         rows = rows.filter(payer_id__in=_payer_ids(payer.strip()))
-    if first:
-        rows = rows.filter(received_at__gte=datetime.combine(first, time.min, UTC))
-    if last:
-        rows = rows.filter(received_at__lte=datetime.combine(last, time.max, UTC))
-    return rows
+    return rows.filter(on_days("received_at", first, last))
 
 
 def _payer_ids(text: str) -> list[str]:

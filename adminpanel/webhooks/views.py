@@ -16,7 +16,7 @@ from adminpanel.webhooks.payload import tree
 from credits.clerk import conf
 from credits.clerk.webhooks.replays import Batch, Which, replay_one, replay_some
 from credits.clerk.webhooks.samples import TYPES
-from credits.http import AuthenticatedHttpRequest
+from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
 from credits.models import WebhookDelivery
 from credits.reports.plans import waiting_subscriptions
 from credits.users.permissions import admin_page
@@ -135,11 +135,11 @@ def _told(request: AuthenticatedHttpRequest, asked: dict[str, Any], batch: Batch
         level = messages.ERROR if failed else messages.SUCCESS
         messages.add_message(request, level, text)
         url = reverse("admin-webhooks", query={"status": "failed"} if failed else None)
-        if request.htmx:
+        if wants_fragment(request):
             return HttpResponse(headers={"HX-Redirect": url})
         return redirect(url)
     run = {**asked, "after": batch.after, "processed": processed, "failed": failed}
     run["done"] = processed + failed
     context = {"run": run, "unit": f"deliver{pluralize(asked['total'], 'y,ies')}"}
     template = "adminpanel/webhooks_replaying.html"
-    return render(request, f"{template}#progress" if request.htmx else template, context)
+    return render_page_or_fragment(request, template, "progress", context)

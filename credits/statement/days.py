@@ -1,6 +1,8 @@
 """Ranges of days (UTC), as statements and lists are read by."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+
+from django.db.models import Q
 
 
 def today() -> date:
@@ -19,3 +21,13 @@ def recent_months(since: date, *, limit: int = 12) -> list[tuple[date, date]]:
     while months[-1][0] > since and len(months) < limit:
         months.append(month_around(months[-1][0] - timedelta(days=1)))
     return months
+
+
+def on_days(column: str, first: date | None, last: date | None) -> Q:
+    """Rows whose time in `column` is on the day `first` or later, and on `last` or earlier."""
+    days = Q()
+    if first:
+        days &= Q(**{f"{column}__gte": datetime.combine(first, time.min, UTC)})
+    if last:
+        days &= Q(**{f"{column}__lte": datetime.combine(last, time.max, UTC)})
+    return days

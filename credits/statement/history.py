@@ -1,12 +1,13 @@
 """Reading the journal: a user's statement, filtered."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time
+from datetime import date
 
 from django.db.models import Exists, Model, OuterRef, QuerySet, TextChoices
 
 from credits.features import OperationType, to_operation_type
 from credits.models import Hold, UsageHistory
+from credits.statement.days import on_days
 
 type Rows = QuerySet[UsageHistory]
 
@@ -50,11 +51,7 @@ def filter_rows(
         rows = rows.filter(operation_type=kind.upper())
     if feature:
         rows = rows.filter(operation_type=to_operation_type(feature))
-    if first:
-        rows = rows.filter(created_at__gte=datetime.combine(first, time.min, UTC))
-    if last:
-        rows = rows.filter(created_at__lte=datetime.combine(last, time.max, UTC))
-    return rows
+    return rows.filter(on_days("created_at", first, last))
 
 
 def statement(*, user_id: int | None) -> Rows:

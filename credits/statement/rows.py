@@ -127,8 +127,7 @@ def get_page(
     return paginate(rows, size=PAGE, older_than=older_than, newer_than=newer_than).map(lines_of)
 
 
-def month_of_row(*, user_id: int, row_id: int) -> date | None:
-    """The first day of the month in which a row of this user stands; None when it is not theirs."""
+def time_of_row(*, user_id: int, row_id: int) -> datetime | None:
+    """When a row of this user was written; None when it is not theirs."""
     rows = UsageHistory.objects.filter(account_id=user_id, pk=row_id)
-    moment = rows.values_list("created_at", flat=True).first()
-    return moment.astimezone(UTC).date().replace(day=1) if moment else None
+    return rows.values_list("created_at", flat=True).first()

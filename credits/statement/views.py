@@ -1,7 +1,7 @@
 """The pages around credits: the meter, the statement, prices, and the front door."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -21,8 +21,8 @@ from credits.statement.rows import (
     get_page,
     get_range,
     has_history,
-    month_of_row,
     sums_by_step,
+    time_of_row,
     total,
 )
 
@@ -51,16 +51,17 @@ def balance(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def usage(request: AuthenticatedHttpRequest) -> HttpResponse:
-    """The statement of whoever asks; `row` finds one row of theirs, in whatever month it stands."""
+    """The statement of whoever asks: of a month, of some days, or of the month of their `row`."""
     form = StatementForm(request.GET)
     if not form.is_valid():
         return _statement(request, form, month_around(today()), status=400)
     row = form.cleaned_data["row"]
-    month = month_of_row(user_id=request.user.pk, row_id=row) if row else today()
-    if month is None:
+    written = time_of_row(user_id=request.user.pk, row_id=row) if row else None
+    if row and written is None:
         form.add_error(None, f"There is no row #{row} in your statement.")
         return _statement(request, form, month_around(today()), status=404)
-    return _statement(request, form, form.days or month_around(month))
+    day = written.astimezone(UTC).date() if written else today()
+    return _statement(request, form, form.days or month_around(day))
 
 
 def _statement(

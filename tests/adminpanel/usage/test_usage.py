@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 import pytest
 from django.test import Client
 
-from adminpanel.usage.rows import PAGE, Filters, find, get_page, matching
 from credits.ledger import (
     adjust_credits,
     deduct_credits_for_feature,
@@ -19,6 +18,7 @@ from credits.ledger import (
     release_charge,
 )
 from credits.models import AuditEntry, UsageHistory, User
+from credits.reports.journal import PAGE, Filters, find, get_page, matching
 from credits.reports.rollup import close_days
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, make_user
@@ -394,7 +394,7 @@ class TestFile:
 def test_sums_of_a_user_with_very_many_rows_say_that_they_are_of_the_newest(
     desk: Client, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adminpanel.usage.rows.SUMMED", 3)
+    monkeypatch.setattr("credits.reports.journal.SUMMED", 3)
     for _ in range(5):
         make_charge(alice, 2)
     page = asked(desk, user=alice.pk)

@@ -6,13 +6,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Count, DateTimeField, Func, Q, Sum, TextChoices
 
 from config.pagination import Key, Page, Reading, paginate
 from credits.features import FEATURES
-from credits.models import SyncJob, User
+from credits.models import User
 from credits.models.rollup import UsageSlice
 from credits.reasons import Reason
 from credits.reports.rollup import BEGINNING, Slice, Slicing, slices, spans
@@ -61,7 +62,7 @@ class Filters:
     state: str = ""
     row: int | None = None
     way: str = ""
-    sync: SyncJob | None = None
+    sync: UUID | None = None
 
     @property
     def slicing(self) -> Slicing | None:
@@ -107,7 +108,7 @@ def matching(filters: Filters) -> Rows:
         rows = rows.filter(WAYS[Way(filters.way)])
     if filters.sync:
         # As `credits.clerk.sync.set_credits` names them.
-        rows = rows.filter(idempotency_key__startswith=f"sync:{filters.sync.pk}:")
+        rows = rows.filter(idempotency_key__startswith=f"sync:{filters.sync}:")
     return rows.select_related("user", "grant", "refund_of")
 
 
