@@ -1,0 +1,180 @@
+"""A job in the process that does it: its text is saved as it comes, its end decided once."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from ai_chat.conversations.turns import start_turn
+from ai_chat.jobs import running, supervision
+from ai_chat.jobs.ending import Outcome
+from ai_chat.jobs.errors import Busy
+from ai_chat.jobs.following import follow, wait
+from ai_chat.jobs.running import Bounds, Run, Stopped, Work, find_run, stop_job
+from ai_chat.jobs.supervision import begin
+from ai_chat.models import Turn
+from ai_chat.providers.errors import ProviderError
+from credits.ledger import get_balance
+from credits.models import User
+from credits.reasons import Reason
+from tests.parallel import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Scripted(Work[Turn]):
+    """Writes what `say` is given until `finish`, however often it is cancelled."""
+
+    def __init__(self, job: Turn) -> None:
+        super().__init__(job)
+        self.finish = threading.Event()
+        self.cancelled = threading.Event()
+        self.publish: Callable[[str], bool] = lambda _: False
+
+    def perform(self, publish: Callable[[str], bool]) -> None:
+        self.publish = publish
+        self.finish.wait(60)
+
+    def cancel(self) -> None:
+        self.cancelled.set()
+
+    def outcome(self, cause: Exception | None, text: str) -> Outcome:
+        if isinstance(cause, ProviderError):
+            return Outcome(Turn.State.FAILED, cause.reason, delivered=0)
+        return Outcome(Turn.State.STOPPED if isinstance(cause, Stopped) else Turn.State.ANSWERED)
+
+    def keep(self, text: str, *, lost: bool) -> Mapping[str, Any]:
+        return {"answer": text}
+
+
+def new_turn(user: User) -> Turn:
+    turn, _ = start_turn(
+        user_id=user.pk, conversation=None, text="Hi", model="smollm2-135m", idempotency_key="k"
+    )
+    return turn
+
+
+@pytest.fixture
+def work(alice: User) -> Iterator[Scripted]:
+    work = Scripted(new_turn(alice))
+    yield work
+    work.finish.set()
+    if run := find_run(work.job.pk):
+        run.ended.wait(60)
+
+
+def say(work: Scripted, text: str) -> None:
+    wait_for(lambda: work.publish(text), "the work to begin")
+
+
+def saved(work: Scripted) -> str:
+    return Turn.objects.get(pk=work.job.pk).answer
+
+
+def test_what_is_written_is_saved_by_and_by_and_whole_at_the_end(work: Scripted) -> None:
+    run = begin(work)
+    say(work, "One ")
+    wait_for(lambda: saved(work) == "One ", "the first save")
+    say(work, "two 😀 ")
+    wait_for(lambda: saved(work) == "One two 😀 ", "the second save")
+    say(work, "three")
+    work.finish.set()
+    ended = wait(work.job)
+    assert ended and run.job is ended
+    assert (ended.state, ended.answer, ended.remaining) == (
+        Turn.State.ANSWERED,
+        "One two 😀 three",
+        99,
+    )
+    assert (saved(work), find_run(work.job.pk)) == ("One two 😀 three", None)
+    assert work.job.is_running, "The job as it began is what others may be showing."
+
+
+def test_a_save_whose_answer_was_lost_is_not_repeated(work: Scripted) -> None:
+    run: Run[Turn] = Run(work)
+    run._publish("One ")
+    supervision._save({work.job.pk: run})
+    run._publish("two ")
+    supervision._save({work.job.pk: run})
+    run.saved = 4  # As before the second save.
+    run._publish("three")
+    supervision._save({work.job.pk: run})
+    assert saved(work) == "One two "
+    supervision._save({work.job.pk: run})
+    assert saved(work) == "One two three"
+
+
+def test_nothing_is_appended_to_an_ended_job_and_its_work_is_stopped(work: Scripted) -> None:
+    run = begin(work)
+    say(work, "One ")
+    Turn.objects.filter(pk=work.job.pk).update(state=Turn.State.FAILED, answer="Kept")
+    run.ended.wait(60)
+    assert work.cancelled.is_set()
+    assert saved(work) == "Kept"
+    Turn.objects.filter(pk=work.job.pk).update(state=Turn.State.RUNNING)  # Its hold is open.
+
+
+def test_a_stop_asked_for_elsewhere_arrives(work: Scripted) -> None:
+    run = begin(work)
+    say(work, "One ")
+    Turn.objects.filter(pk=work.job.pk).update(stop_requested=True)
+    run.ended.wait(60)
+    assert run.job and (run.job.state, run.job.answer) == (Turn.State.STOPPED, "One ")
+    assert not work.publish("two"), "Nobody wants more of it."
+
+
+def test_a_stop_does_not_wait_for_the_provider(work: Scripted) -> None:
+    begin(work)
+    say(work, "One ")
+    stop_job(work.job)
+    ended = wait(work.job)
+    assert ended and ended.state == Turn.State.STOPPED
+    assert not work.finish.is_set()
+
+
+def test_what_is_overdue_is_ended_and_refunded(work: Scripted, alice: User) -> None:
+    work.bounds = Bounds(first=60, silence=1, total=60)
+    begin(work)
+    say(work, "One ")
+    ended = wait(work.job)
+    assert ended and (ended.state, ended.failure) == (Turn.State.FAILED, Reason.TIMEOUT)
+    assert get_balance(user_id=alice.pk)[:2] == (100, 0)
+
+
+def test_all_who_follow_hear_everything(work: Scripted) -> None:
+    begin(work)
+    say(work, "One ")
+    texts = [follow(work.job, heartbeat=10) for _ in range(3)]
+    assert [next(each) for each in texts] == ["One "] * 3
+    say(work, "two")
+    work.finish.set()
+    assert ["".join(each) for each in texts] == ["two"] * 3
+
+
+def test_a_job_that_no_thread_can_be_had_for_is_refunded(
+    work: Scripted, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(running.threading.Thread, "start", refuse)
+    with pytest.raises(Busy):
+        begin(work)
+    monkeypatch.undo()
+    turn = Turn.objects.get()
+    assert (turn.state, turn.failure) == (Turn.State.FAILED, Reason.NOT_STARTED)
+    assert turn.refund_id
+    assert get_balance(user_id=alice.pk)[:2] == (100, 0)
+    assert find_run(turn.pk) is None
+
+
+def test_a_fault_of_ours_is_refunded(work: Scripted, alice: User) -> None:
+    def fail(publish: Callable[[str], bool]) -> None:
+        raise ZeroDivisionError
+
+    work.perform = fail  # type: ignore[method-assign]
+    begin(work)
+    ended = wait(work.job)
+    assert ended and (ended.state, ended.refunded) == (Turn.State.FAILED, 1)
+    assert get_balance(user_id=alice.pk)[:2] == (100, 0)
