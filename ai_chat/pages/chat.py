@@ -8,7 +8,6 @@ from django.conf import settings
 from django.contrib import messages
 from django.db import connections
 from django.http import (
-    Http404,
     HttpResponse,
     HttpResponseBase,
     QueryDict,
@@ -29,7 +28,7 @@ from ai_chat.conversations.services import (
 from ai_chat.conversations.turns import answer_turn, history, start_turn
 from ai_chat.images.requests import DEFAULT_SIZE, SIZES, start_request
 from ai_chat.jobs.capacity import keeps_its_thread
-from ai_chat.jobs.ending import load_job
+from ai_chat.jobs.ending import job_or_404
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
 from ai_chat.models import Conversation, ImageRequest, Turn
@@ -56,13 +55,6 @@ def own_conversation(
     if conversation_id is None:
         return None
     return get_object_or_404(Conversation, pk=conversation_id, user_id=request.user.pk)
-
-
-def own_turn(request: AuthenticatedHttpRequest, turn_id: UUID) -> Turn:
-    turn = load_job(Turn, pk=turn_id, user_id=request.user.pk)
-    if turn is None:
-        raise Http404
-    return turn
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -197,13 +189,14 @@ def wants_events(request: AuthenticatedHttpRequest) -> bool:
 @keeps_its_thread
 def events(request: AuthenticatedHttpRequest, turn_id: UUID) -> StreamingHttpResponse:
     """A turn followed from its beginning: after a reload, or a connection that broke."""
-    return event_response(request, own_turn(request, turn_id))
+    turn = job_or_404(Turn, pk=turn_id, user_id=request.user.pk)
+    return event_response(request, turn)
 
 
 @require_POST
 def stop(request: AuthenticatedHttpRequest, turn_id: UUID) -> HttpResponse:
     """Stops an answer, in whichever process it is being written."""
-    turn = own_turn(request, turn_id)
+    turn = job_or_404(Turn, pk=turn_id, user_id=request.user.pk)
     stop_job(turn)
     if request.htmx:
         return HttpResponse(status=204)

@@ -10,7 +10,7 @@ from ai_chat.conversations.turns import start_turn
 from ai_chat.jobs import running, supervision
 from ai_chat.jobs.ending import Outcome
 from ai_chat.jobs.errors import Busy
-from ai_chat.jobs.following import follow, wait
+from ai_chat.jobs.following import Following, wait
 from ai_chat.jobs.running import Bounds, Run, Stopped, Work, find_run, stop_job
 from ai_chat.jobs.supervision import begin
 from ai_chat.models import Turn
@@ -145,7 +145,7 @@ def test_what_is_overdue_is_ended_and_refunded(work: Scripted, alice: User) -> N
 def test_all_who_follow_hear_everything(work: Scripted) -> None:
     begin(work)
     say(work, "One ")
-    texts = [follow(work.job, heartbeat=10) for _ in range(3)]
+    texts = [iter(Following(work.job, heartbeat=10)) for _ in range(3)]
     assert [next(each) for each in texts] == ["One "] * 3
     say(work, "two")
     work.finish.set()
