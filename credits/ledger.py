@@ -4,6 +4,7 @@ of `credits.exceptions`. Amounts are whole credits. `user_id` names the account 
 user's own has the same id."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -414,6 +415,17 @@ def _in_batches(function: str, batch: int) -> int:
         done = int(_call(function, at_most=batch)[0])
         total += done
     return total
+
+
+def extend_holds(*, charge_ids: Sequence[int], seconds: float) -> None:
+    """Lets open holds last `seconds` from now: their work is still going on (I6)."""
+    lease = {"charges": list(charge_ids), "lease": timedelta(seconds=seconds)}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE credits_hold SET lease_until = credits_now() + %(lease)s"
+            " WHERE charge_id = ANY(%(charges)s)",
+            lease,
+        )
 
 
 def is_held(*, charge_id: int) -> bool:

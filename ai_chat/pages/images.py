@@ -1,8 +1,7 @@
 """The image pages. Each view: method, fetch and authorise, one service call, one answer."""
 
-from functools import partial
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.contrib import messages
 from django.db import connections
@@ -19,8 +18,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from ai_chat.images.files import serve
 from ai_chat.images.gallery import gallery, own_image_or_404, own_request
 from ai_chat.images.requests import (
-    DEFAULT_SIZE,
-    SIZES,
     delete_image,
     delete_request,
     start_request,
@@ -29,12 +26,10 @@ from ai_chat.jobs.capacity import keeps_its_thread
 from ai_chat.jobs.ending import job_or_404
 from ai_chat.jobs.following import wait
 from ai_chat.models import ImageRequest
-from ai_chat.offer import IMAGE, MAX_IMAGES, choices, get_offer
-from ai_chat.pages.forms import explain, read_count, read_image_form
+from ai_chat.pages.forms import explain, image_choices, read_count, read_image_form
 from ai_chat.pages.streams import event_response
 from config.errors import DomainError
 from credits.clerk.auth.impersonation import refuse_impersonated
-from credits.clerk.billing.upcoming import next_grant
 from credits.http import AuthenticatedHttpRequest
 
 TEMPLATE = "ai_chat/images.html"
@@ -64,20 +59,8 @@ def page(
 def studio(request: AuthenticatedHttpRequest, form: QueryDict) -> dict[str, Any]:
     """What the form shows: what was chosen, or the request whose prompt is to be used again."""
     again = own_request(user_id=request.user.pk, request_id=form.get("reuse", ""))
-    model = form.get("image_model", again.model if again else "")
-    count = read_count(form) if "count" in form or not again else again.count
-    return {
-        "draft": form.get("message", again.prompt if again else ""),
-        "image_models": choices(IMAGE),
-        "sizes": SIZES,
-        "size": form.get("size", again.size if again else DEFAULT_SIZE),
-        "counts": range(1, MAX_IMAGES + 1),
-        "image_offer": get_offer(
-            user_id=request.user.pk, feature=IMAGE, model=model, quantity=count
-        ),
-        "key": uuid4(),
-        "next_grant": partial(next_grant, request.user),
-    }
+    draft = form.get("message", again.prompt if again else "")
+    return {"draft": draft, **image_choices(request.user, form, again)}
 
 
 def create(request: AuthenticatedHttpRequest) -> HttpResponse:
