@@ -4,6 +4,7 @@ of `credits.exceptions`. Amounts are whole credits. `user_id` names the account 
 user's own has the same id."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -104,6 +105,14 @@ class Charge:
     held: bool
 
 
+class Refused(Exception):
+    """A function around `credits_deduct` has not charged, for a reason of its own."""
+
+    def __init__(self, row: Any) -> None:
+        super().__init__(row.outcome)
+        self.row = row
+
+
 def deduct_credits_for_feature(
     *,
     user_id: int,
@@ -126,12 +135,44 @@ def deduct_credits_for_feature(
     Raises InsufficientCredits, PriceChanged, IdempotencyConflict, UnknownFeature, LedgerError on a
     quantity, multiplier or key out of bounds.
     """
+    return call_deduct(
+        "credits_deduct",
+        user_id=user_id,
+        feature=feature,
+        quantity=quantity,
+        multiplier=multiplier,
+        max_unit_cost=max_unit_cost,
+        idempotency_key=idempotency_key,
+        fingerprint=fingerprint,
+        lease_seconds=(lease_seconds or settings.HOLD_LEASE_SECONDS) if hold else None,
+        details=details,
+    )[0]
+
+
+def call_deduct(
+    function: str,
+    *,
+    user_id: int,
+    feature: str,
+    quantity: int,
+    multiplier: int,
+    max_unit_cost: int | None,
+    idempotency_key: str | None,
+    fingerprint: str | None,
+    lease_seconds: int | None,
+    details: Details | None,
+    **more: Any,
+) -> tuple[Charge, Any]:
+    """Charges through `credits_deduct`, or an SQL function around it that takes `more` and has the
+    same columns and others beside them. Returns the charge and the function's row.
+
+    Raises what `deduct_credits_for_feature` raises, and Refused on further outcomes.
+    """
     _check("The quantity", quantity, 1, MAX_QUANTITY)
     _check("The multiplier", multiplier, 0, MAX_MULTIPLIER)
     _check_key(idempotency_key)
-    lease = timedelta(seconds=lease_seconds or settings.HOLD_LEASE_SECONDS) if hold else None
-    charge = _call(
-        "credits_deduct",
+    row = _call(
+        function,
         owner=user_id,
         operation=to_operation_type(feature),
         feature=feature,
@@ -141,24 +182,22 @@ def deduct_credits_for_feature(
         max_unit_cost=max_unit_cost,
         request_key=idempotency_key,
         fingerprint=fingerprint,
-        lease=lease,
+        lease=None if lease_seconds is None else timedelta(seconds=lease_seconds),
         extra=json.dumps(details or {}),
+        **more,
     )
-    match charge.outcome:
+    match row.outcome:
+        case "charged" | "replayed":
+            replayed = row.outcome == "replayed"
+            charge = Charge(row.charge_id, row.total, row.price, row.available, replayed, row.held)
+            return charge, row
         case "insufficient":
-            raise InsufficientCredits(required=charge.total, available=charge.available)
+            raise InsufficientCredits(required=row.total, available=row.available)
         case "price_changed":
-            raise PriceChanged(agreed=max_unit_cost or 0, unit_cost=charge.price)
+            raise PriceChanged(agreed=max_unit_cost or 0, unit_cost=row.price)
         case "key_conflict":
             raise IdempotencyConflict("This idempotency key belongs to another request.")
-    return Charge(
-        id=charge.charge_id,
-        credits=charge.total,
-        unit_cost=charge.price,
-        balance=charge.available,
-        replayed=charge.outcome == "replayed",
-        held=charge.held,
-    )
+    raise Refused(row)
 
 
 class Ending(NamedTuple):
@@ -376,6 +415,17 @@ def _in_batches(function: str, batch: int) -> int:
         done = int(_call(function, at_most=batch)[0])
         total += done
     return total
+
+
+def extend_holds(*, charge_ids: Sequence[int], seconds: float) -> None:
+    """Lets open holds last `seconds` from now: their work is still going on (I6)."""
+    lease = {"charges": list(charge_ids), "lease": timedelta(seconds=seconds)}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE credits_hold SET lease_until = credits_now() + %(lease)s"
+            " WHERE charge_id = ANY(%(charges)s)",
+            lease,
+        )
 
 
 def is_held(*, charge_id: int) -> bool:

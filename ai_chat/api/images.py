@@ -23,11 +23,12 @@ from ai_chat.api.serializers import (
     ProviderFailedOut,
 )
 from ai_chat.images.files import serve
-from ai_chat.images.gallery import own_image, own_request, requests_page
+from ai_chat.images.gallery import own_image_or_404, own_request, requests_page
 from ai_chat.images.requests import delete_image, start_request
 from ai_chat.jobs.capacity import keeps_its_thread
+from ai_chat.jobs.ending import job_or_404
 from ai_chat.jobs.following import wait
-from ai_chat.models import Image, ImageRequest
+from ai_chat.models import ImageRequest
 from credits.api.base import ApiView, body_of, query_of, user_of
 from credits.api.idempotency import (
     IDEMPOTENCY_KEY,
@@ -118,9 +119,7 @@ class OneImages(ApiView):
         tags=["ai"],
     )
     def get(self, request: Request, request_id: UUID) -> Response:
-        made = own_request(user_id=user_of(request).pk, request_id=request_id)
-        if made is None:
-            raise Http404
+        made = job_or_404(ImageRequest, pk=request_id, user_id=user_of(request).pk)
         return Response(ImagesOut(images_answer(made)).data)
 
 
@@ -134,7 +133,7 @@ class OneImage(ApiView):
         tags=["ai"],
     )
     def delete(self, request: Request, image_id: UUID) -> Response:
-        delete_image(image=image_or_404(request, image_id))
+        delete_image(image=own_image_or_404(user_id=user_of(request).pk, image_id=image_id))
         return Response(status=204)
 
 
@@ -154,11 +153,4 @@ class ImageFile(ApiView):
     )
     def get(self, request: Request, image_id: UUID) -> HttpResponseBase:
         django = request._request  # noqa: SLF001 -- the documented way to the request DRF wraps
-        return serve(django, image_or_404(request, image_id))
-
-
-def image_or_404(request: Request, image_id: UUID) -> Image:
-    image = own_image(user_id=user_of(request).pk, image_id=image_id)
-    if image is None:
-        raise Http404
-    return image
+        return serve(django, own_image_or_404(user_id=user_of(request).pk, image_id=image_id))

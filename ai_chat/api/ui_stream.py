@@ -2,15 +2,16 @@
 at the end. https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol"""
 
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.db import connections
 
 from ai_chat.api.problems import refund_sentence
 from ai_chat.api.receipts import chat_receipt
-from ai_chat.jobs.following import follow
-from ai_chat.jobs.running import find_run, released_connection
+from ai_chat.jobs.ending import load_job
+from ai_chat.jobs.following import Following
+from ai_chat.jobs.running import released_connection
 from ai_chat.models import Turn
 
 HEADERS = {
@@ -34,7 +35,7 @@ class UIMessageStream:
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
-        self._run = find_run(turn.pk)
+        self._following = Following(turn, heartbeat=HEARTBEAT_SECONDS)
         self._parts = self._make()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -42,8 +43,8 @@ class UIMessageStream:
 
     def close(self) -> None:
         """Stops the turn if it has not ended; once it has, nobody hears this."""
-        if self._run:
-            self._run.stop()
+        if self._following.run:
+            self._following.run.stop()
 
     def _make(self) -> Iterator[bytes]:
         # Before the first wait: a stream that waits for tokens holds no connection.
@@ -55,27 +56,22 @@ class UIMessageStream:
         }
         yield part("start", messageId=turn_id, messageMetadata=about)
         yield part("start-step")
-        # The one that charges is the one that streams: what does not run here has ended.
-        texts = follow(self._turn, heartbeat=HEARTBEAT_SECONDS, elsewhere=False)
-        turn = yield from _text(turn_id, texts)
+        if self._following.run:
+            yield from _text(turn_id, self._following)
+            turn = self._following.job
+        else:
+            # As it was saved: who charges is who streams, so what does not run here has ended.
+            with released_connection():
+                turn = load_job(Turn, pk=turn_id)
+            yield from _text(turn_id, [turn.answer] if turn and turn.answer else [])
         with released_connection():
             yield from _ending(turn) if turn else [part("error", errorText="It was deleted.")]
         yield DONE
 
 
-def _text(
-    part_id: str, texts: Generator[str, None, Turn | None]
-) -> Generator[bytes, None, Turn | None]:
-    """The parts of the turn's text as it comes; returns what the texts return."""
+def _text(part_id: str, texts: Iterable[str]) -> Iterator[bytes]:
     begun = False
-    while True:
-        try:
-            text = next(texts)
-        except StopIteration as end:
-            if begun:
-                yield part("text-end", id=part_id)
-            ended: Turn | None = end.value
-            return ended
+    for text in texts:
         if not text:
             yield HEARTBEAT
             continue
@@ -83,6 +79,8 @@ def _text(
             begun = True
             yield part("text-start", id=part_id)
         yield part("text-delta", id=part_id, delta=text)
+    if begun:
+        yield part("text-end", id=part_id)
 
 
 def _ending(turn: Turn) -> list[bytes]:

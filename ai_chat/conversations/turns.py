@@ -7,7 +7,7 @@ from django.conf import settings
 
 from ai_chat.jobs.ending import Outcome
 from ai_chat.jobs.running import Bounds, Stopped, Work
-from ai_chat.jobs.start import Once, Price, start_job
+from ai_chat.jobs.start import start_job
 from ai_chat.jobs.supervision import begin
 from ai_chat.models import Conversation, Turn, title_from
 from ai_chat.offer import TEXT
@@ -47,12 +47,11 @@ def start_turn(
     return start_job(
         Turn,
         user_id=user_id,
-        price=Price(
-            feature=TEXT,
-            multiplier=settings.AI_TEXT_MODELS[model].multiplier,
-            max_unit_cost=max_unit_cost,
-        ),
-        once=Once(key=f"turn:{idempotency_key}", request=request or [place, model, text]),
+        feature=TEXT,
+        multiplier=settings.AI_TEXT_MODELS[model].multiplier,
+        max_unit_cost=max_unit_cost,
+        idempotency_key=f"turn:{idempotency_key}",
+        request=request or [place, model, text],
         row={
             "conversation_id": place,
             "external_id": external_id,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.shortcuts import get_object_or_404
 
 from ai_chat.jobs.ending import load_job, reconcile
 from ai_chat.models import Image, ImageRequest
@@ -20,10 +21,10 @@ def own_request(*, user_id: int, request_id: UUID | str) -> ImageRequest | None:
     return load_job(ImageRequest, pk=key, user_id=user_id)
 
 
-def own_image(*, user_id: int, image_id: UUID) -> Image | None:
-    """One of the user's images."""
-    own = Image.objects.select_related("request").filter(request__user_id=user_id)
-    return own.filter(pk=image_id).first()
+def own_image_or_404(*, user_id: int, image_id: UUID) -> Image:
+    """One of the user's images. Raises Http404."""
+    images = Image.objects.select_related("request")
+    return get_object_or_404(images, pk=image_id, request__user_id=user_id)
 
 
 def requests_page(

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from ai_chat import files
 from ai_chat.images.painter import Painting
-from ai_chat.jobs.start import Once, Price, start_job
+from ai_chat.jobs.start import start_job
 from ai_chat.jobs.supervision import begin
 from ai_chat.models import Conversation, Image, ImageRequest, title_from
 from ai_chat.offer import IMAGE, MAX_IMAGES
@@ -50,13 +50,12 @@ def start_request(
     request, is_new = start_job(
         ImageRequest,
         user_id=user_id,
-        price=Price(
-            feature=IMAGE,
-            quantity=count,
-            multiplier=settings.AI_IMAGE_MODELS[model].multiplier,
-            max_unit_cost=None if max_total is None else max_total // count,
-        ),
-        once=Once(key=f"image:{idempotency_key}", request=[place, model, size, count, prompt]),
+        feature=IMAGE,
+        quantity=count,
+        multiplier=settings.AI_IMAGE_MODELS[model].multiplier,
+        max_unit_cost=None if max_total is None else max_total // count,
+        idempotency_key=f"image:{idempotency_key}",
+        request=[place, model, size, count, prompt],
         row={
             "conversation_id": place,
             "in_conversation": in_conversation,

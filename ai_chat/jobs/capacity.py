@@ -3,13 +3,13 @@ reserve are taken, the next is refused before anything is charged, so that pages
 the probes are served."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+import weakref
+from collections.abc import Callable
 from functools import wraps
 from itertools import count
-from typing import cast
 
 from django.conf import settings
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponseBase
 
 from ai_chat.jobs.errors import Busy
 
@@ -18,40 +18,18 @@ _numbers = count()
 _taken: set[int] = set()
 
 
-class _Place:
-    """One of the threads that may follow jobs. Raises Busy when all are taken."""
-
-    def __init__(self) -> None:
-        self._number = next(_numbers)
-        with _lock:
-            if len(_taken) >= most():
-                raise Busy
-            _taken.add(self._number)
-
-    def close(self) -> None:
-        # Without the lock: also called when a response that was never sent is thrown away, which
-        # may be at any moment.
-        _taken.discard(self._number)
-
-    __del__ = close
-
-
-class _Counted:
-    """A response's content, which the server closes when it is sent or its reader is gone."""
-
-    def __init__(self, content: Iterable[bytes], place: _Place) -> None:
-        self._content, self._place = iter(content), place
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._content
-
-    def close(self) -> None:
-        self._place.close()
-
-
 def most() -> int:
     """How many threads of this process may follow jobs at the same time."""
     return max(1, settings.WEB_THREADS - max(2, settings.WEB_THREADS // 8))
+
+
+def _take() -> int:
+    with _lock:
+        if len(_taken) >= most():
+            raise Busy
+        number = next(_numbers)
+        _taken.add(number)
+    return number
 
 
 def keeps_its_thread[**P, R: HttpResponseBase](view: Callable[P, R]) -> Callable[P, R]:
@@ -60,17 +38,20 @@ def keeps_its_thread[**P, R: HttpResponseBase](view: Callable[P, R]) -> Callable
 
     @wraps(view)
     def counted(*args: P.args, **kwargs: P.kwargs) -> R:
-        place = _Place()
+        number = _take()
         try:
             response = view(*args, **kwargs)
         except BaseException:
-            place.close()
+            _taken.discard(number)
             raise
-        if isinstance(response, StreamingHttpResponse):
-            content = cast(Iterable[bytes], response.streaming_content)
-            response.streaming_content = _Counted(content, place)
+        # Also when the response is thrown away unsent, because something after the view failed.
+        give_back = weakref.finalize(response, _taken.discard, number)
+        if response.streaming:
+            # What `close` calls; Django has no other way to be told of it.
+            closers: list[Callable[[], object]] = vars(response)["_resource_closers"]
+            closers.append(give_back)
         else:
-            place.close()
+            give_back()
         return response
 
     return counted

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import prefetch_related_objects
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from ai_chat.jobs.models import FAILED, RUNNING, Job
@@ -95,6 +96,11 @@ def load_job[J: Job](model: type[J], **lookup: Any) -> J | None:
     """A job with what its receipt shows, as the ledger knows it."""
     job = model.with_receipt().filter(**lookup).first()
     return reconcile(job) if job else None
+
+
+def job_or_404[J: Job](model: type[J], **lookup: Any) -> J:
+    """The same. Raises Http404."""
+    return reconcile(get_object_or_404(model.with_receipt(), **lookup))
 
 
 def reconcile[J: Job](job: J) -> J:

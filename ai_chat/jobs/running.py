@@ -98,7 +98,9 @@ class Run[J: Job]:
         self._closed = False
         #: Characters that are in the database; only the supervisor looks at it.
         self.saved = 0
-        self._started = self._latest = time.monotonic()
+        #: When the hold's lease began; only the supervisor looks at it.
+        self.leased_at = time.monotonic()
+        self._started = self._latest = self.leased_at
 
     # For viewers -------------------------------------------------------------------------------
 

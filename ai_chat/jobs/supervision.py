@@ -8,12 +8,14 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import Error as AnyDatabaseError
 from django.db import connection
 
 from ai_chat.jobs.models import RUNNING, Job
 from ai_chat.jobs.running import Run, Stopped, Work, released_connection, runs
 from ai_chat.providers.errors import ProviderTimeout
+from credits.ledger import extend_holds
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +86,7 @@ def _supervise() -> None:
             if time.monotonic() >= save_at:
                 save_at = time.monotonic() + SAVE_SECONDS
                 _save_all()
+                _renew_leases()
         except Exception:
             logger.exception("the supervisor of jobs failed")
 
@@ -104,6 +107,22 @@ def _save_all() -> None:
             except AnyDatabaseError:
                 # The answers go on; their endings are what must reach the database.
                 logger.warning("what was written could not be saved")
+
+
+def _renew_leases() -> None:
+    """Lengthens the holds of work that may outlive its lease. A lease stays short, so that the
+    credits of a process that died come back soon."""
+    lease, now = settings.HOLD_LEASE_SECONDS, time.monotonic()
+    due = [
+        run
+        for run in runs()
+        if run.work.bounds and run.work.bounds.total >= lease and now - run.leased_at > lease / 3
+    ]
+    if due:
+        with released_connection():
+            extend_holds(charge_ids=[run.work.job.charge_id for run in due], seconds=lease)
+        for run in due:
+            run.leased_at = now
 
 
 def _save(group: dict[UUID, Run[Any]]) -> None:

@@ -1,14 +1,12 @@
 """The chat's pages. Each view: method, fetch and authorise, one service call, one answer."""
 
-from functools import partial
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
 from django.db import connections
 from django.http import (
-    Http404,
     HttpResponse,
     HttpResponseBase,
     QueryDict,
@@ -27,16 +25,17 @@ from ai_chat.conversations.services import (
     rename_conversation,
 )
 from ai_chat.conversations.turns import answer_turn, history, start_turn
-from ai_chat.images.requests import DEFAULT_SIZE, SIZES, start_request
+from ai_chat.images.requests import start_request
 from ai_chat.jobs.capacity import keeps_its_thread
-from ai_chat.jobs.ending import load_job
+from ai_chat.jobs.ending import job_or_404
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
 from ai_chat.models import Conversation, ImageRequest, Turn
-from ai_chat.offer import IMAGE, MAX_IMAGES, TEXT, choices, get_offer
+from ai_chat.offer import TEXT, choices, get_offer
 from ai_chat.pages.addresses import address_of
 from ai_chat.pages.forms import (
     explain,
+    image_choices,
     read_count,
     read_image_form,
     read_key,
@@ -45,7 +44,6 @@ from ai_chat.pages.forms import (
 from ai_chat.pages.streams import event_response
 from config.errors import DomainError
 from credits.clerk.auth.impersonation import refuse_impersonated
-from credits.clerk.billing.upcoming import next_grant
 from credits.http import AuthenticatedHttpRequest
 from credits.models import UsageHistory, User
 
@@ -56,13 +54,6 @@ def own_conversation(
     if conversation_id is None:
         return None
     return get_object_or_404(Conversation, pk=conversation_id, user_id=request.user.pk)
-
-
-def own_turn(request: AuthenticatedHttpRequest, turn_id: UUID) -> Turn:
-    turn = load_job(Turn, pk=turn_id, user_id=request.user.pk)
-    if turn is None:
-        raise Http404
-    return turn
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -106,24 +97,11 @@ def page(
 
 def composer(user: User, chosen: QueryDict) -> dict[str, Any]:
     """What the composer shows: both modes, what is chosen in each, and its price."""
-    count = read_count(chosen)
     return {
         "mode": "image" if chosen.get("mode") == "image" else "text",
         "models": choices(TEXT),
-        "image_models": choices(IMAGE),
         "offer": get_offer(user_id=user.pk, model=chosen.get("model", "")),
-        "image_offer": get_offer(
-            user_id=user.pk,
-            feature=IMAGE,
-            model=chosen.get("image_model", ""),
-            quantity=count,
-        ),
-        "sizes": SIZES,
-        "size": chosen.get("size", DEFAULT_SIZE),
-        "counts": range(1, MAX_IMAGES + 1),
-        "key": uuid4(),
-        # Asked for only by a button that is off.
-        "next_grant": partial(next_grant, user),
+        **image_choices(user, chosen),
     }
 
 
@@ -197,13 +175,14 @@ def wants_events(request: AuthenticatedHttpRequest) -> bool:
 @keeps_its_thread
 def events(request: AuthenticatedHttpRequest, turn_id: UUID) -> StreamingHttpResponse:
     """A turn followed from its beginning: after a reload, or a connection that broke."""
-    return event_response(request, own_turn(request, turn_id))
+    turn = job_or_404(Turn, pk=turn_id, user_id=request.user.pk)
+    return event_response(request, turn)
 
 
 @require_POST
 def stop(request: AuthenticatedHttpRequest, turn_id: UUID) -> HttpResponse:
     """Stops an answer, in whichever process it is being written."""
-    turn = own_turn(request, turn_id)
+    turn = job_or_404(Turn, pk=turn_id, user_id=request.user.pk)
     stop_job(turn)
     if request.htmx:
         return HttpResponse(status=204)

@@ -1,16 +1,20 @@
 """Reading the paid forms, and saying why one was not taken."""
 
-from typing import TypedDict
+from functools import partial
+from typing import Any, TypedDict
 from uuid import uuid4
 
 from django.http import QueryDict
 
-from ai_chat.images.requests import DEFAULT_SIZE
+from ai_chat.images.requests import DEFAULT_SIZE, SIZES
 from ai_chat.jobs.errors import AnswerDeleted
-from ai_chat.offer import IMAGE, MAX_IMAGES, model_or_first, models_of
+from ai_chat.models import ImageRequest
+from ai_chat.offer import IMAGE, MAX_IMAGES, choices, get_offer, model_or_first, models_of
 from config.errors import DomainError
+from credits.clerk.billing.upcoming import next_grant
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, PriceChanged
 from credits.ledger import MAX_AMOUNT
+from credits.models import User
 
 
 class ImageForm(TypedDict):
@@ -29,6 +33,22 @@ def read_image_form(form: QueryDict) -> ImageForm:
         "count": asked_count(form),
         "idempotency_key": read_key(form),
         "max_total": shown_price(form.get("image_price", "")),
+    }
+
+
+def image_choices(user: User, form: QueryDict, again: ImageRequest | None = None) -> dict[str, Any]:
+    """What the choices for images show: those of the form, or of a request that is made `again`."""
+    count = read_count(form) if "count" in form or not again else again.count
+    model = form.get("image_model", again.model if again else "")
+    return {
+        "image_models": choices(IMAGE),
+        "image_offer": get_offer(user_id=user.pk, feature=IMAGE, model=model, quantity=count),
+        "sizes": SIZES,
+        "size": form.get("size", again.size if again else DEFAULT_SIZE),
+        "counts": range(1, MAX_IMAGES + 1),
+        "key": uuid4(),
+        # Asked for only by a button that is off.
+        "next_grant": partial(next_grant, user),
     }
 
 

@@ -1,13 +1,11 @@
 """The image pages. Each view: method, fetch and authorise, one service call, one answer."""
 
-from functools import partial
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.contrib import messages
 from django.db import connections
 from django.http import (
-    Http404,
     HttpResponse,
     HttpResponseBase,
     QueryDict,
@@ -18,40 +16,23 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from ai_chat.images.files import serve
-from ai_chat.images.gallery import gallery, own_image, own_request
+from ai_chat.images.gallery import gallery, own_image_or_404, own_request
 from ai_chat.images.requests import (
-    DEFAULT_SIZE,
-    SIZES,
     delete_image,
     delete_request,
     start_request,
 )
 from ai_chat.jobs.capacity import keeps_its_thread
+from ai_chat.jobs.ending import job_or_404
 from ai_chat.jobs.following import wait
-from ai_chat.models import Image, ImageRequest
-from ai_chat.offer import IMAGE, MAX_IMAGES, choices, get_offer
-from ai_chat.pages.forms import explain, read_count, read_image_form
+from ai_chat.models import ImageRequest
+from ai_chat.pages.forms import explain, image_choices, read_count, read_image_form
 from ai_chat.pages.streams import event_response
 from config.errors import DomainError
 from credits.clerk.auth.impersonation import refuse_impersonated
-from credits.clerk.billing.upcoming import next_grant
 from credits.http import AuthenticatedHttpRequest
 
 TEMPLATE = "ai_chat/images.html"
-
-
-def made_or_404(request: AuthenticatedHttpRequest, request_id: UUID) -> ImageRequest:
-    made = own_request(user_id=request.user.pk, request_id=request_id)
-    if made is None:
-        raise Http404
-    return made
-
-
-def image_or_404(request: AuthenticatedHttpRequest, image_id: UUID) -> Image:
-    image = own_image(user_id=request.user.pk, image_id=image_id)
-    if image is None:
-        raise Http404
-    return image
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -78,20 +59,8 @@ def page(
 def studio(request: AuthenticatedHttpRequest, form: QueryDict) -> dict[str, Any]:
     """What the form shows: what was chosen, or the request whose prompt is to be used again."""
     again = own_request(user_id=request.user.pk, request_id=form.get("reuse", ""))
-    model = form.get("image_model", again.model if again else "")
-    count = read_count(form) if "count" in form or not again else again.count
-    return {
-        "draft": form.get("message", again.prompt if again else ""),
-        "image_models": choices(IMAGE),
-        "sizes": SIZES,
-        "size": form.get("size", again.size if again else DEFAULT_SIZE),
-        "counts": range(1, MAX_IMAGES + 1),
-        "image_offer": get_offer(
-            user_id=request.user.pk, feature=IMAGE, model=model, quantity=count
-        ),
-        "key": uuid4(),
-        "next_grant": partial(next_grant, request.user),
-    }
+    draft = form.get("message", again.prompt if again else "")
+    return {"draft": draft, **image_choices(request.user, form, again)}
 
 
 def create(request: AuthenticatedHttpRequest) -> HttpResponse:
@@ -144,7 +113,7 @@ def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
 @require_GET
 def card(request: AuthenticatedHttpRequest, request_id: UUID) -> HttpResponse:
     """A request in the gallery; 204 while it is being worked on."""
-    made = made_or_404(request, request_id)
+    made = job_or_404(ImageRequest, pk=request_id, user_id=request.user.pk)
     if not request.htmx:
         return redirect(f"{reverse('images')}#made-{made.pk}")
     if made.is_running:
@@ -158,19 +127,19 @@ def card(request: AuthenticatedHttpRequest, request_id: UUID) -> HttpResponse:
 @keeps_its_thread
 def events(request: AuthenticatedHttpRequest, request_id: UUID) -> StreamingHttpResponse:
     """A request followed to its end, for the conversation."""
-    return event_response(request, made_or_404(request, request_id))
+    return event_response(request, job_or_404(ImageRequest, pk=request_id, user_id=request.user.pk))
 
 
 @require_safe
 def file(request: AuthenticatedHttpRequest, image_id: UUID) -> HttpResponseBase:
     """The image itself, to its owner; `?download` saves it."""
-    return serve(request, image_or_404(request, image_id))
+    return serve(request, own_image_or_404(user_id=request.user.pk, image_id=image_id))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: AuthenticatedHttpRequest, image_id: UUID) -> HttpResponse:
     """Asks first; the POST deletes the image."""
-    image = image_or_404(request, image_id)
+    image = own_image_or_404(user_id=request.user.pk, image_id=image_id)
     if request.method != "POST":
         return render(request, "ai_chat/image_delete.html", {"image": image, "made": image.request})
     delete_image(image=image)
@@ -181,7 +150,7 @@ def delete(request: AuthenticatedHttpRequest, image_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete_made(request: AuthenticatedHttpRequest, request_id: UUID) -> HttpResponse:
     """The same for a request with all its images."""
-    made = made_or_404(request, request_id)
+    made = job_or_404(ImageRequest, pk=request_id, user_id=request.user.pk)
     if made.is_running:
         messages.error(request, "These images are still being made.")
         return redirect("images")

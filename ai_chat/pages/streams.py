@@ -3,15 +3,14 @@
 with its receipt)."""
 
 import time
-from collections.abc import Generator, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from django.db import connections
 from django.http import HttpRequest, StreamingHttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from ai_chat.jobs.following import follow
+from ai_chat.jobs.following import Following
 from ai_chat.jobs.models import Job
 from ai_chat.jobs.running import released_connection
 from ai_chat.markdown import StreamRenderer
@@ -54,11 +53,12 @@ def event_response(request: HttpRequest, job: Turn | ImageRequest) -> StreamingH
 def _events(request: HttpRequest, job: Job, article: str) -> Iterator[bytes]:
     yield event("turn", article)
     if job.is_running:
-        ended = yield from _render(follow(job, heartbeat=HEARTBEAT_SECONDS))
-        if ended is None:
+        following = Following(job, heartbeat=HEARTBEAT_SECONDS)
+        yield from _render(following)
+        if following.job is None:
             return  # Deleted meanwhile: who follows asks again, and learns that.
         with released_connection():
-            article = _article(request, ended)
+            article = _article(request, following.job)
     yield event("end", article)
 
 
@@ -67,28 +67,17 @@ def _article(request: HttpRequest, job: Job) -> str:
     return render_to_string(template, {name: job}, request)
 
 
-def _render[J: Job](texts: Generator[str, None, J | None]) -> Generator[bytes, None, J | None]:
-    """The events of a job's text as it comes; returns what the texts return."""
+def _render(texts: Iterable[str]) -> Iterator[bytes]:
     renderer, tail = StreamRenderer(), ""
     sent = time.monotonic()
-
-    def rendered(text: str) -> Iterator[bytes]:
-        nonlocal tail
-        update = renderer.feed(text)
-        if update.finished:
-            yield event("block", update.finished)
-        if update.tail != tail:
-            tail = update.tail
-            yield event("tail", tail)
-
-    while True:
-        try:
-            text: Any = next(texts)
-        except StopIteration as end:
-            ended: J | None = end.value
-            return ended
+    for text in texts:
         if text:
-            yield from rendered(text)
+            update = renderer.feed(text)
+            if update.finished:
+                yield event("block", update.finished)
+            if update.tail != tail:
+                tail = update.tail
+                yield event("tail", tail)
             sent = time.monotonic()
         elif time.monotonic() - sent >= HEARTBEAT_SECONDS:
             yield b": waiting\n\n"

@@ -7,7 +7,7 @@ CREATE FUNCTION ai_chat_start(owner bigint, per_minute integer, in_flight intege
     max_unit_cost bigint, request_key text, fingerprint text, lease interval, extra jsonb,
     recorder text, job jsonb,
     OUT outcome text, OUT charge_id bigint, OUT price bigint, OUT total bigint,
-    OUT available bigint, OUT retry_seconds integer, OUT recorded jsonb) LANGUAGE plpgsql
+    OUT available bigint, OUT held boolean, OUT retry_seconds integer, OUT recorded jsonb) LANGUAGE plpgsql
 AS $$
 BEGIN
     retry_seconds := credits_take(
@@ -28,8 +28,8 @@ BEGIN
         outcome := 'too_many_in_flight';
         RETURN;
     END IF;
-    SELECT d.outcome, d.charge_id, d.price, d.total, d.available
-    INTO outcome, charge_id, price, total, available
+    SELECT d.outcome, d.charge_id, d.price, d.total, d.available, d.held
+    INTO outcome, charge_id, price, total, available, held
     FROM credits_deduct(owner => ai_chat_start.owner, operation => ai_chat_start.operation,
         feature => ai_chat_start.feature, default_cost => ai_chat_start.default_cost,
         units => ai_chat_start.units, multiplier => ai_chat_start.multiplier,

@@ -1,12 +1,15 @@
 """More streams than a process has threads: they are refused before the charge, and all else is
 served."""
 
+import gc
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
+from django.http import HttpResponse, StreamingHttpResponse
 
 from ai_chat.jobs import capacity
 from ai_chat.jobs.errors import Busy
@@ -52,15 +55,24 @@ def test_what_does_not_fit_is_refused_and_costs_nothing(
     assert chat.send("Hello").receipt == "1 credit", "There is room again."
 
 
-def test_a_response_that_is_thrown_away_gives_its_thread_back(
-    settings: pytest.FixtureRequest,
-) -> None:
-    settings.WEB_THREADS = 4  # type: ignore[attr-defined]
-    places = [capacity._Place() for _ in range(capacity.most())]
+def test_a_response_gives_its_thread_back_also_when_it_is_thrown_away(settings: Any) -> None:
+    settings.WEB_THREADS = 4
+    streaming = capacity.keeps_its_thread(lambda: StreamingHttpResponse(iter([b"a"])))
+    responses = [streaming(), streaming()]
     with pytest.raises(Busy):
-        capacity._Place()
-    places.pop()
-    places.append(capacity._Place())
-    for place in places:
-        place.close()
+        streaming()
+    responses.pop().close()
+    responses.append(streaming())
+    del responses[:]
+    gc.collect()
+    assert not capacity._taken
+
+
+def test_a_view_that_fails_or_answers_at_once_gives_its_thread_back() -> None:
+    def fail() -> HttpResponse:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        capacity.keeps_its_thread(fail)()
+    assert capacity.keeps_its_thread(HttpResponse)().status_code == 200
     assert not capacity._taken

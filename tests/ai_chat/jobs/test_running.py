@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,13 +11,13 @@ from ai_chat.conversations.turns import start_turn
 from ai_chat.jobs import running, supervision
 from ai_chat.jobs.ending import Outcome
 from ai_chat.jobs.errors import Busy
-from ai_chat.jobs.following import follow, wait
+from ai_chat.jobs.following import Following, wait
 from ai_chat.jobs.running import Bounds, Run, Stopped, Work, find_run, stop_job
 from ai_chat.jobs.supervision import begin
 from ai_chat.models import Turn
 from ai_chat.providers.errors import ProviderError
 from credits.ledger import get_balance
-from credits.models import User
+from credits.models import Hold, User
 from credits.reasons import Reason
 from tests.parallel import wait_for
 
@@ -142,10 +143,22 @@ def test_what_is_overdue_is_ended_and_refunded(work: Scripted, alice: User) -> N
     assert get_balance(user_id=alice.pk)[:2] == (100, 0)
 
 
+def test_work_that_may_outlive_its_lease_renews_it(work: Scripted, settings: Any) -> None:
+    before = Hold.objects.get().lease_until
+    settings.HOLD_LEASE_SECONDS = 3
+    Hold.objects.update(lease_until=before - timedelta(days=1))
+    work.bounds = Bounds(first=600, silence=600, total=600)
+    begin(work)
+    wait_for(lambda: Hold.objects.get().lease_until > before - timedelta(hours=1), "the renewal")
+    work.finish.set()
+    ended = wait(work.job)
+    assert ended and (ended.state, ended.refunded) == (Turn.State.ANSWERED, 0)
+
+
 def test_all_who_follow_hear_everything(work: Scripted) -> None:
     begin(work)
     say(work, "One ")
-    texts = [follow(work.job, heartbeat=10) for _ in range(3)]
+    texts = [iter(Following(work.job, heartbeat=10)) for _ in range(3)]
     assert [next(each) for each in texts] == ["One "] * 3
     say(work, "two")
     work.finish.set()
