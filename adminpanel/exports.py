@@ -1,4 +1,4 @@
-"""What leaves the desk as a file is written down, like all else that is done at it."""
+"""Files that admins download are recorded, as everything that they do is."""
 
 from adminpanel.forms import FilterForm
 from credits import audit

@@ -268,10 +268,10 @@ def pk_of(who: str) -> int:
         people = User.objects.filter(pk=int(who))
     elif re.fullmatch(CLERKS, who):
         people = User.objects.filter(clerk_id=who)
-    found = people.values_list("pk", flat=True).first()
-    if found is None:
+    pk = people.values_list("pk", flat=True).first()
+    if pk is None:
         raise Http404
-    return found
+    return pk
 
 
 def adjust(request: Request, who: str) -> Response:

@@ -15,7 +15,7 @@ from credits.statement.csv_file import Columns
 
 PAGE = 50
 
-# One probe of the index for each action there is, however many entries there are.
+# A loose index scan: one probe for each action, however many entries there are.
 ACTIONS = """
 WITH RECURSIVE known AS (
     (SELECT action FROM credits_auditentry ORDER BY action LIMIT 1)
@@ -28,8 +28,8 @@ SELECT action FROM known WHERE action IS NOT NULL
 """
 
 
-#: Where it is that an entry's target names, by the target's first word.
-PLACES = {"request": "admin-approval", "delivery": "admin-webhook", "sync": "admin-sync-job"}
+#: The page of what an entry's target names, by the target's first word.
+PAGES_OF = {"request": "admin-approval", "delivery": "admin-webhook", "sync": "admin-sync-job"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _href(target: str) -> str:
     if kind == "row":
         return reverse("admin-usage", query={"row": name})
     try:
-        return reverse(PLACES[kind], args=[name])
+        return reverse(PAGES_OF[kind], args=[name])
     except (KeyError, NoReverseMatch):
         return ""
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from django.utils.dateformat import format as format_date
 
-from adminpanel.overview.metrics import Figures, usage_address
+from adminpanel.overview.metrics import Overview, usage_address
 from credits.features import FEATURES
 from credits.statement.chart import HEIGHT, SLOT
 from credits.statement.history import Kind
@@ -58,31 +58,31 @@ class Chart:
         return [labels[0], labels[len(labels) // 2], labels[-1]]
 
 
-def charts_of(figures: Figures) -> list[Chart]:
+def charts_of(shown: Overview) -> list[Chart]:
     """What the overview draws."""
     spent: dict[date, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     back: dict[date, int] = defaultdict(int)
-    for one in figures.slices:
-        if one.kind == Kind.CHARGE:
-            spent[one.day][one.operation_type] += one.credits
-        elif one.kind == Kind.REFUND:
-            back[one.day] -= one.credits
+    for part in shown.slices:
+        if part.kind == Kind.CHARGE:
+            spent[part.day][part.operation_type] += part.credits
+        elif part.kind == Kind.REFUND:
+            back[part.day] -= part.credits
     operations = [feature.operation_type for feature in FEATURES.values()]
     labels = [feature.label for feature in FEATURES.values()]
-    days = list(_days(figures))
+    days = list(_days(shown))
     return [
         _chart("spent", "Credits spent per day", labels, Kind.CHARGE,
                {day: [spent[day][operation] for operation in operations] for day in days}),
         _chart("refunded", "Credits refunded per day", ["Refunded"], Kind.REFUND,
                {day: [back[day]] for day in days}),
         _chart("active", "Active users per day", ["Users who were charged"], Kind.CHARGE,
-               {day: [figures.active_days.get(day, 0)] for day in days}),
+               {day: [shown.active_days.get(day, 0)] for day in days}),
     ]  # fmt: skip
 
 
-def _days(figures: Figures) -> Iterator[date]:
-    day = figures.first
-    while day <= figures.today:
+def _days(shown: Overview) -> Iterator[date]:
+    day = shown.first
+    while day <= shown.today:
         yield day
         day += timedelta(days=1)
 

@@ -14,7 +14,7 @@ from credits.models.rollup import LedgerCheck
 from credits.reports.rollup import BEGINNING, open_since
 from credits.reports.totals import get_totals
 
-#: A worker says every 10 seconds that it is alive.
+#: Seconds without a heartbeat after which a worker counts as dead; it sends one every 10.
 SILENT = 60
 #: Seconds after which work that waits, or a webhook that was not processed, is a sign of trouble.
 LATE = 120
@@ -24,7 +24,7 @@ OK, WARN, BAD = "ok", "warn", "bad"
 
 
 class Sign(NamedTuple):
-    """One thing that is well or not, in words. `state` is a class of the stylesheet."""
+    """Whether a part of the system works, in words. `state` is a class of the stylesheet."""
 
     label: str
     state: str
@@ -54,14 +54,14 @@ def ago(seconds: float) -> str:
 BRIEF = """
 SELECT checked.ok, checked.age,
     (SELECT extract(epoch FROM now() - max(last_heartbeat))::float FROM procrastinate_workers)
-FROM (SELECT) AS one LEFT JOIN (
+FROM (SELECT) AS always LEFT JOIN (
     SELECT ok, extract(epoch FROM now() - started_at)::float AS age
     FROM credits_ledgercheck ORDER BY id DESC LIMIT 1) checked ON true
 """
 
 
 def get_brief() -> list[Sign]:
-    """What stands at the top of every page of the desk: one query."""
+    """What stands at the top of every admin page: one query."""
     with connection.cursor() as cursor:
         cursor.execute(BRIEF)
         ok, age, heartbeat = cursor.fetchone()
@@ -144,7 +144,7 @@ def get_health() -> Health:
 
 
 def _features(features: list[Mapping]) -> Sign:
-    lost = [one.feature for one in features if not (one.in_python and one.in_database)]
+    lost = [row.feature for row in features if not (row.in_python and row.in_database)]
     if lost:
         names = ", ".join(lost)
         return Sign("Features", BAD, f"the database would refuse {names}: migrate")

@@ -19,8 +19,8 @@ from credits.statement.wording import model_label
 
 #: Days that the page looks back, today included.
 DAYS = 30
-#: Refund reasons and models that are named one by one.
-NAMED = 10
+#: Refund reasons and models that are shown, the largest first.
+SHOWN = 10
 
 
 def usage_address(first: date, last: date, **filters: str) -> str:
@@ -81,7 +81,7 @@ class Now(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Figures:
+class Overview:
     """All of it, for the days from `first` to `today`."""
 
     first: date
@@ -102,16 +102,16 @@ class Figures:
         return next(line for line in self.lines if line.label == "Refunded")
 
 
-def get_figures(today: date) -> Figures:
+def get_overview(today: date) -> Overview:
     first = today - timedelta(days=DAYS - 1)
-    found = slices(Slicing(first=first, last=today))
+    parts = slices(Slicing(first=first, last=today))
     days, active = active_users(first=first)
-    return Figures(
+    return Overview(
         first=first,
         today=today,
-        lines=_lines(found, first, today),
-        refunds=_refunds(found, first, today),
-        slices=found,
+        lines=_lines(parts, first, today),
+        refunds=_refunds(parts, first, today),
+        slices=parts,
         active_days=days,
         active=active,
         now=get_now(),
@@ -131,10 +131,10 @@ def get_now() -> Now:
     )
 
 
-def _lines(found: list[Slice], first: date, today: date) -> list[Line]:
+def _lines(parts: list[Slice], first: date, today: date) -> list[Line]:
     def line(label: str, kind: Kind, feature: str = "") -> Line:
         operation = FEATURES[feature].operation_type if feature else ""
-        rows = [s for s in found if s.kind == kind and operation in ("", s.operation_type)]
+        rows = [s for s in parts if s.kind == kind and operation in ("", s.operation_type)]
         filters = {"kind": str(kind.value), "feature": feature}
         # An adjustment may go either way; of the others the words say which way they go.
         sign = -1 if kind in {Kind.GRANT, Kind.REFUND, Kind.ADJUSTMENT} else 1
@@ -159,13 +159,13 @@ def _lines(found: list[Slice], first: date, today: date) -> list[Line]:
 def _number(
     rows: list[Slice], sign: int, first: date, last: date, filters: dict[str, str]
 ) -> Number:
-    credits_ = sign * sum(one.credits for one in rows)
-    return Number(credits_, sum(one.rows for one in rows), usage_address(first, last, **filters))
+    credits_ = sign * sum(part.credits for part in rows)
+    return Number(credits_, sum(part.rows for part in rows), usage_address(first, last, **filters))
 
 
-def _refunds(found: list[Slice], first: date, today: date) -> Refunds:
-    charges = [one for one in found if one.kind == Kind.CHARGE]
-    refunds = [one for one in found if one.kind == Kind.REFUND]
+def _refunds(parts: list[Slice], first: date, today: date) -> Refunds:
+    charges = [part for part in parts if part.kind == Kind.CHARGE]
+    refunds = [part for part in parts if part.kind == Kind.REFUND]
     spent, back = sum(s.credits for s in charges), -sum(s.credits for s in refunds)
     reasons = [
         Share(
@@ -173,44 +173,44 @@ def _refunds(found: list[Slice], first: date, today: date) -> Refunds:
             -_credits(group), percent(-_credits(group), back),
             usage_address(first, today, kind="refund", reason=reason),
         )
-        for reason, group in _grouped(refunds, lambda one: one.reason)
+        for reason, group in _grouped(refunds, lambda part: part.reason)
     ]  # fmt: skip
     return Refunds(
         percent(back, spent),
         percent(_rows(refunds), _rows(charges)),
-        sorted(reasons, key=lambda share: -share.credits)[:NAMED],
+        sorted(reasons, key=lambda share: -share.credits)[:SHOWN],
         _models(charges, refunds, first, today),
     )
 
 
 def _models(charges: list[Slice], refunds: list[Slice], first: date, today: date) -> list[Share]:
-    back = {model: -_credits(group) for model, group in _grouped(refunds, lambda one: one.model)}
+    back = {model: -_credits(group) for model, group in _grouped(refunds, lambda part: part.model)}
     shares = [
         Share(
             model_label(model) or "no model", _rows(group), _credits(group), back.get(model, 0),
             percent(back.get(model, 0), _credits(group)),
             usage_address(first, today, kind="charge", model=model),
         )
-        for model, group in _grouped(charges, lambda one: one.model)
+        for model, group in _grouped(charges, lambda part: part.model)
     ]  # fmt: skip
-    return sorted(shares, key=lambda share: -share.credits)[:NAMED]
+    return sorted(shares, key=lambda share: -share.credits)[:SHOWN]
 
 
 def _grouped(
-    found: Iterable[Slice], key: Callable[[Slice], str]
+    parts: Iterable[Slice], key: Callable[[Slice], str]
 ) -> Iterable[tuple[str, list[Slice]]]:
     groups: dict[str, list[Slice]] = defaultdict(list)
-    for one in found:
-        groups[key(one)].append(one)
+    for part in parts:
+        groups[key(part)].append(part)
     return groups.items()
 
 
-def _rows(found: list[Slice]) -> int:
-    return sum(one.rows for one in found)
+def _rows(parts: list[Slice]) -> int:
+    return sum(part.rows for part in parts)
 
 
-def _credits(found: list[Slice]) -> int:
-    return sum(one.credits for one in found)
+def _credits(parts: list[Slice]) -> int:
+    return sum(part.credits for part in parts)
 
 
 def percent(part: int, whole: int) -> float:

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from adminpanel.overview.charts import charts_of
 from adminpanel.overview.health import get_health, recent_checks
-from adminpanel.overview.metrics import get_figures
+from adminpanel.overview.metrics import get_overview
 from credits.http import AuthenticatedHttpRequest
 from credits.statement.days import today
 from credits.tasks import check_soon
@@ -17,8 +17,8 @@ from credits.users.permissions import admin_page
 @admin_page
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
-    figures = get_figures(today())
-    context = {"figures": figures, "charts": charts_of(figures), "health": get_health()}
+    numbers = get_overview(today())
+    context = {"numbers": numbers, "charts": charts_of(numbers), "health": get_health()}
     return render(request, "adminpanel/overview.html", context)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from credits.reports.journal import EVERYWHERE, Filters, UserLine, bounds, find, matching
+from credits.reports.journal import EVERYWHERE, Filters, UserLine, bounds, find_matches, matching
 from credits.statement.csv_file import Columns
 from credits.statement.history import in_batches
 
@@ -28,6 +28,6 @@ def batches_of(filters: Filters) -> Iterator[list[UserLine]]:
     """The lines of the file, newest first."""
     rows = matching(filters)
     if filters.slicing is not None:
-        rows = rows.filter(pk__range=bounds(find(filters).spans or EVERYWHERE))
+        rows = rows.filter(pk__range=bounds(find_matches(filters).spans or EVERYWHERE))
     for batch in in_batches(rows):
         yield [UserLine(row) for row in batch]

@@ -50,7 +50,7 @@ class UsageForm(FilterForm):
 
     user = PersonField(label="User")
     kind = _choice("Kind", "Everything", list(Kind.choices))
-    feature = _choice("Feature", "All", [(key, one.label) for key, one in FEATURES.items()])
+    feature = _choice("Feature", "All", [(key, feature.label) for key, feature in FEATURES.items()])
     model = _words("Model", "models")
     reason = _words("Refund reason", "reasons")
     state = _choice("State", "Any", list(State.choices))

@@ -10,7 +10,7 @@ from adminpanel.exports import exported
 from adminpanel.usage.exports import COLUMNS, batches_of
 from adminpanel.usage.forms import UsageForm
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
-from credits.reports.journal import find, get_page, known_words
+from credits.reports.journal import find_matches, get_page, known_words
 from credits.statement.csv_file import csv_response
 from credits.users.permissions import admin_page
 
@@ -21,8 +21,9 @@ def usage(request: AuthenticatedHttpRequest) -> HttpResponse:
     form = UsageForm(request.GET)
     context: dict[str, Any] = {"form": form}
     if form.is_valid():
-        found = find(form.filters)
-        context |= {"sums": found.sums, "page": get_page(form.filters, found, **form.place)}
+        matches = find_matches(form.filters)
+        context["sums"] = matches.sums
+        context["page"] = get_page(form.filters, matches, **form.place)
     if not wants_fragment(request):
         context["words"] = known_words()
     status = 200 if form.is_valid() else 400

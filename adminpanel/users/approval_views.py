@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from adminpanel.models import AdjustmentRequest
 from adminpanel.users import adjustments
 from adminpanel.users.forms import DecisionForm
-from adminpanel.users.preview import Preview, plainly
+from adminpanel.users.preview import Preview, error_text
 from config.pagination import paginate
 from credits.exceptions import LedgerError
 from credits.http import AuthenticatedHttpRequest
@@ -60,7 +60,7 @@ def approval(request: AuthenticatedHttpRequest, adjustment_id: int) -> HttpRespo
     except LedgerError as error:
         asked.refresh_from_db()
         held = get_balance(user_id=asked.account_id).held
-        return _page(request, asked, plainly(error, held=held), status=422)
+        return _page(request, asked, error_text(error, held=held), status=422)
     return redirect("admin-user", asked.account_id)
 
 

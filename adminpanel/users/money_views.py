@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from adminpanel.models import AdjustmentRequest
 from adminpanel.users import adjustments, refunds
 from adminpanel.users.forms import AdjustForm, OnceForm, RefundForm, with_new_key
-from adminpanel.users.preview import Preview, count, plainly
+from adminpanel.users.preview import Preview, count, error_text
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, LedgerError
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment
 from credits.idempotency import namespaced
@@ -49,7 +49,7 @@ def adjust(request: AuthenticatedHttpRequest, user_id: int) -> HttpResponse:
 
 
 def _key(scope: str, request: AuthenticatedHttpRequest, key: str) -> str:
-    """The form's key, as one admin's own in the ledger."""
+    """The form's key in the ledger: the same key of two admins is two keys."""
     return namespaced(f"{scope}:{request.user.pk}", key)
 
 
@@ -92,14 +92,14 @@ def _adjust_page(
         planned = Preview(balance.remaining, form.change.of(balance.remaining))
         if planned.after < 0:
             short = InsufficientCredits(required=-planned.change, available=balance.remaining)
-            form.add_error("amount", plainly(short, held=balance.held))
+            form.add_error("amount", error_text(short, held=balance.held))
         elif not planned.change and not problem:
             form.add_error("amount", f"The balance is {balance.remaining:,} already.")
     return _answer(
         request,
         "adjust",
         form,
-        plainly(problem, held=balance.held) if problem else "",
+        error_text(problem, held=balance.held) if problem else "",
         {"person": person, "balance": balance, "preview": planned if form.is_valid() else None},
     )
 
@@ -162,7 +162,7 @@ def _refund_page(
         try:
             refunds.check(charge, amount)
         except LedgerError as error:
-            form.add_error("amount", plainly(error))
+            form.add_error("amount", error_text(error))
         planned = Preview(balance.remaining, amount)
     context = {
         "charge": charge,
@@ -170,4 +170,4 @@ def _refund_page(
         "preview": planned if form.is_valid() else None,
         "left_after": charge.left - planned.change if planned else 0,
     }
-    return _answer(request, "refund", form, plainly(problem) if problem else "", context)
+    return _answer(request, "refund", form, error_text(problem) if problem else "", context)

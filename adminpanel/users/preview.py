@@ -37,12 +37,12 @@ def count(credits: int) -> str:
     return f"{credits:,} credit{'' if credits == 1 else 's'}"
 
 
-def plainly(error: LedgerError, *, held: int = 0) -> str:
+def error_text(error: LedgerError, *, held: int = 0) -> str:
     """The error as a sentence for the admin who wanted it; `held` credits are in flight."""
     match error:
         case InsufficientCredits():
-            spoken_for = f" {count(held)} more are held by work in flight." if held else ""
-            return f"At most {count(error.available)} can be taken away.{spoken_for}"
+            in_flight = f" {count(held)} more are held by work in flight." if held else ""
+            return f"At most {count(error.available)} can be taken away.{in_flight}"
         case ChargeHeld():
             return "The work it pays for is still going on. Wait until it has ended."
         case RefundTooLarge(available=0):

@@ -37,8 +37,8 @@ from credits.reports.users import (
 )
 
 PAGE = 50
-#: So many that a search finds are looked up one by one.
-FEW = 1000
+#: Up to so many matches of a search are read before the list is sorted.
+PREFETCHED = 1000
 CLERK_ID = "user_"
 #: Subscription items that stand for a plan somebody has; a canceled one lasts until its end, and a
 #: failed payment may still be made good.
@@ -61,7 +61,7 @@ class Sort(TextChoices):
     USED = "used", "Last use"
 
 
-#: For the filter by plan: nobody's plan.
+#: For the filter by plan: people without one.
 NO_PLAN = "none"
 
 
@@ -101,13 +101,15 @@ def _matches(search: str) -> Q:
         return Q(clerk_id__startswith=search)
     person = Func(F("email"), F("name"), function="adminpanel_person")
     words = Func(Value(search), function="adminpanel_person_query")
-    found = Q(CombinedExpression(person, "@@", words, output_field=BooleanField()))
-    # The planner cannot know how rare a word's beginning is: told to sort, it walks a million
-    # people for the one it seeks (25 s). So the index is asked first, and few are named.
-    few = list(User.objects.filter(found).order_by().values_list("pk", flat=True)[: FEW + 1])
+    matches = Q(CombinedExpression(person, "@@", words, output_field=BooleanField()))
+    # The planner cannot know how rare a word's beginning is: asked to sort, it walks through
+    # a million people (25 s). So the index is asked first, and a few matches are named by id.
+    ids = list(
+        User.objects.filter(matches).order_by().values_list("pk", flat=True)[: PREFETCHED + 1]
+    )
     if search.isascii() and search.isdecimal() and len(search) <= LONGEST_ID:
-        few.append(int(search))
-    return found if len(few) > FEW else Q(pk__in=few)
+        ids.append(int(search))
+    return matches if len(ids) > PREFETCHED else Q(pk__in=ids)
 
 
 def _items() -> QuerySet[SubscriptionItem]:

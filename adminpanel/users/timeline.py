@@ -1,4 +1,4 @@
-"""One line of time for a person: journal, webhooks and payments, newest first.
+"""What happened to a person, in one list: journal, webhooks and payments, newest first.
 
 Three tables, each read by its own ids, merged by time. A place between two events is one id of each
 table: what has that id or a larger one is newer. So balances always chain row to row as the
@@ -106,8 +106,8 @@ def _merged(readings: Mapping[str, Reading], place: Place, side: str) -> list[Ev
 
 def _read(reading: Reading, bound: int, side: str) -> Iterator[Event]:
     rows, event_of = reading
-    found = rows.filter(**{f"pk__{side}": bound}).order_by("-pk" if side == "lt" else "pk")
-    return map(event_of, found[: PAGE + 1])
+    beyond = rows.filter(**{f"pk__{side}": bound}).order_by("-pk" if side == "lt" else "pk")
+    return map(event_of, beyond[: PAGE + 1])
 
 
 def _moved(place: Place, passed: list[Event], step: int) -> Place:

@@ -55,7 +55,7 @@ def matching(
 
 
 def _payer_ids(text: str) -> list[str]:
-    """Whom it may mean: an id at Clerk, or an e-mail address that somebody has here."""
+    """Clerk's ids of whom the text may mean: it is one, or an e-mail address."""
     if "@" not in text:
         return [text]
     people = Identity.objects.filter(Q(email__iexact=text) | Q(user__email=text.lower()))
@@ -65,8 +65,8 @@ def _payer_ids(text: str) -> list[str]:
 def counts(rows: Deliveries) -> dict[str, int]:
     """How many there are of each status, open, and in all."""
     of_each = {f"n_{name}": Count("pk", filter=when) for name, when in CONDITIONS.items()}
-    found = rows.aggregate(n_all=Count("pk"), **of_each)
-    return {name.removeprefix("n_"): number for name, number in found.items()}
+    numbers = rows.aggregate(n_all=Count("pk"), **of_each)
+    return {name.removeprefix("n_"): number for name, number in numbers.items()}
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,8 @@ class Choice(NamedTuple):
 
 def choice(which: str) -> Choice:
     rows = deliveries(which)
-    found = rows.aggregate(
+    numbers = rows.aggregate(
         n=Count("pk"), top=Max("pk"), first=Min("received_at"), last=Max("received_at")
     )
     types = rows.order_by().values_list("type").annotate(n=Count("pk")).order_by("-n", "type")
-    return Choice(found["n"], found["top"] or 0, found["first"], found["last"], list(types))
+    return Choice(numbers["n"], numbers["top"] or 0, numbers["first"], numbers["last"], list(types))

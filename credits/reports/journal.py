@@ -1,6 +1,5 @@
-"""Rows of the journal, everybody's: found by filters, summed up, page by page. What the rollup
-(`credits.reports.rollup`) knows is not read from the journal: sums of closed days, where rare
-rows are."""
+"""The journal of all accounts: filtered, summed up, page by page. Sums of closed days, and where
+rare rows are, come from the rollup (`credits.reports.rollup`), not from the journal."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -139,23 +138,25 @@ class Sums:
     capped: bool = False
 
 
-class Found(NamedTuple):
+class Matches(NamedTuple):
     """What the filters let through: sums, and where the rows are (ranges of ids, newest first)."""
 
     sums: Sums
     spans: list[tuple[int, int]]
 
 
-def find(filters: Filters) -> Found:
+def find_matches(filters: Filters) -> Matches:
+    """Sums and places of what the filters let through. Rough filters and those of single accounts
+    are summed up from the journal, SUMMED rows at most."""
     slicing = filters.slicing
     if slicing is None:
-        return Found(_sums_of_rows(matching(filters)), EVERYWHERE)
-    found = slices(slicing)
-    where = spans(found)
+        return Matches(_sums_of_rows(matching(filters)), EVERYWHERE)
+    parts = slices(slicing)
+    where = spans(parts)
     if filters.is_rough and where:
         where = [bounds(where)]  # Any range of them may be without such a row.
-        return Found(_sums_of_rows(matching(filters).filter(pk__range=where[0])), where)
-    return Found(_sums_of_slices(found), where)
+        return Matches(_sums_of_rows(matching(filters).filter(pk__range=where[0])), where)
+    return Matches(_sums_of_slices(parts), where)
 
 
 def bounds(where: list[tuple[int, int]]) -> tuple[int, int]:
@@ -163,12 +164,12 @@ def bounds(where: list[tuple[int, int]]) -> tuple[int, int]:
     return where[-1][0], where[0][1]
 
 
-def _sums_of_slices(found: list[Slice]) -> Sums:
+def _sums_of_slices(parts: list[Slice]) -> Sums:
     credits_: dict[str, int] = defaultdict(int)
-    for one in found:
-        credits_[one.kind] += one.credits
+    for part in parts:
+        credits_[part.kind] += part.credits
     return Sums(
-        rows=sum(one.rows for one in found),
+        rows=sum(part.rows for part in parts),
         spent=credits_[Kind.CHARGE],
         refunded=-credits_[Kind.REFUND],
         granted=-credits_[Kind.GRANT],
@@ -215,7 +216,7 @@ class UserLine(Line):
 
 def get_page(
     filters: Filters,
-    found: Found,
+    matches: Matches,
     *,
     older_than: Key | None = None,
     newer_than: Key | None = None,
@@ -223,7 +224,7 @@ def get_page(
     """A page of lines, newest first."""
 
     def read(reading: Reading) -> list[Any]:
-        return _read(with_refunds(matching(filters)), found.spans, reading)
+        return _read(with_refunds(matching(filters)), matches.spans, reading)
 
     return paginate(read, size=PAGE, older_than=older_than, newer_than=newer_than).map(_lines)
 

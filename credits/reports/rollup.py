@@ -124,10 +124,10 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, clock.min, UTC)
 
 
-def spans(found: Iterable[Slice]) -> list[tuple[int, int]]:
+def spans(parts: Iterable[Slice]) -> list[tuple[int, int]]:
     """Where in the journal these rows are: ranges of ids that do not overlap, newest first."""
     ranges: list[tuple[int, int]] = []
-    for first, last in sorted(((one.first_id, one.last_id) for one in found), reverse=True):
+    for first, last in sorted(((part.first_id, part.last_id) for part in parts), reverse=True):
         if ranges and last >= ranges[-1][0]:
             ranges[-1] = (first, max(last, ranges[-1][1]))
         else:
@@ -156,5 +156,5 @@ def active_users(*, first: date) -> tuple[dict[date, int], int]:
     values = {"first": first, "opened": opened, "since": midnight(max(first, opened))}
     with connection.cursor() as cursor:
         cursor.execute(ACTIVE_USERS, values)
-        found = dict(cursor.fetchall())
-    return found, found.pop(None)
+        by_day = dict(cursor.fetchall())
+    return by_day, by_day.pop(None)

@@ -55,7 +55,7 @@ class Chart:
 def draw(span: Range, sums: dict[date, Sums]) -> Chart | None:
     """The chart of a range; None when nothing was spent in it."""
     step = step_of(span)
-    top = max((one.spent for one in sums.values()), default=0)
+    top = max((step_sums.spent for step_sums in sums.values()), default=0)
     if not top:
         return None
     days = list(_steps(span, step))

@@ -92,9 +92,11 @@ class RowsForm(PageForm):
     @property
     def problems(self) -> list[tuple[str, str]]:
         """What is wrong, each with the label of its field."""
-        found = self.errors.get_json_data().items()
+        errors = self.errors.get_json_data().items()
         labels = {name: str(field.label or name) for name, field in self.fields.items()}
-        return [(labels.get(name, ""), str(one["message"])) for name, all_ in found for one in all_]
+        return [
+            (labels.get(name, ""), str(each["message"])) for name, all_ in errors for each in all_
+        ]
 
 
 class StatementForm(RowsForm):

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from adminpanel.overview.charts import charts_of
-from adminpanel.overview.metrics import DAYS, get_figures, percent
+from adminpanel.overview.metrics import DAYS, get_overview, percent
 from credits.ledger import (
     adjust_credits,
     deduct_credits_for_feature,
@@ -51,7 +51,7 @@ class TestNumbers:
         noon.move(days=2)
         busy(alice, noon)
         for _ in range(2):
-            lines = {(one.label, one.part): one for one in get_figures(today()).lines}
+            lines = {(one.label, one.part): one for one in get_overview(today()).lines}
             of = {
                 label: (one.today.credits, one.days.credits)
                 for (label, part), one in lines.items()
@@ -78,7 +78,7 @@ class TestNumbers:
         names = {"Spent": "Spent", "Refunded": "Refunded", "Granted": "Granted",
                  "Expired": "Expired", "Adjusted": "Adjusted"}  # fmt: skip
         column = ""
-        for line in get_figures(today()).lines:
+        for line in get_overview(today()).lines:
             column = names.get(line.label, column)
             for number in (line.today, line.days):
                 page = desk.get(number.href)
@@ -90,7 +90,7 @@ class TestNumbers:
 
     def test_refund_rate_reasons_and_models(self, noon: Clock, alice: User) -> None:
         busy(alice, noon)
-        refunds = get_figures(today()).refunds
+        refunds = get_overview(today()).refunds
         assert refunds.percent == percent(4, 24) == 16.7
         assert refunds.of_charges == 25.0
         assert [(one.label, one.rows, one.credits) for one in refunds.reasons] == [
@@ -107,7 +107,7 @@ class TestNumbers:
         make_charge(alice, 2)
         noon.move(days=DAYS - 1)
         for _ in range(2):
-            figures = get_figures(today())
+            figures = get_overview(today())
             assert figures.lines[0].days.credits == 2
             assert (figures.active, figures.active_today) == (1, 0)
             close_days()
@@ -121,7 +121,7 @@ class TestNumbers:
         WebhookDelivery.objects.create(  # It was processed, and its replay failed.
             svix_id="c", type="t", payload={}, error="ValueError", processed_at=noon.now()
         )
-        now = get_figures(today()).now
+        now = get_overview(today()).now
         assert (now.liability, now.holders) == (96 + 9, 2)
         assert (now.in_flight, now.held, now.overdue, now.webhooks_failed) == (2, 5, 1, 2)
 
@@ -140,7 +140,7 @@ class TestNumbers:
         assert [str(one) for one in desk.get(of["user"]).context["page"].rows] == [str(alice)]
         assert [one.used for one in desk.get(of["held"]).context["page"].rows] == [4]
         failed = desk.get("/admin/webhooks?status=failed").context["page"].rows
-        assert len(failed) == get_figures(today()).now.webhooks_failed == 2
+        assert len(failed) == get_overview(today()).now.webhooks_failed == 2
 
 
 class TestPage:
@@ -154,7 +154,7 @@ class TestPage:
         self, desk: Client, noon: Clock, alice: User
     ) -> None:
         busy(alice, noon)
-        charts = charts_of(get_figures(today()))
+        charts = charts_of(get_overview(today()))
         assert [len(chart.bars) for chart in charts] == [DAYS] * 3
         spent, refunded, active = (chart.bars[-1] for chart in charts)
         assert (spent.values, refunded.values, active.values) == ([14, 10], [4], [2])
@@ -189,7 +189,7 @@ class TestPage:
         refund_charge(charge_id=charge.id, reason=reason, idempotency_key="r")
         page = desk.get("/admin").text
         assert "<script>alert" not in page
-        link = next(one for one in get_figures(today()).refunds.reasons).href
+        link = next(one for one in get_overview(today()).refunds.reasons).href
         assert f'href="{link.replace("&", "&amp;")}"' in page
         assert "<b>1</b> row" in desk.get(link).text
 
@@ -202,6 +202,6 @@ def test_the_page_reads_closed_days_from_the_rollup(noon: Clock, alice: User) ->
     close_days()
     sql("UPDATE credits_usageslice SET credits = 500 WHERE kind = 'charge'")
     try:
-        assert get_figures(today()).lines[0].days.credits == 500
+        assert get_overview(today()).lines[0].days.credits == 500
     finally:
         sql("UPDATE credits_usageslice SET credits = 5 WHERE kind = 'charge'")

@@ -18,7 +18,7 @@ from credits.ledger import (
     release_charge,
 )
 from credits.models import AuditEntry, UsageHistory, User
-from credits.reports.journal import PAGE, Filters, find, get_page, matching
+from credits.reports.journal import PAGE, Filters, find_matches, get_page, matching
 from credits.reports.rollup import close_days
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, make_user
@@ -271,7 +271,7 @@ class TestPages:
         noon.move(days=2)
         close_days()
         filters = Filters(model="rare")
-        found = find(filters)
+        found = find_matches(filters)
         assert found.spans == [(rare, rare)]
         assert [one.id for one in get_page(filters, found).rows] == [rare]
 

@@ -66,7 +66,7 @@ class TestSearch:
         assert "<script>" not in page.text.replace("<script ", "")
 
     def test_what_finds_more_people_than_are_named_one_by_one_finds_all(self, desk, monkeypatch):
-        monkeypatch.setattr(user_search, "FEW", 1)
+        monkeypatch.setattr(user_search, "PREFETCHED", 1)
         assert len(found(desk, search="example")) == 4
 
     def test_nobody_is_an_empty_state_that_says_how_to_search(self, desk):
@@ -157,7 +157,7 @@ def test_people_are_sorted(desk, admin, alice, bob, carol):
 @pytest.mark.parametrize("sort", ["newest", "most", "least", "used"])
 def test_pages_hold_everybody_once_forwards_and_backwards(desk, admin, sort, search, monkeypatch):
     monkeypatch.setattr(user_search, "PAGE", 4)
-    monkeypatch.setattr(user_search, "FEW", 1)
+    monkeypatch.setattr(user_search, "PREFETCHED", 1)
     for number in range(13):
         # Ties: balances of 0 (with a row and without), 5 and 10, three of each and more.
         user = make_user(f"u{number}@example.com", credits=5 * (number % 3))
