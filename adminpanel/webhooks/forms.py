@@ -50,8 +50,8 @@ class InboxForm(FilterForm):
 
 
 class ReplayForm(forms.Form):
-    """A replay of many, and how far it is: the figures of the batches before are carried along, to
-    be told; what is done is read from the database."""
+    """A replay of many, and how far it is: the figures of the batches before are carried along to
+    be shown; what is done is read from the database."""
 
     which = forms.ChoiceField(choices=Which.choices)
     up_to = forms.IntegerField(min_value=0, max_value=MAX_ID)

@@ -112,7 +112,7 @@ def replay(request: AuthenticatedHttpRequest) -> HttpResponse:
         after=asked["after"] or 0,
         up_to=asked["up_to"],
     )
-    return _told(request, asked, batch)
+    return _result(request, asked, batch)
 
 
 def _ask(request: AuthenticatedHttpRequest, which: Which, *, status: int = 200) -> HttpResponse:
@@ -124,7 +124,7 @@ def _ask(request: AuthenticatedHttpRequest, which: Which, *, status: int = 200) 
     return render(request, "adminpanel/webhooks_replay.html", context, status=status)
 
 
-def _told(request: AuthenticatedHttpRequest, asked: dict[str, Any], batch: Batch) -> HttpResponse:
+def _result(request: AuthenticatedHttpRequest, asked: dict[str, Any], batch: Batch) -> HttpResponse:
     """The result when this was the last batch, otherwise how far it is, with the next one."""
     processed = (asked["processed"] or 0) + batch.processed
     failed = (asked["failed"] or 0) + batch.failed
