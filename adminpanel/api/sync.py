@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from adminpanel.api.sync_serializers import (
+from adminpanel.api.serializers import (
     ClerkPlansOut,
     JobOut,
     SyncIn,

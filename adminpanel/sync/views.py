@@ -14,7 +14,7 @@ from adminpanel.sync.forms import SyncForm
 from adminpanel.sync.presenters import Told, history, preview_of, tell
 from credits.clerk import conf
 from credits.clerk.sync.manual import (
-    NotForeseen,
+    PreviewOutdated,
     SyncRunning,
     cancel_sync,
     current_sync,
@@ -103,7 +103,7 @@ def run(request: AuthenticatedHttpRequest, job_id: uuid.UUID) -> HttpResponse:
     except SyncRunning as running:
         messages.warning(request, RUNNING)
         started = running.job
-    except NotForeseen as error:
+    except PreviewOutdated as error:
         messages.error(request, str(error))
         return redirect("admin-sync-job", job_id)
     return redirect("admin-sync-job", started.pk)

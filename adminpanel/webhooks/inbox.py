@@ -15,7 +15,7 @@ from credits.statement.days import on_days
 type Deliveries = QuerySet[WebhookDelivery]
 
 PAGE = 50
-#: What becomes of a delivery, each with its name; every delivery has exactly one.
+#: The statuses of deliveries and their labels; every delivery has exactly one.
 STATUSES = {
     "failed": "Failed",
     "waiting": "Waiting",

@@ -27,7 +27,7 @@ TRIES = 6
 #: Seconds: the first pause, which doubles, and the longest, also when Retry-After wants more.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 PAGE = 500
-#: Pages of one walk; 5 million rows. A server that never ends its list does not keep us for ever.
+#: Pages of one list, 5 million rows: a list that never ends is not read for ever.
 MOST_PAGES = 10_000
 
 
@@ -86,7 +86,7 @@ class ClerkClient:
         return _whole(as_object(self._get("/users/count")).get("total_count"))
 
     def user(self, clerk_id: str) -> Json:
-        """A user as `shapes.parse_person` reads it. Raises NotAtClerk."""
+        """A user as `parsing.parse_person` reads it. Raises NotAtClerk."""
         return as_object(self._get(f"/users/{clerk_id}"))
 
     def user_pages(self, *, after: str = "", size: int = PAGE) -> Iterator[list[Json]]:
@@ -107,7 +107,7 @@ class ClerkClient:
         for number in range(MOST_PAGES):
             query = {"limit": size, "offset": number * size, "order_by": "-updated_at"}
             page = _rows(self._get("/users", query))
-            # Whoever has no version says nothing of where the list is.
+            # A user without a version does not say how far the list has come.
             changed = [u for u in page if (as_ms(u.get("updated_at")) or since) >= since]
             if changed:
                 yield changed
@@ -117,10 +117,10 @@ class ClerkClient:
     def subscription_items(self, clerk_id: str) -> list[Json]:
         """The current and upcoming items of a user; none without a subscription."""
         try:
-            found = self._get(f"/users/{clerk_id}/billing/subscription")
+            answer = self._get(f"/users/{clerk_id}/billing/subscription")
         except NotAtClerk:
             return []
-        return as_objects(as_object(found).get("subscription_items"))
+        return as_objects(as_object(answer).get("subscription_items"))
 
     def item_pages(
         self, status: str, *, free: bool, offset: int = 0, size: int = PAGE
@@ -145,8 +145,8 @@ class ClerkClient:
     def plans(self) -> list[PlanOffer]:
         """Every plan for users."""
         query = {"payer_type": "user", "paginated": "true", "limit": PAGE, "offset": 0}
-        found = as_object(self._get("/billing/plans", query))
-        return [plan for plan in map(parse_plan, as_objects(found.get("data"))) if plan.clerk_id]
+        answer = as_object(self._get("/billing/plans", query))
+        return [plan for plan in map(parse_plan, as_objects(answer.get("data"))) if plan.clerk_id]
 
     # --- Asking, and asking again ----------------------------------------------------------------
 
@@ -197,7 +197,7 @@ def _rows(value: object) -> list[Json]:
 
 
 def last_id(page: list[Json]) -> str:
-    """Behind which user the next page begins; "" when the page names nobody."""
+    """The user after whom the next page begins; "" when the page has no ids."""
     return next((known for user in reversed(page) if (known := as_id(user.get("id")))), "")
 
 

@@ -8,7 +8,7 @@ from credits.models import PayerKind
 
 type Json = dict[str, Any]
 
-#: Ids and enum values longer than this are nobody's.
+#: Ids longer than this are taken for missing.
 ID_LENGTH = 64
 STATUS_LENGTH = 32
 #: Below this a moment is in seconds, above in milliseconds.

@@ -12,7 +12,7 @@ from credits.models.users import User
 
 
 class Identity(models.Model):
-    """Somebody at Clerk. `user` is null for one who was deleted before we knew them."""
+    """A user at Clerk. `user` is null for one who was deleted before any other event came."""
 
     clerk_id = models.CharField(max_length=64, unique=True)
     user = models.OneToOneField(

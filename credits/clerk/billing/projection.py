@@ -2,7 +2,8 @@
 Everything here is pure: the same versions give the same result in whatever order they come.
 
 State: the newest version wins, by a total order. Grants: a period is earned once any version, old
-or new, said active or canceled for it; old news moves no state back, but what was paid is granted.
+or new, said active or canceled for it: an old version changes no state, but what it says was paid
+is granted.
 """
 
 from calendar import monthrange
@@ -191,6 +192,6 @@ def holds_free_plan(item: ItemState, *, now: datetime) -> bool:
 def proves_free_plan(version: ItemVersion, *, now: datetime) -> bool:
     """Whether this version alone shows that the free plan is held in this month. An old one does
     not: the item may have ended since, in an event still on its way. Nor does an end: a plan that
-    was given for nothing ends like the free plan, and may not have been heard of before."""
+    was given for nothing ends like the free plan, and its other events may not have come yet."""
     first = milliseconds(first_of_month(now))
     return version.is_free and version.status in EARNING and version.updated >= first

@@ -139,7 +139,7 @@ def release_plan(*, clerk_id: str, at_most: int = AT_ONCE) -> int:
 
 
 def plan_saved(sender: object, instance: Plan, **_: object) -> None:
-    """Whoever saves a plan, by page, API or shell, its waiting items are paid."""
+    """After a plan is saved, by page, API or shell, its waiting items are paid."""
     if instance.active:
         transaction.on_commit(lambda: release_plan(clerk_id=instance.clerk_id))
 

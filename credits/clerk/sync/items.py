@@ -19,7 +19,7 @@ from credits.clerk.sync.users import mark_checked
 from credits.models import Identity, PayerKind, SubscriptionItem
 
 ALIVE = (*EARNING, "past_due")
-#: Pages of ended items, newest first, that are searched for items which vanished.
+#: Pages of ended items, newest first, that are searched for items whose end was lost.
 ENDED_PAGES = 20
 
 

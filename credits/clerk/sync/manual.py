@@ -1,5 +1,5 @@
-"""Starting and stopping syncs by hand, for the desk and the API alike: one at a time, once however
-often a button is pressed, and each with its line in the record of what admins do."""
+"""Syncs that somebody starts or stops, by page, API or command: one at a time, once however often a
+button is pressed, and each with an audit entry."""
 
 import uuid
 from dataclasses import replace
@@ -18,9 +18,9 @@ from credits.models import SyncJob, User
 
 State = SyncJob.State
 
-#: Whoever syncs each hour; nobody waits for it, and it stands in nobody's way.
+#: The actor of the hourly sync. Nobody waits for it, and other syncs start beside it.
 RECONCILE = "reconcile"
-#: Whoever has a shell: `manage.py sync_clerk`.
+#: The actor of `manage.py sync_clerk`.
 COMMAND = "sync_clerk"
 #: How long the figures of a dry run may be acted upon.
 GOOD_FOR = timedelta(minutes=15)
@@ -37,7 +37,7 @@ class SyncRunning(DomainError):
         self.job = job
 
 
-class NotForeseen(DomainError):
+class PreviewOutdated(DomainError):
     """There is no dry run of late whose figures this could follow."""
 
     status = 409
@@ -92,18 +92,18 @@ def may_follow(preview: SyncJob) -> bool:
 
 
 def follow_preview(*, actor: User, preview: SyncJob) -> SyncJob:
-    """Does in the background what the dry run counted. Raises SyncRunning, NotForeseen."""
+    """Does in the background what the dry run counted. Raises SyncRunning, PreviewOutdated."""
     known = SyncJob.objects.filter(pk=run_of(preview)).first()
     if known:
         return known
     if not may_follow(preview):
-        raise NotForeseen("These figures are too old. Look at new ones first.")
+        raise PreviewOutdated("These figures are too old. Look at new ones first.")
     options = replace(SyncOptions(**preview.options), dry_run=False)
     return start_sync(actor=actor, options=options, background=True, job_id=run_of(preview))
 
 
 def is_stalled(job: SyncJob) -> bool:
-    """Whether its worker has not been heard of for too long."""
+    """Whether its worker has sent no heartbeat for too long."""
     return stalled().filter(pk=job.pk).exists()
 
 

@@ -22,7 +22,7 @@ from credits.models import SubscriptionItem, SyncJob
 logger = logging.getLogger(__name__)
 State = SyncJob.State
 
-#: Seconds after which rows that save nothing give a sign of life.
+#: Seconds after which rows that save nothing send a heartbeat.
 BEAT = 15
 FAILURES_NAMED = 50
 #: Counted of every row, changed or not: these are saved with its page.

@@ -16,8 +16,8 @@ from credits.models import SessionLink
 
 logger = logging.getLogger(__name__)
 
-#: Clerk's tokens live a minute; an ended session is remembered far longer than any of them.
-REMEMBERED = timedelta(days=7)
+#: Clerk's tokens are good for a minute; ended sessions are kept far longer than any of them.
+ENDED_KEPT = timedelta(days=7)
 #: Minute of the hour, away from the full hour at which everybody asks Clerk.
 HOURLY_AT = 17
 LATER = RetryStrategy(max_attempts=8, exponential_wait=3, retry_exceptions={ClerkUnavailable})
@@ -25,7 +25,7 @@ LATER = RetryStrategy(max_attempts=8, exponential_wait=3, retry_exceptions={Cler
 
 @app.task(name="clerk.pull", retry=LATER)
 def pull(clerk_id: str) -> None:
-    """Reads one person and their subscription from Clerk."""
+    """Reads one user and their subscription from Clerk."""
     try:
         run.pull(clerk_id)
     except NotAtClerk:
@@ -46,7 +46,7 @@ def hourly(timestamp: int) -> None:
         run.reconcile()
     elif conf.signs_in() or conf.takes_webhooks():
         release_due()
-    old = SessionLink.objects.filter(ended_at__lt=timezone.now() - REMEMBERED)
+    old = SessionLink.objects.filter(ended_at__lt=timezone.now() - ENDED_KEPT)
     old.delete()
 
 

@@ -82,7 +82,7 @@ def process(delivery_id: int, *, again: bool = False) -> WebhookDelivery:
 def _process(delivery_id: int, *, again: bool) -> WebhookDelivery:
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_FOR_LOCKS}'")
-    # Whoever delivers the same message meanwhile waits here, and finds it done.
+    # The same message, delivered at the same time, waits here and finds it processed.
     delivery = WebhookDelivery.objects.select_for_update().get(pk=delivery_id)
     if delivery.forgotten or (delivery.processed_at and not again):
         return delivery

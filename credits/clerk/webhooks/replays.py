@@ -1,4 +1,4 @@
-"""Replaying deliveries by hand, recorded before and after, because each delivery is a transaction
+"""Replaying deliveries, recorded before and after, because each delivery is a transaction
 of its own: at the desk some at a time, so that no request waits long; by a command all at once."""
 
 from typing import NamedTuple
@@ -14,7 +14,7 @@ BATCH = 100
 
 #: Its handler failed: the first time, or when it was replayed.
 FAILED = ~Q(error="")
-#: Not processed, and no error: it is being worked on, or whoever did was killed.
+#: Not processed, and no error: it is being worked on, or that process was killed.
 WAITING = Q(processed_at__isnull=True, error="")
 UNMAPPED = Q(unmapped=True, error="")
 
@@ -43,7 +43,7 @@ def deliveries(which: str) -> QuerySet[WebhookDelivery]:
 
 def replay_some(*, actor: User, which: Which, after: int, up_to: int) -> Batch:
     """The next BATCH deliveries behind `after`, none newer than `up_to`: what failed again, or came
-    in meanwhile, is not met twice."""
+    in meanwhile, is not replayed twice."""
     ids = list(
         deliveries(which)
         .filter(pk__gt=after, pk__lte=up_to)
@@ -57,7 +57,7 @@ def replay_some(*, actor: User, which: Which, after: int, up_to: int) -> Batch:
 
 
 def replay_all(*, what: str, chosen: QuerySet[WebhookDelivery]) -> Batch:
-    """All of these, for whoever has a shell; `what` names them in the record."""
+    """All of these, for the command; `what` names them in the audit entry."""
     ids = list(chosen.order_by("pk").values_list("pk", flat=True))
     if not ids:
         return Batch(0, 0, None)
