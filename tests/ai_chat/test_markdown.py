@@ -77,7 +77,11 @@ class Page(HTMLParser):
     def handle_decl(self, decl: str) -> None:
         raise AssertionError(f"declaration {decl!r}")
 
-    handle_pi = unknown_decl = handle_decl
+    def handle_pi(self, data: str) -> None:
+        self.handle_decl(data)
+
+    def unknown_decl(self, data: str) -> None:
+        self.handle_decl(data)
 
 
 def streamed(text: str, cuts: list[int]) -> Iterator[Update]:
@@ -516,9 +520,12 @@ def test_finished_blocks_leave_the_tail() -> None:
 
 def test_code_is_coloured_once_when_it_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
     coloured: list[str] = []
-    monkeypatch.setattr(
-        "ai_chat.markdown.html.highlight", lambda code, *_: coloured.append(code) or code
-    )
+
+    def note(code: str, *_: object) -> str:
+        coloured.append(code)
+        return code
+
+    monkeypatch.setattr("ai_chat.markdown.html.highlight", note)
     text = "Look:\n\n```python\nx = 1\n```\n\nAnd then.\n\n```python\ny = 2\n```"
     list(streamed(text, list(range(len(text)))))
     assert coloured == ["x = 1\n", "y = 2\n"]
