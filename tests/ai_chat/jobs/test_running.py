@@ -18,7 +18,7 @@ from ai_chat.providers.errors import ProviderError
 from credits.ledger import get_balance
 from credits.models import User
 from credits.reasons import Reason
-from tests.parallel import wait_for
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -158,7 +158,7 @@ def test_a_job_that_no_thread_can_be_had_for_is_refunded(
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(running.threading.Thread, "start", refuse)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
     with pytest.raises(Busy):
         begin(work)
     monkeypatch.undo()
