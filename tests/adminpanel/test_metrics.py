@@ -9,7 +9,7 @@ from tests.api import Api
 from tests.factories import make_charge
 
 TOKEN = "t" * 16
-FAR = {"REMOTE_ADDR": "192.0.2.1"}
+FAR: dict[str, Any] = {"REMOTE_ADDR": "192.0.2.1"}
 
 
 def test_the_numbers_are_those_of_the_database(alice: User) -> None:

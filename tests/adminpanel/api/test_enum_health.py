@@ -11,7 +11,8 @@ from credits.features import FEATURES
 from credits.integrity import features
 from credits.models import User
 from tests.api import Api
-from tests.live import ROOT, _environment
+from tests.live import _environment
+from tests.processes import ROOT
 
 HEALTH = "/api/admin/health/credits-enum"
 

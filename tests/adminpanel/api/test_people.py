@@ -164,7 +164,9 @@ def test_a_person_is_told_with_the_balance(admin: User, alice: User) -> None:
 
 
 def test_balances_come_in_pages(admin: User, alice: User, bob: User, carol: User) -> None:
-    path, seen, cursor = "/api/admin/credits?limit=3", [], ""
+    path = "/api/admin/credits?limit=3"
+    seen: list[tuple[int, int]] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = Api(admin).get(path + (f"&cursor={cursor}" if cursor else "")).json()
         seen += [(row["userId"], row["creditsRemaining"]) for row in page["items"]]

@@ -17,7 +17,6 @@ from credits import audit
 from credits.catalogue.plans import create_plan
 from credits.catalogue.prices import set_feature_costs
 from credits.models import AuditEntry, User
-from credits.statement import history
 from tests.adminpanel.settings.words import words
 from tests.clock import Clock
 from tests.factories import make_admin
@@ -182,7 +181,7 @@ class TestFile:
     def test_the_filters_hold_and_every_entry_is_there_once(
         self, desk: Client, admin: User, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setitem(history.in_batches.__kwdefaults__, "size", 3)
+        monkeypatch.setattr("credits.statement.history.in_batches.__kwdefaults__", {"size": 3})
         ids = [note(actor=admin).pk for _ in range(8)]
         note()
         rows = self.table(desk, "?actor=admin@example.com&from=&before=")

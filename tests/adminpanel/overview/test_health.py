@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from adminpanel.overview.health import Sign, ago, get_brief, get_health
 from credits.integrity import features
@@ -148,8 +149,8 @@ class TestPages:
             assert "ledger checked 0 s ago" in text
             assert "worker alive" in text
 
-    def test_it_costs_one_query(self, django_assert_num_queries: object) -> None:
-        with django_assert_num_queries(1):  # type: ignore[operator]
+    def test_it_costs_one_query(self, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+        with django_assert_num_queries(1):
             get_brief()
 
     def test_what_differs_is_named(self, desk: Client, alice: User) -> None:

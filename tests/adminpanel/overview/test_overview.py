@@ -6,6 +6,7 @@ from html import unescape
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from adminpanel.overview.charts import charts_of
 from adminpanel.overview.metrics import DAYS, get_overview, percent
@@ -174,11 +175,15 @@ class TestPage:
         assert not broken
 
     def test_it_asks_few_questions_of_the_database(
-        self, desk: Client, noon: Clock, alice: User, django_assert_max_num_queries: object
+        self,
+        desk: Client,
+        noon: Clock,
+        alice: User,
+        django_assert_max_num_queries: DjangoAssertNumQueries,
     ) -> None:
         for n in range(5):
             make_charge(alice, 1, details={"model": f"m{n}"})
-        with django_assert_max_num_queries(20):  # type: ignore[operator]
+        with django_assert_max_num_queries(20):
             desk.get("/admin")
 
     def test_a_reason_that_an_admin_wrote_is_text(

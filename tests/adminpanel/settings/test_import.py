@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from adminpanel.settings import import_views
+from adminpanel.settings import import_views, imports
 from credits.catalogue.plans import delete_plan, update_plan
 from credits.models import AuditEntry, Plan, SettingsChange, User
 from tests.adminpanel.settings.words import value_of, words
@@ -36,7 +36,7 @@ def ticked(answer: Any, **changes: Any) -> dict[str, Any]:
         if "checkbox" not in tag:
             data[name[1]] = value_of(answer, name[1])
         elif " checked" in tag:
-            data["take"].append(re.search(r' value="([^"]+)"', tag)[1])  # type: ignore[index]
+            data["take"].append(re.search(r' value="([^"]+)"', tag)[1])
     return {**data, **changes}
 
 
@@ -219,7 +219,7 @@ class TestTwoAdmins:
         """The page's own look at the plans is not what protects them."""
         make_plan("cplan_pro", credits=100)
         data = ticked(compare(desk, [PRO, MAX]))
-        earlier = import_views.imports.compare
+        earlier = imports.compare
 
         def look_then_change(offers: Any) -> Any:
             rows = earlier(offers)
@@ -227,7 +227,7 @@ class TestTwoAdmins:
                 update_plan(actor=dora, clerk_id="cplan_pro", changes={"credits": 300})
             return rows
 
-        monkeypatch.setattr(import_views.imports, "compare", look_then_change)
+        monkeypatch.setattr(imports, "compare", look_then_change)
         answer = take(desk, data)
         assert answer.status_code == 409
         assert credits() == {"cplan_pro": 300}, "All or none."

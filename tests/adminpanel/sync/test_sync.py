@@ -3,11 +3,14 @@
 import re
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from credits.clerk import identity
+from credits.clerk.parsing import Person
 from credits.clerk.sync import users
 from credits.clerk.sync.jobs import SILENCE, start_job
 from credits.clerk.sync.manual import GOOD_FOR
@@ -16,35 +19,36 @@ from credits.clerk.sync.run import reconcile, run_sync
 from credits.ledger import adjust_credits, get_balance
 from credits.models import AuditEntry, CreditGrant, SyncJob, UsageHistory, User
 from tests.factories import make_charge
+from tests.fakes.clerk import FakeClerk
 
 pytestmark = pytest.mark.django_db
 PATH = "/admin/sync"
 
 
-def options(**fields):
+def options(**fields: Any) -> dict[str, Any]:
     """The form as a browser sends it: boxes that are not ticked are not sent."""
     form = {"syncUsers": "on", "syncPlans": "on", "pageSize": 500, "key": uuid.uuid4(), **fields}
     return {name: value for name, value in form.items() if value is not None}
 
 
-def work():
+def work() -> None:
     """What a worker does: everything that is on the queue."""
     for job in ProcrastinateJob.objects.filter(task_name="clerk.sync").order_by("pk"):
         run_sync(job.args["job_id"])
 
 
-def dry_run(desk, **fields):
+def dry_run(desk: Client, **fields: Any) -> SyncJob:
     answer = desk.post(PATH, options(**fields))
     assert answer.status_code == 302, answer.context["form"].errors
     work()
-    return SyncJob.objects.get(pk=answer.url.rpartition("/")[2])
+    return SyncJob.objects.get(pk=answer["Location"].rpartition("/")[2])
 
 
-def figures(answer):
+def figures(answer: Any) -> dict[str, int]:
     return {line.name: line.number for line in answer.context["told"].lines}
 
 
-def test_a_dry_run_counts_then_the_run_does_the_same(desk, base):
+def test_a_dry_run_counts_then_the_run_does_the_same(desk: Client, base: FakeClerk) -> None:
     preview = dry_run(desk)
     assert not CreditGrant.objects.exists()
     page = desk.get(f"{PATH}/{preview.pk}")
@@ -55,7 +59,7 @@ def test_a_dry_run_counts_then_the_run_does_the_same(desk, base):
     }  # fmt: skip
     answer = desk.post(f"{PATH}/{preview.pk}/run")
     work()
-    done = desk.get(answer.url)
+    done = desk.get(answer["Location"])
     assert figures(done) == figures(page)
     assert not any(line.differs for line in done.context["told"].lines)
     assert done.context["foreseen"] == preview
@@ -63,7 +67,9 @@ def test_a_dry_run_counts_then_the_run_does_the_same(desk, base):
     assert "look at the sync" in desk.get(f"{PATH}/{preview.pk}").text
 
 
-def test_setting_balances_is_foreseen_with_what_it_adds_and_takes(desk, base):
+def test_setting_balances_is_foreseen_with_what_it_adds_and_takes(
+    desk: Client, base: FakeClerk
+) -> None:
     desk.post(f"{PATH}/{dry_run(desk).pk}/run")
     work()
     make_charge(User.objects.get(clerk_id="user_1"), 90)
@@ -74,13 +80,13 @@ def test_setting_balances_is_foreseen_with_what_it_adds_and_takes(desk, base):
     assert get_balance(user_id=User.objects.get(clerk_id="user_1").pk).remaining == 10
     answer = desk.post(f"{PATH}/{preview.pk}/run")
     work()
-    assert figures(desk.get(answer.url)) == shown
+    assert figures(desk.get(answer["Location"])) == shown
     rows = UsageHistory.objects.filter(operation_type="ADJUSTMENT")
     assert {row.details["reason"] for row in rows} == {"a fresh start"}
     assert {row.details["actor"] for row in rows} == {"admin@example.com"}
 
 
-def test_the_figures_of_set_balances_lead_to_just_their_rows(desk, base):
+def test_the_figures_of_set_balances_lead_to_just_their_rows(desk: Client, base: FakeClerk) -> None:
     desk.post(f"{PATH}/{dry_run(desk).pk}/run")
     work()
     users = [User.objects.get(clerk_id=f"user_{n}") for n in (1, 2, 3)]
@@ -91,7 +97,7 @@ def test_the_figures_of_set_balances_lead_to_just_their_rows(desk, base):
     adjust_credits(  # Somebody else's, in the same minute, of the same kind.
         user_id=users[1].pk, delta=5, target=None, reason="r", actor="x", idempotency_key="a"
     )
-    page = desk.get(answer.url)
+    page = desk.get(answer["Location"])
     lines = {line.name: line for line in page.context["told"].lines}
     led = {name: desk.get(line.href).context for name, line in lines.items() if line.href}
     assert led.keys() == {"creditsRefreshed", "creditsAdded", "creditsTaken"}
@@ -103,19 +109,19 @@ def test_the_figures_of_set_balances_lead_to_just_their_rows(desk, base):
     assert led["creditsAdded"]["sums"].adjusted == lines["creditsAdded"].number == 30
     assert led["creditsTaken"]["sums"].adjusted == -lines["creditsTaken"].number == -120
     rows = desk.get(lines["creditsRefreshed"].href).text
-    assert f'href="{answer.url}"' in rows, "The rows lead back to their sync."
+    assert f'href="{answer["Location"]}"' in rows, "The rows lead back to their sync."
 
 
-def test_figures_without_rows_of_their_own_are_no_links(desk, base):
+def test_figures_without_rows_of_their_own_are_no_links(desk: Client, base: FakeClerk) -> None:
     preview = dry_run(desk, setCredits="on", reason="r")
     answer = desk.post(f"{PATH}/{preview.pk}/run")
     work()
-    for page in (desk.get(f"{PATH}/{preview.pk}"), desk.get(answer.url)):
+    for page in (desk.get(f"{PATH}/{preview.pk}"), desk.get(answer["Location"])):
         assert not any(line.href for line in page.context["told"].lines)
         assert "/admin/usage?" not in page.text.split('id="state"')[1]
 
 
-def test_when_all_is_as_it_should_be_the_dry_run_says_so(desk, base):
+def test_when_all_is_as_it_should_be_the_dry_run_says_so(desk: Client, base: FakeClerk) -> None:
     desk.post(f"{PATH}/{dry_run(desk).pk}/run")
     work()
     assert "Nothing to do:" in desk.get(f"{PATH}/{dry_run(desk).pk}").text
@@ -136,7 +142,9 @@ def test_when_all_is_as_it_should_be_the_dry_run_says_so(desk, base):
         ({"key": "x"}, "key", "Enter a valid UUID"),
     ],
 )
-def test_bad_options_are_told_beside_their_fields(desk, base, fields, field, told):
+def test_bad_options_are_told_beside_their_fields(
+    desk: Client, base: FakeClerk, fields: Any, field: str, told: str
+) -> None:
     answer = desk.post(PATH, options(**fields))
     assert answer.status_code == 400
     assert told in str(answer.context["form"].errors[field])
@@ -145,35 +153,35 @@ def test_bad_options_are_told_beside_their_fields(desk, base, fields, field, tol
     assert shown, "The error stands beside its field."
 
 
-def test_pressing_twice_starts_one(desk, base):
+def test_pressing_twice_starts_one(desk: Client, base: FakeClerk) -> None:
     form = options()
     first, second = desk.post(PATH, form), desk.post(PATH, form)
-    assert first.url == second.url
+    assert first["Location"] == second["Location"]
     work()
-    first, second = (desk.post(f"{first.url}/run") for _ in range(2))
-    assert first.url == second.url
+    first, second = (desk.post(f"{first['Location']}/run") for _ in range(2))
+    assert first["Location"] == second["Location"]
     work()
     third = desk.post(f"{PATH}/{SyncJob.objects.get(options__dry_run=True).pk}/run")
-    assert third.url == first.url
+    assert third["Location"] == first["Location"]
     assert SyncJob.objects.count() == 2
     assert AuditEntry.objects.filter(action__startswith="sync.").count() == 2
 
 
-def test_two_at_once_the_second_is_told_which_is_running(desk, base):
+def test_two_at_once_the_second_is_told_which_is_running(desk: Client, base: FakeClerk) -> None:
     first = desk.post(PATH, options())
     second = desk.post(PATH, options(), follow=True)
-    assert second.redirect_chain[-1][0] == first.url
+    assert second.redirect_chain[-1][0] == first["Location"]
     assert "Another sync is running" in second.text
     assert SyncJob.objects.count() == 1
     assert "waits for a worker" in desk.get(PATH).text
 
 
-def test_the_hourly_sync_stands_in_nobody_s_way(desk, base):
+def test_the_hourly_sync_stands_in_nobody_s_way(desk: Client, base: FakeClerk) -> None:
     start_job(options=SyncOptions(), actor="reconcile", background=False)
-    assert desk.post(PATH, options()).url.startswith(f"{PATH}/")
+    assert desk.post(PATH, options())["Location"].startswith(f"{PATH}/")
 
 
-def test_old_figures_are_not_acted_upon(desk, base):
+def test_old_figures_are_not_acted_upon(desk: Client, base: FakeClerk) -> None:
     preview = dry_run(desk)
     late = preview.finished_at - GOOD_FOR - timedelta(seconds=1)
     SyncJob.objects.filter(pk=preview.pk).update(finished_at=late)
@@ -183,19 +191,21 @@ def test_old_figures_are_not_acted_upon(desk, base):
     assert SyncJob.objects.count() == 1
 
 
-def test_only_a_dry_run_that_was_finished_is_followed(desk, base):
+def test_only_a_dry_run_that_was_finished_is_followed(desk: Client, base: FakeClerk) -> None:
     answer = desk.post(PATH, options())
-    assert desk.post(f"{answer.url}/run").url == answer.url
+    assert desk.post(f"{answer['Location']}/run")["Location"] == answer["Location"]
     assert SyncJob.objects.count() == 1
     real = start_job(options=SyncOptions(), actor="x", background=False)
     assert desk.post(f"{PATH}/{real.pk}/run").status_code == 404
 
 
-def test_progress_is_a_fragment_that_asks_for_itself_until_the_end(desk, base, monkeypatch):
-    url = desk.post(PATH, options(pageSize=2)).url
+def test_progress_is_a_fragment_that_asks_for_itself_until_the_end(
+    desk: Client, base: FakeClerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = desk.post(PATH, options(pageSize=2))["Location"]
     seen = []
 
-    def watch(job):
+    def watch(job: SyncJob) -> None:
         seen.append(desk.get(url, headers={"HX-Request": "true"}))
 
     (queued,) = ProcrastinateJob.objects.filter(task_name="clerk.sync")
@@ -213,11 +223,13 @@ def test_progress_is_a_fragment_that_asks_for_itself_until_the_end(desk, base, m
     assert "<html" in desk.get(url).text
 
 
-def test_it_is_cancelled_after_a_question_and_recorded(desk, base, admin):
+def test_it_is_cancelled_after_a_question_and_recorded(
+    desk: Client, base: FakeClerk, admin: User
+) -> None:
     preview = dry_run(desk, pageSize=2)
-    url = desk.post(f"{PATH}/{preview.pk}/run").url
+    url = desk.post(f"{PATH}/{preview.pk}/run")["Location"]
 
-    def watch(job):
+    def watch(job: SyncJob) -> None:
         assert "Cancel the sync at 2 of 5?" in desk.get(f"{url}/cancel").text
         answer = desk.post(f"{url}/cancel", follow=True)
         assert "stopping" in answer.text
@@ -236,10 +248,12 @@ def test_it_is_cancelled_after_a_question_and_recorded(desk, base, admin):
     assert "It had ended already." in answer.text
 
 
-def test_a_stalled_one_is_shown_as_such_and_ends_at_once(desk, base, monkeypatch):
-    url = desk.post(PATH, options()).url
+def test_a_stalled_one_is_shown_as_such_and_ends_at_once(
+    desk: Client, base: FakeClerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = desk.post(PATH, options())["Location"]
 
-    def dies(*_):
+    def dies(*_: object) -> None:
         raise SystemExit
 
     monkeypatch.setattr(users, "_sync_page", dies)
@@ -255,13 +269,13 @@ def test_a_stalled_one_is_shown_as_such_and_ends_at_once(desk, base, monkeypatch
     desk.post(f"{url}/cancel")
     job.refresh_from_db()
     assert job.state == "canceled"
-    assert desk.post(PATH, options()).url != url, "The way is free."
+    assert desk.post(PATH, options())["Location"] != url, "The way is free."
 
 
-def test_failures_are_named(desk, base, monkeypatch):
-    real = users.upsert_person
+def test_failures_are_named(desk: Client, base: FakeClerk, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = identity.upsert_person
 
-    def upsert(person):
+    def upsert(person: Person) -> Any:
         if person.clerk_id == "user_2":
             raise RuntimeError("a bad row")
         return real(person)
@@ -274,12 +288,14 @@ def test_failures_are_named(desk, base, monkeypatch):
     assert 'class="card" open>' in page.text
     for _ in range(2):
         preview = dry_run(desk, syncPlans=None)
-        url = desk.post(f"{PATH}/{preview.pk}/run").url
+        url = desk.post(f"{PATH}/{preview.pk}/run")["Location"]
         run_sync(url.rpartition("/")[2])
     assert "<b>Nothing had to change.</b> But 1 failed" in desk.get(url).text
 
 
-def test_when_clerk_does_not_answer_the_page_says_so(desk, base, monkeypatch):
+def test_when_clerk_does_not_answer_the_page_says_so(
+    desk: Client, base: FakeClerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("credits.clerk.client.FIRST_PAUSE", 0)
     base.failures.extend([(503, {})] * 10)
     page = desk.get(f"{PATH}/{dry_run(desk).pk}")
@@ -288,7 +304,7 @@ def test_when_clerk_does_not_answer_the_page_says_so(desk, base, monkeypatch):
     assert page.context["may_follow"] is False
 
 
-def test_runs_are_listed_with_who_when_what_and_figures(desk, base):
+def test_runs_are_listed_with_who_when_what_and_figures(desk: Client, base: FakeClerk) -> None:
     preview = dry_run(desk, pageSize=2)
     desk.post(f"{PATH}/{preview.pk}/run")
     work()
@@ -302,7 +318,7 @@ def test_runs_are_listed_with_who_when_what_and_figures(desk, base):
     assert "our clock" in desk.get(PATH, {"hourly": "1"}).text
 
 
-def test_older_runs_are_on_the_next_page(desk, base):
+def test_older_runs_are_on_the_next_page(desk: Client, base: FakeClerk) -> None:
     for n in range(30):
         start_job(options=SyncOptions(), actor=f"admin {n}", background=False)
     page = desk.get(PATH)
@@ -315,7 +331,7 @@ def test_older_runs_are_on_the_next_page(desk, base):
     assert desk.get(PATH, {"before": "2026-99-99T00:00:00Z"}).status_code == 200
 
 
-def test_without_clerk_the_page_says_what_to_set_up(desk):
+def test_without_clerk_the_page_says_what_to_set_up(desk: Client) -> None:
     page = desk.get(PATH)
     assert "Clerk is not set up" in page.text
     assert "CLERK_SECRET_KEY" in page.text
@@ -323,7 +339,9 @@ def test_without_clerk_the_page_says_what_to_set_up(desk):
     assert not SyncJob.objects.exists()
 
 
-def test_no_link_and_no_stranger_starts_or_stops_anything(desk, admin, base):
+def test_no_link_and_no_stranger_starts_or_stops_anything(
+    desk: Client, admin: User, base: FakeClerk
+) -> None:
     preview = dry_run(desk)
     assert desk.get(f"{PATH}/{preview.pk}/run").status_code == 405
     browser = Client(enforce_csrf_checks=True)
@@ -338,7 +356,9 @@ class TestTheApi:
 
     PATH = "/api/admin/users/sync"
 
-    def test_it_answers_with_the_contract_s_figures_and_is_recorded(self, desk, base, admin):
+    def test_it_answers_with_the_contract_s_figures_and_is_recorded(
+        self, desk: Client, base: FakeClerk, admin: User
+    ) -> None:
         body = {
             "syncUsers": True, "syncPlans": True, "setCredits": True, "overrideCredits": 40,
             "pageSize": 100, "maxPages": 3, "debug": True, "reason": "by call",
@@ -357,7 +377,7 @@ class TestTheApi:
         listed = desk.get("/admin/sync").context["history"].rows
         assert listed[0].options == "people, subscriptions, balances set to 40, 3 pages of 100"
 
-    def test_one_at_a_time(self, desk, base):
+    def test_one_at_a_time(self, desk: Client, base: FakeClerk) -> None:
         running = start_job(options=SyncOptions(), actor="somebody", background=False)
         answer = desk.post(self.PATH, {}, content_type="application/json")
         assert (answer.status_code, answer.json()["error"]) == (409, "sync_running")

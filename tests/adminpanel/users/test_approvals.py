@@ -1,14 +1,17 @@
 """Large adjustments take two admins: on the pages, in the API, and in the database itself."""
 
+from typing import Any
+
 import pytest
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from adminpanel.models import AdjustmentRequest
 from adminpanel.users.adjustments import AlreadyDecided, approve
 from credits.ledger import Adjustment, get_balance
-from credits.models import AuditEntry, UsageHistory
+from credits.models import AuditEntry, UsageHistory, User
 from tests.api import Api
 from tests.factories import make_adjustment_request, make_admin, make_charge
 from tests.ledger import sql
@@ -18,20 +21,20 @@ KEY = "6d1f9b0e-8f0c-4b7c-9c52-0d5b7f1f1a11"
 
 
 @pytest.fixture(autouse=True)
-def limit(settings):
+def limit(settings: Settings) -> None:
     settings.ADJUSTMENT_APPROVAL_CREDITS = 50
 
 
-def ask(desk, user, **fields):
+def ask(desk: Client, user: User, **fields: Any) -> Any:
     form = {"mode": "add", "amount": "51", "reason": "A prize", "key": KEY, "confirm": "1"}
     return desk.post(f"/admin/users/{user.pk}/adjust", {**form, **fields})
 
 
-def decide(desk, asked, decision="approve", **fields):
+def decide(desk: Client, asked: AdjustmentRequest, decision: str = "approve", **fields: Any) -> Any:
     return desk.post(f"/admin/users/approvals/{asked.pk}", {"decision": decision, **fields})
 
 
-def balance(user):
+def balance(user: User) -> int:
     return get_balance(user_id=user.pk).remaining
 
 
@@ -41,20 +44,22 @@ def balance(user):
      ("set", "150", False), ("set", "151", True), ("set", "50", False), ("set", "49", True)],
 )  # fmt: skip
 def test_above_the_limit_nothing_moves_until_a_second_admin_says_so(
-    desk, alice, mode, amount, waits
-):
+    desk: Client, alice: User, mode: str, amount: str, waits: bool
+) -> None:
     assert ask(desk, alice, mode=mode, amount=amount).status_code == 302
     assert AdjustmentRequest.objects.exists() == waits
     assert (balance(alice) == 100) == waits
 
 
-def test_the_preview_says_that_it_takes_two(desk, alice):
+def test_the_preview_says_that_it_takes_two(desk: Client, alice: User) -> None:
     form = {"mode": "add", "amount": "51", "reason": "A prize", "key": KEY}
     shown = desk.post(f"/admin/users/{alice.pk}/adjust", form)
     assert "Ask a second admin" in shown.text
 
 
-def test_a_second_admin_approves_and_it_happens(desk, other_desk, admin, second, alice):
+def test_a_second_admin_approves_and_it_happens(
+    desk: Client, other_desk: Client, admin: User, second: User, alice: User
+) -> None:
     ask(desk, alice)
     asked = AdjustmentRequest.objects.get()
     page = other_desk.get(f"/admin/users/approvals/{asked.pk}")
@@ -73,7 +78,7 @@ def test_a_second_admin_approves_and_it_happens(desk, other_desk, admin, second,
     ]  # fmt: skip
 
 
-def test_who_asked_cannot_approve(desk, alice):
+def test_who_asked_cannot_approve(desk: Client, alice: User) -> None:
     ask(desk, alice)
     asked = AdjustmentRequest.objects.get()
     assert 'value="approve"' not in desk.get(f"/admin/users/approvals/{asked.pk}").text
@@ -83,7 +88,7 @@ def test_who_asked_cannot_approve(desk, alice):
     assert balance(alice) == 100
 
 
-def test_who_asked_may_take_it_back(desk, admin, alice):
+def test_who_asked_may_take_it_back(desk: Client, admin: User, alice: User) -> None:
     ask(desk, alice)
     asked = AdjustmentRequest.objects.get()
     assert decide(desk, asked, "decline").status_code == 302
@@ -94,7 +99,9 @@ def test_who_asked_may_take_it_back(desk, admin, alice):
 
 @pytest.mark.parametrize("again", ["approve", "decline"])
 @pytest.mark.parametrize("first", ["approve", "decline"])
-def test_a_decision_is_final(desk, other_desk, alice, first, again):
+def test_a_decision_is_final(
+    desk: Client, other_desk: Client, alice: User, first: str, again: str
+) -> None:
     ask(desk, alice)
     asked = AdjustmentRequest.objects.get()
     decide(other_desk, asked, first)
@@ -105,7 +112,9 @@ def test_a_decision_is_final(desk, other_desk, alice, first, again):
     assert balance(alice) == after == (151 if first == "approve" else 100)
 
 
-def test_what_cannot_be_taken_any_more_stays_pending(desk, other_desk, alice):
+def test_what_cannot_be_taken_any_more_stays_pending(
+    desk: Client, other_desk: Client, alice: User
+) -> None:
     ask(desk, alice, mode="take", amount="100")
     make_charge(alice, 10)
     asked = AdjustmentRequest.objects.get()
@@ -116,7 +125,9 @@ def test_what_cannot_be_taken_any_more_stays_pending(desk, other_desk, alice):
     assert asked.is_pending
 
 
-def test_setting_a_balance_that_moved_is_shown_anew(desk, other_desk, alice):
+def test_setting_a_balance_that_moved_is_shown_anew(
+    desk: Client, other_desk: Client, alice: User
+) -> None:
     ask(desk, alice, mode="set", amount="200")
     asked = AdjustmentRequest.objects.get()
     make_charge(alice, 10)
@@ -128,7 +139,7 @@ def test_setting_a_balance_that_moved_is_shown_anew(desk, other_desk, alice):
 @pytest.mark.parametrize(
     "fields", [{}, {"decision": "maybe"}, {"decision": "approve", "seen": "x"}]
 )
-def test_no_decision_is_said_so(other_desk, alice, fields):
+def test_no_decision_is_said_so(other_desk: Client, alice: User, fields: dict[str, Any]) -> None:
     asked = make_adjustment_request(alice, delta=60)
     answer = other_desk.post(f"/admin/users/approvals/{asked.pk}", fields)
     assert answer.status_code == 422
@@ -136,12 +147,14 @@ def test_no_decision_is_said_so(other_desk, alice, fields):
 
 
 @pytest.mark.parametrize("number", ["0", "999999", "9" * 30])
-def test_a_request_that_is_none_is_not_there(desk, number):
+def test_a_request_that_is_none_is_not_there(desk: Client, number: str) -> None:
     assert desk.get(f"/admin/users/approvals/{number}").status_code == 404
     assert desk.post(f"/admin/users/approvals/{number}").status_code == 404
 
 
-def test_the_list_has_what_waits_and_what_was_decided(desk, other_desk, alice, monkeypatch):
+def test_the_list_has_what_waits_and_what_was_decided(
+    desk: Client, other_desk: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("adminpanel.users.approval_views.PAGE", 2)
     for _ in range(3):
         decide(other_desk, make_adjustment_request(alice, delta=60), "decline")
@@ -154,16 +167,16 @@ def test_the_list_has_what_waits_and_what_was_decided(desk, other_desk, alice, m
     assert desk.get("/admin/users/approvals", {"before": "x"}).status_code == 400
 
 
-def test_an_empty_list_says_what_comes_here(desk):
+def test_an_empty_list_says_what_comes_here(desk: Client) -> None:
     assert "Nothing waits" in desk.get("/admin/users/approvals").text
 
 
 @pytest.mark.django_db(transaction=True)
-def test_approvals_at_once_apply_once(alice):
+def test_approvals_at_once_apply_once(alice: User) -> None:
     asked = make_adjustment_request(alice, delta=60)
     admins = [make_admin() for _ in range(8)]
 
-    def say_yes(number):
+    def say_yes(number: int) -> Any:
         return approve(actor=admins[number], request_id=asked.pk)
 
     answers = in_parallel(8, say_yes, catch=AlreadyDecided)
@@ -174,10 +187,10 @@ def test_approvals_at_once_apply_once(alice):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_twenty_clicks_of_one_admin_apply_once(second, alice):
+def test_twenty_clicks_of_one_admin_apply_once(second: User, alice: User) -> None:
     asked = make_adjustment_request(alice, delta=60)
 
-    def click(_):
+    def click(_: int) -> object:
         browser = Client()
         browser.force_login(second)
         return decide(browser, asked).status_code
@@ -190,43 +203,49 @@ def test_twenty_clicks_of_one_admin_apply_once(second, alice):
 
 class TestTheDatabaseItself:
     @pytest.fixture
-    def asked(self, alice, admin):
+    def asked(self, alice: User, admin: User) -> AdjustmentRequest:
         return make_adjustment_request(alice, delta=60, asked_by=admin)
 
-    def change(self, asked, **fields):
+    def change(self, asked: AdjustmentRequest, **fields: Any) -> None:
         with transaction.atomic():
             AdjustmentRequest.objects.filter(pk=asked.pk).update(**fields)
 
-    def test_refuses_an_approval_by_who_asked(self, asked, admin, alice):
+    def test_refuses_an_approval_by_who_asked(
+        self, asked: AdjustmentRequest, admin: User, alice: User
+    ) -> None:
         row = UsageHistory.objects.filter(user=alice).first()
         with pytest.raises(IntegrityError, match="adjustment_needs_two_admins"):
             self.change(
                 asked, state="approved", decided_by=admin, decided_at=timezone.now(), usage=row
             )
 
-    def test_refuses_an_approval_without_its_row(self, asked, second):
+    def test_refuses_an_approval_without_its_row(
+        self, asked: AdjustmentRequest, second: User
+    ) -> None:
         with pytest.raises(IntegrityError, match="adjustment_decision_whole"):
             self.change(asked, state="approved", decided_by=second, decided_at=timezone.now())
 
-    def test_refuses_a_state_there_is_not(self, asked, second):
+    def test_refuses_a_state_there_is_not(self, asked: AdjustmentRequest, second: User) -> None:
         with pytest.raises(IntegrityError, match="adjustment_decision_whole"):
             self.change(asked, state="maybe")
 
     @pytest.mark.parametrize("fields", [{"delta": 9000}, {"reason": "x"}, {"balance_then": 7}])
-    def test_refuses_to_change_what_was_asked(self, asked, fields):
+    def test_refuses_to_change_what_was_asked(
+        self, asked: AdjustmentRequest, fields: dict[str, Any]
+    ) -> None:
         with pytest.raises(IntegrityError, match="stays as asked"):
             self.change(asked, **fields)
 
-    def test_refuses_another_asker(self, asked, second):
+    def test_refuses_another_asker(self, asked: AdjustmentRequest, second: User) -> None:
         with pytest.raises(IntegrityError, match="stays as asked"):
             self.change(asked, asked_by=second)
 
-    def test_refuses_to_undo_a_decision(self, asked, second):
+    def test_refuses_to_undo_a_decision(self, asked: AdjustmentRequest, second: User) -> None:
         self.change(asked, state="declined", decided_by=second, decided_at=timezone.now())
         with pytest.raises(IntegrityError, match="a decision is final"):
             self.change(asked, state="pending", decided_by=None, decided_at=None)
 
-    def test_refuses_to_forget(self, asked):
+    def test_refuses_to_forget(self, asked: AdjustmentRequest) -> None:
         with pytest.raises(IntegrityError, match="decided, not deleted"), transaction.atomic():
             sql("DELETE FROM adminpanel_adjustmentrequest")
         # PostgreSQL truncates nothing while a foreign key is still to be checked.
@@ -235,20 +254,24 @@ class TestTheDatabaseItself:
             sql("TRUNCATE adminpanel_adjustmentrequest")
 
     @pytest.mark.parametrize("what", [{}, {"delta": 0}, {"delta": 1, "target": 1}, {"target": -1}])
-    def test_refuses_a_request_for_nothing(self, alice, admin, what):
+    def test_refuses_a_request_for_nothing(
+        self, alice: User, admin: User, what: dict[str, Any]
+    ) -> None:
         with pytest.raises(IntegrityError, match="adjustment_delta"), transaction.atomic():
             make_adjustment_request(alice, asked_by=admin, **what)
 
 
 class TestTheApi:
     @pytest.fixture(params=["/api/admin/users/{}/credits", "/api/admin/credits/{}"])
-    def path(self, request, alice):
+    def path(self, request: pytest.FixtureRequest, alice: User) -> Any:
         return request.param.format(alice.pk)
 
-    def put(self, user, path, body, key="k"):
+    def put(self, user: User, path: Any, body: Any, key: str = "k") -> Any:
         return Api(user).send("put", path, body, headers={"Idempotency-Key": key})
 
-    def test_a_large_one_is_202_and_moves_nothing(self, path, admin, alice):
+    def test_a_large_one_is_202_and_moves_nothing(
+        self, path: str, admin: User, alice: User
+    ) -> None:
         answer = self.put(admin, path, {"adjustment": 51, "reason": "A prize"})
         asked = AdjustmentRequest.objects.get()
         assert answer.status_code == 202
@@ -258,7 +281,9 @@ class TestTheApi:
         }  # fmt: skip
         assert balance(alice) == 100
 
-    def test_asking_again_says_how_it_went(self, path, admin, other_desk, alice):
+    def test_asking_again_says_how_it_went(
+        self, path: str, admin: User, other_desk: Client, alice: User
+    ) -> None:
         body = {"credits": 200, "reason": "A prize"}
         self.put(admin, path, body)
         decide(other_desk, AdjustmentRequest.objects.get())
@@ -268,7 +293,9 @@ class TestTheApi:
         other = self.put(admin, path, {"credits": 201, "reason": "A prize"})
         assert (other.status_code, other.json()["error"]) == (422, "idempotency_conflict")
 
-    def test_a_small_one_with_a_key_that_was_used_stays_what_it_was(self, path, admin, alice):
+    def test_a_small_one_with_a_key_that_was_used_stays_what_it_was(
+        self, path: str, admin: User, alice: User
+    ) -> None:
         body = {"credits": 120, "reason": "A prize"}
         first = self.put(admin, path, body)
         make_charge(alice, 110)
@@ -278,7 +305,7 @@ class TestTheApi:
         assert again.json()["usageId"] == first.json()["usageId"]
         assert not AdjustmentRequest.objects.exists()
 
-    def test_more_than_there_is_is_402_at_any_size(self, path, admin):
+    def test_more_than_there_is_is_402_at_any_size(self, path: str, admin: User) -> None:
         answer = self.put(admin, path, {"adjustment": -101, "reason": "x"})
         assert answer.status_code == 402
         assert not AdjustmentRequest.objects.exists()

@@ -1,10 +1,13 @@
 """/admin/users: finding people, and pages of them."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db.models import Max
+from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from adminpanel.users import search as user_search
 from credits.models import Identity, SubscriptionItem, User
@@ -15,22 +18,22 @@ PATH = "/admin/users"
 HTMX = {"HX-Request": "true"}
 
 
-def found(desk, **query):
+def found(desk: Client, **query: Any) -> list[str]:
     answer = desk.get(PATH, query)
     assert answer.status_code == 200, answer.text
     return [str(user) for user in answer.context["page"].rows]
 
 
-def subscribe(user, plan="cplan_pro", status="active"):
+def subscribe(user: User, plan: str = "cplan_pro", status: str = "active") -> None:
     SubscriptionItem.objects.create(
-        item_id=f"item_{user.pk}_{plan}", instance_id="ins",
-        payer_kind="user", payer_id=user.clerk_id, plan_id=plan, plan_name="Pro", status=status,
+        item_id=f"item_{user.pk}_{plan}", instance_id="ins", payer_kind="user",
+        payer_id=user.clerk_id or "", plan_id=plan, plan_name="Pro", status=status,
     )  # fmt: skip
 
 
 class TestSearch:
     @pytest.fixture(autouse=True)
-    def cast(self, db):
+    def cast(self, db: None) -> None:
         make_user("grace.hopper@navy.example", name="Grace O'Brien-Hopper", clerk_id="user_2Abc")
         make_user("zoë@example.com", name="Zoë Müller", clerk_id="user_2Xyz")
         make_user("1e5@example.com", name="")
@@ -40,17 +43,19 @@ class TestSearch:
         ["grace.hopper@navy.example", "GRACE", "hop", "brien", "navy", "hopper grace", "gra nav",
          "  grace  ", "o'brien", "user_2Abc", "user_2A"],
     )  # fmt: skip
-    def test_beginnings_of_words_in_any_order_find_a_person(self, desk, search):
+    def test_beginnings_of_words_in_any_order_find_a_person(
+        self, desk: Client, search: str
+    ) -> None:
         assert found(desk, search=search) == ["grace.hopper@navy.example"]
 
     @pytest.mark.parametrize("search", ["zoë", "ZO", "müll"])
-    def test_letters_of_any_alphabet_do(self, desk, search):
+    def test_letters_of_any_alphabet_do(self, desk: Client, search: str) -> None:
         assert found(desk, search=search) == ["zoë@example.com"]
 
-    def test_what_looks_like_a_number_is_a_word(self, desk):
+    def test_what_looks_like_a_number_is_a_word(self, desk: Client) -> None:
         assert found(desk, search="1e5") == ["1e5@example.com"]
 
-    def test_an_id_of_ours_finds_a_person(self, desk):
+    def test_an_id_of_ours_finds_a_person(self, desk: Client) -> None:
         zoe = User.objects.get(clerk_id="user_2Xyz")
         assert "zoë@example.com" in found(desk, search=str(zoe.pk))
 
@@ -59,17 +64,19 @@ class TestSearch:
         ["race", "%", "_", "'", "\\", "' OR 1=1 --", "a:* | b", "!grace", "user_2abc", "9" * 90,
          "grace nobody", "::", "\N{SNOWMAN}", "<script>"],
     )  # fmt: skip
-    def test_what_means_something_elsewhere_finds_nobody(self, desk, search):
+    def test_what_means_something_elsewhere_finds_nobody(self, desk: Client, search: str) -> None:
         page = desk.get(PATH, {"search": search})
         assert page.status_code == 200
         assert search == "!grace" or page.context["page"].rows == []
         assert "<script>" not in page.text.replace("<script ", "")
 
-    def test_what_finds_more_people_than_are_named_one_by_one_finds_all(self, desk, monkeypatch):
+    def test_what_finds_more_people_than_are_named_one_by_one_finds_all(
+        self, desk: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(user_search, "PREFETCHED", 1)
         assert len(found(desk, search="example")) == 4
 
-    def test_nobody_is_an_empty_state_that_says_how_to_search(self, desk):
+    def test_nobody_is_an_empty_state_that_says_how_to_search(self, desk: Client) -> None:
         assert "Nobody like that" in desk.get(PATH, {"search": "nobody"}).text
 
 
@@ -86,7 +93,9 @@ class TestSearch:
         ({"after": "9" * 40 + ".1"}, "There is no such page."),
     ],
 )  # fmt: skip
-def test_a_filter_that_cannot_be_is_said_beside_it(desk, query, field):
+def test_a_filter_that_cannot_be_is_said_beside_it(
+    desk: Client, query: dict[str, str], field: str
+) -> None:
     answer = desk.get(PATH, query)
     assert answer.status_code == 400
     assert field in answer.text
@@ -94,14 +103,16 @@ def test_a_filter_that_cannot_be_is_said_beside_it(desk, query, field):
     assert desk.get(PATH, query, headers=HTMX).status_code == 422
 
 
-def test_people_are_filtered_by_balance(desk, admin, alice, bob, carol):
+def test_people_are_filtered_by_balance(
+    desk: Client, admin: User, alice: User, bob: User, carol: User
+) -> None:
     assert found(desk, low="100") == ["alice@example.com"]
     assert found(desk, high="10") == ["carol@example.com", "bob@example.com", str(admin)]
     assert found(desk, low="1", high="99") == ["bob@example.com"]
     assert found(desk, high="0") == ["carol@example.com", str(admin)]
 
 
-def test_people_are_filtered_by_plan(desk, admin, alice, bob):
+def test_people_are_filtered_by_plan(desk: Client, admin: User, alice: User, bob: User) -> None:
     make_plan("cplan_pro")
     for user, status in ((alice, "active"), (bob, "ended")):
         user.clerk_id = f"user_{user.pk}"
@@ -112,14 +123,18 @@ def test_people_are_filtered_by_plan(desk, admin, alice, bob):
     assert "Pro" in desk.get(PATH, {"search": "alice"}).text
 
 
-def test_people_are_filtered_by_their_last_sign_in(desk, admin, alice, bob):
+def test_people_are_filtered_by_their_last_sign_in(
+    desk: Client, admin: User, alice: User, bob: User
+) -> None:
     User.objects.filter(pk=alice.pk).update(last_login=timezone.now() - timedelta(days=3))
     User.objects.filter(pk=bob.pk).update(last_login=timezone.now() - timedelta(days=40))
     assert found(desk, signed_in="7") == ["alice@example.com", str(admin)]
     assert found(desk, signed_in="90", search="bob") == ["bob@example.com"]
 
 
-def test_people_are_filtered_by_state(desk, admin, alice, bob, carol):
+def test_people_are_filtered_by_state(
+    desk: Client, admin: User, alice: User, bob: User, carol: User
+) -> None:
     User.objects.filter(pk=bob.pk).update(is_active=False)
     Identity.objects.create(clerk_id="user_c", user=carol, deleted_at=timezone.now())
     assert found(desk, state="inactive") == ["bob@example.com"]
@@ -128,7 +143,9 @@ def test_people_are_filtered_by_state(desk, admin, alice, bob, carol):
     assert "deleted" in desk.get(PATH, {"state": "gone"}).text
 
 
-def test_a_row_says_what_is_there_what_is_held_and_when_it_was_used(desk, alice, carol):
+def test_a_row_says_what_is_there_what_is_held_and_when_it_was_used(
+    desk: Client, alice: User, carol: User
+) -> None:
     make_charge(alice, 3)
     charge = make_charge(alice, 4, hold=True)
     answer = desk.get(PATH, {"search": "alice"})
@@ -137,12 +154,12 @@ def test_a_row_says_what_is_there_what_is_held_and_when_it_was_used(desk, alice,
     assert row.last_use is not None
     assert f'href="/admin/users/{alice.pk}"' in answer.text
     assert f'href="/admin/usage?user={alice.pk}&amp;state=held"' in answer.text
-    held = desk.get("/admin/usage", {"user": alice.pk, "state": "held"}).context["page"]
+    held = desk.get(f"/admin/usage?user={alice.pk}&state=held").context["page"]
     assert [one.id for one in held.rows] == [charge.id]
     assert desk.get(PATH, {"search": "carol"}).context["page"].rows[0].last_use is None
 
 
-def test_people_are_sorted(desk, admin, alice, bob, carol):
+def test_people_are_sorted(desk: Client, admin: User, alice: User, bob: User, carol: User) -> None:
     make_charge(bob)
     make_charge(alice)
     names = {user.pk: str(user) for user in (admin, alice, bob, carol)}
@@ -155,7 +172,9 @@ def test_people_are_sorted(desk, admin, alice, bob, carol):
 
 @pytest.mark.parametrize("search", ["", "example"])
 @pytest.mark.parametrize("sort", ["newest", "most", "least", "used"])
-def test_pages_hold_everybody_once_forwards_and_backwards(desk, admin, sort, search, monkeypatch):
+def test_pages_hold_everybody_once_forwards_and_backwards(
+    desk: Client, admin: User, sort: str, search: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(user_search, "PAGE", 4)
     monkeypatch.setattr(user_search, "PREFETCHED", 1)
     for number in range(13):
@@ -176,19 +195,22 @@ def test_pages_hold_everybody_once_forwards_and_backwards(desk, admin, sort, sea
     assert back == whole
 
 
-def _balance(name):
+def _balance(name: str) -> int:
     balance = User.objects.get(email=name).credit_balance.first()
     return balance.credits_remaining if balance else 0
 
 
-def _last_use(name):
+def _last_use(name: str) -> Any:
     """The id of this user's newest charge; 0 without one."""
     charges = User.objects.get(email=name).usage.filter(unit_cost__isnull=False)
     return charges.aggregate(last=Max("id", default=0))["last"]
 
 
-def _walk(desk, asked, way, start=None):
-    pages, query = [], {**asked, **(start or {})}
+def _walk(
+    desk: Client, asked: dict[str, str], way: str, start: dict[str, str] | None = None
+) -> list[str]:
+    pages = []
+    query: dict[str, str] | None = {**asked, **(start or {})}
     while query:
         page = desk.get(PATH, query).context["page"]
         pages.append([str(user) for user in page.rows])
@@ -198,7 +220,7 @@ def _walk(desk, asked, way, start=None):
     return [name for page in ordered for name in page]
 
 
-def _last_page(desk, asked):
+def _last_page(desk: Client, asked: dict[str, str]) -> dict[str, str]:
     """The query of the last page."""
     query: dict[str, str] = {}
     while after := desk.get(PATH, {**asked, **query}).context["page"].older:
@@ -206,7 +228,9 @@ def _last_page(desk, asked):
     return query
 
 
-def test_who_joins_meanwhile_shifts_no_page(desk, admin, monkeypatch):
+def test_who_joins_meanwhile_shifts_no_page(
+    desk: Client, admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(user_search, "PAGE", 2)
     for number in range(4):
         make_user(f"u{number}@example.com")
@@ -216,7 +240,7 @@ def test_who_joins_meanwhile_shifts_no_page(desk, admin, monkeypatch):
     assert [str(user) for user in second.rows] == ["u1@example.com", "u0@example.com"]
 
 
-def test_a_search_by_htmx_gets_the_table_alone(desk, alice):
+def test_a_search_by_htmx_gets_the_table_alone(desk: Client, alice: User) -> None:
     answer = desk.get(PATH, {"search": "alice"}, headers=HTMX)
     assert "alice@example.com" in answer.text
     assert "<html" not in answer.text
@@ -224,11 +248,13 @@ def test_a_search_by_htmx_gets_the_table_alone(desk, alice):
 
 
 @pytest.mark.parametrize("kind", ["HX-Boosted", "HX-History-Restore-Request"])
-def test_a_boosted_link_and_a_restored_history_get_the_page(desk, kind):
+def test_a_boosted_link_and_a_restored_history_get_the_page(desk: Client, kind: str) -> None:
     assert "<html" in desk.get(PATH, headers={**HTMX, kind: "true"}).text
 
 
-def test_a_page_takes_no_more_queries_for_more_people(desk, django_assert_max_num_queries):
+def test_a_page_takes_no_more_queries_for_more_people(
+    desk: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     for number in range(30):
         user = make_user(f"u{number}@example.com", credits=5, clerk_id=f"user_{number}")
         make_charge(user, hold=True)
@@ -237,14 +263,14 @@ def test_a_page_takes_no_more_queries_for_more_people(desk, django_assert_max_nu
         assert len(found(desk, search="example", sort="most")) == 31
 
 
-def test_what_waits_for_a_second_admin_stands_above(desk, alice):
+def test_what_waits_for_a_second_admin_stands_above(desk: Client, alice: User) -> None:
     asked = make_adjustment_request(alice, delta=20_000)
     text = desk.get(PATH).text
     assert f"/admin/users/approvals/{asked.pk}" in text
     assert "+20,000 credits" in text
 
 
-def test_a_search_goes_by_the_index(alice):
+def test_a_search_goes_by_the_index(alice: User) -> None:
     # A plan for four people would be to read them all.
     sql("SET LOCAL enable_seqscan = off")
     plan = sql(

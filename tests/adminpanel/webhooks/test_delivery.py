@@ -1,37 +1,43 @@
 """/admin/webhooks/{id}: what a delivery did, and what it says."""
 
 import time
+from typing import Any
 
 import pytest
+from django.test import Client
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from credits.catalogue.plans import create_plan
 from credits.models import CreditGrant, UsageHistory, User, WebhookDelivery
+from tests.credits.clerk.conftest import Deliver
 from tests.factories import make_plan
-from tests.fakes.clerk import user_json
+from tests.fakes.clerk import Json, user_json
 from tests.fakes.clerk_events import DAY, event, item_json, payment_json
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)
 
 
-def get_page(desk, svix_id):
+def get_page(desk: Client, svix_id: str) -> Any:
     pk = WebhookDelivery.objects.get(svix_id=svix_id).pk
     answer = desk.get(f"/admin/webhooks/{pk}")
     assert answer.status_code == 200
     return answer
 
 
-def changes(answer):
+def changes(answer: Any) -> list[tuple[str, str]]:
     processings = answer.context["processings"]
     return [(line.what, line.text) for processing in processings for line in processing.changes]
 
 
-def item_event(kind="active", **fields):
+def item_event(kind: str = "active", **fields: Any) -> Json:
     item = item_json("user_1", **{"period_start": NOW - DAY, **fields})
     return event(f"subscriptionItem.{kind}", item, at=NOW)
 
 
-def test_a_purchase_shows_its_state_and_its_grant_with_the_journals_row(desk, deliver):
+def test_a_purchase_shows_its_state_and_its_grant_with_the_journals_row(
+    desk: Client, deliver: Deliver
+) -> None:
     make_plan("cplan_pro", credits=100)
     deliver(item_event(), "msg_1")
     answer = get_page(desk, "msg_1")
@@ -50,8 +56,10 @@ def test_a_purchase_shows_its_state_and_its_grant_with_the_journals_row(desk, de
 
 
 def test_what_waited_for_its_plan_says_so_when_it_waits_no_more(
-    desk, deliver, django_capture_on_commit_callbacks
-):
+    desk: Client,
+    deliver: Deliver,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
     deliver(item_event(), "msg_1")
     assert "names a plan that nobody gave credits here" in get_page(desk, "msg_1").text
     with django_capture_on_commit_callbacks(execute=True):
@@ -63,8 +71,8 @@ def test_what_waited_for_its_plan_says_so_when_it_waits_no_more(
 
 
 def test_a_second_event_of_the_same_period_says_that_it_changed_nothing_of_the_credits(
-    desk, deliver
-):
+    desk: Client, deliver: Deliver
+) -> None:
     make_plan("cplan_pro", credits=100)
     first = item_event()
     deliver(first, "msg_1")
@@ -77,7 +85,7 @@ def test_a_second_event_of_the_same_period_says_that_it_changed_nothing_of_the_c
     assert "another delivery, a sync, or our clock" in answer.text
 
 
-def test_an_end_shows_what_was_and_what_is(desk, deliver):
+def test_an_end_shows_what_was_and_what_is(desk: Client, deliver: Deliver) -> None:
     make_plan("cplan_pro", credits=100)
     first = item_event()
     deliver(first, "msg_1")
@@ -89,7 +97,7 @@ def test_an_end_shows_what_was_and_what_is(desk, deliver):
     assert not get_page(desk, "msg_1").context["items"][0].newest
 
 
-def test_an_account_s_changes_are_named_but_not_kept(desk, deliver):
+def test_an_account_s_changes_are_named_but_not_kept(desk: Client, deliver: Deliver) -> None:
     deliver(event("user.created", user_json("user_1", email="a@example.com", at=1), at=1), "msg_1")
     changed = user_json("user_1", email="b@example.com", at=2, last_name="Roe", banned=True)
     deliver(event("user.updated", changed, at=2), "msg_2")
@@ -103,7 +111,9 @@ def test_an_account_s_changes_are_named_but_not_kept(desk, deliver):
     assert "example.com" not in str(list(kept))
 
 
-def test_a_payment_shows_its_state_and_says_that_it_grants_nothing(desk, deliver):
+def test_a_payment_shows_its_state_and_says_that_it_grants_nothing(
+    desk: Client, deliver: Deliver
+) -> None:
     for status, svix_id in (("pending", "msg_1"), ("paid", "msg_2")):
         at = NOW + len(svix_id + status)
         data = payment_json("user_1", "cpa_1", at=at, status=status)
@@ -115,13 +125,15 @@ def test_a_payment_shows_its_state_and_says_that_it_grants_nothing(desk, deliver
     assert answer.context["payment"].payment_id == "cpa_1"
 
 
-def test_a_session_s_end_is_told(desk, deliver):
+def test_a_session_s_end_is_told(desk: Client, deliver: Deliver) -> None:
     data = {"object": "session", "id": "sess_1", "user_id": "user_1"}
     deliver(event("session.ended", data, at=NOW), "msg_1")
     assert changes(get_page(desk, "msg_1"))[-1][0] == "Session"
 
 
-def test_what_was_processed_before_changes_were_kept_says_so(desk, deliver):
+def test_what_was_processed_before_changes_were_kept_says_so(
+    desk: Client, deliver: Deliver
+) -> None:
     deliver(item_event(), "msg_1")
     WebhookDelivery.objects.update(effects=None)
     answer = get_page(desk, "msg_1")
@@ -129,7 +141,9 @@ def test_what_was_processed_before_changes_were_kept_says_so(desk, deliver):
     assert len(answer.context["items"]) == 1
 
 
-def test_the_payload_is_readable_escaped_and_without_secrets(desk, deliver):
+def test_the_payload_is_readable_escaped_and_without_secrets(
+    desk: Client, deliver: Deliver
+) -> None:
     person = user_json("user_1", email="a@example.com", at=1, private_metadata={"card": "4242"})
     person["first_name"] = "<img src=x onerror=alert(1)>"
     person["public_metadata"] = {"secret": "hush", "deep": [1, {"token": "tok_1"}]}
@@ -142,7 +156,7 @@ def test_the_payload_is_readable_escaped_and_without_secrets(desk, deliver):
         assert secret not in text
 
 
-def test_codes_in_messages_of_clerk_s_are_not_shown(desk, deliver):
+def test_codes_in_messages_of_clerk_s_are_not_shown(desk: Client, deliver: Deliver) -> None:
     data = {
         "object": "email",
         "id": "ema_1",
@@ -158,7 +172,7 @@ def test_codes_in_messages_of_clerk_s_are_not_shown(desk, deliver):
     assert "123456" not in text
 
 
-def test_an_emptied_payload_says_so_and_what_it_did_stays(desk, deliver):
+def test_an_emptied_payload_says_so_and_what_it_did_stays(desk: Client, deliver: Deliver) -> None:
     make_plan("cplan_pro", credits=100)
     deliver(item_event(), "msg_1")
     WebhookDelivery.objects.update(payload={}, forgotten=True)
@@ -172,7 +186,7 @@ def test_an_emptied_payload_says_so_and_what_it_did_stays(desk, deliver):
     assert WebhookDelivery.objects.get().attempts == 1
 
 
-def test_a_deep_or_long_payload_is_cut(desk):
+def test_a_deep_or_long_payload_is_cut(desk: Client) -> None:
     deep: object = "end"
     for _ in range(60):
         deep = {"in": deep}
@@ -181,7 +195,7 @@ def test_a_deep_or_long_payload_is_cut(desk):
     assert "300 more" in get_page(desk, "msg_1").text
 
 
-def test_what_is_not_there_is_a_404(desk):
+def test_what_is_not_there_is_a_404(desk: Client) -> None:
     assert desk.get("/admin/webhooks/1").status_code == 404
     assert desk.get("/admin/webhooks/99999999999999999999").status_code == 404
     assert desk.post("/admin/webhooks/1/replay").status_code == 404

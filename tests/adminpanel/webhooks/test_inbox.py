@@ -3,12 +3,16 @@
 import re
 import time
 from html import unescape
+from typing import Any
 
 import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from credits.clerk.webhooks import handlers, inbox
 from credits.models import WebhookDelivery
-from tests.fakes.clerk import user_json
+from tests.credits.clerk.conftest import Deliver
+from tests.fakes.clerk import Json, user_json
 from tests.fakes.clerk_events import event, item_json
 
 pytestmark = pytest.mark.django_db
@@ -16,37 +20,39 @@ NOW = int(time.time() * 1000)
 PATH = "/admin/webhooks"
 
 
-def user_event(user_id="user_1", kind="created"):
+def user_event(user_id: str = "user_1", kind: str = "created") -> Json:
     person = user_json(user_id, email=f"{user_id}@example.com", at=NOW)
     return event(f"user.{kind}", person, at=NOW)
 
 
-def item_event(user_id="user_1", plan="cplan_team"):
+def item_event(user_id: str = "user_1", plan: str = "cplan_team") -> Json:
     return event("subscriptionItem.active", item_json(user_id, plan, period_start=NOW), at=NOW)
 
 
 @pytest.fixture
-def fails(monkeypatch):
+def fails(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Makes handlers fail, until told otherwise."""
 
-    def explode(event):
+    def explode(event: object) -> None:
         raise RuntimeError("the handler broke")
 
     monkeypatch.setattr(handlers, "handle", explode)
     return monkeypatch
 
 
-def listed(answer):
+def listed(answer: Any) -> list[int]:
     """The ids of the deliveries on the page."""
     return [int(pk) for pk in re.findall(r'href="/admin/webhooks/(\d+)"', answer.text)]
 
 
-def beside(which, answer):
+def beside(which: str, answer: Any) -> str:
     """The address of the next or the previous page."""
     return unescape(re.search(rf'rel="{which}" href="([^"]*)"', answer.text)[1])
 
 
-def test_deliveries_are_listed_newest_first_with_what_became_of_them(desk, deliver):
+def test_deliveries_are_listed_newest_first_with_what_became_of_them(
+    desk: Client, deliver: Deliver
+) -> None:
     deliver(user_event(), "msg_1")
     deliver(item_event(), "msg_2")
     answer = desk.get(PATH)
@@ -59,7 +65,9 @@ def test_deliveries_are_listed_newest_first_with_what_became_of_them(desk, deliv
     assert answer["Cache-Control"].startswith("max-age=0")
 
 
-def test_a_failed_one_shows_its_error_and_attempts(desk, deliver, fails):
+def test_a_failed_one_shows_its_error_and_attempts(
+    desk: Client, deliver: Deliver, fails: pytest.MonkeyPatch
+) -> None:
     deliver(user_event(), "msg_1")
     deliver(user_event(), "msg_1")
     answer = desk.get(PATH)
@@ -69,7 +77,9 @@ def test_a_failed_one_shows_its_error_and_attempts(desk, deliver, fails):
     assert "Replay all failed" in answer.text
 
 
-def test_each_status_is_counted_and_is_a_filter(desk, deliver, fails):
+def test_each_status_is_counted_and_is_a_filter(
+    desk: Client, deliver: Deliver, fails: pytest.MonkeyPatch
+) -> None:
     deliver(user_event("user_1"), "msg_1")
     fails.undo()
     deliver(user_event("user_2"), "msg_2")
@@ -83,7 +93,9 @@ def test_each_status_is_counted_and_is_a_filter(desk, deliver, fails):
         assert [row.delivery.svix_id for row in page.rows] == [svix_id]
 
 
-def test_what_is_not_processed_is_a_filter_that_the_health_card_leads_to(desk, deliver, fails):
+def test_what_is_not_processed_is_a_filter_that_the_health_card_leads_to(
+    desk: Client, deliver: Deliver, fails: pytest.MonkeyPatch
+) -> None:
     assert "Not processed" not in desk.get(PATH).text
     deliver(user_event("user_1"), "msg_1")
     fails.undo()
@@ -94,12 +106,12 @@ def test_what_is_not_processed_is_a_filter_that_the_health_card_leads_to(desk, d
     assert re.search(r'aria-current="true">Not processed <span class="num">2<', answer.text)
 
 
-def test_filters_by_type_family_payer_and_day(desk, deliver):
+def test_filters_by_type_family_payer_and_day(desk: Client, deliver: Deliver) -> None:
     deliver(user_event("user_1"), "msg_1")
     deliver(user_event("user_2", "updated"), "msg_2")
     deliver(item_event("user_2"), "msg_3")
 
-    def ids(**query):
+    def ids(**query: Any) -> list[str]:
         rows = desk.get(PATH, query).context["page"].rows
         return [row.delivery.svix_id for row in rows]
 
@@ -123,13 +135,13 @@ def test_filters_by_type_family_payer_and_day(desk, deliver):
         ({"type": "a\0b"}, "Null characters are not allowed."),
     ],
 )
-def test_a_wrong_filter_is_told_beside_it(desk, query, told):
+def test_a_wrong_filter_is_told_beside_it(desk: Client, query: dict[str, str], told: str) -> None:
     answer = desk.get(PATH, query)
     assert answer.status_code == 400
     assert told in answer.text
 
 
-def test_pages_go_back_and_forth_and_do_not_shift(desk):
+def test_pages_go_back_and_forth_and_do_not_shift(desk: Client) -> None:
     WebhookDelivery.objects.bulk_create(
         WebhookDelivery(
             svix_id=f"msg_{n}", type="user.created", payload={}, payer_kind="user", payer_id="u"
@@ -149,7 +161,7 @@ def test_pages_go_back_and_forth_and_do_not_shift(desk):
     assert listed(back) == listed(first)
 
 
-def test_what_a_delivery_says_is_escaped(desk, deliver):
+def test_what_a_delivery_says_is_escaped(desk: Client, deliver: Deliver) -> None:
     payload = user_event()
     payload["type"] = "<script>alert(1)</script>"
     deliver(payload, "msg_<b>")
@@ -158,7 +170,9 @@ def test_what_a_delivery_says_is_escaped(desk, deliver):
         assert "<script>alert" not in desk.get(page).text
 
 
-def test_without_clerk_the_page_says_what_to_set_up_and_lists_what_is_there(desk, settings):
+def test_without_clerk_the_page_says_what_to_set_up_and_lists_what_is_there(
+    desk: Client, settings: Settings
+) -> None:
     settings.CLERK_WEBHOOK_SIGNING_SECRET = []
     answer = desk.get(PATH)
     assert "CLERK_WEBHOOK_SIGNING_SECRET" in answer.text
@@ -170,12 +184,14 @@ def test_without_clerk_the_page_says_what_to_set_up_and_lists_what_is_there(desk
     assert "What came in before stands below" in answer.text
 
 
-def test_an_empty_inbox_says_how_to_try_it(desk):
+def test_an_empty_inbox_says_how_to_try_it(desk: Client) -> None:
     assert "send_sample_webhook" in desk.get(PATH).text
     assert "No such deliveries" in desk.get(PATH, {"type": "user"}).text
 
 
-def test_plans_that_people_paid_for_are_named_until_they_have_credits(desk, deliver):
+def test_plans_that_people_paid_for_are_named_until_they_have_credits(
+    desk: Client, deliver: Deliver
+) -> None:
     deliver(item_event("user_1"), "msg_1")
     deliver(item_event("user_2"), "msg_2")
     answer = desk.get(PATH)
@@ -184,8 +200,8 @@ def test_plans_that_people_paid_for_are_named_until_they_have_credits(desk, deli
 
 
 def test_a_page_asks_the_database_the_same_few_questions_however_long_it_is(
-    desk, django_assert_max_num_queries, deliver
-):
+    desk: Client, django_assert_max_num_queries: DjangoAssertNumQueries, deliver: Deliver
+) -> None:
     deliver(user_event(), "msg_0")
     for n in range(60):
         inbox.receive(svix_id=f"msg_{n}", payload=user_event(f"user_{n}"))

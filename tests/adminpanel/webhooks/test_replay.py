@@ -2,6 +2,8 @@
 
 import re
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -10,7 +12,8 @@ from credits.catalogue.plans import create_plan
 from credits.clerk.webhooks import handlers, replays
 from credits.ledger import get_balance
 from credits.models import AuditEntry, CreditGrant, User, WebhookDelivery
-from tests.fakes.clerk import user_json
+from tests.credits.clerk.conftest import Deliver
+from tests.fakes.clerk import Json, user_json
 from tests.fakes.clerk_events import event, item_json
 
 pytestmark = pytest.mark.django_db
@@ -18,30 +21,30 @@ NOW = int(time.time() * 1000)
 ALL = "/admin/webhooks/replay"
 
 
-def user_event(user_id="user_1"):
+def user_event(user_id: str = "user_1") -> Json:
     return event("user.created", user_json(user_id, email=f"{user_id}@example.com", at=1), at=1)
 
 
 @pytest.fixture
-def fails(monkeypatch):
+def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """`fails(lambda event: …)` makes handlers fail for some events; `fails(None)` for none."""
     real = handlers.handle
-    rule = [bool]
+    rule: list[Callable[..., bool] | None] = [bool]
 
-    def handle(event):
+    def handle(event: Any) -> Any:
         if rule[0] and rule[0](event):
             raise RuntimeError("the handler broke")
         return real(event)
 
     monkeypatch.setattr(handlers, "handle", handle)
 
-    def change(new):
+    def change(new: Callable[..., bool] | None) -> None:
         rule[0] = new
 
     return change
 
 
-def send(desk, answer):
+def send(desk: Client, answer: Any) -> Any:
     """Presses the button of the page's form."""
     form = re.search(r'<form class="(?:bar|stack)" (?:id="progress" )?method="post".*?</form>',
                      answer.text, re.DOTALL)[0]  # fmt: skip
@@ -49,11 +52,13 @@ def send(desk, answer):
     return desk.post(ALL, fields)
 
 
-def told(answer):
+def told(answer: Any) -> list[str]:
     return [str(message) for message in answer.wsgi_request._messages]
 
 
-def test_one_is_replayed_after_a_question_and_recorded(desk, admin, deliver, fails):
+def test_one_is_replayed_after_a_question_and_recorded(
+    desk: Client, admin: User, deliver: Deliver, fails: Callable[..., None]
+) -> None:
     assert deliver(user_event(), "msg_1").status_code == 500
     delivery = WebhookDelivery.objects.get()
     question = desk.get(f"/admin/webhooks/{delivery.pk}/replay")
@@ -70,7 +75,9 @@ def test_one_is_replayed_after_a_question_and_recorded(desk, admin, deliver, fai
     assert (last.action, last.after) == ("webhook.replayed", {"processed": 1, "failed": []})
 
 
-def test_one_that_fails_again_says_so(desk, deliver, fails):
+def test_one_that_fails_again_says_so(
+    desk: Client, deliver: Deliver, fails: Callable[..., None]
+) -> None:
     deliver(user_event(), "msg_1")
     delivery = WebhookDelivery.objects.get()
     answer = desk.post(f"/admin/webhooks/{delivery.pk}/replay", follow=True)
@@ -78,7 +85,9 @@ def test_one_that_fails_again_says_so(desk, deliver, fails):
     assert AuditEntry.objects.latest("pk").after == {"processed": 0, "failed": [delivery.pk]}
 
 
-def test_all_failed_are_counted_replayed_and_the_result_told(desk, deliver, fails):
+def test_all_failed_are_counted_replayed_and_the_result_told(
+    desk: Client, deliver: Deliver, fails: Callable[..., None]
+) -> None:
     for n in range(13):
         deliver(user_event(f"user_{n}"), f"msg_{n}")
     fails(lambda event: event.data["id"] == "user_7")
@@ -93,7 +102,9 @@ def test_all_failed_are_counted_replayed_and_the_result_told(desk, deliver, fail
     assert AuditEntry.objects.latest("pk").after == {"processed": 12, "failed": [failed]}
 
 
-def test_many_go_in_batches_that_meet_nothing_twice(desk, deliver, fails, monkeypatch):
+def test_many_go_in_batches_that_meet_nothing_twice(
+    desk: Client, deliver: Deliver, fails: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(replays, "BATCH", 4)
     for n in range(10):
         deliver(user_event(f"user_{n}"), f"msg_{n}")
@@ -110,7 +121,9 @@ def test_many_go_in_batches_that_meet_nothing_twice(desk, deliver, fails, monkey
     assert AuditEntry.objects.filter(action="webhook.replay").count() == 3
 
 
-def test_a_script_gets_the_next_batch_and_then_the_list(desk, deliver, fails, monkeypatch):
+def test_a_script_gets_the_next_batch_and_then_the_list(
+    desk: Client, deliver: Deliver, fails: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(replays, "BATCH", 1)
     for n in range(2):
         deliver(user_event(f"user_{n}"), f"msg_{n}")
@@ -128,7 +141,9 @@ def test_a_script_gets_the_next_batch_and_then_the_list(desk, deliver, fails, mo
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_plan_mapped_later_brings_what_its_deliveries_earned(desk, admin, deliver):
+def test_a_plan_mapped_later_brings_what_its_deliveries_earned(
+    desk: Client, admin: User, deliver: Deliver
+) -> None:
     item = item_json("user_1", "cplan_team", period_start=NOW)
     deliver(event("subscriptionItem.active", item, at=NOW), "msg_1")
     assert not CreditGrant.objects.exists()
@@ -142,7 +157,7 @@ def test_a_plan_mapped_later_brings_what_its_deliveries_earned(desk, admin, deli
     assert "Nothing to replay" in desk.get(ALL, {"which": "unmapped"}).text
 
 
-def test_a_replay_after_mapping_grants_once(desk, admin, deliver):
+def test_a_replay_after_mapping_grants_once(desk: Client, admin: User, deliver: Deliver) -> None:
     """As when the mapping's own release was lost: it happens on commit, which a test has not."""
     item = item_json("user_1", "cplan_team", period_start=NOW)
     deliver(event("subscriptionItem.active", item, at=NOW), "msg_1")
@@ -158,7 +173,9 @@ def test_a_replay_after_mapping_grants_once(desk, admin, deliver):
 
 
 @pytest.mark.parametrize("fields", [{}, {"which": "all", "up_to": 1, "total": 1}, {"up_to": "x"}])
-def test_a_wrong_form_replays_nothing_and_asks_again(desk, deliver, fails, fields):
+def test_a_wrong_form_replays_nothing_and_asks_again(
+    desk: Client, deliver: Deliver, fails: Callable[..., None], fields: dict[str, Any]
+) -> None:
     deliver(user_event(), "msg_1")
     fails(None)
     answer = desk.post(ALL, fields)
@@ -167,7 +184,9 @@ def test_a_wrong_form_replays_nothing_and_asks_again(desk, deliver, fails, field
     assert not AuditEntry.objects.exists()
 
 
-def test_nobody_replays_with_a_link_or_without_a_token(admin, deliver, fails):
+def test_nobody_replays_with_a_link_or_without_a_token(
+    admin: User, deliver: Deliver, fails: Callable[..., None]
+) -> None:
     deliver(user_event(), "msg_1")
     delivery = WebhookDelivery.objects.get()
     browser = Client(enforce_csrf_checks=True)

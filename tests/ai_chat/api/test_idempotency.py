@@ -1,6 +1,7 @@
 """Idempotency-Key on the calls that spend (I7)."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from ai_chat.models import Conversation, ImageRequest, Turn
 from tests.ai_chat.api.client import Program, parts_of
@@ -19,7 +20,7 @@ def test_the_same_chat_is_answered_with_the_first_answer(
     assert REPLAYED not in first.headers
     assert again.headers[REPLAYED] == as_json.headers[REPLAYED] == "true"
 
-    def told(response):
+    def told(response: Any) -> str:
         return "".join(part.get("delta", "") for part in parts_of(response))
 
     assert told(first) == told(again) == as_json.json()["text"]

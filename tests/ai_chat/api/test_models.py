@@ -1,5 +1,7 @@
 """GET /api/ai/models, and what a model's factor does to prices."""
 
+from collections.abc import Callable
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
@@ -10,6 +12,7 @@ from tests.ai_chat.api.client import Program
 from tests.ai_chat.chat import Chat
 from tests.factories import set_price
 from tests.fakes.provider import FakeProvider
+from tests.live import Site
 
 MODELS = {
     "AI_TEXT_MODELS": "smollm2-135m=Small,big=Big one*3",
@@ -18,7 +21,7 @@ MODELS = {
 
 
 @pytest.fixture
-def priced(keep_site, provider: FakeProvider, alice: User) -> Program:
+def priced(keep_site: Callable[..., Site], provider: FakeProvider, alice: User) -> Program:
     return Program(keep_site(OPENAI_BASE_URL=provider.base_url, **MODELS), alice)
 
 

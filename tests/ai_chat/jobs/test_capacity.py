@@ -19,7 +19,7 @@ from tests.ai_chat.api.client import Program
 from tests.ai_chat.chat import EVENTS, Answer, Chat
 from tests.fakes.provider import FakeProvider
 from tests.live import Site
-from tests.parallel import wait_for
+from tests.waiting import wait_for
 
 
 def test_what_does_not_fit_is_refused_and_costs_nothing(

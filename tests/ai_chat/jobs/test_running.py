@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ai_chat.conversations.turns import start_turn
-from ai_chat.jobs import running, supervision
+from ai_chat.jobs import supervision
 from ai_chat.jobs.ending import Outcome
 from ai_chat.jobs.errors import Busy
 from ai_chat.jobs.following import Following, wait
@@ -19,7 +19,7 @@ from ai_chat.providers.errors import ProviderError
 from credits.ledger import get_balance
 from credits.models import Hold, User
 from credits.reasons import Reason
-from tests.parallel import wait_for
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -171,7 +171,7 @@ def test_a_job_that_no_thread_can_be_had_for_is_refunded(
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(running.threading.Thread, "start", refuse)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
     with pytest.raises(Busy):
         begin(work)
     monkeypatch.undo()

@@ -1,5 +1,7 @@
 """Server-sent events, cut anywhere: https://html.spec.whatwg.org/multipage/server-sent-events.html"""
 
+from collections.abc import Iterator
+
 import pytest
 
 from ai_chat.providers import sse
@@ -55,7 +57,7 @@ def test_a_stream_means_the_same_wherever_it_is_cut(stream: bytes, events: list[
 def test_an_event_is_there_as_soon_as_its_blank_line_has_come(end: bytes) -> None:
     """With CR LF that is its CR: the LF that follows says nothing more."""
 
-    def pieces():
+    def pieces() -> Iterator[bytes]:
         yield b"data: a" + end
         pytest.fail("The event was whole, and more was read.")
 

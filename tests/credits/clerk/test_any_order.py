@@ -3,8 +3,11 @@ duplicates and side by side, ends the same."""
 
 import random
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count, permutations
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -32,7 +35,7 @@ from tests.credits.clerk.histories import (
 )
 from tests.factories import make_plan
 from tests.fakes import clerk_events
-from tests.fakes.clerk import INSTANCE
+from tests.fakes.clerk import INSTANCE, Json
 from tests.fakes.clerk_events import full_history
 from tests.parallel import in_parallel
 
@@ -43,7 +46,7 @@ WINDOWS = range(len(HISTORY.events) - WINDOW + 1)
 
 
 @pytest.fixture
-def plans(db):
+def plans(db: None) -> None:
     make_plan("cplan_free", credits=10)
     make_plan("cplan_pro", credits=100)
     make_plan("cplan_max", credits=500)
@@ -52,7 +55,7 @@ def plans(db):
 # --- The projection itself, every order --------------------------------------------------------
 
 
-def versions_of(event):
+def versions_of(event: Json) -> list[Any]:
     read = handlers.read_event(event, received_ms=NOW)
     payer = parse_payer(read.data.get("payer"))
     family = read.type.partition(".")[0]
@@ -63,9 +66,12 @@ def versions_of(event):
     ]
 
 
-def project_all(versions, start=None):
+def project_all(
+    versions: Iterable[Any], start: Any = None
+) -> tuple[dict[Any, Any], dict[Any, Any]]:
     """The projection in memory: items and periods after these versions."""
-    items, periods = (dict(part) for part in start or ({}, {}))
+    earlier_items, earlier_periods = start or ({}, {})
+    items, periods = dict(earlier_items), dict(earlier_periods)
     for version in versions:
         items[version.item_id] = merge_item(items.get(version.item_id, ItemState()), version)
         if seen := period_of(version):
@@ -74,7 +80,7 @@ def project_all(versions, start=None):
     return items, periods
 
 
-def earned(items, periods):
+def earned(items: dict[Any, Any], periods: dict[Any, Any]) -> set[Any]:
     return {
         grant
         for (item_id, *_), period in periods.items()
@@ -88,7 +94,7 @@ VERSIONS = [version for _, event in HISTORY.events for version in versions_of(ev
 
 
 @pytest.mark.parametrize("first", range(len(VERSIONS) - WINDOW + 1))
-def test_every_order_of_five_versions_projects_the_same(first):
+def test_every_order_of_five_versions_projects_the_same(first: int) -> None:
     before = project_all(VERSIONS[:first])
     window = VERSIONS[first : first + WINDOW]
     expected = project_all(window, before)
@@ -100,7 +106,7 @@ def test_every_order_of_five_versions_projects_the_same(first):
 
 @given(st.permutations(VERSIONS), st.lists(st.sampled_from(VERSIONS), max_size=8))
 @hypothesis_settings(max_examples=150, deadline=None)
-def test_any_order_of_a_whole_life_projects_the_same(order, repeated):
+def test_any_order_of_a_whole_life_projects_the_same(order: Any, repeated: Any) -> None:
     expected = project_all(VERSIONS)
     got = project_all([*order, *repeated])
     assert got == expected
@@ -110,7 +116,7 @@ def test_any_order_of_a_whole_life_projects_the_same(order, repeated):
 # --- The same with the database, the inbox and the ledger ---------------------------------------
 
 
-def test_a_life_ends_as_it_should(plans):
+def test_a_life_ends_as_it_should(plans: None) -> None:
     receive_all(HISTORY.events)
     end = final_state()
     assert end["balance"] == 100
@@ -123,7 +129,9 @@ def test_a_life_ends_as_it_should(plans):
     assert end["person"] == ("John Roe", "user_1@example.com", True)
 
 
-def assert_orders_end_the_same(first, orders, chance):
+def assert_orders_end_the_same(
+    first: int, orders: Callable[..., Iterable[Any]], chance: Random
+) -> None:
     window = HISTORY.events[first : first + WINDOW]
     receive_all(HISTORY.events[:first])
     with rolled_back():
@@ -135,15 +143,15 @@ def assert_orders_end_the_same(first, orders, chance):
             assert (final_state() if known() else None) == expected, [name for name, _ in order]
 
 
-def known():
+def known() -> bool:
     return User.objects.filter(clerk_id="user_1").exists()
 
 
 @pytest.mark.parametrize("first", WINDOWS)
-def test_orders_of_five_events_end_the_same(plans, first):
+def test_orders_of_five_events_end_the_same(plans: None, first: int) -> None:
     chance = random.Random(first)
 
-    def sample(window):
+    def sample(window: Sequence[Json]) -> Iterator[tuple[Json, ...]]:
         yield tuple(reversed(window))
         yield tuple(chance.sample(window, k=WINDOW))
 
@@ -152,7 +160,7 @@ def test_orders_of_five_events_end_the_same(plans, first):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("first", WINDOWS)
-def test_every_order_of_five_events_ends_the_same(plans, first):
+def test_every_order_of_five_events_ends_the_same(plans: None, first: int) -> None:
     assert_orders_end_the_same(first, permutations, random.Random(first))
 
 
@@ -163,7 +171,7 @@ def test_every_order_of_five_events_ends_the_same(plans, first):
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_any_order_of_a_whole_life_ends_the_same(plans, order):
+def test_any_order_of_a_whole_life_ends_the_same(plans: None, order: Any) -> None:
     with rolled_back():
         receive_all(HISTORY.events)
         expected = final_state()
@@ -172,7 +180,7 @@ def test_any_order_of_a_whole_life_ends_the_same(plans, order):
         assert final_state() == expected
 
 
-def test_a_life_told_backwards_ends_the_same(plans):
+def test_a_life_told_backwards_ends_the_same(plans: None) -> None:
     with rolled_back():
         receive_all(HISTORY.events)
         expected = final_state()
@@ -180,7 +188,7 @@ def test_a_life_told_backwards_ends_the_same(plans):
     assert final_state() == expected
 
 
-def test_a_pack_and_an_adjustment_stand_beside_all_of_it(plans):
+def test_a_pack_and_an_adjustment_stand_beside_all_of_it(plans: None) -> None:
     receive_all(HISTORY.events[:1])
     user = User.objects.get(clerk_id="user_1")
     for source in (CreditGrant.Source.PACK, CreditGrant.Source.ADJUSTMENT):
@@ -194,11 +202,11 @@ def test_a_pack_and_an_adjustment_stand_beside_all_of_it(plans):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_event_delivered_100_times_at_once_grants_once():
+def test_one_event_delivered_100_times_at_once_grants_once() -> None:
     make_plan("cplan_pro", credits=100)
     name, payload = next(d for d in HISTORY.events[::-1] if "Item.active" in d[1]["type"])
 
-    def deliver(_):
+    def deliver(_: int) -> None:
         receive(svix_id=name, payload=payload)
 
     in_parallel(100, deliver)
@@ -208,7 +216,7 @@ def test_one_event_delivered_100_times_at_once_grants_once():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_life_delivered_all_at_once_ends_the_same(plans):
+def test_a_life_delivered_all_at_once_ends_the_same(plans: None) -> None:
     other = full_history(NOW, "user_2")
     receive_all(other.events)
     expected = final_state("user_2")
@@ -219,7 +227,9 @@ def test_a_life_delivered_all_at_once_ends_the_same(plans):
     assert final_state() == renamed(expected, names)
 
 
-def test_an_ending_does_not_hang_on_how_items_are_called(plans, monkeypatch):
+def test_an_ending_does_not_hang_on_how_items_are_called(
+    plans: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Compared as text, item 100 came before item 99: two lives that end the same looked different.
     monkeypatch.setattr(clerk_events, "_numbers", count(98))
     straddling = full_history(NOW, "user_2")

@@ -9,6 +9,7 @@ from credits.clerk.billing.projection import add_months
 from credits.integrity.clerk import CHECKS
 from credits.integrity.run import run_checks
 from credits.models import CreditGrant, Period, SubscriptionItem
+from tests.credits.clerk.conftest import Deliver
 from tests.factories import make_plan, make_user
 from tests.fakes.clerk_events import DAY, event, item_json
 
@@ -18,29 +19,29 @@ NAMES = {check.name for check in CHECKS}
 
 
 @pytest.fixture
-def grant(deliver):
+def grant(deliver: Deliver) -> CreditGrant:
     make_plan("cplan_pro", credits=100)
     deliver(event("subscriptionItem.active", item_json("user_1", period_start=NOW), at=NOW))
     return CreditGrant.objects.get()
 
 
-def found():
+def found() -> set[str]:
     results = run_checks(grace=timedelta(days=999))
     return {r.check.name for r in results if not r.ok and r.check.name in NAMES}
 
 
-def test_the_checks_run_with_the_ledger_s(grant):
+def test_the_checks_run_with_the_ledger_s(grant: CreditGrant) -> None:
     assert {r.check.name for r in run_checks()} >= NAMES
     assert found() == set()
 
 
-def test_a_grant_without_its_period_is_found(grant):
+def test_a_grant_without_its_period_is_found(grant: CreditGrant) -> None:
     Period.objects.update(earned=False, settled=False)
     assert found() == {"plan_grant_has_its_period"}
     Period.objects.update(earned=True)
 
 
-def test_a_settled_period_without_its_grant_is_found(grant):
+def test_a_settled_period_without_its_grant_is_found(grant: CreditGrant) -> None:
     period = grant.period
     other = Period.objects.create(item=period.item, plan_id=period.plan_id, start=NOW - 1)
     CreditGrant.objects.update(period=other)
@@ -48,14 +49,14 @@ def test_a_settled_period_without_its_grant_is_found(grant):
     CreditGrant.objects.update(period=period)
 
 
-def test_a_grant_that_outlasts_its_period_is_found(grant):
+def test_a_grant_that_outlasts_its_period_is_found(grant: CreditGrant) -> None:
     before = grant.expires_at
     CreditGrant.objects.update(expires_at=before + timedelta(days=1))
     assert found() == {"plan_grant_ends_with_its_item"}
     CreditGrant.objects.update(expires_at=before)
 
 
-def test_a_month_of_an_annual_plan_that_outlasts_its_item_is_found(deliver):
+def test_a_month_of_an_annual_plan_that_outlasts_its_item_is_found(deliver: Deliver) -> None:
     make_plan("cplan_pro", credits=100)
     start = NOW - 40 * DAY
     item = item_json(
@@ -68,7 +69,7 @@ def test_a_month_of_an_annual_plan_that_outlasts_its_item_is_found(deliver):
     SubscriptionItem.objects.update(ends=[])
 
 
-def test_a_free_grant_of_nobody_s_item_is_found(deliver):
+def test_a_free_grant_of_nobody_s_item_is_found(deliver: Deliver) -> None:
     make_plan("cplan_free", credits=10)
     item = item_json("user_1", "cplan_free", period_start=NOW, period_end=None)
     deliver(event("subscriptionItem.active", item, at=NOW))
@@ -79,7 +80,7 @@ def test_a_free_grant_of_nobody_s_item_is_found(deliver):
     SubscriptionItem.objects.update(payer_id="user_1")
 
 
-def test_a_grant_of_the_wrong_user_is_found(grant):
+def test_a_grant_of_the_wrong_user_is_found(grant: CreditGrant) -> None:
     identity = grant.user.clerk_identity
     other = make_user()
     type(identity).objects.update(user=other)

@@ -4,9 +4,12 @@ import time
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
 
 from credits.clerk.webhooks import handlers, samples
 from credits.models import AuditEntry, CreditGrant, User, WebhookDelivery
+from tests.credits.clerk.conftest import Deliver
 from tests.factories import make_plan
 from tests.fakes.clerk import INSTANCE, user_json
 from tests.fakes.clerk_events import event, item_json
@@ -15,7 +18,9 @@ NOW = int(time.time() * 1000)
 
 
 @pytest.mark.django_db
-def test_what_failed_is_processed_again(deliver, monkeypatch, capsys):
+def test_what_failed_is_processed_again(
+    deliver: Deliver, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     with monkeypatch.context() as broken:
         broken.setattr(handlers, "handle", lambda _: 1 / 0)
         deliver(event("user.created", user_json("user_1", at=NOW), at=NOW))
@@ -30,7 +35,7 @@ def test_what_failed_is_processed_again(deliver, monkeypatch, capsys):
 
 
 @pytest.mark.django_db
-def test_replaying_everything_changes_nothing_that_stands(deliver):
+def test_replaying_everything_changes_nothing_that_stands(deliver: Deliver) -> None:
     make_plan("cplan_pro", credits=100)
     item = item_json("user_1", period_start=NOW)
     deliver(event("subscriptionItem.active", item, at=NOW), "msg_a")
@@ -41,7 +46,9 @@ def test_replaying_everything_changes_nothing_that_stands(deliver):
 
 
 @pytest.mark.django_db
-def test_a_replay_is_in_the_record_of_what_was_done(deliver, monkeypatch):
+def test_a_replay_is_in_the_record_of_what_was_done(
+    deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     call_command("replay_webhooks")
     assert not AuditEntry.objects.exists(), "Nothing was there to replay."
     for n in (1, 2):
@@ -66,7 +73,9 @@ def test_a_replay_is_in_the_record_of_what_was_done(deliver, monkeypatch):
 
 
 @pytest.mark.django_db
-def test_what_failed_when_it_was_replayed_is_replayed_as_at_the_desk(deliver, monkeypatch, capsys):
+def test_what_failed_when_it_was_replayed_is_replayed_as_at_the_desk(
+    deliver: Deliver, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     deliver(event("user.created", user_json("user_1", at=NOW), at=NOW), "msg_1")
     with monkeypatch.context() as broken:
         broken.setattr(handlers, "handle", lambda _: 1 / 0)
@@ -78,7 +87,7 @@ def test_what_failed_when_it_was_replayed_is_replayed_as_at_the_desk(deliver, mo
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", samples.TYPES)
-def test_every_sample_is_taken_and_processed(deliver, kind):
+def test_every_sample_is_taken_and_processed(deliver: Deliver, kind: str) -> None:
     make_plan("cplan_sample", credits=10)
     sample = samples.sample_event(
         kind, instance_id=INSTANCE, user_id="user_1", plan_id="cplan_sample", now=NOW
@@ -98,18 +107,20 @@ def test_every_sample_is_taken_and_processed(deliver, kind):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_sample_reaches_a_running_site(live_server, capsys):
+def test_a_sample_reaches_a_running_site(
+    live_server: LiveServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     call_command("send_sample_webhook", "user.created", "--url", live_server.url)
     assert capsys.readouterr().out.startswith("200 ")
     assert User.objects.get().clerk_id == "user_sample"
 
 
-def test_without_a_secret_nothing_is_sent(settings):
+def test_without_a_secret_nothing_is_sent(settings: Settings) -> None:
     settings.CLERK_WEBHOOK_SIGNING_SECRET = []
     with pytest.raises(CommandError, match="CLERK_WEBHOOK_SIGNING_SECRET"):
         call_command("send_sample_webhook", "user.created")
 
 
-def test_without_a_site_it_says_so():
+def test_without_a_site_it_says_so() -> None:
     with pytest.raises(CommandError, match="No site answers"):
         call_command("send_sample_webhook", "user.created", "--url", "http://127.0.0.1:9")

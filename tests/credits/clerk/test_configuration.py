@@ -1,32 +1,35 @@
 """What Clerk's variables must look like, and who is an admin."""
 
 import time
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.http import Http404, HttpResponse
+from django.test import RequestFactory
+from pytest_django import Settings
 
 from credits.clerk import conf
 from credits.clerk.auth.tokens import verify_session_token
-from credits.models import Identity
+from credits.models import Identity, User
 from credits.users.permissions import CONFIRMED_AT, admin_page, is_admin
 from tests.factories import make_user
 from tests.fakes.clerk import KEY, SECRET_KEY, pem, session_token
 
 
-def private_pem():
+def private_pem() -> str:
     """What nobody should paste there."""
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     return KEY.private_bytes(encoding, form, serialization.NoEncryption()).decode()
 
 
-def test_a_complete_configuration_starts():
+def test_a_complete_configuration_starts() -> None:
     conf.validate()
 
 
-def test_nothing_set_starts(settings):
+def test_nothing_set_starts(settings: Settings) -> None:
     settings.CLERK_PUBLISHABLE_KEY = settings.CLERK_JWT_KEY = settings.CLERK_INSTANCE_ID = ""
     settings.CLERK_WEBHOOK_SIGNING_SECRET = []
     conf.validate()
@@ -37,13 +40,13 @@ def test_nothing_set_starts(settings):
     [pem(KEY), pem(KEY).replace("\n", " "), pem(KEY).strip()],
     ids=["lines", "line", "strip"],
 )
-def test_the_public_key_may_be_written_in_one_line(settings, written):
+def test_the_public_key_may_be_written_in_one_line(settings: Settings, written: str) -> None:
     settings.CLERK_JWT_KEY = written
     conf.validate()
     assert verify_session_token(session_token("user_1")).user_id == "user_1"
 
 
-def test_each_part_starts_alone(settings):
+def test_each_part_starts_alone(settings: Settings) -> None:
     settings.CLERK_INSTANCE_ID = settings.CLERK_JWT_KEY = ""
     settings.CLERK_SECRET_KEY = SECRET_KEY
     conf.validate()
@@ -73,7 +76,9 @@ def test_each_part_starts_alone(settings):
         ("CLERK_WEBHOOK_SIGNING_SECRET", ["whsec_…"]),
     ],
 )
-def test_a_wrong_value_stops_the_start_and_is_named(settings, name, value):
+def test_a_wrong_value_stops_the_start_and_is_named(
+    settings: Settings, name: str, value: str | list[str]
+) -> None:
     setattr(settings, name, value)
     with pytest.raises(ImproperlyConfigured, match=name):
         conf.validate()
@@ -81,19 +86,21 @@ def test_a_wrong_value_stops_the_start_and_is_named(settings, name, value):
 
 @pytest.mark.django_db
 class TestAdmins:
-    def test_staff_are(self, admin, alice):
+    def test_staff_are(self, admin: User, alice: User) -> None:
         assert is_admin(admin)
         assert not is_admin(alice)
         assert not is_admin(AnonymousUser())
 
-    def test_closed_accounts_are_not(self, admin):
+    def test_closed_accounts_are_not(self, admin: User) -> None:
         admin.is_active = False
         assert not is_admin(admin)
 
-    def test_an_address_counts_only_when_it_is_verified(self, settings, alice):
+    def test_an_address_counts_only_when_it_is_verified(
+        self, settings: Settings, alice: User
+    ) -> None:
         settings.ADMIN_EMAILS = [alice.email]
         assert not is_admin(alice)
-        identity = Identity.objects.create(clerk_id="user_1", user=alice, email=alice.email)
+        identity = Identity.objects.create(clerk_id="user_1", user=alice, email=str(alice.email))
         alice.refresh_from_db()
         assert not is_admin(alice)
         Identity.objects.update(email_verified=True)
@@ -101,18 +108,23 @@ class TestAdmins:
         assert is_admin(alice)
         assert identity.user_id == alice.pk
 
-    def test_ids_count_ours_and_clerk_s(self, settings):
+    def test_ids_count_ours_and_clerk_s(self, settings: Settings) -> None:
         ours, theirs = make_user(), make_user(clerk_id="user_7")
         settings.ADMIN_USER_IDS = [str(ours.pk), "user_7"]
         assert is_admin(ours)
         assert is_admin(theirs)
 
-    def test_pages_hide_from_everybody_else(self, rf, admin, alice):
-        page = admin_page(lambda _: HttpResponse("in"))
-        request = rf.get("/admin")
+    def test_pages_hide_from_everybody_else(
+        self, rf: RequestFactory, admin: User, alice: User
+    ) -> None:
+        @admin_page
+        def page(request: Any) -> HttpResponse:
+            return HttpResponse("in")
+
+        request: Any = rf.get("/admin")
         request.session = {CONFIRMED_AT: time.time()}
         request.user = alice
         with pytest.raises(Http404):
             page(request)
         request.user = admin
-        assert page(request).content == b"in"
+        assert cast(HttpResponse, page(request)).content == b"in"

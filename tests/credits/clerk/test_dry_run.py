@@ -1,9 +1,12 @@
 """A dry run says what the run will do: the same figures, and nothing kept."""
 
 import time
+from typing import Any
 
 import pytest
 
+from credits.clerk import identity
+from credits.clerk.parsing import Person
 from credits.clerk.sync import progress, users
 from credits.clerk.sync.jobs import SILENCE, start_job
 from credits.clerk.sync.options import SyncOptions
@@ -27,7 +30,7 @@ pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)
 
 
-def run(**options):
+def run(**options: Any) -> SyncJob:
     job = start_job(options=SyncOptions(**options), actor="test", background=False)
     run_sync(job.pk)
     job.refresh_from_db()
@@ -35,7 +38,7 @@ def run(**options):
     return job
 
 
-def everything():
+def everything() -> list[list[Any]]:
     """What a dry run must not move."""
     return [
         list(model.objects.order_by("pk").values_list(*fields))
@@ -50,7 +53,7 @@ def everything():
     ]
 
 
-def both(**options):
+def both(**options: Any) -> tuple[Any, Any]:
     """The figures of a dry run, which kept nothing, and of the run after it."""
     before = everything()
     planned = run(dry_run=True, **options)
@@ -95,7 +98,7 @@ def drift(fake: FakeClerk) -> None:
     ],
     ids=repr,
 )
-def test_the_run_does_what_the_dry_run_said(base, options):
+def test_the_run_does_what_the_dry_run_said(base: FakeClerk, options: dict[str, Any]) -> None:
     drift(base)
     make_grant(User.objects.get(clerk_id="user_3"), 30)
     make_charge(User.objects.get(clerk_id="user_3"), 60)
@@ -103,7 +106,7 @@ def test_the_run_does_what_the_dry_run_said(base, options):
     assert planned == done
 
 
-def test_the_figures_are_those_of_what_is_amiss(base):
+def test_the_figures_are_those_of_what_is_amiss(base: FakeClerk) -> None:
     drift(base)
     make_charge(User.objects.get(clerk_id="user_3"), 60)
     planned, done = both(set_credits=True)
@@ -115,14 +118,14 @@ def test_the_figures_are_those_of_what_is_amiss(base):
     assert balances == [0, 500, 100, 0, 100, 0]
 
 
-def test_what_is_taken_is_said_as_well(base):
+def test_what_is_taken_is_said_as_well(base: FakeClerk) -> None:
     planned, done = both(set_credits=True, override_credits=40)
     assert planned == done
     assert (done["creditsRefreshed"], done["creditsAdded"], done["creditsTaken"]) == (3, 0, 180)
 
 
 @pytest.mark.parametrize("lost", range(0, 26, 3))
-def test_a_life_with_lost_events_is_foretold(fake, lost):
+def test_a_life_with_lost_events_is_foretold(fake: FakeClerk, lost: int) -> None:
     for plan, amount in (("cplan_free", 10), ("cplan_pro", 100), ("cplan_max", 500)):
         make_plan(plan, credits=amount)
     history = full_history(NOW)
@@ -138,11 +141,11 @@ def test_a_life_with_lost_events_is_foretold(fake, lost):
     assert planned == done
 
 
-def test_a_dry_run_whose_worker_died_begins_again(base):
+def test_a_dry_run_whose_worker_died_begins_again(base: FakeClerk) -> None:
     drift(base)
     job = start_job(options=SyncOptions(dry_run=True, page_size=2), actor="x", background=False)
 
-    def die(job):
+    def die(job: SyncJob) -> None:
         raise SystemExit
 
     with pytest.raises(SystemExit):
@@ -154,14 +157,16 @@ def test_a_dry_run_whose_worker_died_begins_again(base):
     assert result_of(job) == result_of(run(page_size=2))
 
 
-def test_a_dry_run_has_heartbeats_within_a_page(fake, monkeypatch):
+def test_a_dry_run_has_heartbeats_within_a_page(
+    fake: FakeClerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # It saves nothing of a row: within a slow page another worker would think it dead.
     fake.users = [user_json(f"user_{n}", email=f"u{n}@example.com", at=n) for n in range(1, 5)]
     monkeypatch.setattr(progress, "BEAT", -1)
-    heartbeats = []
-    real = users.upsert_person
+    heartbeats: list[Any] = []
+    real = identity.upsert_person
 
-    def upsert(person):
+    def upsert(person: Person) -> Any:
         heartbeats.append(SyncJob.objects.get().heartbeat_at)
         return real(person)
 

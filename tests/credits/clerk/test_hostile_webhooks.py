@@ -4,6 +4,9 @@ how many; `make clerk-proof` sends 10,000."""
 import os
 import random
 import time
+from collections.abc import Iterator
+from random import Random
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -17,7 +20,7 @@ NOW = int(time.time() * 1000)
 MUTATIONS = int(os.environ.get("CLERK_MUTATIONS", "300"))
 EVENTS = [payload for _, payload in full_history(NOW).events]
 ACCEPTED = {400, 401, 413}
-ODD = [
+ODD: list[Any] = [
     None,
     True,
     False,
@@ -85,7 +88,7 @@ HEADER_VALUES = [
 ]
 
 
-def paths_of(value, path=()):
+def paths_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     if path:
         yield path
     if isinstance(value, dict):
@@ -96,7 +99,7 @@ def paths_of(value, path=()):
             yield from paths_of(child, (*path, number))
 
 
-def replaced(value, path, new):
+def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
     if not path:
         return new
     copy = dict(value) if isinstance(value, dict) else list(value)
@@ -104,7 +107,7 @@ def replaced(value, path, new):
     return copy
 
 
-def mutated_content(chance):
+def mutated_content(chance: Random) -> Any:
     """An event with a few values that nobody expects."""
     payload = chance.choice(EVENTS)
     for _ in range(chance.randint(1, 4)):
@@ -113,7 +116,7 @@ def mutated_content(chance):
     return payload
 
 
-def mutated_bytes(chance, body):
+def mutated_bytes(chance: Random, body: bytes) -> bytes:
     data = bytearray(body)
     for _ in range(chance.randint(1, 5)):
         at = chance.randrange(len(data))
@@ -130,7 +133,7 @@ def mutated_bytes(chance, body):
     return bytes(data)
 
 
-def delivery(chance, number):
+def delivery(chance: Random, number: int) -> tuple[bytes, dict[str, str]]:
     """A body and headers; half of them signed over whatever the body has become."""
     payload = mutated_content(chance)
     if chance.random() < 0.8:
@@ -152,10 +155,10 @@ def delivery(chance, number):
     return body, headers
 
 
-def test_mutated_deliveries_are_never_an_error_of_ours():
+def test_mutated_deliveries_are_never_an_error_of_ours() -> None:
     chance = random.Random(20_261_122)
     client = Client(raise_request_exception=False)
-    answers = {}
+    answers: dict[int, int] = {}
     for number in range(MUTATIONS):
         body, headers = delivery(chance, number)
         content_type = headers.pop("Content-Type", "application/json")

@@ -11,8 +11,9 @@ from credits.clerk.sync.jobs import start_job
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.run import run_sync
 from credits.models import CreditGrant, UsageHistory, User
+from credits.models.clerk import SyncJob
 from tests.factories import make_plan
-from tests.fakes.clerk import user_json
+from tests.fakes.clerk import FakeClerk, user_json
 from tests.fakes.clerk_events import DAY, as_api, item_json
 
 NOW = int(time.time() * 1000)
@@ -21,7 +22,9 @@ PEOPLE = int(os.environ.get("CLERK_PEOPLE", "10000"))
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_a_large_base_syncs_with_flat_memory(fake, capsys):
+def test_a_large_base_syncs_with_flat_memory(
+    fake: FakeClerk, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_plan("cplan_pro", credits=100)
     ids = [f"user_{number:06}" for number in range(PEOPLE)]
     fake.users = [user_json(i, email=f"{i}@example.com", at=n + 1) for n, i in enumerate(ids)]
@@ -30,7 +33,7 @@ def test_a_large_base_syncs_with_flat_memory(fake, capsys):
     job = start_job(options=SyncOptions(), actor="test", background=False)
     peaks = []
 
-    def watch(job):
+    def watch(job: SyncJob) -> None:
         # The most this process ever held, in kilobytes: it must stop growing.
         peaks.append((job.phase, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
 

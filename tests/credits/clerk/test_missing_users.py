@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -36,18 +37,18 @@ def base(fake: FakeClerk) -> FakeClerk:
     return fake
 
 
-def run(**options):
+def run(**options: Any) -> SyncJob:
     job = start_job(options=SyncOptions(**options), actor="test", background=False)
     run_sync(job.pk)
     job.refresh_from_db()
     return job
 
 
-def closed():
+def closed() -> set[str | None]:
     return set(User.objects.filter(is_active=False).values_list("clerk_id", flat=True))
 
 
-def test_who_left_clerk_unheard_is_found_by_a_sync(base):
+def test_who_left_clerk_unheard_is_found_by_a_sync(base: FakeClerk) -> None:
     gone = base.users.pop(7)
     job = run(page_size=10)
     assert closed() == {gone["id"]}
@@ -56,13 +57,13 @@ def test_who_left_clerk_unheard_is_found_by_a_sync(base):
     assert run().counts["deletedUsers"] == 0
 
 
-def test_a_dry_run_counts_who_left_and_closes_nothing(base):
+def test_a_dry_run_counts_who_left_and_closes_nothing(base: FakeClerk) -> None:
     base.users.pop()
     assert run(dry_run=True).counts["deletedUsers"] == 1
     assert closed() == set()
 
 
-def test_with_the_key_of_another_instance_nobody_is_closed(base):
+def test_with_the_key_of_another_instance_nobody_is_closed(base: FakeClerk) -> None:
     base.users = [user_json("user_elsewhere", at=NOW)]
     job = run()
     assert closed() == set()
@@ -70,13 +71,13 @@ def test_with_the_key_of_another_instance_nobody_is_closed(base):
     assert "30 of 30" in job.failures[0]["error"]
 
 
-def test_a_list_cut_short_closes_nobody(base):
+def test_a_list_cut_short_closes_nobody(base: FakeClerk) -> None:
     run(page_size=10, max_pages=1)
     assert closed() == set()
 
 
 @pytest.mark.parametrize("status", [403, 422])
-def test_only_a_clear_answer_closes_an_account(base, status):
+def test_only_a_clear_answer_closes_an_account(base: FakeClerk, status: int) -> None:
     gone = base.users.pop()
     base.broken[gone["id"]] = status
     job = run()
@@ -84,7 +85,9 @@ def test_only_a_clear_answer_closes_an_account(base, status):
     assert [failure["who"] for failure in job.failures] == [gone["id"]]
 
 
-def test_who_was_only_missed_by_the_list_is_brought_up_to_date(base, monkeypatch):
+def test_who_was_only_missed_by_the_list_is_brought_up_to_date(
+    base: FakeClerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run()
     Identity.objects.filter(clerk_id="user_03").update(checked_at=None)
     base.users[3] = user_json("user_03", email="new@example.com", at=NOW)
@@ -96,17 +99,19 @@ def test_who_was_only_missed_by_the_list_is_brought_up_to_date(base, monkeypatch
     assert User.objects.get(clerk_id="user_03").email == "new@example.com"
 
 
-def test_somebody_new_during_the_walk_is_not_missed(base):
+def test_somebody_new_during_the_walk_is_not_missed(base: FakeClerk) -> None:
     job = start_job(options=SyncOptions(page_size=10), actor="test", background=False)
 
-    def sign_up(_):
+    def sign_up(_: object) -> None:
         identity.upsert_person(parse_person(user_json("user_new", at=NOW)))
 
     run_sync(job.pk, watch=sign_up)
     assert closed() == set()
 
 
-def test_the_reconcile_catches_who_changed_and_reads_no_more(base, read_today, caplog):
+def test_the_reconcile_catches_who_changed_and_reads_no_more(
+    base: FakeClerk, read_today: None, caplog: pytest.LogCaptureFixture
+) -> None:
     base.users[4] = user_json("user_04", email="new@example.com", at=NOW - MINUTE)
     base.users.append(user_json("user_new", at=NOW - 2 * MINUTE))
     job = sync.reconcile()
@@ -117,7 +122,7 @@ def test_the_reconcile_catches_who_changed_and_reads_no_more(base, read_today, c
     assert sync.reconcile().counts["updatedUsers"] == 0
 
 
-def test_the_reconcile_begins_where_the_last_one_did(base):
+def test_the_reconcile_begins_where_the_last_one_did(base: FakeClerk) -> None:
     sync.reconcile()
     SyncJob.objects.update(started_at=timezone.now() - timedelta(hours=3))
     base.users[4] = user_json("user_04", email="old@example.com", at=NOW - 4 * 60 * MINUTE)
@@ -126,7 +131,9 @@ def test_the_reconcile_begins_where_the_last_one_did(base):
     assert User.objects.get(clerk_id="user_05").email == "new@example.com"
 
 
-def test_a_failed_reconcile_is_made_up_for_by_the_next(base, monkeypatch):
+def test_a_failed_reconcile_is_made_up_for_by_the_next(
+    base: FakeClerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("credits.clerk.client.FIRST_PAUSE", 0)
     sync.reconcile()
     SyncJob.objects.update(started_at=timezone.now() - timedelta(hours=3))

@@ -4,11 +4,15 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from django.test import Client
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from credits.clerk.billing.projection import add_months
 from credits.clerk.billing.releases import release_due
 from credits.ledger import expire_credits, get_balance
 from credits.models import CreditGrant, Payment, Plan, SubscriptionItem, User, WebhookDelivery
+from tests.clock import Clock
+from tests.credits.clerk.conftest import Send
 from tests.factories import make_charge, make_grant, make_plan
 from tests.fakes.clerk import INSTANCE
 from tests.fakes.clerk_events import (
@@ -25,19 +29,21 @@ NOW = int(time.time() * 1000)
 START = NOW - DAY
 
 
-def grants():
+def grants() -> list[tuple[str, int]]:
     return list(CreditGrant.objects.order_by("pk").values_list("key", "amount"))
 
 
-def key(plan="cplan_pro", start=START, kind="paid", user="user_1"):
+def key(
+    plan: str = "cplan_pro", start: int = START, kind: str = "paid", user: str = "user_1"
+) -> str:
     return f"clerk:{INSTANCE}:{user}:{plan}:{start}:{kind}"
 
 
-def balance(user="user_1"):
+def balance(user: str = "user_1") -> int:
     return get_balance(user_id=User.objects.get(clerk_id=user).pk).remaining
 
 
-def test_a_paid_period_grants_the_plans_credits_until_its_end(send, pro):
+def test_a_paid_period_grants_the_plans_credits_until_its_end(send: Send, pro: Plan) -> None:
     item = item_json("user_1", period_start=START)
     assert send("subscriptionItem.active", item) is None
     grant = CreditGrant.objects.get()
@@ -46,7 +52,7 @@ def test_a_paid_period_grants_the_plans_credits_until_its_end(send, pro):
     assert balance() == 100
 
 
-def test_the_same_period_grants_once_however_it_is_told(send, pro):
+def test_the_same_period_grants_once_however_it_is_told(send: Send, pro: Plan) -> None:
     item = item_json("user_1", period_start=START)
     bare = {k: v for k, v in item.items() if k != "payer"}
     subscription = {"id": "csub", "payer": payer_json("user_1"), "items": [bare]}
@@ -56,7 +62,7 @@ def test_the_same_period_grants_once_however_it_is_told(send, pro):
     assert grants() == [(key(), 100)]
 
 
-def test_a_renewal_moves_the_period_and_grants_again(send, pro):
+def test_a_renewal_moves_the_period_and_grants_again(send: Send, pro: Plan) -> None:
     first = item_json("user_1", period_start=START - MONTH)
     send("subscriptionItem.active", first)
     renewed = {"period_start": START, "period_end": START + MONTH, "updated_at": START}
@@ -65,7 +71,7 @@ def test_a_renewal_moves_the_period_and_grants_again(send, pro):
     assert balance() == 100
 
 
-def test_a_stale_event_grants_what_was_paid_and_moves_no_state_back(send, pro):
+def test_a_stale_event_grants_what_was_paid_and_moves_no_state_back(send: Send, pro: Plan) -> None:
     first = item_json("user_1", period_start=START - MONTH)
     renewed = {"period_start": START, "period_end": START + MONTH, "updated_at": START}
     send("subscriptionItem.updated", {**first, **renewed})
@@ -78,20 +84,24 @@ def test_a_stale_event_grants_what_was_paid_and_moves_no_state_back(send, pro):
 @pytest.mark.parametrize(
     "status", ["incomplete", "upcoming", "past_due", "abandoned", "ended", "expired", "brand_new"]
 )
-def test_other_states_grant_nothing(send, pro, status):
+def test_other_states_grant_nothing(send: Send, pro: Plan, status: str) -> None:
     send("subscriptionItem.updated", item_json("user_1", period_start=START, status=status))
     assert grants() == []
     assert SubscriptionItem.objects.get().status == status
 
 
 @pytest.mark.parametrize("length", [32, 33, 64, 65, 5000])
-def test_a_status_of_any_length_is_kept_as_far_as_it_fits(send, pro, length):
+def test_a_status_of_any_length_is_kept_as_far_as_it_fits(
+    send: Send, pro: Plan, length: int
+) -> None:
     send("subscriptionItem.updated", item_json("user_1", period_start=START, status="é" * length))
     assert SubscriptionItem.objects.get().status == "é" * 32
     assert grants() == []
 
 
-def test_a_period_ahead_of_our_clock_is_granted_when_it_begins(send, pro, clock):
+def test_a_period_ahead_of_our_clock_is_granted_when_it_begins(
+    send: Send, pro: Plan, clock: Clock
+) -> None:
     send("subscriptionItem.active", item_json("user_1", period_start=NOW + DAY))
     assert grants() == []
     clock.move(days=1)
@@ -99,12 +109,12 @@ def test_a_period_ahead_of_our_clock_is_granted_when_it_begins(send, pro, clock)
     assert grants() == [(key(start=NOW + DAY), 100)]
 
 
-def test_a_clock_slightly_ahead_is_forgiven(send, pro):
+def test_a_clock_slightly_ahead_is_forgiven(send: Send, pro: Plan) -> None:
     send("subscriptionItem.active", item_json("user_1", period_start=NOW + 60_000))
     assert len(grants()) == 1
 
 
-def test_an_end_before_the_period_s_end_takes_what_is_left(send, pro):
+def test_an_end_before_the_period_s_end_takes_what_is_left(send: Send, pro: Plan) -> None:
     item = item_json("user_1", period_start=START)
     send("subscriptionItem.active", item)
     make_charge(User.objects.get(), 30)
@@ -115,7 +125,7 @@ def test_an_end_before_the_period_s_end_takes_what_is_left(send, pro):
     assert CreditGrant.objects.get().expires_at > datetime.fromtimestamp(NOW / 1000, UTC)
 
 
-def test_an_end_heard_of_first_leaves_the_late_grant_nothing(send, pro):
+def test_an_end_heard_of_first_leaves_the_late_grant_nothing(send: Send, pro: Plan) -> None:
     item = item_json("user_1", period_start=START)
     ended = {"status": "ended", "period_end": None, "updated_at": NOW - 60_000}
     send("subscriptionItem.ended", {**item, **ended})
@@ -125,7 +135,7 @@ def test_an_end_heard_of_first_leaves_the_late_grant_nothing(send, pro):
     assert SubscriptionItem.objects.get().status == "ended"
 
 
-def test_an_unknown_end_never_erases_a_known_one(send, pro):
+def test_an_unknown_end_never_erases_a_known_one(send: Send, pro: Plan) -> None:
     item = item_json("user_1", period_start=START)
     ended = {"status": "ended", "period_end": None, "updated_at": NOW}
     send("subscriptionItem.active", item)
@@ -133,14 +143,14 @@ def test_an_unknown_end_never_erases_a_known_one(send, pro):
     assert SubscriptionItem.objects.get().period_end == START + MONTH
 
 
-def test_a_cancel_keeps_what_is_paid_for_until_the_end(send, pro):
+def test_a_cancel_keeps_what_is_paid_for_until_the_end(send: Send, pro: Plan) -> None:
     item = item_json("user_1", period_start=START)
     send("subscriptionItem.active", item)
     send("subscriptionItem.canceled", {**item, "status": "canceled", "updated_at": NOW})
     assert balance() == 100
 
 
-def test_an_upgrade_leaves_only_the_new_plan_s_credits(send, pro):
+def test_an_upgrade_leaves_only_the_new_plan_s_credits(send: Send, pro: Plan) -> None:
     make_plan("cplan_max", credits=500)
     old = item_json("user_1", period_start=START)
     new = item_json("user_1", "cplan_max", period_start=NOW - 60_000)
@@ -151,7 +161,7 @@ def test_an_upgrade_leaves_only_the_new_plan_s_credits(send, pro):
     assert balance() == 500
 
 
-def test_a_trial_and_the_purchase_after_it_are_two_grants(send, pro):
+def test_a_trial_and_the_purchase_after_it_are_two_grants(send: Send, pro: Plan) -> None:
     trial = item_json("user_1", period_start=START - 7 * DAY, period_end=START, is_free_trial=True)
     send("subscriptionItem.active", trial)
     bought = {"is_free_trial": False, "period_start": START, "period_end": START + MONTH}
@@ -160,7 +170,7 @@ def test_a_trial_and_the_purchase_after_it_are_two_grants(send, pro):
     assert balance() == 100
 
 
-def test_a_trial_that_is_extended_keeps_its_credits_longer(send, pro):
+def test_a_trial_that_is_extended_keeps_its_credits_longer(send: Send, pro: Plan) -> None:
     trial = item_json("user_1", period_start=START, period_end=NOW + DAY, is_free_trial=True)
     send("subscriptionItem.active", trial)
     longer = {"period_end": NOW + 9 * DAY, "updated_at": NOW}
@@ -169,7 +179,7 @@ def test_a_trial_that_is_extended_keeps_its_credits_longer(send, pro):
     assert expires == datetime.fromtimestamp((NOW + 9 * DAY) / 1000, UTC)
 
 
-def test_a_failed_renewal_grants_when_it_recovers(send, pro):
+def test_a_failed_renewal_grants_when_it_recovers(send: Send, pro: Plan) -> None:
     item = item_json("user_1", period_start=START - MONTH)
     send("subscriptionItem.active", item)
     late = {"period_start": START, "period_end": START + MONTH, "status": "past_due"}
@@ -179,7 +189,7 @@ def test_a_failed_renewal_grants_when_it_recovers(send, pro):
     assert balance() == 100
 
 
-def test_a_new_subscription_to_the_same_plan_grants_again(send, pro):
+def test_a_new_subscription_to_the_same_plan_grants_again(send: Send, pro: Plan) -> None:
     old = item_json("user_1", period_start=START - MONTH)
     send("subscriptionItem.active", old)
     send("subscriptionItem.ended", {**old, "status": "ended", "updated_at": START})
@@ -188,7 +198,7 @@ def test_a_new_subscription_to_the_same_plan_grants_again(send, pro):
     assert balance() == 100
 
 
-def test_an_annual_plan_releases_a_month_at_a_time(send, pro, clock):
+def test_an_annual_plan_releases_a_month_at_a_time(send: Send, pro: Plan, clock: Clock) -> None:
     item = item_json(
         "user_1", period_start=START, period_end=add_months(START, 12), interval="annual"
     )
@@ -203,7 +213,9 @@ def test_an_annual_plan_releases_a_month_at_a_time(send, pro, clock):
     assert balance() == 0
 
 
-def test_an_annual_plan_that_ends_early_releases_no_more(send, pro, clock):
+def test_an_annual_plan_that_ends_early_releases_no_more(
+    send: Send, pro: Plan, clock: Clock
+) -> None:
     item = item_json(
         "user_1", period_start=START, period_end=add_months(START, 12), interval="annual"
     )
@@ -215,7 +227,7 @@ def test_an_annual_plan_that_ends_early_releases_no_more(send, pro, clock):
     assert balance() == 0
 
 
-def test_an_annual_plan_heard_of_late_has_only_this_month_to_spend(send, pro):
+def test_an_annual_plan_heard_of_late_has_only_this_month_to_spend(send: Send, pro: Plan) -> None:
     start = START - 100 * DAY
     item = item_json(
         "user_1", period_start=start, period_end=add_months(start, 12), interval="annual"
@@ -225,7 +237,7 @@ def test_an_annual_plan_heard_of_late_has_only_this_month_to_spend(send, pro):
     assert balance() == 100
 
 
-def test_months_keep_the_day_where_they_can():
+def test_months_keep_the_day_where_they_can() -> None:
     january = int(datetime(2027, 1, 31, 12, tzinfo=UTC).timestamp() * 1000)
     days = [
         datetime.fromtimestamp(add_months(january, month) / 1000, UTC).strftime("%m-%d")
@@ -234,7 +246,7 @@ def test_months_keep_the_day_where_they_can():
     assert days == ["01-31", "02-28", "03-31", "04-30"]
 
 
-def test_the_free_plan_grants_once_a_month_by_our_clock(send, clock):
+def test_the_free_plan_grants_once_a_month_by_our_clock(send: Send, clock: Clock) -> None:
     make_plan("cplan_free", credits=10)
     clock.freeze(datetime(2026, 11, 20, 12, tzinfo=UTC))
     start = int(datetime(2026, 11, 3, tzinfo=UTC).timestamp() * 1000)
@@ -250,7 +262,9 @@ def test_the_free_plan_grants_once_a_month_by_our_clock(send, clock):
     assert balance() == 10
 
 
-def test_an_older_free_item_that_ended_does_not_hide_the_present_one(send, clock):
+def test_an_older_free_item_that_ended_does_not_hide_the_present_one(
+    send: Send, clock: Clock
+) -> None:
     make_plan("cplan_free", credits=10)
     clock.freeze(datetime(2026, 11, 20, 12, tzinfo=UTC))
     start = int(datetime(2026, 9, 3, tzinfo=UTC).timestamp() * 1000)
@@ -263,7 +277,7 @@ def test_an_older_free_item_that_ended_does_not_hide_the_present_one(send, clock
     assert grants() == [("free:user_1:2026-11", 10)]
 
 
-def test_a_free_plan_that_ended_this_month_was_held_in_it(send, clock):
+def test_a_free_plan_that_ended_this_month_was_held_in_it(send: Send, clock: Clock) -> None:
     clock.freeze(datetime(2026, 11, 20, 12, tzinfo=UTC))
     start = int(datetime(2026, 9, 3, tzinfo=UTC).timestamp() * 1000)
     item = item_json("user_1", "cplan_free", period_start=start, period_end=None)
@@ -276,7 +290,9 @@ def test_a_free_plan_that_ended_this_month_was_held_in_it(send, clock):
 
 
 @pytest.mark.parametrize("first", ["active", "ended"])
-def test_a_plan_given_for_nothing_is_no_free_plan_when_it_ends(send, pro, first):
+def test_a_plan_given_for_nothing_is_no_free_plan_when_it_ends(
+    send: Send, pro: Plan, first: str
+) -> None:
     # Its end names no end of the period, as Clerk's example has it: by itself it looks like a free
     # plan's, which was held this month.
     item = item_json(
@@ -291,7 +307,7 @@ def test_a_plan_given_for_nothing_is_no_free_plan_when_it_ends(send, pro, first)
     assert balance() == 0
 
 
-def test_the_end_shown_is_that_of_the_present_plan(send, pro):
+def test_the_end_shown_is_that_of_the_present_plan(send: Send, pro: Plan) -> None:
     make_plan("cplan_max", credits=500)
     item = item_json("user_1", period_start=START)
     send("subscriptionItem.active", item)
@@ -301,8 +317,9 @@ def test_the_end_shown_is_that_of_the_present_plan(send, pro):
 
 
 def test_a_flag_on_a_whole_subscription_goes_when_its_plan_is_mapped(
-    send, django_capture_on_commit_callbacks
-):
+    send: Send,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
     item = item_json("user_1", period_start=START)
     subscription = {"id": "csub", "payer": payer_json("user_1"), "items": [item]}
     assert send("subscription.active", subscription) == "unmapped_plan"
@@ -313,8 +330,10 @@ def test_a_flag_on_a_whole_subscription_goes_when_its_plan_is_mapped(
 
 
 def test_a_plan_mapped_later_grants_what_was_earned(
-    send, django_capture_on_commit_callbacks, client
-):
+    send: Send,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    client: Client,
+) -> None:
     item = item_json("user_1", period_start=START)
     assert send("subscriptionItem.active", item) == "unmapped_plan"
     assert WebhookDelivery.objects.get().unmapped
@@ -325,7 +344,7 @@ def test_a_plan_mapped_later_grants_what_was_earned(
     assert not WebhookDelivery.objects.get().unmapped
 
 
-def test_a_plan_that_is_switched_off_grants_when_it_is_on_again(send, pro):
+def test_a_plan_that_is_switched_off_grants_when_it_is_on_again(send: Send, pro: Plan) -> None:
     Plan.objects.update(active=False)
     send("subscriptionItem.active", item_json("user_1", period_start=START))
     assert grants() == []
@@ -334,7 +353,7 @@ def test_a_plan_that_is_switched_off_grants_when_it_is_on_again(send, pro):
     assert len(grants()) == 1
 
 
-def test_a_plan_s_new_amount_holds_for_the_next_period(send, pro):
+def test_a_plan_s_new_amount_holds_for_the_next_period(send: Send, pro: Plan) -> None:
     item = item_json("user_1", period_start=START)
     send("subscriptionItem.active", item)
     Plan.objects.update(credits=999)
@@ -342,13 +361,13 @@ def test_a_plan_s_new_amount_holds_for_the_next_period(send, pro):
     assert grants() == [(key(), 100)]
 
 
-def test_an_item_without_a_plan_is_parked(send):
+def test_an_item_without_a_plan_is_parked(send: Send) -> None:
     item = item_json("user_1", "", period_start=START)
     assert send("subscriptionItem.active", item) == "unmapped_plan"
     assert grants() == []
 
 
-def test_an_organisation_is_kept_as_unsupported(send, pro):
+def test_an_organisation_is_kept_as_unsupported(send: Send, pro: Plan) -> None:
     item = item_json("", period_start=START, payer=payer_json("", "org_1"))
     assert send("subscriptionItem.active", item) == "unsupported_payer"
     stored = SubscriptionItem.objects.get()
@@ -357,13 +376,13 @@ def test_an_organisation_is_kept_as_unsupported(send, pro):
 
 
 @pytest.mark.parametrize("organization", ["", None])
-def test_an_empty_organisation_is_none(send, pro, organization):
+def test_an_empty_organisation_is_none(send: Send, pro: Plan, organization: str | None) -> None:
     payer = {**payer_json("user_1"), "organization_id": organization}
     send("subscriptionItem.active", item_json("user_1", period_start=START, payer=payer))
     assert len(grants()) == 1
 
 
-def test_a_payment_is_kept_once_and_paid_is_final(send):
+def test_a_payment_is_kept_once_and_paid_is_final(send: Send) -> None:
     send("paymentAttempt.created", payment_json("user_1", "cpa_1", at=START, status="pending"))
     send("paymentAttempt.updated", payment_json("user_1", "cpa_1", at=START + 2))
     send("paymentAttempt.updated", payment_json("user_1", "cpa_1", at=START + 3, status="failed"))
@@ -373,7 +392,7 @@ def test_a_payment_is_kept_once_and_paid_is_final(send):
     assert not CreditGrant.objects.exists()
 
 
-def test_a_pack_survives_all_of_it(send, pro):
+def test_a_pack_survives_all_of_it(send: Send, pro: Plan) -> None:
     item = item_json("user_1", period_start=START)
     send("subscriptionItem.active", item)
     make_grant(User.objects.get(), 40)
@@ -382,7 +401,7 @@ def test_a_pack_survives_all_of_it(send, pro):
     assert balance() == 140
 
 
-def test_malformed_data_is_kept_and_noted(send):
+def test_malformed_data_is_kept_and_noted(send: Send) -> None:
     assert send("subscriptionItem.active", {"id": 7, "payer": "x", "plan": []}) == "malformed"
     assert send("subscription.active", {"items": [1, {"id": None}], "payer": None}) == "malformed"
     assert send("user.created", {"id": "x" * 65}) == "malformed"

@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from credits.clerk import identity
@@ -32,16 +33,16 @@ def base(fake: FakeClerk) -> FakeClerk:
 
 def passes(hours: int) -> None:
     """Whatever was done was done so much longer ago."""
-    for job in SyncJob.objects.all():
-        job.started_at -= timedelta(hours=hours)
-        job.save()
+    SyncJob.objects.update(started_at=F("started_at") - timedelta(hours=hours))
 
 
 def closed() -> set[str | None]:
     return set(User.objects.filter(is_active=False).values_list("clerk_id", flat=True))
 
 
-def test_a_lost_deletion_is_found_within_the_hour(base, caplog):
+def test_a_lost_deletion_is_found_within_the_hour(
+    base: FakeClerk, caplog: pytest.LogCaptureFixture
+) -> None:
     gone = base.users.pop(7)
     job = sync.reconcile()
     assert closed() == {gone["id"]}
@@ -51,12 +52,12 @@ def test_a_lost_deletion_is_found_within_the_hour(base, caplog):
     assert sync.reconcile().counts["deletedUsers"] == 0
 
 
-def test_an_hour_in_which_nobody_left_walks_over_nobody(base):
+def test_an_hour_in_which_nobody_left_walks_over_nobody(base: FakeClerk) -> None:
     assert sync.reconcile().state == "done"
     assert base.calls["users"] == 2  # Who changed, and how many there are.
 
 
-def test_a_deletion_that_a_newcomer_hides_is_found_within_a_day(base):
+def test_a_deletion_that_a_newcomer_hides_is_found_within_a_day(base: FakeClerk) -> None:
     gone = base.users.pop(7)
     base.users.append(user_json("user_unheard", at=NOW - 3 * DAY))
     assert sync.reconcile().counts["deletedUsers"] == 0
@@ -66,7 +67,7 @@ def test_a_deletion_that_a_newcomer_hides_is_found_within_a_day(base):
     assert (job.counts["deletedUsers"], job.counts["createdUsers"]) == (1, 1)
 
 
-def test_a_free_plan_whose_event_was_lost_is_found_within_a_day(base):
+def test_a_free_plan_whose_event_was_lost_is_found_within_a_day(base: FakeClerk) -> None:
     make_plan("cplan_free", credits=10)
     free = item_json("user_01", "cplan_free", period_start=NOW - 40 * DAY, period_end=None)
     base.items.append(as_api(free))
@@ -77,7 +78,9 @@ def test_a_free_plan_whose_event_was_lost_is_found_within_a_day(base):
     assert CreditGrant.objects.get().key.startswith("free:user_01:")
 
 
-def test_a_day_whose_great_reading_failed_has_another(base, monkeypatch):
+def test_a_day_whose_great_reading_failed_has_another(
+    base: FakeClerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("credits.clerk.client.FIRST_PAUSE", 0)
     passes(hours=23)
     base.failures.extend([(503, {})] * 6)
@@ -87,7 +90,9 @@ def test_a_day_whose_great_reading_failed_has_another(base, monkeypatch):
 
 
 @pytest.mark.parametrize("people", [2, 900])
-def test_with_another_instance_s_key_nobody_is_closed_however_many_it_knows(base, people):
+def test_with_another_instance_s_key_nobody_is_closed_however_many_it_knows(
+    base: FakeClerk, people: int
+) -> None:
     ids = [f"user_{n:02}" for n in range(2)]
     Identity.objects.exclude(clerk_id__in=ids).update(deleted_at=timezone.now())
     base.users = [user_json(f"user_else_{n}", at=NOW - 9 * DAY) for n in range(people)]
@@ -97,7 +102,9 @@ def test_with_another_instance_s_key_nobody_is_closed_however_many_it_knows(base
     assert "2 of 2" in job.failures[0]["error"]
 
 
-def test_the_people_of_another_instance_do_not_outnumber_those_who_are_missing(base):
+def test_the_people_of_another_instance_do_not_outnumber_those_who_are_missing(
+    base: FakeClerk,
+) -> None:
     base.users = [base.users[0], *(user_json(f"user_else_{n}", at=NOW) for n in range(400))]
     passes(hours=23)
     job = sync.reconcile()
@@ -105,7 +112,7 @@ def test_the_people_of_another_instance_do_not_outnumber_those_who_are_missing(b
     assert "29 of 30" in job.failures[0]["error"]
 
 
-def test_what_somebody_who_was_deleted_had_is_not_looked_for(base):
+def test_what_somebody_who_was_deleted_had_is_not_looked_for(base: FakeClerk) -> None:
     make_plan("cplan_pro", credits=100)
     base.items = [as_api(item_json("user_07", period_start=NOW - DAY))]
     sync.reconcile()

@@ -2,38 +2,41 @@
 
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from credits.clerk.webhooks import handlers, tasks
 from credits.clerk.webhooks.inbox import replay
 from credits.models import CreditGrant, User, WebhookDelivery
+from tests.credits.clerk.conftest import Deliver
 from tests.factories import make_plan
-from tests.fakes.clerk import user_json
+from tests.fakes.clerk import Json, user_json
 from tests.fakes.clerk_events import event, item_json
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)
 
 
-def person(user_id="user_1", **fields):
+def person(user_id: str = "user_1", **fields: Any) -> Json:
     return event(
         "user.created", user_json(user_id, email="a@example.com", at=NOW, **fields), at=NOW
     )
 
 
-def grow_old(days=91):
+def grow_old(days: int = 91) -> None:
     WebhookDelivery.objects.update(received_at=timezone.now() - timedelta(days=days))
 
 
-def kept():
+def kept() -> set[str]:
     rows = WebhookDelivery.objects.exclude(payload={})
     return set(rows.values_list("svix_id", flat=True))
 
 
-def test_old_payloads_go_and_the_row_stays(deliver):
+def test_old_payloads_go_and_the_row_stays(deliver: Deliver) -> None:
     deliver(person(), "msg_old")
     grow_old()
     deliver(person("user_2"), "msg_new")
@@ -44,7 +47,7 @@ def test_old_payloads_go_and_the_row_stays(deliver):
     assert row.processed_at
 
 
-def test_how_long_is_a_setting(deliver, settings):
+def test_how_long_is_a_setting(deliver: Deliver, settings: Settings) -> None:
     settings.INBOX_PAYLOAD_DAYS = 365
     deliver(person())
     grow_old(days=364)
@@ -52,7 +55,9 @@ def test_how_long_is_a_setting(deliver, settings):
     assert kept() == {"msg_1"}
 
 
-def test_more_than_one_statement_s_worth_goes(deliver, monkeypatch):
+def test_more_than_one_statement_s_worth_goes(
+    deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("credits.clerk.webhooks.inbox.EMPTIED_AT_ONCE", 2)
     for number in range(5):
         deliver(person(f"user_{number}"), f"msg_{number}")
@@ -61,7 +66,9 @@ def test_more_than_one_statement_s_worth_goes(deliver, monkeypatch):
     assert kept() == set()
 
 
-def test_what_somebody_must_look_at_is_kept(deliver, monkeypatch):
+def test_what_somebody_must_look_at_is_kept(
+    deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deliver(
         event("subscriptionItem.active", item_json("user_1", period_start=NOW), at=NOW), "unmapped"
     )
@@ -75,7 +82,7 @@ def test_what_somebody_must_look_at_is_kept(deliver, monkeypatch):
     assert kept() == {"unmapped", "failed", "failed again"}
 
 
-def test_a_forgotten_message_is_not_done_again(deliver):
+def test_a_forgotten_message_is_not_done_again(deliver: Deliver) -> None:
     make_plan("cplan_pro", credits=100)
     payload = event("subscriptionItem.active", item_json("user_1", period_start=NOW), at=NOW)
     deliver(payload)
@@ -92,8 +99,8 @@ def test_a_forgotten_message_is_not_done_again(deliver):
 
 
 def test_a_plan_mapped_late_still_pays_and_then_its_message_goes(
-    deliver, django_capture_on_commit_callbacks
-):
+    deliver: Deliver, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
     payload = event("subscriptionItem.active", item_json("user_1", period_start=NOW), at=NOW)
     deliver(payload)
     grow_old()
@@ -106,7 +113,7 @@ def test_a_plan_mapped_late_still_pays_and_then_its_message_goes(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_was_told_of_a_deleted_person_goes_at_once(deliver):
+def test_what_was_told_of_a_deleted_person_goes_at_once(deliver: Deliver) -> None:
     deliver(person(), "msg_a")
     deliver(
         event("subscriptionItem.active", item_json("user_1", period_start=NOW), at=NOW), "msg_b"

@@ -1,13 +1,17 @@
 """From a Clerk token to a Django session and back out of it."""
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
+from pytest_django import Settings
 
 from ai_chat.models import Conversation
 from credits.ledger import get_balance
 from credits.models import SessionLink, User
+from tests.credits.clerk.conftest import Deliver
 from tests.factories import make_charge, make_grant
 from tests.fakes.clerk import HOST, session_token, user_json
 from tests.fakes.clerk_events import event
@@ -17,15 +21,15 @@ NOW = int(time.time() * 1000)
 ACTOR = {"iss": "https://clerk.tally.example", "sid": "sess_0", "sub": "user_admin"}
 
 
-def exchange(client, token):
+def exchange(client: Client, token: Any) -> Any:
     return client.post("/auth/clerk/session", {"token": token})
 
 
-def signed_in(client):
+def signed_in(client: Client) -> bool:
     return client.get("/api/credits/me").status_code == 200
 
 
-def test_a_token_becomes_a_django_session(client):
+def test_a_token_becomes_a_django_session(client: Client) -> None:
     before = client.session.session_key
     assert exchange(client, session_token("user_1")).status_code == 204
     assert signed_in(client)
@@ -35,13 +39,13 @@ def test_a_token_becomes_a_django_session(client):
     assert not client.session.get_expire_at_browser_close()
 
 
-def test_the_exchange_wants_a_csrf_token():
+def test_the_exchange_wants_a_csrf_token() -> None:
     strict = Client(enforce_csrf_checks=True)
     assert exchange(strict, session_token("user_1")).status_code == 403
     assert not User.objects.exists()
 
 
-def test_a_token_that_is_refused_signs_nobody_in(client):
+def test_a_token_that_is_refused_signs_nobody_in(client: Client) -> None:
     answer = exchange(client, session_token("user_1", exp=int(time.time()) - 60))
     assert answer.status_code == 401
     assert "expired" not in answer.text
@@ -49,7 +53,7 @@ def test_a_token_that_is_refused_signs_nobody_in(client):
 
 
 @pytest.mark.parametrize("kind", ["ended", "removed", "revoked"])
-def test_clerk_ends_the_session(client, deliver, kind):
+def test_clerk_ends_the_session(client: Client, deliver: Deliver, kind: str) -> None:
     other = Client()
     exchange(client, session_token("user_1"))
     exchange(other, session_token("user_1", sid="sess_2"))
@@ -59,7 +63,7 @@ def test_clerk_ends_the_session(client, deliver, kind):
     assert signed_in(other)
 
 
-def test_a_token_that_outlives_its_session_opens_nothing(client, deliver):
+def test_a_token_that_outlives_its_session_opens_nothing(client: Client, deliver: Deliver) -> None:
     data = {"object": "session", "id": "sess_1", "user_id": "user_1", "status": "ended"}
     deliver(event("session.ended", data, at=NOW))
     assert exchange(client, session_token("user_1")).status_code == 401
@@ -75,7 +79,9 @@ def test_a_token_that_outlives_its_session_opens_nothing(client, deliver):
         ("user.updated", user_json("user_1", at=NOW, locked=True)),
     ],
 )
-def test_a_deleted_banned_or_locked_user_is_signed_out_everywhere(client, deliver, kind, data):
+def test_a_deleted_banned_or_locked_user_is_signed_out_everywhere(
+    client: Client, deliver: Deliver, kind: str, data: dict[str, Any]
+) -> None:
     other = Client()
     exchange(client, session_token("user_1"))
     exchange(other, session_token("user_1", sid="sess_2"))
@@ -84,13 +90,13 @@ def test_a_deleted_banned_or_locked_user_is_signed_out_everywhere(client, delive
     assert not signed_in(other)
 
 
-def test_a_banned_user_s_token_opens_nothing(client, deliver):
+def test_a_banned_user_s_token_opens_nothing(client: Client, deliver: Deliver) -> None:
     deliver(event("user.updated", user_json("user_1", at=NOW, banned=True), at=NOW))
     assert exchange(client, session_token("user_1")).status_code == 401
 
 
 @pytest.mark.parametrize("suffixed", [True, False])
-def test_a_good_cookie_is_known_at_once(client, suffixed):
+def test_a_good_cookie_is_known_at_once(client: Client, suffixed: bool) -> None:
     from credits.clerk.conf import cookie_suffix
 
     name = f"__session_{cookie_suffix()}" if suffixed else "__session"
@@ -98,7 +104,7 @@ def test_a_good_cookie_is_known_at_once(client, suffixed):
     assert signed_in(client)
 
 
-def test_another_application_s_cookie_is_passed_over(client):
+def test_another_application_s_cookie_is_passed_over(client: Client) -> None:
     from credits.clerk.conf import cookie_suffix
 
     client.cookies["__session"] = session_token("user_9", iss="https://clerk.other.example")
@@ -109,23 +115,23 @@ def test_another_application_s_cookie_is_passed_over(client):
     assert User.objects.get().clerk_id == "user_1"
 
 
-def test_a_cookie_without_a_csrf_token_changes_nothing():
+def test_a_cookie_without_a_csrf_token_changes_nothing() -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.cookies["__session"] = session_token("user_1")
     assert strict.post("/sign-out").status_code == 403
 
 
-def test_an_expired_cookie_heals_on_the_way_through_the_door(client):
+def test_an_expired_cookie_heals_on_the_way_through_the_door(client: Client) -> None:
     client.cookies["__session"] = session_token("user_1", exp=int(time.time()) - 60)
     answer = client.get("/usage")
     assert answer.status_code == 302
-    door = client.get(answer.url)
+    door = client.get(answer["Location"])
     assert "Signing you in" in door.text
     assert 'data-next="/usage"' in door.text
     assert "data-automatic" in door.text
 
 
-def test_healing_stops_when_the_browser_keeps_no_session(client):
+def test_healing_stops_when_the_browser_keeps_no_session(client: Client) -> None:
     client.cookies["__session"] = session_token("user_1", exp=int(time.time()) - 60)
     for _ in range(3):
         assert "data-automatic" in client.get("/sign-in?next=/usage").text
@@ -134,20 +140,22 @@ def test_healing_stops_when_the_browser_keeps_no_session(client):
     assert "data-automatic" not in client.get("/sign-in?next=/usage").text
 
 
-def test_who_is_signed_in_goes_where_they_wanted_to(client):
+def test_who_is_signed_in_goes_where_they_wanted_to(client: Client) -> None:
     exchange(client, session_token("user_1"))
-    assert client.get("/sign-in?next=/usage").url == "/usage"
-    assert client.get("/sign-in?next=https://evil.example/").url == "/ai-chat"
+    assert client.get("/sign-in?next=/usage")["Location"] == "/usage"
+    assert client.get("/sign-in?next=https://evil.example/")["Location"] == "/ai-chat"
 
 
-def test_signing_out_leads_over_clerk_s_own_sign_out(client):
+def test_signing_out_leads_over_clerk_s_own_sign_out(client: Client) -> None:
     exchange(client, session_token("user_1"))
     answer = client.post("/sign-out")
     assert 'data-kind="sign-out"' in answer.text
     assert not signed_in(client)
 
 
-def test_an_impersonated_session_is_marked_on_every_way_in(client, rf):
+def test_an_impersonated_session_is_marked_on_every_way_in(
+    client: Client, rf: RequestFactory
+) -> None:
     from credits.clerk.auth.impersonation import ImpersonatedSpend, refuse_impersonated
 
     token = session_token("user_1", act=ACTOR)
@@ -176,19 +184,29 @@ SPENDING = [
 
 
 @pytest.mark.parametrize(("address", "body"), SPENDING)
-def test_an_impersonated_session_spends_nowhere(client, address, body):
+def test_an_impersonated_session_spends_nowhere(
+    client: Client, address: str, body: dict[str, Any]
+) -> None:
     exchange(client, session_token("user_1", act=ACTOR))
     user = User.objects.get()
     make_grant(user, 100)
-    kind = {"content_type": "application/json"} if address.startswith("/api/") else {}
-    answer = client.post(address, body, **kind)
+    if address.startswith("/api/"):
+        answer = client.post(address, body, content_type="application/json")
+    else:
+        answer = client.post(address, body)
     assert answer.status_code == 403
     assert not user.usage.filter(unit_cost__isnull=False).exists()
 
 
-WAYS_IN = {
+def in_a_cookie(client: Client, token: str) -> dict[str, str]:
+    client.cookies.load({"__session": token})
+    return {}
+
+
+#: How a token comes: the function lets the client have it, and returns headers.
+WAYS_IN: dict[str, Callable[[Client, str], dict[str, str]]] = {
     "session": lambda client, token: exchange(client, token) and {},
-    "cookie": lambda client, token: client.cookies.load({"__session": token}) or {},
+    "cookie": in_a_cookie,
     "bearer": lambda _, token: {"Authorization": f"Bearer {token}"},
     "bearer beside a session": lambda client, token: (
         exchange(client, token) and {"Authorization": f"Bearer {token}"}
@@ -198,7 +216,9 @@ WAYS_IN = {
 
 @pytest.mark.parametrize("way", WAYS_IN)
 @pytest.mark.parametrize(("address", "body"), [row for row in SPENDING if "/api/" in row[0]])
-def test_an_impersonated_token_spends_nothing_by_the_api(client, address, body, way):
+def test_an_impersonated_token_spends_nothing_by_the_api(
+    client: Client, address: str, body: dict[str, Any], way: str
+) -> None:
     headers = WAYS_IN[way](client, session_token("user_1", act=ACTOR))
     assert client.get("/api/credits/me", headers=headers).status_code == 200
     user = User.objects.get()
@@ -208,7 +228,7 @@ def test_an_impersonated_token_spends_nothing_by_the_api(client, address, body, 
     assert not user.usage.filter(unit_cost__isnull=False).exists()
 
 
-def test_an_impersonated_session_spends_in_no_conversation_that_is_there(client):
+def test_an_impersonated_session_spends_in_no_conversation_that_is_there(client: Client) -> None:
     exchange(client, session_token("user_1", act=ACTOR))
     user = User.objects.get()
     make_grant(user, 100)
@@ -220,7 +240,9 @@ def test_an_impersonated_session_spends_in_no_conversation_that_is_there(client)
     assert not user.usage.filter(unit_cost__isnull=False).exists()
 
 
-def test_who_acts_in_an_admin_s_name_moves_nobody_s_credits(client, alice, settings):
+def test_who_acts_in_an_admin_s_name_moves_nobody_s_credits(
+    client: Client, alice: User, settings: Settings
+) -> None:
     settings.ADMIN_USER_IDS = {"user_1"}
     token = session_token("user_1", act=ACTOR)
     bearer = {"Authorization": f"Bearer {token}"}
@@ -247,7 +269,7 @@ def test_who_acts_in_an_admin_s_name_moves_nobody_s_credits(client, alice, setti
 
 
 @pytest.mark.parametrize("address", ["/sign-in", "/sign-up", "/pricing"])
-def test_pages_with_clerk_allow_exactly_its_hosts(client, address):
+def test_pages_with_clerk_allow_exactly_its_hosts(client: Client, address: str) -> None:
     answer = client.get(address)
     policy = dict(
         part.strip().split(" ", 1) for part in answer["Content-Security-Policy"].split(";")
@@ -275,16 +297,18 @@ def test_pages_with_clerk_allow_exactly_its_hosts(client, address):
     assert "The sign-in service does not answer" in answer.text
 
 
-def test_other_pages_do_not_allow_them(client):
+def test_other_pages_do_not_allow_them(client: Client) -> None:
     assert HOST not in client.get("/")["Content-Security-Policy"]
 
 
-def test_staff_can_sign_in_with_a_password_beside_clerk(client, admin):
+def test_staff_can_sign_in_with_a_password_beside_clerk(client: Client, admin: User) -> None:
     assert 'type="password"' in client.get("/sign-in/password").text
 
 
 @pytest.mark.parametrize("address", ["/sign-in", "/sign-up", "/pricing"])
-def test_without_clerk_nothing_of_it_shows(client, settings, address):
+def test_without_clerk_nothing_of_it_shows(
+    client: Client, settings: Settings, address: str
+) -> None:
     settings.CLERK_PUBLISHABLE_KEY = ""
     answer = client.get(address)
     assert answer.status_code == 200
@@ -292,12 +316,12 @@ def test_without_clerk_nothing_of_it_shows(client, settings, address):
     assert "clerk" not in answer["Content-Security-Policy"]
 
 
-def test_without_clerk_there_is_no_exchange(client, settings):
+def test_without_clerk_there_is_no_exchange(client: Client, settings: Settings) -> None:
     settings.CLERK_PUBLISHABLE_KEY = ""
     assert exchange(client, session_token("user_1")).status_code == 404
 
 
-def test_however_often_a_token_was_exchanged_all_of_it_ends(deliver):
+def test_however_often_a_token_was_exchanged_all_of_it_ends(deliver: Deliver) -> None:
     browsers = [Client() for _ in range(12)]
     for browser in browsers:
         assert exchange(browser, session_token("user_1")).status_code == 204
@@ -306,7 +330,7 @@ def test_however_often_a_token_was_exchanged_all_of_it_ends(deliver):
     assert not any(signed_in(browser) for browser in browsers)
 
 
-def test_two_tabs_end_together(client, deliver):
+def test_two_tabs_end_together(client: Client, deliver: Deliver) -> None:
     other = Client()
     exchange(client, session_token("user_1"))
     exchange(other, session_token("user_1"))

@@ -3,11 +3,17 @@
 import time
 import uuid
 from collections import deque
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from pytest_django import DjangoAssertNumQueries, Settings
 
+from credits import ledger
+from credits.clerk import identity
 from credits.clerk.billing import releases, subscriptions
 from credits.clerk.client import ClerkClient
+from credits.clerk.parsing import Person
 from credits.clerk.sync import run as sync
 from credits.clerk.sync import users
 from credits.clerk.sync.jobs import SILENCE, cancel_job, describe, stalled, start_job
@@ -23,28 +29,29 @@ from credits.models import (
     UsageHistory,
     User,
 )
+from tests.credits.clerk.conftest import Deliver
 from tests.credits.clerk.histories import final_state, receive_all, rolled_back
 from tests.factories import make_charge, make_grant, make_plan
 from tests.fakes import clerk as fake_clerk
-from tests.fakes.clerk import user_json
+from tests.fakes.clerk import FakeClerk, user_json
 from tests.fakes.clerk_events import DAY, as_api, event, full_history, item_json
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)
 
 
-def run(**options):
+def run(**options: Any) -> SyncJob:
     job = start_job(options=SyncOptions(**options), actor="test", background=False)
     run_sync(job.pk)
     job.refresh_from_db()
     return job
 
 
-def balance(clerk_id):
+def balance(clerk_id: str) -> int:
     return get_balance(user_id=User.objects.get(clerk_id=clerk_id).pk).remaining
 
 
-def test_a_sync_brings_people_and_what_they_earned(base):
+def test_a_sync_brings_people_and_what_they_earned(base: FakeClerk) -> None:
     job = run(page_size=2)
     assert job.state == "done"
     assert result_of(job) == {
@@ -66,7 +73,7 @@ def test_a_sync_brings_people_and_what_they_earned(base):
     assert CreditBalance.objects.count() == 5
 
 
-def test_running_it_twice_changes_nothing(base):
+def test_running_it_twice_changes_nothing(base: FakeClerk) -> None:
     run()
     before = list(UsageHistory.objects.values_list("pk", flat=True))
     again = result_of(run())
@@ -79,27 +86,27 @@ def test_running_it_twice_changes_nothing(base):
     assert (again["drift"], again["activeSubscriptions"]) == (0, 3)
 
 
-def test_people_only(base):
+def test_people_only(base: FakeClerk) -> None:
     job = run(sync_plans=False)
     assert User.objects.count() == 5
     assert not CreditGrant.objects.exists()
     assert job.counts["processed"] == 5
 
 
-def test_plans_only(base):
+def test_plans_only(base: FakeClerk) -> None:
     job = run(sync_users=False)
     assert set(User.objects.values_list("clerk_id", flat=True)) == {"user_1", "user_2", "user_3"}
     assert job.counts["processed"] == 3
 
 
-def test_changed_people_are_updated(base):
+def test_changed_people_are_updated(base: FakeClerk) -> None:
     run()
     base.users[0] = user_json("user_1", email="new@example.com", at=NOW)
     assert run().counts["updatedUsers"] == 1
     assert User.objects.get(clerk_id="user_1").email == "new@example.com"
 
 
-def test_set_credits_fills_up_to_the_plan_and_writes_why(base):
+def test_set_credits_fills_up_to_the_plan_and_writes_why(base: FakeClerk) -> None:
     run()
     make_charge(User.objects.get(clerk_id="user_1"), 60)
     job = run(set_credits=True, reason="a gift")
@@ -114,7 +121,7 @@ def test_set_credits_fills_up_to_the_plan_and_writes_why(base):
     assert run(set_credits=True).counts["creditsRefreshed"] == 0
 
 
-def test_an_override_never_takes_a_pack(base):
+def test_an_override_never_takes_a_pack(base: FakeClerk) -> None:
     run()
     make_grant(User.objects.get(clerk_id="user_1"), 70)
     run(set_credits=True, override_credits=30)
@@ -123,24 +130,26 @@ def test_an_override_never_takes_a_pack(base):
     assert pack.remaining == 70
 
 
-def test_an_override_of_nothing_leaves_the_packs(base):
+def test_an_override_of_nothing_leaves_the_packs(base: FakeClerk) -> None:
     run()
     make_grant(User.objects.get(clerk_id="user_2"), 5)
     run(set_credits=True, override_credits=0)
     assert (balance("user_1"), balance("user_2")) == (0, 5)
 
 
-def test_a_dry_run_counts_and_keeps_nothing(base):
+def test_a_dry_run_counts_and_keeps_nothing(base: FakeClerk) -> None:
     job = run(dry_run=True, set_credits=True)
     assert (job.counts["createdUsers"], job.counts["drift"]) == (5, 3)
     assert not User.objects.filter(clerk_id__isnull=False).exists()
     assert not CreditGrant.objects.exists()
 
 
-def test_one_bad_row_is_named_and_stops_nobody(base, monkeypatch):
-    real = users.upsert_person
+def test_one_bad_row_is_named_and_stops_nobody(
+    base: FakeClerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = identity.upsert_person
 
-    def upsert(person):
+    def upsert(person: Person) -> Any:
         if person.clerk_id == "user_2":
             raise RuntimeError("a bad row")
         return real(person)
@@ -152,7 +161,7 @@ def test_one_bad_row_is_named_and_stops_nobody(base, monkeypatch):
     assert User.objects.count() == 4
 
 
-def test_an_item_without_a_payer_is_known_by_its_id(base):
+def test_an_item_without_a_payer_is_known_by_its_id(base: FakeClerk) -> None:
     run()
     renewed = {"period_start": NOW, "period_end": NOW + DAY, "updated_at": NOW, "payer": None}
     base.items[0].update(renewed)
@@ -161,7 +170,9 @@ def test_an_item_without_a_payer_is_known_by_its_id(base):
     assert CreditGrant.objects.filter(user__clerk_id="user_1").count() == 2
 
 
-def test_a_person_costs_few_statements(base, django_assert_max_num_queries):
+def test_a_person_costs_few_statements(
+    base: FakeClerk, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     # 10,000 people within minutes: each new one with a new subscription takes two transactions,
     # and is looked at again in each, because another sync may have brought them meanwhile.
     everybody, statements, a_page = 50, 23, 60
@@ -175,13 +186,15 @@ def test_a_person_costs_few_statements(base, django_assert_max_num_queries):
         run()
 
 
-def test_an_item_without_an_id_is_a_failure(base):
+def test_an_item_without_an_id_is_a_failure(base: FakeClerk) -> None:
     base.items[0]["id"] = None
     job = run()
     assert (job.failed, job.counts["drift"]) == (1, 2)
 
 
-def test_without_an_instance_id_items_say_whose_they_are(base, settings):
+def test_without_an_instance_id_items_say_whose_they_are(
+    base: FakeClerk, settings: Settings
+) -> None:
     settings.CLERK_INSTANCE_ID = ""
     base.items[0]["instance_id"] = None
     job = run()
@@ -192,13 +205,15 @@ def test_without_an_instance_id_items_say_whose_they_are(base, settings):
     assert CreditGrant.objects.filter(key__startswith=f"clerk:{fake_clerk.INSTANCE}:").count() == 3
 
 
-def test_a_release_that_fails_is_named_and_stops_nobody(base, monkeypatch):
+def test_a_release_that_fails_is_named_and_stops_nobody(
+    base: FakeClerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Plan.objects.update(active=False)
     run()
     Plan.objects.update(active=True)
-    real = subscriptions.grant_credits
+    real = ledger.grant_credits
 
-    def fails_once(**given):
+    def fails_once(**given: Any) -> Any:
         if given["user_id"] == User.objects.get(clerk_id="user_1").pk:
             raise RuntimeError("a bad grant")
         return real(**given)
@@ -209,14 +224,14 @@ def test_a_release_that_fails_is_named_and_stops_nobody(base, monkeypatch):
     assert [balance(f"user_{n}") for n in (1, 2, 3)] == [0, 100, 100]
 
 
-def test_unknown_values_are_taken_as_they_are(base):
+def test_unknown_values_are_taken_as_they_are(base: FakeClerk) -> None:
     base.items[0].update(status="active", plan_period="fortnight", brand_new={"x": 1})
     base.items[0]["plan"]["fee"] = {"amount": 1, "surprise": True}
     assert run().state == "done"
     assert balance("user_1") == 100
 
 
-def test_a_lost_end_is_found(base):
+def test_a_lost_end_is_found(base: FakeClerk) -> None:
     run()
     base.items[0].update(status="ended", ended_at=NOW - 1000, updated_at=NOW - 1000)
     job = run()
@@ -225,7 +240,7 @@ def test_a_lost_end_is_found(base):
     assert job.counts["drift"] == 1
 
 
-def test_an_item_clerk_does_not_list_is_named(base):
+def test_an_item_clerk_does_not_list_is_named(base: FakeClerk) -> None:
     run()
     gone = base.items.pop(0)
     job = run()
@@ -234,7 +249,7 @@ def test_an_item_clerk_does_not_list_is_named(base):
 
 
 @pytest.mark.parametrize("lost", range(0, 26, 3))
-def test_lost_events_are_caught_up_by_a_sync(fake, lost):
+def test_lost_events_are_caught_up_by_a_sync(fake: FakeClerk, lost: int) -> None:
     for plan, amount in (("cplan_free", 10), ("cplan_pro", 100), ("cplan_max", 500)):
         make_plan(plan, credits=amount)
     history = full_history(NOW)
@@ -260,11 +275,13 @@ def test_lost_events_are_caught_up_by_a_sync(fake, lost):
     assert [g for g in got["grants"] if g[2]] == [g for g in expected["grants"] if g[2]]
 
 
-def test_a_killed_worker_s_job_goes_on_where_it_stopped(base, monkeypatch):
+def test_a_killed_worker_s_job_goes_on_where_it_stopped(
+    base: FakeClerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = start_job(options=SyncOptions(page_size=2), actor="test", background=False)
     real, calls = users._sync_page, []
 
-    def dies(progress, people):
+    def dies(progress: Any, people: list[Person]) -> None:
         calls.append([person.clerk_id for person in people])
         if len(calls) == 2:
             raise SystemExit
@@ -285,10 +302,10 @@ def test_a_killed_worker_s_job_goes_on_where_it_stopped(base, monkeypatch):
     assert job.counts["createdUsers"] == 5
 
 
-def test_a_job_taken_over_is_left_alone(base, monkeypatch):
+def test_a_job_taken_over_is_left_alone(base: FakeClerk, monkeypatch: pytest.MonkeyPatch) -> None:
     job = start_job(options=SyncOptions(page_size=2), actor="test", background=False)
 
-    def steal(job):
+    def steal(job: SyncJob) -> None:
         SyncJob.objects.filter(pk=job.pk).update(runner=uuid.uuid4())
 
     run_sync(job.pk, watch=steal)
@@ -297,7 +314,7 @@ def test_a_job_taken_over_is_left_alone(base, monkeypatch):
     assert job.processed == 2
 
 
-def test_a_running_job_stops_after_its_page_when_cancelled(base):
+def test_a_running_job_stops_after_its_page_when_cancelled(base: FakeClerk) -> None:
     job = start_job(options=SyncOptions(page_size=2), actor="test", background=False)
     run_sync(job.pk, watch=lambda job: cancel_job(job.pk))
     job.refresh_from_db()
@@ -305,14 +322,14 @@ def test_a_running_job_stops_after_its_page_when_cancelled(base):
     assert not cancel_job(job.pk)
 
 
-def test_a_waiting_job_is_cancelled_at_once(base):
+def test_a_waiting_job_is_cancelled_at_once(base: FakeClerk) -> None:
     job = start_job(options=SyncOptions(), actor="test", background=False)
     assert cancel_job(job.pk)
     run_sync(job.pk)
     assert not User.objects.exists()
 
 
-def test_progress_says_how_much_is_left(base):
+def test_progress_says_how_much_is_left(base: FakeClerk) -> None:
     seen = []
     job = start_job(options=SyncOptions(page_size=2), actor="test", background=False)
     run_sync(job.pk, watch=lambda job: seen.append(describe(job)))
@@ -325,11 +342,13 @@ def test_progress_says_how_much_is_left(base):
     assert seen[0]["secondsLeft"] is not None
 
 
-def test_a_job_can_be_cancelled_while_it_waits_for_clerk(base, monkeypatch):
+def test_a_job_can_be_cancelled_while_it_waits_for_clerk(
+    base: FakeClerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = start_job(options=SyncOptions(page_size=2), actor="test", background=False)
     pages = ClerkClient.user_pages
 
-    def busy_after_a_page(client, **given):
+    def busy_after_a_page(client: ClerkClient, **given: Any) -> Iterator[Any]:
         for page in pages(client, **given):
             yield page
             cancel_job(job.pk)
@@ -342,7 +361,9 @@ def test_a_job_can_be_cancelled_while_it_waits_for_clerk(base, monkeypatch):
     assert base.failures == deque()
 
 
-def test_a_long_release_is_heard_of_and_can_be_cancelled(base, monkeypatch):
+def test_a_long_release_is_heard_of_and_can_be_cancelled(
+    base: FakeClerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Plan.objects.update(active=False)
     run()
     Plan.objects.update(active=True)
@@ -350,7 +371,7 @@ def test_a_long_release_is_heard_of_and_can_be_cancelled(base, monkeypatch):
     job = start_job(options=SyncOptions(sync_users=False), actor="test", background=False)
     real = releases.release_item
 
-    def cancel_with_the_first(**given):
+    def cancel_with_the_first(**given: Any) -> None:
         real(**given)
         SyncJob.objects.filter(pk=job.pk).update(cancel_requested=True)
 
@@ -361,7 +382,9 @@ def test_a_long_release_is_heard_of_and_can_be_cancelled(base, monkeypatch):
     assert CreditGrant.objects.count() == 1
 
 
-def test_when_clerk_is_down_the_job_says_so(base, monkeypatch):
+def test_when_clerk_is_down_the_job_says_so(
+    base: FakeClerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("credits.clerk.client.FIRST_PAUSE", 0)
     base.failures.extend([(503, {})] * 10)
     job = run()
@@ -369,14 +392,16 @@ def test_when_clerk_is_down_the_job_says_so(base, monkeypatch):
     assert "503" in job.error
 
 
-def test_the_reconcile_reports_what_had_drifted(base, caplog):
+def test_the_reconcile_reports_what_had_drifted(
+    base: FakeClerk, caplog: pytest.LogCaptureFixture
+) -> None:
     job = sync.reconcile()
     assert job.counts["drift"] == 3
     assert "3 subscription items had drifted" in caplog.text
     assert sync.reconcile().counts["drift"] == 0
 
 
-def test_a_payment_asks_for_a_look_at_the_subscription(base, deliver):
+def test_a_payment_asks_for_a_look_at_the_subscription(base: FakeClerk, deliver: Deliver) -> None:
     from procrastinate.contrib.django.models import ProcrastinateJob
 
     from tests.fakes.clerk_events import payment_json

@@ -3,7 +3,8 @@ nobody waits in a circle."""
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -26,6 +27,7 @@ from tests.credits.clerk.histories import final_state, renamed
 from tests.factories import make_grant, make_plan
 from tests.fakes.clerk import FakeClerk
 from tests.fakes.clerk_events import DAY, as_api, event, full_history, item_json
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = int(time.time() * 1000)
@@ -41,13 +43,16 @@ def base(fake: FakeClerk) -> FakeClerk:
     return fake
 
 
+type Aside = Callable[[Callable[[], Any]], Future[Any]]
+
+
 @pytest.fixture
-def aside() -> Iterator[Callable[..., object]]:
+def aside() -> Iterator[Aside]:
     """Starts something in a thread with a connection of its own; its future is returned."""
     with ThreadPoolExecutor(4) as pool:
 
-        def run(work: Callable[[], object]) -> object:
-            def alone() -> object:
+        def run(work: Callable[[], Any]) -> Future[Any]:
+            def alone() -> Any:
                 try:
                     return work()
                 finally:
@@ -58,9 +63,9 @@ def aside() -> Iterator[Callable[..., object]]:
         yield run
 
 
-def full_sync(**options: object) -> SyncJob:
+def full_sync(**options: Any) -> SyncJob:
     job = start_job(
-        options=SyncOptions(page_size=5, **options),  # type: ignore[arg-type]
+        options=SyncOptions(page_size=5, **options),
         actor="admin@example.com",
         background=False,
     )
@@ -80,7 +85,7 @@ def endings() -> list[dict[str, object]]:
     return found
 
 
-def test_a_reconcile_beside_a_full_sync_ends_like_one_alone(base, aside):
+def test_a_reconcile_beside_a_full_sync_ends_like_one_alone(base: FakeClerk, aside: Aside) -> None:
     running = [aside(full_sync), aside(sync.reconcile), aside(full_sync)]
     jobs = [each.result() for each in running]
     assert [(job.state, job.failed) for job in jobs] == [("done", 0)] * 3
@@ -96,7 +101,7 @@ def test_a_reconcile_beside_a_full_sync_ends_like_one_alone(base, aside):
     assert endings() == together
 
 
-def test_packs_and_an_override_stand_beside_a_reconcile(base, aside):
+def test_packs_and_an_override_stand_beside_a_reconcile(base: FakeClerk, aside: Aside) -> None:
     full_sync()
     for user in User.objects.all():
         make_grant(user, 40)
@@ -129,21 +134,20 @@ def waits_for_a_lock() -> bool:
 
 
 @pytest.mark.parametrize("model", [SubscriptionItem, Identity])
-def test_a_page_that_was_met_never_waits_in_a_circle_with_a_delivery(base, aside, model):
+def test_a_page_that_was_met_never_waits_in_a_circle_with_a_delivery(
+    base: FakeClerk, aside: Aside, model: type[Any]
+) -> None:
     full_sync()
     first, second = model.objects.order_by("pk")[:2]
     with transaction.atomic():  # As a delivery of two items of one subscription does.
         model.objects.select_for_update().get(pk=second.pk)
         job = aside(full_sync)
-        deadline = time.monotonic() + 120
-        while not waits_for_a_lock():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_for(waits_for_a_lock, "the sync to wait for the lock", pause=0.01)
         model.objects.select_for_update().get(pk=first.pk)
     assert (job.result().state, job.result().failed) == ("done", 0)
 
 
-def test_deliveries_come_in_while_two_syncs_run(base, aside):
+def test_deliveries_come_in_while_two_syncs_run(base: FakeClerk, aside: Aside) -> None:
     full_sync()
     items = [item for item in base.items if item["status"] == "active"]
     fresh = [
@@ -167,7 +171,7 @@ def test_deliveries_come_in_while_two_syncs_run(base, aside):
     assert all(each == together[0] for each in together)
 
 
-def test_somebody_deleted_while_two_syncs_run_stays_deleted(base, aside):
+def test_somebody_deleted_while_two_syncs_run_stays_deleted(base: FakeClerk, aside: Aside) -> None:
     full_sync()
     gone = [base.users.pop(3)["id"], base.users.pop(9)["id"]]
 
@@ -180,4 +184,4 @@ def test_somebody_deleted_while_two_syncs_run_stays_deleted(base, aside):
     for each in running:
         each.result()
     closed = User.objects.filter(is_active=False).values_list("clerk_id", flat=True)
-    assert sorted(closed) == sorted(gone)
+    assert set(closed) == set(gone)

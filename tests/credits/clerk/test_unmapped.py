@@ -8,6 +8,7 @@ import pytest
 
 from credits.clerk.billing.releases import release_due
 from credits.models import CreditGrant, WebhookDelivery
+from tests.credits.clerk.conftest import Send
 from tests.factories import make_plan
 from tests.fakes.clerk import Json
 from tests.fakes.clerk_events import DAY, item_json, payer_json
@@ -42,7 +43,9 @@ def item(plan_id: str, **fields: Any) -> Json:
 
 
 @pytest.mark.parametrize("kind", ["created", "updated", "active"])
-def test_a_subscription_keeps_its_flag_until_its_last_plan_is_mapped(send, map_plan, kind):
+def test_a_subscription_keeps_its_flag_until_its_last_plan_is_mapped(
+    send: Send, map_plan: Map, kind: str
+) -> None:
     data = subscription(item("cplan_pro"), item("cplan_max"))
     assert send(f"subscription.{kind}", data) == "unmapped_plan"
     map_plan("cplan_other")
@@ -53,7 +56,7 @@ def test_a_subscription_keeps_its_flag_until_its_last_plan_is_mapped(send, map_p
     assert sorted(CreditGrant.objects.values_list("amount", flat=True)) == [100, 500]
 
 
-def test_what_earns_nothing_waits_for_nothing(send, map_plan):
+def test_what_earns_nothing_waits_for_nothing(send: Send, map_plan: Map) -> None:
     ended = item("cplan_old", status="ended", updated_at=NOW)
     free = item("cplan_free", period_end=None)
     send("subscription.updated", subscription(item("cplan_pro"), ended, free))
@@ -63,7 +66,9 @@ def test_what_earns_nothing_waits_for_nothing(send, map_plan):
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_a_plan_that_is_named_by_its_object_alone_is_known(send, map_plan, whole):
+def test_a_plan_that_is_named_by_its_object_alone_is_known(
+    send: Send, map_plan: Map, whole: bool
+) -> None:
     data = {**item("cplan_pro"), "plan_id": None}
     if whole:
         send("subscription.active", subscription(data))
@@ -74,15 +79,15 @@ def test_a_plan_that_is_named_by_its_object_alone_is_known(send, map_plan, whole
     assert not flagged()
 
 
-def test_a_plan_that_brings_nothing_is_mapped_too(send, map_plan):
+def test_a_plan_that_brings_nothing_is_mapped_too(send: Send, map_plan: Map) -> None:
     send("subscription.active", subscription(item("cplan_pro")))
     map_plan("cplan_pro", credits=0)
     assert not flagged()
 
 
 def test_a_delivery_that_came_while_its_plan_was_being_saved_is_settled_within_the_hour(
-    send, map_plan
-):
+    send: Send, map_plan: Map
+) -> None:
     send("subscription.active", subscription(item("cplan_pro")))
     make_plan("cplan_pro", credits=100)  # Its own look, after the commit, did not see the delivery.
     release_due()

@@ -2,26 +2,30 @@
 
 import json
 import time
+from typing import Any
 
 import pytest
 from django.db import OperationalError
+from django.test import Client
+from pytest_django import Settings
 
 from credits.clerk.webhooks import handlers
 from credits.models import CreditGrant, Identity, User, WebhookDelivery
+from tests.credits.clerk.conftest import Deliver
 from tests.factories import make_plan
 from tests.fakes import clerk as fake_clerk
-from tests.fakes.clerk import user_json
+from tests.fakes.clerk import Json, user_json
 from tests.fakes.clerk_events import body_of, event, item_json
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time() * 1000)
 
 
-def user_created(user_id="user_1", **fields):
+def user_created(user_id: str = "user_1", **fields: Any) -> Json:
     return event("user.created", user_json(user_id, email="j@example.com", **fields), at=NOW)
 
 
-def test_a_signed_event_is_stored_and_processed(deliver):
+def test_a_signed_event_is_stored_and_processed(deliver: Deliver) -> None:
     assert deliver(user_created()).status_code == 200
     delivery = WebhookDelivery.objects.get()
     assert (delivery.svix_id, delivery.type) == ("msg_1", "user.created")
@@ -33,18 +37,18 @@ def test_a_signed_event_is_stored_and_processed(deliver):
     assert not user.has_usable_password()
 
 
-def test_the_same_message_is_processed_once(deliver):
+def test_the_same_message_is_processed_once(deliver: Deliver) -> None:
     for _ in range(3):
         assert deliver(user_created()).status_code == 200
     assert WebhookDelivery.objects.get().attempts == 1
 
 
-def test_a_second_secret_is_accepted_while_rotating(deliver, settings):
+def test_a_second_secret_is_accepted_while_rotating(deliver: Deliver, settings: Settings) -> None:
     settings.CLERK_WEBHOOK_SIGNING_SECRET = ["whsec_" + "A" * 32, fake_clerk.SIGNING_SECRET]
     assert deliver(user_created()).status_code == 200
 
 
-def test_the_header_names_of_the_standard_are_accepted_too(client):
+def test_the_header_names_of_the_standard_are_accepted_too(client: Client) -> None:
     body = body_of(user_created())
     signed = fake_clerk.sign(body, svix_id="msg_1")
     headers = {name.replace("svix", "webhook"): value for name, value in signed.items()}
@@ -55,7 +59,9 @@ def test_the_header_names_of_the_standard_are_accepted_too(client):
 
 
 @pytest.mark.parametrize("seconds", [-301, 301])
-def test_a_delivery_older_or_newer_than_five_minutes_is_refused(deliver, seconds):
+def test_a_delivery_older_or_newer_than_five_minutes_is_refused(
+    deliver: Deliver, seconds: int
+) -> None:
     body = body_of(user_created())
     signed = fake_clerk.sign(body, svix_id="msg_1", timestamp=time.time() + seconds)
     assert deliver(body, **signed).status_code == 400
@@ -88,7 +94,7 @@ def test_a_delivery_older_or_newer_than_five_minutes_is_refused(deliver, seconds
     ],
     ids=repr,
 )
-def test_a_hostile_header_is_a_400(deliver, headers):
+def test_a_hostile_header_is_a_400(deliver: Deliver, headers: dict[str, str]) -> None:
     answer = deliver(user_created(), **headers)
     assert answer.status_code == 400
     assert answer.json()["error"] == "bad_webhook"
@@ -117,36 +123,38 @@ def test_a_hostile_header_is_a_400(deliver, headers):
     ],
     ids=lambda body: repr(body[:30]),
 )
-def test_a_hostile_body_is_a_400_even_when_signed(deliver, body):
+def test_a_hostile_body_is_a_400_even_when_signed(deliver: Deliver, body: bytes) -> None:
     assert deliver(body).status_code == 400
     assert not WebhookDelivery.objects.exists()
 
 
-def test_a_malformed_signature_beside_a_good_one_does_no_harm(deliver):
+def test_a_malformed_signature_beside_a_good_one_does_no_harm(deliver: Deliver) -> None:
     body = body_of(user_created())
     good = fake_clerk.sign(body, svix_id="msg_1")["svix-signature"]
     header = f"v1a,x v1 v1,!!! {good}"
     assert deliver(body, **{"svix-signature": header}).status_code == 200
 
 
-def test_what_the_database_cannot_keep_is_replaced(deliver):
+def test_what_the_database_cannot_keep_is_replaced(deliver: Deliver) -> None:
     person = user_json("user_1", email="j@example.com", first_name="A\x00B\ud800C")
     assert deliver(event("user.created", person, at=NOW)).status_code == 200
     assert "A\ufffdB" in User.objects.get().name
 
 
-def test_a_body_that_is_too_large_is_a_413(deliver):
+def test_a_body_that_is_too_large_is_a_413(deliver: Deliver) -> None:
     answer = deliver({**user_created(), "padding": "x" * 300_000})
     assert answer.status_code == 413
 
 
-def test_another_instance_is_refused(deliver):
+def test_another_instance_is_refused(deliver: Deliver) -> None:
     payload = {**user_created(), "instance_id": "ins_other"}
     assert deliver(payload).status_code == 400
     assert not WebhookDelivery.objects.exists()
 
 
-def test_without_an_instance_id_the_signature_says_whose_it_is(deliver, settings):
+def test_without_an_instance_id_the_signature_says_whose_it_is(
+    deliver: Deliver, settings: Settings
+) -> None:
     settings.CLERK_INSTANCE_ID = ""
     make_plan("cplan_pro", credits=100)
     item = item_json("user_1", period_start=NOW - 60_000)
@@ -160,24 +168,26 @@ def test_without_an_instance_id_the_signature_says_whose_it_is(deliver, settings
     assert CreditGrant.objects.count() == 1
 
 
-def test_an_unsigned_delivery_leaves_no_row(client):
+def test_an_unsigned_delivery_leaves_no_row(client: Client) -> None:
     answer = client.post("/api/webhooks/clerk", user_created(), content_type="application/json")
     assert answer.status_code == 400
     assert not WebhookDelivery.objects.exists()
 
 
-def test_without_a_secret_there_is_no_such_address(deliver, settings):
+def test_without_a_secret_there_is_no_such_address(deliver: Deliver, settings: Settings) -> None:
     settings.CLERK_WEBHOOK_SIGNING_SECRET = []
     assert deliver(user_created()).status_code == 404
 
 
-def test_an_unknown_type_is_kept_and_answered_with_200(deliver):
+def test_an_unknown_type_is_kept_and_answered_with_200(deliver: Deliver) -> None:
     assert deliver(event("mystery.happened", {"id": 1}, at=NOW)).status_code == 200
     assert WebhookDelivery.objects.get().note == "unknown_type"
 
 
-def test_a_failing_handler_keeps_its_error_and_answers_500(deliver, monkeypatch):
-    def fail(event):
+def test_a_failing_handler_keeps_its_error_and_answers_500(
+    deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(event: object) -> None:
         Identity.objects.create(clerk_id="half done", deleted_at="2026-01-01T00:00Z")
         raise RuntimeError("out of order")
 
@@ -195,8 +205,10 @@ def test_a_failing_handler_keeps_its_error_and_answers_500(deliver, monkeypatch)
     assert (delivery.error, delivery.attempts) == ("", 2)
 
 
-def test_a_database_that_does_not_answer_is_a_503_and_clerk_tries_again(deliver, monkeypatch):
-    def busy(_):
+def test_a_database_that_does_not_answer_is_a_503_and_clerk_tries_again(
+    deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(_: object) -> None:
         raise OperationalError("canceling statement due to lock timeout")
 
     with monkeypatch.context() as broken:
@@ -207,15 +219,15 @@ def test_a_database_that_does_not_answer_is_a_503_and_clerk_tries_again(deliver,
     assert WebhookDelivery.objects.get().processed_at
 
 
-def test_the_answer_does_not_depend_on_what_the_sender_accepts(deliver):
+def test_the_answer_does_not_depend_on_what_the_sender_accepts(deliver: Deliver) -> None:
     assert deliver(user_created(), Accept="image/png").status_code == 200
 
 
-def test_only_post_is_taken(client):
+def test_only_post_is_taken(client: Client) -> None:
     assert client.get("/api/webhooks/clerk").status_code == 405
 
 
-def test_the_documented_example_has_its_documented_signature():
+def test_the_documented_example_has_its_documented_signature() -> None:
     """The test vector of the Standard Webhooks libraries."""
     headers = fake_clerk.sign(
         b'{"test": 2432232314}',
@@ -226,12 +238,12 @@ def test_the_documented_example_has_its_documented_signature():
     assert headers["svix-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
-def test_the_secret_works_with_and_without_its_prefix(deliver, settings):
+def test_the_secret_works_with_and_without_its_prefix(deliver: Deliver, settings: Settings) -> None:
     settings.CLERK_WEBHOOK_SIGNING_SECRET = [fake_clerk.SIGNING_SECRET.removeprefix("whsec_")]
     assert deliver(user_created()).status_code == 200
 
 
-def test_a_body_changed_by_one_byte_is_refused(deliver):
+def test_a_body_changed_by_one_byte_is_refused(deliver: Deliver) -> None:
     body = body_of(user_created())
     signed = fake_clerk.sign(body, svix_id="msg_1")
     assert deliver(body.replace(b"John", b"Joan"), **signed).status_code == 400

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -23,10 +22,9 @@ from tests.factories import make_charge, make_grant, make_user
 from tests.ledger import assert_ledger_stands, sql_balance
 from tests.live import database_url
 from tests.processes import ROOT, stop
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db
-
-WITHIN = 60  # seconds; a sweep begins every 15
 
 
 @pytest.fixture
@@ -79,14 +77,13 @@ def running_worker(log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _wait_until_swept(worker: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + WITHIN
-    while time.monotonic() < deadline and worker.poll() is None:
-        if not Hold.objects.exists() and not CreditGrant.objects.filter(
-            expired=False, expires_at__isnull=False
-        ):
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"No worker swept:\n{log.read_text()[-3000:]}")
+    due = CreditGrant.objects.filter(expired=False, expires_at__isnull=False)
+
+    def is_swept() -> bool:
+        assert worker.poll() is None, log.read_text()[-3000:]
+        return not Hold.objects.exists() and not due.exists()
+
+    wait_for(is_swept, lambda: f"the worker to sweep:\n{log.read_text()[-3000:]}", pause=0.1)
 
 
 @pytest.mark.django_db(transaction=True)
