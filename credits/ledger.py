@@ -419,12 +419,11 @@ def _in_batches(function: str, batch: int) -> int:
 
 def extend_holds(*, charge_ids: Sequence[int], seconds: float) -> None:
     """Lets open holds last `seconds` from now: their work is still going on (I6)."""
-    lease = {"charges": list(charge_ids), "lease": timedelta(seconds=seconds)}
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE credits_hold SET lease_until = credits_now() + %(lease)s"
-            " WHERE charge_id = ANY(%(charges)s)",
-            lease,
+            "UPDATE credits_hold SET lease_until = credits_now() + make_interval(secs => %s)"
+            " WHERE charge_id = ANY(%s)",
+            [seconds, list(charge_ids)],
         )
 
 
