@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from config.standalone.postgres.process_table import is_running, wait_until
-from tests.config.clients import PROJECT, data_of, has_stopped
-from tests.processes import children_of, free_port
+from tests.config.standalone.postgres.clients import data_of, has_stopped
+from tests.processes import ROOT, children_of, free_port
 from tests.waiting import PATIENCE
 
 Started = subprocess.Popen[str]
@@ -40,7 +40,7 @@ def start(var: Path, **environment: str) -> Iterator[Started]:
     ports = {"PORT": str(free_port()), "LOCAL_PROVIDER_PORT": str(free_port())}
     process = subprocess.Popen(
         [sys.executable, "-m", "config.standalone.run"],
-        cwd=PROJECT,
+        cwd=ROOT,
         env={"PATH": os.environ["PATH"], "VAR_DIR": str(var)}
         | {"WEB_WORKERS": "1", "WEB_THREADS": "2"}
         | ports
@@ -134,7 +134,7 @@ def test_a_wrong_value_stops_the_start_with_a_sentence(
 def test_a_command_without_settings_says_what_is_missing() -> None:
     answer = subprocess.run(
         [sys.executable, "manage.py", "migrate"],
-        cwd=PROJECT,
+        cwd=ROOT,
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,

@@ -6,6 +6,7 @@ from pathlib import Path
 from threading import Barrier
 
 from config.standalone.postgres.unix_user import make_directory
+from tests.waiting import PATIENCE
 
 RACERS, ROUNDS = 8, 100
 
@@ -15,7 +16,7 @@ def test_many_may_make_it_at_the_same_moment(tmp_path: Path) -> None:
 
     def race(_: int) -> None:
         for number in range(ROUNDS):
-            start.wait(30)
+            start.wait(PATIENCE)
             make_directory(tmp_path / str(number) / "postgres")
 
     with ThreadPoolExecutor(RACERS) as racers:

@@ -10,8 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from config.standalone.postgres.process_table import is_running, wait_until
-from tests.config.clients import PROJECT
-from tests.processes import children_of
+from tests.processes import ROOT, children_of
 from tests.waiting import PATIENCE
 
 # One of the two ends by force only, and so does its child.
@@ -85,7 +84,7 @@ def test_a_part_that_ends_once_all_are_ready_is_started_again(
 def running(state: str) -> Running:
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, state],
-        cwd=PROJECT,
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,

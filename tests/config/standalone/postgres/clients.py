@@ -16,9 +16,9 @@ import psycopg
 from config.standalone.postgres import server
 from config.standalone.postgres.process_table import titles, wait_until
 from config.standalone.postgres.server_files import ServerFiles
+from tests.processes import ROOT
 from tests.waiting import PATIENCE
 
-PROJECT = Path(__file__).resolve().parents[2]
 # A throwaway cluster need not survive a power cut.
 THROWAWAY = {"fsync": "off", "full_page_writes": "off"}
 PROGRAM = """
@@ -71,7 +71,7 @@ class Client:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            cwd=PROJECT,
+            cwd=ROOT,
             user=account and account.pw_uid,
             group=account and account.pw_gid,
             extra_groups=[] if account else None,
@@ -177,7 +177,7 @@ def ordinary_user() -> str | None:
     command = [sys.executable, "-c", "import config.standalone.postgres.server"]
     try:
         subprocess.check_call(
-            command, cwd=PROJECT, user=daemon.pw_uid, group=daemon.pw_gid, extra_groups=[]
+            command, cwd=ROOT, user=daemon.pw_uid, group=daemon.pw_gid, extra_groups=[]
         )
     except (PermissionError, subprocess.CalledProcessError):
         return None
