@@ -83,9 +83,9 @@ schemathesis: $(VENV)/dev.stamp ## Everything schemathesis can think of, at leng
 clerk-proof: $(VENV)/dev.stamp ## Every order of each five of Clerk's events, 10,000 mutated deliveries, 10,000 people
 	@$(BIN)/python -m tests.prepare
 	@CLERK_MUTATIONS=10000 $(BIN)/python -m pytest tests/credits/clerk -n auto -m "slow or not slow" \
-		--ignore tests/credits/clerk/test_large_base.py
+		--ignore tests/credits/clerk/sync/test_large_base.py
 	@# Alone, for its figures.
-	@$(BIN)/python -m pytest -q tests/credits/clerk/test_large_base.py -m slow
+	@$(BIN)/python -m pytest -q tests/credits/clerk/sync/test_large_base.py -m slow
 
 lock: ## Renew the lock files from requirements/*.in
 	@$(BIN)/python -m pip install --quiet uv

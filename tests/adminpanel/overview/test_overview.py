@@ -10,12 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from adminpanel.overview.charts import charts_of
 from adminpanel.overview.metrics import DAYS, get_overview, percent
-from credits.ledger import (
-    adjust_credits,
-    deduct_credits_for_feature,
-    refund_charge,
-    release_charge,
-)
+from credits.ledger import adjust_credits, deduct_credits_for_feature, refund_charge, release_charge
 from credits.models import User, WebhookDelivery
 from credits.reports.rollup import close_days
 from tests.clock import Clock

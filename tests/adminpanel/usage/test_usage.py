@@ -1,128 +1,31 @@
-"""Everybody's rows: filters, sums, pages, the file."""
+"""GET /admin/usage: everybody's rows, their filters, sums and pages."""
 
-import csv
 import re
-from datetime import UTC, datetime, timedelta
 from html import unescape
-from io import StringIO
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
 
-from credits.ledger import (
-    adjust_credits,
-    deduct_credits_for_feature,
-    refund_charge,
-    release_charge,
-)
-from credits.models import AuditEntry, UsageHistory, User
+from credits.ledger import refund_charge
+from credits.models import UsageHistory, User
 from credits.reports.journal import PAGE, Filters, find_matches, get_page, matching
 from credits.reports.rollup import close_days
+from tests.adminpanel.usage.rows import (
+    DAY,
+    FILTERS,
+    asked,
+    image,
+    rows_of,
+    spelt,
+    sums_of,
+    three_days,
+    today,
+)
 from tests.clock import Clock
-from tests.factories import make_charge, make_grant, make_user
+from tests.factories import make_charge, make_user
 
 pytestmark = pytest.mark.django_db
-
-
-def image(user: User, quantity: int = 1, model: str = "painter") -> int:
-    return deduct_credits_for_feature(
-        user_id=user.pk,
-        feature="ai_image_generation",
-        quantity=quantity,
-        details={"model": model},
-    ).id
-
-
-def three_days(alice: User, bob: User, clock: Clock) -> None:
-    """Rows of every kind on three days, the last of which is today."""
-    clock.move(days=-2)
-    make_charge(alice, 3, details={"model": "m1"})
-    refund_charge(charge_id=image(alice, 2), reason="empty_answer", idempotency_key="a", amount=5)
-    clock.move(days=1)
-    held = make_charge(bob, 2, hold=True, details={"model": "m1"})
-    release_charge(charge_id=held.id, reason="provider_error")
-    make_grant(bob, 7, expires_at=clock.now() + timedelta(hours=1))
-    clock.move(days=1)
-    make_charge(bob, 1, details={"model": "m2"})
-    adjust_credits(
-        user_id=alice.pk, delta=4, target=None, reason="=cmd()", actor="x", idempotency_key="b"
-    )
-    make_charge(alice, 1, hold=True, lease_seconds=2, details={"model": "m2"})
-    make_charge(alice, 2, hold=True, details={"model": "m2"})
-    clock.move(seconds=3)
-
-
-def rows_of(page: str) -> list[int]:
-    return [int(one) for one in re.findall(r'<tr id="row-(\d+)"', page)]
-
-
-def asked(desk: Client, **query: Any) -> str:
-    """The page for these filters; `first` is `from`."""
-    query = {"from" if key == "first" else key: value for key, value in query.items()}
-    answer = desk.get(f"/admin/usage?{urlencode(query)}")
-    assert answer.status_code == 200
-    return answer.text
-
-
-def sums_of(page: str) -> dict[str, tuple[str, str]]:
-    """Each sum of the page: where it leads, and what it is."""
-    found = re.findall(r'<dt>(\w+)</dt><dd>(?:<a href="([^"]*)">)?(-?\d+)<', page)
-    return {label: (href, value) for label, href, value in found}
-
-
-DAY = timedelta(days=1)
-#: Filters, and the rows that a person would say they mean.
-FILTERS: list[tuple[dict[str, Any], Any]] = [
-    ({}, lambda _: True),
-    ({"kind": "charge"}, lambda row: row.unit_cost is not None),
-    ({"kind": "refund"}, lambda row: row.refund_of_id is not None),
-    ({"kind": "grant"}, lambda row: row.operation_type == "GRANT"),
-    ({"kind": "adjustment"}, lambda row: row.operation_type == "ADJUSTMENT"),
-    ({"kind": "expiry"}, lambda row: row.operation_type == "EXPIRY"),
-    ({"feature": "ai_image_generation"}, lambda row: "IMAGE" in row.operation_type),
-    ({"kind": "charge", "feature": "ai_text_chat"},
-     lambda row: "TEXT" in row.operation_type and row.unit_cost is not None),
-    ({"model": "m1"}, lambda row: model(row) == "m1"),
-    ({"model": "painter", "kind": "refund"},
-     lambda row: model(row) == "painter" and row.refund_of_id is not None),
-    ({"reason": "provider_error"}, lambda row: row.details.get("reason") == "provider_error"),
-    ({"reason": "nothing like it"}, lambda _: False),
-    ({"first": -1}, lambda row: row.created_at.date() >= today() - DAY),
-    ({"to": -1}, lambda row: row.created_at.date() < today()),
-    ({"first": -1, "to": -1, "kind": "charge"},
-     lambda row: row.created_at.date() == today() - DAY and row.unit_cost is not None),
-    ({"user": "alice@example.com"}, lambda row: row.user.email == "alice@example.com"),
-    ({"user": "BOB@example.com", "kind": "charge"},
-     lambda row: row.user.email == "bob@example.com" and row.unit_cost is not None),
-    ({"state": "held"}, lambda row: hasattr(row, "hold")),
-    ({"state": "overdue"}, lambda row: hasattr(row, "hold") and row.credits_used == 1),
-    ({"way": "in"}, lambda row: row.credits_used < 0),
-    ({"way": "out", "to": -1},
-     lambda row: row.credits_used >= 0 and row.created_at.date() < today()),
-    ({"way": "in", "kind": "adjustment"},
-     lambda row: row.operation_type == "ADJUSTMENT" and row.credits_used < 0),
-    ({"way": "out", "kind": "adjustment"}, lambda _: False),
-]  # fmt: skip
-
-
-def today() -> Any:
-    return datetime.now(UTC).date()
-
-
-def model(row: UsageHistory) -> str | None:
-    return row.details.get("model") or (
-        row.refund_of.details.get("model") if row.refund_of else None
-    )
-
-
-def spelt(query: dict[str, Any]) -> dict[str, Any]:
-    """Days are given as so many from today."""
-    return {
-        key: today() + timedelta(days=value) if isinstance(value, int) else value
-        for key, value in query.items()
-    }
 
 
 @pytest.mark.parametrize("closed", [False, True], ids=["journal", "rollup"])
@@ -335,60 +238,6 @@ class TestFragment:
         part = desk.get("/admin/usage?kind=tea", headers={"HX-Request": "true"})
         assert part.status_code == 422
         assert "There is no such choice." in part.text
-
-
-class TestFile:
-    def file(self, desk: Client, **query: Any) -> list[dict[str, str]]:
-        query = {"from" if key == "first" else key: value for key, value in query.items()}
-        answer = desk.get(f"/admin/usage.csv?{urlencode(query)}")
-        assert answer["Content-Type"] == "text/csv; charset=utf-8"
-        assert "attachment" in answer["Content-Disposition"]
-        content = answer.getvalue().decode()
-        return list(csv.DictReader(StringIO(content)))
-
-    @pytest.mark.parametrize("closed", [False, True], ids=["journal", "rollup"])
-    @pytest.mark.parametrize("query, means", FILTERS, ids=[str(one) for one, _ in FILTERS])  # noqa: PT006
-    def test_holds_what_the_page_holds(
-        self, desk: Client, noon: Clock, alice: User, bob: User, query: Any, means: Any,
-        closed: bool,
-    ) -> None:  # fmt: skip
-        three_days(alice, bob, noon)
-        if closed:
-            close_days()
-        rows = UsageHistory.objects.select_related("user", "hold", "refund_of").order_by("-pk")
-        expected = [(str(row.pk), str(row.credits_used)) for row in rows if means(row)]
-        file = self.file(desk, **spelt(query))
-        assert [(one["Row"], one["Credits used"]) for one in file] == expected
-
-    def test_is_written_down_with_its_filters(self, desk: Client, admin: User, alice: User) -> None:
-        self.file(desk, user="alice@example.com", kind="refund", first="2031-05-01", row="")
-        entry = AuditEntry.objects.get()
-        assert (entry.actor, entry.action, entry.user) == (admin, "usage.export", alice)
-        assert entry.after == {"user": str(alice.pk), "kind": "refund", "from": "2031-05-01"}
-        assert desk.head("/admin/usage.csv").status_code == 405, "Nothing would be taken."
-        assert AuditEntry.objects.count() == 1
-
-    def test_is_whole_however_long(self, desk: Client, alice: User, monkeypatch: Any) -> None:
-        monkeypatch.setattr("credits.statement.history.in_batches.__kwdefaults__", {"size": 7})
-        for _ in range(30):
-            make_charge(alice)
-        assert len(self.file(desk)) == 31
-
-    def test_nothing_in_it_runs_in_a_spreadsheet(self, desk: Client) -> None:
-        user = make_user("=evil@example.com", name="x", credits=50)
-        charge = make_charge(user, 3, details={"model": "+m"})
-        refund_charge(charge_id=charge.id, reason="@SUM(A1)", idempotency_key="a", amount=1)
-        adjust_credits(
-            user_id=user.pk, delta=1, target=None, reason="=1+1", actor="-x", idempotency_key="b"
-        )
-        texts = ("User", "What", "Note", "Model", "Reason", "Kind")
-        cells = [one[name] for one in self.file(desk) for name in texts]
-        assert "'=evil@example.com" in cells and "'@SUM(A1)" in cells and "'+m" in cells
-        assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
-
-    def test_belongs_to_admins(self, client: Client, alice: User) -> None:
-        client.force_login(alice)
-        assert client.get("/admin/usage.csv").status_code == 404
 
 
 def test_sums_of_a_user_with_very_many_rows_say_that_they_are_of_the_newest(

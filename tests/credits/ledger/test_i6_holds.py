@@ -8,14 +8,7 @@ import pytest
 from django.db import transaction
 
 from credits.exceptions import InsufficientCredits
-from credits.ledger import (
-    Ending,
-    get_balance,
-    is_held,
-    release_charge,
-    settle_charge,
-    sweep_holds,
-)
+from credits.ledger import Ending, get_balance, is_held, release_charge, settle_charge, sweep_holds
 from credits.models import Hold, UsageHistory, User
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, make_user, set_price

@@ -19,12 +19,7 @@ from hypothesis.stateful import (
 )
 
 from credits import ledger
-from credits.exceptions import (
-    ChargeHeld,
-    IdempotencyConflict,
-    InsufficientCredits,
-    RefundTooLarge,
-)
+from credits.exceptions import ChargeHeld, IdempotencyConflict, InsufficientCredits, RefundTooLarge
 from credits.models import CreditGrant, User
 from tests.clock import Clock
 from tests.credits.ledger.model import Account, Charge, Grant

@@ -8,10 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.standalone.postgres.clients import (
-    data_of,
-    has_stopped,
-)
+from tests.config.standalone.postgres.clients import data_of, has_stopped
 
 AS_ROOT = os.geteuid() == 0
 

@@ -10,12 +10,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config.standalone.postgres import server
-from tests.config.standalone.postgres.clients import (
-    ClientError,
-    client,
-    data_of,
-    joined,
-)
+from tests.config.standalone.postgres.clients import ClientError, client, data_of, joined
 from tests.config.standalone.postgres.conftest import AS_ROOT
 
 

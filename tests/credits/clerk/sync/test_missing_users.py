@@ -2,7 +2,6 @@
 
 import time
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -14,6 +13,7 @@ from credits.clerk.sync.jobs import start_job
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.run import run_sync
 from credits.models import Identity, SyncJob, User
+from tests.credits.clerk.sync.runs import run
 from tests.fakes.clerk import FakeClerk, user_json
 
 pytestmark = pytest.mark.django_db
@@ -35,13 +35,6 @@ def base(fake: FakeClerk) -> FakeClerk:
     for user in fake.users:
         identity.upsert_person(parse_person(user))
     return fake
-
-
-def run(**options: Any) -> SyncJob:
-    job = start_job(options=SyncOptions(**options), actor="test", background=False)
-    run_sync(job.pk)
-    job.refresh_from_db()
-    return job
 
 
 def closed() -> set[str | None]:
