@@ -1,4 +1,4 @@
-"""A PostgreSQL of one's own, to kill: any version whose binaries are on this machine."""
+"""A throwaway PostgreSQL, which tests may kill: any version whose binaries are on this machine."""
 
 import contextlib
 import os
@@ -30,7 +30,7 @@ OPTIONS = {
 
 
 def server_binaries(version: int) -> Path | None:
-    """Where PostgreSQL of this major version lies on this machine, if it does: the embedded
+    """The folder of PostgreSQL of this major version, if this machine has it: the embedded
     wheel's, the one that `pg_config` or PATH names, or a distribution's."""
     places = [*_named_places(), *sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
     for place in places:
@@ -47,8 +47,8 @@ def _named_places() -> Iterator[Path]:
             ["pg_config", "--bindir"], capture_output=True, text=True, check=True
         )
         yield Path(answer.stdout.strip())
-    if found := shutil.which("postgres"):
-        yield Path(found).resolve().parent
+    if server := shutil.which("postgres"):
+        yield Path(server).resolve().parent
 
 
 def _version(server: Path) -> int | None:

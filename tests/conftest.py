@@ -17,7 +17,7 @@ from credits.reports.rollup import close_days
 from tests import factories
 from tests.clock import Clock
 from tests.fakes.provider import FakeProvider
-from tests.ledger import assert_ledger_stands
+from tests.ledger import assert_ledger_is_consistent
 from tests.live import Site, running_site
 from tests.waiting import PATIENCE, wait_past_midnight
 
@@ -64,7 +64,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 
 @pytest.fixture(autouse=True)
-def ledger_stands(request: pytest.FixtureRequest) -> Iterator[None]:
+def ledger_is_consistent(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fails the test that leaves the ledger with a difference, then sets its clock right."""
     if not _touches_the_database(request):
         yield
@@ -74,7 +74,7 @@ def ledger_stands(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if not _transaction_is_broken():
         try:
-            assert_ledger_stands()
+            assert_ledger_is_consistent()
         finally:
             Clock().reset()
 

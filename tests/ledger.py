@@ -1,4 +1,4 @@
-"""Asking the ledger whether it stands, attacking it in SQL, and naming the rule that refused."""
+"""Checking the ledger, attacking it in SQL, and naming the rule that refused."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from credits.models import User
 NO_SWEEPER = timedelta(days=36500)
 
 
-def assert_ledger_stands(*, grace: timedelta = NO_SWEEPER) -> None:
+def assert_ledger_is_consistent(*, grace: timedelta = NO_SWEEPER) -> None:
     """Every check of `credits.integrity.run` finds nothing."""
     differences = [
         f"{result.check.name}: {result.offences} ({result.check.offender} {result.offenders})"
@@ -33,8 +33,8 @@ def sql(statement: str, *values: Any) -> list[tuple[Any, ...]]:
 
 
 def insert_row(user: User, **columns: object) -> int:
-    """A row put into the journal by hand: a charge of 1 credit that chains, unless told otherwise.
-    Returns its id."""
+    """Puts a row into the journal by hand: a charge of 1 credit that chains, unless `columns` say
+    otherwise. Returns its id."""
     used = columns.get("credits_used", 1)
     row = {
         "account_id": user.pk,

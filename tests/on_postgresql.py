@@ -4,7 +4,7 @@
 
 With DATABASE_URL the tests run where that says; without it on the embedded PostgreSQL 18. The
 ledger lives in the database, so it is also tried on the oldest version that Tally supports, where
-this machine has that one's binaries; where it has not, this says so and is content.
+this machine has that one's binaries; where it has not, this says so and ends well.
 """
 
 import os
@@ -20,16 +20,16 @@ TESTS = "tests/credits/ledger"
 def main() -> None:
     version, *arguments = sys.argv[1:]
     if server_binaries(int(version)) is None:
-        _say(f"There is no PostgreSQL {version} on this machine: the ledger was not tried on it.")
+        report(f"There is no PostgreSQL {version} on this machine: the ledger was not tried on it.")
         return
-    _say(f"The ledger on PostgreSQL {version}:")
+    report(f"The ledger on PostgreSQL {version}:")
     with throwaway_cluster(int(version)) as cluster:
         environment = {**os.environ, "DATABASE_URL": cluster.url("tally")}
         command = [sys.executable, "-m", "pytest", TESTS, *(arguments or ["-n", "auto"])]
         sys.exit(subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode)
 
 
-def _say(line: str) -> None:
+def report(line: str) -> None:
     print(line, flush=True)
 
 

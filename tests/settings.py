@@ -16,5 +16,5 @@ STORAGES = {
 }
 # A password hash costs 0.3 s by design; the tests make hundreds of accounts.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-# Running sites find the static files where they lie: nothing is collected for a test.
+# Running sites find the static files in their sources, so nothing is collected for a test.
 WHITENOISE_USE_FINDERS = True

@@ -65,8 +65,8 @@ def test_every_command_answers_as_the_page_says(
 
 
 def test_every_call_has_its_command() -> None:
-    told = re.sub(r"\$USER_ID|\$JOB|cplan_\w+", "{}", "\n".join(SHELL))
+    commands = re.sub(r"\$USER_ID|\$JOB|cplan_\w+", "{}", "\n".join(SHELL))
     paths = {re.sub(r"\{\w+\}", "{}", path) for path in openapi()["paths"]}
     own = {path for path in paths if "images/" not in path}
-    missing = {path for path in own if f"$TALLY{path}" not in told}
+    missing = {path for path in own if f"$TALLY{path}" not in commands}
     assert not missing, f"Show these in docs/api.md: {sorted(missing)}"

@@ -10,7 +10,7 @@ from credits.ledger import get_balance
 from credits.models import CreditBalance, CreditGrant, UsageHistory, User
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant
-from tests.ledger import assert_ledger_stands
+from tests.ledger import assert_ledger_is_consistent
 from tests.live import Site
 from tests.parallel import count_of, in_parallel
 
@@ -58,7 +58,7 @@ def test_a_difference_is_seen(alice: User) -> None:
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute("UPDATE credits_creditbalance SET credits_remaining = 7")
         with pytest.raises(AssertionError, match="balance_is_the_journal"):
-            assert_ledger_stands()
+            assert_ledger_is_consistent()
         cursor.execute("UPDATE credits_creditbalance SET credits_remaining = 100")
         cursor.execute("SET LOCAL session_replication_role = origin")
 

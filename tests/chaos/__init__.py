@@ -3,6 +3,6 @@ them are killed, again and again; then every answer that anybody got is held aga
 
     python -m tests.chaos --seed 7
 
-prints its figures and exits 1 when a credit is lost or doubled. A smaller storm is part of the
+prints its figures and exits 1 when a credit is lost or doubled. A smaller experiment is part of the
 tests (`tests/credits/ledger/test_killed_database.py`).
 """

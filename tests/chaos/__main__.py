@@ -1,4 +1,4 @@
-"""`make chaos`: storms at length, with their seed and figures."""
+"""`make chaos`: experiments at length, with their seed and figures."""
 
 import argparse
 import os
@@ -9,9 +9,9 @@ from random import SystemRandom
 
 import django
 
+from tests.chaos.experiment import Experiment, experiment_on
 from tests.chaos.proof import assert_nothing_lost_nothing_doubled
-from tests.chaos.storm import Storm, storm_over
-from tests.cluster import server_binaries, throwaway_cluster
+from tests.cluster import server_binaries
 
 
 def main() -> None:
@@ -23,11 +23,11 @@ def main() -> None:
     print(f"seed {asked.seed}", flush=True)
     for version in versions:
         print(f"PostgreSQL {version}, spenders:", flush=True)
-        with throwaway_cluster(version) as cluster, storm_over(cluster, asked.seed) as storm:
-            storm_of_spenders(storm, asked)
+        with experiment_on(version, asked.seed) as experiment:
+            with_spenders(experiment, asked)
     print(f"PostgreSQL {versions[-1]}, people at the chat:", flush=True)
-    with throwaway_cluster(versions[-1]) as cluster, storm_over(cluster, asked.seed) as storm:
-        storm_of_people(storm, asked)
+    with experiment_on(versions[-1], asked.seed) as experiment:
+        with_people(experiment, asked)
 
 
 def _arguments() -> argparse.Namespace:
@@ -36,46 +36,46 @@ def _arguments() -> argparse.Namespace:
     arguments.add_argument("--spenders", type=int, default=8, help="processes")
     arguments.add_argument("--people", type=int, default=24, help="at the chat at once")
     arguments.add_argument("--users", type=int, default=4)
-    arguments.add_argument("--strikes", type=int, default=30, help="in each storm")
-    arguments.add_argument("--calm", type=float, default=1.0, help="seconds between strikes")
+    arguments.add_argument("--faults", type=int, default=30, help="in each experiment")
+    arguments.add_argument("--pause", type=float, default=1.0, help="seconds between faults")
     return arguments.parse_args()
 
 
-def storm_of_spenders(storm: Storm, asked: argparse.Namespace) -> None:
+def with_spenders(experiment: Experiment, asked: argparse.Namespace) -> None:
     """Processes call the ledger while its database is killed."""
-    users = storm.prepare(users=asked.users)
+    users = experiment.prepare(users=asked.users)
     for number in range(asked.spenders):
-        storm.start_spender(number, users)
-    rage(storm, asked)
+        experiment.start_spender(number, users)
+    run(experiment, asked)
 
 
-def storm_of_people(storm: Storm, asked: argparse.Namespace) -> None:
+def with_people(experiment: Experiment, asked: argparse.Namespace) -> None:
     """People chat while the site's workers and its database are killed."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
-    os.environ.setdefault("DATABASE_URL", storm.url)
+    os.environ.setdefault("DATABASE_URL", experiment.url)
     django.setup()
-    from tests.chaos.web import site_in
+    from tests.chaos.web import site_under_test
 
-    users = storm.prepare(users=asked.users)
-    with site_in(storm) as site:
+    users = experiment.prepare(users=asked.users)
+    with site_under_test(experiment) as site:
         for user in users:
-            storm.start_chatter(user, site.base_url, people=asked.people // len(users))
-        rage(storm, asked)
+            experiment.start_chat_client(user, site.base_url, people=asked.people // len(users))
+        run(experiment, asked)
 
 
-def rage(storm: Storm, asked: argparse.Namespace) -> None:
-    """Struck, answered, proved, told."""
+def run(experiment: Experiment, asked: argparse.Namespace) -> None:
+    """Injects the faults, checks what is left, and prints the figures."""
     started = time.monotonic()
-    storm.rage(strikes=asked.strikes, calm=asked.calm)
-    told = storm.answers()
+    experiment.inject_faults(count=asked.faults, pause=asked.pause)
+    results = experiment.answers()
     took = time.monotonic() - started
-    answers = [answer for worker in told for answer in worker["answers"]]
-    storm.wait_until_nothing_is_held()
-    assert_nothing_lost_nothing_doubled(storm.url, answers)
-    checked = storm.check().splitlines()[-1]
-    troubles = ", ".join(f"{count} × {name}" for name, count in sorted(storm.struck.items()))
-    print(f"  {len(answers)} answers to {len(told)} processes in {took:.0f} s; {troubles}")
-    broken, landed = (sum(worker[figure] for worker in told) for figure in ("broken", "landed"))
+    answers = [answer for worker in results for answer in worker["answers"]]
+    experiment.wait_until_nothing_is_held()
+    assert_nothing_lost_nothing_doubled(experiment.url, answers)
+    checked = experiment.check().splitlines()[-1]
+    faults = ", ".join(f"{count} × {name}" for name, count in sorted(experiment.injected.items()))
+    print(f"  {len(answers)} answers to {len(results)} processes in {took:.0f} s; {faults}")
+    broken, landed = (sum(worker[figure] for worker in results) for figure in ("broken", "landed"))
     print(
         f"  {broken} tries broke, of which {landed} had landed; nothing was lost, nothing doubled"
     )

@@ -1,11 +1,11 @@
-"""Holding what the spenders were told against what the journal says."""
+"""Comparing the answers that the spenders got with what the journal says."""
 
 from collections import Counter
 from typing import Any
 
 import psycopg
 
-from tests.chaos.storm import CREDITS
+from tests.chaos.experiment import CREDITS
 
 type Answer = dict[str, Any]
 
@@ -18,7 +18,7 @@ def assert_nothing_lost_nothing_doubled(url: str, answers: list[Answer]) -> None
             "SELECT idempotency_key, id FROM credits_usagehistory WHERE unit_cost IS NOT NULL",
         )
         grants = _keys(
-            database, "SELECT key, id FROM credits_creditgrant WHERE key NOT LIKE 'storm %'"
+            database, "SELECT key, id FROM credits_creditgrant WHERE key NOT LIKE 'experiment %'"
         )
         balances: dict[int, int] = dict(
             database.execute(
@@ -26,9 +26,9 @@ def assert_nothing_lost_nothing_doubled(url: str, answers: list[Answer]) -> None
             ).fetchall()
         )
         held = database.execute("SELECT count(*) FROM credits_hold").fetchone()
-    told = {a["key"]: a.get("charge") for a in answers if "grant" not in a}
-    # People at the chat are not told the number of their charge, but that there is one.
-    assert charges == {key: charge or charges.get(key) for key, charge in told.items()}
+    results = {a["key"]: a.get("charge") for a in answers if "grant" not in a}
+    # People at the chat do not get the number of their charge, but that there is one.
+    assert charges == {key: charge or charges.get(key) for key, charge in results.items()}
     assert grants == {a["key"]: a["grant"] for a in answers if "grant" in a}
     kept: Counter[int] = Counter()
     for answer in answers:

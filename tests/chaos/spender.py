@@ -37,24 +37,24 @@ def main() -> None:
     asked = arguments.parse_args()
     logging.disable(logging.WARNING)  # The pool tells of every connection that broke.
     spender = Spender(asked.name, [int(user) for user in asked.users.split(",")])
-    told_to_stop = threading.Event()
-    threading.Thread(target=wait_for_the_end, args=(told_to_stop,), daemon=True).start()
+    stop = threading.Event()
+    threading.Thread(target=wait_for_end_of_input, args=(stop,), daemon=True).start()
     print("working", flush=True)
     for number in count():
-        if told_to_stop.is_set():
+        if stop.is_set():
             break
         spender.operate(number)
     answers = {"answers": spender.answers, "broken": spender.broken, "landed": spender.landed}
     print(json.dumps(answers), flush=True)
 
 
-def wait_for_the_end(told_to_stop: threading.Event) -> None:
+def wait_for_end_of_input(stop: threading.Event) -> None:
     sys.stdin.read()
-    told_to_stop.set()
+    stop.set()
 
 
 class Spender:
-    """`answers` are what it was told, one per operation; `broken` counts tries without an answer,
+    """`answers` are those it got, one per operation; `broken` counts tries without an answer,
     `landed` those of them that turn out to have been done all the same."""
 
     def __init__(self, name: str, users: list[int]) -> None:

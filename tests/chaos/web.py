@@ -1,4 +1,4 @@
-"""The site in a storm: its workers are killed as well, while people chat."""
+"""The site in a experiment: its workers are killed as well, while people chat."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
-from tests.chaos.storm import Storm, Trouble
+from tests.chaos.experiment import Experiment, Fault
 from tests.live import Site, running_site
 from tests.processes import ROOT, free_port, stop
 
@@ -38,22 +38,22 @@ while True:
 
 
 @contextmanager
-def site_in(storm: Storm) -> Iterator[Site]:
-    """A site with a provider and a background worker of its own; its workers are struck too."""
+def site_under_test(experiment: Experiment) -> Iterator[Site]:
+    """A site with a provider and a background worker of its own; its workers are injected too."""
     port = free_port()
-    environment = {**BOUNDS, "DATABASE_URL": storm.url}
+    environment = {**BOUNDS, "DATABASE_URL": experiment.url}
     environment["OPENAI_BASE_URL"] = f"http://127.0.0.1:{port}/v1"
-    logs = storm.cluster.directory
+    logs = experiment.cluster.directory
     with (
         _running(["-m", "tests.fakes.provider", "--port", str(port)], {}, logs / "provider.log"),
         _running(["-c", AGAIN_AND_AGAIN], environment, logs / "worker.log"),
         running_site(environment, log=logs / "site.log") as site,
     ):
-        storm.troubles["a web worker killed"] = _killing(site, Random(storm.seed))
+        experiment.faults["a web worker killed"] = _killing(site, Random(experiment.seed))
         yield site
 
 
-def _killing(site: Site, random: Random) -> Trouble:
+def _killing(site: Site, random: Random) -> Fault:
     last = -GRANIANS_PATIENCE
 
     def kill_one() -> None:

@@ -65,7 +65,7 @@ class Window:
 
     browser: Browser
     site: Site
-    troubles: list[str] = field(default_factory=list)
+    console_errors: list[str] = field(default_factory=list)
     allowed: list[str] = field(default_factory=list)
     contexts: list[BrowserContext] = field(default_factory=list)
 
@@ -107,12 +107,14 @@ class Window:
 
     def _listen(self, kind: str, text: str, page: Page) -> None:
         if kind == "error" and not any(re.search(pattern, text) for pattern in self.allowed):
-            self.troubles.append(f"{page.url}: {text}")
+            self.console_errors.append(f"{page.url}: {text}")
 
     def close(self) -> None:
         for context in self.contexts:
             context.close()
-        assert not self.troubles, "The console showed errors:\n" + "\n".join(self.troubles)
+        assert not self.console_errors, "The console showed errors:\n" + "\n".join(
+            self.console_errors
+        )
 
 
 def wait_for_any(page: Page, seen: list[Any]) -> None:

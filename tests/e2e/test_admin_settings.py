@@ -187,8 +187,8 @@ def test_plans_are_imported_from_json(window: Window, admin: User, size: Size) -
     page.get_by_label("Monthly credits of Team").fill("700")
     page.get_by_role("button", name="Import what is ticked").click()
     toast(page, "2 plans imported from pasted JSON.")
-    found = dict(Plan.objects.values_list("clerk_id", "credits"))
-    assert found == {"cplan_pro": 500, "cplan_team": 700}
+    stored = dict(Plan.objects.values_list("clerk_id", "credits"))
+    assert stored == {"cplan_pro": 500, "cplan_team": 700}
 
 
 def test_the_record_is_filtered_and_taken_away(window: Window, admin: User) -> None:

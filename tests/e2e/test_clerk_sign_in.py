@@ -27,17 +27,17 @@ window.Clerk = {
 #: The same for a visitor, or for somebody who has our session; it writes down what was mounted.
 MOUNTS = """
 window.__internal_ClerkUICtor = class {};
-window.told = [];
-const tell = (name) => (where, options) => {
-  window.told.push([name, where.isConnected, options ?? null]);
+window.calls = [];
+const record = (name) => (where, options) => {
+  window.calls.push([name, where.isConnected, options ?? null]);
   where.textContent = name;
 };
 window.Clerk = {
-  load: async ({ ui }) => window.told.push(["load", ui.ClerkUI === window.__internal_ClerkUICtor]),
+  load: async ({ ui }) => window.calls.push(["load", ui.ClerkUI === window.__internal_ClerkUICtor]),
   isSignedIn: %s, addListener() {},
-  signOut: async (options) => window.told.push(["signOut", options]),
-  mountSignIn: tell("SignIn"), mountSignUp: tell("SignUp"),
-  mountPricingTable: tell("PricingTable"), mountUserButton: tell("UserButton"),
+  signOut: async (options) => window.calls.push(["signOut", options]),
+  mountSignIn: record("SignIn"), mountSignUp: record("SignUp"),
+  mountPricingTable: record("PricingTable"), mountUserButton: record("UserButton"),
 };
 """
 EXPIRED: dict[str, Any] = {"exp": int(time.time()) - 60, "iat": int(time.time()) - 120}
@@ -144,7 +144,7 @@ def test_clerk_s_part_is_mounted_where_the_page_has_room_for_it(
     scripts = play_clerk(page, signed_in=signed_in)
     page.goto(address)
     expect(page.locator("[data-clerk-mount]")).to_have_text(part)
-    (loaded, mounted) = page.evaluate("window.told")
+    (loaded, mounted) = page.evaluate("window.calls")
     assert loaded == ["load", True]
     assert mounted[:2] == [part, True]
     if part == "PricingTable":
@@ -165,8 +165,8 @@ def test_signing_out_signs_out_at_clerk_too(window: Window) -> None:
     page.get_by_role("button", name="Sign out").first.click()
     expect(page.get_by_role("heading", name="Signed out")).to_be_visible()
     # Not by the page's own polling, which evaluates strings: the policy refuses that.
-    wait_for(lambda: page.evaluate("window.told?.length") == 2, "both calls of Clerk's script")
-    assert page.evaluate("window.told[1]") == ["signOut", {"redirectUrl": "/"}]
+    wait_for(lambda: page.evaluate("window.calls?.length") == 2, "both calls of Clerk's script")
+    assert page.evaluate("window.calls[1]") == ["signOut", {"redirectUrl": "/"}]
 
 
 def make_clerk_user() -> User:

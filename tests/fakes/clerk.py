@@ -192,8 +192,8 @@ class FakeClerk:
     def _user(self, user_id: str) -> tuple[int, Any]:
         if user_id in self.broken:
             return self.broken[user_id], {"errors": []}
-        found = next((user for user in self.users if user["id"] == user_id), None)
-        return (200, found) if found else (404, {"errors": [{"code": "resource_not_found"}]})
+        known = next((user for user in self.users if user["id"] == user_id), None)
+        return (200, known) if known else (404, {"errors": [{"code": "resource_not_found"}]})
 
     def _subscription(self, user_id: str) -> tuple[int, Any]:
         if user_id in self.broken:

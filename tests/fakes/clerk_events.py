@@ -1,4 +1,4 @@
-"""What Clerk tells of a payer: events in their documented shapes, and one whole life of them."""
+"""What Clerk sends about a payer: events in their documented shapes, and one whole life of them."""
 
 import json
 from copy import deepcopy

@@ -77,18 +77,18 @@ class FakeProvider:
 
     @property
     def calls(self) -> list[Call]:
-        """The valid calls so far, the latest 10 000, also those that were told to fail."""
+        """The valid calls so far, the latest 10 000, also those that were to fail."""
         with self._lock:
             return list(self._calls)
 
     @property
     def completions_started(self) -> int:
-        """Valid calls for a text, also those that were told to fail."""
+        """Valid calls for a text, also those that were to fail."""
         return self._figures["chats"]
 
     @property
     def images_requested(self) -> int:
-        """Pictures asked for, also by calls that were told to fail."""
+        """Pictures asked for, also by calls that were to fail."""
         return self._figures["pictures"]
 
     @property

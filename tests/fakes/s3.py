@@ -90,12 +90,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(204)
 
     def _list(self, prefix: str) -> None:
-        found = "".join(
+        contents = "".join(
             f"<Contents><Key>{key}</Key><Size>{len(body)}</Size></Contents>"
             for key, body in sorted(self.server.objects.items())
             if key.startswith(prefix)
         )
-        answer = f"<ListBucketResult><IsTruncated>false</IsTruncated>{found}</ListBucketResult>"
+        answer = f"<ListBucketResult><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>"
         self._answer(200, answer.encode(), Content_Type="application/xml")
 
 

@@ -8,7 +8,7 @@ from credits.reports.rollup import close_days
 from tests.clock import Clock
 from tests.credits.reports.days import a_day_of
 from tests.factories import make_user
-from tests.ledger import assert_ledger_stands, sql
+from tests.ledger import assert_ledger_is_consistent, sql
 
 #: Check → what makes the rollup differ from the journal.
 DIFFERENCES = {
@@ -47,7 +47,7 @@ def test_a_rollup_that_differs_from_the_journal_is_found(
     a_day_of(user)
     days.move(days=1)
     close_days()
-    assert_ledger_stands()
+    assert_ledger_is_consistent()
     with transaction.atomic():
         sql("SET LOCAL session_replication_role = replica")
         sql(statement)

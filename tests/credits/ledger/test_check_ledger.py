@@ -18,7 +18,7 @@ from credits.management.commands.check_ledger import describe
 from credits.models import CreditGrant, User
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, set_price
-from tests.ledger import assert_ledger_stands, sql
+from tests.ledger import assert_ledger_is_consistent, sql
 from tests.parallel import in_background
 
 pytestmark = pytest.mark.django_db
@@ -182,7 +182,7 @@ def test_the_sweeper_may_be_a_little_late(alice: User, clock: Clock) -> None:
     make_grant(alice, 5, expires_at=clock.now() + timedelta(seconds=60))
     make_charge(alice, hold=True, lease_seconds=60)
     clock.move(seconds=90)
-    assert_ledger_stands(grace=timedelta(seconds=60))
+    assert_ledger_is_consistent(grace=timedelta(seconds=60))
     late = {result.check.name for result in run_checks(grace=timedelta(seconds=5)) if not result.ok}
     assert late == {"hold_ends_in_time", "expiry_in_time"}
 
@@ -204,7 +204,7 @@ def test_the_checks_are_right_while_credits_are_spent(alice: User) -> None:
     spender = in_background(spend)
     try:
         for _ in range(15):
-            assert_ledger_stands()
+            assert_ledger_is_consistent()
     finally:
         ended.set()
     assert spender.result() > 15

@@ -24,7 +24,7 @@ from credits.models import CreditGrant, User
 from tests.clock import Clock
 from tests.credits.ledger.model import Account, Charge, Grant
 from tests.factories import make_charge, make_grant, make_user, set_price
-from tests.ledger import assert_ledger_stands, sql
+from tests.ledger import assert_ledger_is_consistent, sql
 
 #: Sequences of up to forty steps; `make chaos` asks for more.
 EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "40"))
@@ -257,7 +257,7 @@ class CheckedMachine(LedgerMachine):
     def teardown(self) -> None:
         try:
             if hasattr(self, "transaction"):
-                assert_ledger_stands()
+                assert_ledger_is_consistent()
         finally:
             super().teardown()
 

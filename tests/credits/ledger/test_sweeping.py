@@ -19,7 +19,7 @@ from credits.models import CreditGrant, Hold, User
 from credits.tasks import sweep
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, make_user
-from tests.ledger import assert_ledger_stands, sql_balance
+from tests.ledger import assert_ledger_is_consistent, sql_balance
 from tests.live import database_url
 from tests.processes import ROOT, stop
 from tests.waiting import wait_for
@@ -42,13 +42,13 @@ def test_the_command_sweeps_and_says_what_it_did(due: User) -> None:
     call_command("sweep", stdout=out)
     assert out.getvalue() == "1 holds refunded, credits of 1 users expired.\n"
     assert sql_balance(due) == 10
-    assert_ledger_stands(grace=timedelta(0))
+    assert_ledger_is_consistent(grace=timedelta(0))
 
 
 def test_the_task_sweeps(due: User) -> None:
     sweep(timestamp=0)
     assert sql_balance(due) == 10
-    assert_ledger_stands(grace=timedelta(0))
+    assert_ledger_is_consistent(grace=timedelta(0))
 
 
 def test_the_sweep_is_a_periodic_task_that_any_worker_finds() -> None:

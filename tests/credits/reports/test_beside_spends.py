@@ -15,7 +15,7 @@ from credits.reports.rollup import Slicing, close_days, slices
 from tests.clock import Clock
 from tests.credits.reports.days import NOON, TENTH, journal, totals
 from tests.factories import make_charge, make_user
-from tests.ledger import assert_ledger_stands, sql
+from tests.ledger import assert_ledger_is_consistent, sql
 from tests.parallel import in_background, in_parallel, own_connection
 from tests.waiting import PATIENCE, wait_for
 
@@ -40,7 +40,7 @@ class TestBesideSpends:
         slow.result()
         assert close_days() == 1
         assert totals()[TENTH, "charge"] == (1, 7)
-        assert_ledger_stands()
+        assert_ledger_is_consistent()
 
     def test_who_only_reads_keeps_no_day_open(self, days: Clock, alice: User) -> None:
         reading, done = Event(), Event()
@@ -99,7 +99,7 @@ class TestBesideSpends:
         assert close_days() == 1
         assert sum(one.credits for one in slices(Slicing(kind="charge"))) == spent
         assert all(one.rows > 4 for one in UsageDay.objects.all())
-        assert_ledger_stands()
+        assert_ledger_is_consistent()
 
     def test_two_workers_close_a_day_once(self, days: Clock, alice: User) -> None:
         make_charge(alice)
@@ -107,7 +107,7 @@ class TestBesideSpends:
         closed = in_parallel(4, lambda _: close_days())
         assert UsageDay.objects.count() == 3
         assert sum(one for one in closed if isinstance(one, int)) == 3
-        assert_ledger_stands()
+        assert_ledger_is_consistent()
 
     def test_no_charge_waits_for_a_day_that_is_being_closed(self, days: Clock, alice: User) -> None:
         make_charge(alice)

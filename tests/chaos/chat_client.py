@@ -2,7 +2,7 @@
 made before its first try and is sent until its receipt has been read, whatever happens to the site
 and its database. It prints `working`, and at the end what the receipts said.
 
-    python -m tests.chaos.chatter --site http://127.0.0.1:8000 --user 3 --people 6 --name one
+    python -m tests.chaos.chat_client --site http://127.0.0.1:8000 --user 3 --people 6 --name one
 """
 
 import argparse
@@ -25,7 +25,7 @@ import httpx  # noqa: E402
 
 from credits.models import User  # noqa: E402
 from tests.ai_chat.chat import Answer, Chat  # noqa: E402
-from tests.chaos.spender import wait_for_the_end  # noqa: E402
+from tests.chaos.spender import wait_for_end_of_input  # noqa: E402
 from tests.live import Site  # noqa: E402
 
 #: A hold that nobody ends is refunded some seconds later; its receipt can be read then.
@@ -50,11 +50,11 @@ def main() -> None:
     site = Site(asked.site, process, Path("/dev/null"))
     user = User.objects.get(pk=asked.user)
     people = [Person(f"{asked.name}-{n}", Chat(site, user)) for n in range(int(asked.people))]
-    told_to_stop = threading.Event()
-    threading.Thread(target=wait_for_the_end, args=(told_to_stop,), daemon=True).start()
+    stop = threading.Event()
+    threading.Thread(target=wait_for_end_of_input, args=(stop,), daemon=True).start()
     print("working", flush=True)
     with ThreadPoolExecutor(len(people)) as threads:
-        list(threads.map(lambda person: person.chat_until(told_to_stop), people))
+        list(threads.map(lambda person: person.chat_until(stop), people))
     answers = [answer for person in people for answer in person.answers]
     broken = sum(person.broken for person in people)
     print(json.dumps({"answers": answers, "broken": broken, "landed": 0}), flush=True)
@@ -69,9 +69,9 @@ class Person:
         self.answers: list[dict[str, Any]] = []
         self.broken = 0
 
-    def chat_until(self, told_to_stop: threading.Event) -> None:
+    def chat_until(self, stop: threading.Event) -> None:
         for number in count():
-            if told_to_stop.is_set():
+            if stop.is_set():
                 return
             key = f"{self.name}-{number}"
             receipt = self.ask(self.random.choice(MESSAGES), key)

@@ -1,4 +1,4 @@
-"""A storm: processes at work, trouble that strikes at random, and the proof afterwards."""
+"""An experiment: processes at work, faults injected at random, and the proof afterwards."""
 
 import json
 import os
@@ -14,27 +14,27 @@ from typing import Any
 
 import psycopg
 
-from tests.cluster import Cluster, manage
+from tests.cluster import Cluster, manage, throwaway_cluster
 from tests.processes import ROOT
 from tests.waiting import wait_for
 
 #: Something that goes wrong; it returns when the rest may go on.
-type Trouble = Callable[[], None]
+type Fault = Callable[[], None]
 
 CREDITS = 1_000_000
 
 
 @dataclass
-class Storm:
-    """One storm over one cluster. Add what works in `workers`, and what strikes in `troubles`:
-    a site's processes belong here as well as spenders do."""
+class Experiment:
+    """One experiment over one cluster: processes at work in `workers`, a site's as well as spenders;
+    what can be made to go wrong in `faults`."""
 
     cluster: Cluster
     seed: int
     database: str = "tally"
     workers: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
-    troubles: dict[str, Trouble] = field(default_factory=dict)
-    struck: Counter[str] = field(default_factory=Counter)
+    faults: dict[str, Fault] = field(default_factory=dict)
+    injected: Counter[str] = field(default_factory=Counter)
 
     @property
     def url(self) -> str:
@@ -55,10 +55,10 @@ class Storm:
             name, "tests.chaos.spender", "--name", name, "--users", ",".join(map(str, users))
         )
 
-    def start_chatter(self, user: int, site: str, *, people: int) -> None:
+    def start_chat_client(self, user: int, site: str, *, people: int) -> None:
         name = f"{self.seed}-{user}"
         self.start(
-            name, "tests.chaos.chatter", "--name", name, "--user", str(user), "--site", site,
+            name, "tests.chaos.chat_client", "--name", name, "--user", str(user), "--site", site,
             "--people", str(people),
         )  # fmt: skip
 
@@ -70,21 +70,21 @@ class Storm:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def rage(self, *, strikes: int, calm: float) -> None:
-        """Once everybody works, strikes so many times, `calm` seconds apart on average."""
+    def inject_faults(self, *, count: int, pause: float) -> None:
+        """Once everybody works, injects so many faults, `pause` seconds apart on average."""
         for worker in self.workers.values():
             assert worker.stdout
             assert worker.stdout.readline() == "working\n", "A worker did not begin."
         random = Random(self.seed)
-        for _ in range(strikes):
-            time.sleep(random.uniform(0, 2 * calm))
-            name = random.choice(sorted(self.troubles))
-            self.troubles[name]()
-            self.struck[name] += 1
-        time.sleep(calm)
+        for _ in range(count):
+            time.sleep(random.uniform(0, 2 * pause))
+            name = random.choice(sorted(self.faults))
+            self.faults[name]()
+            self.injected[name] += 1
+        time.sleep(pause)
 
     def answers(self) -> list[dict[str, Any]]:
-        """Tells the workers to stop, and returns what each of them was told meanwhile."""
+        """Tells the workers to stop, and returns the answers that each of them got meanwhile."""
         printed = {name: worker.communicate()[0] for name, worker in self.workers.items()}
         failed = [name for name, worker in self.workers.items() if worker.returncode]
         assert not failed, f"These did not finish: {failed}"
@@ -108,20 +108,21 @@ class Storm:
 
 
 @contextmanager
-def storm_over(cluster: Cluster, seed: int) -> Iterator[Storm]:
-    """A storm whose workers are gone afterwards, come what may."""
-    storm = Storm(cluster, seed)
-    storm.troubles = {
-        "the server killed": lambda: _kill_and_start(cluster),
-        "a backend killed": cluster.kill_one_backend,
-    }
-    try:
-        yield storm
-    finally:
-        for worker in storm.workers.values():
-            if worker.poll() is None:
-                worker.kill()
-                worker.communicate()
+def experiment_on(version: int, seed: int) -> Iterator[Experiment]:
+    """An experiment on a throwaway PostgreSQL of this version; its workers end with it."""
+    with throwaway_cluster(version) as cluster:
+        experiment = Experiment(cluster, seed)
+        experiment.faults = {
+            "the server killed": lambda: _kill_and_start(cluster),
+            "a backend killed": cluster.kill_one_backend,
+        }
+        try:
+            yield experiment
+        finally:
+            for worker in experiment.workers.values():
+                if worker.poll() is None:
+                    worker.kill()
+                    worker.communicate()
 
 
 def _kill_and_start(cluster: Cluster) -> None:
@@ -133,11 +134,11 @@ def _make_user(database: psycopg.Connection[Any], number: int) -> int:
     user = database.execute(
         "INSERT INTO credits_user (password, is_superuser, email, name, is_active, is_staff)"
         " VALUES ('', false, %s, '', true, false) RETURNING id",
-        [f"storm{number}@example.com"],
+        [f"experiment{number}@example.com"],
     ).fetchone()
     assert user
     database.execute(
         "SELECT credits_grant(%s, 'GRANT', 'pack', %s, %s, 200, NULL, '{}', NULL, NULL)",
-        [user[0], CREDITS, f"storm {number}"],
+        [user[0], CREDITS, f"experiment {number}"],
     )
     return int(user[0])
