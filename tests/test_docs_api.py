@@ -15,6 +15,7 @@ from tests.fakes.clerk import INSTANCE, SECRET_KEY, SIGNING_SECRET, running_cler
 from tests.fakes.provider import FakeProvider
 from tests.live import Site
 from tests.processes import ROOT
+from tests.waiting import PATIENCE
 
 PAGE = (ROOT / "docs" / "api.md").read_text()
 SHELL = re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
@@ -49,7 +50,8 @@ def test_every_command_answers_as_the_page_says(
     job = SyncJob.objects.create(actor="somebody", state=SyncJob.State.DONE)
     text, examples = script()
     done = subprocess.run(
-        ["sh", "-c", text], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120,
+        ["sh", "-c", text], cwd=tmp_path, capture_output=True, text=True, check=True,
+        timeout=PATIENCE,
         env={
             "PATH": "/usr/bin:/bin:/usr/local/bin", "no_proxy": "*", "TALLY": whole_site.base_url,
             "EMAIL": "admin@example.com", "PASSWORD": PASSWORD, "USER_ID": str(admin.pk),

@@ -26,7 +26,7 @@ CREDITS = 1_000_000
 
 @dataclass
 class Experiment:
-    """One experiment over one cluster: processes at work in `workers`, a site's as well as spenders;
+    """One experiment over one cluster: the processes at work in `workers` (also those of a site),
     what can be made to go wrong in `faults`."""
 
     cluster: Cluster

@@ -112,9 +112,8 @@ class Window:
     def close(self) -> None:
         for context in self.contexts:
             context.close()
-        assert not self.console_errors, "The console showed errors:\n" + "\n".join(
-            self.console_errors
-        )
+        shown = "\n".join(self.console_errors)
+        assert not shown, f"The console showed errors:\n{shown}"
 
 
 def wait_for_any(page: Page, seen: list[Any]) -> None:

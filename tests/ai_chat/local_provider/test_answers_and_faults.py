@@ -16,7 +16,7 @@ from ai_chat.local_provider.engine import ChatRequest
 from ai_chat.local_provider.faults import FAULTS
 from tests.ai_chat.sdk import CHAT, IMAGE, pictures, sdk, stream, streamed, text_of, whole
 from tests.fakes.provider import FakeProvider
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_a_client_that_leaves_before_the_first_word_stops_the_engine(
 
 
 def test_a_server_that_stops_ends_its_idle_connections(provider: FakeProvider) -> None:
-    idle = http.client.HTTPConnection(*provider.server.address, timeout=15)
+    idle = http.client.HTTPConnection(*provider.server.address, timeout=PATIENCE)
     idle.request("GET", "/healthz")
     assert idle.getresponse().read() == b'{"status": "ok"}'
     provider.server.stop()

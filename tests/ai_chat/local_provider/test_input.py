@@ -12,7 +12,7 @@ import pytest
 from ai_chat.local_provider.server import MAX_BODY_BYTES
 from tests.ai_chat.sdk import CHAT, IMAGE, pictures, sdk, streamed, whole
 from tests.fakes.provider import FakeProvider
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_bad_image_request_is_refused_and_says_where(
 
 
 def post(provider: FakeProvider, path: str, body: Any) -> tuple[int, dict[str, Any]]:
-    connection = http.client.HTTPConnection(*provider.server.address, timeout=10)
+    connection = http.client.HTTPConnection(*provider.server.address, timeout=PATIENCE)
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     connection.request("POST", path, body=content)
     response = connection.getresponse()
@@ -118,7 +118,7 @@ def test_half_a_character_does_no_harm(provider: FakeProvider) -> None:
 def test_other_paths_and_methods_are_told_so_and_the_connection_lives_on(
     provider: FakeProvider,
 ) -> None:
-    connection = http.client.HTTPConnection(*provider.server.address, timeout=10)
+    connection = http.client.HTTPConnection(*provider.server.address, timeout=PATIENCE)
     statuses = []
     for method, path in (
         ("GET", "/"),
@@ -157,7 +157,7 @@ def test_a_body_that_is_too_large_is_refused(client: openai.OpenAI, provider: Fa
 def test_what_is_no_proper_http_is_answered_in_the_same_shape(
     provider: FakeProvider, head: bytes, status: int
 ) -> None:
-    with socket.create_connection(provider.server.address, timeout=10) as raw:
+    with socket.create_connection(provider.server.address, timeout=PATIENCE) as raw:
         raw.sendall(head)
         response = http.client.HTTPResponse(raw)
         response.begin()

@@ -96,7 +96,7 @@ def answers_beside_idle_connections(port: int) -> bool:
     with ExitStack() as stack:
         for _ in range(6):
             address = ("127.0.0.1", port)
-            idle = stack.enter_context(socket.create_connection(address, timeout=5))
+            idle = stack.enter_context(socket.create_connection(address, timeout=PATIENCE))
             idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert idle.recv(100).startswith(b"HTTP/1.1 200")
     return True

@@ -1,5 +1,5 @@
-"""PostgreSQL killed and restarted in the middle of spends: nothing lost, nothing doubled. `make chaos`
-does the same at length."""
+"""PostgreSQL killed and restarted in the middle of spends: nothing lost, nothing doubled. `make
+chaos` does it at length."""
 
 from tests.chaos.experiment import experiment_on
 from tests.chaos.proof import assert_nothing_lost_nothing_doubled
