@@ -1,15 +1,12 @@
 """All tables of this app, a module for each subject."""
 
-from credits.models.accounts import Account
 from credits.models.audit import AuditEntry
 from credits.models.catalogue import AdminSettings, Plan, SettingsChange
 from credits.models.clerk import Identity, SessionLink, SyncJob, WebhookDelivery
 from credits.models.ledger import CreditBalance, CreditGrant, GrantAllocation, Hold, UsageHistory
-from credits.models.rate_limits import RateLimit
 from credits.models.rollup import ActiveAccount, LedgerCheck, UsageDay, UsageSlice
-from credits.models.sessions import Session
 from credits.models.subscriptions import PayerKind, Payment, Period, SubscriptionItem
-from credits.models.users import User, UserManager
+from credits.models.users import Account, RateLimit, Session, User
 
 __all__ = [
     "Account",
@@ -36,6 +33,5 @@ __all__ = [
     "UsageHistory",
     "UsageSlice",
     "User",
-    "UserManager",
     "WebhookDelivery",
 ]

@@ -1,6 +1,7 @@
 """What admins did."""
 
 from django.db import models
+from django.db.models import Index
 from django.db.models.functions import Now
 
 from credits.models.users import User
@@ -29,9 +30,9 @@ class AuditEntry(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["action", "-id"], name="audit_of_action"),
-            models.Index(fields=["actor", "-id"], name="audit_of_actor"),
-            models.Index(fields=["user", "-id"], name="audit_of_user"),
+            Index(fields=["action", "-id"], name="audit_of_action"),
+            Index(fields=["actor", "-id"], name="audit_of_actor"),
+            Index(fields=["user", "-id"], name="audit_of_user"),
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """What is sold and for how much: plans and prices, and every change of them."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import CheckConstraint, Index, Q
 from django.db.models.functions import Now
 
 from credits.models.users import User
@@ -20,7 +20,7 @@ class Plan(models.Model):
     class Meta:
         ordering = ["name", "pk"]
         constraints = [
-            models.CheckConstraint(condition=Q(credits__gte=0), name="plan_credits_not_negative")
+            CheckConstraint(condition=Q(credits__gte=0), name="plan_credits_not_negative")
         ]
 
     def __str__(self) -> str:
@@ -37,7 +37,7 @@ class AdminSettings(models.Model):
 
     class Meta:
         verbose_name_plural = "admin settings"
-        constraints = [models.CheckConstraint(condition=Q(id=1), name="admin_settings_one_row")]
+        constraints = [CheckConstraint(condition=Q(id=1), name="admin_settings_one_row")]
 
     def __str__(self) -> str:
         return "prices"
@@ -63,7 +63,7 @@ class SettingsChange(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
-        indexes = [models.Index(fields=["subject", "name", "-id"], name="change_of_subject")]
+        indexes = [Index(fields=["subject", "name", "-id"], name="change_of_subject")]
 
     def __str__(self) -> str:
         return f"{self.name}: {self.before} → {self.after}"

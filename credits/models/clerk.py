@@ -4,7 +4,7 @@ import uuid
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import CheckConstraint, Index, Q
 from django.db.models.functions import Now
 
 from credits.models.subscriptions import OfPayer
@@ -31,7 +31,7 @@ class Identity(models.Model):
     class Meta:
         verbose_name_plural = "identities"
         constraints = [
-            models.CheckConstraint(
+            CheckConstraint(
                 condition=Q(user__isnull=False) | Q(deleted_at__isnull=False),
                 name="clerk_identity_has_user_or_was_deleted",
             )
@@ -87,14 +87,10 @@ class WebhookDelivery(OfPayer):
     class Meta:
         verbose_name_plural = "webhook deliveries"
         indexes = [
-            models.Index(
-                fields=["id"], condition=Q(processed_at__isnull=True), name="clerk_inbox_open"
-            ),
-            models.Index(fields=["id"], condition=~Q(error=""), name="clerk_inbox_failed"),
-            models.Index(fields=["id"], condition=Q(unmapped=True), name="clerk_inbox_unmapped"),
-            models.Index(
-                fields=["received_at"], condition=Q(forgotten=False), name="clerk_inbox_kept"
-            ),
+            Index(fields=["id"], condition=Q(processed_at__isnull=True), name="clerk_inbox_open"),
+            Index(fields=["id"], condition=~Q(error=""), name="clerk_inbox_failed"),
+            Index(fields=["id"], condition=Q(unmapped=True), name="clerk_inbox_unmapped"),
+            Index(fields=["received_at"], condition=Q(forgotten=False), name="clerk_inbox_kept"),
         ]
 
     def __str__(self) -> str:

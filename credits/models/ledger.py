@@ -6,13 +6,12 @@ without a column of its own."""
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 from django.db.models.functions import Now
 
 from credits.features import CHARGE_TYPES, OperationType
-from credits.models.accounts import Account
 from credits.models.subscriptions import Period, SubscriptionItem
-from credits.models.users import User
+from credits.models.users import Account, User
 
 
 class CreditBalance(models.Model):
@@ -31,9 +30,7 @@ class CreditBalance(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(
-                condition=Q(credits_remaining__gte=0), name="i1_balance_not_negative"
-            )
+            CheckConstraint(condition=Q(credits_remaining__gte=0), name="i1_balance_not_negative")
         ]
 
     def __str__(self) -> str:
@@ -78,34 +75,30 @@ class CreditGrant(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(amount__gt=0), name="grant_amount_positive"),
-            models.CheckConstraint(
+            CheckConstraint(condition=Q(amount__gt=0), name="grant_amount_positive"),
+            CheckConstraint(
                 condition=Q(subscription_item__isnull=True, period__isnull=True)
                 | Q(subscription_item__isnull=False, source="plan"),
                 name="grant_of_item_is_plan_s",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 condition=Q(remaining__gte=0, remaining__lte=F("amount")),
                 name="i5_grant_remaining_within_amount",
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 condition=Q(expired=False) | Q(remaining=0, expires_at__isnull=False),
                 name="i5_expired_grant_is_empty",
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["account", "priority", "expires_at", "id"], name="grant_burn_order"
-            ),
-            models.Index(fields=["expires_at"], condition=Q(expired=False), name="grant_due"),
-            models.Index(
+            Index(fields=["account", "priority", "expires_at", "id"], name="grant_burn_order"),
+            Index(fields=["expires_at"], condition=Q(expired=False), name="grant_due"),
+            Index(
                 fields=["subscription_item", "-id"],
                 condition=Q(subscription_item__isnull=False),
                 name="grant_of_item",
             ),
-            models.Index(
-                fields=["period"], condition=Q(period__isnull=False), name="grant_of_period"
-            ),
+            Index(fields=["period"], condition=Q(period__isnull=False), name="grant_of_period"),
         ]
 
     def __str__(self) -> str:
@@ -141,18 +134,18 @@ class UsageHistory(models.Model):
     class Meta:
         verbose_name_plural = "usage history"
         constraints = [
-            models.UniqueConstraint(
+            UniqueConstraint(
                 fields=["account", "idempotency_key"],
                 condition=Q(idempotency_key__isnull=False),
                 name="i7_usage_key_once",
             ),
-            models.UniqueConstraint(
+            UniqueConstraint(
                 fields=["grant"], condition=Q(credits_used__lt=0), name="i5_grant_posted_once"
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 condition=Q(operation_type__in=OperationType.values), name="usage_operation_known"
             ),
-            models.CheckConstraint(
+            CheckConstraint(
                 condition=Q(
                     Q(refund_of__isnull=True, grant__isnull=True, operation_type__in=CHARGE_TYPES),
                     # A CHECK lets NULL pass, so that both are asked for by name.
@@ -181,11 +174,9 @@ class UsageHistory(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["account", "-id"], name="usage_of_user"),
-            models.Index(
-                fields=["refund_of"], condition=Q(refund_of__isnull=False), name="usage_refunds"
-            ),
-            models.Index(fields=["grant"], condition=Q(grant__isnull=False), name="usage_of_grant"),
+            Index(fields=["account", "-id"], name="usage_of_user"),
+            Index(fields=["refund_of"], condition=Q(refund_of__isnull=False), name="usage_refunds"),
+            Index(fields=["grant"], condition=Q(grant__isnull=False), name="usage_of_grant"),
             # Costs a charge next to nothing: the journal grows in the order of time.
             BrinIndex(
                 fields=["created_at"], pages_per_range=32, autosummarize=True, name="usage_by_time"
@@ -205,7 +196,7 @@ class GrantAllocation(models.Model):
     amount = models.BigIntegerField()
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=~Q(amount=0), name="allocation_not_zero")]
+        constraints = [CheckConstraint(condition=~Q(amount=0), name="allocation_not_zero")]
 
     def __str__(self) -> str:
         return f"{self.amount} of grant {self.grant_id}"
@@ -224,7 +215,7 @@ class Hold(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
-        indexes = [models.Index(fields=["account", "lease_until"], name="hold_of_user")]
+        indexes = [Index(fields=["account", "lease_until"], name="hold_of_user")]
 
     def __str__(self) -> str:
         return f"hold of charge {self.charge_id}"

@@ -2,9 +2,10 @@
 found. Nothing here is money: it can be emptied and made again (docs/ledger.md, The rollup)."""
 
 from django.db import models
+from django.db.models import Index
 from django.db.models.functions import Now
 
-from credits.models.accounts import Account
+from credits.models.users import Account
 
 
 class UsageDay(models.Model):
@@ -40,7 +41,7 @@ class UsageSlice(models.Model):
     last_id = models.BigIntegerField()
 
     class Meta:
-        indexes = [models.Index(fields=["day"], name="slices_of_day")]
+        indexes = [Index(fields=["day"], name="slices_of_day")]
 
     def __str__(self) -> str:
         return f"{self.day_id} {self.kind} {self.operation_type}: {self.rows} rows"
@@ -52,11 +53,7 @@ class ActiveAccount(models.Model):
 
     # No constraint in the database: closing a day must not wait for whoever changes an account.
     account = models.OneToOneField(
-        Account,
-        models.DO_NOTHING,
-        primary_key=True,
-        db_constraint=False,
-        related_name="activity",
+        Account, models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="activity"
     )
     last_day = models.DateField(db_index=True)
 

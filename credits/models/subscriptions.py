@@ -3,7 +3,7 @@ milliseconds (UTC) where they are compared with Clerk's."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Index, Q, UniqueConstraint
 from django.db.models.functions import Now
 
 
@@ -67,12 +67,10 @@ class Period(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["item", "plan_id", "start", "trial"], name="clerk_period_once"
-            )
+            UniqueConstraint(fields=["item", "plan_id", "start", "trial"], name="clerk_period_once")
         ]
         indexes = [
-            models.Index(
+            Index(
                 fields=["plan_id", "id"],
                 condition=Q(earned=True, settled=False),
                 name="clerk_period_open",

@@ -1,9 +1,39 @@
-"""Who can sign in."""
+"""Who pays (accounts) and who signs in: users, their sessions, and what is counted against them."""
 
+from importlib import import_module
+
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
-from django.db.models import Q
+from django.db.models import CheckConstraint, Func, Q, Value
 from django.db.models.functions import Lower, Now
+
+
+class Account(models.Model):
+    """A payer: balances, grants and the journal belong to an account, not to who signs in.
+
+    A user's own account has the user's id; the database makes it together with the user
+    (`credits/sql/accounts.sql`). All ids come from one sequence, so an id names one payer."""
+
+    class Kind(models.TextChoices):
+        PERSONAL = "personal", "Personal"
+
+    id = models.BigIntegerField(
+        primary_key=True,
+        db_default=Func(Value("credits_user_id_seq"), function="nextval"),
+        editable=False,
+    )
+    kind = models.CharField(max_length=10, choices=Kind)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [CheckConstraint(condition=Q(kind="personal"), name="account_kind_known")]
+
+    def __str__(self) -> str:
+        return f"account {self.pk}"
 
 
 class UserManager(BaseUserManager["User"]):
@@ -38,8 +68,30 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(email=Lower("email")), name="user_email_lower_case")
+            CheckConstraint(condition=Q(email=Lower("email")), name="user_email_lower_case")
         ]
 
     def __str__(self) -> str:
         return self.email or self.name or self.clerk_id or f"user {self.pk}"
+
+
+class Session(AbstractBaseSession):
+    """Django's session with its user in a column, so that one statement reads both."""
+
+    #: None for a session without a sign-in.
+    user = models.ForeignKey(User, models.CASCADE, null=True, related_name="sessions")
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionBase]:
+        store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
+        return store
+
+
+class RateLimit(models.Model):
+    """When somebody (the key says what, and who) did something lately (`credits.rate_limits`)."""
+
+    key = models.CharField(max_length=300, primary_key=True)
+    moments = ArrayField(models.DateTimeField())
+
+    def __str__(self) -> str:
+        return self.key

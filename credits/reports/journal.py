@@ -12,8 +12,7 @@ from django.db.models import Count, DateTimeField, Func, Q, Sum, TextChoices
 
 from config.pagination import Key, Page, Reading, paginate
 from credits.features import FEATURES
-from credits.models import User
-from credits.models.rollup import UsageSlice
+from credits.models import UsageSlice, User
 from credits.reasons import Reason
 from credits.reports.rollup import BEGINNING, Slice, Slicing, slices, spans
 from credits.statement.history import Kind, Rows, filter_rows, statement
