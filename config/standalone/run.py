@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import django
@@ -62,13 +62,10 @@ def start_lock() -> Iterator[None]:
     """A second start at the same moment waits: both would make the secret, and collect files."""
     directory = var_directory()
     directory.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(directory / "start.lock")
-    while not lock.try_exclusive():
-        time.sleep(0.1)
-    try:
+    with closing(FileLock(directory / "start.lock")) as lock:
+        while not lock.try_exclusive():
+            time.sleep(0.1)
         yield
-    finally:
-        lock.close()
 
 
 def var_directory() -> Path:

@@ -5,12 +5,7 @@ from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
-from credits.catalogue.exceptions import (
-    ChangedMeanwhile,
-    DuplicatePlan,
-    InvalidValue,
-    UnknownPlan,
-)
+from credits.catalogue.exceptions import ChangedMeanwhile, DuplicatePlan, InvalidValue, UnknownPlan
 from credits.catalogue.fields import PLAN_ID, plan_problems
 from credits.catalogue.history import Subject, plan_state, record_change, version_of
 from credits.models import Plan, User

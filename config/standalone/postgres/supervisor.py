@@ -38,8 +38,8 @@ class Supervisor:
         self._retry_at = 0.0
 
     def run(self, report: Report) -> None:
-        """`report` is told once how the start went."""
-        wait = _wait_for_signals(self._stop)
+        """Calls `report` once, with how the start went."""
+        wait = self._wait_for_signals()
         try:
             cluster = self._start()
         except (SetupError, StartError, OSError) as error:
@@ -48,7 +48,12 @@ class Supervisor:
         self._files.write_address(cluster.address)
         report(READY, "")
         self._watch(cluster, wait)
-        self._finish(cluster)
+        # Newcomers wait for the locks, which end with this process.
+        if self._lock.is_current():
+            self._files.remove_address()
+            cluster.stop()
+        else:
+            cluster.stop(signal.SIGQUIT)
 
     def _start(self) -> Cluster:
         layout = choose_layout(self._files)
@@ -64,7 +69,7 @@ class Supervisor:
         return cluster
 
     def _watch(self, cluster: Cluster, wait: Callable[[], None]) -> None:
-        """Returns when nobody is left, on a signal, or when our directory was removed."""
+        """Returns when no client is left, on a signal, or when our directory was removed."""
         self._clients = FileLock(self._files.clients)
         while not self._stopping and self._lock.is_current():
             if self._clients.try_exclusive():
@@ -72,9 +77,6 @@ class Supervisor:
             if not cluster.is_alive() and time.monotonic() > self._retry_at:
                 self._restart(cluster)
             wait()
-
-    def _stop(self) -> None:
-        self._stopping = True
 
     def _restart(self, cluster: Cluster) -> None:
         self._files.remove_address()
@@ -90,29 +92,23 @@ class Supervisor:
         else:
             self._files.write_address(cluster.address)
 
-    def _finish(self, cluster: Cluster) -> None:
-        """Newcomers wait for the locks, which end with this process."""
-        if self._lock.is_current():
-            self._files.remove_address()
-            cluster.stop()
-        else:
-            cluster.stop(signal.SIGQUIT)
+    def _wait_for_signals(self) -> Callable[[], None]:
+        """A wait of one poll that the end of a child or a request to stop cuts short."""
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._stop)
 
+        def wait() -> None:
+            if select.select([reader], [], [], POLL_SECONDS)[0]:
+                os.read(reader, 64)
 
-def _wait_for_signals(stop: Callable[[], None]) -> Callable[[], None]:
-    """A wait of one poll that the end of a child or a request to stop cuts short."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop())
+        return wait
 
-    def wait() -> None:
-        if select.select([reader], [], [], POLL_SECONDS)[0]:
-            os.read(reader, 64)
-
-    return wait
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
 
 
 def _log(text: str) -> None:
@@ -134,7 +130,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _detach(files: ServerFiles, run: Callable[[Report], None]) -> int:
-    """Runs it in a process of its own; prints and returns what that process reports."""
+    """Calls `run` in a process of its own; prints and returns what that process reports."""
     reader, writer = os.pipe()
     if os.fork() == 0:
         os.close(reader)

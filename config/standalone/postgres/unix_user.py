@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from .server_files import SET_DATABASE_URL, SetupError
 
@@ -19,16 +19,11 @@ def make_directory(directory: Path) -> None:
             directory.chmod(0o711)  # Whatever the umask says.
 
 
-@dataclass(frozen=True)
-class UnixUser:
-    """A user and group to become; None stands for staying who we are."""
+class UnixUser(NamedTuple):
+    """A user and group to become; None stands for this process' own."""
 
     user: int | None
     group: int | None
-
-    @classmethod
-    def ourselves(cls) -> "UnixUser":
-        return cls(None, None)
 
     @property
     def uid(self) -> int:
