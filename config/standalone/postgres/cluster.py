@@ -105,8 +105,8 @@ class Cluster:
                 f"an empty database, or {SET_DATABASE_URL}."
             )
         made_by = version_file.read_text().strip()
-        command = [self._layout.binaries / "postgres", "--version"]
-        answer = subprocess.check_output(command, text=True)
+        postgres = str(self._layout.binaries / "postgres")
+        answer = subprocess.check_output([postgres, "--version"], text=True)
         installed = answer.split()[-1].partition(".")[0]
         if made_by != installed:
             raise SetupError(
