@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Collection
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import psycopg
@@ -117,10 +117,10 @@ def _model(name: str, label: str) -> Model:
     return Model(shown, int(factor))
 
 
-def database(name: str) -> dict[str, object]:
+def database(name: str) -> dict[str, Any]:
     """`postgresql://user:password@host:port/name?option=value` as Django's DATABASES entry."""
     value = text(name)
-    parts: dict[str, object] = {}
+    parts: dict[str, Any] = {}
     if value.startswith(("postgres://", "postgresql://")):
         # libpq's own complaint would repeat the address, and the password in it.
         with suppress(psycopg.ProgrammingError):

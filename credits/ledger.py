@@ -73,12 +73,9 @@ def get_balance(*, user_id: int) -> Balance:
 def validate_credits_for_feature(
     *, user_id: int, feature: str, quantity: int = 1, multiplier: int = 1
 ) -> Balance:
-    """The balance, if it covers so many units at today's price. Raises InsufficientCredits,
-    UnknownFeature.
-
-    For code that is moved from the reference system (`docs/migrating.md`). Nothing here asks
-    beforehand: the deduction decides, in one statement.
-    """
+    """The balance, if it covers so many units at today's price. For code that is moved from the
+    reference system (`docs/migrating.md`): here the deduction decides, in one statement. Raises
+    InsufficientCredits, UnknownFeature."""
     balance = get_balance(user_id=user_id)
     required = get_feature_cost(feature) * quantity * multiplier
     if balance.remaining < required:
@@ -111,15 +108,11 @@ def deduct_credits_for_feature(
     lease_seconds: int | None = None,
     details: Details | None = None,
 ) -> Charge:
-    """Charges a feature at the price of this moment, in one round trip.
-
-    With `hold` the charge is open until `settle_charge` or `release_charge`, or its lease
-    (HOLD_LEASE_SECONDS unless given) runs out and it is refunded. `multiplier` is the model's price
-    factor; `max_unit_cost` what the user was shown.
-
-    Raises InsufficientCredits, PriceChanged, IdempotencyConflict, UnknownFeature, LedgerError on a
-    quantity, multiplier or key out of bounds.
-    """
+    """Charges a feature at the price of this moment, in one round trip. With `hold` the charge is
+    open until `settle_charge` or `release_charge`, or its lease (HOLD_LEASE_SECONDS unless given)
+    runs out and it is refunded. `multiplier` is the model's price factor; `max_unit_cost` what the
+    user was shown. Raises InsufficientCredits, PriceChanged, IdempotencyConflict, UnknownFeature,
+    LedgerError on a quantity, multiplier or key out of bounds."""
     _check("The quantity", quantity, 1, MAX_QUANTITY)
     _check("The multiplier", multiplier, 0, MAX_MULTIPLIER)
     _check_key(idempotency_key)
@@ -195,10 +188,8 @@ def refund_charge(
     amount: int | None = None,
     details: Details | None = None,
 ) -> Refund:
-    """Returns credits of a charge whose work is over: `amount`, or all that is left of it.
-
-    Raises ChargeHeld, RefundTooLarge, NotACharge, IdempotencyConflict.
-    """
+    """Returns credits of a charge whose work is over: `amount`, or all that is left of it. Raises
+    ChargeHeld, RefundTooLarge, NotACharge, IdempotencyConflict."""
     if amount is not None:
         _check("A refund", amount, 1, MAX_AMOUNT)
     _check_key(idempotency_key)
@@ -252,12 +243,10 @@ def grant_credits(
     item_id: int | None = None,
     period_id: int | None = None,
 ) -> Grant:
-    """Credits come in, once per `key` whoever asks how often. `item_id` and `period_id` are the
-    rows of the subscription item and of its period that earned them.
-
-    Raises IdempotencyConflict when the key stands for another user, source or amount, LedgerError
-    on an amount out of bounds or a source that only the ledger itself uses.
-    """
+    """Adds credits, once per `key` however often it is called. `item_id` and `period_id` are the
+    rows of the subscription item and of its period that earned them. Raises IdempotencyConflict
+    when the key belongs to another user, source or amount, LedgerError on an amount out of bounds
+    or a source that only the ledger itself uses."""
     if source not in PRIORITIES:
         raise LedgerError(f"Nobody grants {source!r} credits.")
     _check("A grant", amount, 1, MAX_AMOUNT)
@@ -308,11 +297,9 @@ def adjust_credits(
     details: Details | None = None,
 ) -> Adjustment:
     """Adds `delta` credits (negative takes away) or sets the balance to `target`; with `keep_packs`
-    to no less than what is left of the user's packs.
-
-    Raises InsufficientCredits below 0, IdempotencyConflict, LedgerError on a missing reason, an
-    amount out of bounds, or when not exactly one of `delta` and `target` is given.
-    """
+    to no less than what is left of the user's packs. Raises InsufficientCredits below 0,
+    IdempotencyConflict, LedgerError on a missing reason, an amount out of bounds, or when not
+    exactly one of `delta` and `target` is given."""
     if (delta is None) == (target is None) or not reason.strip():
         raise LedgerError("An adjustment has a reason and either a delta or a target.")
     _check("An adjustment", delta or target or 0, -MAX_AMOUNT, MAX_AMOUNT)

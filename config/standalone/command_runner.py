@@ -1,6 +1,5 @@
-"""Commands that run together until a signal asks to stop. One that ends by itself is started again:
-the worker ends when its database was away, and the web server when one of its workers died twice
-in a row. Neither is a reason for the site to go."""
+"""Commands that run together until a signal asks to stop. One that ends by itself is started again,
+as the worker after its database was away, or the web server after one of its workers died twice."""
 
 import os
 import signal
@@ -28,11 +27,9 @@ def say(line: str) -> None:
 
 def run_commands(commands: Mapping[str, list[str]], *, ready: threading.Event) -> int:
     """Runs the commands, each leading a process group of its own, and prints their output. When one
-    ends before they are `ready`, its reason would stay (a wrong setting): all are stopped.
-
-    Returns an exit code once all have ended: 128 and the signal that asked for it, or what the
-    first to end before they were ready returned, never 0: none should end by itself.
-    """
+    ends before they are `ready`, its reason would stay (a wrong setting): all are stopped. Returns
+    an exit code once all have ended: 128 and the signal that asked for it, or what the first to
+    end before they were ready returned, never 0: none should end by itself."""
     endings: Endings = SimpleQueue()
     _listen(endings)
     children = {name: _start(name, command, endings) for name, command in commands.items()}

@@ -5,7 +5,6 @@ from typing import Any, cast
 from django import forms
 from django.contrib.auth import authenticate
 from django.contrib.auth import forms as auth_forms
-from django.contrib.auth.password_validation import validate_password
 from django.http import HttpRequest
 
 from credits.models import User
@@ -29,22 +28,13 @@ def name_field() -> forms.CharField:
 
 
 def password_field(label: str = "Password", *, new: bool = False, **options: Any) -> Any:
-    """A password as it was typed, blanks included. A `new` one is offered by the browser's manager,
-    and is checked by `check_new_password`."""
+    """A password as it was typed, blanks included. A `new` one is offered by the browser's
+    manager."""
     if new:
         options["help_text"] = "At least 8 characters, and none of the common ones."
     purpose = "new-password" if new else "current-password"
     widget = forms.PasswordInput(attrs={"autocomplete": purpose})
     return forms.CharField(label=label, strip=False, max_length=1024, widget=widget, **options)
-
-
-def check_new_password(form: forms.Form, field: str, user: User) -> None:
-    """Puts what the validators find beside the field."""
-    if field in form.cleaned_data:
-        try:
-            validate_password(form.cleaned_data[field], user)
-        except forms.ValidationError as error:
-            form.add_error(field, error)
 
 
 class SignInForm(auth_forms.AuthenticationForm):
@@ -59,7 +49,7 @@ class SignInForm(auth_forms.AuthenticationForm):
     }
 
 
-class SignUpForm(forms.Form):
+class SignUpForm(auth_forms.SetPasswordMixin[User], forms.Form):
     email = EmailField()
     name = name_field()
     password = password_field(new=True)
@@ -67,7 +57,7 @@ class SignUpForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data = self.cleaned_data
         user = User(email=data.get("email", ""), name=data.get("name", ""))
-        check_new_password(self, "password", user)
+        self.validate_password_for_user(user, "password")
         return data
 
 
@@ -93,8 +83,8 @@ class PasswordResetForm(auth_forms.PasswordResetForm):
     email = EmailField()
 
 
-class NewPasswordForm(forms.Form):
-    """One field, which can be shown, in place of two that are typed blindly."""
+class NewPasswordForm(auth_forms.SetPasswordMixin[User], forms.Form):
+    """One field, which can be shown, in place of two that are typed without seeing them."""
 
     new_password = password_field("New password", new=True)
 
@@ -103,7 +93,7 @@ class NewPasswordForm(forms.Form):
         super().__init__(*args, **kwargs)
 
     def clean(self) -> dict[str, Any]:
-        check_new_password(self, "new_password", self.user)
+        self.validate_password_for_user(self.user, "new_password")
         return self.cleaned_data
 
     def save(self) -> User:

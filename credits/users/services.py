@@ -25,11 +25,9 @@ class TooManySignUps(TooManyRequests):
 
 
 def sign_up(*, email: str, password: str, name: str = "", place: str = "") -> User:
-    """A new account with its welcome credits, or neither. `place` is where it comes from: each gets
-    SIGNUPS_PER_HOUR, as welcome credits are worth something.
-
-    Raises TooManySignUps; EmailTaken, also when two sign-ups with one address run at the same time.
-    """
+    """A new account with its welcome credits, or neither. `place` is where it comes from, which is
+    limited to SIGNUPS_PER_HOUR. Raises TooManySignUps; EmailTaken, also when two sign-ups with one
+    address run at the same time."""
     seconds = take(f"sign-up:{place}", limit=settings.SIGNUPS_PER_HOUR, window=LONGEST)
     if seconds:
         minutes = math.ceil(seconds / 60)

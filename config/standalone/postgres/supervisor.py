@@ -7,12 +7,13 @@ command returns when the server is ready, or with the reason why not.
 """
 
 import os
-import select
 import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from .cluster import Cluster
 from .layout import choose_layout
@@ -31,15 +32,13 @@ class Supervisor:
     """Watches one cluster until no client is left. Lives in the detached process."""
 
     def __init__(self, files: ServerFiles, lock: FileLock, options: dict[str, str]) -> None:
-        self._files = files
-        self._lock = lock
-        self._options = options
-        self._stopping = False
-        self._retry_at = 0.0
+        self._files, self._lock, self._options = files, lock, options
+        self._signals: SimpleQueue[int] = SimpleQueue()
 
     def run(self, report: Report) -> None:
         """Calls `report` once, with how the start went."""
-        wait = self._wait_for_signals()
+        for each in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(each, lambda number, _: self._signals.put(number))
         try:
             cluster = self._start()
         except (SetupError, StartError, OSError) as error:
@@ -47,7 +46,7 @@ class Supervisor:
             return
         self._files.write_address(cluster.address)
         report(READY, "")
-        self._watch(cluster, wait)
+        self._watch(cluster)
         # Newcomers wait for the locks, which end with this process.
         if self._lock.is_current():
             self._files.remove_address()
@@ -68,47 +67,31 @@ class Supervisor:
         cluster.start()
         return cluster
 
-    def _watch(self, cluster: Cluster, wait: Callable[[], None]) -> None:
-        """Returns when no client is left, on a signal, or when our directory was removed."""
-        self._clients = FileLock(self._files.clients)
-        while not self._stopping and self._lock.is_current():
-            if self._clients.try_exclusive():
-                return
-            if not cluster.is_alive() and time.monotonic() > self._retry_at:
-                self._restart(cluster)
-            wait()
+    def _watch(self, cluster: Cluster) -> None:
+        """Returns when no client is left, on a signal to stop, or when our directory or the data
+        were removed."""
+        self._clients = FileLock(self._files.clients)  # Kept: newcomers wait for it.
+        retry_at = 0.0
+        while self._lock.is_current() and not self._clients.try_exclusive():
+            if not cluster.is_alive() and time.monotonic() > retry_at:
+                if not cluster.data.exists():
+                    return
+                if not self._restart(cluster):
+                    retry_at = time.monotonic() + RETRY_SECONDS
+            with suppress(Empty):
+                if self._signals.get(timeout=POLL_SECONDS) != signal.SIGCHLD:
+                    return
 
-    def _restart(self, cluster: Cluster) -> None:
+    def _restart(self, cluster: Cluster) -> bool:
         self._files.remove_address()
-        if not cluster.exists():
-            self._stopping = True
-            return
         _log("the server ended unexpectedly, starting it again")
         try:
             cluster.start()
         except (SetupError, StartError, OSError) as error:
             _log(str(error))
-            self._retry_at = time.monotonic() + RETRY_SECONDS
-        else:
-            self._files.write_address(cluster.address)
-
-    def _wait_for_signals(self) -> Callable[[], None]:
-        """A wait of one poll that the end of a child or a request to stop cuts short."""
-        reader, writer = os.pipe()
-        os.set_blocking(writer, False)
-        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._stop)
-
-        def wait() -> None:
-            if select.select([reader], [], [], POLL_SECONDS)[0]:
-                os.read(reader, 64)
-
-        return wait
-
-    def _stop(self, *_: object) -> None:
-        self._stopping = True
+            return False
+        self._files.write_address(cluster.address)
+        return True
 
 
 def _log(text: str) -> None:
