@@ -10,12 +10,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
 from credits.models import User
-from credits.users.forms import PasswordField, confirm_password
+from credits.users.forms import confirm_password, password_field
 from credits.users.permissions import confirm, is_admin
 
 
 class ConfirmForm(forms.Form):
-    password = PasswordField()
+    password = password_field()
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         self.request = request

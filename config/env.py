@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Collection
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import psycopg
@@ -82,20 +82,11 @@ def _split(name: str, value: str, schemes: Collection[str], must: str) -> SplitR
 
 def hosts(name: str, default: str = "") -> list[str]:
     """Host names without scheme, port or path; `*` and a leading dot as Django takes them."""
-    found = listing(name, default)
-    for host in found:
+    names = listing(name, default)
+    for host in names:
         if not re.fullmatch(r"\*|\.?[A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\]", host):
             raise ImproperlyConfigured(f"{name} takes bare host names, not {host!r}.")
-    return found
-
-
-def pairs(name: str, default: str) -> dict[str, str]:
-    """`id=Label,id2=Label 2` as an ordered mapping; an entry without `=` is its own label."""
-    entries = [entry.partition("=") for entry in listing(name, default)]
-    result = {key.strip(): label.strip() or key.strip() for key, _, label in entries}
-    if "" in result or len(result) != len(entries):
-        raise ImproperlyConfigured(f"{name} must be `id=Label,…` with each id once.")
-    return result
+    return names
 
 
 class Model(NamedTuple):
@@ -106,26 +97,30 @@ class Model(NamedTuple):
 
 
 def models(name: str, default: str) -> dict[str, Model]:
-    """`id=Label,id2=Label 2*3` as an ordered mapping; `*3` after a label triples the price."""
-    found = {key: _model(name, label) for key, label in pairs(name, default).items()}
-    if any("*" in key or len(key) > 120 for key in found):
+    """`id=Label,id2=Label 2*3` as an ordered mapping: an entry without `=` is its own label, and
+    `*3` after a label triples the price. Raises ImproperlyConfigured."""
+    entries = [entry.partition("=") for entry in listing(name, default)]
+    labels = {key.strip(): label.strip() or key.strip() for key, _, label in entries}
+    if "" in labels or len(labels) != len(entries):
+        raise ImproperlyConfigured(f"{name} must be `id=Label,…` with each id once.")
+    if any("*" in key or len(key) > 120 for key in labels):
         raise ImproperlyConfigured(f"{name}: an id has at most 120 characters and no `*`.")
-    return found
+    return {key: _model(name, label) for key, label in labels.items()}
 
 
 def _model(name: str, label: str) -> Model:
-    text_, star, factor = (part.strip() for part in label.rpartition("*"))
+    shown, star, factor = (part.strip() for part in label.rpartition("*"))
     if not star:
         return Model(label, 1)
-    if not text_ or not re.fullmatch("[1-9][0-9]{0,2}", factor):
+    if not shown or not re.fullmatch("[1-9][0-9]{0,2}", factor):
         raise ImproperlyConfigured(f"{name}: {label!r} must end in `*` and a factor from 1 to 999.")
-    return Model(text_, int(factor))
+    return Model(shown, int(factor))
 
 
-def database(name: str) -> dict[str, object]:
+def database(name: str) -> dict[str, Any]:
     """`postgresql://user:password@host:port/name?option=value` as Django's DATABASES entry."""
     value = text(name)
-    parts: dict[str, object] = {}
+    parts: dict[str, Any] = {}
     if value.startswith(("postgres://", "postgresql://")):
         # libpq's own complaint would repeat the address, and the password in it.
         with suppress(psycopg.ProgrammingError):
@@ -135,14 +130,9 @@ def database(name: str) -> dict[str, object]:
             f"{name} must look like postgresql://user:password@host:5432/database, with options"
             " that PostgreSQL knows."
         )
-    keys = {
-        "dbname": "NAME",
-        "user": "USER",
-        "password": "PASSWORD",
-        "host": "HOST",
-        "port": "PORT",
-    }
-    entry = {keys[key]: str(parts.pop(key)) for key in list(parts) if key in keys}
+    parts["name"] = parts.pop("dbname")
+    keys = ("name", "user", "password", "host", "port")
+    entry = {key.upper(): str(parts.pop(key)) for key in keys if key in parts}
     return {"ENGINE": "django.db.backends.postgresql", **entry, "OPTIONS": parts}
 
 

@@ -1,9 +1,7 @@
 """Every error that the site answers with. Errors of our own carry their status, code and members
 (`DomainError`); `FRAMEWORK_ERRORS` says what those of Django, DRF and the database mean;
-`error_response` makes JSON of any of them below /api/, and a page elsewhere.
-
-Every JSON body is `{"error": code, "message": sentence, …}`; an invalid body or query has `issues`
-besides. Nothing here asks the database, because it may be what failed."""
+`error_response` makes JSON (`{"error": code, "message": sentence, …}`) of any of them below /api/,
+and a page elsewhere. Nothing here asks the database, because it may be what failed."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -149,14 +147,6 @@ def _forbidden(error: drf.PermissionDenied) -> HttpError:
     return HttpError(403)
 
 
-def _malformed(_: Exception) -> HttpError:
-    return HttpError(400, "malformed")
-
-
-def _unavailable(_: Exception) -> HttpError:
-    return HttpError(503)
-
-
 #: What errors of the frameworks mean. The nearest class among an exception's ancestors decides.
 FRAMEWORK_ERRORS: dict[type[Exception], Callable[[Any], DomainError]] = {
     drf.ValidationError: lambda e: InvalidInput.of(issues_of(e.detail)),
@@ -173,11 +163,11 @@ FRAMEWORK_ERRORS: dict[type[Exception], Callable[[Any], DomainError]] = {
     RequestDataTooBig: lambda _: HttpError(413),
     BadRequest: lambda _: HttpError(400),
     DisallowedHost: lambda _: HttpError(400),
-    SuspiciousOperation: _malformed,
-    MultiPartParserError: _malformed,
-    UnreadablePostError: _malformed,
-    OperationalError: _unavailable,
-    InterfaceError: _unavailable,
+    SuspiciousOperation: lambda _: HttpError(400, "malformed"),
+    MultiPartParserError: lambda _: HttpError(400, "malformed"),
+    UnreadablePostError: lambda _: HttpError(400, "malformed"),
+    OperationalError: lambda _: HttpError(503),
+    InterfaceError: lambda _: HttpError(503),
 }
 
 

@@ -19,17 +19,13 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 def readyz(_request: HttpRequest) -> HttpResponse:
     """200 when the database can be reached and has every migration, else 503."""
     try:
-        missing = _missing_migrations()
+        executor = MigrationExecutor(connection)
+        missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
     except DatabaseError:
         return _unready("The database does not answer.")
     if missing:
         return _unready(f"{missing} migrations are not applied.")
     return HttpResponse("ready\n", content_type="text/plain")
-
-
-def _missing_migrations() -> int:
-    executor = MigrationExecutor(connection)
-    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 def _unready(why: str) -> HttpResponse:

@@ -2,6 +2,7 @@
 `.env.example` lists each name with one line of meaning."""
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -115,8 +116,7 @@ TEMPLATES = [
                 "django.template.context_processors.csp",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "credits.users.context_processors.meter",
-                "credits.users.context_processors.desk",
+                "credits.users.context_processors.account",
             ],
             "builtins": ["django.contrib.humanize.templatetags.humanize"],
         },
@@ -129,7 +129,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = VAR_DIR / "media"
 # Made images: files in var/, or any S3-compatible store. Only our views serve them, to their owner.
 MEDIA_S3_BUCKET = env.text("MEDIA_S3_BUCKET")
-MEDIA_STORAGE: dict[str, object] = {
+MEDIA_S3 = {
     "BACKEND": "storages.backends.s3.S3Storage",
     "OPTIONS": {
         "bucket_name": MEDIA_S3_BUCKET,
@@ -142,15 +142,12 @@ MEDIA_STORAGE: dict[str, object] = {
         "file_overwrite": True,
     },
 }
-if not MEDIA_S3_BUCKET:
-    MEDIA_STORAGE = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+MEDIA_FILES = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+HASHED_STATIC = {"BACKEND": "config.static_files.ModuleStaticFilesStorage"}
+PLAIN_STATIC = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 STORAGES = {
-    "default": MEDIA_STORAGE,
-    "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if DEBUG
-        else "config.static_files.ModuleStaticFilesStorage"
-    },
+    "default": MEDIA_S3 if MEDIA_S3_BUCKET else MEDIA_FILES,
+    "staticfiles": PLAIN_STATIC if DEBUG else HASHED_STATIC,
 }
 
 LANGUAGE_CODE = "en"
@@ -161,23 +158,15 @@ USE_TZ = True
 
 DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", 16, low=2, high=1000)
 EMBEDDED_DATABASE = not env.text("DATABASE_URL")
-DATABASES: dict[str, dict[str, object]] = {
-    "default": {
-        "ENGINE": "config.standalone.postgres",
-        "NAME": "tally",
-        "HOST": str(VAR_DIR / "postgres"),
-        "OPTIONS": {},
-    }
-    if EMBEDDED_DATABASE
-    else env.database("DATABASE_URL")
-}
-DATABASES["default"]["OPTIONS"] = {
-    **DATABASES["default"]["OPTIONS"],  # type: ignore[dict-item]
-    # A thread that finds the pool empty waits this long (seconds) before the request answers 503.
-    "pool": {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10},
-}
+DATABASE: dict[str, Any] = {"ENGINE": "config.standalone.postgres", "NAME": "tally", "OPTIONS": {}}
+if EMBEDDED_DATABASE:
+    DATABASE["HOST"] = str(VAR_DIR / "postgres")
+else:
+    DATABASE = env.database("DATABASE_URL")
+# A thread that finds the pool empty waits this long (seconds) before the request answers 503.
+DATABASE["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
 # A pooled connection that died with the server is replaced before it is handed out.
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES = {"default": {**DATABASE, "CONN_HEALTH_CHECKS": True}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Jobs at once: holds are swept while a sync, or a proof of a large ledger, takes its time.
 PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}
@@ -211,7 +200,7 @@ ADJUSTMENT_APPROVAL_CREDITS = env.integer(
     "ADJUSTMENT_APPROVAL_CREDITS", 100_000, low=0, high=1_000_000_000
 )
 
-# A letter with a way in is good for two hours; nobody needs many, and nobody makes many accounts.
+# A mail to reset a password is good for two hours; both limits are against abuse.
 PASSWORD_RESET_TIMEOUT = 2 * 3600
 RESET_MAILS_PER_HOUR = 5
 SIGNUPS_PER_HOUR = env.integer("SIGNUPS_PER_HOUR", 20, low=1, high=1_000_000)

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_save
 
 
@@ -8,8 +9,8 @@ class CreditsConfig(AppConfig):
     def ready(self) -> None:
         from credits.clerk import conf
         from credits.clerk.billing.releases import plan_saved
-        from credits.users import signals
+        from credits.users.permissions import confirm
 
         conf.validate()
-        signals.connect()
+        user_logged_in.connect(confirm, dispatch_uid="users-confirm-session")
         post_save.connect(plan_saved, sender="credits.Plan", dispatch_uid="plan-mapped")

@@ -21,14 +21,6 @@ def record(
 ) -> AuditEntry:
     """Writes down what an admin did. Called inside the transaction that does it: either both stand
     or neither. `before` and `after` are JSON; no secret and no message body belongs there."""
-    return AuditEntry.objects.create(
-        actor=actor,
-        actor_name=str(actor) if actor else "",
-        action=action,
-        target=target,
-        user_id=user_id,
-        before=before,
-        after=after,
-        reason=reason,
-        origin=origin.get(),
-    )
+    change = {"target": target, "user_id": user_id, "before": before, "after": after}
+    who = {"actor": actor, "actor_name": str(actor) if actor else "", "origin": origin.get()}
+    return AuditEntry.objects.create(**who, **change, action=action, reason=reason)

@@ -1,4 +1,4 @@
-"""What can go wrong in the ledger; the docstring is the meaning."""
+"""What can go wrong in the ledger."""
 
 from config.errors import DomainError
 

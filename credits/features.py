@@ -48,10 +48,7 @@ class UnknownFeature(DomainError):
 
 
 def to_operation_type(feature: str) -> OperationType:
-    """The operation type under which a feature's charges are recorded.
-
-    Raises UnknownFeature.
-    """
+    """The operation type under which a feature's charges are recorded. Raises UnknownFeature."""
     try:
         return FEATURES[feature].operation_type
     except KeyError:

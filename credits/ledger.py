@@ -1,17 +1,15 @@
-"""The only door to balances. Each function is one call of a kernel function in PostgreSQL
+"""The only way to change balances. Each function is one call of a kernel function in PostgreSQL
 (`credits/sql/`), which does the whole operation in one statement; outcomes become the domain errors
 of `credits.exceptions`. Amounts are whole credits. `user_id` names the account that pays: a
 user's own has the same id."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
-from psycopg.rows import class_row, namedtuple_row
 
 from credits.exceptions import (
     ChargeHeld,
@@ -46,13 +44,11 @@ def _check_key(key: str | None) -> None:
         raise LedgerError(f"An idempotency key has 1 to {MAX_KEY} characters.")
 
 
-def _call(function: str, *, row: type | None = None, **arguments: Any) -> Any:
-    """Calls a function of the kernel. Its row as `row`, whose fields are the function's columns, or
-    as a named tuple."""
+def _call(function: str, **arguments: Any) -> Any:
+    """The columns of the row that a function of the kernel returns."""
     # Not callproc(): Django logs and counts only what goes through execute().
     names = ", ".join(f"{name} => %({name})s" for name in arguments)
     with connection.cursor() as cursor:
-        cursor.cursor.row_factory = class_row(row) if row else namedtuple_row
         cursor.execute(f"SELECT * FROM {function}({names})", arguments)  # noqa: S608 -- ours
         return cursor.fetchone()
 
@@ -72,19 +68,15 @@ class Balance(NamedTuple):
 
 def get_balance(*, user_id: int) -> Balance:
     """The balance, after expired credits have left."""
-    balance: Balance = _call("credits_balance", row=Balance, owner=user_id)
-    return balance
+    return Balance(*_call("credits_balance", owner=user_id))
 
 
 def validate_credits_for_feature(
     *, user_id: int, feature: str, quantity: int = 1, multiplier: int = 1
 ) -> Balance:
-    """The balance, if it covers so many units at today's price. Raises InsufficientCredits,
-    UnknownFeature.
-
-    For code that is moved from the reference system, which asks before it does the work
-    (`docs/migrating.md`). Nothing here does: the deduction decides, in one statement.
-    """
+    """The balance, if it covers so many units at today's price. For code that is moved from the
+    reference system (`docs/migrating.md`): here the deduction decides, in one statement. Raises
+    InsufficientCredits, UnknownFeature."""
     balance = get_balance(user_id=user_id)
     required = get_feature_cost(feature) * quantity * multiplier
     if balance.remaining < required:
@@ -92,10 +84,9 @@ def validate_credits_for_feature(
     return balance
 
 
-@dataclass(frozen=True)
-class Charge:
-    """A spend that stands in the journal. `replayed` says that this idempotency key had been
-    charged before; `held` that its hold is still open."""
+class Charge(NamedTuple):
+    """A spend in the journal. `replayed` says that this idempotency key had been charged before;
+    `held` that its hold is still open."""
 
     id: int
     credits: int
@@ -218,15 +209,12 @@ def settle_charge(
 ) -> Ending:
     """Ends a hold: the charge stands, or stands for `delivered` of its units while the rest is
     refunded for `reason`. A late caller changes nothing and gets `ended` (I6)."""
-    ending: Ending = _call(
-        "credits_end_hold",
-        row=Ending,
-        charge_id=charge_id,
-        delivered=delivered,
-        reason=reason,
-        extra=json.dumps(details or {}),
+    extra = json.dumps(details or {})
+    return Ending(
+        *_call(
+            "credits_end_hold", charge_id=charge_id, delivered=delivered, reason=reason, extra=extra
+        )
     )
-    return ending
 
 
 def release_charge(*, charge_id: int, reason: str, details: Details | None = None) -> Ending:
@@ -235,7 +223,7 @@ def release_charge(*, charge_id: int, reason: str, details: Details | None = Non
 
 
 class Refund(NamedTuple):
-    """A refund that stands; `replayed` when this key had made it before."""
+    """A refund in the journal; `replayed` when this key had made it before."""
 
     id: int
     credits: int
@@ -250,14 +238,12 @@ def refund_charge(
     amount: int | None = None,
     details: Details | None = None,
 ) -> Refund:
-    """Returns credits of a charge whose work is over: `amount`, or all that is left of it.
-
-    Raises ChargeHeld, RefundTooLarge, NotACharge, IdempotencyConflict.
-    """
+    """Returns credits of a charge whose work is over: `amount`, or all that is left of it. Raises
+    ChargeHeld, RefundTooLarge, NotACharge, IdempotencyConflict."""
     if amount is not None:
         _check("A refund", amount, 1, MAX_AMOUNT)
     _check_key(idempotency_key)
-    refund = _call(
+    outcome, refund_id, refunded, available = _call(
         "credits_refund",
         charge_id=charge_id,
         amount=amount,
@@ -265,20 +251,20 @@ def refund_charge(
         refund_key=idempotency_key,
         extra=json.dumps(details or {}),
     )
-    match refund.outcome:
+    match outcome:
         case "held":
             raise ChargeHeld("The charge is still in flight.")
         case "already_refunded" | "too_much":
-            raise RefundTooLarge(available=refund.available)
+            raise RefundTooLarge(available=available)
         case "not_a_charge":
             raise NotACharge(f"Row {charge_id} is no charge.")
         case "key_conflict":
             raise IdempotencyConflict("This idempotency key belongs to another request.")
-    return Refund(refund.refund_id, refund.refunded, refund.outcome == "replayed")
+    return Refund(refund_id, refunded, outcome == "replayed")
 
 
 class Grant(NamedTuple):
-    """A grant that stands; `usage_id` is its row in the journal, None when replayed."""
+    """A grant; `usage_id` is its row in the journal, None when replayed."""
 
     id: int
     usage_id: int | None
@@ -307,17 +293,15 @@ def grant_credits(
     item_id: int | None = None,
     period_id: int | None = None,
 ) -> Grant:
-    """Credits come in, once per `key` whoever asks how often. `item_id` and `period_id` are the
-    rows of the subscription item and of its period that earned them.
-
-    Raises IdempotencyConflict when the key stands for another user, source or amount, LedgerError
-    on an amount out of bounds or a source that only the ledger itself uses.
-    """
+    """Adds credits, once per `key` however often it is called. `item_id` and `period_id` are the
+    rows of the subscription item and of its period that earned them. Raises IdempotencyConflict
+    when the key belongs to another user, source or amount, LedgerError on an amount out of bounds
+    or a source that only the ledger itself uses."""
     if source not in PRIORITIES:
         raise LedgerError(f"Nobody grants {source!r} credits.")
     _check("A grant", amount, 1, MAX_AMOUNT)
     _check_key(key)
-    grant = _call(
+    outcome, grant_id, usage_id, available = _call(
         "credits_grant",
         owner=user_id,
         operation=OperationType.GRANT,
@@ -330,20 +314,16 @@ def grant_credits(
         of_item=item_id,
         of_period=period_id,
     )
-    if grant.outcome == "key_conflict":
+    if outcome == "key_conflict":
         raise IdempotencyConflict(f"Grant key {key!r} stands for something else.")
-    return Grant(
-        id=grant.new_grant_id,
-        usage_id=grant.usage_id,
-        balance=grant.available,
-        replayed=grant.outcome == "replayed",
-    )
+    return Grant(grant_id, usage_id, available, outcome == "replayed")
 
 
 def set_grant_expiry(*, key: str, expires_at: datetime) -> bool:
     """Moves the end of the grant with this key, never to before its last use. An expiry that was
     posted is not undone. Returns whether anything changed."""
-    return bool(_call("credits_set_expiry", grant_key=key, until=expires_at)[0] == "moved")
+    (outcome,) = _call("credits_set_expiry", grant_key=key, until=expires_at)
+    return bool(outcome == "moved")
 
 
 class Adjustment(NamedTuple):
@@ -367,16 +347,14 @@ def adjust_credits(
     details: Details | None = None,
 ) -> Adjustment:
     """Adds `delta` credits (negative takes away) or sets the balance to `target`; with `keep_packs`
-    to no less than what is left of the user's packs.
-
-    Raises InsufficientCredits below 0, IdempotencyConflict, LedgerError on a missing reason, an
-    amount out of bounds, or when not exactly one of `delta` and `target` is given.
-    """
+    to no less than what is left of the user's packs. Raises InsufficientCredits below 0,
+    IdempotencyConflict, LedgerError on a missing reason, an amount out of bounds, or when not
+    exactly one of `delta` and `target` is given."""
     if (delta is None) == (target is None) or not reason.strip():
         raise LedgerError("An adjustment has a reason and either a delta or a target.")
     _check("An adjustment", delta or target or 0, -MAX_AMOUNT, MAX_AMOUNT)
     _check_key(idempotency_key)
-    adjustment = _call(
+    outcome, usage_id, change, available = _call(
         "credits_adjust",
         owner=user_id,
         delta=delta,
@@ -387,16 +365,11 @@ def adjust_credits(
         fingerprint=f"{delta}/{target}",
         extra=json.dumps({**(details or {}), "reason": reason.strip(), "actor": actor}),
     )
-    if adjustment.outcome == "insufficient":
-        raise InsufficientCredits(required=-adjustment.change, available=adjustment.available)
-    if adjustment.outcome == "key_conflict":
+    if outcome == "insufficient":
+        raise InsufficientCredits(required=-change, available=available)
+    if outcome == "key_conflict":
         raise IdempotencyConflict("This idempotency key belongs to another adjustment.")
-    return Adjustment(
-        usage_id=adjustment.usage_id,
-        change=adjustment.change,
-        balance=adjustment.available,
-        replayed=adjustment.outcome == "replayed",
-    )
+    return Adjustment(usage_id, change, available, outcome == "replayed")
 
 
 def sweep_holds(*, batch: int = 500) -> int:
@@ -410,9 +383,9 @@ def expire_credits(*, batch: int = 500) -> int:
 
 
 def _in_batches(function: str, batch: int) -> int:
-    total = done = int(_call(function, at_most=batch)[0])
+    total, done = 0, batch
     while done == batch:
-        done = int(_call(function, at_most=batch)[0])
+        (done,) = _call(function, at_most=batch)
         total += done
     return total
 

@@ -27,11 +27,8 @@ def get_feature_cost(feature: str) -> int:
 
 
 def get_plan_credits(plan_id: str) -> int:
-    """Credits per month of a plan by its Clerk id; an unknown or inactive plan brings 0.
-
-    For one plan, under the reference system's name: code that is moved from there asks for it
-    (`docs/migrating.md`). What here reads plans reads them all, by `get_plans_credits`.
-    """
+    """Credits per month of a plan by its Clerk id; an unknown or inactive plan brings 0. For code
+    that is moved from the reference system (`docs/migrating.md`)."""
     plan = Plan.objects.filter(clerk_id=plan_id, active=True).only("credits").first()
     return plan.credits if plan else 0
 

@@ -43,7 +43,7 @@ def close(timestamp: int) -> None:
 @app.periodic(cron="*/5 * * * *")
 @app.task(name="credits.integrity.run", queueing_lock="credits.integrity.run")
 def check(timestamp: int) -> None:
-    """Proves the ledger, as often as its size allows (`credits.integrity.run`)."""
+    """Checks the ledger, as often as its size allows (`credits.integrity.run`)."""
     if is_due():
         check_and_keep()
 
@@ -75,5 +75,5 @@ def check_soon(*, actor: User) -> bool:
 @app.periodic(cron="7 * * * *")
 @app.task(name="credits.forget_limits", queueing_lock="credits.forget_limits")
 def forget_limits(timestamp: int) -> None:
-    """Drops what the limits of the last hour do not count any more (`credits.rate_limits`)."""
+    """Drops what no limit counts any more (`credits.rate_limits`)."""
     forget()

@@ -1,5 +1,6 @@
 """Pages of this app."""
 
+from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
 from credits.api.usage_csv import usage_csv
@@ -18,7 +19,8 @@ urlpatterns = [
     path("pricing", local_or_clerk(statement.pricing, clerk.pricing), name="pricing"),
     path("sign-in", local_or_clerk(local.SignInView.as_view(), clerk.sign_in), name="sign-in"),
     path("sign-up", local_or_clerk(local.SignUpView.as_view(), clerk.sign_up), name="sign-up"),
-    path("sign-out", local_or_clerk(local.SignOutView.as_view(), clerk.sign_out), name="sign-out"),
+    # By POST only: a link on another site must not sign anyone out.
+    path("sign-out", local_or_clerk(LogoutView.as_view(), clerk.sign_out), name="sign-out"),
     path("account", local_or_clerk(local.AccountView.as_view(), clerk.account), name="account"),
     path("", include("credits.users.urls")),
     path("auth/clerk/session", clerk.exchange, name="clerk-session"),

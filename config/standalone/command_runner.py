@@ -1,6 +1,5 @@
-"""Commands that run together until a signal asks to stop. One that ends by itself is started again:
-the worker ends when its database was away, and the web server when one of its workers died twice
-in a row. Neither is a reason for the site to go."""
+"""Commands that run together until a signal asks to stop. One that ends by itself is started again,
+as the worker after its database was away, or the web server after one of its workers died twice."""
 
 import os
 import signal
@@ -18,8 +17,8 @@ Endings = SimpleQueue[tuple[str, int]]
 
 
 def say(line: str) -> None:
-    """Prints it. A reader who is gone (a closed terminal, `| head`) must not keep us from stopping
-    what we started, so from then on nobody is told."""
+    """Prints the line. Once nobody reads (a closed terminal, `| head`), output goes to the null
+    device, so that a failing print does not keep us from stopping what we started."""
     try:
         print(line, flush=True)
     except OSError:
@@ -27,12 +26,10 @@ def say(line: str) -> None:
 
 
 def run_commands(commands: Mapping[str, list[str]], *, ready: threading.Event) -> int:
-    """Runs the commands, each leading a process group of its own, and tells what they print. Before
-    they are `ready`, one that ends has a reason that stays, as a wrong setting: all are stopped.
-
-    Returns an exit code once all have ended: 128 and the signal that asked for it, or what the
-    first to end before they were ready returned, never 0: none should end by itself.
-    """
+    """Runs the commands, each leading a process group of its own, and prints their output. When one
+    ends before they are `ready`, its reason would stay (a wrong setting): all are stopped. Returns
+    an exit code once all have ended: 128 and the signal that asked for it, or what the first to
+    end before they were ready returned, never 0: none should end by itself."""
     endings: Endings = SimpleQueue()
     _listen(endings)
     children = {name: _start(name, command, endings) for name, command in commands.items()}
@@ -40,12 +37,12 @@ def run_commands(commands: Mapping[str, list[str]], *, ready: threading.Event) -
         who, code = endings.get()
         if who not in commands or not ready.is_set():
             break
-        say(_line("system", f"{who} ended ({code}): starting it again"))
+        _log("system", f"{who} ended ({code}): starting it again")
         _stop([children[who]])
         time.sleep(PAUSE_SECONDS)
         children[who] = _start(who, commands[who], endings)
     what = f"{who} ended" if who in commands else who
-    say(_line("system", f"{what} ({code}): stopping all"))
+    _log("system", f"{what} ({code}): stopping all")
     _stop(children.values())
     return code
 
@@ -53,14 +50,14 @@ def run_commands(commands: Mapping[str, list[str]], *, ready: threading.Event) -
 def _listen(endings: Endings) -> None:
     """A signal that comes while the commands are started waits until all are."""
 
-    def tell(number: int, _frame: object) -> None:
+    def put(number: int, _frame: object) -> None:
         endings.put((signal.Signals(number).name, 128 + number))
 
-    signal.signal(signal.SIGINT, tell)
-    signal.signal(signal.SIGTERM, tell)
+    signal.signal(signal.SIGINT, put)
+    signal.signal(signal.SIGTERM, put)
     # A closed terminal stops us too, unless `nohup` said otherwise.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, tell)
+        signal.signal(signal.SIGHUP, put)
 
 
 def _start(name: str, command: list[str], endings: Endings) -> subprocess.Popen[str]:
@@ -72,40 +69,39 @@ def _start(name: str, command: list[str], endings: Endings) -> subprocess.Popen[
         errors="replace",
         start_new_session=True,
     )
-    say(_line("system", f"{name} started (pid {child.pid})"))
-    threading.Thread(target=_relay, args=(name, child), daemon=True).start()
-    threading.Thread(target=_await, args=(name, child, endings), daemon=True).start()
+    _log("system", f"{name} started (pid {child.pid})")
+
+    def print_output() -> None:
+        for line in child.stdout or ():
+            _log(name, line.rstrip("\n"))
+
+    def put_ending() -> None:
+        code = child.wait()
+        endings.put((name, 128 - code if code < 0 else code or 1))
+
+    threading.Thread(target=print_output, daemon=True).start()
+    threading.Thread(target=put_ending, daemon=True).start()
     return child
 
 
-def _relay(name: str, child: subprocess.Popen[str]) -> None:
-    for line in child.stdout or ():
-        say(_line(name, line.rstrip("\n")))
-
-
-def _await(name: str, child: subprocess.Popen[str], endings: Endings) -> None:
-    code = child.wait()
-    endings.put((name, 128 - code if code < 0 else code or 1))
-
-
 def _stop(children: Collection[subprocess.Popen[str]]) -> None:
-    """Asks every process of every group to end; after a while it is not asked any more. Groups are
-    told, not leaders: workers may outlive who started them."""
-    _tell(children, signal.SIGTERM)
+    """Asks every process of every group to end, and kills what has not after STOP_SECONDS. Groups
+    get the signals, not leaders: workers may outlive who started them."""
+    _signal(children, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
     for child in children:
         with suppress(subprocess.TimeoutExpired):
             child.wait(max(deadline - time.monotonic(), 0))
-    _tell(children, signal.SIGKILL)
+    _signal(children, signal.SIGKILL)
     for child in children:
         child.wait()
 
 
-def _tell(children: Collection[subprocess.Popen[str]], number: signal.Signals) -> None:
+def _signal(children: Collection[subprocess.Popen[str]], number: signal.Signals) -> None:
     for child in children:
         with suppress(ProcessLookupError):
             os.killpg(child.pid, number)
 
 
-def _line(name: str, text: str) -> str:
-    return f"{time.strftime('%H:%M:%S')} {name:<8} | {text}"
+def _log(name: str, text: str) -> None:
+    say(f"{time.strftime('%H:%M:%S')} {name:<8} | {text}")

@@ -12,13 +12,12 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import django
+import httpx
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
@@ -60,15 +59,11 @@ def main() -> None:
 @contextmanager
 def start_lock() -> Iterator[None]:
     """A second start at the same moment waits: both would make the secret, and collect files."""
-    directory = var_directory()
-    directory.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(directory / "start.lock")
-    while not lock.try_exclusive():
-        time.sleep(0.1)
-    try:
+    var_directory().mkdir(parents=True, exist_ok=True)
+    with closing(FileLock(var_directory() / "start.lock")) as lock:
+        while not lock.try_exclusive():
+            time.sleep(0.1)
         yield
-    finally:
-        lock.close()
 
 
 def var_directory() -> Path:
@@ -89,10 +84,10 @@ def configure() -> None:
     """Fills in what the environment leaves out, and loads the settings."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     if not env.flag("DEBUG", default=False):
-        fill_in("SECRET_KEY", lambda: kept_secret("secret_key"))
+        fill_in("SECRET_KEY", kept_secret)
         fill_in("ALLOWED_HOSTS", lambda: "localhost,127.0.0.1,[::1]")
     if not env.text("OPENAI_BASE_URL") and not env.text("OPENAI_API_KEY"):
-        fill_in("LOCAL_PROVIDER_PORT", lambda: str(free_port(8001)))
+        fill_in("LOCAL_PROVIDER_PORT", free_port)
     django.setup()
     if is_taken(listening_host(), settings.PORT):
         raise ImproperlyConfigured(
@@ -106,9 +101,9 @@ def fill_in(name: str, value: Callable[[], str]) -> None:
         os.environ[name] = value()
 
 
-def kept_secret(name: str) -> str:
+def kept_secret() -> str:
     """A random secret of this checkout, made once and readable by its owner only."""
-    path = var_directory() / name
+    path = var_directory() / "secret_key"
     if not path.exists():
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(48))
@@ -149,9 +144,9 @@ def web_command() -> list[str]:
     host, port = listening_host(), str(settings.PORT)
     if settings.DEBUG:
         return [*MANAGE, "runserver", f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
-    # A worker process that dies is replaced at once; one that will not stop is killed: the holds
-    # of the turns it ran are refunded when their lease ends. Browsers keep connections open that
-    # ask for nothing: more are taken than there are threads, and idle ones soon closed.
+    # A worker process that dies is replaced at once; one that will not stop is killed, and the
+    # holds of its turns are refunded when their lease ends. More connections are taken than there
+    # are threads, and idle ones soon closed: browsers keep them open without a request.
     threads = settings.WEB_THREADS
     return [
         *(str(Path(sys.executable).with_name("granian")), "--interface", "wsgi", "--no-ws"),
@@ -188,20 +183,18 @@ def address() -> str:
 
 def is_ready() -> bool:
     """Whether /readyz answers 200."""
-    try:
-        with urllib.request.urlopen(f"{address()}/readyz", timeout=2):
-            return True
-    except (urllib.error.URLError, OSError):
-        return False
+    with suppress(httpx.HTTPError):
+        return httpx.get(f"{address()}/readyz", timeout=2).is_success
+    return False
 
 
-def free_port(preferred: int) -> int:
-    """The preferred port of loopback, or any that is free."""
-    if not is_taken("127.0.0.1", preferred):
-        return preferred
+def free_port() -> str:
+    """The port 8001 of loopback, or any that is free."""
+    if not is_taken("127.0.0.1", 8001):
+        return "8001"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        return str(probe.getsockname()[1])
 
 
 def is_taken(host: str, port: int) -> bool:

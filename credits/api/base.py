@@ -21,17 +21,16 @@ def user_of(request: Request) -> User:
     return request.user
 
 
-def body_of(request: Request, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
+def body_of(request: Request, serializer: type[BaseSerializer[Any]]) -> Any:
     """The request's body as the serializer has it. Raises ValidationError (400)."""
-    checked = serializer(data=request.data)
-    checked.is_valid(raise_exception=True)
-    result: dict[str, Any] = checked.validated_data
-    return result
+    return _validated(serializer(data=request.data))
 
 
-def query_of(request: Request, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
+def query_of(request: Request, serializer: type[BaseSerializer[Any]]) -> Any:
     """The request's query as the serializer has it. Raises ValidationError (400)."""
-    checked = serializer(data=request.query_params.dict())
-    checked.is_valid(raise_exception=True)
-    result: dict[str, Any] = checked.validated_data
-    return result
+    return _validated(serializer(data=request.query_params.dict()))
+
+
+def _validated(serializer: BaseSerializer[Any]) -> Any:
+    serializer.is_valid(raise_exception=True)
+    return serializer.validated_data

@@ -47,28 +47,22 @@ class SchemaView(ApiView):
 @require_safe
 def reference(request: HttpRequest) -> HttpResponse:
     """The description as a page: each call with what it takes and answers."""
-    # Backticks mark code for the readers of the JSON; here they would only be in the way.
+    # Backticks mark code for the readers of the JSON; the page shows none.
     description = json.loads(json.dumps(openapi()).replace("`", ""))
-    calls = [
-        _call(path, method, call)
-        for path, methods in description["paths"].items()
-        for method, call in methods.items()
+    calls: dict[str, list[Json]] = {tag["name"]: [] for tag in description["tags"]}
+    for path, methods in description["paths"].items():
+        for method, call in methods.items():
+            for tag in call["tags"]:
+                calls[tag].append(_call(path, method, call))
+    sections = [
+        {**tag, "title": TITLES[tag["name"]], "calls": calls[tag["name"]]}
+        for tag in description["tags"]
     ]
-    context = {
-        "info": description["info"],
-        "sections": [
-            {
-                **tag,
-                "title": TITLES[tag["name"]],
-                "calls": [call for call in calls if tag["name"] in call["tags"]],
-            }
-            for tag in description["tags"]
-        ],
-        "shapes": [
-            {**shape, "name": name, "fields": _fields(shape), "type": type_of(shape)}
-            for name, shape in sorted(description["components"]["schemas"].items())
-        ],
-    }
+    shapes = [
+        {**shape, "name": name, "fields": _fields(shape), "type": type_of(shape)}
+        for name, shape in sorted(description["components"]["schemas"].items())
+    ]
+    context = {"info": description["info"], "sections": sections, "shapes": shapes}
     return render(request, "credits/api_docs.html", context)
 
 
@@ -134,11 +128,7 @@ def _words(schema: Json) -> str:
     if isinstance(schema.get("additionalProperties"), dict):
         return f"object of {type_of(schema['additionalProperties'])}"
     kind: str = schema.get("type", "anything")
-    return WORDS.get(schema.get("format", ""), WORDS.get(kind, kind)) + _bounds(schema)
-
-
-def _bounds(schema: Json) -> str:
-    low, high = schema.get("minimum"), schema.get("maximum")
-    if schema.get("type") != "integer" or low is None or high is None or high >= 2**62:
-        return ""
-    return f" from {low:,} to {high:,}"
+    words = WORDS.get(schema.get("format", ""), WORDS.get(kind, kind))
+    low, high = schema.get("minimum"), schema.get("maximum", 2**62)
+    bounded = kind == "integer" and low is not None and high < 2**62
+    return f"{words} from {low:,} to {high:,}" if bounded else words

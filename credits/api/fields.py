@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from credits.catalogue.fields import Flag as FlagRule
 from credits.catalogue.fields import Rule
 
 #: Ids are bigints in the database.
@@ -33,17 +34,6 @@ class WholeNumber(serializers.IntegerField):
 
     def to_internal_value(self, data: Any) -> int:
         if type(data) is not int:
-            self.fail("invalid")
-        return data
-
-
-class Flag(serializers.BooleanField):
-    """A JSON true or false; no number, no string."""
-
-    default_error_messages = {"invalid": "Must be true or false."}
-
-    def to_internal_value(self, data: Any) -> bool:
-        if type(data) is not bool:
             self.fail("invalid")
         return data
 
@@ -78,6 +68,10 @@ def field_of(rule: Rule) -> type[RuleField]:
     """A serializer field of this rule, with its schema."""
     members = {"rule": rule, "default_error_messages": {"invalid": rule.sentence}}
     return extend_schema_field(rule.schema)(type("RuleField", (RuleField,), members))
+
+
+#: A JSON true or false; no number, no string.
+Flag = field_of(FlagRule())
 
 
 class QueryNumber(serializers.IntegerField):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
@@ -30,7 +31,7 @@ class JSONParser(parsers.JSONParser):
             data = json.loads(
                 stream.read().decode("utf-8-sig"),
                 parse_constant=float,
-                parse_int=_whole,
+                parse_int=lambda digits: int(digits) if len(digits) <= MAX_DIGITS else math.inf,
                 object_pairs_hook=_unique,
             )
         except RecursionError:
@@ -41,10 +42,6 @@ class JSONParser(parsers.JSONParser):
         if unbounded := _unbounded(data):
             raise ValidationError(unbounded)
         return data
-
-
-def _whole(digits: str) -> float:
-    return int(digits) if len(digits) <= MAX_DIGITS else math.inf
 
 
 def _unbounded(value: Any) -> Any:
@@ -70,16 +67,9 @@ def _check(data: Any) -> None:
         if depth > MAX_DEPTH:
             raise ParseError("The body is nested too deeply.")
         for value in level:
-            if isinstance(value, str) and not value.isascii():
-                _check_text(value)
+            if isinstance(value, str) and re.search("[\ud800-\udfff]", value):
+                raise ParseError("The body has half of a surrogate pair: no text.")
         level = [child for value in level for child in _children(value)]
-
-
-def _check_text(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ParseError("The body has half of a surrogate pair: no text.") from None
 
 
 def _children(value: Any) -> Iterable[Any]:

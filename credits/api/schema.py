@@ -10,38 +10,34 @@ from drf_spectacular.utils import Direction, OpenApiResponse
 type Json = dict[str, Any]
 
 
-def _object(fields: Json, *, optional: str = "", description: str = "") -> Json:
+def _object(fields: Json, *, optional: str = "", **further: str) -> Json:
     required = [name for name in fields if name != optional]
-    shape = {"type": "object", "properties": fields, "required": required}
-    return {**shape, "description": description} if description else shape
+    return {"type": "object", "properties": fields, "required": required, **further}
 
 
-def _text(description: str) -> Json:
-    return {"type": "string", "description": description}
+def _of(kind: str, description: str, **further: Any) -> Json:
+    return {"type": kind, "description": description, **further}
 
 
-def _whole(description: str) -> Json:
-    return {"type": "integer", "description": description}
-
-
-BASE = {"error": _text("A code for programs."), "message": _text("A sentence for people.")}
-PATH = {
-    "type": "array",
-    "items": {"oneOf": [{"type": "string"}, {"type": "integer"}]},
-    "description": "The field: keys and indexes from the outside in.",
+BASE = {
+    "error": _of("string", "A code for programs."),
+    "message": _of("string", "A sentence for people."),
 }
+KEY = {"oneOf": [{"type": "string"}, {"type": "integer"}]}
+PATH = _of("array", "The field: keys and indexes from the outside in.", items=KEY)
 ISSUES = {"type": "array", "items": {"$ref": "#/components/schemas/Issue"}}
 SPEND = {
-    "required": _whole("Credits that the call takes."),
-    "available": _whole("Credits that can be spent."),
+    "required": _of("integer", "Credits that the call takes."),
+    "available": _of("integer", "Credits that can be spent."),
 }
+VERSION = _of("string", "What it is at now.")
 #: The shapes of errors, by the name of their component.
 SHAPES: dict[str, Json] = {
     "Error": _object(BASE, description="Every error has this shape; some have further members."),
-    "Issue": _object({"path": PATH, "message": _text("What is wrong with it.")}),
+    "Issue": _object({"path": PATH, "message": _of("string", "What is wrong with it.")}),
     "InvalidError": _object({**BASE, "issues": ISSUES}, optional="issues"),
     "InsufficientCreditsError": _object({**BASE, **SPEND}),
-    "ChangedError": _object({**BASE, "version": _text("What it is at now.")}, optional="version"),
+    "ChangedError": _object({**BASE, "version": VERSION}, optional="version"),
 }
 
 MEANINGS: dict[int, tuple[str, str]] = {
@@ -71,14 +67,6 @@ def errors(*statuses: int) -> dict[int, OpenApiResponse]:
     }
 
 
-#: What can happen to every call (503), with a body, with a session, and to a call that is not GET.
-ALWAYS, WITH_BODY, SIGNED_IN, UNSAFE = (503,), (400, 413, 415), (401,), (403,)
-#: What can happen to an admins' call: a sign-in of long ago, and somebody who is no admin.
-ADMINS = (403, 404)
-#: What can happen besides to a call that answers 304.
-CONDITIONAL = (412,)
-
-
 def document_common_answers(result: Json, **_: Any) -> Json:
     """drf-spectacular's postprocessing hook: adds what no view needs to repeat."""
     for path, calls in result["paths"].items():
@@ -92,12 +80,12 @@ def document_common_answers(result: Json, **_: Any) -> Json:
 
 def _common(path: str, method: str, call: Json) -> list[int]:
     public = not call.get("security") or {} in call["security"]
-    statuses = [*ALWAYS]
-    statuses += [] if public else SIGNED_IN
-    statuses += CONDITIONAL if "304" in call["responses"] else ()
-    statuses += WITH_BODY if "requestBody" in call else ()
-    statuses += UNSAFE if not public and method != "get" else ()
-    statuses += ADMINS if path.startswith("/api/admin/") else ()
+    statuses = [503] if public else [401, 503]
+    statuses += [412] if "304" in call["responses"] else []
+    statuses += [400, 413, 415] if "requestBody" in call else []
+    statuses += [403] if not public and method != "get" else []
+    # An admin who signed in long ago; somebody who is no admin.
+    statuses += [403, 404] if path.startswith("/api/admin/") else []
     return statuses
 
 

@@ -13,7 +13,6 @@ from credits.statement.csv_file import Columns, csv_response
 from credits.statement.history import Kind, filter_rows, in_batches, statement
 from credits.statement.lines import Line, lines_of
 
-FILTERS = ("kind", "feature", "from", "to")
 COLUMNS: Columns[Line] = {
     "Row": lambda line: line.id,
     "Time (UTC)": lambda line: line.at,
@@ -36,7 +35,8 @@ def usage_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
 
 
 def _filters(request: AuthenticatedHttpRequest) -> dict[str, Any]:
-    chosen = {key: request.GET[key] for key in FILTERS if request.GET.get(key)}
+    names = ("kind", "feature", "from", "to")
+    chosen = {name: request.GET[name] for name in names if request.GET.get(name)}
     if chosen.get("kind") in FEATURES:  # The page offers the charges of a feature as a kind.
         chosen |= {"kind": Kind.CHARGE, "feature": chosen["kind"]}
     query = UsageQuery(data=chosen)

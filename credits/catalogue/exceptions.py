@@ -11,7 +11,7 @@ class InvalidValue(InvalidInput):
 
 
 class ChangedMeanwhile(DomainError):
-    """Somebody else has changed this since it was read; `version` is its version now."""
+    """Somebody else has changed this since it was read; the member `version` is what it is at."""
 
     status = 409
     code = "changed_meanwhile"
@@ -19,7 +19,6 @@ class ChangedMeanwhile(DomainError):
     def __init__(self, version: str) -> None:
         message = "Somebody else has changed this meanwhile. Look at it again."
         super().__init__(message, version=version)
-        self.version = version
 
 
 class DuplicatePlan(DomainError):
@@ -28,18 +27,12 @@ class DuplicatePlan(DomainError):
     status = 409
     code = "duplicate"
 
-    def __init__(self, clerk_id: str) -> None:
-        super().__init__(f"There is a plan {clerk_id} already.")
-
 
 class UnknownPlan(DomainError):
     """No plan has this Clerk id."""
 
     status = 404
     code = "not_found"
-
-    def __init__(self, clerk_id: str) -> None:
-        super().__init__(f"There is no plan {clerk_id!r}.")
 
 
 class CannotUndo(DomainError):

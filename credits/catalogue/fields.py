@@ -15,10 +15,8 @@ class Rule(Protocol):
 
     @property
     def sentence(self) -> str: ...
-
     @property
     def schema(self) -> dict[str, Any]: ...
-
     def accepts(self, value: object) -> bool: ...
 
 

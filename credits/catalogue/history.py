@@ -1,5 +1,5 @@
-"""Changes of prices and plans: writing one down, reading the newest, and whether what a change left
-behind still stands."""
+"""Changes of prices and plans: writing one down, reading the newest, and whether what a change set
+still holds."""
 
 import hashlib
 import json
@@ -18,12 +18,8 @@ type State = Mapping[str, Any]
 
 def plan_state(plan: Plan) -> dict[str, Any]:
     """A plan as its history keeps it."""
-    return {
-        "clerkId": plan.clerk_id,
-        "name": plan.name,
-        "credits": plan.credits,
-        "active": plan.active,
-    }
+    state = {name: getattr(plan, name) for name in ("name", "credits", "active")}
+    return {"clerkId": plan.clerk_id, **state}
 
 
 def version_of(state: State) -> str:
@@ -33,24 +29,12 @@ def version_of(state: State) -> str:
 
 
 def record_change(
-    *,
-    actor: User | None,
-    subject: SettingsChange.Subject,
-    name: str,
-    before: Any,
-    after: Any,
-    reason: str,
+    actor: User | None, subject: Subject, name: str, before: Any, after: Any, *, reason: str
 ) -> None:
     """Writes a change into the history and into the record of what admins do. Called within the
     transaction of the change. `before` and `after` are costs or plan states; None is no plan."""
-    SettingsChange.objects.create(
-        actor=actor,
-        actor_name=str(actor) if actor else "",
-        subject=subject,
-        name=name,
-        before=before,
-        after=after,
-    )
+    who = {"actor": actor, "actor_name": str(actor) if actor else ""}
+    SettingsChange.objects.create(**who, subject=subject, name=name, before=before, after=after)
     verb = "remove" if after is None else "add" if before is None else "change"
     action = f"{subject}.{verb}"
     audit.record(actor=actor, action=action, target=name, before=before, after=after, reason=reason)
@@ -75,6 +59,6 @@ def current_states() -> dict[tuple[str, str], Any]:
 
 
 def stands(change: SettingsChange, states: Mapping[tuple[str, str], Any]) -> bool:
-    """Whether what the change left behind is among `states` (of `current_states`): only then can it
-    be undone."""
+    """Whether what the change set is among `states` (of `current_states`): only then can it be
+    undone."""
     return states.get((change.subject, name_after(change))) == change.after

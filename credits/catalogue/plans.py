@@ -5,12 +5,7 @@ from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
-from credits.catalogue.exceptions import (
-    ChangedMeanwhile,
-    DuplicatePlan,
-    InvalidValue,
-    UnknownPlan,
-)
+from credits.catalogue.exceptions import ChangedMeanwhile, DuplicatePlan, InvalidValue, UnknownPlan
 from credits.catalogue.fields import PLAN_ID, plan_problems
 from credits.catalogue.history import Subject, plan_state, record_change, version_of
 from credits.models import Plan, User
@@ -43,7 +38,7 @@ def create_plan(
     """Adds a plan that brings `credits` a month. Raises InvalidValue, DuplicatePlan."""
     plan = Plan(clerk_id=clerk_id, name=name, credits=credits, active=active)
     _save(plan)
-    _record(actor, plan.clerk_id, before=None, after=plan_state(plan), reason=reason)
+    record_change(actor, Subject.PLAN, clerk_id, None, plan_state(plan), reason=reason)
     return plan
 
 
@@ -57,9 +52,7 @@ def update_plan(
     reason: str = "",
 ) -> Plan:
     """Changes a plan's `clerk_id`, `name`, `credits` or `active`: those that `changes` names.
-
-    Raises UnknownPlan, InvalidValue, DuplicatePlan, ChangedMeanwhile.
-    """
+    Raises UnknownPlan, InvalidValue, DuplicatePlan, ChangedMeanwhile."""
     plan = _locked(clerk_id, expected_version)
     before = plan_state(plan)
     for field in changes.keys() & {"clerk_id", "name", "credits", "active"}:
@@ -67,7 +60,7 @@ def update_plan(
     after = plan_state(plan)
     if after != before:
         _save(plan)
-        _record(actor, clerk_id, before=before, after=after, reason=reason)
+        record_change(actor, Subject.PLAN, clerk_id, before, after, reason=reason)
     return plan
 
 
@@ -79,7 +72,7 @@ def delete_plan(
     plan = _locked(clerk_id, expected_version)
     before = plan_state(plan)
     plan.delete()
-    _record(actor, clerk_id, before=before, after=None, reason=reason)
+    record_change(actor, Subject.PLAN, clerk_id, before, None, reason=reason)
 
 
 class PlanRow(NamedTuple):
@@ -98,20 +91,18 @@ def import_plans(*, actor: User | None, rows: Iterable[PlanRow], reason: str = "
     """Adds and changes plans, all or none. Raises what `create_plan` and `update_plan` do."""
     # In one order, so that two imports at once wait for each other and do not deadlock.
     for row in sorted(rows):
+        plan: dict[str, Any] = {"actor": actor, "clerk_id": row.clerk_id, "reason": reason}
         fields: dict[str, Any] = {"name": row.name, "credits": row.credits, "active": row.active}
         if row.version is None:
-            create_plan(actor=actor, clerk_id=row.clerk_id, reason=reason, **fields)
+            create_plan(**plan, **fields)
         else:
-            update_plan(
-                actor=actor, clerk_id=row.clerk_id, changes=fields, expected_version=row.version,
-                reason=reason,
-            )  # fmt: skip
+            update_plan(**plan, changes=fields, expected_version=row.version)
 
 
 def _locked(clerk_id: str, expected_version: str | None) -> Plan:
     plan = find_plan(clerk_id, lock=True)
     if plan is None:
-        raise UnknownPlan(clerk_id)
+        raise UnknownPlan(f"There is no plan {clerk_id!r}.")
     if expected_version is not None and expected_version != plan_version(plan):
         raise ChangedMeanwhile(plan_version(plan))
     return plan
@@ -125,11 +116,5 @@ def _save(plan: Plan) -> None:
             plan.save()
     except IntegrityError as error:
         if Plan.objects.filter(clerk_id=plan.clerk_id).exists():
-            raise DuplicatePlan(plan.clerk_id) from error
+            raise DuplicatePlan(f"There is a plan {plan.clerk_id} already.") from error
         raise
-
-
-def _record(actor: User | None, clerk_id: str, *, before: Any, after: Any, reason: str) -> None:
-    record_change(
-        actor=actor, subject=Subject.PLAN, name=clerk_id, before=before, after=after, reason=reason
-    )

@@ -22,13 +22,8 @@ def set_feature_costs(
     reason: str = "",
 ) -> dict[str, int]:
     """Sets the prices of some features (credits per unit), gives those in `reset` their defaults,
-    and leaves the others; returns all that hold now.
-
-    `actor` is None when no person decided. With `expected_version` (`version_of` all prices)
-    nothing is changed if the prices are not those any more.
-
-    Raises InvalidValue, ChangedMeanwhile.
-    """
+    and leaves the others; returns all that hold now. `actor` is None when no person decided.
+    Raises InvalidValue; ChangedMeanwhile if `version_of` all prices is not `expected_version`."""
     wanted = _checked({**costs, **{key: FEATURE_CREDIT_COSTS.get(key) for key in reset}})
     row = lock_prices()
     before = get_feature_costs()
@@ -41,10 +36,7 @@ def set_feature_costs(
         row.feature_costs = overrides
         row.save()
     for key, cost in changed.items():
-        record_change(
-            actor=actor, subject=Subject.PRICE, name=key, before=before[key], after=cost,
-            reason=reason,
-        )  # fmt: skip
+        record_change(actor, Subject.PRICE, key, before[key], cost, reason=reason)
     return {**before, **changed}
 
 

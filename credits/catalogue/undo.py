@@ -1,5 +1,5 @@
-"""Taking back a change of a price or a plan. What is undone must still be as that change left it;
-undoing is a change itself, and stays in the history like any other."""
+"""Undoing a change of a price or a plan, whose value must still be what that change set. An undo is
+a change itself, and stays in the history like any other."""
 
 from typing import Any
 
@@ -29,13 +29,9 @@ def _undo_price(actor: User | None, change: SettingsChange, *, reason: str) -> N
     lock_prices()
     if get_feature_costs().get(change.name) != change.after:
         raise CannotUndo(CHANGED)
-    is_default = change.before == FEATURE_CREDIT_COSTS[change.name]
-    set_feature_costs(
-        actor=actor,
-        costs={change.name: change.before},
-        reset=[change.name] if is_default else [],
-        reason=reason,
-    )
+    costs = {change.name: change.before}
+    reset = [key for key, cost in costs.items() if cost == FEATURE_CREDIT_COSTS[key]]
+    set_feature_costs(actor=actor, costs=costs, reset=reset, reason=reason)
 
 
 def _undo_plan(actor: User | None, change: SettingsChange, *, reason: str) -> None:
@@ -43,19 +39,15 @@ def _undo_plan(actor: User | None, change: SettingsChange, *, reason: str) -> No
     plan = find_plan(clerk_id, lock=True)
     if (plan_state(plan) if plan else None) != change.after:
         raise CannotUndo(CHANGED)
-    try:
-        _put_back(actor, clerk_id, change.before, exists=bool(plan), reason=reason)
-    except DuplicatePlan as error:
-        raise CannotUndo(f"Another plan has the id it had. {error}") from None
-
-
-def _put_back(actor: User | None, clerk_id: str, before: Any, *, exists: bool, reason: str) -> None:
-    if before is None:
+    if change.before is None:
         delete_plan(actor=actor, clerk_id=clerk_id, reason=reason)
         return
-    fields = {key: before[key] for key in ("name", "credits", "active")}
-    if exists:
-        changes = {"clerk_id": before["clerkId"], **fields}
-        update_plan(actor=actor, clerk_id=clerk_id, changes=changes, reason=reason)
-    else:
-        create_plan(actor=actor, clerk_id=before["clerkId"], reason=reason, **fields)
+    former: dict[str, Any] = {key: change.before[key] for key in ("name", "credits", "active")}
+    former["clerk_id"] = change.before["clerkId"]
+    try:
+        if plan:
+            update_plan(actor=actor, clerk_id=clerk_id, changes=former, reason=reason)
+        else:
+            create_plan(actor=actor, reason=reason, **former)
+    except DuplicatePlan as error:
+        raise CannotUndo(f"Another plan has the id it had. {error}") from None

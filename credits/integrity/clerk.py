@@ -1,85 +1,77 @@
 """Clerk's part of `check_ledger`: every plan grant has the paid period that earned it."""
 
-from credits.integrity.base import Check
-
-GRANT = "credits_creditgrant"
+from credits.integrity.base import GRANTS, checks
 
 CHECKS = [
-    Check(
-        "plan_grant_has_its_period",
+    *checks(
         "Clerk",
-        "Each grant of a period is of its payer, and the period was earned.",
-        "grant",
-        GRANT,
-        """
-        SELECT g.id FROM credits_creditgrant g
-        JOIN credits_period p ON p.id = g.period_id
-        JOIN credits_subscriptionitem i ON i.id = p.item_id
-        WHERE NOT p.earned OR g.subscription_item_id <> i.id OR NOT EXISTS (
-            SELECT FROM credits_identity c
-            WHERE i.payer_kind = 'user' AND c.clerk_id = i.payer_id AND c.user_id = g.account_id)
-        """,
-    ),
-    # Two items of a payer that have the same period earn it once: the grant is of one of them.
-    Check(
-        "settled_period_has_its_grant",
-        "Clerk",
-        "Each period marked as settled was granted.",
-        "period",
-        "credits_period",
-        """
-        SELECT p.id FROM credits_period p JOIN credits_subscriptionitem i ON i.id = p.item_id
-        WHERE p.settled AND NOT EXISTS (SELECT FROM credits_creditgrant g WHERE g.period_id = p.id)
-            AND NOT EXISTS (
-                SELECT FROM credits_subscriptionitem j
-                JOIN credits_period q ON q.item_id = j.id
-                JOIN credits_creditgrant g ON g.period_id = q.id
-                WHERE (j.instance_id, j.payer_kind, j.payer_id, q.plan_id, q.start, q.trial)
-                    = (i.instance_id, i.payer_kind, i.payer_id, p.plan_id, p.start, p.trial))
-        """,
-    ),
-    Check(
-        "free_grant_has_its_item",
-        "Clerk",
-        "Each grant of the free plan is of its item's payer, and ends with a calendar month.",
-        "grant",
-        GRANT,
-        """
-        SELECT g.id FROM credits_creditgrant g
-        JOIN credits_subscriptionitem i ON i.id = g.subscription_item_id
-        WHERE g.period_id IS NULL AND (
-            g.expires_at IS DISTINCT FROM date_trunc('month', g.expires_at, 'UTC')
-            OR NOT EXISTS (
-                SELECT FROM credits_identity c
-                WHERE i.payer_kind = 'user' AND c.clerk_id = i.payer_id
-                    AND c.user_id = g.account_id))
-        """,
-    ),
-    Check(
-        "plan_grant_ends_with_its_item",
-        "Clerk",
-        "No plan grant, nor a month's of an annual plan, outlasts its period or its item, but for "
-        "its last use.",
-        "grant",
-        GRANT,
-        """
-        WITH period AS (
-            SELECT p.id, least(p."end", (SELECT min(e) FROM unnest(i.ends) e WHERE e > p.start))
-                    AS last,
-                i.instance_id, i.payer_kind, i.payer_id, p.plan_id, p.start, p.trial
-            FROM credits_period p JOIN credits_subscriptionitem i ON i.id = p.item_id
-            WHERE p.earned
-        ), ended AS (
-            SELECT id, min(last) OVER (
-                PARTITION BY instance_id, payer_kind, payer_id, plan_id, start, trial) AS last
-            FROM period
-        )
-        SELECT g.id FROM credits_creditgrant g JOIN ended ON ended.id = g.period_id
-        WHERE NOT g.expired AND g.expires_at > greatest(
-            to_timestamp(ended.last / 1000.0) + interval '1 millisecond',
-            (SELECT max(u.created_at) + interval '1 millisecond'
-                FROM credits_grantallocation a JOIN credits_usagehistory u ON u.id = a.usage_id
-                WHERE a.grant_id = g.id AND a.amount > 0))
-        """,
+        plan_grant_has_its_period=(
+            GRANTS,
+            "Each grant of a period is of its payer, and the period was earned.",
+            """
+            SELECT g.id FROM credits_creditgrant g
+            JOIN credits_period p ON p.id = g.period_id
+            JOIN credits_subscriptionitem i ON i.id = p.item_id
+            WHERE NOT p.earned OR g.subscription_item_id <> i.id OR NOT EXISTS (
+                SELECT FROM credits_identity c WHERE i.payer_kind = 'user'
+                    AND c.clerk_id = i.payer_id AND c.user_id = g.account_id)
+            """,
+        ),
+        # Two items of a payer that have the same period earn it once: the grant is of one of them.
+        settled_period_has_its_grant=(
+            ("period", "credits_period"),
+            "Each period marked as settled was granted.",
+            """
+            SELECT p.id FROM credits_period p JOIN credits_subscriptionitem i ON i.id = p.item_id
+            WHERE p.settled
+                AND NOT EXISTS (SELECT FROM credits_creditgrant g WHERE g.period_id = p.id)
+                AND NOT EXISTS (
+                    SELECT FROM credits_subscriptionitem j
+                    JOIN credits_period q ON q.item_id = j.id
+                    JOIN credits_creditgrant g ON g.period_id = q.id
+                    WHERE (j.instance_id, j.payer_kind, j.payer_id, q.plan_id, q.start, q.trial)
+                        = (i.instance_id, i.payer_kind, i.payer_id, p.plan_id, p.start, p.trial))
+            """,
+        ),
+        free_grant_has_its_item=(
+            GRANTS,
+            "Each grant of the free plan is of its item's payer, and ends with a calendar month.",
+            """
+            SELECT g.id FROM credits_creditgrant g
+            JOIN credits_subscriptionitem i ON i.id = g.subscription_item_id
+            WHERE g.period_id IS NULL AND (
+                g.expires_at IS DISTINCT FROM date_trunc('month', g.expires_at, 'UTC')
+                OR NOT EXISTS (
+                    SELECT FROM credits_identity c
+                    WHERE i.payer_kind = 'user' AND c.clerk_id = i.payer_id
+                        AND c.user_id = g.account_id))
+            """,
+        ),
+        plan_grant_ends_with_its_item=(
+            GRANTS,
+            (
+                "No plan grant, nor a month's of an annual plan, outlasts its period or its item, "
+                "but for its last use."
+            ),
+            """
+            WITH period AS (
+                SELECT p.id, least(p."end", (SELECT min(e) FROM unnest(i.ends) e WHERE e > p.start))
+                        AS last,
+                    i.instance_id, i.payer_kind, i.payer_id, p.plan_id, p.start, p.trial
+                FROM credits_period p JOIN credits_subscriptionitem i ON i.id = p.item_id
+                WHERE p.earned
+            ), ended AS (
+                SELECT id, min(last) OVER (
+                    PARTITION BY instance_id, payer_kind, payer_id, plan_id, start, trial) AS last
+                FROM period
+            )
+            SELECT g.id FROM credits_creditgrant g JOIN ended ON ended.id = g.period_id
+            WHERE NOT g.expired AND g.expires_at > greatest(
+                to_timestamp(ended.last / 1000.0) + interval '1 millisecond',
+                (SELECT max(u.created_at) + interval '1 millisecond'
+                    FROM credits_grantallocation a JOIN credits_usagehistory u ON u.id = a.usage_id
+                    WHERE a.grant_id = g.id AND a.amount > 0))
+            """,
+        ),
     ),
 ]

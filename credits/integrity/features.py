@@ -21,8 +21,14 @@ class Mapping(NamedTuple):
 
 
 def check_features() -> list[Mapping]:
-    """Asks the database's own constraints about a charge of every feature."""
-    rules = _rules()
+    """Asks the database's own constraints, as they are now, about a charge of every feature."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_get_expr(conbin, conrelid) FROM pg_constraint"
+            " WHERE conrelid = 'credits_usagehistory'::regclass AND conname = ANY(%s)",
+            [list(CONSTRAINTS)],
+        )
+        rules = [rule for (rule,) in cursor.fetchall()]
     return [_check(key, rules) for key in FEATURES]
 
 
@@ -33,17 +39,6 @@ def _check(feature: str, rules: list[str]) -> Mapping:
         return Mapping(feature, "", in_python=False, in_database=False)
     known = operation in OperationType.values
     return Mapping(feature, operation, in_python=known, in_database=_accepts(operation, rules))
-
-
-def _rules() -> list[str]:
-    """The conditions of the constraints as the database has them now."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_get_expr(conbin, conrelid) FROM pg_constraint"
-            " WHERE conrelid = 'credits_usagehistory'::regclass AND conname = ANY(%s)",
-            [list(CONSTRAINTS)],
-        )
-        return [rule for (rule,) in cursor.fetchall()]
 
 
 def _accepts(operation: str, rules: list[str]) -> bool:

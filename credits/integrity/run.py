@@ -1,6 +1,5 @@
 """Proof that the ledger's invariants hold, read from the data itself: each check is one set-based
-query that names the rows which break a rule. `run_checks` is what `manage.py check_ledger`, the
-health pages and the tests ask; `check_and_keep` writes down what came out."""
+query that names the rows which break a rule."""
 
 import logging
 from datetime import timedelta
@@ -50,25 +49,18 @@ class CheckResult(NamedTuple):
 
 def run_checks(*, grace: timedelta = GRACE) -> list[CheckResult]:
     """Every check, on one snapshot of the database, so that it is right beside running spends.
-
-    Holds past their lease and expiries past their time count once they are older than `grace`.
-    Inside a caller's transaction the snapshot is the caller's.
-    """
+    Holds and expiries count once they are due for longer than `grace`. Inside a caller's
+    transaction the snapshot is the caller's."""
     outermost = not connection.in_atomic_block
     with transaction.atomic(), connection.cursor() as cursor:
         if outermost:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             cursor.execute(f"SET LOCAL work_mem = '{WORK_MEM}'")
-        rows = _count_rows()
+        tables = sorted({check.table for check in CHECKS})
+        counts = ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)  # noqa: S608
+        cursor.execute(f"SELECT {counts}")
+        rows = dict(zip(tables, cursor.fetchone(), strict=True))
         return [_run(check, rows[check.table], grace) for check in CHECKS]
-
-
-def _count_rows() -> dict[str, int]:
-    tables = sorted({check.table for check in CHECKS})
-    columns = ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)  # noqa: S608 -- ours
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {columns}")
-        return dict(zip(tables, cursor.fetchone(), strict=True))
 
 
 def _run(check: Check, rows: int, grace: timedelta) -> CheckResult:
@@ -94,9 +86,8 @@ def is_due() -> bool:
     last = last_check()
     if last is None:
         return True
-    return timezone.now() - last.started_at >= max(
-        INTERVAL, timedelta(seconds=INTERVAL_FACTOR * last.seconds)
-    )
+    pause = max(INTERVAL, timedelta(seconds=INTERVAL_FACTOR * last.seconds))
+    return timezone.now() - last.started_at >= pause
 
 
 def check_and_keep() -> LedgerCheck:
@@ -119,12 +110,6 @@ def check_and_keep() -> LedgerCheck:
 
 
 def _difference(result: CheckResult) -> dict[str, Any]:
-    check = result.check
-    return {
-        "name": check.name,
-        "invariant": check.invariant,
-        "sentence": check.sentence,
-        "offender": check.offender,
-        "offences": result.offences,
-        "offenders": result.offenders,
-    }
+    fields = ("name", "invariant", "sentence", "offender")
+    named = {field: getattr(result.check, field) for field in fields}
+    return {**named, "offences": result.offences, "offenders": result.offenders}

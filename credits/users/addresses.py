@@ -11,15 +11,11 @@ UNKNOWN = "0.0.0.0"  # noqa: S104  (nothing listens here)
 
 
 def client_address(request: HttpRequest) -> str:
-    """The peer's address; behind a trusted proxy the last one that the proxy wrote down. What
-    stands before it in X-Forwarded-For was written by the client and proves nothing."""
+    """The peer's address; behind a trusted proxy the last one in X-Forwarded-For, which the proxy
+    wrote: those before it are the client's own words. Of IPv6 the network, as one address."""
     address = request.META.get("REMOTE_ADDR", "")
     if settings.TRUSTED_PROXY:
         address = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() or address
-    return _one_per_client(address)
-
-
-def _one_per_client(address: str) -> str:
     try:
         parsed = ip_address(address)
     except ValueError:

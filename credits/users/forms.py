@@ -5,7 +5,6 @@ from typing import Any, cast
 from django import forms
 from django.contrib.auth import authenticate
 from django.contrib.auth import forms as auth_forms
-from django.contrib.auth.password_validation import validate_password
 from django.http import HttpRequest
 
 from credits.models import User
@@ -22,38 +21,20 @@ class EmailField(forms.EmailField):
         return str(super().clean(value)).lower()
 
 
-class NameField(forms.CharField):
-    def __init__(self) -> None:
-        widget = forms.TextInput(attrs={"autocomplete": "name"})
-        super().__init__(label="Name (optional)", max_length=150, required=False, widget=widget)
+def name_field() -> forms.CharField:
+    """The name that an account may have."""
+    widget = forms.TextInput(attrs={"autocomplete": "name"})
+    return forms.CharField(label="Name (optional)", max_length=150, required=False, widget=widget)
 
 
-class PasswordField(forms.CharField):
-    """A password as it was typed, blanks included. A `new` one is offered by the browser's manager,
-    and is checked by `check_new_password`."""
-
-    def __init__(
-        self, label: str = "Password", *, new: bool = False, required: bool = True
-    ) -> None:
-        purpose = "new-password" if new else "current-password"
-        help_text = "At least 8 characters, and none of the common ones." if new else ""
-        super().__init__(
-            label=label,
-            strip=False,
-            required=required,
-            max_length=1024,
-            widget=forms.PasswordInput(attrs={"autocomplete": purpose}),
-            help_text=help_text,
-        )
-
-
-def check_new_password(form: forms.Form, field: str, user: User) -> None:
-    """Puts what the validators find beside the field."""
-    if field in form.cleaned_data:
-        try:
-            validate_password(form.cleaned_data[field], user)
-        except forms.ValidationError as error:
-            form.add_error(field, error)
+def password_field(label: str = "Password", *, new: bool = False, **options: Any) -> Any:
+    """A password as it was typed, blanks included. A `new` one is offered by the browser's
+    manager."""
+    if new:
+        options["help_text"] = "At least 8 characters, and none of the common ones."
+    purpose = "new-password" if new else "current-password"
+    widget = forms.PasswordInput(attrs={"autocomplete": purpose})
+    return forms.CharField(label=label, strip=False, max_length=1024, widget=widget, **options)
 
 
 class SignInForm(auth_forms.AuthenticationForm):
@@ -61,32 +42,31 @@ class SignInForm(auth_forms.AuthenticationForm):
     `A@x` must not count beside `a@x`."""
 
     username = EmailField(autocomplete="username")
-    password = PasswordField()
+    password = password_field()
     error_messages = {
         "invalid_login": "This address and this password do not belong together.",
         "inactive": "This account is closed.",
     }
 
 
-class SignUpForm(forms.Form):
+class SignUpForm(auth_forms.SetPasswordMixin[User], forms.Form):
     email = EmailField()
-    name = NameField()
-    password = PasswordField(new=True)
+    name = name_field()
+    password = password_field(new=True)
 
     def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
-        check_new_password(
-            self, "password", User(email=data.get("email", ""), name=data.get("name", ""))
-        )
+        data = self.cleaned_data
+        user = User(email=data.get("email", ""), name=data.get("name", ""))
+        self.validate_password_for_user(user, "password")
         return data
 
 
 class ProfileForm(forms.Form):
     """Name and address. A new address needs the password: whoever holds it can reset that."""
 
-    name = NameField()
+    name = name_field()
     email = EmailField()
-    password = PasswordField("Password (only for a new address)", required=False)
+    password = password_field("Password (only for a new address)", required=False)
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         self.request = request
@@ -94,27 +74,26 @@ class ProfileForm(forms.Form):
         super().__init__(*args, **kwargs)
 
     def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
-        if data.get("email", self.user.email) != self.user.email:
+        if self.cleaned_data.get("email", self.user.email) != self.user.email:
             confirm_password(self, "password", self.request, self.user)
-        return data
+        return self.cleaned_data
 
 
 class PasswordResetForm(auth_forms.PasswordResetForm):
     email = EmailField()
 
 
-class NewPasswordForm(forms.Form):
-    """One field, which can be shown, in place of two that are typed blindly."""
+class NewPasswordForm(auth_forms.SetPasswordMixin[User], forms.Form):
+    """One field, which can be shown, in place of two that are typed without seeing them."""
 
-    new_password = PasswordField("New password", new=True)
+    new_password = password_field("New password", new=True)
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         self.user = user
         super().__init__(*args, **kwargs)
 
     def clean(self) -> dict[str, Any]:
-        check_new_password(self, "new_password", self.user)
+        self.validate_password_for_user(self.user, "new_password")
         return self.cleaned_data
 
     def save(self) -> User:
@@ -124,7 +103,7 @@ class NewPasswordForm(forms.Form):
 
 
 class PasswordChangeForm(NewPasswordForm):
-    old_password = PasswordField("Current password")
+    old_password = password_field("Current password")
     field_order = ["old_password", "new_password"]
 
     def __init__(self, user: User, request: HttpRequest, *args: Any, **kwargs: Any) -> None:

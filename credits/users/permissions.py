@@ -1,11 +1,11 @@
 """Who is an admin: staff, a verified address in ADMIN_EMAILS, or an id (ours or Clerk's) in
-ADMIN_USER_IDS. Pages and calls hide from other users (404); and who proved long ago that it is them
-is asked again. Whether somebody is an admin is looked up with each request."""
+ADMIN_USER_IDS, looked up with each request. Admins' pages and calls are 404 for other users, and
+ask an admin who signed in long ago for the password again."""
 
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate
+from typing import Concatenate
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
@@ -26,18 +26,12 @@ def is_admin(user: User | AnonymousUser | None) -> bool:
     if not isinstance(user, User) or not user.is_active:
         return False
     ids = {str(user.pk), user.clerk_id} - {None}
-    return bool(user.is_staff or ids & set(settings.ADMIN_USER_IDS) or _has_admin_address(user))
-
-
-def _has_admin_address(user: User) -> bool:
-    """A listed address counts only when somebody proved that it is theirs: a local sign-up does
-    not, Clerk's verification does."""
-    if not settings.ADMIN_EMAILS:
-        return False
-    identity = getattr(user, "clerk_identity", None)
-    return bool(
-        identity and identity.email_verified and identity.email.lower() in settings.ADMIN_EMAILS
-    )
+    if user.is_staff or ids & set(settings.ADMIN_USER_IDS):
+        return True
+    # A local sign-up does not prove whose an address is, Clerk's verification does.
+    addresses = settings.ADMIN_EMAILS
+    identity = getattr(user, "clerk_identity", None) if addresses else None
+    return bool(identity and identity.email_verified and identity.email.lower() in addresses)
 
 
 def is_admin_request(request: HttpRequest | Request) -> bool:
@@ -56,17 +50,8 @@ def confirm(request: HttpRequest, **_: object) -> None:
 
 
 def is_confirmed(request: HttpRequest | Request) -> bool:
-    """Whether this session's user proved lately that it is them; and is nobody else, who acts in
-    the admin's name."""
-    age = time.time() - request.session.get(CONFIRMED_AT, 0)
-    return age < CONFIRMED_FOR and not getattr(request, "clerk_impersonated", False)
-
-
-class NotConfirmed(PermissionDenied):
-    """An admin's session that was not asked lately."""
-
-    default_detail = "Say that it is still you, at /admin/confirm, and try again."
-    default_code = "confirmation_required"
+    """Whether this session's user proved lately that it is them."""
+    return bool(time.time() - request.session.get(CONFIRMED_AT, 0) < CONFIRMED_FOR)
 
 
 class IsTallyAdmin(BasePermission):
@@ -81,15 +66,16 @@ class IsTallyAdmin(BasePermission):
         # A Bearer token lives a minute: whoever has one is signed in now.
         by_session = isinstance(request.successful_authenticator, SessionAuthentication)
         if by_session and not is_confirmed(request):
-            raise NotConfirmed
+            message = "Say that it is still you, at /admin/confirm, and try again."
+            raise PermissionDenied(message, "confirmation_required")
         return True
 
 
 def admin_page[R: HttpRequest, **P, S: HttpResponseBase](
     view: Callable[Concatenate[R, P], S],
 ) -> Callable[Concatenate[R, P], HttpResponseBase]:
-    """For pages of the desk: nobody is sent to sign in and comes back, a user learns nothing (404),
-    and an admin who was not asked for 12 hours is asked first."""
+    """For admins' pages: whoever is not signed in signs in and comes back, other users get 404, and
+    an admin who was not asked for 12 hours is asked first."""
 
     @wraps(view)
     def guarded(request: R, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
@@ -101,15 +87,15 @@ def admin_page[R: HttpRequest, **P, S: HttpResponseBase](
             return _ask(request, resolve_url("admin-confirm"))
         return view(request, *args, **kwargs)
 
-    # LoginRequiredMiddleware would ask nobody to sign in before this does, which knows more.
-    marked: Any = guarded
-    marked.login_required = False
-    hidden: Callable[Concatenate[R, P], HttpResponseBase] = marked
-    return hidden
+    # Else LoginRequiredMiddleware would redirect first, and not know where to go back to.
+    guarded.login_required = False  # type: ignore[attr-defined]
+    wrapped: Callable[Concatenate[R, P], HttpResponseBase] = guarded  # type: ignore[assignment]
+    return wrapped
 
 
 def _ask(request: HttpRequest, where: str) -> HttpResponseBase:
-    """Over there first, then back to the page at hand: a form cannot be sent again by itself."""
+    """Redirects there, and then back to this page; after a form, which cannot be sent again by
+    itself, to /admin."""
     htmx = getattr(request, "htmx", None)
     if htmx:
         back = htmx.current_url_abs_path or "/admin"

@@ -21,23 +21,18 @@ class EmailTaken(DomainError):
 
 
 class TooManySignUps(TooManyRequests):
-    """Enough accounts came from one place; `minutes` until the next one may."""
-
-    def __init__(self, minutes: int) -> None:
-        message = f"Try again in {minutes} minute{'s' if minutes != 1 else ''}."
-        super().__init__(message, retry_seconds=60 * minutes)
-        self.minutes = minutes
+    """SIGNUPS_PER_HOUR accounts came from one place."""
 
 
 def sign_up(*, email: str, password: str, name: str = "", place: str = "") -> User:
-    """A new account with its welcome credits, or neither. `place` is where it comes from: each gets
-    SIGNUPS_PER_HOUR, as welcome credits are worth something.
-
-    Raises TooManySignUps; EmailTaken, also when two sign-ups with one address run at the same time.
-    """
+    """A new account with its welcome credits, or neither. `place` is where it comes from, which is
+    limited to SIGNUPS_PER_HOUR. Raises TooManySignUps; EmailTaken, also when two sign-ups with one
+    address run at the same time."""
     seconds = take(f"sign-up:{place}", limit=settings.SIGNUPS_PER_HOUR, window=LONGEST)
     if seconds:
-        raise TooManySignUps(math.ceil(seconds / 60))
+        minutes = math.ceil(seconds / 60)
+        message = f"Try again in {minutes} minute{'s' if minutes != 1 else ''}."
+        raise TooManySignUps(message, retry_seconds=60 * minutes)
     with _unique_email(email), transaction.atomic():
         user = User.objects.create_user(email, password, name=name)
         if settings.SIGNUP_CREDITS:
@@ -69,5 +64,5 @@ def _unique_email(email: str) -> Iterator[None]:
 
 
 def may_mail(*, email: str) -> bool:
-    """Whether one more letter may go to this address now: RESET_MAILS_PER_HOUR are enough."""
+    """Whether one more mail may go to this address now, of RESET_MAILS_PER_HOUR."""
     return not take(f"mail:{email}", limit=settings.RESET_MAILS_PER_HOUR, window=LONGEST)

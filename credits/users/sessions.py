@@ -1,6 +1,6 @@
-"""Who is asking: the session in the cookie and its user, read by one plain statement. It is the
-first thing of every request, and two queries built by the ORM cost a millisecond each of it
-(docs/performance.md; `make bench` measures it as "who is asking"). Everything else is Django's."""
+"""The session in the cookie and its user, read by one plain statement at the start of every
+request: two queries built by the ORM cost a millisecond each (docs/performance.md; `make bench`
+measures it as "who is asking"). Everything else is Django's."""
 
 from contextvars import ContextVar
 from functools import partial

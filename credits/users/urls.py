@@ -1,21 +1,21 @@
 """Passwords of local accounts."""
 
+from django.contrib.auth.views import PasswordResetCompleteView, PasswordResetDoneView
 from django.urls import path
 
 from credits.users import views
+
+SENT = PasswordResetDoneView.as_view(template_name="credits/users/password_reset_sent.html")
+DONE = PasswordResetCompleteView.as_view(template_name="credits/users/password_reset_done.html")
 
 urlpatterns = [
     # For staff made with `createsuperuser`, also while Clerk does not answer.
     path("sign-in/password", views.SignInView.as_view(), name="sign-in-password"),
     path("account/password", views.PasswordChangeView.as_view(), name="password-change"),
     path("password-reset", views.PasswordResetView.as_view(), name="password-reset"),
-    path("password-reset/sent", views.PasswordResetSentView.as_view(), name="password-reset-sent"),
-    path(
-        "password-reset/done",
-        views.PasswordResetDoneView.as_view(),
-        name="password-reset-done",
-    ),
-    # Short: a line of a letter that is longer than 78 characters is cut when it is printed.
+    path("password-reset/sent", SENT, name="password-reset-sent"),
+    path("password-reset/done", DONE, name="password-reset-done"),
+    # Short: a line of a mail that is longer than 78 characters is broken where it is printed.
     path(
         "reset/<uidb64>/<token>",
         views.PasswordResetConfirmView.as_view(),

@@ -14,24 +14,21 @@ from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.generic import FormView, View
+from django.views.generic import FormView
 
 from credits.models import User
 from credits.users import forms
 from credits.users.addresses import client_address
 from credits.users.services import EmailTaken, TooManySignUps, change_profile, may_mail, sign_up
 
-LOCAL = "credits.users.sessions.AccountBackend"
-
 
 def locked_out(
     request: HttpRequest, _response: HttpResponse | None, _credentials: dict[str, Any] | None
 ) -> HttpResponse:
     """What AxesMiddleware answers in place of a page after too many wrong passwords."""
-    wait = get_cool_off(request)
-    context = {"minutes": int(wait.total_seconds() // 60)}
-    answer = render(request, "429.html", context, status=429)
-    answer["Retry-After"] = str(int(wait.total_seconds()))
+    seconds = int(get_cool_off(request).total_seconds())
+    answer = render(request, "429.html", {"minutes": seconds // 60}, status=429)
+    answer["Retry-After"] = str(seconds)
     return answer
 
 
@@ -63,41 +60,36 @@ class SignUpView(views.RedirectURLMixin, FormView):  # type: ignore[type-arg]
             return self.form_invalid(form)
         except TooManySignUps as error:
             form.add_error(None, f"Many accounts were made from where you are. {error}")
-            return self.too_many(form, error)
-        login(self.request, user, backend=LOCAL)
+            answer = self.form_invalid(form)
+            answer.status_code = error.status
+            answer["Retry-After"] = str(error.retry_seconds)
+            return answer
+        login(self.request, user, backend="credits.users.sessions.AccountBackend")
         return super().form_valid(form)
-
-    def too_many(self, form: forms.SignUpForm, error: TooManySignUps) -> HttpResponse:
-        answer = self.form_invalid(form)
-        answer.status_code = 429
-        answer["Retry-After"] = str(error.minutes * 60)
-        return answer
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(next=self.get_redirect_url(), **kwargs)
 
 
-class SignOutView(views.LogoutView):
-    """By POST only: a link on another site must not sign anyone out."""
+class LocalAccountMixin(FormView):  # type: ignore[type-arg]
+    """Accounts without a password of ours are shown here, and changed where they come from. The
+    form gets the request."""
 
+    success_url = reverse_lazy("account")
 
-class LocalAccountMixin(View):
-    """Accounts without a password of ours are looked at here, and changed where they come from."""
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not cast(User, request.user).has_usable_password():
             raise PermissionDenied
-        return super().post(request, *args, **kwargs)  # type: ignore[misc]
-
-
-@method_decorator(sensitive_post_parameters(), name="dispatch")
-class AccountView(LocalAccountMixin, FormView):  # type: ignore[type-arg]
-    template_name = "credits/users/account.html"
-    form_class = forms.ProfileForm
-    success_url = reverse_lazy("account")
+        return super().post(request, *args, **kwargs)
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return {**super().get_form_kwargs(), "request": self.request}
+
+
+@method_decorator(sensitive_post_parameters(), name="dispatch")
+class AccountView(LocalAccountMixin):
+    template_name = "credits/users/account.html"
+    form_class = forms.ProfileForm
 
     def get_initial(self) -> dict[str, Any]:
         user = cast(User, self.request.user)
@@ -119,10 +111,6 @@ class PasswordChangeView(LocalAccountMixin, views.PasswordChangeView):
 
     template_name = "credits/users/password_change.html"
     form_class = forms.PasswordChangeForm  # type: ignore[assignment]
-    success_url = reverse_lazy("account")
-
-    def get_form_kwargs(self) -> dict[str, Any]:
-        return {**super().get_form_kwargs(), "request": self.request}
 
     def form_valid(self, form: Any) -> HttpResponse:
         messages.success(self.request, "Your password is changed. Other devices are signed out.")
@@ -140,14 +128,10 @@ class PasswordResetView(views.PasswordResetView):
     extra_email_context = {"hours": settings.PASSWORD_RESET_TIMEOUT // 3600}
 
     def form_valid(self, form: Any) -> HttpResponse:
-        # Too many letters are too many whether or not there is such an account: it says nothing.
+        # Mails are counted whether or not there is such an account: the limit tells nothing.
         if may_mail(email=form.cleaned_data["email"]):
             return super().form_valid(form)
         return HttpResponseRedirect(self.get_success_url())
-
-
-class PasswordResetSentView(views.PasswordResetDoneView):
-    template_name = "credits/users/password_reset_sent.html"
 
 
 class PasswordResetConfirmView(views.PasswordResetConfirmView):
@@ -156,10 +140,6 @@ class PasswordResetConfirmView(views.PasswordResetConfirmView):
     success_url = reverse_lazy("password-reset-done")
 
     def form_valid(self, form: Any) -> HttpResponse:
-        # Who has the mail box is no guesser: the way in is open again at once.
+        # Whoever reads the account's mail is no guesser: the wrong passwords are forgotten.
         forgive_wrong_passwords(username=form.user.email)
         return super().form_valid(form)
-
-
-class PasswordResetDoneView(views.PasswordResetCompleteView):
-    template_name = "credits/users/password_reset_done.html"

@@ -6,6 +6,6 @@ the server, `layout` where its files lie and as whom it runs (`unix_user`), `clu
 itself, `server_files` the files and kernel locks they share, `process_table` other processes.
 
 Who uses the server is counted by the kernel: every client process holds a shared lock on one file
-for as long as it lives. When the supervisor gets that lock for itself, nobody is left, however the
-clients went (SIGKILL included), and it stops the server.
+for as long as it lives. When the supervisor gets that lock for itself, no client is left, however
+they ended (SIGKILL included), and it stops the server.
 """

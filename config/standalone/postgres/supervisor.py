@@ -7,12 +7,13 @@ command returns when the server is ready, or with the reason why not.
 """
 
 import os
-import select
 import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from .cluster import Cluster
 from .layout import choose_layout
@@ -31,15 +32,13 @@ class Supervisor:
     """Watches one cluster until no client is left. Lives in the detached process."""
 
     def __init__(self, files: ServerFiles, lock: FileLock, options: dict[str, str]) -> None:
-        self._files = files
-        self._lock = lock
-        self._options = options
-        self._stopping = False
-        self._retry_at = 0.0
+        self._files, self._lock, self._options = files, lock, options
+        self._signals: SimpleQueue[int] = SimpleQueue()
 
     def run(self, report: Report) -> None:
-        """`report` is told once how the start went."""
-        wait = _wait_for_signals(self._stop)
+        """Calls `report` once, with how the start went."""
+        for each in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(each, lambda number, _: self._signals.put(number))
         try:
             cluster = self._start()
         except (SetupError, StartError, OSError) as error:
@@ -47,8 +46,13 @@ class Supervisor:
             return
         self._files.write_address(cluster.address)
         report(READY, "")
-        self._watch(cluster, wait)
-        self._finish(cluster)
+        self._watch(cluster)
+        # Newcomers wait for the locks, which end with this process.
+        if self._lock.is_current():
+            self._files.remove_address()
+            cluster.stop()
+        else:
+            cluster.stop(signal.SIGQUIT)
 
     def _start(self) -> Cluster:
         layout = choose_layout(self._files)
@@ -63,56 +67,31 @@ class Supervisor:
         cluster.start()
         return cluster
 
-    def _watch(self, cluster: Cluster, wait: Callable[[], None]) -> None:
-        """Returns when nobody is left, on a signal, or when our directory was removed."""
-        self._clients = FileLock(self._files.clients)
-        while not self._stopping and self._lock.is_current():
-            if self._clients.try_exclusive():
-                return
-            if not cluster.is_alive() and time.monotonic() > self._retry_at:
-                self._restart(cluster)
-            wait()
+    def _watch(self, cluster: Cluster) -> None:
+        """Returns when no client is left, on a signal to stop, or when our directory or the data
+        were removed."""
+        self._clients = FileLock(self._files.clients)  # Kept: newcomers wait for it.
+        retry_at = 0.0
+        while self._lock.is_current() and not self._clients.try_exclusive():
+            if not cluster.is_alive() and time.monotonic() > retry_at:
+                if not cluster.data.exists():
+                    return
+                if not self._restart(cluster):
+                    retry_at = time.monotonic() + RETRY_SECONDS
+            with suppress(Empty):
+                if self._signals.get(timeout=POLL_SECONDS) != signal.SIGCHLD:
+                    return
 
-    def _stop(self) -> None:
-        self._stopping = True
-
-    def _restart(self, cluster: Cluster) -> None:
+    def _restart(self, cluster: Cluster) -> bool:
         self._files.remove_address()
-        if not cluster.exists():
-            self._stopping = True
-            return
         _log("the server ended unexpectedly, starting it again")
         try:
             cluster.start()
         except (SetupError, StartError, OSError) as error:
             _log(str(error))
-            self._retry_at = time.monotonic() + RETRY_SECONDS
-        else:
-            self._files.write_address(cluster.address)
-
-    def _finish(self, cluster: Cluster) -> None:
-        """Newcomers wait for the locks, which end with this process."""
-        if self._lock.is_current():
-            self._files.remove_address()
-            cluster.stop()
-        else:
-            cluster.stop(signal.SIGQUIT)
-
-
-def _wait_for_signals(stop: Callable[[], None]) -> Callable[[], None]:
-    """A wait of one poll that the end of a child or a request to stop cuts short."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop())
-
-    def wait() -> None:
-        if select.select([reader], [], [], POLL_SECONDS)[0]:
-            os.read(reader, 64)
-
-    return wait
+            return False
+        self._files.write_address(cluster.address)
+        return True
 
 
 def _log(text: str) -> None:
@@ -134,7 +113,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _detach(files: ServerFiles, run: Callable[[Report], None]) -> int:
-    """Runs it in a process of its own; prints and returns what that process reports."""
+    """Calls `run` in a process of its own; prints and returns what that process reports."""
     reader, writer = os.pipe()
     if os.fork() == 0:
         os.close(reader)

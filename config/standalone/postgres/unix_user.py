@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from .server_files import SET_DATABASE_URL, SetupError
 
@@ -19,16 +19,11 @@ def make_directory(directory: Path) -> None:
             directory.chmod(0o711)  # Whatever the umask says.
 
 
-@dataclass(frozen=True)
-class UnixUser:
-    """A user and group to become; None stands for staying who we are."""
+class UnixUser(NamedTuple):
+    """A user and group to become; None stands for this process' own."""
 
     user: int | None
     group: int | None
-
-    @classmethod
-    def ourselves(cls) -> "UnixUser":
-        return cls(None, None)
 
     @property
     def uid(self) -> int:
@@ -50,9 +45,16 @@ class UnixUser:
         """Whether `check` holds for the user, asked in a child that has become it."""
         if self.user is None or self.group is None:
             return check()
-        child = os.fork()
-        if child == 0:
-            _answer(check, self.user, self.group)
+        if (child := os.fork()) == 0:
+            answer = CANNOT_BECOME
+            try:
+                os.setgroups([])
+                os.setgid(self.group)
+                os.setuid(self.user)
+                answer = NO
+                answer = YES if check() else NO
+            finally:
+                os._exit(answer)  # Nothing of the parent's may run in the child.
         answer = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if answer == CANNOT_BECOME:
             raise SetupError(
@@ -60,16 +62,3 @@ class UnixUser:
                 f"Run Tally as an ordinary user, or {SET_DATABASE_URL}."
             )
         return answer == YES
-
-
-def _answer(check: Callable[[], bool], user: int, group: int) -> None:
-    """Ends the process with the answer; nothing of the parent's may run in the child."""
-    answer = CANNOT_BECOME
-    try:
-        os.setgroups([])
-        os.setgid(group)
-        os.setuid(user)
-        answer = NO
-        answer = YES if check() else NO
-    finally:
-        os._exit(answer)

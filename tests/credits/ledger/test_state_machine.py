@@ -1,7 +1,6 @@
 """Any sequence of operations leaves PostgreSQL where a plain model in Python is."""
 
 import os
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -145,7 +144,7 @@ class LedgerMachine(RuleBasedStateMachine):
         account, person = self.accounts[spent.user], self.people[spent.user]
         held = spent.answer.id in [self.charge_ids[charge] for charge in account.held]
         again = make_charge(person, spent.quantity, **spent.asked)
-        assert again == replace(spent.answer, replayed=True, balance=account.balance, held=held)
+        assert again == spent.answer._replace(replayed=True, balance=account.balance, held=held)
         with pytest.raises(IdempotencyConflict):
             make_charge(person, spent.quantity, **{**spent.asked, "fingerprint": "other"})
 
