@@ -9,7 +9,7 @@ class Reason(TextChoices):
 
     PROVIDER_ERROR = "provider_error", "the provider failed"
     TIMEOUT = "provider_timeout", "the provider took too long"
-    REFUSED = "provider_refused", "the provider refused to answer"
+    REFUSED = "provider_refused", "the provider refused the request"
     EMPTY_ANSWER = "empty_answer", "the answer was empty"
     STOPPED_EARLY = "stopped_before_first_token", "stopped before the answer began"
     EMPTY_RESULT = "empty_result", "the provider sent fewer images than asked for"

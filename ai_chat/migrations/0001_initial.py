@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("provider_error", "the provider failed"),
                             ("provider_timeout", "the provider took too long"),
-                            ("provider_refused", "the provider refused to answer"),
+                            ("provider_refused", "the provider refused the request"),
                             ("empty_answer", "the answer was empty"),
                             ("stopped_before_first_token", "stopped before the answer began"),
                             ("empty_result", "the provider sent fewer images than asked for"),
@@ -185,7 +185,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("provider_error", "the provider failed"),
                             ("provider_timeout", "the provider took too long"),
-                            ("provider_refused", "the provider refused to answer"),
+                            ("provider_refused", "the provider refused the request"),
                             ("empty_answer", "the answer was empty"),
                             ("stopped_before_first_token", "stopped before the answer began"),
                             ("empty_result", "the provider sent fewer images than asked for"),
