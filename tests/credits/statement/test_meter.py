@@ -153,7 +153,7 @@ def test_a_closed_account_has_no_meter(browser: Client, alice: User) -> None:
 
 
 def test_a_session_ends_when_its_time_is_over(browser: Client, alice: User, clock: Clock) -> None:
-    Session.objects.update(expire_date=clock.now() - timedelta(seconds=1))
+    Session.objects.update(expire_date=clock.now() - timedelta(hours=1))
     assert ask(browser, version_of(alice)).status_code == 401
 
 
