@@ -17,14 +17,6 @@ from credits.users.permissions import confirm, is_admin
 class ConfirmForm(forms.Form):
     password = password_field()
 
-    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        self.request = request
-        super().__init__(*args, **kwargs)
-
-    def clean(self) -> dict[str, Any]:
-        confirm_password(self, "password", self.request, cast(User, self.request.user))
-        return self.cleaned_data
-
 
 @method_decorator(sensitive_post_parameters(), name="dispatch")
 class ConfirmView(RedirectURLMixin, FormView):  # type: ignore[type-arg]
@@ -39,10 +31,10 @@ class ConfirmView(RedirectURLMixin, FormView):  # type: ignore[type-arg]
             raise Http404
         return super().dispatch(request, *args, **kwargs)
 
-    def get_form_kwargs(self) -> dict[str, Any]:
-        return {**super().get_form_kwargs(), "request": self.request}
-
     def form_valid(self, form: ConfirmForm) -> HttpResponse:
+        confirm_password(form, "password", self.request, cast(User, self.request.user))
+        if form.errors:
+            return self.form_invalid(form)
         confirm(self.request)
         return super().form_valid(form)
 

@@ -17,24 +17,21 @@ from prometheus_client.registry import Collector
 from credits.reports.totals import get_totals
 from credits.users.permissions import is_admin
 
-#: Each number of the ledger (`credits.reports.totals`): its metric, and what that means.
+#: Each number of the ledger (`credits.reports.totals`): its metric (after `tally_`) and meaning.
 LEDGER = {
-    "outstanding": ("tally_credits_outstanding", "Credits that users can spend."),
-    "holds": ("tally_holds_open", "Charges in flight."),
-    "overdue_holds": ("tally_holds_overdue", "Holds past their lease: the sweeper is behind."),
-    "overdue_expiries": (
-        "tally_expiries_overdue",
-        "Grants past their expiry that were not posted.",
-    ),
+    "outstanding": ("credits_outstanding", "Credits that users can spend."),
+    "holds": ("holds_open", "Charges in flight."),
+    "overdue_holds": ("holds_overdue", "Holds past their lease: the sweeper is behind."),
+    "overdue_expiries": ("expiries_overdue", "Grants past their expiry that were not posted."),
     "last_row": (
-        "tally_journal_last_row",
+        "journal_last_row",
         "The newest row of the journal; its rate is the rate of movements.",
     ),
 }
 #: The same for jobs, by their status.
 JOBS = {
-    "todo": ("tally_jobs_waiting", "Background jobs that wait for a worker."),
-    "failed": ("tally_jobs_failed", "Background jobs that failed for good."),
+    "todo": ("jobs_waiting", "Background jobs that wait for a worker."),
+    "failed": ("jobs_failed", "Background jobs that failed for good."),
 }
 COUNT_JOBS = "SELECT count(*) FROM procrastinate_jobs WHERE status = %s"
 LOOPBACK = {"127.0.0.1", "::1"}
@@ -45,19 +42,13 @@ class Database(Collector):
     """The numbers as they are now."""
 
     def collect(self) -> Iterator[Metric]:
-        totals = get_totals(*LEDGER)
-        for name, metric in LEDGER.items():
-            yield _gauge(*metric, totals[name])
+        values = {LEDGER[name]: value for name, value in get_totals(*LEDGER).items()}
         with connection.cursor() as cursor:
             for status, metric in JOBS.items():
                 cursor.execute(COUNT_JOBS, [status])
-                yield _gauge(*metric, cursor.fetchone()[0])
-
-
-def _gauge(name: str, meaning: str, value: int) -> Metric:
-    gauge = GaugeMetricFamily(name, meaning)
-    gauge.add_metric([], float(value))
-    return gauge
+                values[metric] = cursor.fetchone()[0]
+        for (name, meaning), value in values.items():
+            yield GaugeMetricFamily(f"tally_{name}", meaning, float(value))
 
 
 REGISTRY = CollectorRegistry()

@@ -7,6 +7,16 @@ from django.db.models.functions import Now
 from credits.models import Account, UsageHistory, User
 
 
+def _state(name: str, *, decided: bool, posted: bool) -> Q:
+    """What a request in this state has: a decision, and a row of the journal."""
+    return Q(
+        state=name,
+        decided_by__isnull=not decided,
+        decided_at__isnull=not decided,
+        usage__isnull=not posted,
+    )
+
+
 class AdjustmentRequest(models.Model):
     """An adjustment that one admin asked for and another decides. Nothing moves until then. Who
     asked for what never changes, and a decision is final: a trigger keeps both."""
@@ -48,24 +58,9 @@ class AdjustmentRequest(models.Model):
                 name="adjustment_delta_or_target",
             ),
             models.CheckConstraint(
-                condition=Q(
-                    state="pending",
-                    decided_by__isnull=True,
-                    decided_at__isnull=True,
-                    usage__isnull=True,
-                )
-                | Q(
-                    state="declined",
-                    decided_by__isnull=False,
-                    decided_at__isnull=False,
-                    usage__isnull=True,
-                )
-                | Q(
-                    state="approved",
-                    decided_by__isnull=False,
-                    decided_at__isnull=False,
-                    usage__isnull=False,
-                ),
+                condition=_state("pending", decided=False, posted=False)
+                | _state("declined", decided=True, posted=False)
+                | _state("approved", decided=True, posted=True),
                 name="adjustment_decision_whole",
             ),
             models.CheckConstraint(

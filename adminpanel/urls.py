@@ -1,18 +1,63 @@
-"""The admin desk: a room for each of its pages."""
+"""Every page of the admin desk, and the metrics."""
 
-from django.urls import include, path
+from django.urls import path
 
+from adminpanel.audit import views as audit
 from adminpanel.confirm import ConfirmView
 from adminpanel.metrics import metrics
+from adminpanel.overview import views as overview
+from adminpanel.settings import import_views, plan_views
+from adminpanel.settings import views as settings
+from adminpanel.sync import views as sync
+from adminpanel.usage import views as usage
+from adminpanel.users import approval_views, money_views
+from adminpanel.users import views as users
+from adminpanel.webhooks import views as webhooks
 
 urlpatterns = [
     path("metrics", metrics, name="metrics"),
     path("admin/confirm", ConfirmView.as_view(), name="admin-confirm"),
-    path("admin", include("adminpanel.overview.urls")),
-    path("admin/settings", include("adminpanel.settings.urls")),
-    path("admin/users", include("adminpanel.users.urls")),
-    path("admin/usage", include("adminpanel.usage.urls")),
-    path("admin/webhooks", include("adminpanel.webhooks.urls")),
-    path("admin/sync", include("adminpanel.sync.urls")),
-    path("admin/audit", include("adminpanel.audit.urls")),
+    path("admin", overview.overview, name="admin"),
+    path("admin/health", overview.health, name="admin-health"),
+    path("admin/health/check", overview.check_now, name="admin-health-check"),
+    path("admin/settings", settings.settings, name="admin-settings"),
+    path("admin/settings/preview", settings.preview, name="admin-settings-preview"),
+    path("admin/settings/review", settings.review, name="admin-settings-review"),
+    path("admin/settings/costs", settings.save, name="admin-settings-save"),
+    path("admin/settings/history", settings.history, name="admin-settings-history"),
+    path("admin/settings/history/<int:change_id>/undo", settings.undo, name="admin-settings-undo"),
+    path("admin/settings/plans/new", plan_views.edit_plan, name="admin-plan-new"),
+    path("admin/settings/plans/<str:clerk_id>", plan_views.edit_plan, name="admin-plan"),
+    path(
+        "admin/settings/plans/<str:clerk_id>/delete",
+        plan_views.remove_plan,
+        name="admin-plan-delete",
+    ),
+    path("admin/settings/import", import_views.start, name="admin-plan-import"),
+    path("admin/settings/import/preview", import_views.compare, name="admin-plan-import-preview"),
+    path("admin/settings/import/take", import_views.take, name="admin-plan-import-take"),
+    path("admin/users", users.users, name="admin-users"),
+    path("admin/users/approvals", approval_views.approvals, name="admin-approvals"),
+    path(
+        "admin/users/approvals/<int:adjustment_id>", approval_views.approval, name="admin-approval"
+    ),
+    path("admin/users/charges/<int:charge_id>/refund", money_views.refund, name="admin-refund"),
+    path("admin/users/<int:user_id>", users.user, name="admin-user"),
+    path("admin/users/<int:user_id>/adjust", money_views.adjust, name="admin-adjust"),
+    path("admin/usage", usage.usage, name="admin-usage"),
+    path("admin/usage.csv", usage.usage_csv, name="admin-usage-csv"),
+    path("admin/webhooks", webhooks.webhooks, name="admin-webhooks"),
+    path("admin/webhooks/replay", webhooks.replay, name="admin-webhooks-replay"),
+    path("admin/webhooks/<int:delivery_id>", webhooks.webhook, name="admin-webhook"),
+    path(
+        "admin/webhooks/<int:delivery_id>/replay",
+        webhooks.replay_webhook,
+        name="admin-webhook-replay",
+    ),
+    path("admin/sync", sync.sync, name="admin-sync"),
+    path("admin/sync/<uuid:job_id>", sync.job, name="admin-sync-job"),
+    path("admin/sync/<uuid:job_id>/run", sync.run, name="admin-sync-run"),
+    path("admin/sync/<uuid:job_id>/cancel", sync.cancel, name="admin-sync-cancel"),
+    path("admin/audit", audit.audit, name="admin-audit"),
+    path("admin/audit.csv", audit.audit_csv, name="admin-audit-csv"),
 ]

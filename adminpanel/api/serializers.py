@@ -18,8 +18,6 @@ from credits.clerk.sync.options import (
 )
 from credits.models import Plan, SettingsChange, SyncJob
 
-VERSION = "Of what you read: if it has changed meanwhile, nothing is done and the answer is 409."
-
 
 @extend_schema_serializer(component_name="Plan")
 class PlanOut(serializers.Serializer[Plan]):
@@ -52,12 +50,20 @@ class AdminSettingsOut(SettingsOut):
     version = serializers.CharField(help_text="Of the prices, for a PUT.")
 
 
+class VersionQuery(StrictSerializer):
+    version = Text(
+        required=False,
+        max_length=64,
+        help_text="Of what you read: if it has changed meanwhile, nothing is done and the answer "
+        "is 409.",
+    )
+
+
 @extend_schema_serializer(component_name="PriceChange")
-class CostsIn(StrictSerializer):
+class CostsIn(VersionQuery):
     """Prices to change."""
 
     featureCosts = FeatureCostsChange(help_text="The prices to change; others stay.")
-    version = Text(required=False, max_length=64, help_text=VERSION)
 
 
 PlanId, PlanName = field_of(PLAN_ID), field_of(PLAN_NAME)
@@ -75,7 +81,7 @@ class PlanIn(StrictSerializer):
 
 
 @extend_schema_serializer(component_name="PlanChange")
-class PlanChange(StrictSerializer):
+class PlanChange(VersionQuery):
     """What to change of a plan."""
 
     clerkId = PlanId(required=False, help_text="As in the address, for those who send all of it.")
@@ -83,11 +89,6 @@ class PlanChange(StrictSerializer):
     name = PlanName(required=False)
     credits = PlanCredits(required=False)
     active = PlanActive(required=False)
-    version = Text(required=False, max_length=64, help_text=VERSION)
-
-
-class VersionQuery(StrictSerializer):
-    version = Text(required=False, max_length=64, help_text=VERSION)
 
 
 @extend_schema_serializer(component_name="SettingsChange")
@@ -102,14 +103,6 @@ class ChangeRow(serializers.Serializer[SettingsChange]):
     name = serializers.CharField(help_text="The feature's key, or the plan's id before.")
     before = serializers.JSONField(allow_null=True)
     after = serializers.JSONField(allow_null=True)
-
-
-@extend_schema_serializer(component_name="SettingsChanges")
-class ChangesPage(serializers.Serializer[Any]):
-    """A page of changes."""
-
-    items = ChangeRow(many=True)
-    nextCursor = serializers.IntegerField(allow_null=True)
 
 
 @extend_schema_serializer(component_name="FeatureMapping")
@@ -205,12 +198,12 @@ class SyncStartedOut(serializers.Serializer[Any]):
 class ClerkPlanOut(serializers.Serializer[Any]):
     """A plan as Clerk has it."""
 
-    clerkId = serializers.CharField()
+    clerkId = serializers.CharField(source="clerk_id")
     name = serializers.CharField()
     slug = serializers.CharField()
     amount = serializers.IntegerField(allow_null=True, help_text="Monthly fee in cents.")
     currency = serializers.CharField()
-    isDefault = serializers.BooleanField()
+    isDefault = serializers.BooleanField(source="is_default")
     imported = serializers.BooleanField(help_text="There is a plan with this id here.")
 
 

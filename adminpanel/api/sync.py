@@ -2,19 +2,12 @@
 
 import uuid
 
-from django.http import Http404
-from drf_spectacular.utils import extend_schema
+from django.shortcuts import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from adminpanel.api.serializers import (
-    ClerkPlansOut,
-    JobOut,
-    SyncIn,
-    SyncOut,
-    SyncStartedOut,
-)
-from adminpanel.api.views import AdminView
+from adminpanel.api.serializers import ClerkPlansOut, JobOut, SyncIn, SyncOut, SyncStartedOut
+from adminpanel.api.views import AdminView, described
 from config.errors import HttpError
 from credits.api.base import body_of, user_of
 from credits.api.schema import errors
@@ -22,7 +15,10 @@ from credits.clerk import conf
 from credits.clerk.client import ClerkClient
 from credits.clerk.sync.jobs import describe
 from credits.clerk.sync.manual import cancel_sync, start_sync
-from credits.clerk.sync.options import SyncOptions, options_of
+from credits.clerk.sync.options import (
+    SyncOptions,
+    options_of,
+)
 from credits.clerk.sync.run import result_of, run_sync
 from credits.models import Plan, SyncJob
 
@@ -31,13 +27,12 @@ AT_ONCE = 300
 
 
 class Sync(AdminView):
-    @extend_schema(
+    @described(
         operation_id="syncWithClerk",
         summary="Sync people and subscriptions from Clerk",
         description="Small bases are done at once; for large ones the answer is 202 with a job.",
         request=SyncIn,
         responses={200: SyncOut, 202: SyncStartedOut, **errors(409, 502)},
-        tags=["admin"],
     )
     def post(self, request: Request) -> Response:
         _need_clerk()
@@ -54,58 +49,45 @@ class Sync(AdminView):
 
 
 class OneSync(AdminView):
-    @extend_schema(
+    @described(
         operation_id="getSync",
         summary="How far a sync is",
         responses={200: JobOut, **errors(404)},
-        tags=["admin"],
     )
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
-        return Response(describe(_job(job_id)))
+        return Response(describe(get_object_or_404(SyncJob, pk=job_id)))
 
-    @extend_schema(
+    @described(
         operation_id="cancelSync",
         summary="Stop a sync after its page",
         request=None,
         responses={200: JobOut, **errors(404)},
-        tags=["admin"],
     )
     def delete(self, request: Request, job_id: uuid.UUID) -> Response:
-        cancel_sync(actor=user_of(request), job_id=_job(job_id).pk)
-        return Response(describe(_job(job_id)))
+        job = get_object_or_404(SyncJob, pk=job_id)
+        cancel_sync(actor=user_of(request), job_id=job_id)
+        job.refresh_from_db()
+        return Response(describe(job))
 
 
 class ClerkPlans(AdminView):
-    @extend_schema(
+    @described(
         operation_id="getClerkPlans",
         summary="Plans as Clerk has them, to import",
         responses={200: ClerkPlansOut, **errors(409, 502)},
-        tags=["admin"],
     )
     def get(self, request: Request) -> Response:
         _need_clerk()
         with ClerkClient() as client:
             offers = client.plans()
         known = set(Plan.objects.values_list("clerk_id", flat=True))
-        rows = [
-            {
-                "clerkId": offer.clerk_id,
-                "name": offer.name,
-                "slug": offer.slug,
-                "amount": offer.amount,
-                "currency": offer.currency,
-                "isDefault": offer.is_default,
-                "imported": offer.clerk_id in known,
-            }
-            for offer in offers
-        ]
-        return Response({"plans": rows})
+        plans = [{**vars(offer), "imported": offer.clerk_id in known} for offer in offers]
+        return Response(ClerkPlansOut({"plans": plans}).data)
 
 
 def _need_clerk() -> None:
     if not conf.has_backend():
-        message = "Clerk is not configured: CLERK_SECRET_KEY is not set."
-        raise HttpError(409, "clerk_off", message)
+        raise HttpError(409, "clerk_off", "Clerk is not configured: CLERK_SECRET_KEY is not set.")
 
 
 def _is_large(options: SyncOptions) -> bool:
@@ -114,10 +96,3 @@ def _is_large(options: SyncOptions) -> bool:
         return False
     with ClerkClient() as client:
         return client.count_users() > AT_ONCE
-
-
-def _job(job_id: uuid.UUID) -> SyncJob:
-    job = SyncJob.objects.filter(pk=job_id).first()
-    if job is None:
-        raise Http404
-    return job

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from django.db.models import QuerySet
 from django.http import Http404
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import (
     OpenApiParameter,
     OpenApiResponse,
@@ -16,7 +17,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from adminpanel.api.views import AdminView
+from adminpanel.api.views import AdminView, described, described_list
 from adminpanel.models import AdjustmentRequest
 from adminpanel.users.adjustments import MAX_ADJUSTMENT, Change
 from adminpanel.users.adjustments import adjust as adjust_or_ask
@@ -79,12 +80,9 @@ class PeopleQuery(PageQuery):
     state = serializers.ChoiceField(State.choices, required=False)
 
 
-#: What `find_users` takes of a checked PeopleQuery.
-FILTERS = ("search", "low", "high", "plan", "signed_in", "state")
-
-
 def people_of(query: dict[str, Any]) -> QuerySet[User]:
-    return find_users(**{name: query[name] for name in FILTERS if name in query})
+    """Whom a checked PeopleQuery finds."""
+    return find_users(**{name: query[name] for name in query if name not in PageQuery().fields})
 
 
 @extend_schema_serializer(component_name="Person")
@@ -101,13 +99,6 @@ class PersonOut(serializers.Serializer[User]):
     creditsRemaining = serializers.IntegerField(source="credits")
 
 
-class PeoplePage(serializers.Serializer[Any]):
-    """A page of people, newest first."""
-
-    items = PersonOut(many=True)
-    nextCursor = serializers.IntegerField(allow_null=True, help_text="Null on the last page.")
-
-
 @extend_schema_serializer(component_name="PersonsBalance")
 class BalanceRow(serializers.Serializer[User]):
     """What somebody can spend."""
@@ -120,13 +111,6 @@ class BalanceRow(serializers.Serializer[User]):
     )
 
 
-class BalancesPage(serializers.Serializer[Any]):
-    """A page of balances, newest accounts first."""
-
-    items = BalanceRow(many=True)
-    nextCursor = serializers.IntegerField(allow_null=True, help_text="Null on the last page.")
-
-
 class AdminUsageQuery(UsageQuery):
     user = QueryNumber(required=False, min_value=1, max_value=MAX_ID, help_text="A user's id.")
 
@@ -136,13 +120,6 @@ class AdminUsageRow(UsageRow):
 
     userId = serializers.IntegerField(source="row.account_id")
     actor = serializers.CharField(allow_null=True, help_text="Who adjusted.")
-
-
-class AdminUsagePage(serializers.Serializer[Any]):
-    """A page of everybody's journal, newest first."""
-
-    items = AdminUsageRow(many=True)
-    nextCursor = serializers.IntegerField(allow_null=True, help_text="Null on the last page.")
 
 
 class AdjustmentIn(StrictSerializer):
@@ -191,46 +168,38 @@ class RequestOut(serializers.Serializer[AdjustmentRequest]):
 
 
 class People(AdminView):
-    @extend_schema(
-        operation_id="listUsers",
-        summary="People",
-        parameters=[PeopleQuery],
-        responses={200: PeoplePage, **errors(400)},
-        tags=["admin"],
-    )
+    @described_list(
+        "listUsers", "People", PeopleQuery,
+        PersonOut, page="PeoplePage", meaning="A page of people, newest first.",
+    )  # fmt: skip
     def get(self, request: Request) -> Response:
         query = query_of(request, PeopleQuery)
         return page_of(people_of(query), query, PersonOut)
 
 
 class Balances(AdminView):
-    @extend_schema(
-        operation_id="listBalances",
-        summary="Balances",
-        parameters=[PeopleQuery],
-        responses={200: BalancesPage, **errors(400)},
-        tags=["admin"],
-    )
+    @described_list(
+        "listBalances", "Balances", PeopleQuery,
+        BalanceRow, page="BalancesPage", meaning="A page of balances, newest accounts first.",
+    )  # fmt: skip
     def get(self, request: Request) -> Response:
         query = query_of(request, PeopleQuery)
         return page_of(people_of(query), query, BalanceRow)
 
 
 class Usage(AdminView):
-    @extend_schema(
-        operation_id="listUsage",
-        summary="Everybody's usage",
-        parameters=[AdminUsageQuery],
-        responses={200: AdminUsagePage, **errors(400)},
-        tags=["admin"],
-    )
+    @described_list(
+        "listUsage", "Everybody's usage", AdminUsageQuery,
+        AdminUsageRow, page="AdminUsagePage",
+        meaning="A page of everybody's journal, newest first.",
+    )  # fmt: skip
     def get(self, request: Request) -> Response:
         query = query_of(request, AdminUsageQuery)
         rows = filter_rows(statement(user_id=query.get("user")), **filters_of(query))
         return page_of(rows, query, AdminUsageRow)
 
 
-ADJUST = extend_schema(
+ADJUST = described(
     summary="Set or adjust a balance",
     description="`credits` sets it, `adjustment` adds (negative takes away). The change and its "
     "reason stand in the user's history. A change of more than ADJUSTMENT_APPROVAL_CREDITS is not "
@@ -243,7 +212,6 @@ ADJUST = extend_schema(
         202: OpenApiResponse(RequestOut, description="It waits for a second admin."),
         **errors(402, 404, 422),
     },
-    tags=["admin"],
 )
 
 
@@ -263,15 +231,11 @@ class OneBalance(AdminView):
 
 def pk_of(who: str) -> int:
     """The id of the user that an address names by our id or by Clerk's. Raises Http404."""
-    people = User.objects.none()
     if re.fullmatch("[0-9]{1,19}", who) and int(who) <= MAX_ID:
-        people = User.objects.filter(pk=int(who))
-    elif re.fullmatch(CLERKS, who):
-        people = User.objects.filter(clerk_id=who)
-    pk = people.values_list("pk", flat=True).first()
-    if pk is None:
-        raise Http404
-    return pk
+        return get_object_or_404(User, pk=int(who)).pk
+    if re.fullmatch(CLERKS, who):
+        return get_object_or_404(User, clerk_id=who).pk
+    raise Http404
 
 
 def adjust(request: Request, who: str) -> Response:

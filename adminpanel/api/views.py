@@ -1,15 +1,17 @@
 """Prices and plans in JSON, for admins."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from adminpanel.api.serializers import (
     AdminSettingsOut,
     ChangeRow,
-    ChangesPage,
     CostsIn,
     EnumHealthOut,
     PlanChange,
@@ -37,28 +39,51 @@ CLERK_ID = OpenApiParameter(
 )  # fmt: skip
 
 
+#: Describes a call of admins.
+described = partial(extend_schema, tags=["admin"])
+
+
+def described_list(
+    operation_id: str,
+    summary: str,
+    query: type[PageQuery],
+    row: Callable[..., serializers.BaseSerializer[Any]],
+    *,
+    page: str,
+    meaning: str,
+) -> Callable[[Any], Any]:
+    """Describes a call whose answer is a page of rows: `page` is the name of its shape, `meaning`
+    says what it is."""
+    cursor = serializers.IntegerField(allow_null=True, help_text="Null on the last page.")
+    members = {"__doc__": meaning, "items": row(many=True), "nextCursor": cursor}
+    return described(
+        operation_id=operation_id,
+        summary=summary,
+        parameters=[query],
+        responses={200: type(page, (serializers.Serializer,), members), **errors(400)},
+    )
+
+
 class AdminView(ApiView):
     permission_classes = (IsTallyAdmin,)
 
 
 class Settings(AdminView):
-    @extend_schema(
+    @described(
         operation_id="getAdminSettings",
         summary="Prices and plans, with all there is",
         responses=AdminSettingsOut,
-        tags=["admin"],
     )
     def get(self, request: Request) -> Response:
         return Response(_settings())
 
-    @extend_schema(
+    @described(
         operation_id="setFeatureCosts",
         summary="Change prices",
         description="They hold for the next charge, in every process. A turn in flight keeps its "
         "price.",
         request=CostsIn,
         responses={200: AdminSettingsOut, **errors(409)},
-        tags=["admin"],
     )
     def put(self, request: Request) -> Response:
         body = body_of(request, CostsIn)
@@ -82,16 +107,15 @@ def _settings() -> dict[str, Any]:
 
 
 class Plans(AdminView):
-    @extend_schema(operation_id="listPlans", summary="Plans", responses=PlansOut, tags=["admin"])
+    @described(operation_id="listPlans", summary="Plans", responses=PlansOut)
     def get(self, request: Request) -> Response:
         return Response(PlansOut({"plans": Plan.objects.all()}).data)
 
-    @extend_schema(
+    @described(
         operation_id="createPlan",
         summary="Add a plan",
         request=PlanIn,
         responses={201: PlanOut, **errors(409)},
-        tags=["admin"],
     )
     def post(self, request: Request) -> Response:
         plan = create_plan(actor=user_of(request), **body_of(request, PlanIn))
@@ -99,14 +123,13 @@ class Plans(AdminView):
 
 
 class OnePlan(AdminView):
-    @extend_schema(
+    @described(
         operation_id="updatePlan",
         summary="Change a plan",
         description="Changes what the body names; `newClerkId` renames.",
         parameters=[CLERK_ID],
         request=PlanChange,
         responses={200: PlanOut, **errors(404, 409)},
-        tags=["admin"],
     )
     def put(self, request: Request, clerk_id: str) -> Response:
         changes = body_of(request, PlanChange)
@@ -119,13 +142,12 @@ class OnePlan(AdminView):
         )
         return Response(PlanOut(plan).data)
 
-    @extend_schema(
+    @described(
         operation_id="deletePlan",
         summary="Remove a plan",
         description="Credits it has granted stay.",
         parameters=[CLERK_ID, VersionQuery],
         responses={204: None, **errors(400, 404, 409)},
-        tags=["admin"],
     )
     def delete(self, request: Request, clerk_id: str) -> Response:
         version = query_of(request, VersionQuery).get("version")
@@ -134,24 +156,20 @@ class OnePlan(AdminView):
 
 
 class Changes(AdminView):
-    @extend_schema(
-        operation_id="listSettingsChanges",
-        summary="Who changed prices and plans",
-        parameters=[PageQuery],
-        responses={200: ChangesPage, **errors(400)},
-        tags=["admin"],
-    )
+    @described_list(
+        "listSettingsChanges", "Who changed prices and plans", PageQuery,
+        ChangeRow, page="SettingsChanges", meaning="A page of changes.",
+    )  # fmt: skip
     def get(self, request: Request) -> Response:
         return page_of(SettingsChange.objects.all(), query_of(request, PageQuery), ChangeRow)
 
 
 class EnumHealth(AdminView):
-    @extend_schema(
+    @described(
         operation_id="checkFeatures",
         summary="Does the database know every feature?",
         description="Asks the database's own constraints about a charge of each feature.",
         responses=EnumHealthOut,
-        tags=["admin"],
     )
     def get(self, request: Request) -> Response:
         mappings = check_features()

@@ -27,12 +27,9 @@ class AuditForm(FilterForm):
 
     def rows(self) -> QuerySet[AuditEntry]:
         """What the filters let through; days are UTC, both included."""
-        chosen = self.cleaned_data
-        rows = AuditEntry.objects.all()
-        if chosen["actor"]:
-            rows = rows.filter(actor=None if chosen["actor"] == COMMAND else chosen["actor"])
-        if chosen["action"]:
-            rows = rows.filter(action=chosen["action"])
-        if chosen["user"]:
-            rows = rows.filter(user=chosen["user"])
-        return rows.filter(on_days("created_at", chosen["from"], chosen["to"]))
+        given = self.cleaned_data
+        chosen = {name: given[name] for name in ("actor", "action", "user") if given[name]}
+        if given["actor"] == COMMAND:
+            chosen["actor"] = None
+        days = on_days("created_at", given["from"], given["to"])
+        return AuditEntry.objects.filter(days, **chosen)

@@ -1,15 +1,14 @@
 """Reading the record of what admins did: pages, the actions there are, and cells of a file."""
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import QuerySet
 from django.urls import NoReverseMatch, reverse
 
 from adminpanel.differences import Difference, differences
-from config.pagination import Key, Page, paginate
+from config.pagination import Page, paginate
 from credits.models import AuditEntry
 from credits.statement.csv_file import Columns
 
@@ -27,13 +26,11 @@ WITH RECURSIVE known AS (
 SELECT action FROM known WHERE action IS NOT NULL
 """
 
-
 #: The page of what an entry's target names, by the target's first word.
 PAGES_OF = {"request": "admin-approval", "delivery": "admin-webhook", "sync": "admin-sync-job"}
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """An entry, what differs by it, and the page of what it was done to, if there is one."""
 
     entry: AuditEntry
@@ -48,21 +45,20 @@ def actions() -> list[str]:
         return [action for (action,) in cursor.fetchall()]
 
 
-def get_page(
-    rows: QuerySet[AuditEntry], *, older_than: Key | None = None, newer_than: Key | None = None
-) -> Page[Line]:
-    """A page of entries, newest first."""
-    rows = rows.select_related("user")
-    return paginate(rows, size=PAGE, older_than=older_than, newer_than=newer_than).map(_lines)
+def get_page(rows: QuerySet[AuditEntry], **place: Any) -> Page[Line]:
+    """A page of entries, newest first; `place` is that of a PageForm."""
 
+    def lines(entries: list[AuditEntry]) -> list[Line]:
+        # Without values that are empty before and after; the file has them.
+        return [
+            Line(
+                entry, [each for each in changes if each.before or each.after], _href(entry.target)
+            )
+            for entry in entries
+            for changes in [differences(entry.before, entry.after)]
+        ]
 
-def _lines(entries: list[AuditEntry]) -> list[Line]:
-    """Without values that are empty before and after; the file has them."""
-    return [
-        Line(entry, [each for each in changes if each.before or each.after], _href(entry.target))
-        for entry in entries
-        for changes in [differences(entry.before, entry.after)]
-    ]
+    return paginate(rows.select_related("user"), size=PAGE, **place).map(lines)
 
 
 def _href(target: str) -> str:

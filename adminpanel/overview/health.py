@@ -65,24 +65,24 @@ def get_brief() -> list[Sign]:
     with connection.cursor() as cursor:
         cursor.execute(BRIEF)
         ok, age, heartbeat = cursor.fetchone()
-    return [_proof(ok=ok, age=age), _worker(heartbeat)]
+    href = reverse("admin-health")
+    return [Sign("Ledger", *_proof(ok, age), href), Sign("Worker", *_worker(heartbeat), href)]
 
 
-def _proof(*, ok: bool | None, age: float | None) -> Sign:
+def _proof(ok: bool | None, age: float | None) -> tuple[str, str]:  # noqa: FBT001
     if ok is None or age is None:
-        return Sign("Ledger", WARN, "ledger not checked yet", reverse("admin-health"))
+        return WARN, "ledger not checked yet"
     if not ok:
-        return Sign("Ledger", BAD, "ledger has differences", reverse("admin-health"))
-    state = OK if age < STALE else WARN
-    return Sign("Ledger", state, f"ledger checked {ago(age)} ago", reverse("admin-health"))
+        return BAD, "ledger has differences"
+    return OK if age < STALE else WARN, f"ledger checked {ago(age)} ago"
 
 
-def _worker(heartbeat: float | None) -> Sign:
+def _worker(heartbeat: float | None) -> tuple[str, str]:
     if heartbeat is None:
-        return Sign("Worker", BAD, "no worker", reverse("admin-health"))
+        return BAD, "no worker"
     if heartbeat > SILENT:
-        return Sign("Worker", BAD, f"worker silent for {ago(heartbeat)}", reverse("admin-health"))
-    return Sign("Worker", OK, "worker alive", reverse("admin-health"))
+        return BAD, f"worker silent for {ago(heartbeat)}"
+    return OK, "worker alive"
 
 
 # Each part is answered by an index of procrastinate's, or of the inbox's, on what is open.
@@ -126,54 +126,47 @@ def get_health() -> Health:
     with connection.cursor() as cursor:
         cursor.execute(STATE)
         state = State(*cursor.fetchone())
-    features, last = check_features(), last_check()
-    ledger = get_totals("overdue_holds", "overdue_expiries")
+    features = check_features()
+    holds, grants = get_totals("overdue_holds", "overdue_expiries").values()
+    last = last_check()
+    age = (timezone.now() - last.started_at).total_seconds() if last else None
+    here, overdue = reverse("admin-health"), reverse("admin-usage", query={"state": "overdue"})
     signs = [
-        _features(features),
-        _last(last),
-        _worker(state.heartbeat),
-        _swept(state.swept_at),
-        _queue(state),
-        _failed(state.failed),
+        Sign("Features", *_features(features)),
+        Sign("Ledger", *_proof(last.ok if last else None, age), here),
+        Sign("Worker", *_worker(state.heartbeat), here),
+        Sign("Sweeper", *_swept(state.swept_at)),
+        Sign("Queue", *_queue(state)),
+        Sign("Failed jobs", WARN if state.failed else OK, f"{state.failed:,}"),
         _inbox(state),
-        _holds(ledger["overdue_holds"]),
-        _expiries(ledger["overdue_expiries"]),
-        _days(open_since()),
+        Sign("Holds", *_overdue(holds, "lease"), overdue),
+        Sign("Grants", *_overdue(grants, "time")),
+        Sign("Rollup", *_days(open_since())),
     ]
     return Health(signs, features, last, state.asked)
 
 
-def _features(features: list[Mapping]) -> Sign:
-    lost = [row.feature for row in features if not (row.in_python and row.in_database)]
+def _features(features: list[Mapping]) -> tuple[str, str]:
+    lost = [each.feature for each in features if not (each.in_python and each.in_database)]
     if lost:
-        names = ", ".join(lost)
-        return Sign("Features", BAD, f"the database would refuse {names}: migrate")
-    return Sign("Features", OK, f"all {len(features)} map to their operation type")
+        return BAD, f"the database would refuse {', '.join(lost)}: migrate"
+    return OK, f"all {len(features)} map to their operation type"
 
 
-def _last(last: LedgerCheck | None) -> Sign:
-    age = (timezone.now() - last.started_at).total_seconds() if last else None
-    return _proof(ok=last.ok if last else None, age=age)
-
-
-def _swept(timestamp: int | None) -> Sign:
+def _swept(timestamp: int | None) -> tuple[str, str]:
     if timestamp is None:
-        return Sign("Sweeper", BAD, "never ran")
+        return BAD, "never ran"
     age = timezone.now().timestamp() - timestamp
-    return Sign("Sweeper", OK if age < SILENT else BAD, f"queued {ago(age)} ago")
+    return OK if age < SILENT else BAD, f"queued {ago(age)} ago"
 
 
-def _queue(state: State) -> Sign:
+def _queue(state: State) -> tuple[str, str]:
     if not state.waiting:
-        return Sign("Queue", OK, "nothing waits")
+        return OK, "nothing waits"
     waits = state.waits or 0
     jobs = "job waits" if state.waiting == 1 else "jobs wait"
     text = f"{state.waiting:,} {jobs}, the oldest for {ago(waits)}"
-    return Sign("Queue", OK if waits < LATE else BAD, text)
-
-
-def _failed(failed: int) -> Sign:
-    return Sign("Failed jobs", WARN if failed else OK, f"{failed:,}")
+    return OK if waits < LATE else BAD, text
 
 
 def _inbox(state: State) -> Sign:
@@ -185,25 +178,14 @@ def _inbox(state: State) -> Sign:
     return Sign("Webhooks", OK if oldest < LATE else BAD, text, href)
 
 
-def _holds(overdue: int) -> Sign:
-    text = f"{overdue:,} past {'its' if overdue == 1 else 'their'} lease"
-    href = reverse("admin-usage", query={"state": "overdue"})
-    return Sign("Holds", WARN if overdue else OK, text, href)
+def _overdue(count: int, end: str) -> tuple[str, str]:
+    return WARN if count else OK, f"{count:,} past {'its' if count == 1 else 'their'} {end}"
 
 
-def _expiries(expiries: int) -> Sign:
-    text = f"{expiries:,} past {'its' if expiries == 1 else 'their'} time"
-    return Sign("Grants", WARN if expiries else OK, text)
-
-
-def _days(opened: date) -> Sign:
+def _days(opened: date) -> tuple[str, str]:
     if opened == BEGINNING:
-        return Sign("Rollup", OK, "no day closed yet")
+        return OK, "no day closed yet"
     behind = (timezone.now() - timedelta(minutes=30)).date() - opened
     closed = opened - timedelta(days=1)
     state = OK if behind <= timedelta(0) else WARN
-    return Sign("Rollup", state, f"days closed up to {closed.day} {closed:%b %Y}")
-
-
-def recent_checks(limit: int = 20) -> list[LedgerCheck]:
-    return list(LedgerCheck.objects.order_by("-pk")[:limit])
+    return state, f"days closed up to {closed.day} {closed:%b %Y}"

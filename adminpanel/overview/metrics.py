@@ -2,7 +2,7 @@
 number knows the address of the rows that make it."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import NamedTuple
@@ -38,14 +38,13 @@ class Number(NamedTuple):
     href: str
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line of the table of movements. `part` says that it is a part of the line above."""
 
     label: str
     today: Number
     days: Number
-    part: bool = False
+    part: bool
 
 
 class Share(NamedTuple):
@@ -72,12 +71,12 @@ class Refunds(NamedTuple):
 class Now(NamedTuple):
     """What stands at this moment."""
 
+    webhooks_failed: int
     liability: int
     holders: int
     in_flight: int
     held: int
     overdue: int
-    webhooks_failed: int
 
 
 @dataclass(frozen=True)
@@ -86,9 +85,9 @@ class Overview:
 
     first: date
     today: date
+    slices: list[Slice]
     lines: list[Line]
     refunds: Refunds
-    slices: list[Slice]
     active_days: dict[date, int]
     active: int
     now: Now
@@ -104,113 +103,86 @@ class Overview:
 
 def get_overview(today: date) -> Overview:
     first = today - timedelta(days=DAYS - 1)
-    parts = slices(Slicing(first=first, last=today))
-    days, active = active_users(first=first)
+    rows = slices(Slicing(first=first, last=today))
+    totals = get_totals("outstanding", "holders", "holds", "held", "overdue_holds").values()
+    failed = WebhookDelivery.objects.exclude(error="").count()
     return Overview(
-        first=first,
-        today=today,
-        lines=_lines(parts, first, today),
-        refunds=_refunds(parts, first, today),
-        slices=parts,
-        active_days=days,
-        active=active,
-        now=get_now(),
+        first,
+        today,
+        rows,
+        _lines(rows, first, today),
+        _refunds(rows, first, today),
+        *active_users(first=first),
+        Now(failed, *totals),
     )
 
 
-def get_now() -> Now:
-    """What stands now."""
-    totals = get_totals("outstanding", "holders", "holds", "held", "overdue_holds")
-    return Now(
-        liability=totals["outstanding"],
-        holders=totals["holders"],
-        in_flight=totals["holds"],
-        held=totals["held"],
-        overdue=totals["overdue_holds"],
-        webhooks_failed=WebhookDelivery.objects.exclude(error="").count(),
-    )
-
-
-def _lines(parts: list[Slice], first: date, today: date) -> list[Line]:
-    def line(label: str, kind: Kind, feature: str = "") -> Line:
+def _lines(slices: list[Slice], first: date, today: date) -> list[Line]:
+    def number(kind: Kind, feature: str, since: date) -> Number:
         operation = FEATURES[feature].operation_type if feature else ""
-        rows = [s for s in parts if s.kind == kind and operation in ("", s.operation_type)]
-        filters = {"kind": str(kind.value), "feature": feature}
+        rows, credits = _sum(
+            part for part in slices
+            if part.day >= since and part.kind == kind and operation in ("", part.operation_type)
+        )  # fmt: skip
         # An adjustment may go either way; of the others the words say which way they go.
         sign = -1 if kind in {Kind.GRANT, Kind.REFUND, Kind.ADJUSTMENT} else 1
-        return Line(
-            label,
-            _number([s for s in rows if s.day == today], sign, today, today, filters),
-            _number(rows, sign, first, today, filters),
-            part=bool(feature),
-        )
+        href = usage_address(since, today, kind=str(kind.value), feature=feature)
+        return Number(sign * credits, rows, href)
 
-    return [
-        line("Spent", Kind.CHARGE),
-        *(line(feature.label, Kind.CHARGE, key) for key, feature in FEATURES.items()),
-        line("Refunded", Kind.REFUND),
-        *(line(feature.label, Kind.REFUND, key) for key, feature in FEATURES.items()),
-        line("Granted", Kind.GRANT),
-        line("Expired", Kind.EXPIRY),
-        line("Adjusted", Kind.ADJUSTMENT),
-    ]
+    names = {"Spent": Kind.CHARGE, "Refunded": Kind.REFUND, "Granted": Kind.GRANT,
+             "Expired": Kind.EXPIRY, "Adjusted": Kind.ADJUSTMENT}  # fmt: skip
+    lines = []
+    for name, kind in names.items():
+        parts = FEATURES if kind in {Kind.CHARGE, Kind.REFUND} else ()
+        for key in ("", *parts):
+            label = FEATURES[key].label if key else name
+            days = number(kind, key, first)
+            lines.append(Line(label, number(kind, key, today), days, part=bool(key)))
+    return lines
 
 
-def _number(
-    rows: list[Slice], sign: int, first: date, last: date, filters: dict[str, str]
-) -> Number:
-    credits_ = sign * sum(part.credits for part in rows)
-    return Number(credits_, sum(part.rows for part in rows), usage_address(first, last, **filters))
-
-
-def _refunds(parts: list[Slice], first: date, today: date) -> Refunds:
-    charges = [part for part in parts if part.kind == Kind.CHARGE]
-    refunds = [part for part in parts if part.kind == Kind.REFUND]
-    spent, back = sum(s.credits for s in charges), -sum(s.credits for s in refunds)
+def _refunds(slices: list[Slice], first: date, today: date) -> Refunds:
+    charges = [part for part in slices if part.kind == Kind.CHARGE]
+    # What came back is negative in the journal.
+    refunds = [part._replace(credits=-part.credits) for part in slices if part.kind == Kind.REFUND]
+    (charged, spent), (returned, back) = _sum(charges), _sum(refunds)
+    back_of = _sums(refunds, "model")
     reasons = [
         Share(
-            words_of(reason) or "no reason given", _rows(group), -_credits(group),
-            -_credits(group), percent(-_credits(group), back),
+            words_of(reason) or "no reason given", rows, credits, credits, percent(credits, back),
             usage_address(first, today, kind="refund", reason=reason),
         )
-        for reason, group in _grouped(refunds, lambda part: part.reason)
+        for reason, (rows, credits) in _sums(refunds, "reason").items()
+    ]  # fmt: skip
+    models = [
+        Share(
+            model_label(model) or "no model", rows, credits, back_of[model][1],
+            percent(back_of[model][1], credits),
+            usage_address(first, today, kind="charge", model=model),
+        )
+        for model, (rows, credits) in _sums(charges, "model").items()
     ]  # fmt: skip
     return Refunds(
-        percent(back, spent),
-        percent(_rows(refunds), _rows(charges)),
-        sorted(reasons, key=lambda share: -share.credits)[:SHOWN],
-        _models(charges, refunds, first, today),
+        percent(back, spent), percent(returned, charged), _largest(reasons), _largest(models)
     )
 
 
-def _models(charges: list[Slice], refunds: list[Slice], first: date, today: date) -> list[Share]:
-    back = {model: -_credits(group) for model, group in _grouped(refunds, lambda part: part.model)}
-    shares = [
-        Share(
-            model_label(model) or "no model", _rows(group), _credits(group), back.get(model, 0),
-            percent(back.get(model, 0), _credits(group)),
-            usage_address(first, today, kind="charge", model=model),
-        )
-        for model, group in _grouped(charges, lambda part: part.model)
-    ]  # fmt: skip
+def _largest(shares: list[Share]) -> list[Share]:
     return sorted(shares, key=lambda share: -share.credits)[:SHOWN]
 
 
-def _grouped(
-    parts: Iterable[Slice], key: Callable[[Slice], str]
-) -> Iterable[tuple[str, list[Slice]]]:
+def _sum(slices: Iterable[Slice]) -> tuple[int, int]:
+    """The rows and the credits of all of these."""
+    parts = list(slices)
+    return sum(part.rows for part in parts), sum(part.credits for part in parts)
+
+
+def _sums(slices: Iterable[Slice], field: str) -> defaultdict[str, tuple[int, int]]:
+    """The rows and the credits by the values of a field."""
     groups: dict[str, list[Slice]] = defaultdict(list)
-    for part in parts:
-        groups[key(part)].append(part)
-    return groups.items()
-
-
-def _rows(parts: list[Slice]) -> int:
-    return sum(part.rows for part in parts)
-
-
-def _credits(parts: list[Slice]) -> int:
-    return sum(part.credits for part in parts)
+    for part in slices:
+        groups[getattr(part, field)].append(part)
+    return defaultdict(lambda: (0, 0), {value: _sum(parts) for value, parts in groups.items()})
 
 
 def percent(part: int, whole: int) -> float:

@@ -6,9 +6,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from adminpanel.overview.charts import charts_of
-from adminpanel.overview.health import get_health, recent_checks
+from adminpanel.overview.health import get_health
 from adminpanel.overview.metrics import get_overview
 from credits.http import AuthenticatedHttpRequest
+from credits.models.rollup import LedgerCheck
 from credits.statement.days import today
 from credits.tasks import check_soon
 from credits.users.permissions import admin_page
@@ -25,7 +26,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 @admin_page
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:
-    context = {"health": get_health(), "checks": recent_checks()}
+    context = {"health": get_health(), "checks": LedgerCheck.objects.order_by("-pk")[:20]}
     return render(request, "adminpanel/health.html", context)
 
 

@@ -9,7 +9,7 @@ from django.http import QueryDict
 
 from adminpanel.forms import CreditsField, RuleField
 from credits.catalogue.fields import COST, PLAN_CREDITS, PLAN_ID, PLAN_NAME
-from credits.catalogue.history import plan_state, version_of
+from credits.catalogue.history import plan_state
 from credits.features import FEATURE_CREDIT_COSTS, FEATURES
 from credits.models import Plan
 
@@ -22,19 +22,17 @@ class CostsForm(forms.Form):
     """The price of every feature, and with each the one that the page showed (`was.…`): a price
     that nobody touched follows what others did meanwhile, a touched one is kept."""
 
-    def __init__(self, data: QueryDict | None = None, *, current: Mapping[str, int]) -> None:
+    def __init__(self, data: QueryDict, *, current: Mapping[str, int]) -> None:
         self.current = current
         known = {f"was.{key}" for key in FEATURES} | set(FEATURES) | {"reset"}
-        given = data if data is not None and known & set(data) else None
+        self.lists = dict(data.lists())
+        given = data if known & set(data) else None
         super().__init__(given, initial=dict(current), auto_id="cost-%s")
         for key, feature in FEATURES.items():
             self.fields[key] = CreditsField(COST, label=f"{feature.label} cost")
         self.was = {key: self._shown(key) for key in FEATURES}
-        self.reset = [key for key in self._values("reset") if key in FEATURES]
+        self.reset = [key for key in self.lists.get("reset", []) if key in FEATURES]
         self.moved = [key for key, cost in self.was.items() if cost != current[key]]
-
-    def _values(self, name: str) -> list[str]:
-        return cast(QueryDict, self.data).getlist(name)
 
     def _shown(self, key: str) -> int:
         """The price that the page showed; what it does not say is taken for the one that holds."""
@@ -44,7 +42,7 @@ class CostsForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         for key in FEATURES:
-            values = self._values(key)
+            values = self.lists.get(key, [])
             if len(values) > 1:
                 self.add_error(key, f"Given twice: {' and '.join(values)}.")
             elif key in self.reset or not self._touched(key):
@@ -53,11 +51,6 @@ class CostsForm(forms.Form):
 
     def _touched(self, key: str) -> bool:
         return key in self.data and self.data[key].strip() != str(self.was[key])
-
-    @property
-    def version(self) -> str:
-        """For `expected_version`: of the prices that the page showed."""
-        return version_of(self.was)
 
     @property
     def changes(self) -> dict[str, int]:
@@ -112,11 +105,6 @@ class PlanForm(forms.Form):
         return state
 
     @property
-    def version(self) -> str:
-        """For `expected_version`: of the plan that the page showed."""
-        return version_of(self.seen)
-
-    @property
     def values(self) -> dict[str, Any]:
         return {name: self.cleaned_data[name] for name in FORM_NAMES.values()}
 
@@ -136,10 +124,6 @@ class PlanForm(forms.Form):
             data.pop("active", None)  # As a browser sends a box that is not ticked.
         data["was"] = signing.dumps(dict(state), salt=SALT)
         return PlanForm(data)
-
-    def take_refusal(self, path: tuple[str | int, ...], message: str) -> None:
-        """An error of the catalogue, beside its field."""
-        self.add_error(FORM_NAMES.get(str(path[-1])) if path else None, message)
 
 
 def _by_form_name(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Changes of prices and plans as the pages show them: what differed, and whether it stands."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from adminpanel.differences import Difference, differences
 from config.pagination import Key, Page, paginate
@@ -9,11 +9,8 @@ from credits.catalogue.history import current_states, stands
 from credits.features import FEATURES
 from credits.models import SettingsChange
 
-PAGE = 50
 
-
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A change. `stands` says that what it left is still there, so that it can be undone."""
 
     change: SettingsChange
@@ -22,7 +19,7 @@ class Line:
     stands: bool
 
 
-def get_changes(*, older_than: Key | None = None, size: int = PAGE) -> Page[Line]:
+def get_changes(*, older_than: Key | None = None, size: int = 50) -> Page[Line]:
     """A page of changes, newest first."""
     changes = SettingsChange.objects.all()
     return paginate(changes, size=size, older_than=older_than, onwards_only=True).map(as_lines)
@@ -31,13 +28,8 @@ def get_changes(*, older_than: Key | None = None, size: int = PAGE) -> Page[Line
 def as_lines(changes: Iterable[SettingsChange]) -> list[Line]:
     states = current_states()
     return [
-        Line(
-            change=change,
-            what=what_of(change),
-            differences=differences(change.before, change.after),
-            stands=stands(change, states),
-        )
-        for change in changes
+        Line(row, what_of(row), differences(row.before, row.after), stands(row, states))
+        for row in changes
     ]
 
 

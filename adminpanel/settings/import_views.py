@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -12,14 +11,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from adminpanel.forms import CreditsField
 from adminpanel.settings import imports
-from adminpanel.settings.imports import Comparison, NotReadable, Offer, Row
+from adminpanel.settings.imports import NotReadable, Offer, Row
 from credits.catalogue.exceptions import (
     ChangedMeanwhile,
     DuplicatePlan,
     InvalidValue,
     UnknownPlan,
 )
-from credits.catalogue.fields import PLAN_CREDITS
+from credits.catalogue.fields import PLAN_CREDITS, PLAN_ID
 from credits.catalogue.history import Subject, latest_change
 from credits.catalogue.plans import PlanRow, import_plans
 from credits.clerk import conf
@@ -44,17 +43,22 @@ def compare(request: HttpRequest) -> HttpResponse:
     pasted = request.POST.get("json", "")
     if "clerk" not in request.POST:
         try:
-            return _compare_page(request, imports.read_pasted(pasted), source="pasted JSON")
+            return _compare_page(request, imports.read_pasted(pasted), "pasted JSON")
         except NotReadable as error:
-            return _start_page(request, pasted=pasted, problems=error.problems, status=422)
+            return _start_page(request, 422, pasted=pasted, problems=error.problems)
     if not conf.has_backend():
-        return _start_page(request, status=409)
+        return _start_page(request, 409)
     try:
         with ClerkClient(sleep=_patience()) as client:
-            offers = imports.from_clerk(client.plans())
+            plans = client.plans()
     except ClerkError as error:
-        return _start_page(request, clerk_error=str(error), status=502)
-    return _compare_page(request, offers, source="Clerk")
+        return _start_page(request, 502, clerk_error=str(error))
+    offers = [
+        Offer(plan.clerk_id, plan.name.strip() or plan.clerk_id)
+        for plan in plans
+        if PLAN_ID.accepts(plan.clerk_id)
+    ]
+    return _compare_page(request, offers, "Clerk")
 
 
 @admin_page
@@ -64,23 +68,22 @@ def take(request: AuthenticatedHttpRequest) -> HttpResponse:
     try:
         source, offers, versions = imports.unsign(request.POST.get("offers", ""))
     except NotReadable as error:
-        return _start_page(request, problems=error.problems, status=422)
+        return _start_page(request, 422, problems=error.problems)
     rows = {row.clerk_id: row for row in imports.compare(offers)}
-    ticked = [key for key in request.POST.getlist("take") if key in rows]
-    wanted, errors = _wanted(request, [rows[key] for key in dict.fromkeys(ticked)], versions)
-    page: dict[str, Any] = {"source": source, "errors": errors, "ticked": ticked}
+    ticked = [key for key in dict.fromkeys(request.POST.getlist("take")) if key in rows]
+    wanted, errors = _wanted(request, [rows[key] for key in ticked], versions)
     if errors or not wanted:
-        return _compare_page(request, offers, nothing=not ticked, status=422, **page)
+        return _compare_page(request, offers, source, 422, ticked=ticked, errors=errors)
     moved = [row.clerk_id for row in wanted if row.version != rows[row.clerk_id].version]
     try:
-        if moved:
-            return _compare_page(request, offers, moved=moved, status=409, **page)
-        import_plans(actor=request.user, rows=wanted, reason=f"Imported from {source}")
+        if not moved:
+            import_plans(actor=request.user, rows=wanted, reason=f"Imported from {source}")
     except (ChangedMeanwhile, DuplicatePlan, UnknownPlan):
         moved = [row.clerk_id for row in wanted]
-        return _compare_page(request, offers, moved=moved, status=409, **page)
     except InvalidValue as error:
-        return _start_page(request, problems=[str(error)], status=422)
+        return _start_page(request, 422, problems=[str(error)])
+    if moved:
+        return _compare_page(request, offers, source, 409, ticked=ticked, moved=moved)
     count = len(wanted)
     messages.success(request, f"{count} plan{'' if count == 1 else 's'} imported from {source}.")
     return redirect("admin-settings")
@@ -121,33 +124,21 @@ def _patience() -> Callable[[float], object]:
     return sleep
 
 
-def _start_page(
-    request: HttpRequest,
-    *,
-    pasted: str = "",
-    problems: Sequence[str] = (),
-    clerk_error: str = "",
-    status: int = 200,
-) -> HttpResponse:
-    context = {
-        "pasted": pasted,
-        "problems": problems,
-        "clerk_error": clerk_error,
-        "has_clerk": conf.has_backend(),
-    }
+def _start_page(request: HttpRequest, status: int = 200, **context: object) -> HttpResponse:
+    """`context`: what was `pasted`, the `problems` with it, and `clerk_error`."""
+    context["has_clerk"] = conf.has_backend()
     return render(request, "adminpanel/plan_import.html", context, status=status)
 
 
 def _compare_page(
     request: HttpRequest,
     offers: Sequence[Offer],
-    *,
     source: str,
-    ticked: Sequence[str] | None = None,
-    errors: dict[str, str] | None = None,
-    moved: Sequence[str] = (),
-    nothing: bool = False,
     status: int = 200,
+    *,
+    ticked: Sequence[str] | None = None,
+    errors: Mapping[str, str] | None = None,
+    moved: Sequence[str] = (),
 ) -> HttpResponse:
     rows = imports.compare(offers)
     versions = {row.clerk_id: row.version for row in rows if row.can_be_taken}
@@ -164,9 +155,9 @@ def _compare_page(
     context = {
         "lines": lines,
         "source": source,
-        "offers": imports.sign(Comparison(source, list(offers), versions)),
+        "offers": imports.sign(source, offers, versions),
         "moved": moved,
-        "nothing": nothing,
-        "can_take": any(row.can_be_taken for row in rows),
+        "nothing": ticked == [],
+        "can_take": bool(versions),
     }
     return render(request, "adminpanel/plan_import_compare.html", context, status=status)

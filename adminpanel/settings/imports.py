@@ -2,7 +2,6 @@
 those that are here."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, NamedTuple
 
@@ -13,10 +12,9 @@ from adminpanel.differences import Difference, differences
 from adminpanel.users.search import subscribers
 from config.errors import issues_of
 from credits.api.parsing import JSONParser
-from credits.catalogue.fields import PLAN_FIELDS, PLAN_ID, plan_problems
+from credits.catalogue.fields import PLAN_FIELDS, plan_problems
 from credits.catalogue.history import plan_state
 from credits.catalogue.plans import plan_version
-from credits.clerk.parsing import PlanOffer
 from credits.models import Plan
 
 #: The most that is read: characters of JSON, and plans.
@@ -45,9 +43,9 @@ class Offer(NamedTuple):
     active: bool | None = None
 
 
-@dataclass(frozen=True)
-class Row:
-    """An offer beside the plan that is here: `state` is new, changed, same, or only here."""
+class Row(NamedTuple):
+    """An offer beside the plan that is here: `state` is new, changed, same, or only here;
+    `version` is that of the plan that is here, None where there is none."""
 
     state: str
     clerk_id: str
@@ -55,7 +53,6 @@ class Row:
     credits: int | None
     active: bool
     differences: list[Difference]
-    #: Of the plan that is here; None where there is none.
     version: str | None = None
     subscribers: int = 0
 
@@ -77,7 +74,12 @@ def read_pasted(text: str) -> list[Offer]:
     problems += _duplicates(rows)
     if problems:
         raise NotReadable(*problems)
-    return [_offer(row) for row in rows]
+    return [
+        Offer(row["id"], row["name"])
+        if _id_key(row) == "id"
+        else Offer(row["clerkId"], row["name"], row["credits"], row.get("active"))
+        for row in rows
+    ]
 
 
 def _parse(text: str) -> Any:
@@ -86,12 +88,11 @@ def _parse(text: str) -> Any:
     except ParseError as error:
         raise NotReadable(str(error.detail).replace("The body", "This")) from None
     except ValidationError as error:
-        issues = issues_of(error.detail)
-        raise NotReadable(*(f"{_place(at['path'])}: {at['message']}" for at in issues)) from None
-
-
-def _place(path: list[str | int]) -> str:
-    return ": ".join(f"Row {part + 1}" if isinstance(part, int) else part for part in path)
+        problems = []
+        for issue in issues_of(error.detail):
+            path = (f"Row {at + 1}" if isinstance(at, int) else at for at in issue["path"])
+            problems.append(": ".join([*path, issue["message"]]))
+        raise NotReadable(*problems) from None
 
 
 def _list_in(data: Any) -> list[Any]:
@@ -139,40 +140,19 @@ def _duplicates(rows: list[Any]) -> list[str]:
     ]
 
 
-def _offer(row: Mapping[str, Any]) -> Offer:
-    if _id_key(row) == "id":
-        return Offer(row["id"], row["name"])
-    return Offer(row["clerkId"], row["name"], row["credits"], row.get("active"))
+def sign(source: str, offers: Iterable[Offer], versions: Mapping[str, str | None]) -> str:
+    """For `unsign`: the confirmation carries what the page showed, with the versions of the plans
+    that were here, by id."""
+    return signing.dumps((source, list(offers), versions), salt=SALT, compress=True)
 
 
-def from_clerk(plans: Iterable[PlanOffer]) -> list[Offer]:
-    return [
-        Offer(plan.clerk_id, plan.name.strip() or plan.clerk_id)
-        for plan in plans
-        if PLAN_ID.accepts(plan.clerk_id)
-    ]
-
-
-class Comparison(NamedTuple):
-    """What an admin saw: the plans of `source`, and the versions of those that were here, by id."""
-
-    source: str
-    offers: list[Offer]
-    versions: dict[str, str | None]
-
-
-def sign(comparison: Comparison) -> str:
-    """For `unsign`: the confirmation carries what the page showed."""
-    return signing.dumps(comparison, salt=SALT, compress=True)
-
-
-def unsign(text: str) -> Comparison:
-    """Raises NotReadable for anything that `sign` did not make."""
+def unsign(text: str) -> tuple[str, list[Offer], dict[str, str | None]]:
+    """What `sign` was given. Raises NotReadable for anything that it did not make."""
     try:
         source, offers, versions = signing.loads(text, salt=SALT)
     except signing.BadSignature:
         raise NotReadable("The preview did not come back whole: begin again.") from None
-    return Comparison(source, [Offer(*offer) for offer in offers], versions)
+    return source, [Offer(*offer) for offer in offers], versions
 
 
 def compare(offers: Iterable[Offer]) -> list[Row]:
@@ -180,15 +160,13 @@ def compare(offers: Iterable[Offer]) -> list[Row]:
     plans = {plan.clerk_id: plan for plan in Plan.objects.all()}
     counts = subscribers(plans)
     rows = [_row(offer, plans.pop(offer.clerk_id, None)) for offer in offers]
-    only_here = [
-        Row(
-            state="only here", clerk_id=plan.clerk_id, name=plan.name, credits=plan.credits,
-            active=plan.active, differences=[], subscribers=counts[plan.clerk_id],
-        )
+    rows += [
+        Row("only here", plan.clerk_id, plan.name, plan.credits, plan.active, [],
+            subscribers=counts[plan.clerk_id])
         for plan in plans.values()
     ]  # fmt: skip
-    order = ("new", "changed", "same")
-    return sorted(rows, key=lambda row: (order.index(row.state), row.name)) + only_here
+    states = ("new", "changed", "same", "only here")
+    return sorted(rows, key=lambda row: (states.index(row.state), row.name))
 
 
 def _row(offer: Offer, plan: Plan | None) -> Row:

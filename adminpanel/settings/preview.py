@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from adminpanel.users.search import subscribers
 from ai_chat.offer import models_of
-from config.env import Model
 from credits.features import FEATURES, Feature
 from credits.reports.plans import Granted, count_waiting, granted_under
 from credits.reports.prices import count_payers, units_used
@@ -46,47 +45,39 @@ class Effect:
         return round(self.weight * self.after / DAYS)
 
     @property
-    def payers_more(self) -> int:
-        """How many more users could pay; negative when fewer can."""
-        return self.payers_after - self.payers_before
-
-    @property
-    def payers_fewer(self) -> int:
-        return -self.payers_more
+    def payers_change(self) -> str:
+        """How many more or fewer users could pay, with its sign; empty for none."""
+        change = self.payers_after - self.payers_before
+        return f"{'+' if change > 0 else '−'}{abs(change):,}" if change else ""
 
 
 def effects(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, Effect]:
     """Of every feature, from the prices that hold to those in `after` (others stay)."""
     wanted = {key: after.get(key, cost) for key, cost in before.items()}
-    offered = {key: models_of(key) for key in FEATURES}
-    cheapest = {key: min(model.multiplier for model in offered[key].values()) for key in FEATURES}
-    weighs = any(m.multiplier != 1 for models in offered.values() for m in models.values())
+    weights = {
+        key: {name: model.multiplier for name, model in models_of(key).items()} for key in FEATURES
+    }
+    cheapest = {key: min(models.values()) for key, models in weights.items()}
+    weighs = any(weight != 1 for models in weights.values() for weight in models.values())
     used = units_used(days=DAYS, by_model=weighs)
-    users, payers = count_payers(
-        [cost * cheapest[key] for costs in (before, wanted) for key, cost in costs.items()]
-    )
-    return {
-        key: Effect(
+    amounts = [cost * cheapest[key] for costs in (before, wanted) for key, cost in costs.items()]
+    users, payers = count_payers(amounts)
+    changes = {}
+    for key, feature in FEATURES.items():
+        uses = used.get(feature.operation_type, {})
+        changes[key] = Effect(
             feature=feature,
             before=before[key],
             after=wanted[key],
-            uses=sum(used.get(feature.operation_type, {}).values()),
-            weight=_weight(used.get(feature.operation_type, {}), offered[key]),
+            uses=sum(uses.values()),
+            # A model that is offered no more counts once.
+            weight=sum(units * weights[key].get(model, 1) for model, units in uses.items()),
             payers_before=payers[before[key] * cheapest[key]],
             payers_after=payers[wanted[key] * cheapest[key]],
             users=users,
             cheapest=cheapest[key],
         )
-        for key, feature in FEATURES.items()
-    }
-
-
-def _weight(uses: Mapping[str, int], offered: Mapping[str, Model]) -> int:
-    """A model that is offered no more counts once."""
-    return sum(
-        units * (offered[model].multiplier if model in offered else 1)
-        for model, units in uses.items()
-    )
+    return changes
 
 
 class PlanUse(NamedTuple):
@@ -100,5 +91,5 @@ class PlanUse(NamedTuple):
 
 
 def plan_use(clerk_id: str) -> PlanUse:
-    count = subscribers([clerk_id])[clerk_id]
-    return PlanUse(clerk_id, count, granted_under(clerk_id), count_waiting(clerk_id))
+    people = subscribers([clerk_id])[clerk_id]
+    return PlanUse(clerk_id, people, granted_under(clerk_id), count_waiting(clerk_id))

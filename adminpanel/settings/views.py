@@ -1,13 +1,12 @@
 """Prices: looked at, changed, reviewed, and taken back."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import BadRequest, ValidationError
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from adminpanel.differences import differences, readable
@@ -16,7 +15,7 @@ from adminpanel.settings.history import as_lines, get_changes, what_of
 from adminpanel.settings.preview import DAYS, effects, plan_use
 from adminpanel.users.search import subscribers
 from credits.catalogue.exceptions import CannotUndo, ChangedMeanwhile
-from credits.catalogue.history import Subject, latest_change, name_after
+from credits.catalogue.history import Subject, latest_change, name_after, version_of
 from credits.catalogue.prices import set_feature_costs
 from credits.catalogue.undo import CHANGED, undo_change
 from credits.features import FEATURES
@@ -25,7 +24,7 @@ from credits.models import Plan, SettingsChange
 from credits.pricing import get_feature_costs
 from credits.reports.plans import unmapped_plans
 from credits.statement.days import today
-from credits.statement.forms import RowField
+from credits.statement.forms import PageForm
 from credits.users.permissions import admin_page
 
 #: How many changes the settings page shows.
@@ -53,7 +52,7 @@ def review(request: HttpRequest) -> HttpResponse:
     """What the new prices do, before anybody says yes."""
     form = CostsForm(request.GET, current=get_feature_costs())
     if form.moved or not form.is_valid():
-        return _page(request, form, status=409 if form.moved else 422)
+        return _refused(request, form)
     if not form.changes:
         messages.info(request, "Nothing is changed: these are the prices that hold.")
         return redirect("admin-settings")
@@ -71,11 +70,11 @@ def review(request: HttpRequest) -> HttpResponse:
 def save(request: AuthenticatedHttpRequest) -> HttpResponse:
     form = CostsForm(request.POST, current=get_feature_costs())
     if form.moved or not form.is_valid():
-        return _page(request, form, status=409 if form.moved else 422)
-    changes = form.changes
+        return _refused(request, form)
+    changes, version = form.changes, version_of(form.was)
     try:
         set_feature_costs(
-            actor=request.user, costs=changes, reset=form.reset, expected_version=form.version
+            actor=request.user, costs=changes, reset=form.reset, expected_version=version
         )
     except ChangedMeanwhile:
         return _page(request, CostsForm(request.POST, current=get_feature_costs()), status=409)
@@ -84,57 +83,17 @@ def save(request: AuthenticatedHttpRequest) -> HttpResponse:
     return redirect("admin-settings")
 
 
-@admin_page
-@require_safe
-def history(request: HttpRequest) -> HttpResponse:
-    """All changes, in pages."""
-    try:
-        before = RowField().clean(request.GET.get("before", ""))
-    except ValidationError:
-        raise BadRequest("There is no such row.") from None
-    page = get_changes(older_than=(before,) if before else None)
-    return render(request, "adminpanel/settings_history.html", {"page": page})
-
-
-@admin_page
-@require_http_methods(["GET", "HEAD", "POST"])
-def undo(request: AuthenticatedHttpRequest, change_id: int) -> HttpResponse:
-    """Asks, and puts back what was before a change."""
-    change = SettingsChange.objects.filter(pk=change_id).first()
-    if change is None:
-        raise Http404
-    if request.method == "POST":
-        try:
-            undo_change(actor=request.user, change_id=change_id)
-        except CannotUndo as error:
-            return _undo_page(request, change, refusal=str(error), status=409)
-        messages.success(request, f"Undone: {what_of(change)} is as it was before.")
-        return redirect("admin-settings")
-    return _undo_page(request, change)
-
-
-def _undo_page(
-    request: HttpRequest, change: SettingsChange, *, refusal: str = "", status: int = 200
-) -> HttpResponse:
-    [line] = as_lines([change])
-    context: dict[str, Any] = {
-        "line": line,
-        "refusal": refusal or ("" if line.stands else CHANGED),
-        "back": differences(change.after, change.before),
-        "newer": latest_change(change.subject, name_after(change)) if not line.stands else None,
-    }
-    if change.subject == Subject.PRICE and change.name in FEATURES:
-        now, earlier = get_feature_costs(), int(change.before or 0)
-        context["now"] = readable(now[change.name])
-        context["effect"] = effects(now, {change.name: earlier})[change.name]
-    elif change.subject == Subject.PLAN and change.after is not None:
-        context["use"] = plan_use(name_after(change))
-    return render(request, "adminpanel/settings_undo.html", context, status=status)
+def _refused(request: HttpRequest, form: CostsForm) -> HttpResponse:
+    """The form again: others changed prices meanwhile (409), or what was typed is wrong (422)."""
+    return _page(request, form, status=409 if form.moved else 422)
 
 
 def _page(request: HttpRequest, form: CostsForm, *, status: int = 200) -> HttpResponse:
     """The settings, with these prices in the fields; says so when others changed some meanwhile."""
-    moved = _moved(form)
+    moved = [
+        (FEATURES[key], form.was[key], form.current[key], latest_change(Subject.PRICE, key))
+        for key in form.moved
+    ]
     plans = list(Plan.objects.all())
     counts = subscribers([plan.clerk_id for plan in plans])
     context = {
@@ -156,9 +115,42 @@ def _costs(form: CostsForm) -> dict[str, Any]:
     return {"form": form, "rows": rows, "changes": changes, "week_ago": week_ago}
 
 
-def _moved(form: CostsForm) -> Sequence[tuple[Any, int, int, SettingsChange | None]]:
-    """The prices that others changed while the page was open: from, to, and who did it."""
-    return [
-        (FEATURES[key], form.was[key], form.current[key], latest_change(Subject.PRICE, key))
-        for key in form.moved
-    ]
+@admin_page
+@require_safe
+def history(request: HttpRequest) -> HttpResponse:
+    """All changes, in pages."""
+    form = PageForm(request.GET)
+    if not form.is_valid():
+        raise BadRequest("There is no such row.")
+    page = get_changes(older_than=form.place["older_than"])
+    return render(request, "adminpanel/settings_history.html", {"page": page})
+
+
+@admin_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def undo(request: AuthenticatedHttpRequest, change_id: int) -> HttpResponse:
+    """Asks, and puts back what was before a change."""
+    change = get_object_or_404(SettingsChange, pk=change_id)
+    refusal = ""
+    if request.method == "POST":
+        try:
+            undo_change(actor=request.user, change_id=change_id)
+            messages.success(request, f"Undone: {what_of(change)} is as it was before.")
+            return redirect("admin-settings")
+        except CannotUndo as error:
+            refusal = str(error)
+    [line] = as_lines([change])
+    context: dict[str, Any] = {
+        "line": line,
+        "refusal": refusal or ("" if line.stands else CHANGED),
+        "back": differences(change.after, change.before),
+        "newer": latest_change(change.subject, name_after(change)) if not line.stands else None,
+    }
+    if change.subject == Subject.PRICE and change.name in FEATURES:
+        now, earlier = get_feature_costs(), int(change.before or 0)
+        context["now"] = readable(now[change.name])
+        context["effect"] = effects(now, {change.name: earlier})[change.name]
+    elif change.subject == Subject.PLAN and change.after is not None:
+        context["use"] = plan_use(name_after(change))
+    status = 409 if refusal else 200
+    return render(request, "adminpanel/settings_undo.html", context, status=status)

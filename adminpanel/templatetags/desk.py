@@ -2,12 +2,7 @@
 
 from django import template
 
-from adminpanel.overview.health import Sign, get_brief
+from adminpanel.overview.health import get_brief
 
 register = template.Library()
-
-
-@register.simple_tag
-def health_signs() -> list[Sign]:
-    """Whether the ledger was proved lately and a worker lives: one query."""
-    return get_brief()
+register.simple_tag(get_brief, name="health_signs")

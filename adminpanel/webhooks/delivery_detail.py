@@ -2,9 +2,8 @@
 present state of the items and the payment that it is about."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.dateformat import format as format_date
 from django.utils.dateparse import parse_datetime
@@ -31,9 +30,8 @@ PARTS = {
 }
 
 
-@dataclass(frozen=True)
-class ChangeLine:
-    """One thing that changed. `usage_id` is the journal's row of it."""
+class ChangeLine(NamedTuple):
+    """What changed. `usage_id` is the journal's row of it."""
 
     what: str
     name: str
@@ -41,16 +39,14 @@ class ChangeLine:
     usage_id: int | None = None
 
 
-@dataclass(frozen=True)
-class Processing:
+class Processing(NamedTuple):
     """One processing that changed something."""
 
     at: datetime | None
     changes: list[ChangeLine]
 
 
-@dataclass(frozen=True)
-class GrantNow:
+class GrantNow(NamedTuple):
     """A grant of an item, as it stands; `here` says that this delivery brought it."""
 
     grant: CreditGrant
@@ -58,8 +54,7 @@ class GrantNow:
     here: bool
 
 
-@dataclass(frozen=True)
-class ItemNow:
+class ItemNow(NamedTuple):
     """An item that the delivery is about; `newest` says that no later version has come since, and
     is None when the delivery's payload was emptied."""
 
@@ -67,12 +62,14 @@ class ItemNow:
     newest: bool | None
     start: datetime | None
     end: datetime | None
-    grants: list[GrantNow] = field(default_factory=list)
+    grants: list[GrantNow]
 
 
 def processings(delivery: WebhookDelivery) -> list[Processing]:
     """What the delivery changed, each time that it was processed and changed something."""
-    grants = _grants([*_changed_ids(delivery, "grant"), *_changed_ids(delivery, "end")])
+    ids = [*_changed_ids(delivery, "grant"), *_changed_ids(delivery, "end")]
+    rows = incoming_rows(ids)
+    grants = {pk: (grant, rows.get(pk)) for pk, grant in CreditGrant.objects.in_bulk(ids).items()}
     return [
         Processing(
             parse_datetime(effect["at"]), [_line(change, grants) for change in effect["changes"]]
@@ -81,15 +78,14 @@ def processings(delivery: WebhookDelivery) -> list[Processing]:
     ]
 
 
-def _grants(ids: list[int]) -> dict[int, tuple[CreditGrant, int | None]]:
-    rows = incoming_rows(ids)
-    return {pk: (grant, rows.get(pk)) for pk, grant in CreditGrant.objects.in_bulk(ids).items()}
-
-
 def _line(change: dict[str, Any], grants: dict[int, tuple[CreditGrant, int | None]]) -> ChangeLine:
     match change["what"]:
         case "account":
-            return ChangeLine("Account", "", _account(change))
+            done = str(change["done"])
+            if done == "updated":
+                names = (FIELDS.get(name, name) for name in change["fields"])
+                done = f"changed: {', '.join(names)}"
+            return ChangeLine("Account", "", done)
         case "item":
             return ChangeLine("Subscription", change["id"], _item(change))
         case "payment":
@@ -102,12 +98,6 @@ def _line(change: dict[str, Any], grants: dict[int, tuple[CreditGrant, int | Non
         return ChangeLine("Grant", grant.key, f"+{grant.amount:,} credits", usage_id)
     ends = f"ends {_when(change['after'])}, not {_when(change['before'])}"
     return ChangeLine("End of a grant", grant.key, ends, usage_id)
-
-
-def _account(change: dict[str, Any]) -> str:
-    if change["done"] != "updated":
-        return str(change["done"])
-    return "changed: " + ", ".join(FIELDS.get(name, name) for name in change["fields"])
 
 
 def _item(change: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """What can be asked of the inbox."""
 
-from typing import Any
+from functools import partial
 
 from django import forms
 
@@ -8,7 +8,14 @@ from adminpanel.forms import FilterForm
 from adminpanel.webhooks.inbox import OPEN, STATUSES
 from credits.clerk.webhooks.replays import Which
 
-MAX_ID = 2**63 - 2
+#: A number that the page carries along; the highest is an id's.
+Number = partial(forms.IntegerField, min_value=0, max_value=2**63 - 2)
+
+
+def search_field(label: str, longest: int, **attrs: str) -> forms.CharField:
+    """Text to search for; everything if there is none."""
+    widget = forms.TextInput(attrs={"type": "search", **attrs})
+    return forms.CharField(label=label, required=False, max_length=longest, widget=widget)
 
 
 class InboxForm(FilterForm):
@@ -21,41 +28,17 @@ class InboxForm(FilterForm):
         required=False,
         error_messages={"invalid_choice": "There is no such status."},
     )
-    type = forms.CharField(
-        label="Type",
-        required=False,
-        max_length=100,
-        widget=forms.TextInput(
-            attrs={"type": "search", "list": "types", "placeholder": "subscriptionItem"}
-        ),
-    )
-    payer = forms.CharField(
-        label="Payer",
-        required=False,
-        max_length=254,
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": "user_… or e-mail"}),
-    )
-
-    @property
-    def filters(self) -> dict[str, Any]:
-        """What `inbox.matching` takes: all that is right of what was asked."""
-        self.is_valid()
-        asked = self.cleaned_data
-        return {
-            "kind": asked.get("type", ""),
-            "payer": asked.get("payer", ""),
-            "first": asked.get("from"),
-            "last": asked.get("to"),
-        }
+    type = search_field("Type", 100, list="types", placeholder="subscriptionItem")
+    payer = search_field("Payer", 254, placeholder="user_… or e-mail")
 
 
 class ReplayForm(forms.Form):
     """A replay of many, and how far it is: the numbers of the batches before are carried along, to
     be shown; what is done is read from the database."""
 
-    which = forms.ChoiceField(choices=Which.choices)
-    up_to = forms.IntegerField(min_value=0, max_value=MAX_ID)
-    after = forms.IntegerField(min_value=0, max_value=MAX_ID, required=False)
-    total = forms.IntegerField(min_value=0, max_value=MAX_ID)
-    processed = forms.IntegerField(min_value=0, max_value=MAX_ID, required=False)
-    failed = forms.IntegerField(min_value=0, max_value=MAX_ID, required=False)
+    which = forms.TypedChoiceField(choices=Which.choices, coerce=Which)
+    up_to = Number()
+    after = Number(required=False)
+    total = Number()
+    processed = Number(required=False)
+    failed = Number(required=False)

@@ -1,20 +1,18 @@
 """Reading the inbox: filters, pages and counts."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date, datetime
-from typing import NamedTuple
+from datetime import date
+from typing import Any, NamedTuple
 
 from django.db.models import Count, Max, Min, Q, QuerySet
 
-from config.pagination import Key, Page, paginate
+from config.pagination import Page, paginate
 from credits.clerk.webhooks.replays import FAILED, UNMAPPED, WAITING, deliveries
 from credits.models import Identity, User, WebhookDelivery
 from credits.statement.days import on_days
 
 type Deliveries = QuerySet[WebhookDelivery]
 
-PAGE = 50
 #: The statuses of deliveries and their labels; every delivery has exactly one.
 STATUSES = {
     "failed": "Failed",
@@ -64,13 +62,13 @@ def _payer_ids(text: str) -> list[str]:
 
 def counts(rows: Deliveries) -> dict[str, int]:
     """How many there are of each status, open, and in all."""
+    # The names of columns are no names for aggregates.
     of_each = {f"n_{name}": Count("pk", filter=when) for name, when in CONDITIONS.items()}
     numbers = rows.aggregate(n_all=Count("pk"), **of_each)
     return {name.removeprefix("n_"): number for name, number in numbers.items()}
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A delivery, its status, and whom it is about if they have an account here."""
 
     delivery: WebhookDelivery
@@ -78,17 +76,14 @@ class Row:
     person: User | None
 
 
-def get_page(
-    rows: Deliveries, *, older_than: Key | None = None, newer_than: Key | None = None
-) -> Page[Row]:
-    """A page of deliveries, newest first."""
-    rows = rows.defer("payload", "effects")
-    return paginate(rows, size=PAGE, older_than=older_than, newer_than=newer_than).map(_rows)
+def get_page(rows: Deliveries, **place: Any) -> Page[Row]:
+    """A page of deliveries, newest first; `place` is that of a PageForm."""
 
+    def shown(deliveries: list[WebhookDelivery]) -> list[Row]:
+        people = people_of({delivery.payer_id for delivery in deliveries})
+        return [Row(each, status_of(each), people.get(each.payer_id)) for each in deliveries]
 
-def _rows(shown: list[WebhookDelivery]) -> list[Row]:
-    people = people_of({delivery.payer_id for delivery in shown})
-    return [Row(delivery, status_of(delivery), people.get(delivery.payer_id)) for delivery in shown]
+    return paginate(rows.defer("payload", "effects"), size=50, **place).map(shown)
 
 
 def people_of(payer_ids: Iterable[str]) -> dict[str, User]:
@@ -97,20 +92,12 @@ def people_of(payer_ids: Iterable[str]) -> dict[str, User]:
     return {identity.clerk_id: identity.user for identity in identities if identity.user}
 
 
-class Choice(NamedTuple):
-    """What a replay would meet: how many, of which types, received from when to when."""
-
-    total: int
-    up_to: int
-    first: datetime | None
-    last: datetime | None
-    types: list[tuple[str, int]]
-
-
-def choice(which: str) -> Choice:
+def choice(which: str) -> dict[str, Any]:
+    """What a replay would process: how many (`total`), up to which id, received from when to when,
+    and the types, each with its number."""
     rows = deliveries(which)
     numbers = rows.aggregate(
-        n=Count("pk"), top=Max("pk"), first=Min("received_at"), last=Max("received_at")
+        total=Count("pk"), up_to=Max("pk"), first=Min("received_at"), last=Max("received_at")
     )
     types = rows.order_by().values_list("type").annotate(n=Count("pk")).order_by("-n", "type")
-    return Choice(numbers["n"], numbers["top"] or 0, numbers["first"], numbers["last"], list(types))
+    return {**numbers, "types": types}

@@ -34,10 +34,13 @@ def _waiting_plans() -> list[tuple[str, int]]:
 @require_safe
 def webhooks(request: AuthenticatedHttpRequest) -> HttpResponse:
     form = InboxForm(request.GET)
-    rows = inbox.matching(**form.filters)
-    asked = form.cleaned_data
-    status = asked.get("status", "")
-    shown = rows.filter(inbox.CONDITIONS[status]) if status else rows
+    form.is_valid()  # Filters that are wrong are left out.
+    given = form.cleaned_data
+    rows = inbox.matching(
+        kind=given.get("type", ""), payer=given.get("payer", ""),
+        first=given.get("from"), last=given.get("to"),
+    )  # fmt: skip
+    status = given.get("status", "")
     counts = inbox.counts(rows)
     labels = inbox.STATUSES | (inbox.OPEN if status in inbox.OPEN else {})
     context = {
@@ -45,7 +48,9 @@ def webhooks(request: AuthenticatedHttpRequest) -> HttpResponse:
         "status": status,
         "tabs": [(name, label, counts[name]) for name, label in labels.items()],
         "counts": counts,
-        "page": inbox.get_page(shown, **form.place),
+        "page": inbox.get_page(
+            rows.filter(inbox.CONDITIONS[status]) if status else rows, **form.place
+        ),
         "plans": _waiting_plans(),
         "takes_webhooks": conf.takes_webhooks(),
         "address": request.build_absolute_uri(reverse("clerk-webhook")),
@@ -99,49 +104,41 @@ def replay_webhook(request: AuthenticatedHttpRequest, delivery_id: int) -> HttpR
 @require_http_methods(["GET", "HEAD", "POST"])
 def replay(request: AuthenticatedHttpRequest) -> HttpResponse:
     """All that failed, or all with unmapped plans: says how many, then does some at a time."""
-    if request.method != "POST":
-        which = Which.UNMAPPED if request.GET.get("which") == Which.UNMAPPED else Which.FAILED
-        return _ask(request, which)
-    form = ReplayForm(request.POST)
-    if not form.is_valid():
-        return _ask(request, Which.FAILED, status=400)
-    asked = form.cleaned_data
-    batch = replay_some(
-        actor=request.user,
-        which=Which(asked["which"]),
-        after=asked["after"] or 0,
-        up_to=asked["up_to"],
-    )
-    return _progress(request, asked, batch)
-
-
-def _ask(request: AuthenticatedHttpRequest, which: Which, *, status: int = 200) -> HttpResponse:
+    form = ReplayForm(request.POST or None)
+    if form.is_valid():
+        given = form.cleaned_data
+        batch = replay_some(
+            actor=request.user, which=given["which"], after=given["after"] or 0,
+            up_to=given["up_to"],
+        )  # fmt: skip
+        return _progress(request, given, batch)
+    unmapped = request.GET.get("which") == Which.UNMAPPED and request.method != "POST"
+    which = Which.UNMAPPED if unmapped else Which.FAILED
     context = {
         "which": which,
         "choice": inbox.choice(which),
-        "plans": _waiting_plans() if which == Which.UNMAPPED else [],
+        "plans": _waiting_plans() if unmapped else [],
     }
+    status = 400 if request.method == "POST" else 200
     return render(request, "adminpanel/webhooks_replay.html", context, status=status)
 
 
 def _progress(
-    request: AuthenticatedHttpRequest, asked: dict[str, Any], batch: Batch
+    request: AuthenticatedHttpRequest, given: dict[str, Any], batch: Batch
 ) -> HttpResponse:
     """The result when this was the last batch, otherwise how far it is, with the next one."""
-    processed = (asked["processed"] or 0) + batch.processed
-    failed = (asked["failed"] or 0) + batch.failed
+    processed = (given["processed"] or 0) + batch.processed
+    failed = (given["failed"] or 0) + batch.failed
+    done = processed + failed
     if batch.after is None:
         text = f"{processed:,} processed, {failed:,} failed."
-        if not processed + failed:
-            text = "There was nothing left to replay."
         level = messages.ERROR if failed else messages.SUCCESS
-        messages.add_message(request, level, text)
+        messages.add_message(request, level, text if done else "There was nothing left to replay.")
         url = reverse("admin-webhooks", query={"status": "failed"} if failed else None)
         if wants_fragment(request):
             return HttpResponse(headers={"HX-Redirect": url})
         return redirect(url)
-    run = {**asked, "after": batch.after, "processed": processed, "failed": failed}
-    run["done"] = processed + failed
-    context = {"run": run, "unit": f"deliver{pluralize(asked['total'], 'y,ies')}"}
+    run = {**given, "after": batch.after, "processed": processed, "failed": failed, "done": done}
+    context = {"run": run, "unit": f"deliver{pluralize(given['total'], 'y,ies')}"}
     template = "adminpanel/webhooks_replaying.html"
     return render_page_or_fragment(request, template, "progress", context)

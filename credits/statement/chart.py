@@ -1,8 +1,9 @@
-"""Bars for the statement: numbers that a template draws as SVG."""
+"""Bars of days or months: numbers that `credits/chart.html` draws as SVG."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any, NamedTuple
 
 from django.utils.dateformat import format as format_date
 
@@ -13,33 +14,35 @@ SLOT = 10
 HEIGHT = 100
 
 
-@dataclass(frozen=True)
-class Bar:
-    """What one day or month took: `net` above the ground, what came back of it on top."""
+class Part(NamedTuple):
+    """One colour of a bar, from `y` down by `height`; `name` is its class in the stylesheet."""
+
+    name: str
+    y: float
+    height: float
+
+
+class Bar(NamedTuple):
+    """A day or month: its values in the order of the colours; `source` is what the page says of
+    it."""
 
     x: int
     label: str
-    sums: Sums
-    net: float
-    back: float
+    values: Sequence[int]
+    parts: list[Part]
+    source: Any
 
     @property
-    def net_y(self) -> float:
-        return round(HEIGHT - self.net, 2)
-
-    @property
-    def back_y(self) -> float:
-        return round(HEIGHT - self.net - self.back, 2)
+    def total(self) -> int:
+        return sum(self.values)
 
 
 @dataclass(frozen=True)
 class Chart:
-    """`top` is the most credits that one bar stands for; `ticks` are the first, middle and last
-    labels."""
+    """`top` is what the highest bar stands for."""
 
     bars: list[Bar]
     top: int
-    step: str
 
     @property
     def width(self) -> int:
@@ -47,34 +50,45 @@ class Chart:
 
     @property
     def ticks(self) -> list[str]:
-        labels = [bar.label for bar in self.bars]
-        places = sorted({0, len(labels) // 2, len(labels) - 1})
-        return [labels[place] for place in places]
+        """The first, middle and last labels."""
+        places = sorted({0, len(self.bars) // 2, len(self.bars) - 1})
+        return [self.bars[place].label for place in places]
+
+
+def stack(rows: Sequence[tuple[str, Sequence[int], Any]], names: Sequence[str]) -> Chart:
+    """A chart of rows (label, values, source); `names` are the classes of the values' colours."""
+    top = max(sum(values) for _, values, _ in rows)
+    bars = [
+        Bar(place * SLOT, label, values, _parts(values, names, top), source)
+        for place, (label, values, source) in enumerate(rows)
+    ]
+    return Chart(bars, top)
+
+
+def _parts(values: Sequence[int], names: Sequence[str], top: int) -> list[Part]:
+    parts, y = [], float(HEIGHT)
+    for name, value in zip(names, values, strict=True):
+        if value:
+            height = HEIGHT * value / top
+            y -= height
+            parts.append(Part(name, round(y, 2), round(height, 2)))
+    return parts
 
 
 def draw(span: Range, sums: dict[date, Sums]) -> Chart | None:
-    """The chart of a range; None when nothing was spent in it."""
+    """The statement's chart: what was kept and, above it, what came back; None when nothing was
+    spent."""
     step = step_of(span)
-    top = max((step_sums.spent for step_sums in sums.values()), default=0)
-    if not top:
+    if not any(each.spent for each in sums.values()):
         return None
-    days = list(_steps(span, step))
-    bars = [_bar(place, day, sums.get(day, Sums()), top, step) for place, day in enumerate(days)]
-    return Chart(bars, top, step)
-
-
-def _bar(place: int, day: date, sums: Sums, top: int, step: str) -> Bar:
-    # What came back today may have been taken yesterday: never draw more back than was taken.
-    back = min(sums.refunded, sums.spent)
-    label = format_date(day, "j M" if step == "day" else "M Y")
-    scale = HEIGHT / top
-    return Bar(
-        x=place * SLOT,
-        label=label,
-        sums=sums,
-        net=round((sums.spent - back) * scale, 2),
-        back=round(back * scale, 2),
-    )
+    rows = []
+    for day in _steps(span, step):
+        each = sums.get(day, Sums())
+        # What came back today may have been taken yesterday: never draw more back than was taken.
+        back = min(each.refunded, each.spent)
+        label = format_date(day, "j M" if step == "day" else "M Y")
+        rows.append((label, [each.spent - back, back], each))
+    return stack(rows, ["net", "back"])
 
 
 def _steps(span: Range, step: str) -> Iterator[date]:

@@ -45,7 +45,7 @@ def dry_run(desk: Client, **fields: Any) -> SyncJob:
 
 
 def figures(answer: Any) -> dict[str, int]:
-    return {line.name: line.number for line in answer.context["told"].lines}
+    return {line.name: line.number for line in answer.context["sync"].lines}
 
 
 def test_a_dry_run_counts_then_the_run_does_the_same(desk: Client, base: FakeClerk) -> None:
@@ -61,7 +61,7 @@ def test_a_dry_run_counts_then_the_run_does_the_same(desk: Client, base: FakeCle
     work()
     done = desk.get(answer["Location"])
     assert figures(done) == figures(page)
-    assert not any(line.differs for line in done.context["told"].lines)
+    assert not any(line.differs for line in done.context["sync"].lines)
     assert done.context["foreseen"] == preview
     assert CreditGrant.objects.count() == 3
     assert "look at the sync" in desk.get(f"{PATH}/{preview.pk}").text
@@ -98,7 +98,7 @@ def test_the_figures_of_set_balances_lead_to_just_their_rows(desk: Client, base:
         user_id=users[1].pk, delta=5, target=None, reason="r", actor="x", idempotency_key="a"
     )
     page = desk.get(answer["Location"])
-    lines = {line.name: line for line in page.context["told"].lines}
+    lines = {line.name: line for line in page.context["sync"].lines}
     led = {name: desk.get(line.href).context for name, line in lines.items() if line.href}
     assert led.keys() == {"creditsRefreshed", "creditsAdded", "creditsTaken"}
     assert all(f'href="{lines[name].href.replace("&", "&amp;")}"' in page.text for name in led)
@@ -117,7 +117,7 @@ def test_figures_without_rows_of_their_own_are_no_links(desk: Client, base: Fake
     answer = desk.post(f"{PATH}/{preview.pk}/run")
     work()
     for page in (desk.get(f"{PATH}/{preview.pk}"), desk.get(answer["Location"])):
-        assert not any(line.href for line in page.context["told"].lines)
+        assert not any(line.href for line in page.context["sync"].lines)
         assert "/admin/usage?" not in page.text.split('id="state"')[1]
 
 
@@ -260,10 +260,10 @@ def test_a_stalled_one_is_shown_as_such_and_ends_at_once(
     with pytest.raises(SystemExit):
         work()
     job = SyncJob.objects.get()
-    assert desk.get(url).context["told"].state == "running"
+    assert desk.get(url).context["sync"].state == "running"
     SyncJob.objects.update(heartbeat_at=job.heartbeat_at - 2 * SILENCE)
     page = desk.get(url)
-    assert page.context["told"].state == "stalled"
+    assert page.context["sync"].state == "stalled"
     assert "Nobody works on it." in page.text
     assert "has stalled" in desk.get(PATH).text
     desk.post(f"{url}/cancel")
@@ -310,7 +310,7 @@ def test_runs_are_listed_with_who_when_what_and_figures(desk: Client, base: Fake
     work()
     reconcile()
     page = desk.get(PATH)
-    assert [told.is_preview for told in page.context["history"].rows] == [False, True]
+    assert [sync.is_preview for sync in page.context["page"].rows] == [False, True]
     assert "people, subscriptions, pages of 2" in page.text
     assert "admin@example.com" in page.text
     assert "5 new, 0 changed" in page.text
@@ -322,9 +322,9 @@ def test_older_runs_are_on_the_next_page(desk: Client, base: FakeClerk) -> None:
     for n in range(30):
         start_job(options=SyncOptions(), actor=f"admin {n}", background=False)
     page = desk.get(PATH)
-    assert len(page.context["history"].rows) == 25
-    older = desk.get(PATH + re.search(r'rel="next" href="([^"]*)"', page.text)[1])
-    assert [told.job.actor for told in older.context["history"].rows] == [
+    assert len(page.context["page"].rows) == 25
+    older = desk.get(re.search(r'rel="next" href="([^"]*)"', page.text)[1])
+    assert [sync.job.actor for sync in older.context["page"].rows] == [
         f"admin {n}" for n in (4, 3, 2, 1, 0)
     ]
     assert desk.get(PATH, {"before": "tomorrow"}).status_code == 200
@@ -374,7 +374,7 @@ class TestTheApi:
         assert (entry.actor, entry.reason, entry.origin) == (admin, "by call", "127.0.0.1")
         assert entry.after["overrideCredits"] == 40
         assert entry.target == f"sync {answer.json()['job']['id']}"
-        listed = desk.get("/admin/sync").context["history"].rows
+        listed = desk.get("/admin/sync").context["page"].rows
         assert listed[0].options == "people, subscriptions, balances set to 40, 3 pages of 100"
 
     def test_one_at_a_time(self, desk: Client, base: FakeClerk) -> None:

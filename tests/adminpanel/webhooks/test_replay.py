@@ -129,7 +129,7 @@ def test_a_script_gets_the_next_batch_and_then_the_list(
         deliver(user_event(f"user_{n}"), f"msg_{n}")
     fails(None)
     choice = desk.get(ALL).context["choice"]
-    fields = {"which": "failed", "up_to": choice.up_to, "total": choice.total}
+    fields = {"which": "failed", "up_to": choice["up_to"], "total": choice["total"]}
     answer = desk.post(ALL, fields, headers={"HX-Request": "true"})
     assert answer.text.strip().startswith("<form")
     after = re.search(r'name="after" value="(\d+)"', answer.text)[1]
