@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
+from psycopg.rows import class_row, namedtuple_row
 
+from credits import idempotency
 from credits.exceptions import (
     ChargeHeld,
     IdempotencyConflict,
@@ -44,11 +46,13 @@ def _check_key(key: str | None) -> None:
         raise LedgerError(f"An idempotency key has 1 to {MAX_KEY} characters.")
 
 
-def _call(function: str, **arguments: Any) -> Any:
-    """The columns of the row that a function of the kernel returns."""
+def _call(function: str, *, row: type | None = None, **arguments: Any) -> Any:
+    """The row that a function of the kernel returns: as `row`, whose fields are the function's
+    columns, or as a named tuple."""
     # Not callproc(): Django logs and counts only what goes through execute().
     names = ", ".join(f"{name} => %({name})s" for name in arguments)
     with connection.cursor() as cursor:
+        cursor.cursor.row_factory = class_row(row) if row else namedtuple_row
         cursor.execute(f"SELECT * FROM {function}({names})", arguments)  # noqa: S608 -- ours
         return cursor.fetchone()
 
@@ -68,7 +72,8 @@ class Balance(NamedTuple):
 
 def get_balance(*, user_id: int) -> Balance:
     """The balance, after expired credits have left."""
-    return Balance(*_call("credits_balance", owner=user_id))
+    balance: Balance = _call("credits_balance", row=Balance, owner=user_id)
+    return balance
 
 
 def validate_credits_for_feature(
@@ -209,12 +214,15 @@ def settle_charge(
 ) -> Ending:
     """Ends a hold: the charge stands, or stands for `delivered` of its units while the rest is
     refunded for `reason`. A late caller changes nothing and gets `ended` (I6)."""
-    extra = json.dumps(details or {})
-    return Ending(
-        *_call(
-            "credits_end_hold", charge_id=charge_id, delivered=delivered, reason=reason, extra=extra
-        )
+    ending: Ending = _call(
+        "credits_end_hold",
+        row=Ending,
+        charge_id=charge_id,
+        delivered=delivered,
+        reason=reason,
+        extra=json.dumps(details or {}),
     )
+    return ending
 
 
 def release_charge(*, charge_id: int, reason: str, details: Details | None = None) -> Ending:
@@ -362,7 +370,7 @@ def adjust_credits(
         keep_packs=keep_packs,
         burn_priority=PRIORITIES[CreditGrant.Source.ADJUSTMENT],
         request_key=idempotency_key,
-        fingerprint=f"{delta}/{target}",
+        fingerprint=idempotency.fingerprint([delta, target]),
         extra=json.dumps({**(details or {}), "reason": reason.strip(), "actor": actor}),
     )
     if outcome == "insufficient":
