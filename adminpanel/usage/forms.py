@@ -7,11 +7,10 @@ from django import forms
 from django.utils import timezone
 
 from adminpanel.forms import FilterForm, PersonField
-from credits.features import FEATURES
+from credits.features import FEATURES, Kind
 from credits.models import SyncJob
 from credits.reports.journal import Filters, State, Way
 from credits.statement.forms import RowField
-from credits.statement.history import Kind
 
 LONGEST_TEXT = 500
 NO_SYNC = "There is no such sync."

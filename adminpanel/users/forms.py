@@ -7,14 +7,14 @@ from django import forms
 from django.http import QueryDict
 
 from adminpanel.forms import CreditsField, RuleField
-from adminpanel.users.adjustments import MAX_ADJUSTMENT, Change
+from adminpanel.users.adjustments import MAX_ADJUSTMENT
 from adminpanel.users.search import NO_PLAN, Sort, State, plan_choices
 from adminpanel.users.timeline import Place, Source, place_of
 from config.pagination import InvalidCursor, Key, key_of
 from credits.catalogue.fields import WholeNumber, one_line
+from credits.features import Kind
 from credits.models import User
 from credits.statement.forms import RowField
-from credits.statement.history import Kind
 
 REASON = one_line(500, "Say why, in")
 STALE_PAGE = "This page was sent without what it needs. Look at it, and send it once more."
@@ -106,11 +106,14 @@ class AdjustForm(OnceForm):
         return data
 
     @property
-    def change(self) -> Change:
+    def change(self) -> dict[str, int]:
+        """What `adjust` takes: `delta` or `target`."""
         mode, amount = self.cleaned_data["mode"], self.cleaned_data["amount"]
-        if mode == "set":
-            return Change(target=amount)
-        return Change(delta=amount if mode == "add" else -amount)
+        return (
+            {"target": amount}
+            if mode == "set"
+            else {"delta": -amount if mode == "take" else amount}
+        )
 
 
 class RefundForm(OnceForm):

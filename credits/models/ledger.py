@@ -8,10 +8,12 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 from django.db.models.functions import Now
+from django.utils.dateformat import format as format_date
 
-from credits.features import CHARGE_TYPES, OperationType
+from credits.features import CHARGE_TYPES, FEATURES_BY_TYPE, Kind, OperationType, model_label
 from credits.models.subscriptions import Period, SubscriptionItem
 from credits.models.users import Account, User
+from credits.reasons import words_of
 
 
 class CreditBalance(models.Model):
@@ -185,6 +187,92 @@ class UsageHistory(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.operation_type} {self.credits_used}"
+
+    # How people read a row: the statement, the admin pages, CSV and the API show the same.
+    # `is_held` and `refund_rows` are known of rows from `credits.statement.history`.
+
+    @property
+    def kind(self) -> Kind:
+        if self.operation_type in FEATURES_BY_TYPE:
+            return Kind.REFUND if self.refund_of_id else Kind.CHARGE
+        return Kind(self.operation_type.lower())
+
+    @property
+    def feature(self) -> str | None:
+        """The key of the feature that was paid for."""
+        feature = FEATURES_BY_TYPE.get(self.operation_type)
+        return feature and feature.key
+
+    @property
+    def paid_model(self) -> str:
+        """The id of the model of a charge, or of the charge that a refund returns."""
+        charge = self.refund_of
+        return self.details.get("model") or (charge.details.get("model") if charge else "") or ""
+
+    @property
+    def paid_model_label(self) -> str:
+        return model_label(self.paid_model)
+
+    @property
+    def what(self) -> str:
+        """What happened: `Text chat`, `2 images`, `Refund`, `Welcome credits`."""
+        match self.kind:
+            case Kind.CHARGE:
+                feature = FEATURES_BY_TYPE[self.operation_type]
+                many = (self.quantity or 1) > 1
+                return f"{self.quantity} {feature.unit}s" if many else feature.label
+            case Kind.GRANT:
+                return self._source_label
+            case kind:
+                return str(kind.label)
+
+    @property
+    def note(self) -> str:
+        """The rest in words: model and price, or the reason, or until when."""
+        reason = self.details.get("reason")
+        match self.kind:
+            case Kind.CHARGE:
+                each = f"{self.unit_cost} each" if (self.quantity or 1) > 1 else ""
+                return " · ".join(filter(None, [model_label(self.details.get("model")), each]))
+            case Kind.REFUND:
+                return words_of(reason)
+            case Kind.GRANT:
+                expires_at = self.grant and self.grant.expires_at
+                return f"until {format_date(expires_at, 'j M Y')}" if expires_at else ""
+            case Kind.ADJUSTMENT:
+                actor = self.details.get("actor")
+                return f"{reason or ''}, by {actor}" if actor else str(reason or "")
+            case Kind.EXPIRY:
+                return self._source_label
+
+    @property
+    def _source_label(self) -> str:
+        return str(self.grant.get_source_display()) if self.grant else "Credits"
+
+    @property
+    def into(self) -> int:
+        """What came into the balance; 0 for what left it."""
+        return max(-self.credits_used, 0)
+
+    @property
+    def held(self) -> bool:
+        """Whether the work that a charge pays for is still going on."""
+        return bool(self.is_held)  # type: ignore[attr-defined]
+
+    @property
+    def refunded(self) -> int:
+        """What came back of a charge so far."""
+        return sum(refund["credits"] for refund in self.refund_rows)  # type: ignore[attr-defined]
+
+    @property
+    def left(self) -> int:
+        """What of a charge has not come back; 0 for other rows."""
+        return self.credits_used - self.refunded if self.kind == Kind.CHARGE else 0
+
+    @property
+    def refundable(self) -> int:
+        """What of a charge can be returned now: nothing while its work is going on."""
+        return 0 if self.held else self.left
 
 
 class GrantAllocation(models.Model):

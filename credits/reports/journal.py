@@ -11,13 +11,11 @@ from django.conf import settings
 from django.db.models import Count, DateTimeField, Func, Q, Sum, TextChoices
 
 from config.pagination import Key, Page, Reading, paginate
-from credits.features import FEATURES
-from credits.models import UsageSlice, User
+from credits.features import FEATURES, Kind
+from credits.models import UsageHistory, UsageSlice
 from credits.reasons import Reason
 from credits.reports.rollup import BEGINNING, Slice, Slicing, slices, spans
-from credits.statement.history import Kind, Rows, filter_rows, statement
-from credits.statement.lines import Line, with_refunds
-from credits.statement.wording import model_label
+from credits.statement.history import Rows, filter_rows, statement, with_refunds
 
 PAGE = 50
 #: Rows that are summed up where only the journal can say.
@@ -194,38 +192,19 @@ def _sums_of_rows(rows: Rows) -> Sums:
     return Sums(**sums, capped=sums["rows"] == SUMMED)
 
 
-@dataclass(frozen=True)
-class UserLine(Line):
-    """A line of the journal, and whose it is."""
-
-    @property
-    def user(self) -> User:
-        return self.row.user
-
-    @property
-    def model(self) -> str:
-        """The id of the model of a charge, or of the charge that a refund returns."""
-        charge = self.row.refund_of
-        return super().model or (charge.details.get("model") if charge else None) or ""
-
-    @property
-    def model_label(self) -> str:
-        return model_label(self.model)
-
-
 def get_page(
     filters: Filters,
     matches: Matches,
     *,
     older_than: Key | None = None,
     newer_than: Key | None = None,
-) -> Page[UserLine]:
-    """A page of lines, newest first."""
+) -> Page[UsageHistory]:
+    """A page of rows, newest first."""
 
     def read(reading: Reading) -> list[Any]:
         return _read(with_refunds(matching(filters)), matches.spans, reading)
 
-    return paginate(read, size=PAGE, older_than=older_than, newer_than=newer_than).map(_lines)
+    return paginate(read, size=PAGE, older_than=older_than, newer_than=newer_than)
 
 
 def _read(rows: Rows, where: list[tuple[int, int]], reading: Reading) -> list[Any]:
@@ -256,7 +235,3 @@ def _words(column: str) -> list[str]:
     used = UsageSlice.objects.exclude(**{column: ""}).values(column)
     often = used.annotate(times=Sum("rows")).order_by("-times")
     return list(often.values_list(column, flat=True)[:OFFERED])
-
-
-def _lines(rows: list[Any]) -> list[UserLine]:
-    return [UserLine(row) for row in rows]

@@ -6,9 +6,8 @@ from typing import Any
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 
-from credits.features import FEATURES
+from credits.features import FEATURES, Kind
 from credits.statement.days import today
-from credits.statement.history import Kind
 
 FIRST_DAY = date(2020, 1, 1)
 LAST_DAY = date(2100, 12, 31)

@@ -12,7 +12,6 @@ from django.db import connection
 from config.pagination import Key, Page, paginate
 from credits.models import UsageHistory
 from credits.statement.history import filter_rows, statement
-from credits.statement.lines import Line, lines_of
 
 PAGE = 50
 #: A range of more days than this is drawn by the month.
@@ -119,12 +118,12 @@ def get_page(
     feature: str = "",
     older_than: Key | None = None,
     newer_than: Key | None = None,
-) -> Page[Line]:
+) -> Page[UsageHistory]:
     """A page of the rows of a range, newest first."""
     rows = statement(user_id=span.user_id).filter(id__lte=span.closing.row_id)
     rows = filter_rows(rows.filter(id__gt=span.opening.row_id), kind=kind, feature=feature)
     rows = rows.select_related("grant")
-    return paginate(rows, size=PAGE, older_than=older_than, newer_than=newer_than).map(lines_of)
+    return paginate(rows, size=PAGE, older_than=older_than, newer_than=newer_than)
 
 
 def time_of_row(*, user_id: int, row_id: int) -> datetime | None:
