@@ -19,16 +19,12 @@ class BalanceMoved(LedgerError):
     """The balance is not what was shown any more, so that setting it would do something else."""
 
 
-class NothingToChange(LedgerError):
-    """The balance is there already."""
-
-
 class AlreadyDecided(LedgerError):
     """Somebody has approved or declined this request; a decision is final."""
 
 
-class OwnRequest(LedgerError):
-    """Who asked cannot approve: it takes a second admin."""
+class NotApproved(LedgerError):
+    """It takes a second admin to approve a request, and a balance that is not there already."""
 
 
 def needs_approval(change: int) -> bool:
@@ -132,15 +128,15 @@ def approve(*, actor: User, request_id: int, seen: int | None = None) -> Adjustm
     """Does what another admin asked for, once. With `seen`, a balance is not set from another one
     than `actor` was shown.
 
-    Raises AlreadyDecided, OwnRequest, NothingToChange, BalanceMoved, InsufficientCredits.
+    Raises AlreadyDecided, NotApproved, BalanceMoved, InsufficientCredits.
     """
     asked = _pending(request_id)
     if asked.asked_by_id == actor.pk:
-        raise OwnRequest("You asked for this yourself. It takes a second admin to approve it.")
+        raise NotApproved("You asked for this yourself. It takes a second admin to approve it.")
     key = f"approval:{asked.pk}"
     done = _apply(asked, key, approvedBy=str(actor), request=asked.pk)
     if done.usage_id is None:
-        raise NothingToChange(f"The balance is {done.balance:,} already. Decline this.")
+        raise NotApproved(f"The balance is {done.balance:,} already. Decline this.")
     _check_seen(asked, done, seen)
     _decide(asked, actor, AdjustmentRequest.State.APPROVED, done.usage_id)
     _record(actor, "adjustment.approve", asked, done)

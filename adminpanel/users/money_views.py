@@ -93,7 +93,7 @@ def _answer[Form: OnceForm](
     error = None
     if form.is_valid() and form.cleaned_data["confirm"]:
         try:
-            key = namespaced(f"{name}:{request.user.pk}", form.cleaned_data["key"])
+            key = namespaced(f"{name}:{request.user.pk}", str(form.cleaned_data["key"]))
             return confirm(form, key)
         except LedgerError as refusal:
             error = refusal

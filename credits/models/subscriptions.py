@@ -1,6 +1,8 @@
 """Subscriptions at Clerk: items, the periods that they cover, and payments. Moments are Clerk's own
 milliseconds (UTC) where they are compared with Clerk's."""
 
+from datetime import UTC, datetime
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Index, Q, UniqueConstraint
@@ -47,6 +49,19 @@ class SubscriptionItem(OfPayer):
 
     def __str__(self) -> str:
         return f"{self.item_id} ({self.status})"
+
+    @property
+    def starts_at(self) -> datetime | None:
+        """When the current period begins; `ends_at` is its end."""
+        return _time_of(self.period_start)
+
+    @property
+    def ends_at(self) -> datetime | None:
+        return _time_of(self.period_end)
+
+
+def _time_of(milliseconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
 
 
 class Period(models.Model):

@@ -45,12 +45,13 @@ def day_field(label: str) -> forms.DateField:
 class RowField(forms.IntegerField):
     """The id of a journal row."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         super().__init__(
             required=False,
             min_value=1,
             max_value=2**63 - 2,
             error_messages=dict.fromkeys(ROW_ERRORS, "There is no such row."),
+            **options,
         )
 
 
