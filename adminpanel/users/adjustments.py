@@ -71,7 +71,8 @@ def adjust(
         wanted.balance_then = done.balance - done.change
         return _ask(wanted)
     if done.usage_id:
-        _record(actor, "adjustment.make", wanted, done)
+        before = done.balance - done.change
+        _record(actor, "make", wanted, f"row {done.usage_id}", before=before, after=done.balance)
     return done
 
 
@@ -111,15 +112,9 @@ def _ask(wanted: AdjustmentRequest) -> AdjustmentRequest:
         if earlier is None:
             raise
         return earlier  # Twice at the same moment: the other one asked.
-    audit.record(
-        actor=wanted.asked_by,
-        action="adjustment.ask",
-        target=f"request {wanted.pk}",
-        user_id=wanted.account_id,
-        before=wanted.balance_then,
-        after=wanted.balance_then + wanted.change_of(wanted.balance_then),
-        reason=wanted.reason,
-    )
+    before = wanted.balance_then
+    after = before + wanted.change_of(before)
+    _record(wanted.asked_by, "ask", wanted, f"request {wanted.pk}", before=before, after=after)
     return wanted
 
 
@@ -139,7 +134,8 @@ def approve(*, actor: User, request_id: int, seen: int | None = None) -> Adjustm
         raise NotApproved(f"The balance is {done.balance:,} already. Decline this.")
     _check_seen(asked, done, seen)
     _decide(asked, actor, AdjustmentRequest.State.APPROVED, done.usage_id)
-    _record(actor, "adjustment.approve", asked, done)
+    before = done.balance - done.change
+    _record(actor, "approve", asked, f"row {done.usage_id}", before=before, after=done.balance)
     return done
 
 
@@ -148,13 +144,7 @@ def decline(*, actor: User, request_id: int) -> AdjustmentRequest:
     """Nothing will happen; who asked may say so too. Raises AlreadyDecided."""
     asked = _pending(request_id)
     _decide(asked, actor, AdjustmentRequest.State.DECLINED, None)
-    audit.record(
-        actor=actor,
-        action="adjustment.decline",
-        target=f"request {asked.pk}",
-        user_id=asked.account_id,
-        reason=asked.reason,
-    )
+    _record(actor, "decline", asked, f"request {asked.pk}")
     return asked
 
 
@@ -175,13 +165,9 @@ def _decide(asked: AdjustmentRequest, actor: User, state: str, usage_id: int | N
     asked.save(update_fields=["state", "decided_by", "decided_at", "usage"])
 
 
-def _record(actor: User, action: str, asked: AdjustmentRequest, done: Adjustment) -> None:
+def _record(actor: User, what: str, asked: AdjustmentRequest, target: str, **balances: int) -> None:
+    """`balances` are those `before` and `after`."""
+    action, user_id, reason = f"adjustment.{what}", asked.account_id, asked.reason
     audit.record(
-        actor=actor,
-        action=action,
-        target=f"row {done.usage_id}",
-        user_id=asked.account_id,
-        before=done.balance - done.change,
-        after=done.balance,
-        reason=asked.reason,
+        actor=actor, action=action, target=target, user_id=user_id, reason=reason, **balances
     )

@@ -35,7 +35,6 @@ def refund(
             action="charge.refund",
             target=f"row {charge.pk}",
             user_id=charge.account_id,
-            before=None,
             after={"refund": done.id, "credits": done.credits},
             reason=reason.strip(),
         )

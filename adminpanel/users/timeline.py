@@ -63,18 +63,17 @@ def get_page(
     newer_than: Place | None = None,
 ) -> Page[Event]:
     """A page of a person's events, newest first, of one kind (a Kind or a Source) if `kind`."""
-    readings = _readings(user, kind)
-    if newer_than is not None:
-        ahead = _merged(readings, newer_than, "gte")
-        shown = ahead[:PAGE]
-        top = _moved(newer_than, shown, 1)
-        newer = cursor_of(top) if len(ahead) > PAGE else None
-        return Page(shown[::-1], newer, cursor_of(newer_than))
-    start = older_than or Place()
-    ahead = _merged(readings, start, "lt")
+    start = newer_than or older_than or Place()
+    ahead = _merged(_readings(user, kind), start, "gte" if newer_than else "lt")
     shown = ahead[:PAGE]
-    older = cursor_of(_moved(start, shown, 0)) if len(ahead) > PAGE else None
-    return Page(shown, cursor_of(older_than) if older_than else None, older)
+    beyond = None
+    if len(ahead) > PAGE:
+        # Behind these events, in the order in which they were passed.
+        passed = {event.source: event.id + bool(newer_than) for event in shown}
+        beyond = cursor_of(start._replace(**passed))
+    if newer_than:
+        return Page(shown[::-1], beyond, cursor_of(newer_than))
+    return Page(shown, cursor_of(older_than) if older_than else None, beyond)
 
 
 def _readings(user: User, kind: str) -> dict[str, Reading]:
@@ -98,20 +97,13 @@ def _readings(user: User, kind: str) -> dict[str, Reading]:
 def _merged(readings: Mapping[str, Reading], place: Place, side: str) -> list[Event]:
     """A page and one more, away from the place. Each source keeps its own order."""
     backwards = side == "lt"
-    sources = [_read(reading, getattr(place, name), side) for name, reading in readings.items()]
+    sources: list[Iterator[Event]] = []
+    for name, (rows, event_of) in readings.items():
+        beyond = rows.filter(**{f"pk__{side}": getattr(place, name)})
+        beyond = beyond.order_by("-pk" if backwards else "pk")
+        sources.append(map(event_of, beyond[: PAGE + 1]))
     merged = merge(*sources, key=lambda event: event.at, reverse=backwards)
     return list(islice(merged, PAGE + 1))
-
-
-def _read(reading: Reading, bound: int, side: str) -> Iterator[Event]:
-    rows, event_of = reading
-    beyond = rows.filter(**{f"pk__{side}": bound}).order_by("-pk" if side == "lt" else "pk")
-    return map(event_of, beyond[: PAGE + 1])
-
-
-def _moved(place: Place, passed: list[Event], step: int) -> Place:
-    """The place behind these events, in the order in which they were passed."""
-    return place._replace(**{event.source: event.id + step for event in passed})
 
 
 def place_of(user: User, row_id: int) -> Place | None:

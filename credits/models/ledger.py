@@ -6,7 +6,7 @@ without a column of its own."""
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
+from django.db.models import PROTECT, CheckConstraint, F, Index, Q, UniqueConstraint
 from django.db.models.functions import Now
 from django.utils.dateformat import format as format_date
 
@@ -19,12 +19,10 @@ from credits.reasons import words_of
 class CreditBalance(models.Model):
     """What an account can spend now, in credits. Open holds are already taken off."""
 
-    account = models.OneToOneField(
-        Account, models.PROTECT, primary_key=True, related_name="balance"
-    )
+    account = models.OneToOneField(Account, PROTECT, primary_key=True, related_name="balance")
     # Unique: a filter on `credit_balance__…` of users joins once, as for any one-to-one field.
     user = models.ForeignObject(
-        User, models.PROTECT, ["account"], ["id"], related_name="credit_balance", unique=True
+        User, PROTECT, ["account"], ["id"], related_name="credit_balance", unique=True
     )
     credits_remaining = models.BigIntegerField(default=0)
     #: The row of UsageHistory this balance stands at: also the balance's version.
@@ -50,10 +48,8 @@ class CreditGrant(models.Model):
         ADJUSTMENT = "adjustment", "Adjustment"
         REFUND = "refund", "Refund of expired credits"
 
-    account = models.ForeignKey(Account, models.PROTECT, related_name="grants", db_index=False)
-    user = models.ForeignObject(
-        User, models.PROTECT, ["account"], ["id"], related_name="credit_grants"
-    )
+    account = models.ForeignKey(Account, PROTECT, related_name="grants", db_index=False)
+    user = models.ForeignObject(User, PROTECT, ["account"], ["id"], related_name="credit_grants")
     source = models.CharField(max_length=20, choices=Source)
     amount = models.BigIntegerField()
     remaining = models.BigIntegerField(default=0)
@@ -65,13 +61,11 @@ class CreditGrant(models.Model):
     key = models.CharField(max_length=300, unique=True)
     #: Whose plan brought the credits, and in which period of it; the free plan has no periods.
     subscription_item = models.ForeignKey(
-        SubscriptionItem, models.PROTECT, null=True, related_name="grants", db_index=False
+        SubscriptionItem, PROTECT, null=True, related_name="grants", db_index=False
     )
-    period = models.ForeignKey(
-        Period, models.PROTECT, null=True, related_name="grants", db_index=False
-    )
+    period = models.ForeignKey(Period, PROTECT, null=True, related_name="grants", db_index=False)
     #: The expired grant whose refunded credits this one carries on.
-    replaces = models.ForeignKey("self", models.PROTECT, null=True, blank=True)
+    replaces = models.ForeignKey("self", PROTECT, null=True, blank=True)
     details = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -111,8 +105,8 @@ class UsageHistory(models.Model):
     """The journal: one row for every change of a balance, append-only (I3). Positive
     `credits_used` leaves the balance, negative comes in."""
 
-    account = models.ForeignKey(Account, models.PROTECT, related_name="usage", db_index=False)
-    user = models.ForeignObject(User, models.PROTECT, ["account"], ["id"], related_name="usage")
+    account = models.ForeignKey(Account, PROTECT, related_name="usage", db_index=False)
+    user = models.ForeignObject(User, PROTECT, ["account"], ["id"], related_name="usage")
     operation_type = models.CharField(max_length=40, choices=OperationType)
     credits_used = models.BigIntegerField()
     balance_after = models.BigIntegerField()
@@ -121,12 +115,10 @@ class UsageHistory(models.Model):
     quantity = models.PositiveIntegerField(null=True)
     details = models.JSONField(default=dict)
     refund_of = models.ForeignKey(
-        "self", models.PROTECT, null=True, related_name="refunds", db_index=False
+        "self", PROTECT, null=True, related_name="refunds", db_index=False
     )
     #: The grant that a GRANT, EXPIRY or incoming ADJUSTMENT row fills or empties.
-    grant = models.ForeignKey(
-        CreditGrant, models.PROTECT, null=True, related_name="usage", db_index=False
-    )
+    grant = models.ForeignKey(CreditGrant, PROTECT, null=True, related_name="usage", db_index=False)
     idempotency_key = models.CharField(max_length=255, null=True)
     request_fingerprint = models.CharField(max_length=64, null=True)
     #: A charge with a lease opens a hold; the hold's own lease may be longer by now.
@@ -279,8 +271,8 @@ class GrantAllocation(models.Model):
     """Which grant paid how much of a journal row (positive), or got it back (negative). Written
     by the posting trigger only."""
 
-    usage = models.ForeignKey(UsageHistory, models.PROTECT, related_name="allocations")
-    grant = models.ForeignKey(CreditGrant, models.PROTECT, related_name="allocations")
+    usage = models.ForeignKey(UsageHistory, PROTECT, related_name="allocations")
+    grant = models.ForeignKey(CreditGrant, PROTECT, related_name="allocations")
     amount = models.BigIntegerField()
 
     class Meta:
@@ -294,11 +286,9 @@ class Hold(models.Model):
     """An open charge: the provider is at work. The row is deleted exactly once, by whoever ends
     it (I6); past `lease_until` anyone may end it with a full refund."""
 
-    charge = models.OneToOneField(
-        UsageHistory, models.PROTECT, primary_key=True, related_name="hold"
-    )
-    account = models.ForeignKey(Account, models.PROTECT, related_name="holds", db_index=False)
-    user = models.ForeignObject(User, models.PROTECT, ["account"], ["id"], related_name="holds")
+    charge = models.OneToOneField(UsageHistory, PROTECT, primary_key=True, related_name="hold")
+    account = models.ForeignKey(Account, PROTECT, related_name="holds", db_index=False)
+    user = models.ForeignObject(User, PROTECT, ["account"], ["id"], related_name="holds")
     lease_until = models.DateTimeField(db_index=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Index, Q, UniqueConstraint
+from django.db.models import PROTECT, Index, Q, UniqueConstraint
 from django.db.models.functions import Now
 
 
@@ -68,7 +68,7 @@ class Period(models.Model):
     """One period of an item. `earned` once any version, old or new, said that it was paid for, or
     on trial; its grants point to it."""
 
-    item = models.ForeignKey(SubscriptionItem, models.PROTECT, related_name="periods")
+    item = models.ForeignKey(SubscriptionItem, PROTECT, related_name="periods")
     plan_id = models.CharField(max_length=64, blank=True)
     start = models.BigIntegerField()
     trial = models.BooleanField(default=False)
