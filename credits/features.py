@@ -3,6 +3,7 @@ constraint, the settings page, the API and the health check are derived from thi
 
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db.models import TextChoices
 
 from config.errors import DomainError
@@ -19,6 +20,16 @@ class OperationType(TextChoices):
     GRANT = "GRANT", "Grant"
     ADJUSTMENT = "ADJUSTMENT", "Adjustment"
     EXPIRY = "EXPIRY", "Expiry"
+
+
+class Kind(TextChoices):
+    """What a row of the journal is, for people."""
+
+    CHARGE = "charge", "Charge"
+    REFUND = "refund", "Refund"
+    GRANT = "grant", "Grant"
+    ADJUSTMENT = "adjustment", "Adjustment"
+    EXPIRY = "expiry", "Expiry"
 
 
 class Feature(NamedTuple):
@@ -40,6 +51,8 @@ FEATURES: dict[str, Feature] = {
 }
 
 FEATURE_CREDIT_COSTS: dict[str, int] = {key: f.default_cost for key, f in FEATURES.items()}
+#: By the operation types of their charges.
+FEATURES_BY_TYPE: dict[str, Feature] = {f.operation_type: f for f in FEATURES.values()}
 CHARGE_TYPES = [feature.operation_type for feature in FEATURES.values()]
 
 
@@ -53,3 +66,9 @@ def to_operation_type(feature: str) -> OperationType:
         return FEATURES[feature].operation_type
     except KeyError:
         raise UnknownFeature(f"There is no feature {feature!r}.") from None
+
+
+def model_label(model: object) -> str:
+    """What a model is called on this site; its id when it is no longer offered."""
+    offered = {**settings.AI_TEXT_MODELS, **settings.AI_IMAGE_MODELS}.get(str(model))
+    return str(offered.label if offered else model or "")

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 
 from adminpanel.api.views import AdminView, described, described_list
 from adminpanel.models import AdjustmentRequest
-from adminpanel.users.adjustments import MAX_ADJUSTMENT, Change
+from adminpanel.users.adjustments import MAX_ADJUSTMENT
 from adminpanel.users.adjustments import adjust as adjust_or_ask
 from adminpanel.users.search import State, find_users
 from config.errors import InvalidInput
@@ -118,8 +118,10 @@ class AdminUsageQuery(UsageQuery):
 class AdminUsageRow(UsageRow):
     """One row of the journal, and whose it is."""
 
-    userId = serializers.IntegerField(source="row.account_id")
-    actor = serializers.CharField(allow_null=True, help_text="Who adjusted.")
+    userId = serializers.IntegerField(source="account_id")
+    actor = serializers.CharField(
+        source="details.actor", allow_null=True, help_text="Who adjusted."
+    )
 
 
 class AdjustmentIn(StrictSerializer):
@@ -248,7 +250,8 @@ def adjust(request: Request, who: str) -> Response:
     done = adjust_or_ask(
         actor=actor,
         user_id=user_id,
-        change=Change(delta=body.get("adjustment"), target=body.get("credits")),
+        delta=body.get("adjustment"),
+        target=body.get("credits"),
         reason=body["reason"],
         key=namespaced(f"adjust:{actor.pk}", key),
     )

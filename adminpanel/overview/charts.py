@@ -7,9 +7,8 @@ from typing import NamedTuple
 from django.utils.dateformat import format as format_date
 
 from adminpanel.overview.metrics import DAYS, Overview, usage_address
-from credits.features import FEATURES
+from credits.features import FEATURES, Kind
 from credits.statement.chart import Bar, Chart, stack
-from credits.statement.history import Kind
 
 
 class DailyChart(NamedTuple):

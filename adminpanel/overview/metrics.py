@@ -9,13 +9,11 @@ from typing import NamedTuple
 
 from django.urls import reverse
 
-from credits.features import FEATURES
+from credits.features import FEATURES, Kind, model_label
 from credits.models import WebhookDelivery
 from credits.reasons import words_of
 from credits.reports.rollup import Slice, Slicing, active_users, slices
 from credits.reports.totals import get_totals
-from credits.statement.history import Kind
-from credits.statement.wording import model_label
 
 #: Days that the page looks back, today included.
 DAYS = 30

@@ -7,11 +7,10 @@ from django import forms
 from django.utils import timezone
 
 from adminpanel.forms import FilterForm, PersonField
-from credits.features import FEATURES
+from credits.features import FEATURES, Kind
 from credits.models import SyncJob
 from credits.reports.journal import Filters, State, Way
 from credits.statement.forms import RowField
-from credits.statement.history import Kind
 
 LONGEST_TEXT = 500
 NO_SYNC = "There is no such sync."
@@ -34,15 +33,6 @@ def _words(label: str, known: str) -> forms.CharField:
     return forms.CharField(label=label, required=False, max_length=LONGEST_TEXT, widget=box)
 
 
-class IdField(RowField):
-    """The id of a row, to be written."""
-
-    widget = forms.TextInput(
-        attrs={"class": "f num", "inputmode": "numeric", "size": 8, "maxlength": 19,
-               "autocomplete": "off"}
-    )  # fmt: skip
-
-
 class UsageForm(FilterForm):
     """The filters of `/admin/usage` and the place to go on from; everything is optional."""
 
@@ -55,7 +45,12 @@ class UsageForm(FilterForm):
     reason = _words("Refund reason", "reasons")
     state = _choice("State", "Any", list(State.choices))
     way = _choice("Way", "Either", list(Way.choices))
-    row = IdField()
+    row = RowField(
+        widget=forms.TextInput(
+            attrs={"class": "f num", "inputmode": "numeric", "size": 8, "maxlength": 19,
+                   "autocomplete": "off"}
+        )
+    )  # fmt: skip
     sync = forms.UUIDField(required=False, error_messages={"invalid": NO_SYNC})
 
     def clean_sync(self) -> SyncJob | None:
@@ -80,15 +75,10 @@ class UsageForm(FilterForm):
         return Filters(
             user_id=user.pk if user else None,
             kind=asked["kind"] or (Kind.ADJUSTMENT if sync else ""),
-            feature=asked["feature"],
-            model=asked["model"],
-            reason=asked["reason"],
             first=first,
             last=last,
-            state=asked["state"],
-            row=asked["row"],
-            way=asked["way"],
             sync=sync.pk if sync else None,
+            **{name: asked[name] for name in ("feature", "model", "reason", "state", "row", "way")},
         )
 
 

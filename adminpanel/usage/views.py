@@ -7,12 +7,37 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.views.decorators.http import require_GET, require_safe
 
 from adminpanel.exports import exported
-from adminpanel.usage.exports import COLUMNS, batches_of
 from adminpanel.usage.forms import UsageForm
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
-from credits.reports.journal import find_matches, get_page, known_words
-from credits.statement.csv_file import csv_response
+from credits.models import UsageHistory
+from credits.reports.journal import (
+    EVERYWHERE,
+    bounds,
+    find_matches,
+    get_page,
+    known_words,
+    matching,
+)
+from credits.statement.csv_file import Columns, csv_response
+from credits.statement.history import in_batches
 from credits.users.permissions import admin_page
+
+COLUMNS: Columns[UsageHistory] = {
+    "Row": lambda row: row.pk,
+    "Time (UTC)": lambda row: row.created_at,
+    "User id": lambda row: row.account_id,
+    "User": lambda row: str(row.user),
+    "Kind": lambda row: str(row.kind),
+    "What": lambda row: row.what,
+    "Note": lambda row: row.note,
+    "Model": lambda row: row.paid_model,
+    "Reason": lambda row: row.details.get("reason"),
+    "Credits used": lambda row: row.credits_used,
+    "Balance after": lambda row: row.balance_after,
+    "Unit cost": lambda row: row.unit_cost,
+    "Quantity": lambda row: row.quantity,
+    "Refund of": lambda row: row.refund_of_id,
+}
 
 
 @admin_page
@@ -40,4 +65,8 @@ def usage_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
     if not form.is_valid():
         raise BadRequest("A filter that means nothing.")
     exported(request, "usage", form)
-    return csv_response(batches_of(form.filters), COLUMNS, name="tally-usage-everybody")
+    filters = form.filters
+    rows = matching(filters)
+    if filters.slicing is not None:
+        rows = rows.filter(pk__range=bounds(find_matches(filters).spans or EVERYWHERE))
+    return csv_response(in_batches(rows), COLUMNS, name="tally-usage-everybody")

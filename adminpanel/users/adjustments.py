@@ -1,11 +1,8 @@
 """Adjusting a balance: at once, or, above ADJUSTMENT_APPROVAL_CREDITS, once a second admin has said
 yes. The ledger decides what is possible; each outcome has its audit row in its own transaction."""
 
-from typing import NamedTuple
-
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from adminpanel.models import AdjustmentRequest
@@ -21,54 +18,13 @@ MAX_ADJUSTMENT = 1_000_000_000
 class BalanceMoved(LedgerError):
     """The balance is not what was shown any more, so that setting it would do something else."""
 
-    def __init__(self, balance: int) -> None:
-        super().__init__(f"The balance has changed meanwhile: it is {balance:,} now. Look again.")
-        self.balance = balance
-
-
-class NothingToChange(LedgerError):
-    """The balance is there already."""
-
 
 class AlreadyDecided(LedgerError):
     """Somebody has approved or declined this request; a decision is final."""
 
-    def __init__(self, asked: AdjustmentRequest) -> None:
-        super().__init__(f"{asked.decided_by} has {asked.state} this already.")
-        self.asked = asked
 
-
-class OwnRequest(LedgerError):
-    """Who asked cannot approve: it takes a second admin."""
-
-    def __init__(self) -> None:
-        super().__init__("You asked for this yourself. It takes a second admin to approve it.")
-
-
-class Change(NamedTuple):
-    """What is to happen to a balance: `delta` credits are added (negative: taken away), or it is
-    set to `target`; one of them."""
-
-    delta: int | None = None
-    target: int | None = None
-
-    def of(self, balance: int) -> int:
-        """The signed change of such a balance, in credits."""
-        return (self.target or 0) - balance if self.delta is None else self.delta
-
-
-class _Wanted(NamedTuple):
-    """An adjustment as its `actor` wants it."""
-
-    actor: User
-    user_id: int
-    change: Change
-    reason: str
-    key: str
-
-
-class _TooLarge(Exception):
-    """Takes the adjustment back: it needs a second admin."""
+class NotApproved(LedgerError):
+    """It takes a second admin to approve a request, and a balance that is not there already."""
 
 
 def needs_approval(change: int) -> bool:
@@ -80,91 +36,86 @@ def adjust(
     *,
     actor: User,
     user_id: int,
-    change: Change,
     reason: str,
     key: str,
+    delta: int | None = None,
+    target: int | None = None,
     seen: int | None = None,
 ) -> Adjustment | AdjustmentRequest:
-    """Adjusts a balance, or asks a second admin to when the change is large. The same `key` does it
-    once and answers with the first result. With `seen`, the balance that was shown, nothing is set
-    from another one.
+    """Adds `delta` credits to a balance (negative: takes them away), or sets it to `target`; asks a
+    second admin to when the change is large. The same `key` does it once and answers with the first
+    result. With `seen`, the balance that was shown, nothing is set from another one.
 
     Raises InsufficientCredits, BalanceMoved, IdempotencyConflict, LedgerError.
     """
-    earlier = _asked(user_id, key).first()
+    wanted = AdjustmentRequest(
+        account_id=user_id,
+        delta=delta,
+        target=target,
+        reason=reason.strip(),
+        asked_by=actor,
+        key=key,
+    )
+    earlier = _earlier(wanted)
     if earlier:
-        return _same(earlier, change)
-    wanted = _Wanted(actor, user_id, change, reason.strip(), key)
-    try:
-        return _adjust_now(wanted, seen)
-    except _TooLarge as taken_back:
-        return _ask(wanted, *taken_back.args)
-
-
-@transaction.atomic
-def _adjust_now(wanted: _Wanted, seen: int | None) -> Adjustment:
-    done = _apply(wanted)
-    if done.replayed:
-        return done
-    before = done.balance - done.change
-    if seen is not None and wanted.change.target is not None and before != seen:
-        raise BalanceMoved(before)
-    if needs_approval(done.change):
+        return earlier
+    with transaction.atomic():
+        done = _apply(wanted, key)
+        if done.replayed:
+            return done
+        _check_seen(wanted, done, seen)
+        large = needs_approval(done.change)
         # Only the ledger knows, under its lock, how large a change is; what it did is undone.
-        raise _TooLarge(before)
+        transaction.set_rollback(large)
+    if large:
+        wanted.balance_then = done.balance - done.change
+        return _ask(wanted)
     if done.usage_id:
-        _record(wanted.actor, "adjustment.make", wanted, done)
+        before = done.balance - done.change
+        _record(actor, "make", wanted, f"row {done.usage_id}", before=before, after=done.balance)
     return done
 
 
-def _apply(wanted: _Wanted, **details: object) -> Adjustment:
+def _apply(wanted: AdjustmentRequest, key: str, **details: object) -> Adjustment:
     return adjust_credits(
-        user_id=wanted.user_id,
-        delta=wanted.change.delta,
-        target=wanted.change.target,
+        user_id=wanted.account_id,
+        delta=wanted.delta,
+        target=wanted.target,
         reason=wanted.reason,
-        actor=str(wanted.actor),
-        idempotency_key=wanted.key,
+        actor=str(wanted.asked_by),
+        idempotency_key=key,
         details=details,
     )
 
 
-def _asked(user_id: int, key: str) -> QuerySet[AdjustmentRequest]:
-    return AdjustmentRequest.objects.filter(account_id=user_id, key=key)
+def _check_seen(wanted: AdjustmentRequest, done: Adjustment, seen: int | None) -> None:
+    before = done.balance - done.change
+    if wanted.target is not None and seen not in {None, before}:
+        raise BalanceMoved(f"The balance has changed meanwhile: it is {before:,} now. Look again.")
 
 
-def _same(earlier: AdjustmentRequest, change: Change) -> AdjustmentRequest:
-    if (earlier.delta, earlier.target) != tuple(change):
+def _earlier(wanted: AdjustmentRequest) -> AdjustmentRequest | None:
+    """The request with its key. Raises IdempotencyConflict when that is for another change."""
+    requests = AdjustmentRequest.objects.filter(account_id=wanted.account_id, key=wanted.key)
+    earlier = requests.first()
+    if earlier and (earlier.delta, earlier.target) != (wanted.delta, wanted.target):
         raise IdempotencyConflict("This idempotency key belongs to another adjustment.")
     return earlier
 
 
-def _ask(wanted: _Wanted, balance: int) -> AdjustmentRequest:
-    change = wanted.change
+def _ask(wanted: AdjustmentRequest) -> AdjustmentRequest:
     try:
         with transaction.atomic():
-            asked = AdjustmentRequest.objects.create(
-                account_id=wanted.user_id,
-                delta=change.delta,
-                target=change.target,
-                balance_then=balance,
-                reason=wanted.reason,
-                asked_by=wanted.actor,
-                key=wanted.key,
-            )
+            wanted.save(force_insert=True)
     except IntegrityError:
-        # Twice at the same moment: the other one asked.
-        return _same(_asked(wanted.user_id, wanted.key).get(), change)
-    audit.record(
-        actor=wanted.actor,
-        action="adjustment.ask",
-        target=f"request {asked.pk}",
-        user_id=wanted.user_id,
-        before=balance,
-        after=balance + change.of(balance),
-        reason=asked.reason,
-    )
-    return asked
+        earlier = _earlier(wanted)
+        if earlier is None:
+            raise
+        return earlier  # Twice at the same moment: the other one asked.
+    before = wanted.balance_then
+    after = before + wanted.change_of(before)
+    _record(wanted.asked_by, "ask", wanted, f"request {wanted.pk}", before=before, after=after)
+    return wanted
 
 
 @transaction.atomic
@@ -172,21 +123,19 @@ def approve(*, actor: User, request_id: int, seen: int | None = None) -> Adjustm
     """Does what another admin asked for, once. With `seen`, a balance is not set from another one
     than `actor` was shown.
 
-    Raises AlreadyDecided, OwnRequest, NothingToChange, BalanceMoved, InsufficientCredits.
+    Raises AlreadyDecided, NotApproved, BalanceMoved, InsufficientCredits.
     """
     asked = _pending(request_id)
     if asked.asked_by_id == actor.pk:
-        raise OwnRequest
-    change, key = Change(asked.delta, asked.target), f"approval:{asked.pk}"
-    wanted = _Wanted(asked.asked_by, asked.account_id, change, asked.reason, key)
-    done = _apply(wanted, approvedBy=str(actor), request=asked.pk)
+        raise NotApproved("You asked for this yourself. It takes a second admin to approve it.")
+    key = f"approval:{asked.pk}"
+    done = _apply(asked, key, approvedBy=str(actor), request=asked.pk)
     if done.usage_id is None:
-        raise NothingToChange(f"The balance is {done.balance:,} already. Decline this.")
-    before = done.balance - done.change
-    if seen is not None and asked.target is not None and before != seen:
-        raise BalanceMoved(before)
+        raise NotApproved(f"The balance is {done.balance:,} already. Decline this.")
+    _check_seen(asked, done, seen)
     _decide(asked, actor, AdjustmentRequest.State.APPROVED, done.usage_id)
-    _record(actor, "adjustment.approve", wanted, done)
+    before = done.balance - done.change
+    _record(actor, "approve", asked, f"row {done.usage_id}", before=before, after=done.balance)
     return done
 
 
@@ -195,13 +144,7 @@ def decline(*, actor: User, request_id: int) -> AdjustmentRequest:
     """Nothing will happen; who asked may say so too. Raises AlreadyDecided."""
     asked = _pending(request_id)
     _decide(asked, actor, AdjustmentRequest.State.DECLINED, None)
-    audit.record(
-        actor=actor,
-        action="adjustment.decline",
-        target=f"request {asked.pk}",
-        user_id=asked.account_id,
-        reason=asked.reason,
-    )
+    _record(actor, "decline", asked, f"request {asked.pk}")
     return asked
 
 
@@ -210,7 +153,7 @@ def _pending(request_id: int) -> AdjustmentRequest:
     rows = AdjustmentRequest.objects.select_related("asked_by", "decided_by")
     asked = rows.select_for_update(of=("self",)).get(pk=request_id)
     if not asked.is_pending:
-        raise AlreadyDecided(asked)
+        raise AlreadyDecided(f"{asked.decided_by} has {asked.state} this already.")
     return asked
 
 
@@ -222,13 +165,9 @@ def _decide(asked: AdjustmentRequest, actor: User, state: str, usage_id: int | N
     asked.save(update_fields=["state", "decided_by", "decided_at", "usage"])
 
 
-def _record(actor: User, action: str, wanted: _Wanted, done: Adjustment) -> None:
+def _record(actor: User, what: str, asked: AdjustmentRequest, target: str, **balances: int) -> None:
+    """`balances` are those `before` and `after`."""
+    action, user_id, reason = f"adjustment.{what}", asked.account_id, asked.reason
     audit.record(
-        actor=actor,
-        action=action,
-        target=f"row {done.usage_id}",
-        user_id=wanted.user_id,
-        before=done.balance - done.change,
-        after=done.balance,
-        reason=wanted.reason,
+        actor=actor, action=action, target=target, user_id=user_id, reason=reason, **balances
     )

@@ -1,20 +1,20 @@
 """What can be asked of the people's pages: filters, adjustments, refunds. Whole credits only."""
 
 from typing import Any, cast
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django import forms
 from django.http import QueryDict
 
 from adminpanel.forms import CreditsField, RuleField
-from adminpanel.users.adjustments import MAX_ADJUSTMENT, Change
-from adminpanel.users.search import NO_PLAN, Sort, State, plan_choices
+from adminpanel.users.adjustments import MAX_ADJUSTMENT
+from adminpanel.users.search import NO_PLAN, Sort, State
 from adminpanel.users.timeline import Place, Source, place_of
 from config.pagination import InvalidCursor, Key, key_of
 from credits.catalogue.fields import WholeNumber, one_line
-from credits.models import User
+from credits.features import Kind
+from credits.models import Plan, User
 from credits.statement.forms import RowField
-from credits.statement.history import Kind
 
 REASON = one_line(500, "Say why, in")
 STALE_PAGE = "This page was sent without what it needs. Look at it, and send it once more."
@@ -42,34 +42,23 @@ def amount_field(low: int, label: str, *, required: bool = True) -> CreditsField
     )
 
 
-def reason_field() -> RuleField:
-    attrs = {"class": "f", "autocomplete": "off", "maxlength": REASON.longest}
-    return RuleField(
-        REASON,
-        label="Reason",
-        help_text="The user reads it in the statement.",
-        widget=forms.TextInput(attrs=attrs),
-    )
-
-
 class OnceForm(forms.Form):
     """A form that does something once: its key is made with the empty form, before the first try,
     and comes back with each. `confirm` is there when the preview was confirmed."""
 
-    key = forms.UUIDField(widget=forms.HiddenInput)
+    key = forms.UUIDField(initial=uuid4, widget=forms.HiddenInput)
     confirm = forms.BooleanField(required=False, widget=forms.HiddenInput)
+    reason = RuleField(
+        REASON,
+        label="Reason",
+        help_text="The user reads it in the statement.",
+        widget=forms.TextInput(
+            attrs={"class": "f", "autocomplete": "off", "maxlength": REASON.longest}
+        ),
+    )
 
     #: The answer is a sentence beside the field, also where a browser would refuse by itself.
     use_required_attribute = False
-
-    def __init__(
-        self, data: QueryDict | None = None, *, initial: dict[str, Any] | None = None
-    ) -> None:
-        super().__init__(data, initial={"key": uuid4(), **(initial or {})})
-
-    def clean_key(self) -> str:
-        key: UUID = self.cleaned_data["key"]
-        return str(key)
 
     def clean(self) -> dict[str, Any]:
         """What no field on the page can tell of is told above them, and mended for the next try."""
@@ -96,7 +85,6 @@ class AdjustForm(OnceForm):
         widget=forms.RadioSelect,
     )
     amount = amount_field(0, "Credits")
-    reason = reason_field()
     seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     def clean(self) -> dict[str, Any]:
@@ -106,18 +94,20 @@ class AdjustForm(OnceForm):
         return data
 
     @property
-    def change(self) -> Change:
+    def change(self) -> dict[str, int]:
+        """What `adjust` takes: `delta` or `target`."""
         mode, amount = self.cleaned_data["mode"], self.cleaned_data["amount"]
-        if mode == "set":
-            return Change(target=amount)
-        return Change(delta=amount if mode == "add" else -amount)
+        return (
+            {"target": amount}
+            if mode == "set"
+            else {"delta": -amount if mode == "take" else amount}
+        )
 
 
 class RefundForm(OnceForm):
     """How much of a charge, and why; no amount means all that is left of it."""
 
     amount = amount_field(1, "Credits", required=False)
-    reason = reason_field()
 
 
 class DecisionForm(forms.Form):
@@ -165,7 +155,11 @@ class PeopleForm(forms.Form):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         plans: Any = self.fields["plan"]
-        plans.choices = [("", "Any"), (NO_PLAN, "None"), *plan_choices()]
+        plans.choices = [
+            ("", "Any"),
+            (NO_PLAN, "None"),
+            *Plan.objects.order_by("name", "pk").values_list("clerk_id", "name"),
+        ]
         for name in ("plan", "signed_in", "state", "sort"):
             self.fields[name].widget.attrs["class"] = "f"
 

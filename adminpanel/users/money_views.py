@@ -1,68 +1,155 @@
 """Adjusting a balance and refunding a charge: a form, a preview of what it does, and a confirmation
-that does it once. Without JavaScript each is a page; with it the form's part of the page."""
+that does it once. Large adjustments wait on a page of their own for a second admin."""
 
-from typing import cast
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404, redirect
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from adminpanel.models import AdjustmentRequest
 from adminpanel.users import adjustments, refunds
-from adminpanel.users.forms import AdjustForm, OnceForm, RefundForm, with_new_key
-from adminpanel.users.preview import Preview, count, error_text
-from credits.exceptions import IdempotencyConflict, InsufficientCredits, LedgerError
+from adminpanel.users.forms import AdjustForm, DecisionForm, OnceForm, RefundForm, with_new_key
+from config.pagination import paginate
+from credits.exceptions import (
+    ChargeHeld,
+    IdempotencyConflict,
+    InsufficientCredits,
+    LedgerError,
+    RefundTooLarge,
+)
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment
 from credits.idempotency import namespaced
-from credits.ledger import Adjustment, get_balance
+from credits.ledger import Adjustment, Balance, get_balance
 from credits.models import User
-from credits.statement.lines import Line
+from credits.statement.forms import PageForm
 from credits.users.permissions import admin_page
+
+#: Requests of one page.
+PAGE = 50
+
+
+class Preview(NamedTuple):
+    """A balance before a change, and the change, in credits."""
+
+    before: int
+    change: int
+
+    @property
+    def after(self) -> int:
+        return self.before + self.change
+
+    @property
+    def signed(self) -> str:
+        sign = "+" if self.change > 0 else "−" if self.change else ""
+        return f"{sign}{abs(self.change):,}"
+
+    @property
+    def needs_approval(self) -> bool:
+        return adjustments.needs_approval(self.change)
+
+
+def _count(credits: int) -> str:
+    return f"{credits:,} credit{'' if credits == 1 else 's'}"
+
+
+def error_text(error: LedgerError, *, held: int = 0) -> str:
+    """The error as a sentence for the admin who wanted it; `held` credits are in flight."""
+    match error:
+        case InsufficientCredits():
+            in_flight = f" {_count(held)} more are held by work in flight." if held else ""
+            return f"At most {_count(error.available)} can be taken away.{in_flight}"
+        case ChargeHeld():
+            return "The work it pays for is still going on. Wait until it has ended."
+        case RefundTooLarge(available=0):
+            return "All of this charge has been returned already."
+        case RefundTooLarge():
+            return f"At most {_count(error.available)} of this charge can still be returned."
+        case IdempotencyConflict():
+            return (
+                "This form was used before, for something else. Nothing was done now: "
+                "look at the preview, and confirm if this is what you want."
+            )
+    return str(error)
+
+
+def _answer[Form: OnceForm](
+    request: AuthenticatedHttpRequest,
+    form: Form,
+    account_id: int,
+    *,
+    name: str,
+    preview: Callable[[Form, Balance, LedgerError | None], Preview | None],
+    confirm: Callable[[Form, str], HttpResponse],
+    context: dict[str, Any],
+) -> HttpResponse:
+    """The form, its preview, or what `confirm` answers for a confirmed form. Without JavaScript a
+    page; with it the form's part of the page. `name` is the template's and the keys': the same key
+    of two admins is two keys. `preview` adds errors to the form where it cannot be done."""
+    error = None
+    if form.is_valid() and form.cleaned_data["confirm"]:
+        try:
+            key = namespaced(f"{name}:{request.user.pk}", str(form.cleaned_data["key"]))
+            return confirm(form, key)
+        except LedgerError as refusal:
+            error = refusal
+            if isinstance(error, IdempotencyConflict):
+                form = type(form)(with_new_key(request.POST))
+    balance = get_balance(user_id=account_id)
+    planned = preview(form, balance, error) if form.is_valid() else None
+    context |= {
+        "form": form,
+        "balance": balance,
+        "preview": planned if form.is_valid() else None,
+        "problem": error_text(error, held=balance.held) if error else "",
+        "limit": settings.ADJUSTMENT_APPROVAL_CREDITS,
+    }
+    status = 422 if error or (form.is_bound and not form.is_valid()) else 200
+    return render_page_or_fragment(
+        request, f"adminpanel/{name}.html", "form", context, status=status
+    )
 
 
 @admin_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def adjust(request: AuthenticatedHttpRequest, user_id: int) -> HttpResponse:
     person = get_object_or_404(User, pk=user_id)
-    if request.method != "POST":
-        return _adjust_page(request, person, AdjustForm(), preview=False)
-    form = AdjustForm(request.POST)
-    if not form.is_valid() or not form.cleaned_data["confirm"]:
-        return _adjust_page(request, person, form)
-    asked = form.cleaned_data
-    try:
+
+    def confirm(form: AdjustForm, key: str) -> HttpResponse:
+        reason, seen = form.cleaned_data["reason"], form.cleaned_data["seen"]
         done = adjustments.adjust(
-            actor=request.user,
-            user_id=person.pk,
-            change=form.change,
-            reason=asked["reason"],
-            key=_key("adjust", request, asked["key"]),
-            seen=asked["seen"],
+            actor=request.user, user_id=user_id, reason=reason, key=key, seen=seen, **form.change
         )
-    except LedgerError as error:
-        return _adjust_page(request, person, _refused(form, AdjustForm, error), problem=error)
-    _say_adjusted(request, done)
-    return redirect("admin-user", person.pk)
+        _say_adjusted(request, done)
+        return redirect("admin-user", user_id)
+
+    return _answer(
+        request,
+        AdjustForm(request.POST if request.method == "POST" else None),
+        user_id,
+        name="adjust",
+        preview=_preview_adjustment,
+        confirm=confirm,
+        context={"person": person},
+    )
 
 
-def _key(scope: str, request: AuthenticatedHttpRequest, key: str) -> str:
-    """The form's key in the ledger: the same key of two admins is two keys."""
-    return namespaced(f"{scope}:{request.user.pk}", key)
+def _preview_adjustment(form: AdjustForm, balance: Balance, error: LedgerError | None) -> Preview:
+    change = AdjustmentRequest(**form.change).change_of(balance.remaining)
+    planned = Preview(balance.remaining, change)
+    if planned.after < 0:
+        short = InsufficientCredits(required=-change, available=balance.remaining)
+        form.add_error("amount", error_text(short, held=balance.held))
+    elif not change and not error:
+        form.add_error("amount", f"The balance is {balance.remaining:,} already.")
+    return planned
 
 
-def _refused[F: OnceForm](form: F, kind: type[F], error: LedgerError) -> F:
-    """The form to show after an error: one that was used before gets a new key."""
-    if not isinstance(error, IdempotencyConflict):
-        return form
-    renewed = kind(with_new_key(cast(QueryDict, form.data)))
-    renewed.is_valid()
-    return renewed
-
-
-def _say_adjusted(request: AuthenticatedHttpRequest, done: Adjustment | AdjustmentRequest) -> None:
+def _say_adjusted(request: HttpRequest, done: Adjustment | AdjustmentRequest) -> None:
     if isinstance(done, AdjustmentRequest):
         if done.is_pending:
             messages.warning(request, "Nothing has moved yet: a second admin must approve it.")
@@ -71,103 +158,107 @@ def _say_adjusted(request: AuthenticatedHttpRequest, done: Adjustment | Adjustme
     elif done.replayed:
         messages.info(request, "That was done already. Nothing moved again.")
     elif done.change:
-        preview = Preview(done.balance - done.change, done.change)
-        messages.success(request, f"{preview.signed} credits: the balance is {done.balance:,} now.")
+        signed = Preview(done.balance - done.change, done.change).signed
+        messages.success(request, f"{signed} credits: the balance is {done.balance:,} now.")
     else:
         messages.info(request, f"The balance is {done.balance:,} already. Nothing moved.")
-
-
-def _adjust_page(
-    request: AuthenticatedHttpRequest,
-    person: User,
-    form: AdjustForm,
-    *,
-    preview: bool = True,
-    problem: LedgerError | None = None,
-) -> HttpResponse:
-    """The form, and below it what it would do. What is wrong stands beside its field."""
-    balance = get_balance(user_id=person.pk)
-    planned = None
-    if preview and form.is_valid():
-        planned = Preview(balance.remaining, form.change.of(balance.remaining))
-        if planned.after < 0:
-            short = InsufficientCredits(required=-planned.change, available=balance.remaining)
-            form.add_error("amount", error_text(short, held=balance.held))
-        elif not planned.change and not problem:
-            form.add_error("amount", f"The balance is {balance.remaining:,} already.")
-    return _answer(
-        request,
-        "adjust",
-        form,
-        error_text(problem, held=balance.held) if problem else "",
-        {"person": person, "balance": balance, "preview": planned if form.is_valid() else None},
-    )
-
-
-def _answer(
-    request: AuthenticatedHttpRequest,
-    name: str,
-    form: OnceForm,
-    problem: str,
-    context: dict[str, object],
-) -> HttpResponse:
-    wrong = problem or (form.is_bound and not form.is_valid())
-    context |= {"form": form, "problem": problem, "limit": settings.ADJUSTMENT_APPROVAL_CREDITS}
-    return render_page_or_fragment(
-        request, f"adminpanel/{name}.html", "form", context, status=422 if wrong else 200
-    )
 
 
 @admin_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def refund(request: AuthenticatedHttpRequest, charge_id: int) -> HttpResponse:
-    charge = Line(get_object_or_404(refunds.charges().select_related("user"), pk=charge_id))
-    if request.method != "POST":
-        form = RefundForm(initial={"amount": charge.left or None})
-        return _refund_page(request, charge, form, preview=False)
-    form = RefundForm(request.POST)
-    if not form.is_valid() or not form.cleaned_data["confirm"]:
-        return _refund_page(request, charge, form)
-    asked = form.cleaned_data
-    try:
-        done = refunds.refund(
-            actor=request.user,
-            charge=charge.row,
-            amount=asked["amount"],
-            reason=asked["reason"],
-            key=_key("refund", request, asked["key"]),
-        )
-    except LedgerError as error:
-        return _refund_page(request, charge, _refused(form, RefundForm, error), problem=error)
-    if done.replayed:
-        messages.info(request, "That was done already. Nothing was returned again.")
-    else:
-        messages.success(request, f"{count(done.credits)} of #{charge.id} came back.")
-    back = reverse("admin-user", args=[charge.row.account_id])
-    return redirect(f"{back}?row={done.id}#row-{done.id}")
+    charge = get_object_or_404(refunds.charges().select_related("user"), pk=charge_id)
+    context: dict[str, Any] = {"charge": charge}
 
-
-def _refund_page(
-    request: AuthenticatedHttpRequest,
-    charge: Line,
-    form: RefundForm,
-    *,
-    preview: bool = True,
-    problem: LedgerError | None = None,
-) -> HttpResponse:
-    balance = get_balance(user_id=charge.row.account_id)
-    planned = None
-    if preview and form.is_valid() and not problem:
+    def preview(form: RefundForm, balance: Balance, error: LedgerError | None) -> Preview | None:
         amount = form.cleaned_data["amount"] or charge.left
-        try:
-            refunds.check(charge, amount)
-        except LedgerError as error:
-            form.add_error("amount", error_text(error))
-        planned = Preview(balance.remaining, amount)
+        context["left_after"] = charge.left - amount
+        if not error and charge.held:
+            form.add_error("amount", error_text(ChargeHeld()))
+        elif not error and not 1 <= amount <= charge.left:
+            form.add_error("amount", error_text(RefundTooLarge(available=charge.left)))
+        return None if error else Preview(balance.remaining, amount)
+
+    def confirm(form: RefundForm, key: str) -> HttpResponse:
+        amount, reason = form.cleaned_data["amount"], form.cleaned_data["reason"]
+        done = refunds.refund(
+            actor=request.user, charge=charge, amount=amount, reason=reason, key=key
+        )
+        if done.replayed:
+            messages.info(request, "That was done already. Nothing was returned again.")
+        else:
+            messages.success(request, f"{_count(done.credits)} of #{charge.pk} came back.")
+        back = reverse("admin-user", args=[charge.account_id])
+        return redirect(f"{back}?row={done.id}#row-{done.id}")
+
+    data = request.POST if request.method == "POST" else None
+    form = RefundForm(data, initial={"amount": charge.left or None})
+    return _answer(
+        request,
+        form,
+        charge.account_id,
+        name="refund",
+        preview=preview,
+        confirm=confirm,
+        context=context,
+    )
+
+
+@admin_page
+@require_safe
+def approvals(request: AuthenticatedHttpRequest) -> HttpResponse:
+    """What waits, the longest first, and below it what was decided, newest first, in pages."""
+    form = PageForm(request.GET)
+    valid = form.is_valid()
+    requests = AdjustmentRequest.objects.select_related("user", "asked_by", "decided_by")
+    decided = requests.exclude(state="pending")
+    page = paginate(decided, size=PAGE, onwards_only=True, **form.place)
+    waiting = list(requests.filter(state="pending").order_by("id")[: PAGE + 1])
     context = {
-        "charge": charge,
-        "balance": balance,
-        "preview": planned if form.is_valid() else None,
-        "left_after": charge.left - planned.change if planned else 0,
+        "form": form,
+        "limit": settings.ADJUSTMENT_APPROVAL_CREDITS,
+        "pending": waiting[:PAGE],
+        "more": len(waiting) > PAGE,
+        "decided": page.rows,
+        "older": page.older,
     }
-    return _answer(request, "refund", form, error_text(problem) if problem else "", context)
+    return render(request, "adminpanel/approvals.html", context, status=200 if valid else 400)
+
+
+@admin_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def approval(request: AuthenticatedHttpRequest, adjustment_id: int) -> HttpResponse:
+    """One request, and the word of the second admin."""
+    requests = AdjustmentRequest.objects.select_related("user", "asked_by", "decided_by")
+    asked = get_object_or_404(requests, pk=adjustment_id)
+    error = None
+    if request.method == "POST":
+        try:
+            _decide(request, asked)
+            return redirect("admin-user", asked.account_id)
+        except LedgerError as refusal:
+            error = refusal
+            asked.refresh_from_db()
+    balance = get_balance(user_id=asked.account_id)
+    context = {
+        "asked": asked,
+        "balance": balance,
+        "preview": Preview(balance.remaining, asked.change_of(balance.remaining)),
+        "own": asked.asked_by_id == request.user.pk,
+        "problem": error_text(error, held=balance.held) if error else "",
+    }
+    return render(request, "adminpanel/approval.html", context, status=422 if error else 200)
+
+
+def _decide(request: AuthenticatedHttpRequest, asked: AdjustmentRequest) -> None:
+    """Does what the second admin says. Raises LedgerError."""
+    form = DecisionForm(request.POST)
+    if not form.is_valid():
+        raise LedgerError("Approve or decline it.")
+    if form.cleaned_data["decision"] == "decline":
+        adjustments.decline(actor=request.user, request_id=asked.pk)
+        messages.info(request, "Declined. Nothing has moved.")
+    else:
+        seen = form.cleaned_data["seen"]
+        done = adjustments.approve(actor=request.user, request_id=asked.pk, seen=seen)
+        _say_adjusted(request, done)

@@ -4,15 +4,13 @@ and nothing while its work goes on."""
 from django.db import transaction
 
 from credits import audit
-from credits.exceptions import ChargeHeld, RefundTooLarge
 from credits.ledger import Refund, refund_charge
 from credits.models import UsageHistory, User
-from credits.statement.history import Rows, statement
-from credits.statement.lines import Line, with_refunds
+from credits.statement.history import Rows, statement, with_refunds
 
 
 def charges() -> Rows:
-    """All charges, each with what came back of it, as a Line knows it."""
+    """All charges, each with what came back of it."""
     return with_refunds(statement(user_id=None)).filter(unit_cost__isnull=False)
 
 
@@ -37,18 +35,7 @@ def refund(
             action="charge.refund",
             target=f"row {charge.pk}",
             user_id=charge.account_id,
-            before=None,
             after={"refund": done.id, "credits": done.credits},
             reason=reason.strip(),
         )
     return done
-
-
-def check(charge: Line, amount: int) -> None:
-    """Whether so much can come back now, before it is tried; the ledger decides then.
-
-    Raises ChargeHeld, RefundTooLarge."""
-    if charge.held:
-        raise ChargeHeld("The charge is still in flight.")
-    if not 1 <= amount <= charge.left:
-        raise RefundTooLarge(available=charge.left)

@@ -5,7 +5,6 @@ table: what has that id or a larger one is newer. So balances always chain row t
 journal has them, whatever the clocks said, and what arrives meanwhile shifts no page."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from heapq import merge
 from itertools import islice
@@ -14,9 +13,9 @@ from typing import Any, NamedTuple
 from django.db.models import Min, QuerySet, TextChoices
 
 from config.pagination import Page, cursor_of
-from credits.models import Payment, User, WebhookDelivery
-from credits.statement.history import Kind, filter_rows, statement
-from credits.statement.lines import Line, with_refunds
+from credits.features import Kind
+from credits.models import Payment, UsageHistory, User, WebhookDelivery
+from credits.statement.history import filter_rows, statement, with_refunds
 from credits.statement.rows import time_of_row
 
 PAGE = 50
@@ -39,9 +38,8 @@ class Place(NamedTuple):
     payment: int = NEWEST
 
 
-@dataclass(frozen=True)
-class Event:
-    """One line: `line` is the journal's, if it is a row of it; `state` is a delivery's or a
+class Event(NamedTuple):
+    """One line: `line` is the row of the journal, if it is one; `state` is a delivery's or a
     payment's, for a tag."""
 
     source: str
@@ -51,7 +49,7 @@ class Event:
     what: str
     note: str
     state: str = ""
-    line: Line | None = None
+    line: UsageHistory | None = None
 
 
 type Reading = tuple[QuerySet[Any], Callable[[Any], Event]]
@@ -65,54 +63,47 @@ def get_page(
     newer_than: Place | None = None,
 ) -> Page[Event]:
     """A page of a person's events, newest first, of one kind (a Kind or a Source) if `kind`."""
-    readings = _readings(user, kind)
-    if newer_than is not None:
-        ahead = _merged(readings, newer_than, "gte")
-        shown = ahead[:PAGE]
-        top = _moved(newer_than, shown, 1)
-        newer = cursor_of(top) if len(ahead) > PAGE else None
-        return Page(shown[::-1], newer, cursor_of(newer_than))
-    start = older_than or Place()
-    ahead = _merged(readings, start, "lt")
+    start = newer_than or older_than or Place()
+    ahead = _merged(_readings(user, kind), start, "gte" if newer_than else "lt")
     shown = ahead[:PAGE]
-    older = cursor_of(_moved(start, shown, 0)) if len(ahead) > PAGE else None
-    return Page(shown, cursor_of(older_than) if older_than else None, older)
+    beyond = None
+    if len(ahead) > PAGE:
+        # Behind these events, in the order in which they were passed.
+        passed = {event.source: event.id + bool(newer_than) for event in shown}
+        beyond = cursor_of(start._replace(**passed))
+    if newer_than:
+        return Page(shown[::-1], beyond, cursor_of(newer_than))
+    return Page(shown, cursor_of(older_than) if older_than else None, beyond)
 
 
 def _readings(user: User, kind: str) -> dict[str, Reading]:
     rows = filter_rows(statement(user_id=user.pk), kind=kind if kind in Kind.values else None)
-    rows = with_refunds(rows).select_related("grant")
+    deliveries = WebhookDelivery.objects.filter(payer_id=user.clerk_id).defer("payload")
+    payments = Payment.objects.filter(payer_id=user.clerk_id)
     readings: dict[str, Reading] = {
-        "row": (rows, _of_row),
-        Source.WEBHOOK: (
-            WebhookDelivery.objects.filter(payer_id=user.clerk_id).defer("payload"),
-            _of_webhook,
-        ),
-        Source.PAYMENT: (Payment.objects.filter(payer_id=user.clerk_id), _of_payment),
+        "row": (with_refunds(rows).select_related("grant"), _of_row),
+        Source.WEBHOOK: (deliveries, _of_webhook),
+        Source.PAYMENT: (payments, _of_payment),
     }
-    if not user.clerk_id:
-        readings = {"row": readings["row"]}
-    wanted = kind if kind in Source.values else "row" if kind else ""
-    return {name: reading for name, reading in readings.items() if wanted in {"", name}}
+    names = {kind} if kind in Source.values else {"row"} if kind else set(readings)
+    # Who is not at Clerk has only the journal.
+    return {
+        name: readings[name]
+        for name in readings
+        if name in names and (user.clerk_id or name == "row")
+    }
 
 
 def _merged(readings: Mapping[str, Reading], place: Place, side: str) -> list[Event]:
     """A page and one more, away from the place. Each source keeps its own order."""
     backwards = side == "lt"
-    sources = [_read(reading, getattr(place, name), side) for name, reading in readings.items()]
+    sources: list[Iterator[Event]] = []
+    for name, (rows, event_of) in readings.items():
+        beyond = rows.filter(**{f"pk__{side}": getattr(place, name)})
+        beyond = beyond.order_by("-pk" if backwards else "pk")
+        sources.append(map(event_of, beyond[: PAGE + 1]))
     merged = merge(*sources, key=lambda event: event.at, reverse=backwards)
     return list(islice(merged, PAGE + 1))
-
-
-def _read(reading: Reading, bound: int, side: str) -> Iterator[Event]:
-    rows, event_of = reading
-    beyond = rows.filter(**{f"pk__{side}": bound}).order_by("-pk" if side == "lt" else "pk")
-    return map(event_of, beyond[: PAGE + 1])
-
-
-def _moved(place: Place, passed: list[Event], step: int) -> Place:
-    """The place behind these events, in the order in which they were passed."""
-    return place._replace(**{event.source: event.id + step for event in passed})
 
 
 def place_of(user: User, row_id: int) -> Place | None:
@@ -126,23 +117,17 @@ def place_of(user: User, row_id: int) -> Place | None:
     return Place(row_id + 1, *(pk or NEWEST for pk in ids))
 
 
-def _of_row(row: Any) -> Event:
-    line = Line(row)
-    actor = f"by {line.actor}" if line.kind == Kind.REFUND and line.actor else ""
-    note = " · ".join(filter(None, [line.note, actor]))
-    return Event("row", line.kind, line.id, line.at, line.what, note, line=line)
+def _of_row(row: UsageHistory) -> Event:
+    actor = row.details.get("actor") if row.kind == Kind.REFUND else None
+    note = " · ".join(filter(None, [row.note, actor and f"by {actor}"]))
+    return Event("row", row.kind, row.pk, row.created_at, row.what, note, line=row)
 
 
 def _of_webhook(delivery: WebhookDelivery) -> Event:
-    return Event(
-        source=Source.WEBHOOK,
-        kind=Source.WEBHOOK,
-        id=delivery.pk,
-        at=delivery.received_at,
-        what=delivery.type,
-        note=delivery.error or delivery.get_note_display(),
-        state="processed" if delivery.processed_at else "failed" if delivery.error else "waiting",
-    )
+    state = "processed" if delivery.processed_at else "failed" if delivery.error else "waiting"
+    note = delivery.error or delivery.get_note_display()
+    source = Source.WEBHOOK
+    return Event(source, source, delivery.pk, delivery.received_at, delivery.type, note, state)
 
 
 #: Currencies without a smaller unit; the others have hundredths.
@@ -152,15 +137,9 @@ WHOLE = {"bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "
 
 def _of_payment(payment: Payment) -> Event:
     parts = [_money(payment), payment.charge_type.replace("_", " "), payment.failed_code]
-    return Event(
-        source=Source.PAYMENT,
-        kind=Source.PAYMENT,
-        id=payment.pk,
-        at=payment.created_at,
-        what="Payment",
-        note=" · ".join(filter(None, [*parts, payment.payment_id])),
-        state=payment.status,
-    )
+    note = " · ".join(filter(None, [*parts, payment.payment_id]))
+    source = Source.PAYMENT
+    return Event(source, source, payment.pk, payment.created_at, "Payment", note, payment.status)
 
 
 def _money(payment: Payment) -> str:

@@ -2,23 +2,26 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from adminpanel.models import AdjustmentRequest
-from adminpanel.users import person, timeline
+from adminpanel.users import timeline
 from adminpanel.users.forms import PeopleForm, TimelineForm
 from adminpanel.users.search import Sort, find_users, get_page
+from ai_chat.models import Conversation, Image
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
 from credits.ledger import get_balance
-from credits.models import User
+from credits.models import Identity, SubscriptionItem, User
 from credits.reports.grants import get_grants
 from credits.users.permissions import admin_page, is_admin
 
 #: Requests that the list shows; their page has the others.
 PENDING = 5
+#: Subscription items that a person's page shows.
+ITEMS = 20
 
 
 @admin_page
@@ -60,15 +63,30 @@ def user(request: HttpRequest, user_id: int) -> HttpResponse:
     context: dict[str, Any] = {
         "person": someone,
         "admin": is_admin(someone),
-        "identity": person.get_identity(someone),
+        "identity": Identity.objects.filter(user=someone).first(),
         "balance": balance,
         "live": get_grants(user_id=someone.pk, live=True),
         "over": get_grants(user_id=someone.pk, live=False),
-        "items": person.get_items(someone),
-        "counts": person.get_counts(someone),
+        "items": _items(someone),
+        "counts": _counts(someone),
         "pending": _pending().filter(user=someone)[:PENDING],
         "form": form,
         "page": timeline.get_page(someone, **form.place_for(someone)),
     }
     status = 200 if form.is_valid() else 400
     return render(request, "adminpanel/user.html", context, status=status)
+
+
+def _items(user: User) -> list[SubscriptionItem]:
+    """What the person subscribes to, or did, newest first."""
+    items = SubscriptionItem.objects.filter(payer_id=user.clerk_id).order_by("-pk")
+    return list(items[:ITEMS]) if user.clerk_id else []
+
+
+def _counts(user: User) -> dict[str, int]:
+    """How many conversations, answers and images; nothing of what is in them."""
+    chats: QuerySet[Any] = Conversation.objects.filter(user=user)
+    counts = chats.aggregate(
+        conversations=Count("pk", distinct=True), turns=Count("turns", Q(turns__isnull=False))
+    )
+    return {**counts, "images": Image.objects.filter(request__user=user).count()}

@@ -7,9 +7,9 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
+from credits.features import model_label
 from credits.models import UsageHistory
 from credits.reasons import Reason
-from credits.statement.wording import model_label
 
 #: The states that every kind has. All but RUNNING are final.
 RUNNING, FAILED = "running", "failed"

@@ -7,10 +7,8 @@ from rest_framework import serializers
 
 from credits.api.fields import PageQuery, QueryDate, StrictSerializer, field_of
 from credits.catalogue.fields import COST
-from credits.features import FEATURES, OperationType
+from credits.features import FEATURES, Kind, OperationType
 from credits.models import UsageHistory
-from credits.statement.history import Kind
-from credits.statement.lines import Line
 
 Cost = field_of(COST)
 
@@ -73,21 +71,18 @@ class UsageRow(serializers.Serializer[UsageHistory]):
     """One row of the journal. `creditsUsed` is positive for what left the balance."""
 
     id = serializers.IntegerField()
-    createdAt = serializers.DateTimeField(source="at")
+    createdAt = serializers.DateTimeField(source="created_at")
     kind = serializers.ChoiceField(Kind.choices)
-    operationType = serializers.ChoiceField(OperationType.choices, source="row.operation_type")
+    operationType = serializers.ChoiceField(OperationType.choices, source="operation_type")
     feature = serializers.CharField(allow_null=True)
-    creditsUsed = serializers.IntegerField(source="used")
-    balanceAfter = serializers.IntegerField(source="balance")
-    unitCost = serializers.IntegerField(source="row.unit_cost", allow_null=True)
-    quantity = serializers.IntegerField(source="row.quantity", allow_null=True)
-    refundOf = serializers.IntegerField(source="refund_of", allow_null=True)
+    creditsUsed = serializers.IntegerField(source="credits_used")
+    balanceAfter = serializers.IntegerField(source="balance_after")
+    unitCost = serializers.IntegerField(allow_null=True)
+    quantity = serializers.IntegerField(allow_null=True)
+    refundOf = serializers.IntegerField(source="refund_of_id", allow_null=True)
     held = serializers.BooleanField(help_text="Whether the work it pays for is still going on.")
-    reason = serializers.CharField(allow_null=True)
-    model = serializers.CharField(allow_null=True)
-
-    def to_representation(self, row: UsageHistory) -> Any:
-        return super().to_representation(Line(row))  # type: ignore[arg-type]
+    reason = serializers.CharField(source="details.reason", allow_null=True)
+    model = serializers.CharField(source="details.model", allow_null=True)
 
 
 class UsagePage(serializers.Serializer[Any]):

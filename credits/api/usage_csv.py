@@ -7,22 +7,22 @@ from django.http import StreamingHttpResponse
 from django.views.decorators.http import require_safe
 
 from credits.api.serializers import UsageQuery, filters_of
-from credits.features import FEATURES
+from credits.features import FEATURES, Kind
 from credits.http import AuthenticatedHttpRequest
+from credits.models import UsageHistory
 from credits.statement.csv_file import Columns, csv_response
-from credits.statement.history import Kind, filter_rows, in_batches, statement
-from credits.statement.lines import Line, lines_of
+from credits.statement.history import filter_rows, in_batches, statement
 
-COLUMNS: Columns[Line] = {
-    "Row": lambda line: line.id,
-    "Time (UTC)": lambda line: line.at,
-    "What": lambda line: line.what,
-    "Note": lambda line: line.note,
-    "Credits used": lambda line: line.used,
-    "Balance after": lambda line: line.balance,
-    "Unit cost": lambda line: line.row.unit_cost,
-    "Quantity": lambda line: line.row.quantity,
-    "Refund of": lambda line: line.refund_of,
+COLUMNS: Columns[UsageHistory] = {
+    "Row": lambda row: row.pk,
+    "Time (UTC)": lambda row: row.created_at,
+    "What": lambda row: row.what,
+    "Note": lambda row: row.note,
+    "Credits used": lambda row: row.credits_used,
+    "Balance after": lambda row: row.balance_after,
+    "Unit cost": lambda row: row.unit_cost,
+    "Quantity": lambda row: row.quantity,
+    "Refund of": lambda row: row.refund_of_id,
 }
 
 
@@ -30,7 +30,7 @@ COLUMNS: Columns[Line] = {
 def usage_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
     """All rows that the filters let through (those of `/usage`), newest first."""
     rows = filter_rows(statement(user_id=request.user.pk), **_filters(request))
-    batches = map(lines_of, in_batches(rows.select_related("grant")))
+    batches = in_batches(rows.select_related("grant"))
     return csv_response(batches, COLUMNS, name="tally-usage")
 
 

@@ -1,7 +1,7 @@
 """What admins did."""
 
 from django.db import models
-from django.db.models import Index
+from django.db.models import PROTECT, Index
 from django.db.models.functions import Now
 
 from credits.models.users import User
@@ -12,7 +12,7 @@ class AuditEntry(models.Model):
     written in the transaction of what it tells of (`credits.audit`)."""
 
     #: None when no person decided.
-    actor = models.ForeignKey(User, models.PROTECT, null=True, related_name="audit_entries")
+    actor = models.ForeignKey(User, PROTECT, null=True, related_name="audit_entries")
     #: What the actor was called then.
     actor_name = models.CharField(max_length=254, blank=True)
     #: As `price.set`: what kind of thing, and what was done to it.
@@ -20,7 +20,7 @@ class AuditEntry(models.Model):
     #: What it was done to, for people: a feature's key, a plan's id, `row 17`.
     target = models.CharField(max_length=254, blank=True)
     #: Whose account it touched, if anybody's.
-    user = models.ForeignKey(User, models.PROTECT, null=True, related_name="touched_by")
+    user = models.ForeignKey(User, PROTECT, null=True, related_name="touched_by")
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
     reason = models.CharField(max_length=500, blank=True)

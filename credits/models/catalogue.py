@@ -1,7 +1,7 @@
 """What is sold and for how much: plans and prices, and every change of them."""
 
 from django.db import models
-from django.db.models import CheckConstraint, Index, Q
+from django.db.models import PROTECT, CheckConstraint, Index, Q
 from django.db.models.functions import Now
 
 from credits.models.users import User
@@ -52,7 +52,7 @@ class SettingsChange(models.Model):
         PLAN = "plan", "Plan"
 
     #: None when no person decided (an import, a webhook).
-    actor = models.ForeignKey(User, models.PROTECT, null=True, related_name="settings_changes")
+    actor = models.ForeignKey(User, PROTECT, null=True, related_name="settings_changes")
     #: What the actor was called then.
     actor_name = models.CharField(max_length=254, blank=True)
     subject = models.CharField(max_length=10, choices=Subject)

@@ -4,7 +4,7 @@ import uuid
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import CheckConstraint, Index, Q
+from django.db.models import PROTECT, CheckConstraint, Index, Q
 from django.db.models.functions import Now
 
 from credits.models.subscriptions import OfPayer
@@ -16,7 +16,7 @@ class Identity(models.Model):
 
     clerk_id = models.CharField(max_length=64, unique=True)
     user = models.OneToOneField(
-        User, models.PROTECT, null=True, related_name="clerk_identity", db_index=False
+        User, PROTECT, null=True, related_name="clerk_identity", db_index=False
     )
     email = models.CharField(max_length=254, blank=True)
     email_verified = models.BooleanField(default=False)

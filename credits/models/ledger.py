@@ -6,23 +6,23 @@ without a column of its own."""
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
+from django.db.models import PROTECT, CheckConstraint, F, Index, Q, UniqueConstraint
 from django.db.models.functions import Now
+from django.utils.dateformat import format as format_date
 
-from credits.features import CHARGE_TYPES, OperationType
+from credits.features import CHARGE_TYPES, FEATURES_BY_TYPE, Kind, OperationType, model_label
 from credits.models.subscriptions import Period, SubscriptionItem
 from credits.models.users import Account, User
+from credits.reasons import words_of
 
 
 class CreditBalance(models.Model):
     """What an account can spend now, in credits. Open holds are already taken off."""
 
-    account = models.OneToOneField(
-        Account, models.PROTECT, primary_key=True, related_name="balance"
-    )
+    account = models.OneToOneField(Account, PROTECT, primary_key=True, related_name="balance")
     # Unique: a filter on `credit_balance__…` of users joins once, as for any one-to-one field.
     user = models.ForeignObject(
-        User, models.PROTECT, ["account"], ["id"], related_name="credit_balance", unique=True
+        User, PROTECT, ["account"], ["id"], related_name="credit_balance", unique=True
     )
     credits_remaining = models.BigIntegerField(default=0)
     #: The row of UsageHistory this balance stands at: also the balance's version.
@@ -48,10 +48,8 @@ class CreditGrant(models.Model):
         ADJUSTMENT = "adjustment", "Adjustment"
         REFUND = "refund", "Refund of expired credits"
 
-    account = models.ForeignKey(Account, models.PROTECT, related_name="grants", db_index=False)
-    user = models.ForeignObject(
-        User, models.PROTECT, ["account"], ["id"], related_name="credit_grants"
-    )
+    account = models.ForeignKey(Account, PROTECT, related_name="grants", db_index=False)
+    user = models.ForeignObject(User, PROTECT, ["account"], ["id"], related_name="credit_grants")
     source = models.CharField(max_length=20, choices=Source)
     amount = models.BigIntegerField()
     remaining = models.BigIntegerField(default=0)
@@ -63,13 +61,11 @@ class CreditGrant(models.Model):
     key = models.CharField(max_length=300, unique=True)
     #: Whose plan brought the credits, and in which period of it; the free plan has no periods.
     subscription_item = models.ForeignKey(
-        SubscriptionItem, models.PROTECT, null=True, related_name="grants", db_index=False
+        SubscriptionItem, PROTECT, null=True, related_name="grants", db_index=False
     )
-    period = models.ForeignKey(
-        Period, models.PROTECT, null=True, related_name="grants", db_index=False
-    )
+    period = models.ForeignKey(Period, PROTECT, null=True, related_name="grants", db_index=False)
     #: The expired grant whose refunded credits this one carries on.
-    replaces = models.ForeignKey("self", models.PROTECT, null=True, blank=True)
+    replaces = models.ForeignKey("self", PROTECT, null=True, blank=True)
     details = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -109,8 +105,8 @@ class UsageHistory(models.Model):
     """The journal: one row for every change of a balance, append-only (I3). Positive
     `credits_used` leaves the balance, negative comes in."""
 
-    account = models.ForeignKey(Account, models.PROTECT, related_name="usage", db_index=False)
-    user = models.ForeignObject(User, models.PROTECT, ["account"], ["id"], related_name="usage")
+    account = models.ForeignKey(Account, PROTECT, related_name="usage", db_index=False)
+    user = models.ForeignObject(User, PROTECT, ["account"], ["id"], related_name="usage")
     operation_type = models.CharField(max_length=40, choices=OperationType)
     credits_used = models.BigIntegerField()
     balance_after = models.BigIntegerField()
@@ -119,12 +115,10 @@ class UsageHistory(models.Model):
     quantity = models.PositiveIntegerField(null=True)
     details = models.JSONField(default=dict)
     refund_of = models.ForeignKey(
-        "self", models.PROTECT, null=True, related_name="refunds", db_index=False
+        "self", PROTECT, null=True, related_name="refunds", db_index=False
     )
     #: The grant that a GRANT, EXPIRY or incoming ADJUSTMENT row fills or empties.
-    grant = models.ForeignKey(
-        CreditGrant, models.PROTECT, null=True, related_name="usage", db_index=False
-    )
+    grant = models.ForeignKey(CreditGrant, PROTECT, null=True, related_name="usage", db_index=False)
     idempotency_key = models.CharField(max_length=255, null=True)
     request_fingerprint = models.CharField(max_length=64, null=True)
     #: A charge with a lease opens a hold; the hold's own lease may be longer by now.
@@ -186,13 +180,99 @@ class UsageHistory(models.Model):
     def __str__(self) -> str:
         return f"#{self.pk} {self.operation_type} {self.credits_used}"
 
+    # How people read a row: the statement, the admin pages, CSV and the API show the same.
+    # `is_held` and `refund_rows` are known of rows from `credits.statement.history`.
+
+    @property
+    def kind(self) -> Kind:
+        if self.operation_type in FEATURES_BY_TYPE:
+            return Kind.REFUND if self.refund_of_id else Kind.CHARGE
+        return Kind(self.operation_type.lower())
+
+    @property
+    def feature(self) -> str | None:
+        """The key of the feature that was paid for."""
+        feature = FEATURES_BY_TYPE.get(self.operation_type)
+        return feature and feature.key
+
+    @property
+    def paid_model(self) -> str:
+        """The id of the model of a charge, or of the charge that a refund returns."""
+        charge = self.refund_of
+        return self.details.get("model") or (charge.details.get("model") if charge else "") or ""
+
+    @property
+    def paid_model_label(self) -> str:
+        return model_label(self.paid_model)
+
+    @property
+    def what(self) -> str:
+        """What happened: `Text chat`, `2 images`, `Refund`, `Welcome credits`."""
+        match self.kind:
+            case Kind.CHARGE:
+                feature = FEATURES_BY_TYPE[self.operation_type]
+                many = (self.quantity or 1) > 1
+                return f"{self.quantity} {feature.unit}s" if many else feature.label
+            case Kind.GRANT:
+                return self._source_label
+            case kind:
+                return str(kind.label)
+
+    @property
+    def note(self) -> str:
+        """The rest in words: model and price, or the reason, or until when."""
+        reason = self.details.get("reason")
+        match self.kind:
+            case Kind.CHARGE:
+                each = f"{self.unit_cost} each" if (self.quantity or 1) > 1 else ""
+                return " · ".join(filter(None, [model_label(self.details.get("model")), each]))
+            case Kind.REFUND:
+                return words_of(reason)
+            case Kind.GRANT:
+                expires_at = self.grant and self.grant.expires_at
+                return f"until {format_date(expires_at, 'j M Y')}" if expires_at else ""
+            case Kind.ADJUSTMENT:
+                actor = self.details.get("actor")
+                return f"{reason or ''}, by {actor}" if actor else str(reason or "")
+            case Kind.EXPIRY:
+                return self._source_label
+
+    @property
+    def _source_label(self) -> str:
+        return str(self.grant.get_source_display()) if self.grant else "Credits"
+
+    @property
+    def into(self) -> int:
+        """What came into the balance; 0 for what left it."""
+        return max(-self.credits_used, 0)
+
+    @property
+    def held(self) -> bool:
+        """Whether the work that a charge pays for is still going on."""
+        return bool(self.is_held)  # type: ignore[attr-defined]
+
+    @property
+    def refunded(self) -> int:
+        """What came back of a charge so far."""
+        return sum(refund["credits"] for refund in self.refund_rows)  # type: ignore[attr-defined]
+
+    @property
+    def left(self) -> int:
+        """What of a charge has not come back; 0 for other rows."""
+        return self.credits_used - self.refunded if self.kind == Kind.CHARGE else 0
+
+    @property
+    def refundable(self) -> int:
+        """What of a charge can be returned now: nothing while its work is going on."""
+        return 0 if self.held else self.left
+
 
 class GrantAllocation(models.Model):
     """Which grant paid how much of a journal row (positive), or got it back (negative). Written
     by the posting trigger only."""
 
-    usage = models.ForeignKey(UsageHistory, models.PROTECT, related_name="allocations")
-    grant = models.ForeignKey(CreditGrant, models.PROTECT, related_name="allocations")
+    usage = models.ForeignKey(UsageHistory, PROTECT, related_name="allocations")
+    grant = models.ForeignKey(CreditGrant, PROTECT, related_name="allocations")
     amount = models.BigIntegerField()
 
     class Meta:
@@ -206,11 +286,9 @@ class Hold(models.Model):
     """An open charge: the provider is at work. The row is deleted exactly once, by whoever ends
     it (I6); past `lease_until` anyone may end it with a full refund."""
 
-    charge = models.OneToOneField(
-        UsageHistory, models.PROTECT, primary_key=True, related_name="hold"
-    )
-    account = models.ForeignKey(Account, models.PROTECT, related_name="holds", db_index=False)
-    user = models.ForeignObject(User, models.PROTECT, ["account"], ["id"], related_name="holds")
+    charge = models.OneToOneField(UsageHistory, PROTECT, primary_key=True, related_name="hold")
+    account = models.ForeignKey(Account, PROTECT, related_name="holds", db_index=False)
+    user = models.ForeignObject(User, PROTECT, ["account"], ["id"], related_name="holds")
     lease_until = models.DateTimeField(db_index=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -1,9 +1,11 @@
 """Subscriptions at Clerk: items, the periods that they cover, and payments. Moments are Clerk's own
 milliseconds (UTC) where they are compared with Clerk's."""
 
+from datetime import UTC, datetime
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Index, Q, UniqueConstraint
+from django.db.models import PROTECT, Index, Q, UniqueConstraint
 from django.db.models.functions import Now
 
 
@@ -48,12 +50,25 @@ class SubscriptionItem(OfPayer):
     def __str__(self) -> str:
         return f"{self.item_id} ({self.status})"
 
+    @property
+    def starts_at(self) -> datetime | None:
+        """When the current period begins; `ends_at` is its end."""
+        return _time_of(self.period_start)
+
+    @property
+    def ends_at(self) -> datetime | None:
+        return _time_of(self.period_end)
+
+
+def _time_of(milliseconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
+
 
 class Period(models.Model):
     """One period of an item. `earned` once any version, old or new, said that it was paid for, or
     on trial; its grants point to it."""
 
-    item = models.ForeignKey(SubscriptionItem, models.PROTECT, related_name="periods")
+    item = models.ForeignKey(SubscriptionItem, PROTECT, related_name="periods")
     plan_id = models.CharField(max_length=64, blank=True)
     start = models.BigIntegerField()
     trial = models.BooleanField(default=False)

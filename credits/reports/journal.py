@@ -4,6 +4,7 @@ rare rows are, come from the rollup (`credits.reports.rollup`), not from the jou
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -11,13 +12,12 @@ from django.conf import settings
 from django.db.models import Count, DateTimeField, Func, Q, Sum, TextChoices
 
 from config.pagination import Key, Page, Reading, paginate
-from credits.features import FEATURES
-from credits.models import UsageSlice, User
+from credits.features import FEATURES, Kind
+from credits.models import UsageHistory, UsageSlice
 from credits.reasons import Reason
-from credits.reports.rollup import BEGINNING, Slice, Slicing, slices, spans
-from credits.statement.history import Kind, Rows, filter_rows, statement
-from credits.statement.lines import Line, with_refunds
-from credits.statement.wording import model_label
+from credits.reports.rollup import BEGINNING, Slicing, slices, spans
+from credits.statement.history import Rows, filter_rows, statement, with_refunds
+from credits.statement.rows import Sums as StatementSums
 
 PAGE = 50
 #: Rows that are summed up where only the journal can say.
@@ -42,7 +42,14 @@ class Way(TextChoices):
     OUT = "out", "Out of balances"
 
 
-WAYS = {Way.IN: Q(credits_used__lt=0), Way.OUT: Q(credits_used__gte=0)}
+CONDITIONS: dict[str, Q] = {
+    State.HELD: Q(hold__isnull=False),
+    State.OVERDUE: Q(
+        hold__lease_until__lt=Func(function="credits_now", output_field=DateTimeField())
+    ),
+    Way.IN: Q(credits_used__lt=0),
+    Way.OUT: Q(credits_used__gte=0),
+}
 
 
 @dataclass(frozen=True)
@@ -64,8 +71,8 @@ class Filters:
 
     @property
     def slicing(self) -> Slicing | None:
-        """The same as the rollup understands it, or the least that holds all of it (`is_rough`);
-        None when only the journal can tell."""
+        """The same as the rollup understands it, or the least that holds all of it; None
+        when only the journal can tell."""
         if self.user_id or self.state or self.row:
             return None
         return Slicing(
@@ -76,11 +83,6 @@ class Filters:
             model=self.model,
             reason=self.reason,
         )
-
-    @property
-    def is_rough(self) -> bool:
-        """Whether the rollup knows where such rows may be, but not which they are."""
-        return bool(self.way or self.sync)
 
 
 def matching(filters: Filters) -> Rows:
@@ -98,23 +100,14 @@ def matching(filters: Filters) -> Rows:
         rows = rows.filter(Q(details__model=filters.model) | charges)
     if filters.reason:
         rows = rows.filter(refund_of__isnull=False, details__reason=filters.reason)
-    if filters.state:
-        rows = rows.filter(_state(filters.state))
+    for choice in filter(None, [filters.state, filters.way]):
+        rows = rows.filter(CONDITIONS[choice])
     if filters.row:
         rows = rows.filter(_family(filters.row))
-    if filters.way:
-        rows = rows.filter(WAYS[Way(filters.way)])
     if filters.sync:
         # As `credits.clerk.sync.set_credits` names them.
         rows = rows.filter(idempotency_key__startswith=f"sync:{filters.sync}:")
     return rows.select_related("user", "grant", "refund_of")
-
-
-def _state(state: str) -> Q:
-    if state == State.OVERDUE:
-        now = Func(function="credits_now", output_field=DateTimeField())
-        return Q(hold__lease_until__lt=now)
-    return Q(hold__isnull=False)
 
 
 def _family(row: int) -> Q:
@@ -125,15 +118,10 @@ def _family(row: int) -> Q:
 
 
 @dataclass(frozen=True)
-class Sums:
-    """Credits that moved, all positive but `adjusted`. `capped`: only the newest rows are in it."""
+class Sums(StatementSums):
+    """Credits that moved. `capped`: only the newest rows are in it."""
 
     rows: int = 0
-    spent: int = 0
-    refunded: int = 0
-    granted: int = 0
-    expired: int = 0
-    adjusted: int = 0
     capped: bool = False
 
 
@@ -145,36 +133,33 @@ class Matches(NamedTuple):
 
 
 def find_matches(filters: Filters) -> Matches:
-    """Sums and places of what the filters let through. Rough filters and those of single accounts
-    are summed up from the journal, SUMMED rows at most."""
+    """Sums and places of what the filters let through. Those of single accounts, and what the
+    rollup tells only roughly, are summed up from the journal, SUMMED rows at most."""
     slicing = filters.slicing
     if slicing is None:
         return Matches(_sums_of_rows(matching(filters)), EVERYWHERE)
     parts = slices(slicing)
     where = spans(parts)
-    if filters.is_rough and where:
+    if where and (filters.way or filters.sync):
         where = [bounds(where)]  # Any range of them may be without such a row.
         return Matches(_sums_of_rows(matching(filters).filter(pk__range=where[0])), where)
-    return Matches(_sums_of_slices(parts), where)
+    used: dict[str, int] = defaultdict(int)
+    for part in parts:
+        used[part.kind] += part.credits
+    sums = Sums(
+        rows=sum(part.rows for part in parts),
+        spent=used[Kind.CHARGE],
+        refunded=-used[Kind.REFUND],
+        granted=-used[Kind.GRANT],
+        expired=used[Kind.EXPIRY],
+        adjusted=-used[Kind.ADJUSTMENT],
+    )
+    return Matches(sums, where)
 
 
 def bounds(where: list[tuple[int, int]]) -> tuple[int, int]:
     """From the lowest to the highest id of these ranges, of which there is one at least."""
     return where[-1][0], where[0][1]
-
-
-def _sums_of_slices(parts: list[Slice]) -> Sums:
-    credits_: dict[str, int] = defaultdict(int)
-    for part in parts:
-        credits_[part.kind] += part.credits
-    return Sums(
-        rows=sum(part.rows for part in parts),
-        spent=credits_[Kind.CHARGE],
-        refunded=-credits_[Kind.REFUND],
-        granted=-credits_[Kind.GRANT],
-        expired=credits_[Kind.EXPIRY],
-        adjusted=-credits_[Kind.ADJUSTMENT],
-    )
 
 
 def _sums_of_rows(rows: Rows) -> Sums:
@@ -194,38 +179,16 @@ def _sums_of_rows(rows: Rows) -> Sums:
     return Sums(**sums, capped=sums["rows"] == SUMMED)
 
 
-@dataclass(frozen=True)
-class UserLine(Line):
-    """A line of the journal, and whose it is."""
-
-    @property
-    def user(self) -> User:
-        return self.row.user
-
-    @property
-    def model(self) -> str:
-        """The id of the model of a charge, or of the charge that a refund returns."""
-        charge = self.row.refund_of
-        return super().model or (charge.details.get("model") if charge else None) or ""
-
-    @property
-    def model_label(self) -> str:
-        return model_label(self.model)
-
-
 def get_page(
     filters: Filters,
     matches: Matches,
     *,
     older_than: Key | None = None,
     newer_than: Key | None = None,
-) -> Page[UserLine]:
-    """A page of lines, newest first."""
-
-    def read(reading: Reading) -> list[Any]:
-        return _read(with_refunds(matching(filters)), matches.spans, reading)
-
-    return paginate(read, size=PAGE, older_than=older_than, newer_than=newer_than).map(_lines)
+) -> Page[UsageHistory]:
+    """A page of rows, newest first."""
+    read = partial(_read, with_refunds(matching(filters)), matches.spans)
+    return paginate(read, size=PAGE, older_than=older_than, newer_than=newer_than)
 
 
 def _read(rows: Rows, where: list[tuple[int, int]], reading: Reading) -> list[Any]:
@@ -245,9 +208,9 @@ def _read(rows: Rows, where: list[tuple[int, int]], reading: Reading) -> list[An
 
 def known_words() -> dict[str, list[str]]:
     """Models and refund reasons that closed days know, the most frequent first, to choose from."""
-    offered = [*settings.AI_TEXT_MODELS, *settings.AI_IMAGE_MODELS]
+    models = [*settings.AI_TEXT_MODELS, *settings.AI_IMAGE_MODELS, *_words("model")]
     return {
-        "models": list(dict.fromkeys([*offered, *_words("model")])),
+        "models": list(dict.fromkeys(models)),
         "reasons": list(dict.fromkeys([*Reason.values, *_words("reason")])),
     }
 
@@ -256,7 +219,3 @@ def _words(column: str) -> list[str]:
     used = UsageSlice.objects.exclude(**{column: ""}).values(column)
     often = used.annotate(times=Sum("rows")).order_by("-times")
     return list(often.values_list(column, flat=True)[:OFFERED])
-
-
-def _lines(rows: list[Any]) -> list[UserLine]:
-    return [UserLine(row) for row in rows]

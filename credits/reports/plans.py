@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from django.db import connection
-
 from credits.catalogue.fields import PLAN_ID
 from credits.models import Plan
+from credits.sql import fetch_all
 
 #: Unmapped deliveries that are read for the plans they name, newest first.
 READ = 5000
@@ -81,16 +80,13 @@ class Unmapped:
 
 def granted_under(clerk_id: str) -> Granted:
     """Of the plan with this id, in credits."""
-    with connection.cursor() as cursor:
-        cursor.execute(GRANTED, {"plan": clerk_id})
-        return Granted(*cursor.fetchone())
+    [row] = fetch_all(GRANTED, {"plan": clerk_id})
+    return Granted(*row)
 
 
 def waiting_subscriptions(clerk_id: str | None = None) -> list[Waiting]:
     """The plans (or the one) that wait to be mapped and active, most subscriptions first."""
-    with connection.cursor() as cursor:
-        cursor.execute(WAITING, {"plan": clerk_id})
-        return [Waiting(*row) for row in cursor.fetchall()]
+    return [Waiting(*row) for row in fetch_all(WAITING, {"plan": clerk_id})]
 
 
 def count_waiting(clerk_id: str) -> int:
@@ -102,9 +98,7 @@ def count_waiting(clerk_id: str) -> int:
 
 def unmapped_plans() -> list[Unmapped]:
     """The plans that Clerk names and nobody mapped, those with the most deliveries first."""
-    with connection.cursor() as cursor:
-        cursor.execute(NAMED, {"read": READ})
-        deliveries = dict(cursor.fetchall())
+    deliveries = dict(fetch_all(NAMED, {"read": READ}))
     waiting = {row.clerk_id: row for row in waiting_subscriptions()}
     here = set(Plan.objects.values_list("clerk_id", flat=True))
     plans = []

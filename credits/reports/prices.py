@@ -4,7 +4,7 @@ is one statement over sets, whatever the number of users."""
 from collections.abc import Collection
 from typing import NamedTuple
 
-from django.db import connection
+from credits.sql import fetch_all
 
 # Units charged, less those that a refund brought back: of a charge of 4 images of which 1 came, 1.
 # Each half finds its rows by time (usage_by_time) and is summed up before they meet; a refund's
@@ -49,10 +49,8 @@ def units_used(*, days: int, by_model: bool) -> dict[str, dict[str, int]]:
     off all stand under one empty name, which spares looking into each row's details."""
     model = "coalesce(details ->> 'model', '')" if by_model else "''"
     used: dict[str, dict[str, int]] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(USES.format(model=model), {"days": days})
-        for operation, name, units in cursor.fetchall():
-            used.setdefault(operation, {})[name] = units
+    for operation, name, units in fetch_all(USES.format(model=model), {"days": days}):
+        used.setdefault(operation, {})[name] = units
     return used
 
 
@@ -60,7 +58,6 @@ def count_payers(amounts: Collection[int]) -> Payers:
     """Of each amount of credits, how many active users have it."""
     distinct = sorted(set(amounts))
     count = "count(*) FILTER (WHERE coalesce(b.credits_remaining, 0) >= %s)"
-    with connection.cursor() as cursor:
-        cursor.execute(PAYERS.format(counts=", ".join([count] * len(distinct))), distinct)
-        users, *counts = cursor.fetchone()
+    counted = PAYERS.format(counts=", ".join([count] * len(distinct)))
+    [(users, *counts)] = fetch_all(counted, distinct)
     return Payers(users, dict(zip(distinct, counts, strict=True)))

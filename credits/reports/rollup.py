@@ -5,11 +5,14 @@ Charges never touch the rollup; a periodic task closes a day once nobody can wri
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from datetime import time as clock
-from typing import Any, NamedTuple
+from datetime import date, timedelta
+from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import transaction
+
+from credits.models import ActiveAccount, UsageDay, UsageSlice
+from credits.sql import fetch_all
+from credits.statement.days import midnight
 
 #: No row is older.
 BEGINNING = date(2020, 1, 1)
@@ -27,39 +30,31 @@ def close_days(*, patience: float = PATIENCE, at_most: int = 4000) -> int:
 
 
 def _close_next(deadline: float) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT day, horizon::text FROM credits_next_day()")
-        day, horizon = cursor.fetchone()
-        while day and not _close(cursor, day, horizon):
-            if time.monotonic() > deadline or _is_closed(cursor, day):
-                return False
-            time.sleep(0.1)
-    return day is not None
-
-
-def _close(cursor: Any, day: date, horizon: str) -> bool:
-    cursor.execute("SELECT credits_close_day(%s, %s::xid8)", [day, horizon])
-    return bool(cursor.fetchone()[0])
-
-
-def _is_closed(cursor: Any, day: date) -> bool:
-    cursor.execute("SELECT EXISTS (SELECT FROM credits_usageday WHERE day = %s)", [day])
-    return bool(cursor.fetchone()[0])
+    """Closes the first open day; False when there is none, or another process has closed it, or a
+    transaction may still write into it at the deadline."""
+    [(day, horizon)] = fetch_all("SELECT day, horizon::text FROM credits_next_day()")
+    while day:
+        [(closed,)] = fetch_all("SELECT credits_close_day(%s, %s::xid8)", [day, horizon])
+        if closed:
+            return True
+        if time.monotonic() > deadline or UsageDay.objects.filter(day=day).exists():
+            return False
+        time.sleep(0.1)
+    return False
 
 
 def rebuild() -> int:
     """Empties the rollup and closes all days anew. Returns how many."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        for table in ("usageslice", "usageday", "activeaccount"):
-            cursor.execute(f"DELETE FROM credits_{table}")  # noqa: S608 -- ours
+    with transaction.atomic():
+        for table in (UsageSlice, UsageDay, ActiveAccount):
+            table.objects.all().delete()
     return close_days()
 
 
 def open_since() -> date:
     """The first day that is not closed: from there on the journal is asked."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT max(day) + 1 FROM credits_usageday")
-        return cursor.fetchone()[0] or BEGINNING
+    [(day,)] = fetch_all("SELECT max(day) + 1 FROM credits_usageday")
+    return day or BEGINNING
 
 
 class Slice(NamedTuple):
@@ -115,13 +110,7 @@ def slices(wanted: Slicing) -> list[Slice]:
         "since": midnight(max(wanted.first, opened)),
         "until": midnight(wanted.last + timedelta(days=1)),
     }
-    with connection.cursor() as cursor:
-        cursor.execute(SLICES, values)
-        return [Slice(*row) for row in cursor.fetchall()]
-
-
-def midnight(day: date) -> datetime:
-    return datetime.combine(day, clock.min, UTC)
+    return [Slice(*row) for row in fetch_all(SLICES, values)]
 
 
 def spans(parts: Iterable[Slice]) -> list[tuple[int, int]]:
@@ -154,7 +143,5 @@ def active_users(*, first: date) -> tuple[dict[date, int], int]:
     """How many users were charged, on each day since `first` and in all these days together."""
     opened = open_since()
     values = {"first": first, "opened": opened, "since": midnight(max(first, opened))}
-    with connection.cursor() as cursor:
-        cursor.execute(ACTIVE_USERS, values)
-        by_day = dict(cursor.fetchall())
+    by_day = dict(fetch_all(ACTIVE_USERS, values))
     return by_day, by_day.pop(None)

@@ -1,8 +1,6 @@
 """What stands in the ledger at this moment, as single numbers."""
 
-from typing import Any, cast
-
-from django.db import connection
+from credits.sql import fetch_all
 
 #: Each number's query; none reads the whole journal.
 QUERIES = {
@@ -25,6 +23,5 @@ QUERIES = {
 def get_totals(*names: str) -> dict[str, int]:
     """These numbers of QUERIES, all of one moment. Raises KeyError."""
     columns = ", ".join(f"({QUERIES[name]})" for name in names)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {columns}")
-        return dict(zip(names, cast(tuple[Any, ...], cursor.fetchone()), strict=True))
+    [numbers] = fetch_all(f"SELECT {columns}")
+    return dict(zip(names, numbers, strict=True))

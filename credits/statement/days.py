@@ -9,6 +9,11 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
+def midnight(day: date) -> datetime:
+    """When a day begins."""
+    return datetime.combine(day, time.min, UTC)
+
+
 def month_around(day: date) -> tuple[date, date]:
     """The first and the last day of the month in which `day` is."""
     first = day.replace(day=1)
@@ -27,7 +32,7 @@ def on_days(column: str, first: date | None, last: date | None) -> Q:
     """Rows whose time in `column` is on the day `first` or later, and on `last` or earlier."""
     days = Q()
     if first:
-        days &= Q(**{f"{column}__gte": datetime.combine(first, time.min, UTC)})
+        days &= Q(**{f"{column}__gte": midnight(first)})
     if last:
         days &= Q(**{f"{column}__lte": datetime.combine(last, time.max, UTC)})
     return days

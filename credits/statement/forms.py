@@ -6,9 +6,8 @@ from typing import Any
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 
-from credits.features import FEATURES
+from credits.features import FEATURES, Kind
 from credits.statement.days import today
-from credits.statement.history import Kind
 
 FIRST_DAY = date(2020, 1, 1)
 LAST_DAY = date(2100, 12, 31)
@@ -46,12 +45,13 @@ def day_field(label: str) -> forms.DateField:
 class RowField(forms.IntegerField):
     """The id of a journal row."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         super().__init__(
             required=False,
             min_value=1,
             max_value=2**63 - 2,
             error_messages=dict.fromkeys(ROW_ERRORS, "There is no such row."),
+            **options,
         )
 
 

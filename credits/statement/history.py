@@ -3,35 +3,15 @@
 from collections.abc import Iterator
 from datetime import date
 
-from django.db.models import Exists, Model, OuterRef, QuerySet, TextChoices
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Exists, F, Model, OuterRef, QuerySet
+from django.db.models.functions import JSONObject
 
-from credits.features import OperationType, to_operation_type
+from credits.features import CHARGE_TYPES, Kind, to_operation_type
 from credits.models import Hold, UsageHistory
 from credits.statement.days import on_days
 
 type Rows = QuerySet[UsageHistory]
-
-
-class Kind(TextChoices):
-    """What a row is, for people."""
-
-    CHARGE = "charge", "Charge"
-    REFUND = "refund", "Refund"
-    GRANT = "grant", "Grant"
-    ADJUSTMENT = "adjustment", "Adjustment"
-    EXPIRY = "expiry", "Expiry"
-
-
-OF_OPERATION = {
-    OperationType.GRANT: Kind.GRANT,
-    OperationType.ADJUSTMENT: Kind.ADJUSTMENT,
-    OperationType.EXPIRY: Kind.EXPIRY,
-}
-
-
-def kind_of(row: UsageHistory) -> Kind:
-    other = OF_OPERATION.get(OperationType(row.operation_type))
-    return other or (Kind.REFUND if row.refund_of_id else Kind.CHARGE)
 
 
 def filter_rows(
@@ -45,8 +25,7 @@ def filter_rows(
     """Only rows of a kind, of a feature, and from the day `first` to the day `last` (UTC, both
     included). Raises UnknownFeature."""
     if kind in {Kind.CHARGE, Kind.REFUND}:
-        rows = rows.exclude(operation_type__in=OF_OPERATION)
-        rows = rows.filter(refund_of__isnull=kind == Kind.CHARGE)
+        rows = rows.filter(operation_type__in=CHARGE_TYPES, refund_of__isnull=kind == Kind.CHARGE)
     elif kind:
         rows = rows.filter(operation_type=kind.upper())
     if feature:
@@ -59,6 +38,13 @@ def statement(*, user_id: int | None) -> Rows:
     held = Exists(Hold.objects.filter(charge_id=OuterRef("pk")))
     rows = UsageHistory.objects.annotate(is_held=held)
     return rows if user_id is None else rows.filter(account_id=user_id)
+
+
+def with_refunds(rows: Rows) -> Rows:
+    """Each row with its `refund_rows`: the refunds, oldest first, `id` and `credits` of each."""
+    refunds = UsageHistory.objects.filter(refund_of=OuterRef("pk")).order_by("pk")
+    refund = JSONObject(id="pk", credits=-F("credits_used"))
+    return rows.annotate(refund_rows=ArraySubquery(refunds.values(json=refund)))
 
 
 def in_batches[Row: Model](rows: QuerySet[Row], *, size: int = 1000) -> Iterator[list[Row]]:

@@ -3,16 +3,15 @@ UTC. A range is cut by journal ids, not by times: balances chain by id, so what 
 beginning plus what moved is always what was at the end."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import astuple, dataclass
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
-
-from django.db import connection
 
 from config.pagination import Key, Page, paginate
 from credits.models import UsageHistory
+from credits.sql import fetch_all
+from credits.statement.days import midnight
 from credits.statement.history import filter_rows, statement
-from credits.statement.lines import Line, lines_of
 
 PAGE = 50
 #: A range of more days than this is drawn by the month.
@@ -48,15 +47,12 @@ class Sums:
     adjusted: int = 0
 
     def __add__(self, other: "Sums") -> "Sums":
-        return Sums(*(a + b for a, b in zip(self.values(), other.values(), strict=True)))
+        return Sums(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
     @property
     def taken(self) -> int:
         """What adjustments took away, when they took more than they brought."""
         return max(-self.adjusted, 0)
-
-    def values(self) -> tuple[int, ...]:
-        return (self.granted, self.spent, self.refunded, self.expired, self.adjusted)
 
 
 def get_range(*, user_id: int, first: date, last: date) -> Range:
@@ -67,17 +63,9 @@ def get_range(*, user_id: int, first: date, last: date) -> Range:
 
 
 def _edge(user_id: int, day: date) -> Edge:
-    rows = UsageHistory.objects.filter(account_id=user_id, created_at__lt=_midnight(day))
+    rows = UsageHistory.objects.filter(account_id=user_id, created_at__lt=midnight(day))
     row = rows.order_by("-id").values_list("id", "balance_after").first()
     return Edge(*(row or (0, 0)))
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, UTC)
-
-
-def has_history(*, user_id: int) -> bool:
-    return UsageHistory.objects.filter(account_id=user_id).exists()
 
 
 # The five sums follow the kinds of `credits.statement.history`; a refund and its charge share
@@ -97,10 +85,8 @@ GROUP BY 1
 
 def sums_by_step(span: Range) -> dict[date, Sums]:
     """What moved on each day, or in each month of a long range; steps without rows are absent."""
-    bounds = (span.opening.row_id, span.closing.row_id)
-    with connection.cursor() as cursor:
-        cursor.execute(SUMS, [step_of(span), span.user_id, *bounds])
-        return {day: Sums(*amounts) for day, *amounts in cursor.fetchall()}
+    values = [step_of(span), span.user_id, span.opening.row_id, span.closing.row_id]
+    return {day: Sums(*amounts) for day, *amounts in fetch_all(SUMS, values)}
 
 
 def step_of(span: Range) -> str:
@@ -119,12 +105,12 @@ def get_page(
     feature: str = "",
     older_than: Key | None = None,
     newer_than: Key | None = None,
-) -> Page[Line]:
+) -> Page[UsageHistory]:
     """A page of the rows of a range, newest first."""
     rows = statement(user_id=span.user_id).filter(id__lte=span.closing.row_id)
     rows = filter_rows(rows.filter(id__gt=span.opening.row_id), kind=kind, feature=feature)
     rows = rows.select_related("grant")
-    return paginate(rows, size=PAGE, older_than=older_than, newer_than=newer_than).map(lines_of)
+    return paginate(rows, size=PAGE, older_than=older_than, newer_than=newer_than)
 
 
 def time_of_row(*, user_id: int, row_id: int) -> datetime | None:

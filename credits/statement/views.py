@@ -17,15 +17,7 @@ from credits.statement.chart import draw
 from credits.statement.days import month_around, recent_months, today
 from credits.statement.forms import StatementForm
 from credits.statement.meter import TEXT, get_meter
-from credits.statement.rows import (
-    get_page,
-    get_range,
-    has_history,
-    step_of,
-    sums_by_step,
-    time_of_row,
-    total,
-)
+from credits.statement.rows import get_page, get_range, step_of, sums_by_step, time_of_row, total
 
 
 @login_not_required
@@ -84,7 +76,7 @@ def _statement(
         "chart": draw(span, steps),
         "step": step_of(span),
         "page": get_page(span, **form.kinds, **form.place),
-        "is_new": not span.closing.row_id and not has_history(user_id=request.user.pk),
+        "is_new": not span.closing.row_id and not request.user.usage.exists(),
         "months": recent_months(request.user.date_joined.date()),
         "today": today(),
     }

@@ -134,7 +134,7 @@ class TestNumbers:
         of = {key: unescape(href) for href, key in re.findall(
             r'<a href="([^"]+)">(?:[^<]+)</a> (user|held)', page)}  # fmt: skip
         assert [str(one) for one in desk.get(of["user"]).context["page"].rows] == [str(alice)]
-        assert [one.used for one in desk.get(of["held"]).context["page"].rows] == [4]
+        assert [one.credits_used for one in desk.get(of["held"]).context["page"].rows] == [4]
         failed = desk.get("/admin/webhooks?status=failed").context["page"].rows
         assert len(failed) == get_overview(today()).now.webhooks_failed == 2
 

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.test import Client
 
 from adminpanel.models import AdjustmentRequest
-from adminpanel.users.adjustments import Change, adjust
+from adminpanel.users.adjustments import adjust
 from credits.exceptions import InsufficientCredits
 from credits.ledger import Adjustment, get_balance
 from credits.models import AuditEntry, UsageHistory, User
@@ -240,7 +240,7 @@ def test_two_admins_at_once_take_no_more_than_there_is(
 
     def take(number: int) -> Any:
         return adjust(
-            actor=admins[number], user_id=alice.pk, change=Change(delta=-40), reason="x",
+            actor=admins[number], user_id=alice.pk, delta=-40, reason="x",
             key=str(uuid4()),
         )  # fmt: skip
 

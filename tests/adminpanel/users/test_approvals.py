@@ -155,7 +155,7 @@ def test_a_request_that_is_none_is_not_there(desk: Client, number: str) -> None:
 def test_the_list_has_what_waits_and_what_was_decided(
     desk: Client, other_desk: Client, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adminpanel.users.approval_views.PAGE", 2)
+    monkeypatch.setattr("adminpanel.users.money_views.PAGE", 2)
     for _ in range(3):
         decide(other_desk, make_adjustment_request(alice, delta=60), "decline")
     waiting = make_adjustment_request(alice, delta=70)

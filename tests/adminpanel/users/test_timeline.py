@@ -62,7 +62,7 @@ def test_everything_stands_in_one_line_of_time(desk: Client, dana: User, clock: 
     assert {event.kind for event in told} == {
         "charge", "refund", "grant", "expiry", "adjustment", "webhook", "payment",
     }  # fmt: skip
-    chain = [event.line.balance for event in told if event.line]
+    chain = [event.line.balance_after for event in told if event.line]
     assert chain == [48, 45, 50, 45, 43, 50]
     assert f'href="/admin/users/{dana.pk}?row={charge.id}#row-{charge.id}"' in answer.text
     assert f'href="/admin/users/charges/{charge.id}/refund"' in answer.text
@@ -133,7 +133,7 @@ def test_a_clock_that_went_back_breaks_no_chain(desk: Client, dana: User, clock:
     clock.move(seconds=-30)
     make_charge(dana)
     tell(dana, 1)
-    told = [event.line.balance for event in events(desk, dana) if event.line]
+    told = [event.line.balance_after for event in events(desk, dana) if event.line]
     assert told == [48, 49, 50]
 
 

@@ -13,7 +13,6 @@ from credits.ledger import adjust_credits, refund_charge
 from credits.models import User
 from credits.statement.csv_file import csv_lines, text_cell
 from credits.statement.history import in_batches, statement
-from credits.statement.lines import lines_of
 from tests.api import Api
 from tests.clock import Clock
 from tests.factories import make_charge
@@ -118,7 +117,7 @@ def test_numbers_stay_numbers(alice: User) -> None:
 def test_a_slow_reader_keeps_no_connection(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("credits.statement.history.in_batches.__kwdefaults__", {"size": 1})
     make_charge(alice)
-    pieces = csv_lines(map(lines_of, in_batches(statement(user_id=alice.pk))), COLUMNS)
+    pieces = csv_lines(in_batches(statement(user_id=alice.pk)), COLUMNS)
     next(pieces)
     for _ in pieces:
         assert connection.connection is None
