@@ -10,16 +10,9 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
+from psycopg.rows import namedtuple_row
 
-from credits.exceptions import (
-    ChargeHeld,
-    IdempotencyConflict,
-    InsufficientCredits,
-    LedgerError,
-    NotACharge,
-    PriceChanged,
-    RefundTooLarge,
-)
+from credits import exceptions, idempotency
 from credits.features import FEATURES, OperationType, to_operation_type
 from credits.models import CreditGrant, Hold
 from credits.pricing import get_feature_cost
@@ -36,19 +29,20 @@ MAX_KEY = 255
 
 def _check(what: str, value: int, low: int, high: int) -> None:
     if not low <= value <= high:
-        raise LedgerError(f"{what} must be from {low} to {high}, not {value}.")
+        raise exceptions.LedgerError(f"{what} must be from {low} to {high}, not {value}.")
 
 
 def _check_key(key: str | None) -> None:
     if key is not None and (not 1 <= len(key) <= MAX_KEY or "\0" in key):
-        raise LedgerError(f"An idempotency key has 1 to {MAX_KEY} characters.")
+        raise exceptions.LedgerError(f"An idempotency key has 1 to {MAX_KEY} characters.")
 
 
 def _call(function: str, **arguments: Any) -> Any:
-    """The columns of the row that a function of the kernel returns."""
+    """The row that a function of the kernel returns, as a named tuple."""
     # Not callproc(): Django logs and counts only what goes through execute().
     names = ", ".join(f"{name} => %({name})s" for name in arguments)
     with connection.cursor() as cursor:
+        cursor.cursor.row_factory = namedtuple_row
         cursor.execute(f"SELECT * FROM {function}({names})", arguments)  # noqa: S608 -- ours
         return cursor.fetchone()
 
@@ -80,7 +74,7 @@ def validate_credits_for_feature(
     balance = get_balance(user_id=user_id)
     required = get_feature_cost(feature) * quantity * multiplier
     if balance.remaining < required:
-        raise InsufficientCredits(required=required, available=balance.remaining)
+        raise exceptions.InsufficientCredits(required=required, available=balance.remaining)
     return balance
 
 
@@ -117,15 +111,11 @@ def deduct_credits_for_feature(
     lease_seconds: int | None = None,
     details: Details | None = None,
 ) -> Charge:
-    """Charges a feature at the price of this moment, in one round trip.
-
-    With `hold` the charge is open until `settle_charge` or `release_charge`, or its lease
-    (HOLD_LEASE_SECONDS unless given) runs out and it is refunded. `multiplier` is the model's price
-    factor; `max_unit_cost` what the user was shown.
-
-    Raises InsufficientCredits, PriceChanged, IdempotencyConflict, UnknownFeature, LedgerError on a
-    quantity, multiplier or key out of bounds.
-    """
+    """Charges a feature at the price of this moment, in one round trip. With `hold` the charge is
+    open until `settle_charge` or `release_charge`, or its lease (HOLD_LEASE_SECONDS unless given)
+    runs out and it is refunded. `multiplier` is the model's price factor; `max_unit_cost` what the
+    user was shown. Raises InsufficientCredits, PriceChanged, IdempotencyConflict, UnknownFeature,
+    LedgerError on a quantity, multiplier or key out of bounds."""
     return call_deduct(
         "credits_deduct",
         user_id=user_id,
@@ -155,10 +145,8 @@ def call_deduct(
     **more: Any,
 ) -> tuple[Charge, Any]:
     """Charges through `credits_deduct`, or an SQL function around it that takes `more` and has the
-    same columns and others beside them. Returns the charge and the function's row.
-
-    Raises what `deduct_credits_for_feature` raises, and Refused on further outcomes.
-    """
+    same columns and others beside them. Returns the charge and the function's row. Raises what
+    `deduct_credits_for_feature` raises, and Refused on further outcomes."""
     _check("The quantity", quantity, 1, MAX_QUANTITY)
     _check("The multiplier", multiplier, 0, MAX_MULTIPLIER)
     _check_key(idempotency_key)
@@ -183,11 +171,11 @@ def call_deduct(
             charge = Charge(row.charge_id, row.total, row.price, row.available, replayed, row.held)
             return charge, row
         case "insufficient":
-            raise InsufficientCredits(required=row.total, available=row.available)
+            raise exceptions.InsufficientCredits(required=row.total, available=row.available)
         case "price_changed":
-            raise PriceChanged(agreed=max_unit_cost or 0, unit_cost=row.price)
+            raise exceptions.PriceChanged(agreed=max_unit_cost or 0, unit_cost=row.price)
         case "key_conflict":
-            raise IdempotencyConflict("This idempotency key belongs to another request.")
+            raise exceptions.IdempotencyConflict("This idempotency key belongs to another request.")
     raise Refused(row)
 
 
@@ -210,11 +198,10 @@ def settle_charge(
     """Ends a hold: the charge stands, or stands for `delivered` of its units while the rest is
     refunded for `reason`. A late caller changes nothing and gets `ended` (I6)."""
     extra = json.dumps(details or {})
-    return Ending(
-        *_call(
-            "credits_end_hold", charge_id=charge_id, delivered=delivered, reason=reason, extra=extra
-        )
+    ending = _call(
+        "credits_end_hold", charge_id=charge_id, delivered=delivered, reason=reason, extra=extra
     )
+    return Ending(*ending)
 
 
 def release_charge(*, charge_id: int, reason: str, details: Details | None = None) -> Ending:
@@ -253,13 +240,13 @@ def refund_charge(
     )
     match outcome:
         case "held":
-            raise ChargeHeld("The charge is still in flight.")
+            raise exceptions.ChargeHeld("The charge is still in flight.")
         case "already_refunded" | "too_much":
-            raise RefundTooLarge(available=available)
+            raise exceptions.RefundTooLarge(available=available)
         case "not_a_charge":
-            raise NotACharge(f"Row {charge_id} is no charge.")
+            raise exceptions.NotACharge(f"Row {charge_id} is no charge.")
         case "key_conflict":
-            raise IdempotencyConflict("This idempotency key belongs to another request.")
+            raise exceptions.IdempotencyConflict("This idempotency key belongs to another request.")
     return Refund(refund_id, refunded, outcome == "replayed")
 
 
@@ -298,7 +285,7 @@ def grant_credits(
     when the key belongs to another user, source or amount, LedgerError on an amount out of bounds
     or a source that only the ledger itself uses."""
     if source not in PRIORITIES:
-        raise LedgerError(f"Nobody grants {source!r} credits.")
+        raise exceptions.LedgerError(f"Nobody grants {source!r} credits.")
     _check("A grant", amount, 1, MAX_AMOUNT)
     _check_key(key)
     outcome, grant_id, usage_id, available = _call(
@@ -315,8 +302,14 @@ def grant_credits(
         of_period=period_id,
     )
     if outcome == "key_conflict":
-        raise IdempotencyConflict(f"Grant key {key!r} stands for something else.")
+        raise exceptions.IdempotencyConflict(f"Grant key {key!r} stands for something else.")
     return Grant(grant_id, usage_id, available, outcome == "replayed")
+
+
+def grant_welcome_credits(*, user_id: int, amount: int) -> Grant:
+    """The credits that a new account begins with, once."""
+    source, key = CreditGrant.Source.SIGNUP, f"signup:{user_id}"
+    return grant_credits(user_id=user_id, source=source, amount=amount, key=key)
 
 
 def set_grant_expiry(*, key: str, expires_at: datetime) -> bool:
@@ -351,7 +344,7 @@ def adjust_credits(
     IdempotencyConflict, LedgerError on a missing reason, an amount out of bounds, or when not
     exactly one of `delta` and `target` is given."""
     if (delta is None) == (target is None) or not reason.strip():
-        raise LedgerError("An adjustment has a reason and either a delta or a target.")
+        raise exceptions.LedgerError("An adjustment has a reason and either a delta or a target.")
     _check("An adjustment", delta or target or 0, -MAX_AMOUNT, MAX_AMOUNT)
     _check_key(idempotency_key)
     outcome, usage_id, change, available = _call(
@@ -362,13 +355,13 @@ def adjust_credits(
         keep_packs=keep_packs,
         burn_priority=PRIORITIES[CreditGrant.Source.ADJUSTMENT],
         request_key=idempotency_key,
-        fingerprint=f"{delta}/{target}",
+        fingerprint=idempotency.fingerprint([delta, target]),
         extra=json.dumps({**(details or {}), "reason": reason.strip(), "actor": actor}),
     )
     if outcome == "insufficient":
-        raise InsufficientCredits(required=-change, available=available)
+        raise exceptions.InsufficientCredits(required=-change, available=available)
     if outcome == "key_conflict":
-        raise IdempotencyConflict("This idempotency key belongs to another adjustment.")
+        raise exceptions.IdempotencyConflict("This idempotency key belongs to another adjustment.")
     return Adjustment(usage_id, change, available, outcome == "replayed")
 
 
