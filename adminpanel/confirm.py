@@ -1,6 +1,6 @@
 """Asking admins again who they are: what they can do is worth more than a browser left open."""
 
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.contrib.auth.views import RedirectURLMixin
@@ -9,7 +9,6 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
-from credits.models import User
 from credits.users.forms import confirm_password, password_field
 from credits.users.permissions import confirm, is_admin
 
@@ -32,7 +31,7 @@ class ConfirmView(RedirectURLMixin, FormView):  # type: ignore[type-arg]
         return super().dispatch(request, *args, **kwargs)
 
     def form_valid(self, form: ConfirmForm) -> HttpResponse:
-        confirm_password(form, "password", self.request, cast(User, self.request.user))
+        confirm_password(form, "password", self.request)
         if form.errors:
             return self.form_invalid(form)
         confirm(self.request)

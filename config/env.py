@@ -11,8 +11,8 @@ import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
-TRUE = {"1", "true", "yes", "on"}
-FALSE = {"0", "false", "no", "off"}
+FLAGS = dict.fromkeys(("1", "true", "yes", "on"), True)
+FLAGS |= dict.fromkeys(("0", "false", "no", "off"), False)
 
 
 def text(name: str, default: str = "") -> str:
@@ -31,11 +31,9 @@ def required(name: str, why: str) -> str:
 def flag(name: str, *, default: bool) -> bool:
     """1 or 0, also as true, yes, on and their opposites. Raises ImproperlyConfigured."""
     value = text(name).lower()
-    if not value:
-        return default
-    if value not in TRUE | FALSE:
+    if value and value not in FLAGS:
         raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.")
-    return value in TRUE
+    return FLAGS.get(value, default)
 
 
 def integer(name: str, default: int, *, low: int, high: int) -> int:

@@ -7,18 +7,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from django.core.exceptions import (
-    BadRequest,
-    DisallowedHost,
-    PermissionDenied,
-    RequestDataTooBig,
-    SuspiciousOperation,
-)
+from django.core import exceptions as django
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
-from django.shortcuts import render
 from django.template.loader import render_to_string
 from rest_framework import exceptions as drf
 from rest_framework.utils.encoders import JSONEncoder
@@ -139,8 +132,6 @@ def _unauthenticated(error: drf.APIException, message: str) -> HttpError:
 
 
 def _forbidden(error: drf.PermissionDenied) -> HttpError:
-    if getattr(error.detail, "code", "") == "confirmation_required":
-        return HttpError(403, "confirmation_required", str(error.detail))
     if str(error.detail).startswith("CSRF"):
         message = "Send the CSRF token of this session with the request."
         return HttpError(403, "csrf_failed", message)
@@ -159,11 +150,11 @@ FRAMEWORK_ERRORS: dict[type[Exception], Callable[[Any], DomainError]] = {
     drf.UnsupportedMediaType: lambda _: HttpError(415),
     drf.APIException: lambda e: HttpError(e.status_code, e.default_code, str(e.detail)),
     Http404: lambda _: HttpError(404),
-    PermissionDenied: lambda _: HttpError(403),
-    RequestDataTooBig: lambda _: HttpError(413),
-    BadRequest: lambda _: HttpError(400),
-    DisallowedHost: lambda _: HttpError(400),
-    SuspiciousOperation: lambda _: HttpError(400, "malformed"),
+    django.PermissionDenied: lambda _: HttpError(403),
+    django.RequestDataTooBig: lambda _: HttpError(413),
+    django.BadRequest: lambda _: HttpError(400),
+    django.DisallowedHost: lambda _: HttpError(400),
+    django.SuspiciousOperation: lambda _: HttpError(400, "malformed"),
     MultiPartParserError: lambda _: HttpError(400, "malformed"),
     UnreadablePostError: lambda _: HttpError(400, "malformed"),
     OperationalError: lambda _: HttpError(503),
@@ -186,25 +177,20 @@ def error_response(request: HttpRequest, error: DomainError) -> HttpResponse:
     if request.path.startswith("/api/"):
         return json_response(error)
     template = f"{error.status}.html" if error.status in PAGES else "error.html"
-    context = {"error": error}
-    if error.status >= 500:  # Without the request: its context asks the database for the meter.
-        response = HttpResponse(render_to_string(template, context), status=error.status)
-    else:
-        response = render(request, template, context, status=error.status)
-    return _with_headers(response, error)
+    # From 500 on without the request: its context asks the database for the meter.
+    used_request = request if error.status < 500 else None
+    page = render_to_string(template, {"error": error}, used_request)
+    return HttpResponse(page, status=error.status, headers=_headers(error))
 
 
 def json_response(error: DomainError) -> JsonResponse:
     """The answer for an error as JSON, wherever it was asked for."""
-    return _with_headers(JsonResponse(error.body, JSONEncoder, status=error.status), error)
+    return JsonResponse(error.body, JSONEncoder, status=error.status, headers=_headers(error))
 
 
-def _with_headers[R: HttpResponse](response: R, error: DomainError) -> R:
-    for name, value in error.headers.items():
-        response[name] = value
-    if error.retry_seconds is not None:
-        response["Retry-After"] = str(error.retry_seconds)
-    return response
+def _headers(error: DomainError) -> dict[str, str]:
+    seconds = error.retry_seconds
+    return error.headers if seconds is None else {**error.headers, "Retry-After": str(seconds)}
 
 
 def api_exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpResponse | None:

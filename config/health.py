@@ -21,13 +21,10 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     try:
         executor = MigrationExecutor(connection)
         missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+        why = f"{missing} migrations are not applied.\n" if missing else ""
     except DatabaseError:
-        return _unready("The database does not answer.")
-    if missing:
-        return _unready(f"{missing} migrations are not applied.")
+        why = "The database does not answer.\n"
+    if why:
+        headers = {"Retry-After": "2"}
+        return HttpResponse(why, status=503, content_type="text/plain", headers=headers)
     return HttpResponse("ready\n", content_type="text/plain")
-
-
-def _unready(why: str) -> HttpResponse:
-    headers = {"Retry-After": "2"}
-    return HttpResponse(f"{why}\n", status=503, content_type="text/plain", headers=headers)

@@ -1,6 +1,5 @@
 """What every answer of the site has in common, whoever made it."""
 
-from collections.abc import Callable
 from http import HTTPStatus
 
 from django.conf import settings
@@ -9,58 +8,43 @@ from django.http import (
     HttpResponse,
     HttpResponseBase,
     HttpResponsePermanentRedirect,
-    JsonResponse,
 )
 from django.middleware.common import CommonMiddleware
 from django.utils.cache import add_never_cache_headers
+from django.utils.deprecation import MiddlewareMixin
 
 from config.errors import DEFAULTS, DomainError, HttpError, error_response, json_response
 
-type GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
-#: The headers that an error keeps when its body is replaced.
-KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
-
-
-class NoStoreByDefaultMiddleware:
+class NoStoreByDefaultMiddleware(MiddlewareMixin):
     """Forbids caches to keep an answer that says nothing of them: nearly all show what is one
     person's, and the next at this browser must not see it by going back."""
 
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        response = self.get_response(request)
+    def process_response(self, _: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         if "Cache-Control" not in response.headers:
             add_never_cache_headers(response)
         return response
 
 
-class ErrorMiddleware:
+class ErrorMiddleware(MiddlewareMixin):
     """Answers for domain errors of plain views, and gives errors below /api/ that are not JSON the
     shape of all others: a plain view's 405, a CSRF refusal, Django's own pages (with DEBUG they
     hold a traceback)."""
 
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        response = self.get_response(request)
-        if response.status_code < 400 or not request.path.startswith("/api/"):
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        is_json = response.headers.get("Content-Type", "").startswith("application/json")
+        if response.status_code < 400 or is_json or not request.path.startswith("/api/"):
             return response
-        if response.headers.get("Content-Type", "").startswith("application/json"):
-            return response
-        return _as_json(response)
+        status = response.status_code
+        code, message = DEFAULTS.get(status, (f"http_{status}", f"{HTTPStatus(status).phrase}."))
+        names = ("Allow", "Retry-After", "WWW-Authenticate")
+        kept = {name: response.headers[name] for name in names if name in response.headers}
+        return json_response(HttpError(status, code, message, headers=kept))
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return error_response(request, exception) if isinstance(exception, DomainError) else None
-
-
-def _as_json(response: HttpResponseBase) -> JsonResponse:
-    status = response.status_code
-    code, message = DEFAULTS.get(status, (f"http_{status}", f"{HTTPStatus(status).phrase}."))
-    kept = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
-    return json_response(HttpError(status, code, message, headers=kept))
 
 
 class HostMiddleware(CommonMiddleware):

@@ -50,10 +50,6 @@ if TRUSTED_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 SESSION_ENGINE = "credits.users.sessions"
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-X_FRAME_OPTIONS = "DENY"
-SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CSP: dict[str, list[str | CSP]] = {
     "default-src": [CSP.SELF],
     "img-src": [CSP.SELF],
@@ -95,7 +91,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.middleware.HostMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "credits.users.sessions.SessionUserMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
     "credits.clerk.auth.middleware.ClerkMiddleware",
     "credits.users.middleware.SignInMiddleware",
     "credits.users.middleware.OriginMiddleware",
@@ -152,7 +148,6 @@ STORAGES = {
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
-USE_TZ = True
 
 # --- Database ----------------------------------------------------------------------------------
 
@@ -167,7 +162,6 @@ else:
 DATABASE["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
 # A pooled connection that died with the server is replaced before it is handed out.
 DATABASES = {"default": {**DATABASE, "CONN_HEALTH_CHECKS": True}}
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Jobs at once: holds are swept while a sync, or a proof of a large ledger, takes its time.
 PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}
 # Background work beside each app's own `tasks` module.
@@ -214,7 +208,6 @@ AXES_CLIENT_IP_CALLABLE = "credits.users.addresses.client_address"
 AXES_LOCKOUT_CALLABLE = "credits.users.views.locked_out"
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
-AXES_ENABLE_ACCESS_FAILURE_LOG = False
 AXES_DISABLE_ACCESS_LOG = True
 
 MAILERS = {"default": env.mailer("EMAIL_URL")}
@@ -299,7 +292,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "credits.api.schema.document_common_answers",
+        "credits.api.schema.document_errors",
     ],
     "ENUM_NAME_OVERRIDES": {
         "KindEnum": "credits.statement.history.Kind",

@@ -19,8 +19,8 @@ def record(
     after: Any = None,
     reason: str = "",
 ) -> AuditEntry:
-    """Writes down what an admin did. Called inside the transaction that does it: either both stand
-    or neither. `before` and `after` are JSON; no secret and no message body belongs there."""
+    """Writes down what an admin did, within the transaction that does it. `before` and `after` are
+    JSON, without secrets and message bodies."""
     change = {"target": target, "user_id": user_id, "before": before, "after": after}
     who = {"actor": actor, "actor_name": str(actor) if actor else "", "origin": origin.get()}
     return AuditEntry.objects.create(**who, **change, action=action, reason=reason)

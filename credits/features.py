@@ -42,14 +42,11 @@ class Feature(NamedTuple):
     unit: str
 
 
-FEATURES: dict[str, Feature] = {
-    feature.key: feature
-    for feature in (
-        Feature("ai_text_chat", OperationType.AI_TEXT_CHAT, 1, "Text chat", "message"),
-        Feature("ai_image_generation", OperationType.AI_IMAGE_GENERATION, 5, "Image", "image"),
-    )
-}
-
+_ALL = (
+    Feature("ai_text_chat", OperationType.AI_TEXT_CHAT, 1, "Text chat", "message"),
+    Feature("ai_image_generation", OperationType.AI_IMAGE_GENERATION, 5, "Image", "image"),
+)
+FEATURES: dict[str, Feature] = {feature.key: feature for feature in _ALL}
 FEATURE_CREDIT_COSTS: dict[str, int] = {key: f.default_cost for key, f in FEATURES.items()}
 #: By the operation types of their charges.
 FEATURES_BY_TYPE: dict[str, Feature] = {f.operation_type: f for f in FEATURES.values()}
@@ -62,10 +59,9 @@ class UnknownFeature(DomainError):
 
 def to_operation_type(feature: str) -> OperationType:
     """The operation type under which a feature's charges are recorded. Raises UnknownFeature."""
-    try:
-        return FEATURES[feature].operation_type
-    except KeyError:
-        raise UnknownFeature(f"There is no feature {feature!r}.") from None
+    if feature not in FEATURES:
+        raise UnknownFeature(f"There is no feature {feature!r}.")
+    return FEATURES[feature].operation_type
 
 
 def model_label(model: object) -> str:

@@ -20,17 +20,15 @@ def get_feature_costs() -> dict[str, int]:
 
 def get_feature_cost(feature: str) -> int:
     """Credits per unit of one feature. Raises UnknownFeature."""
-    try:
-        return get_feature_costs()[feature]
-    except KeyError:
-        raise UnknownFeature(f"There is no feature {feature!r}.") from None
+    if feature not in FEATURE_CREDIT_COSTS:
+        raise UnknownFeature(f"There is no feature {feature!r}.")
+    return get_feature_costs()[feature]
 
 
 def get_plan_credits(plan_id: str) -> int:
     """Credits per month of a plan by its Clerk id; an unknown or inactive plan brings 0. For code
     that is moved from the reference system (`docs/migrating.md`)."""
-    plan = Plan.objects.filter(clerk_id=plan_id, active=True).only("credits").first()
-    return plan.credits if plan else 0
+    return get_plans_credits().get(plan_id, 0)
 
 
 def get_plans_credits() -> dict[str, int]:

@@ -27,7 +27,7 @@ def take(key: str, *, limit: int, window: timedelta) -> int:
 
 def forget() -> int:
     """Drops keys that nobody used lately; returns how many."""
+    values: dict[str, Any] = {"longest": LONGEST}
     with connection.cursor() as cursor:
-        values: dict[str, Any] = {"longest": LONGEST}
         cursor.execute(FORGET, values)
         return int(cursor.rowcount)

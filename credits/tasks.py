@@ -16,9 +16,6 @@ from credits.reports.rollup import close_days
 
 logger = logging.getLogger(__name__)
 
-#: Hours for which jobs that succeeded can be looked at.
-JOBS_KEPT = 72
-
 
 # No procrastinate `lock`: it would outlive a worker that is killed while it sweeps, and sweepers
 # are safe beside each other. The queueing lock keeps sweeps from piling up while no worker runs.
@@ -35,8 +32,7 @@ def sweep(timestamp: int) -> None:
 @app.task(name="credits.close_days", queueing_lock="credits.close_days")
 def close(timestamp: int) -> None:
     """Sums up the days that are over (`credits.reports.rollup`)."""
-    closed = close_days()
-    if closed:
+    if closed := close_days():
         logger.info("closed: %d days", closed)
 
 
@@ -51,8 +47,8 @@ def check(timestamp: int) -> None:
 @app.periodic(cron="41 3 * * *")
 @app.task(name="credits.forget_jobs", queueing_lock="credits.forget_jobs", pass_context=True)
 async def forget_jobs(context: JobContext, timestamp: int) -> None:
-    """Deletes jobs that are done: the sweeper alone leaves 5,760 a day. Failed ones stay."""
-    await context.app.job_manager.delete_old_jobs(nb_hours=JOBS_KEPT)
+    """Deletes jobs that succeeded: the sweeper alone leaves 5,760 a day. Failed ones stay."""
+    await context.app.job_manager.delete_old_jobs(nb_hours=72)
 
 
 @app.task(name="credits.check_now", queueing_lock="credits.check_now")

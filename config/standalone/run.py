@@ -1,8 +1,6 @@
-"""`make run`: everything a site needs, started together and stopped together.
-
-What the environment does not say is chosen for one machine: an embedded database with demo
-accounts, a local provider, a secret kept in `var/`. Only loopback is served unless HOST says so.
-"""
+"""`make run`: everything a site needs, started and stopped together. What the environment does not
+say is chosen for one machine: an embedded database with demo accounts, a local provider, a secret
+kept in `var/`. Only loopback is served unless HOST says so."""
 
 import errno
 import os

@@ -3,10 +3,10 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import IO, Any
 
-from rest_framework import negotiation, parsers, renderers
+from rest_framework import negotiation, parsers
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.request import Request
 
@@ -21,12 +21,7 @@ class JSONParser(parsers.JSONParser):
     (naming their field), a key given twice (which of two prices is meant?), half a surrogate pair,
     and nesting that would exhaust the stack."""
 
-    def parse(
-        self,
-        stream: IO[Any],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def parse(self, stream: IO[Any], media_type: Any = None, parser_context: Any = None) -> Any:
         try:
             data = json.loads(
                 stream.read().decode("utf-8-sig"),
@@ -82,10 +77,6 @@ class AnyAccept(negotiation.DefaultContentNegotiation):
     """Each call has one kind of answer, whatever `Accept` says: an error is always readable."""
 
     def select_renderer(
-        self,
-        request: Request,
-        renderers: Iterable[renderers.BaseRenderer],
-        format_suffix: str | None = None,
-    ) -> tuple[renderers.BaseRenderer, str]:
-        first = next(iter(renderers))
-        return first, first.media_type
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[Any, str]:
+        return renderers[0], renderers[0].media_type

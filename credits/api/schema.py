@@ -5,7 +5,7 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import Direction, OpenApiResponse
+from drf_spectacular.utils import Direction
 
 type Json = dict[str, Any]
 
@@ -58,22 +58,21 @@ MEANINGS: dict[int, tuple[str, str]] = {
 }
 
 
-def errors(*statuses: int) -> dict[int, OpenApiResponse]:
+def errors(*statuses: int) -> dict[int, None]:
     """The answers with these statuses, for `extend_schema(responses={200: …, **errors(404)})`.
-    Those that every call has are added by `document_common_answers`."""
-    return {
-        status: OpenApiResponse(_reference(status), description=MEANINGS[status][1])
-        for status in statuses
-    }
+    `document_errors` describes them, and adds those that every call has."""
+    return dict.fromkeys(statuses)
 
 
-def document_common_answers(result: Json, **_: Any) -> Json:
+def document_errors(result: Json, **_: Any) -> Json:
     """drf-spectacular's postprocessing hook: adds what no view needs to repeat."""
     for path, calls in result["paths"].items():
         for method, call in calls.items():
-            for status in _common(path, method, call):
-                call["responses"].setdefault(str(status), _described(status))
-            call["responses"] = dict(sorted(call["responses"].items()))
+            answers = call["responses"]
+            bare = {int(status) for status, answer in answers.items() if "content" not in answer}
+            for status in bare & MEANINGS.keys() | {*_common(path, method, call)}:
+                answers[str(status)] = _described(status)
+            call["responses"] = dict(sorted(answers.items()))
     result["components"]["schemas"] |= SHAPES
     return result
 
@@ -89,13 +88,10 @@ def _common(path: str, method: str, call: Json) -> list[int]:
     return statuses
 
 
-def _reference(status: int) -> Json:
-    return {"$ref": f"#/components/schemas/{MEANINGS[status][0]}"}
-
-
 def _described(status: int) -> Json:
-    content = {"application/json": {"schema": _reference(status)}}
-    return {"content": content, "description": MEANINGS[status][1]}
+    shape, meaning = MEANINGS[status]
+    schema = {"$ref": f"#/components/schemas/{shape}"}
+    return {"content": {"application/json": {"schema": schema}}, "description": meaning}
 
 
 class StrictBody(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]

@@ -1,7 +1,5 @@
 """One's own history as a file."""
 
-from typing import Any
-
 from django.core.exceptions import BadRequest
 from django.http import StreamingHttpResponse
 from django.views.decorators.http import require_safe
@@ -29,12 +27,6 @@ COLUMNS: Columns[UsageHistory] = {
 @require_safe
 def usage_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
     """All rows that the filters let through (those of `/usage`), newest first."""
-    rows = filter_rows(statement(user_id=request.user.pk), **_filters(request))
-    batches = in_batches(rows.select_related("grant"))
-    return csv_response(batches, COLUMNS, name="tally-usage")
-
-
-def _filters(request: AuthenticatedHttpRequest) -> dict[str, Any]:
     names = ("kind", "feature", "from", "to")
     chosen = {name: request.GET[name] for name in names if request.GET.get(name)}
     if chosen.get("kind") in FEATURES:  # The page offers the charges of a feature as a kind.
@@ -42,4 +34,6 @@ def _filters(request: AuthenticatedHttpRequest) -> dict[str, Any]:
     query = UsageQuery(data=chosen)
     if not query.is_valid():
         raise BadRequest("A filter that means nothing.")
-    return filters_of(query.validated_data)
+    rows = filter_rows(statement(user_id=request.user.pk), **filters_of(query.validated_data))
+    batches = in_batches(rows.select_related("grant"))
+    return csv_response(batches, COLUMNS, name="tally-usage")

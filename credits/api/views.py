@@ -5,17 +5,10 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from credits.api import serializers
 from credits.api.answers import conditional, page_of
 from credits.api.base import ApiView, query_of, user_of
 from credits.api.schema import errors
-from credits.api.serializers import (
-    BalanceOut,
-    SettingsOut,
-    UsagePage,
-    UsageQuery,
-    UsageRow,
-    filters_of,
-)
 from credits.ledger import get_balance
 from credits.pricing import get_feature_costs, get_plans_credits
 from credits.statement.history import filter_rows, statement
@@ -27,12 +20,12 @@ class MyBalance(ApiView):
         summary="Your balance",
         description="Straight from the database, after expired credits have left. Send the "
         "answer's ETag as `If-None-Match` and get 304 while nothing has moved.",
-        responses={200: BalanceOut, 304: None},
+        responses={200: serializers.BalanceOut, 304: None},
         tags=["credits"],
     )
     def get(self, request: Request) -> Response:
         balance = get_balance(user_id=user_of(request).pk)
-        return conditional(request, BalanceOut(balance).data)
+        return conditional(request, serializers.BalanceOut(balance).data)
 
 
 class PublicSettings(ApiView):
@@ -43,13 +36,13 @@ class PublicSettings(ApiView):
         operation_id="getSettings",
         summary="Prices and plans",
         description="What each feature costs now, and what each active plan brings a month.",
-        responses={200: SettingsOut, 304: None},
+        responses={200: serializers.SettingsOut, 304: None},
         tags=["credits"],
         auth=[],
     )
     def get(self, request: Request) -> Response:
         values = {"featureCosts": get_feature_costs(), "planCredits": get_plans_credits()}
-        return conditional(request, SettingsOut(values).data)
+        return conditional(request, serializers.SettingsOut(values).data)
 
 
 class MyUsage(ApiView):
@@ -58,11 +51,11 @@ class MyUsage(ApiView):
         summary="Your history",
         description="Every change of your balance, newest first. Pass `nextCursor` as `cursor` for "
         "the next page; rows written meanwhile do not shift it.",
-        parameters=[UsageQuery],
-        responses={200: UsagePage, **errors(400)},
+        parameters=[serializers.UsageQuery],
+        responses={200: serializers.UsagePage, **errors(400)},
         tags=["credits"],
     )
     def get(self, request: Request) -> Response:
-        query = query_of(request, UsageQuery)
-        rows = filter_rows(statement(user_id=user_of(request).pk), **filters_of(query))
-        return page_of(rows, query, UsageRow)
+        query = query_of(request, serializers.UsageQuery)
+        rows = filter_rows(statement(user_id=user_of(request).pk), **serializers.filters_of(query))
+        return page_of(rows, query, serializers.UsageRow)

@@ -4,20 +4,9 @@ services ask it, and answer with its sentence."""
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeGuard
+from typing import Any, TypeGuard
 
 from credits.features import MAX_FEATURE_COST
-
-
-class Rule(Protocol):
-    """Which values a field takes. `sentence` is the answer to all others, `schema` the same in
-    JSON Schema."""
-
-    @property
-    def sentence(self) -> str: ...
-    @property
-    def schema(self) -> dict[str, Any]: ...
-    def accepts(self, value: object) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -63,7 +52,6 @@ class Text:
         return re.fullmatch(self.pattern, value) is not None
 
 
-@dataclass(frozen=True)
 class Flag:
     """True or false; no number and no string."""
 
@@ -73,6 +61,10 @@ class Flag:
     def accepts(self, value: object) -> bool:
         return type(value) is bool
 
+
+#: Which values a field takes. `sentence` is the answer to all others, `schema` the same in JSON
+#: Schema.
+type Rule = WholeNumber | Text | Flag
 
 #: Control characters, what ends a line, and what turns the letters after it around.
 _UNFIT = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"

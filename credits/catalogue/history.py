@@ -1,19 +1,17 @@
 """Changes of prices and plans: writing one down, reading the newest, and whether what a change set
 still holds."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Q
 
 from credits import audit
+from credits.idempotency import fingerprint
 from credits.models import Plan, SettingsChange, User
 from credits.pricing import get_feature_costs
 
 Subject = SettingsChange.Subject
-type State = Mapping[str, Any]
 
 
 def plan_state(plan: Plan) -> dict[str, Any]:
@@ -22,10 +20,9 @@ def plan_state(plan: Plan) -> dict[str, Any]:
     return {"clerkId": plan.clerk_id, **state}
 
 
-def version_of(state: State) -> str:
+def version_of(state: Mapping[str, Any]) -> str:
     """Differs for two states of a plan, or of all prices: for `expected_version`."""
-    canonical = json.dumps(state, sort_keys=True).encode()
-    return hashlib.blake2b(canonical, digest_size=8).hexdigest()
+    return fingerprint(state)[:16]
 
 
 def record_change(

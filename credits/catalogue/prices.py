@@ -42,8 +42,8 @@ def set_feature_costs(
 
 def lock_prices() -> AdminSettings:
     """The row of the prices, which nobody else changes before this transaction ends."""
-    AdminSettings.objects.get_or_create(id=1)
-    return AdminSettings.objects.select_for_update().get(id=1)
+    row, _ = AdminSettings.objects.select_for_update().get_or_create(id=1)
+    return row
 
 
 def _checked(costs: Mapping[str, object]) -> dict[str, int]:

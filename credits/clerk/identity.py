@@ -15,8 +15,8 @@ from procrastinate.contrib.django import app
 from credits.clerk import conf
 from credits.clerk.changes import Change, account_changed, grant_added, session_ended
 from credits.clerk.parsing import Payer, Person
-from credits.ledger import grant_credits
-from credits.models import CreditGrant, Identity, SessionLink, User
+from credits.ledger import grant_welcome_credits
+from credits.models import Identity, SessionLink, User
 
 
 def lock(payer_id: str) -> datetime:
@@ -62,12 +62,7 @@ def _create(person: Person) -> tuple[Identity, list[Change]]:
     _save_account(user, person.email)
     changes = [account_changed(user.pk, "created")]
     if settings.SIGNUP_CREDITS:
-        grant = grant_credits(
-            user_id=user.pk,
-            source=CreditGrant.Source.SIGNUP,
-            amount=settings.SIGNUP_CREDITS,
-            key=f"signup:{user.pk}",
-        )
+        grant = grant_welcome_credits(user_id=user.pk, amount=settings.SIGNUP_CREDITS)
         changes.append(grant_added(grant.id))
     identity = Identity.objects.create(
         clerk_id=person.clerk_id,

@@ -65,19 +65,14 @@ INDEXES = {
 }
 
 
-def _guards() -> str:
-    """The guards as a table for SQL: kind, name, the table it stands on."""
-    kinds = {"trigger": TRIGGERS, "constraint": CONSTRAINTS, "index": INDEXES}
-    rows = [
-        f"('{kind}', '{name}', '{table}')"
-        for kind, tables in kinds.items()
-        for table, names in tables.items()
-        for name in names
-    ]
-    return f"(VALUES {', '.join(rows)}) AS guard(kind, name, relation)"
-
-
-GUARDS = _guards()
+_GUARDS = [
+    f"('{kind}', '{name}', '{table}')"
+    for kind, tables in {"trigger": TRIGGERS, "constraint": CONSTRAINTS, "index": INDEXES}.items()
+    for table, names in tables.items()
+    for name in names
+]
+#: The guards as a table for SQL: kind, name, the table it belongs to.
+GUARDS = f"(VALUES {', '.join(_GUARDS)}) AS guard(kind, name, relation)"
 BALANCES, ACCOUNTS, HOLDS = ("user", BALANCE), ("user", ACCOUNT), ("charge", HOLD)
 CHARGES, ALLOCATIONS = ("charge", USAGE), ("allocation", ALLOCATION)
 OPERATIONS = ", ".join(f"'{value}'" for value in OperationType.values)

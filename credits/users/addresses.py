@@ -5,8 +5,6 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from django.conf import settings
 from django.http import HttpRequest
 
-#: One household or server gets at least this much of IPv6: its addresses count as one.
-IPV6_PREFIX = 64
 UNKNOWN = "0.0.0.0"  # noqa: S104  (nothing listens here)
 
 
@@ -23,5 +21,6 @@ def client_address(request: HttpRequest) -> str:
     if isinstance(parsed, IPv6Address):
         if parsed.ipv4_mapped:
             return str(parsed.ipv4_mapped)
-        return str(ip_network((parsed, IPV6_PREFIX), strict=False).network_address)
+        # One household or server gets at least a /64: its addresses count as one.
+        return str(ip_network((parsed, 64), strict=False).network_address)
     return str(parsed)

@@ -75,7 +75,7 @@ class ProfileForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         if self.cleaned_data.get("email", self.user.email) != self.user.email:
-            confirm_password(self, "password", self.request, self.user)
+            confirm_password(self, "password", self.request)
         return self.cleaned_data
 
 
@@ -111,14 +111,14 @@ class PasswordChangeForm(NewPasswordForm):
         super().__init__(user, *args, **kwargs)
 
     def clean(self) -> dict[str, Any]:
-        confirm_password(self, "old_password", self.request, self.user)
+        confirm_password(self, "old_password", self.request)
         return super().clean()
 
 
-def confirm_password(form: forms.Form, field: str, request: HttpRequest, user: User) -> None:
+def confirm_password(form: forms.Form, field: str, request: HttpRequest) -> None:
     """Checks the current password as signing in does: wrong ones are counted, so an open session
     cannot be used to guess it."""
-    given = form.cleaned_data.get(field)
+    user, given = cast(User, request.user), form.cleaned_data.get(field)
     if not given:
         form.add_error(field, "Your current password is needed for this.")
     elif authenticate(request, username=user.email, password=given) != user:

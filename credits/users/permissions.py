@@ -14,10 +14,10 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 from rest_framework.authentication import SessionAuthentication
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from config.errors import HttpError
 from credits.models import User
 
 
@@ -67,7 +67,7 @@ class IsTallyAdmin(BasePermission):
         by_session = isinstance(request.successful_authenticator, SessionAuthentication)
         if by_session and not is_confirmed(request):
             message = "Say that it is still you, at /admin/confirm, and try again."
-            raise PermissionDenied(message, "confirmation_required")
+            raise HttpError(403, "confirmation_required", message)
         return True
 
 
@@ -89,8 +89,7 @@ def admin_page[R: HttpRequest, **P, S: HttpResponseBase](
 
     # Else LoginRequiredMiddleware would redirect first, and not know where to go back to.
     guarded.login_required = False  # type: ignore[attr-defined]
-    wrapped: Callable[Concatenate[R, P], HttpResponseBase] = guarded  # type: ignore[assignment]
-    return wrapped
+    return guarded  # type: ignore[return-value]
 
 
 def _ask(request: HttpRequest, where: str) -> HttpResponseBase:

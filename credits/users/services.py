@@ -8,8 +8,8 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from config.errors import DomainError, TooManyRequests
-from credits.ledger import grant_credits
-from credits.models import CreditGrant, User
+from credits.ledger import grant_welcome_credits
+from credits.models import User
 from credits.rate_limits import LONGEST, take
 
 
@@ -36,12 +36,7 @@ def sign_up(*, email: str, password: str, name: str = "", place: str = "") -> Us
     with _unique_email(email), transaction.atomic():
         user = User.objects.create_user(email, password, name=name)
         if settings.SIGNUP_CREDITS:
-            grant_credits(
-                user_id=user.pk,
-                source=CreditGrant.Source.SIGNUP,
-                amount=settings.SIGNUP_CREDITS,
-                key=f"signup:{user.pk}",
-            )
+            grant_welcome_credits(user_id=user.pk, amount=settings.SIGNUP_CREDITS)
     return user
 
 

@@ -3,22 +3,19 @@ request: two queries built by the ORM cost a millisecond each (docs/performance.
 measures it as "who is asking"). Everything else is Django's."""
 
 from contextvars import ContextVar
-from functools import partial
 from typing import Any, cast
 
-from django.contrib.auth import SESSION_KEY, get_user
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.middleware import AuthenticationMiddleware
-from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends import db
 from django.db import connection
-from django.http import HttpRequest
-from django.utils.functional import SimpleLazyObject
 
 from credits.features import FEATURE_CREDIT_COSTS
 from credits.models import Session, User
 from credits.statement.meter import TEXT as METER_FEATURE
 
+#: The user that came with the session which was read last.
+_user_of_session: ContextVar[User | None] = ContextVar("user_of_session", default=None)
 USER_FIELDS = [field.attname for field in User._meta.concrete_fields]
 # Names of columns, from the model.
 READ = f"""
@@ -28,10 +25,9 @@ FROM credits_session(%s, %s, %s)
 
 
 class SessionStore(db.SessionStore):
-    """Django's sessions in the database. A session that was read knows its `user`, and the
-    `meter_version` as which that user's meter is drawn now."""
+    """Django's sessions in the database. A session that was read knows the `meter_version` as which
+    its user's meter is drawn now."""
 
-    user: User | None = None
     meter_version: str | None = None
 
     @classmethod
@@ -48,7 +44,8 @@ class SessionStore(db.SessionStore):
             self._session_key = None
             return {}
         encoded, self.meter_version, *person = row
-        self.user = User.from_db(connection.alias, USER_FIELDS, person) if person[0] else None
+        user = User.from_db(connection.alias, USER_FIELDS, person) if person[0] else None
+        _user_of_session.set(user)
         data: dict[str, Any] = self.decode(encoded)
         return data
 
@@ -62,34 +59,14 @@ class SessionStore(db.SessionStore):
         return bool(key) and str(key).isalnum() and bool(super()._validate_session_key(key))  # type: ignore[misc]
 
 
-_user_of_session: ContextVar[User | None] = ContextVar("user_of_session", default=None)
-
-
-class SessionUserMiddleware(AuthenticationMiddleware):
-    """Django's own, which takes the user that was read with the session."""
-
-    def process_request(self, request: HttpRequest) -> None:
-        super().process_request(request)
-        request.user = SimpleLazyObject(partial(_user_of, request))  # type: ignore[assignment]
-
-
-def _user_of(request: HttpRequest) -> User | AnonymousUser:
-    """Django makes every check of the session; only the read of the user is spared."""
-    session = cast(SessionStore, request.session)
-    session.get(SESSION_KEY)  # Reads the session, and with it the user.
-    token = _user_of_session.set(session.user)
-    try:
-        return get_user(request)
-    finally:
-        _user_of_session.reset(token)
-
-
 class AccountBackend(ModelBackend):
     """Users with a password of ours."""
 
     def get_user(self, user_id: int) -> User | None:
-        """The user, unless they are gone or deactivated."""
+        """The user, unless they are gone or deactivated. Django asks right after it has read the
+        session; it makes every check of that, only the read of the user is spared."""
         user = _user_of_session.get()
+        _user_of_session.set(None)  # Good for this request alone.
         if user is None or user.pk != user_id:
             return super().get_user(user_id)
         return user if self.user_can_authenticate(user) else None

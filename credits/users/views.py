@@ -5,9 +5,9 @@ from typing import Any, cast
 from axes.helpers import get_cool_off
 from axes.utils import reset as forgive_wrong_passwords
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.auth import login, views
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.messages.views import SuccessMessageMixin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -71,7 +71,7 @@ class SignUpView(views.RedirectURLMixin, FormView):  # type: ignore[type-arg]
         return super().get_context_data(next=self.get_redirect_url(), **kwargs)
 
 
-class LocalAccountMixin(FormView):  # type: ignore[type-arg]
+class LocalAccountMixin(SuccessMessageMixin, FormView):  # type: ignore[type-arg]
     """Accounts without a password of ours are shown here, and changed where they come from. The
     form gets the request."""
 
@@ -90,6 +90,7 @@ class LocalAccountMixin(FormView):  # type: ignore[type-arg]
 class AccountView(LocalAccountMixin):
     template_name = "credits/users/account.html"
     form_class = forms.ProfileForm
+    success_message = "Your account is saved."
 
     def get_initial(self) -> dict[str, Any]:
         user = cast(User, self.request.user)
@@ -102,7 +103,6 @@ class AccountView(LocalAccountMixin):
         except EmailTaken:
             form.add_error("email", "Another account has this address.")
             return self.form_invalid(form)
-        messages.success(self.request, "Your account is saved.")
         return super().form_valid(form)
 
 
@@ -111,10 +111,7 @@ class PasswordChangeView(LocalAccountMixin, views.PasswordChangeView):
 
     template_name = "credits/users/password_change.html"
     form_class = forms.PasswordChangeForm  # type: ignore[assignment]
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        messages.success(self.request, "Your password is changed. Other devices are signed out.")
-        return super().form_valid(form)
+    success_message = "Your password is changed. Other devices are signed out."
 
 
 class PasswordResetView(views.PasswordResetView):

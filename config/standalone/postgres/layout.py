@@ -1,9 +1,7 @@
-"""Where the cluster, its socket and its binaries lie, and as whom the server runs.
-
-PostgreSQL refuses to run as root. Started by root it runs as `nobody`, who may be unable to reach
-a checkout below a private directory such as /root: then the cluster, and if need be a copy of the
-binaries, go to a directory of our own. No permission outside our own directories is touched.
-"""
+"""Where the cluster, its socket and its binaries are, and as whom the server runs: PostgreSQL
+refuses to run as root. Started by root it runs as `nobody`, who may be unable to reach a checkout
+below a private directory such as /root: then the cluster, and if need be a copy of the binaries, go
+to a directory of our own. No permission outside our own directories is touched."""
 
 import hashlib
 import importlib.metadata
@@ -13,15 +11,70 @@ import pwd
 import shutil
 import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from .server_files import SET_DATABASE_URL, ServerFiles, SetupError
-from .unix_user import UnixUser, make_directory
 
 # The path of a Unix socket may have 103 bytes on macOS and 107 on Linux.
 SOCKET_PATH_BYTES = 103
 PORT = 5432
+YES, NO, CANNOT_BECOME = range(3)
+
+
+def make_directory(directory: Path) -> None:
+    """Ours alone; made by root, the user that the server runs as may pass through."""
+    if not directory.exists():
+        # Another process may be making it at this moment: both were first to look.
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            directory.chmod(0o711)  # Whatever the umask says.
+
+
+class UnixUser(NamedTuple):
+    """A user and group to become; None stands for this process' own."""
+
+    user: int | None
+    group: int | None
+
+    @property
+    def uid(self) -> int:
+        return os.geteuid() if self.user is None else self.user
+
+    @property
+    def extra_groups(self) -> list[int] | None:
+        """Further groups for `subprocess`: none for another user, unchanged for ourselves."""
+        return None if self.user is None else []
+
+    def create_directory(self, directory: Path) -> None:
+        """Makes the directory, with mode 0700, and gives it to the user."""
+        directory.mkdir(mode=0o700, exist_ok=True)
+        if self.user is not None and self.group is not None:
+            # Never through a link that somebody planted.
+            os.chown(directory, self.user, self.group, follow_symlinks=False)
+
+    def can(self, check: Callable[[], bool]) -> bool:
+        """Whether `check` holds for the user, asked in a child that has become it."""
+        if self.user is None or self.group is None:
+            return check()
+        if (child := os.fork()) == 0:
+            answer = CANNOT_BECOME
+            try:
+                os.setgroups([])
+                os.setgid(self.group)
+                os.setuid(self.user)
+                answer = NO
+                answer = YES if check() else NO
+            finally:
+                os._exit(answer)  # Nothing of the parent's may run in the child.
+        answer = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if answer == CANNOT_BECOME:
+            raise SetupError(
+                f"PostgreSQL does not run as root, and this root cannot become uid {self.user}. "
+                f"Run Tally as an ordinary user, or {SET_DATABASE_URL}."
+            )
+        return answer == YES
 
 
 class Layout(NamedTuple):
@@ -64,7 +117,14 @@ def choose_layout(files: ServerFiles) -> Layout:
 
 
 def _directory_under_root(files: ServerFiles) -> tuple[Path, UnixUser]:
-    directory = _recorded_directory(files)
+    directory = files.directory
+    if files.location.exists():
+        directory = Path(files.location.read_text().strip())
+        if not directory.is_dir():
+            raise SetupError(
+                f"The embedded database was in {directory}, which is gone. Bring it back, "
+                f"or delete {files.location} to start with an empty one."
+            )
     owner = _owner_under_root(directory / "data")
     if _is_usable(directory, owner):
         return directory, owner
@@ -78,18 +138,6 @@ def _directory_under_root(files: ServerFiles) -> tuple[Path, UnixUser]:
     make_directory(directory)
     files.location.write_text(f"{directory}\n")
     return directory, owner
-
-
-def _recorded_directory(files: ServerFiles) -> Path:
-    if not files.location.exists():
-        return files.directory
-    directory = Path(files.location.read_text().strip())
-    if not directory.is_dir():
-        raise SetupError(
-            f"The embedded database was in {directory}, which is gone. Bring it back, "
-            f"or delete {files.location} to start with an empty one."
-        )
-    return directory
 
 
 def _owner_under_root(data: Path) -> UnixUser:

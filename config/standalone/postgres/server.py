@@ -15,18 +15,19 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from psycopg import errors, sql
 
-from .layout import wheel_binaries
+from .layout import make_directory, wheel_binaries
 from .process_table import wait_until
 from .server_files import SET_DATABASE_URL, FileLock, ServerAddress, ServerFiles, SetupError
 from .supervisor import NEEDS_SETUP
-from .unix_user import make_directory
 
 START_SECONDS = 120.0
 CONNECT_SECONDS = 20.0
+LEAVE_SECONDS = 60.0
+CREATED_MEANWHILE = (errors.DuplicateDatabase, errors.UniqueViolation)
 # Every connection asks; that the server was up a moment ago is answer enough.
 TRUST_SECONDS = 1.0
 PROJECT = Path(__file__).resolve().parents[3]
-# All that a server may see of our environment: secrets are none of its business.
+# All that the server gets of our environment, which holds secrets.
 PASSED_ON = ("PATH", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
@@ -64,8 +65,11 @@ def ensure_running(
         if not server or time.monotonic() > server.trusted_until:
             _join(files)
             address, databases = _running(files), server.databases if server else set()
-            if not address:
-                address, databases = _start(files, options or {}), set()
+            deadline = time.monotonic() + START_SECONDS
+            while not address:
+                wheel_binaries()  # Raises before anything is started.
+                _run_supervisor(files, options or {}, seconds=deadline - time.monotonic())
+                address, databases = _running(files), set()
             server = _Server(address, time.monotonic() + TRUST_SECONDS, databases)
             _servers[files.directory] = server
         if database is not None and database not in server.databases:
@@ -74,16 +78,15 @@ def ensure_running(
     return server.address
 
 
-def leave(directory: Path, *, seconds: float = 60.0) -> bool:
+def leave(directory: Path) -> bool:
     """Gives up this process' use of the server; returns whether the server has stopped. Waits for
-    that, at most `seconds`, unless others still use it. A process that just ends need not call it.
-    """
+    that, at most LEAVE_SECONDS, unless others use it. A process that ends need not call it."""
     files = ServerFiles(directory.absolute())
     with _mutex:
         _servers.pop(files.directory, None)
         if lock := _locks.pop(files.directory, None):
             lock.close()
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + LEAVE_SECONDS
     while files.is_supervised():
         with closing(FileLock(files.clients)) as lock:
             # Neither possible: the supervisor has it for itself and is stopping the server.
@@ -131,14 +134,6 @@ def _running(files: ServerFiles) -> ServerAddress | None:
     return files.read_address() if files.is_supervised() else None
 
 
-def _start(files: ServerFiles, options: Mapping[str, str]) -> ServerAddress:
-    wheel_binaries()  # Raises before anything is started.
-    deadline = time.monotonic() + START_SECONDS
-    while not (address := _running(files)):
-        _run_supervisor(files, options, seconds=deadline - time.monotonic())
-    return address
-
-
 def _run_supervisor(files: ServerFiles, options: Mapping[str, str], *, seconds: float) -> None:
     """Returns when the server is ready, whoever started it."""
     command = [sys.executable, "-m", f"{__package__}.supervisor", str(files.directory)]
@@ -170,22 +165,18 @@ def _run_supervisor(files: ServerFiles, options: Mapping[str, str], *, seconds: 
 
 def _create_if_missing(address: ServerAddress, database: str) -> None:
     """Tries again while the server comes back from a crash."""
+    where: dict[str, Any] = {**address._asdict(), "dbname": "postgres", "autocommit": True}
+    known = "SELECT 1 FROM pg_database WHERE datname = %s"
+    create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database))
     deadline = time.monotonic() + CONNECT_SECONDS
     while True:
         try:
-            return _create_now(address, database)
+            with psycopg.connect(**where) as connection, suppress(*CREATED_MEANWHILE):
+                if not connection.execute(known, [database]).fetchone():
+                    connection.execute(create)
         except psycopg.OperationalError as error:
             if time.monotonic() > deadline:
                 raise EmbeddedPostgresUnavailable(str(error)) from error
-        time.sleep(0.1)
-
-
-def _create_now(address: ServerAddress, database: str) -> None:
-    where: dict[str, Any] = address._asdict()
-    with psycopg.connect(**where, dbname="postgres", autocommit=True) as connection:
-        known = "SELECT 1 FROM pg_database WHERE datname = %s"
-        if connection.execute(known, [database]).fetchone():
+            time.sleep(0.1)
+        else:
             return
-        # Another process may be faster.
-        with suppress(errors.DuplicateDatabase, errors.UniqueViolation):
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))

@@ -3,8 +3,7 @@
     python -m config.standalone.postgres.supervisor DIRECTORY [SETTING=VALUE ...]
 
 It leaves the terminal's session, so that Ctrl-C reaches the clients and not the database. The
-command returns when the server is ready, or with the reason why not.
-"""
+command returns when the server is ready, or with the reason why not."""
 
 import os
 import signal
@@ -118,7 +117,12 @@ def _detach(files: ServerFiles, run: Callable[[Report], None]) -> int:
     if os.fork() == 0:
         os.close(reader)
         _leave_terminal(files.log)
-        run(lambda code, text: _send(writer, f"{code} {text}"))
+
+        def report(code: int, text: str) -> None:
+            with open(writer, "w", encoding="utf-8") as answer:
+                answer.write(f"{code} {text}")
+
+        run(report)
         return READY
     os.close(writer)
     with open(reader, encoding="utf-8") as answer:
@@ -137,11 +141,6 @@ def _leave_terminal(log: Path) -> None:
     os.dup2(nothing, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
-
-
-def _send(pipe: int, text: str) -> None:
-    with open(pipe, "w", encoding="utf-8") as answer:
-        answer.write(text)
 
 
 if __name__ == "__main__":

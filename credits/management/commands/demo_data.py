@@ -9,8 +9,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from credits.ledger import grant_credits
-from credits.models import CreditGrant, User
+from credits.ledger import grant_welcome_credits
+from credits.models import User
 
 #: e-mail, name, admin?, credits
 ACCOUNTS = [
@@ -35,19 +35,12 @@ class Command(BaseCommand):
             # First: accounts whose passwords were lost with the process would be made only once.
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
                 json.dump(passwords, file)
-            create_accounts(passwords)
+            with transaction.atomic():
+                for email, name, is_admin, credits in ACCOUNTS:
+                    user = User.objects.create_user(
+                        email, passwords[email], name=name, is_staff=is_admin
+                    )
+                    grant_welcome_credits(user_id=user.pk, amount=credits)
         if options["show"] and path.exists():
             for email, password in json.loads(path.read_text()).items():
                 self.stdout.write(f"sign in as {email} with password {password}")
-
-
-@transaction.atomic
-def create_accounts(passwords: dict[str, str]) -> None:
-    for email, name, is_admin, credits in ACCOUNTS:
-        user = User.objects.create_user(email, passwords[email], name=name, is_staff=is_admin)
-        grant_credits(
-            user_id=user.pk,
-            source=CreditGrant.Source.SIGNUP,
-            amount=credits,
-            key=f"signup:{user.pk}",
-        )

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db.models import QuerySet
 
 from credits.clerk.webhooks.replays import Which, deliveries, replay_all
 from credits.models import WebhookDelivery
@@ -22,18 +21,13 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        what, chosen = _chosen(options)
+        which = Which.UNMAPPED if options["unmapped"] else Which.FAILED
+        what, chosen = which.label, deliveries(which)
+        if options["all"]:
+            what, chosen = "all", WebhookDelivery.objects.all()
+        elif options["svix_id"]:
+            what, chosen = "named", WebhookDelivery.objects.filter(svix_id__in=options["svix_id"])
         outcome = replay_all(what=what, chosen=chosen.filter(forgotten=False))
         self.stdout.write(f"processed: {outcome.processed}")
         if outcome.failed:
             raise CommandError(f"failed: {outcome.failed} (their error is on the row)")
-
-
-def _chosen(options: dict[str, Any]) -> tuple[str, QuerySet[WebhookDelivery]]:
-    """Which deliveries, and what they are called."""
-    if options["all"]:
-        return "all", WebhookDelivery.objects.all()
-    if options["svix_id"]:
-        return "named", WebhookDelivery.objects.filter(svix_id__in=options["svix_id"])
-    which = Which.UNMAPPED if options["unmapped"] else Which.FAILED
-    return which.label, deliveries(which)

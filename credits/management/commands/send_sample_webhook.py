@@ -31,22 +31,19 @@ class Command(BaseCommand):
             plan_id=options["plan"],
             now=int(time.time() * 1000),
         )
-        answer = self.send(json.dumps(event).encode(), options["url"])
-        self.stdout.write(f"{answer.status_code} {answer.text}")
-        if not answer.is_success:
-            raise CommandError("The site did not take it.")
-
-    def send(self, body: bytes, url: str) -> httpx.Response:
+        body, url = json.dumps(event).encode(), options["url"]
         headers = sign(
             body,
             svix_id=f"msg_{uuid.uuid4().hex}",
             timestamp=int(time.time()),
             secret=settings.CLERK_WEBHOOK_SIGNING_SECRET[0],
         )
-        address = f"{url.rstrip('/')}/api/webhooks/clerk"
+        headers["Content-Type"] = "application/json"
         try:
-            return httpx.post(
-                address, content=body, headers={**headers, "Content-Type": "application/json"}
-            )
+            address = f"{url.rstrip('/')}/api/webhooks/clerk"
+            answer = httpx.post(address, content=body, headers=headers)
         except httpx.TransportError as error:
             raise CommandError(f"No site answers at {url}: {error}") from None
+        self.stdout.write(f"{answer.status_code} {answer.text}")
+        if not answer.is_success:
+            raise CommandError("The site did not take it.")

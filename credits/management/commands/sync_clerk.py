@@ -30,7 +30,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not conf.has_backend():
             raise CommandError("Clerk is not configured: CLERK_SECRET_KEY is not set.")
-        wanted = _options(options)
+        chosen: dict[str, Any] = {field: not options[flag] for flag, field in ONLY.items()}
+        chosen |= {o.field: options[o.field] for o in OPTIONS if o.field in options}
+        wanted = SyncOptions(**chosen)
         if lacks_set_credits(wanted):
             raise CommandError("--override-credits needs --set-credits.")
         try:
@@ -39,7 +41,12 @@ class Command(BaseCommand):
             raise CommandError(f"{running} It is at /admin/sync/{running.job.pk}.") from None
         run_sync(job.pk, watch=self.show)
         job.refresh_from_db()
-        self.report(job)
+        for name, value in result_of(job).items():
+            self.stdout.write(f"{name}: {value}")
+        for failure in job.failures:
+            self.stderr.write(f"failed: {failure['who']}: {failure['error']}")
+        if job.state != SyncJob.State.DONE:
+            raise CommandError(f"The sync is {job.state}. {job.error}".strip())
 
     def show(self, job: SyncJob) -> None:
         now = describe(job)
@@ -47,14 +54,6 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{now['phase']}: {now['processed']} of {now['total']} ({now['rate']}/s{left})"
         )
-
-    def report(self, job: SyncJob) -> None:
-        for name, value in result_of(job).items():
-            self.stdout.write(f"{name}: {value}")
-        for failure in job.failures:
-            self.stderr.write(f"failed: {failure['who']}: {failure['error']}")
-        if job.state != SyncJob.State.DONE:
-            raise CommandError(f"The sync is {job.state}. {job.error}".strip())
 
 
 def _argument(option: Option) -> dict[str, Any]:
@@ -70,9 +69,3 @@ def _argument(option: Option) -> dict[str, Any]:
         return int(text)
 
     return {"type": whole_number, "metavar": "N", **described}
-
-
-def _options(given: dict[str, Any]) -> SyncOptions:
-    chosen: dict[str, Any] = {field: not given[flag] for flag, field in ONLY.items()}
-    chosen |= {option.field: given[option.field] for option in OPTIONS if option.field in given}
-    return SyncOptions(**chosen)

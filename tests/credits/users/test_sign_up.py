@@ -114,7 +114,7 @@ def test_an_account_without_its_credits_is_not_made(db: None, monkeypatch: Any) 
     def fails(**_: object) -> None:
         raise RuntimeError("the ledger is away")
 
-    monkeypatch.setattr(services, "grant_credits", fails)
+    monkeypatch.setattr(services, "grant_welcome_credits", fails)
     with pytest.raises(RuntimeError):
         sign_up(email="new@example.com", password=PASSWORD)
     assert not User.objects.exists()

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
-from config.standalone.postgres.unix_user import make_directory
+from config.standalone.postgres.layout import make_directory
 from tests.waiting import PATIENCE
 
 RACERS, ROUNDS = 8, 100
