@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.conf import settings
-
 from config.env import Model
+from credits.features import models_of
 from credits.ledger import get_balance
 from credits.pricing import get_feature_costs
 
@@ -58,13 +57,6 @@ def choices(feature: str) -> list[Choice]:
         Choice(key, model.label, model.multiplier, cost * model.multiplier)
         for key, model in models_of(feature).items()
     ]
-
-
-def models_of(feature: str) -> Mapping[str, Model]:
-    models: Mapping[str, Model] = (
-        settings.AI_TEXT_MODELS if feature == TEXT else settings.AI_IMAGE_MODELS
-    )
-    return models
 
 
 def get_offer(*, user_id: int, model: str = "", feature: str = TEXT, quantity: int = 1) -> Offer:

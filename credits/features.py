@@ -1,11 +1,13 @@
-"""The features that cost credits. A feature is added here and nowhere else: the database's
-constraint, the settings page, the API and the health check are derived from this table."""
+"""The features that cost credits. The database's constraints, the settings page, the statement, the
+API and the health check are derived from this table (CONTRIBUTING.md says how to add one)."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from django.conf import settings
 from django.db.models import TextChoices
 
+from config.env import Model
 from config.errors import DomainError
 
 #: The largest price of one unit, in credits (issue 3; the database refuses more).
@@ -33,18 +35,29 @@ class Kind(TextChoices):
 
 
 class Feature(NamedTuple):
-    """One thing that is sold: its default cost is credits per unit."""
+    """One thing that is sold: its default cost is credits per unit. `models_setting` names the
+    setting with the models that people choose from."""
 
     key: str
     operation_type: OperationType
     default_cost: int
     label: str
     unit: str
+    models_setting: str
 
 
 _ALL = (
-    Feature("ai_text_chat", OperationType.AI_TEXT_CHAT, 1, "Text chat", "message"),
-    Feature("ai_image_generation", OperationType.AI_IMAGE_GENERATION, 5, "Image", "image"),
+    Feature(
+        "ai_text_chat", OperationType.AI_TEXT_CHAT, 1, "Text chat", "message", "AI_TEXT_MODELS"
+    ),
+    Feature(
+        "ai_image_generation",
+        OperationType.AI_IMAGE_GENERATION,
+        5,
+        "Image",
+        "image",
+        "AI_IMAGE_MODELS",
+    ),
 )
 FEATURES: dict[str, Feature] = {feature.key: feature for feature in _ALL}
 FEATURE_CREDIT_COSTS: dict[str, int] = {key: f.default_cost for key, f in FEATURES.items()}
@@ -64,7 +77,17 @@ def to_operation_type(feature: str) -> OperationType:
     return FEATURES[feature].operation_type
 
 
+def models_of(feature: str) -> Mapping[str, Model]:
+    """The models that a feature offers, by id. Raises UnknownFeature."""
+    if feature not in FEATURES:
+        raise UnknownFeature(f"There is no feature {feature!r}.")
+    models: Mapping[str, Model] = getattr(settings, FEATURES[feature].models_setting)
+    return models
+
+
 def model_label(model: object) -> str:
     """What a model is called on this site; its id when it is no longer offered."""
-    offered = {**settings.AI_TEXT_MODELS, **settings.AI_IMAGE_MODELS}.get(str(model))
-    return str(offered.label if offered else model or "")
+    for feature in FEATURES:
+        if offered := models_of(feature).get(str(model)):
+            return offered.label
+    return str(model or "")

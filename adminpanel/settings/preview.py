@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from adminpanel.users.search import subscribers
-from ai_chat.offer import models_of
-from credits.features import FEATURES, Feature
+from credits.features import FEATURES, Feature, models_of
 from credits.reports.plans import Granted, count_waiting, granted_under
 from credits.reports.prices import count_payers, units_used
 

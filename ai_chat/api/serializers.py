@@ -9,8 +9,9 @@ from rest_framework import serializers
 
 from ai_chat.images.requests import DEFAULT_SIZE
 from ai_chat.models import ImageRequest
-from ai_chat.offer import IMAGE, MAX_IMAGES, TEXT, model_or_first, models_of
+from ai_chat.offer import IMAGE, MAX_IMAGES, TEXT, model_or_first
 from credits.api.fields import QueryNumber, StrictSerializer, Text, WholeNumber
+from credits.features import models_of
 
 #: Parts of a message that hold nothing for the model; `useChat` sends back what it received.
 SILENT = r"^(step-start|reasoning|source-url|source-document|dynamic-tool|(tool|data)-.{1,100})$"

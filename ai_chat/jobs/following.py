@@ -45,11 +45,11 @@ class Following[J: Job]:
         """The same where another process does the job, or did."""
         seen, known = 0, self.job
         while known and (known := _load(known)):
-            if known.is_running or known.text[seen:]:
-                yield known.text[seen:]
+            if known.is_running or known.output_text[seen:]:
+                yield known.output_text[seen:]
             if not known.is_running:
                 break
-            seen = max(seen, len(known.text))
+            seen = max(seen, len(known.output_text))
             time.sleep(POLL_SECONDS)
         self.job = known
 

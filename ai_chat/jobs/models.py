@@ -21,7 +21,9 @@ class Job(models.Model):
 
     #: What templates and answers tell kinds apart by.
     kind: ClassVar[str]
-    #: The SQL function that inserts the row of a job that was just charged (`ai_chat/sql/`).
+    #: The SQL function that inserts the row of a job that was just charged (`ai_chat/sql/`). Called
+    #: as recorder(owner, charge, job), it fills every column without a default in the database, and
+    #: returns the columns that it chose as JSON, `created_at` among them.
     recorder: ClassVar[str]
     #: The column with what was written so far, for kinds that write.
     text_column: ClassVar[str] = ""
@@ -61,8 +63,8 @@ class Job(models.Model):
         return jobs.prefetch_related(*cls.shown_with)
 
     @property
-    def text(self) -> str:
-        """What was written so far; empty for kinds that write nothing."""
+    def output_text(self) -> str:
+        """The text that was delivered so far; empty for kinds that deliver none."""
         return getattr(self, self.text_column) if self.text_column else ""
 
     def discard_result(self) -> None:
@@ -73,8 +75,8 @@ class Job(models.Model):
         return self.state == RUNNING
 
     @property
-    def seconds(self) -> float | None:
-        """From the request to the end of the work."""
+    def seconds_taken(self) -> float | None:
+        """Seconds from the request to the end of the work."""
         return (self.ended_at - self.created_at).total_seconds() if self.ended_at else None
 
     @property

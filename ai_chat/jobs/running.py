@@ -35,7 +35,8 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Bounds:
-    """Seconds until the first piece of text, between two pieces, and until the end."""
+    """Seconds until the first piece of text, between two pieces, and until the end. Work that
+    publishes no text has all three alike."""
 
     first: float
     silence: float
@@ -45,7 +46,7 @@ class Bounds:
 class Work[J: Job](ABC):
     """One job to be done: what its kind asks of the provider, and what comes of it."""
 
-    #: None for work that bounds itself.
+    #: None for work that bounds itself: it ends within HOLD_LEASE_SECONDS, as no lease is renewed.
     bounds: Bounds | None = None
 
     def __init__(self, job: J) -> None:
@@ -54,7 +55,7 @@ class Work[J: Job](ABC):
     @abstractmethod
     def perform(self, publish: Callable[[str], bool]) -> None:
         """Does the work; text is published as it comes. Ends early once `publish` returns False:
-        then nobody wants more. Raises ProviderError."""
+        then nobody wants more; publishing "" only asks. Raises ProviderError."""
 
     @abstractmethod
     def outcome(self, cause: Exception | None, text: str) -> Outcome:

@@ -9,8 +9,9 @@ from django.conf import settings
 from ai_chat.jobs.ending import load_job
 from ai_chat.jobs.errors import AnswerDeleted, LimitReached
 from ai_chat.jobs.models import Job
+from credits.features import to_operation_type
 from credits.idempotency import fingerprint
-from credits.ledger import Charge, Refused, call_deduct
+from credits.ledger import Refused, call_deduct
 from credits.models import UsageHistory
 
 #: When to come back after being refused for work in flight: nobody knows when it ends.
@@ -56,25 +57,28 @@ def start_job[J: Job](
     except Refused as refusal:
         raise _limit_reached(refusal.row) from None
     if not charge.replayed:
-        return _job(model, user_id, charge, {**row, **json.loads(started.recorded)}), True
+        paid = UsageHistory(
+            pk=charge.id,
+            account_id=user_id,
+            operation_type=to_operation_type(feature),
+            credits_used=charge.credits,
+            unit_cost=charge.unit_cost,
+            quantity=quantity,
+            balance_after=charge.balance,
+        )
+        known = {**row, **json.loads(started.recorded), "user_id": user_id}
+        return _job(model, paid, known), True
     earlier = load_job(model, charge_id=charge.id)
     if earlier is None:
         raise AnswerDeleted("This was sent before; its answer is deleted.")
     return earlier, False
 
 
-def _job[J: Job](model: type[J], user_id: int, charge: Charge, known: dict[str, Any]) -> J:
+def _job[J: Job](model: type[J], charge: UsageHistory, known: dict[str, Any]) -> J:
     """The job as it was recorded, without reading it back."""
     columns = [field for field in model._meta.concrete_fields if field.attname in known]
-    paid = UsageHistory(
-        pk=charge.id,
-        account_id=user_id,
-        credits_used=charge.credits,
-        unit_cost=charge.unit_cost,
-        balance_after=charge.balance,
-    )
     values = {column.attname: column.to_python(known[column.attname]) for column in columns}
-    return model(**values, user_id=user_id, charge=paid)
+    return model(**values, charge=charge)
 
 
 def _limit_reached(row: Any) -> LimitReached:

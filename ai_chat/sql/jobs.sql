@@ -38,6 +38,9 @@ BEGIN
         extra => ai_chat_start.extra) d;
     IF outcome = 'charged' THEN
         EXECUTE format('SELECT %I($1, $2, $3)', recorder) INTO recorded USING owner, charge_id, job;
+        IF recorded ->> 'created_at' IS NULL THEN
+            RAISE EXCEPTION '% must return the created_at of its row', recorder;
+        END IF;
     END IF;
 END $$;
 

@@ -8,11 +8,10 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Count, DateTimeField, Func, Q, Sum, TextChoices
 
 from config.pagination import Key, Page, Reading, paginate
-from credits.features import FEATURES, Kind
+from credits.features import FEATURES, Kind, models_of
 from credits.models import UsageHistory, UsageSlice
 from credits.reasons import Reason
 from credits.reports.rollup import BEGINNING, Slicing, slices, spans
@@ -208,7 +207,7 @@ def _read(rows: Rows, where: list[tuple[int, int]], reading: Reading) -> list[An
 
 def known_words() -> dict[str, list[str]]:
     """Models and refund reasons that closed days know, the most frequent first, to choose from."""
-    models = [*settings.AI_TEXT_MODELS, *settings.AI_IMAGE_MODELS, *_words("model")]
+    models = [*(model for key in FEATURES for model in models_of(key)), *_words("model")]
     return {
         "models": list(dict.fromkeys(models)),
         "reasons": list(dict.fromkeys([*Reason.values, *_words("reason")])),

@@ -7,7 +7,7 @@ import sys
 import pytest
 from django.db import connection
 
-from credits.features import FEATURES
+from credits.features import FEATURE_CREDIT_COSTS, FEATURES
 from credits.integrity import features
 from credits.models import User
 from tests.api import Api
@@ -42,7 +42,7 @@ def test_a_database_that_would_refuse_a_charge_is_seen(constraint: str, admin: U
         )
     body = Api(admin).get(HEALTH).json()
     known = {mapping["feature"]: mapping["inDatabase"] for mapping in body["mappings"]}
-    assert known == {"ai_text_chat": True, "ai_image_generation": False}
+    assert known == {key: key == "ai_text_chat" for key in FEATURES}
     assert body["ok"] is False
 
 
@@ -60,9 +60,9 @@ source = Path("credits/features.py").read_text()
 grant = '    GRANT = "GRANT"'
 source = source.replace(grant, '    AI_VIDEO = "AI_VIDEO", "Video"\\n' + grant)
 source = source.replace(
-    "    for feature in (\\n",
-    "    for feature in (\\n"
-    "        Feature('ai_video', OperationType.AI_VIDEO, 40, 'Video', 'video'),\\n",
+    "_ALL = (\\n",
+    "_ALL = (\\n"
+    "    Feature('ai_video', OperationType.AI_VIDEO, 40, 'Video', 'video', 'AI_IMAGE_MODELS'),\\n",
 )
 features = types.ModuleType("credits.features")
 sys.modules["credits.features"] = features
@@ -112,7 +112,7 @@ def test_a_feature_is_added_in_one_place(admin: User) -> None:
         text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    prices = {"ai_text_chat": 1, "ai_image_generation": 5, "ai_video": 40}
+    prices = {**FEATURE_CREDIT_COSTS, "ai_video": 40}
     assert json.loads(done.stdout) == {
         "public": prices,
         "schema": sorted(prices),
@@ -120,6 +120,6 @@ def test_a_feature_is_added_in_one_place(admin: User) -> None:
         "pricing page": True,
         "put": {**prices, "ai_video": 60},
         "too much": 400,
-        "health": {"ai_video": False, "ai_text_chat": True, "ai_image_generation": True},
+        "health": {**dict.fromkeys(FEATURES, True), "ai_video": False},
         "migration": True,
     }

@@ -40,8 +40,9 @@ def test_a_partial_change_leaves_other_prices(admin: User) -> None:
     set_price("ai_image_generation", 9)
     response = put(admin, {"featureCosts": {"ai_text_chat": 3}})
     assert response.status_code == 200
-    assert response.json()["featureCosts"] == {"ai_text_chat": 3, "ai_image_generation": 9}
-    assert get_feature_costs() == {"ai_text_chat": 3, "ai_image_generation": 9}
+    costs = {**FEATURE_CREDIT_COSTS, "ai_text_chat": 3, "ai_image_generation": 9}
+    assert response.json()["featureCosts"] == costs
+    assert get_feature_costs() == costs
 
 
 @pytest.mark.parametrize("cost", [0, 1_000_000])

@@ -10,6 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from adminpanel.overview.charts import charts_of
 from adminpanel.overview.metrics import DAYS, get_overview, percent
+from credits.features import FEATURES
 from credits.ledger import adjust_credits, deduct_credits_for_feature, refund_charge, release_charge
 from credits.models import User, WebhookDelivery
 from credits.reports.rollup import close_days
@@ -153,7 +154,8 @@ class TestPage:
         charts = charts_of(get_overview(today()))
         assert [len(chart.bars) for chart in charts] == [DAYS] * 3
         spent, refunded, active = (chart.bars[-1] for chart in charts)
-        assert (spent.values, refunded.values, active.values) == ([14, 10], [4], [2])
+        unused = [0] * (len(FEATURES) - 2)
+        assert (spent.values, refunded.values, active.values) == ([14, 10, *unused], [4], [2])
         assert sum(part.height for part in spent.parts) == 100
         assert spent.parts[-1].y == 0
         table = desk.get("/admin").text

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from config.env import Model
-from credits.features import FEATURE_CREDIT_COSTS
+from credits.features import FEATURE_CREDIT_COSTS, FEATURES
 from credits.ledger import deduct_credits_for_feature, refund_charge, settle_charge
 from credits.models import AdminSettings, AuditEntry, SettingsChange, User
 from credits.pricing import get_feature_costs
@@ -37,7 +37,7 @@ class TestSaving:
     def test_a_confirmed_price_holds_and_is_told_and_kept(self, desk: Client, admin: User) -> None:
         answer = desk.post(f"{PAGE}/costs", form(ai_text_chat="3"), follow=True)
         assert "Saved: Text chat 1 → 3." in words(answer)
-        assert get_feature_costs() == {TEXT: 3, IMAGE: 5}
+        assert get_feature_costs() == {**FEATURE_CREDIT_COSTS, TEXT: 3}
         change = SettingsChange.objects.get()
         assert (change.actor, change.before, change.after) == (admin, 1, 3)
         assert AuditEntry.objects.get().origin == "127.0.0.1"
@@ -47,7 +47,7 @@ class TestSaving:
         page = desk.get(f"{PAGE}/review", form(ai_text_chat="3", ai_image_generation="0")).text
         hidden = dict(re.findall(r'<input type="hidden" name="([\w.]+)" value="(\d+)">', page))
         desk.post(f"{PAGE}/costs", hidden)
-        assert get_feature_costs() == {TEXT: 3, IMAGE: 0}
+        assert get_feature_costs() == {**FEATURE_CREDIT_COSTS, TEXT: 3, IMAGE: 0}
 
     def test_what_nobody_touched_is_not_made_an_override(self, desk: Client) -> None:
         desk.post(f"{PAGE}/costs", form(ai_text_chat="3"))
@@ -135,7 +135,7 @@ class TestTwoAdmins:
         answer = desk.post(f"{PAGE}/costs", mine)
         assert answer.status_code == 409
         assert "Text chat: 1 → 3, by dora@example.com" in words(answer)
-        assert get_feature_costs() == {TEXT: 3, IMAGE: 5}
+        assert get_feature_costs() == {**FEATURE_CREDIT_COSTS, TEXT: 3}
 
     def test_their_own_values_stay_and_theirs_follow(
         self, desk: Client, other_desk: Client
@@ -147,7 +147,7 @@ class TestTwoAdmins:
         assert (value_of(answer, TEXT), value_of(answer, f"was.{TEXT}")) == ("3", "3")
         assert value_of(answer, IMAGE) == "8"
         desk.post(f"{PAGE}/costs", form(ai_image_generation="8"))
-        assert get_feature_costs() == {TEXT: 3, IMAGE: 8}
+        assert get_feature_costs() == {**FEATURE_CREDIT_COSTS, TEXT: 3, IMAGE: 8}
 
     def test_the_same_price_is_overwritten_knowingly_only(
         self, desk: Client, other_desk: Client
@@ -253,6 +253,8 @@ class TestFigures:
         make_plan("cplan_pro")
         page = desk.get(PAGE).text
         links = re.findall(r'href="(/admin/us[^"]+\?[^"]+)"', page)
-        assert len(links) == 2 * 3 + 1, "Of each price its uses, who could pay, and everybody."
+        assert len(links) == len(FEATURES) * 3 + 1, (
+            "Of each price its uses, who could pay, and everybody."
+        )
         for link in links:
             assert desk.get(link.replace("&amp;", "&")).status_code == 200, link

@@ -9,6 +9,7 @@ from credits.catalogue.exceptions import CannotUndo
 from credits.catalogue.plans import create_plan, delete_plan, update_plan
 from credits.catalogue.prices import set_feature_costs
 from credits.catalogue.undo import undo_change
+from credits.features import FEATURE_CREDIT_COSTS
 from credits.models import AdminSettings, AuditEntry, Plan, SettingsChange, User
 from credits.pricing import get_feature_costs
 from tests.adminpanel.settings.words import words
@@ -69,7 +70,7 @@ class TestPrices:
         change = latest()
         set_feature_costs(actor=admin, costs={"ai_image_generation": 6})
         desk.post(undo_address(change))
-        assert get_feature_costs() == {TEXT: 1, "ai_image_generation": 6}
+        assert get_feature_costs() == {**FEATURE_CREDIT_COSTS, "ai_image_generation": 6}
 
     def test_twice_is_once(self, desk: Client, admin: User) -> None:
         set_feature_costs(actor=admin, costs={TEXT: 4})
