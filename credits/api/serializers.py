@@ -77,7 +77,7 @@ class UsageRow(serializers.Serializer[UsageHistory]):
     feature = serializers.CharField(allow_null=True)
     creditsUsed = serializers.IntegerField(source="credits_used")
     balanceAfter = serializers.IntegerField(source="balance_after")
-    unitCost = serializers.IntegerField(allow_null=True)
+    unitCost = serializers.IntegerField(source="unit_cost", allow_null=True)
     quantity = serializers.IntegerField(allow_null=True)
     refundOf = serializers.IntegerField(source="refund_of_id", allow_null=True)
     held = serializers.BooleanField(help_text="Whether the work it pays for is still going on.")
