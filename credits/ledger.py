@@ -12,16 +12,7 @@ from django.conf import settings
 from django.db import connection
 from psycopg.rows import class_row, namedtuple_row
 
-from credits import idempotency
-from credits.exceptions import (
-    ChargeHeld,
-    IdempotencyConflict,
-    InsufficientCredits,
-    LedgerError,
-    NotACharge,
-    PriceChanged,
-    RefundTooLarge,
-)
+from credits import exceptions, idempotency
 from credits.features import FEATURES, OperationType, to_operation_type
 from credits.models import CreditGrant, Hold
 from credits.pricing import get_feature_cost
@@ -38,12 +29,12 @@ MAX_KEY = 255
 
 def _check(what: str, value: int, low: int, high: int) -> None:
     if not low <= value <= high:
-        raise LedgerError(f"{what} must be from {low} to {high}, not {value}.")
+        raise exceptions.LedgerError(f"{what} must be from {low} to {high}, not {value}.")
 
 
 def _check_key(key: str | None) -> None:
     if key is not None and (not 1 <= len(key) <= MAX_KEY or "\0" in key):
-        raise LedgerError(f"An idempotency key has 1 to {MAX_KEY} characters.")
+        raise exceptions.LedgerError(f"An idempotency key has 1 to {MAX_KEY} characters.")
 
 
 def _call(function: str, *, row: type | None = None, **arguments: Any) -> Any:
@@ -85,7 +76,7 @@ def validate_credits_for_feature(
     balance = get_balance(user_id=user_id)
     required = get_feature_cost(feature) * quantity * multiplier
     if balance.remaining < required:
-        raise InsufficientCredits(required=required, available=balance.remaining)
+        raise exceptions.InsufficientCredits(required=required, available=balance.remaining)
     return balance
 
 
@@ -122,15 +113,11 @@ def deduct_credits_for_feature(
     lease_seconds: int | None = None,
     details: Details | None = None,
 ) -> Charge:
-    """Charges a feature at the price of this moment, in one round trip.
-
-    With `hold` the charge is open until `settle_charge` or `release_charge`, or its lease
-    (HOLD_LEASE_SECONDS unless given) runs out and it is refunded. `multiplier` is the model's price
-    factor; `max_unit_cost` what the user was shown.
-
-    Raises InsufficientCredits, PriceChanged, IdempotencyConflict, UnknownFeature, LedgerError on a
-    quantity, multiplier or key out of bounds.
-    """
+    """Charges a feature at the price of this moment, in one round trip. With `hold` the charge is
+    open until `settle_charge` or `release_charge`, or its lease (HOLD_LEASE_SECONDS unless given)
+    runs out and it is refunded. `multiplier` is the model's price factor; `max_unit_cost` what the
+    user was shown. Raises InsufficientCredits, PriceChanged, IdempotencyConflict, UnknownFeature,
+    LedgerError on a quantity, multiplier or key out of bounds."""
     return call_deduct(
         "credits_deduct",
         user_id=user_id,
@@ -160,10 +147,8 @@ def call_deduct(
     **more: Any,
 ) -> tuple[Charge, Any]:
     """Charges through `credits_deduct`, or an SQL function around it that takes `more` and has the
-    same columns and others beside them. Returns the charge and the function's row.
-
-    Raises what `deduct_credits_for_feature` raises, and Refused on further outcomes.
-    """
+    same columns and others beside them. Returns the charge and the function's row. Raises what
+    `deduct_credits_for_feature` raises, and Refused on further outcomes."""
     _check("The quantity", quantity, 1, MAX_QUANTITY)
     _check("The multiplier", multiplier, 0, MAX_MULTIPLIER)
     _check_key(idempotency_key)
@@ -188,11 +173,11 @@ def call_deduct(
             charge = Charge(row.charge_id, row.total, row.price, row.available, replayed, row.held)
             return charge, row
         case "insufficient":
-            raise InsufficientCredits(required=row.total, available=row.available)
+            raise exceptions.InsufficientCredits(required=row.total, available=row.available)
         case "price_changed":
-            raise PriceChanged(agreed=max_unit_cost or 0, unit_cost=row.price)
+            raise exceptions.PriceChanged(agreed=max_unit_cost or 0, unit_cost=row.price)
         case "key_conflict":
-            raise IdempotencyConflict("This idempotency key belongs to another request.")
+            raise exceptions.IdempotencyConflict("This idempotency key belongs to another request.")
     raise Refused(row)
 
 
@@ -261,13 +246,13 @@ def refund_charge(
     )
     match outcome:
         case "held":
-            raise ChargeHeld("The charge is still in flight.")
+            raise exceptions.ChargeHeld("The charge is still in flight.")
         case "already_refunded" | "too_much":
-            raise RefundTooLarge(available=available)
+            raise exceptions.RefundTooLarge(available=available)
         case "not_a_charge":
-            raise NotACharge(f"Row {charge_id} is no charge.")
+            raise exceptions.NotACharge(f"Row {charge_id} is no charge.")
         case "key_conflict":
-            raise IdempotencyConflict("This idempotency key belongs to another request.")
+            raise exceptions.IdempotencyConflict("This idempotency key belongs to another request.")
     return Refund(refund_id, refunded, outcome == "replayed")
 
 
@@ -306,7 +291,7 @@ def grant_credits(
     when the key belongs to another user, source or amount, LedgerError on an amount out of bounds
     or a source that only the ledger itself uses."""
     if source not in PRIORITIES:
-        raise LedgerError(f"Nobody grants {source!r} credits.")
+        raise exceptions.LedgerError(f"Nobody grants {source!r} credits.")
     _check("A grant", amount, 1, MAX_AMOUNT)
     _check_key(key)
     outcome, grant_id, usage_id, available = _call(
@@ -323,7 +308,7 @@ def grant_credits(
         of_period=period_id,
     )
     if outcome == "key_conflict":
-        raise IdempotencyConflict(f"Grant key {key!r} stands for something else.")
+        raise exceptions.IdempotencyConflict(f"Grant key {key!r} stands for something else.")
     return Grant(grant_id, usage_id, available, outcome == "replayed")
 
 
@@ -365,7 +350,7 @@ def adjust_credits(
     IdempotencyConflict, LedgerError on a missing reason, an amount out of bounds, or when not
     exactly one of `delta` and `target` is given."""
     if (delta is None) == (target is None) or not reason.strip():
-        raise LedgerError("An adjustment has a reason and either a delta or a target.")
+        raise exceptions.LedgerError("An adjustment has a reason and either a delta or a target.")
     _check("An adjustment", delta or target or 0, -MAX_AMOUNT, MAX_AMOUNT)
     _check_key(idempotency_key)
     outcome, usage_id, change, available = _call(
@@ -380,9 +365,9 @@ def adjust_credits(
         extra=json.dumps({**(details or {}), "reason": reason.strip(), "actor": actor}),
     )
     if outcome == "insufficient":
-        raise InsufficientCredits(required=-change, available=available)
+        raise exceptions.InsufficientCredits(required=-change, available=available)
     if outcome == "key_conflict":
-        raise IdempotencyConflict("This idempotency key belongs to another adjustment.")
+        raise exceptions.IdempotencyConflict("This idempotency key belongs to another adjustment.")
     return Adjustment(usage_id, change, available, outcome == "replayed")
 
 
