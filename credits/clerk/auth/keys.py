@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class TokenRefused(DomainError):
-    """The token opens nothing. `reason` is for the log, never for the answer."""
+    """The token is not accepted. `reason` is for the log, never for the answer."""
 
     status = 401
     code = "unauthenticated"
@@ -54,20 +54,18 @@ class KeySet:
         # Whoever has no old key to go by waits for a request that is on its way: it may bring it.
         if self.lock.acquire(timeout=0 if self._known(kid, STALE) else PATIENCE):
             try:
-                self._ask()
+                self._fetch()
             finally:
                 self.lock.release()
         return self._known(kid, STALE)
-
-    def _ask(self) -> None:
-        if time.monotonic() - self.asked_at >= PAUSE:
-            self.asked_at = time.monotonic()
-            self._fetch()
 
     def _known(self, kid: str, age: float) -> jwt.PyJWK | None:
         return self.keys.get(kid) if time.monotonic() - self.fetched_at < age else None
 
     def _fetch(self) -> None:
+        if time.monotonic() - self.asked_at < PAUSE:
+            return
+        self.asked_at = time.monotonic()
         try:
             fetched = _fetch_keys()
         except Exception as error:  # noqa: BLE001 - whatever came instead, we have what we had
@@ -80,17 +78,13 @@ _sets: dict[tuple[str, str], KeySet] = {}
 
 
 def key_for(kid: str) -> jwt.PyJWK | str:
-    """The key that must have signed a token with this key id.
-
-    Raises TokenRefused when there is none.
-    """
+    """The key that must have signed a token with this key id. Raises TokenRefused."""
     if settings.CLERK_JWT_KEY:
         return str(settings.CLERK_JWT_KEY)
     source = (settings.CLERK_API_URL, settings.CLERK_SECRET_KEY)
-    key = _sets.setdefault(source, KeySet()).find(kid)
-    if key is None:
-        raise TokenRefused("jwk-kid-mismatch")
-    return key
+    if key := _sets.setdefault(source, KeySet()).find(kid):
+        return key
+    raise TokenRefused("jwk-kid-mismatch")
 
 
 def _fetch_keys() -> dict[str, jwt.PyJWK]:

@@ -1,4 +1,4 @@
-"""From a verified token to an account, and from a token to a Django session."""
+"""From a session token to an account, and to a Django session."""
 
 import logging
 
@@ -25,10 +25,7 @@ SID, IMPERSONATED = "clerk_sid", "clerk_impersonated"
 
 
 def user_of_token(token: str) -> tuple[User, SessionClaims]:
-    """The account that a session token stands for; somebody new gets one.
-
-    Raises TokenRefused.
-    """
+    """The account of a session token; a new user gets one. Raises TokenRefused."""
     claims = verify_session_token(token)
     ended = SessionLink.objects.filter(sid=claims.session_id, ended_at__isnull=False)
     known = Identity.objects.select_related("user").annotate(session_ended=Exists(ended))
@@ -45,7 +42,7 @@ def user_of_token(token: str) -> tuple[User, SessionClaims]:
 
 @transaction.atomic
 def _new_identity(clerk_id: str) -> Identity:
-    """Their `user.created` is still on its way: a stub, and a read of the rest."""
+    """An account whose `user.created` has not come yet: a worker reads the rest from Clerk."""
     identity, _ = get_identity(Payer.of_user(clerk_id))
     pull_later(clerk_id)
     return identity
@@ -59,7 +56,7 @@ def tokens_in_cookies(request: HttpRequest) -> list[str]:
 
 
 def user_of_cookies(request: HttpRequest) -> tuple[User, SessionClaims] | None:
-    """Who is signed in by a cookie that is still good, if anybody is."""
+    """The user whom a valid cookie signs in."""
     for token in tokens_in_cookies(request):
         try:
             return user_of_token(token)
@@ -72,9 +69,7 @@ def user_of_cookies(request: HttpRequest) -> tuple[User, SessionClaims] | None:
 @transaction.atomic
 def start_session(request: HttpRequest, token: str) -> User:
     """Signs in with Django for as long as Clerk's session lasts, at most SESSION_AGE seconds.
-
-    Raises TokenRefused.
-    """
+    Raises TokenRefused."""
     user, claims = user_of_token(token)
     login(request, user, backend=BACKEND)
     request.session.cycle_key()

@@ -17,8 +17,7 @@ from credits.clerk.client import ClerkClient
 from credits.clerk.identity import upsert_person
 from credits.clerk.parsing import Payer, parse_person
 from credits.clerk.sync.items import find_missing_items, items_phase, version_of
-from credits.clerk.sync.jobs import start_job
-from credits.clerk.sync.manual import RECONCILE
+from credits.clerk.sync.jobs import RECONCILE, start_job
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.progress import Cancelled, Progress, TakenOver
 from credits.clerk.sync.set_credits import set_credits

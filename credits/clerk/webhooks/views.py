@@ -28,13 +28,8 @@ SIGNED = [
     OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.HEADER, required=True)
     for name in ("svix-id", "svix-timestamp", "svix-signature")
 ]
-RECEIVED = inline_serializer(
-    "Received",
-    {
-        "received": serializers.BooleanField(),
-        "note": serializers.CharField(allow_null=True, help_text="What became of it."),
-    },
-)
+NOTE = serializers.CharField(allow_null=True, help_text="What became of it.")
+RECEIVED = inline_serializer("Received", {"received": serializers.BooleanField(), "note": NOTE})
 
 
 class ClerkWebhook(ApiView):
@@ -58,11 +53,9 @@ class ClerkWebhook(ApiView):
     def post(self, request: Request) -> Response:
         if not settings.CLERK_WEBHOOK_SIGNING_SECRET:
             raise HttpError(404)
-        body = _body_of(request)
+        secrets, body = settings.CLERK_WEBHOOK_SIGNING_SECRET, _body_of(request)
         try:
-            svix_id = signatures.verify(
-                body, request.headers, settings.CLERK_WEBHOOK_SIGNING_SECRET
-            )
+            svix_id = signatures.verify(body, request.headers, secrets)
             payload = signatures.parse(body)
         except signatures.BadWebhook as error:
             logger.warning("Webhook refused: %s", error)
