@@ -150,7 +150,7 @@ def cancel_sync(*, actor: User, job_id: uuid.UUID) -> bool:
     """Stops a sync after its page; at once when it is queued, or when its worker is dead. False if
     it had ended, or was cancelled before."""
     job = SyncJob.objects.select_for_update().get(pk=job_id)
-    if stalled().filter(pk=job_id).exists():
+    if is_stalled(job):
         canceled = SyncJob.objects.filter(pk=job_id).update(
             state=State.CANCELED, cancel_requested=True, finished_at=Now()
         )
@@ -192,3 +192,7 @@ def stalled() -> QuerySet[SyncJob]:
     """Jobs whose worker died, or that were queued and lost."""
     lost = Q(state=State.QUEUED, created_at__lt=timezone.now() - SILENCE)
     return SyncJob.objects.filter(unattended() | lost)
+
+
+def is_stalled(job: SyncJob) -> bool:
+    return stalled().filter(pk=job.pk).exists()
