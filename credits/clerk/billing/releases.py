@@ -1,5 +1,5 @@
-"""Granting by our own clock, without an event of Clerk's: months that have begun, and periods whose
-plan was mapped after they were paid for."""
+"""Granting without an event of Clerk's: months that have begun, and periods whose plan was mapped
+after they were paid for."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -31,10 +31,10 @@ from credits.models import (
 
 logger = logging.getLogger(__name__)
 
-#: How many payers a newly mapped plan pays at once; the hourly task does the others.
+#: Items that a newly mapped plan releases at once; the hourly task does the others.
 AT_ONCE = 200
-#: A delivery may be processed while its plan is saved, and neither sees the other: the hourly task
-#: looks again at the deliveries of so long.
+#: A delivery and its plan may be saved at the same time, unseen by each other: the hourly task
+#: checks the deliveries of so long again.
 LOOK_AGAIN = timedelta(days=1)
 
 
@@ -46,8 +46,9 @@ def release_item(*, item_id: str) -> None:
     identity = Identity.objects.filter(clerk_id=payer_id).first()
     if not identity or identity.deleted_at:
         return
-    item = ItemWithPeriods(SubscriptionItem.objects.get(item_id=item_id))
-    release(item, identity, now, free=holds_free_plan(state_of(item.row), now=now))
+    row = SubscriptionItem.objects.get(item_id=item_id)
+    free = holds_free_plan(state_of(row), now=now)
+    release(ItemWithPeriods(row), identity, now, free=free)
 
 
 type Report = Callable[[str, Exception], object]
@@ -57,8 +58,8 @@ def release_due(
     *, report: Report | None = None, heartbeat: Callable[[], object] = lambda: None
 ) -> int:
     """Grants months of annual plans and of the free plan that have begun, periods that were ahead
-    of our clock, and periods whose plan has been mapped since. Returns how many items were tried;
-    calls `report` for each that failed, and `heartbeat` after some."""
+    of our clock, and periods whose plan has been mapped since. Returns the number of items; calls
+    `report` for each that failed, and `heartbeat` after some."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT credits_now()")
         now: datetime = cursor.fetchone()[0]
@@ -73,7 +74,7 @@ def release_due(
 
 
 def _batches(items: QuerySet[SubscriptionItem]) -> Iterable[list[str]]:
-    """Ids of these items, some at a time and each once, also of those that stay open."""
+    """Ids of these items, some at a time and each once, also if they stay unpaid."""
     after = 0
     rows = items.order_by("pk").values_list("pk", "item_id")
     while batch := list(rows.filter(pk__gt=after)[:AT_ONCE]):
@@ -115,26 +116,30 @@ def _unpaid_this_month(now: datetime) -> QuerySet[SubscriptionItem]:
         output_field=BooleanField(),
     )
     held = Q(status__in=EARNING) | Q(ended_in_it)
-    items = _of_users().filter(held, is_free=True, plan_id__in=_mapped())
     paid_for = Period.objects.filter(item=OuterRef("pk"), plan_id=OuterRef("plan_id"), earned=True)
-    items = items.exclude(Exists(paid_for))
     granted = CreditGrant.objects.filter(
         subscription_item__payer_kind=PayerKind.USER,
         subscription_item__payer_id=OuterRef("payer_id"),
         period=None,
         expires_at=end_of_month(now),
     )
-    return items.exclude(Exists(granted))
+    items = _of_users().filter(held, is_free=True, plan_id__in=_mapped())
+    return items.exclude(Exists(paid_for)).exclude(Exists(granted))
 
 
 def release_plan(*, clerk_id: str, at_most: int = AT_ONCE) -> int:
-    """A plan was mapped: grants what its waiting items earned. Returns how many it tried."""
+    """A plan was mapped: grants what its items earned, and unflags the deliveries that name it,
+    unless they wait for another plan too. Returns the number of items."""
     items = _of_users()
     waiting = items.filter(periods__plan_id=clerk_id, periods__earned=True, periods__settled=False)
     free = items.filter(is_free=True, plan_id=clerk_id)
     ids = list((waiting | free).distinct().values_list("item_id", flat=True)[:at_most])
     _release_each(ids)
-    _unflag_plan(clerk_id)
+    by_id, by_plan = {"plan_id": clerk_id}, {"plan": {"id": clerk_id}}
+    named = Q(payload__data__contains=by_id) | Q(payload__data__contains=by_plan)
+    for item in (by_id, by_plan):
+        named |= Q(payload__data__items__contains=[item])
+    _unflag(WebhookDelivery.objects.filter(named))
     return len(ids)
 
 
@@ -144,20 +149,8 @@ def plan_saved(sender: object, instance: Plan, **_: object) -> None:
         transaction.on_commit(lambda: release_plan(clerk_id=instance.clerk_id))
 
 
-# --- The flag on deliveries that name a plan which the catalogue does not have --------------------
-
-
-def _unflag_plan(clerk_id: str) -> None:
-    """A plan was mapped: deliveries that name it lose their flag, unless they wait for another."""
-    by_id, by_plan = {"plan_id": clerk_id}, {"plan": {"id": clerk_id}}
-    named = Q(payload__data__contains=by_id) | Q(payload__data__contains=by_plan)
-    for item in (by_id, by_plan):
-        named |= Q(payload__data__items__contains=[item])
-    _unflag(WebhookDelivery.objects.filter(named))
-
-
 def _unflag(deliveries: QuerySet[WebhookDelivery]) -> None:
-    """Removes the flag from those of these deliveries whose plans are all mapped by now."""
+    """Removes the flag `unmapped` from those of these deliveries whose plans are all mapped."""
     mapped = set(Plan.objects.filter(active=True).values_list("clerk_id", flat=True))
     rows = deliveries.filter(unmapped=True).values_list("pk", "payload")
     settled = [pk for pk, payload in rows.iterator() if _plans_of(payload) <= mapped]

@@ -1,15 +1,10 @@
-"""When somebody's plan brings credits the next time: what a page says when they have too few."""
+"""When a user's plan brings credits the next time."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from credits.clerk.billing.projection import (
-    MONTHS,
-    add_months,
-    end_of_month,
-    moment,
-)
+from credits.clerk.billing.projection import MONTHS, add_months, end_of_month, moment
 from credits.models import Plan, SubscriptionItem, User
 
 
@@ -25,16 +20,12 @@ def next_grant(user: User) -> Upcoming | None:
     if not user.clerk_id:
         return None
     now = datetime.now(UTC)
-    items = SubscriptionItem.objects.filter(payer_id=user.clerk_id, status="active")
-    amounts = dict(
-        Plan.objects.filter(active=True, credits__gt=0).values_list("clerk_id", "credits")
+    mapped = Plan.objects.filter(active=True, credits__gt=0)
+    amounts = dict(mapped.values_list("clerk_id", "credits"))
+    items = SubscriptionItem.objects.filter(
+        payer_id=user.clerk_id, status="active", plan_id__in=amounts
     )
-    upcoming = [
-        Upcoming(at, amounts[item.plan_id])
-        for item in items
-        if item.plan_id in amounts
-        for at in _moments(item, now)
-    ]
+    upcoming = (Upcoming(at, amounts[item.plan_id]) for item in items for at in _moments(item, now))
     return min(upcoming, default=None)
 
 

@@ -1,5 +1,4 @@
-"""The options of a sync, written once: the job, the call, the command and the page derive from
-`OPTIONS` what they take, within which bounds, and how it is explained."""
+"""The options of a sync: the call, the command and the page derive their fields from `OPTIONS`."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

@@ -1,5 +1,5 @@
-"""Reading Clerk's present state through the same projection as its webhooks, so that a lost event
-is made up for and running it twice changes nothing. Memory holds a page at a time."""
+"""Reading Clerk's present state through the same projection as its webhooks: this repairs what lost
+events left out, and running it twice changes nothing. Memory holds a page at a time."""
 
 import logging
 import uuid
@@ -41,8 +41,8 @@ WHOLE_EVERY = timedelta(hours=23)
 
 
 def run_sync(job_id: uuid.UUID | str, *, watch: Callable[[SyncJob], object] | None = None) -> None:
-    """Works on a job to its end, or until it is cancelled; goes on where a killed worker stopped.
-    `watch` is shown the job after each page."""
+    """Works on a job to its end, or until it is cancelled; continues where a killed worker stopped.
+    Calls `watch` after each page."""
     progress = Progress.claim(job_id)
     if progress is None:
         return
@@ -58,7 +58,7 @@ def run_sync(job_id: uuid.UUID | str, *, watch: Callable[[SyncJob], object] | No
         progress.finish(State.CANCELED)
         raise
     except Exception as error:
-        # Unexpected errors too: the job ends here, or it would be taken up again for ever.
+        # Unexpected errors too: otherwise the job would be taken up again for ever.
         logger.exception("Sync %s failed", job_id)
         progress.finish(State.FAILED, f"{type(error).__name__}: {error}")
     else:
@@ -69,7 +69,7 @@ def run_sync(job_id: uuid.UUID | str, *, watch: Callable[[SyncJob], object] | No
 def _run(progress: Progress, client: ClerkClient) -> None:
     options = progress.options
     if options.dry_run:
-        progress.begin_again()  # What an earlier worker had counted so far went with that worker.
+        progress.begin_again()  # An earlier worker's preview is lost.
     phases: list[tuple[str, bool, Callable[[Progress, ClerkClient], None]]] = [
         ("users", options.sync_users, sync_users),
         ("gone", options.sync_users, find_deleted),
@@ -96,9 +96,6 @@ def _report_drift(job: SyncJob) -> None:
         logger.warning("Sync %s: %d people had changed without an event", job.pk, people)
 
 
-# --- One user, and everybody each hour ------------------------------------------------------------
-
-
 def pull(clerk_id: str) -> None:
     """Reads one user and their subscription: after a payment, a first sign-in, a checkout."""
     with ClerkClient() as client:
@@ -122,9 +119,8 @@ def reconcile() -> SyncJob | None:
 
 def _reconcile_options() -> SyncOptions:
     done = SyncJob.objects.filter(actor=RECONCILE, state=State.DONE).exclude(started_at=None)
-    if not done.filter(
-        options__sync_users=True, started_at__gt=timezone.now() - WHOLE_EVERY
-    ).exists():
+    whole = done.filter(options__sync_users=True, started_at__gt=timezone.now() - WHOLE_EVERY)
+    if not whole.exists():
         return SyncOptions()
     last = done.latest("started_at").started_at or timezone.now()
     since = milliseconds(last - OVERLAP)
