@@ -11,13 +11,9 @@ type Change = dict[str, Any]
 Note = WebhookDelivery.Note
 #: Of several results' notes, the first of these is kept.
 GRAVITY = (Note.MALFORMED, Note.UNMAPPED_PLAN, Note.UNSUPPORTED_PAYER, Note.DELETED_USER)
-#: What can change, in the order in which admins are shown it.
-#: account: `done` is created, updated or deleted; `fields` are names only: their values are
-#:   personal data, which is erased with its owner.
-#: item, payment: the state `before` (None for a new one) and `after`.
-#: session: one of Clerk's ended, and its sessions here with it.
-#: grant: credits came in.
-#: end: when a grant ends, `before` and `after`.
+#: What can change, in the order in which admins see it: an account (`done` is created, updated
+#: or deleted; `fields` are names only: values are personal data), the state of an item or payment
+#: (`before` and `after`), a session that ended, a new grant, the end of a grant.
 ORDER = ("account", "item", "payment", "session", "grant", "end")
 
 

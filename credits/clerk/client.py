@@ -159,8 +159,7 @@ class ClerkClient:
 
 
 def _pause(answer: httpx.Response | None, planned: float) -> float:
-    """What Clerk asks for, or the planned pause, a little spread so that workers do not return
-    together."""
+    """Retry-After, or the planned pause with some jitter, so that workers do not synchronize."""
     wanted = answer.headers.get("Retry-After", "") if answer is not None else ""
     if wanted.isdecimal():
         return min(float(wanted[:6]), LONGEST_PAUSE)
@@ -179,8 +178,7 @@ def _body_of(answer: httpx.Response, path: str) -> Any:
 
 
 def _rows(value: object) -> list[Json]:
-    """A page of the length that Clerk sent, because a short one is the last: what is not an object
-    becomes an empty one."""
+    """A page as long as Clerk sent it (a short one is the last), with objects only."""
     return [as_object(row) for row in value] if isinstance(value, list) else []
 
 

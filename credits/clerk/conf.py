@@ -64,22 +64,18 @@ def validate() -> None:
     for secret in settings.CLERK_WEBHOOK_SIGNING_SECRET:
         _check_secret(secret)
     if settings.CLERK_JWT_KEY:
-        _check_public_key(settings.CLERK_JWT_KEY)
+        try:
+            key = RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(settings.CLERK_JWT_KEY)
+        except InvalidKeyError:
+            key = None
+        if not isinstance(key, RSAPublicKey):
+            raise ImproperlyConfigured("CLERK_JWT_KEY must be an RSA public key in PEM form.")
         _need("CLERK_PUBLISHABLE_KEY", why="it says whose session tokens CLERK_JWT_KEY checks")
 
 
 def _need(*names: str, why: str) -> None:
     if not any(getattr(settings, name) for name in names):
         raise ImproperlyConfigured(f"{' or '.join(names)} must be set with Clerk: {why}.")
-
-
-def _check_public_key(pem: str) -> None:
-    try:
-        key = RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(pem)
-    except InvalidKeyError:
-        key = None
-    if not isinstance(key, RSAPublicKey):
-        raise ImproperlyConfigured("CLERK_JWT_KEY must be an RSA public key in PEM form.")
 
 
 def _check_secret(secret: str) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import IntegrityError, connection, transaction
-from django.db.models import QuerySet
 from django.db.models.functions import Now
 from procrastinate.contrib.django import app
 
@@ -20,8 +19,7 @@ from credits.models import Identity, SessionLink, User
 
 
 def lock(payer_id: str) -> datetime:
-    """Locks the payer until the end of the transaction, which locks no second one: so there are no
-    deadlocks. Returns the ledger's time."""
+    """Locks the payer, the transaction's only one (no deadlocks). Returns the ledger's time."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, 4)), credits_now()", [payer_id]
@@ -31,8 +29,7 @@ def lock(payer_id: str) -> datetime:
 
 
 def pull_later(clerk_id: str) -> None:
-    """Has a worker read this user and their subscription from Clerk soon, if the caller's
-    transaction commits; does nothing without a secret key."""
+    """If the caller's transaction commits, a worker reads this user and their subscription."""
     if conf.has_backend():
         app.configure_task("clerk.pull", queue="default").defer(clerk_id=clerk_id)
 
@@ -90,8 +87,7 @@ def _save_account(user: User, email: str, *, fields: list[str] | None = None) ->
 
 
 def _reassign_email(email: str) -> None:
-    """Gives an address that became free here to the user who has it at Clerk, whose own event came
-    before that."""
+    """Gives a freed address to the user who has it at Clerk, whose event came before."""
     waiting = User.objects.filter(
         email=None, clerk_identity__email=email, clerk_identity__deleted_at=None
     )
@@ -103,8 +99,7 @@ def _reassign_email(email: str) -> None:
 
 @transaction.atomic(savepoint=False)
 def upsert_person(person: Person) -> tuple[Identity, list[Change]]:
-    """Brings an identity and its account up to this version, and returns what changed: nothing by
-    an older version, nor after the user was deleted."""
+    """Updates an identity and its account, unless the version is old or the user deleted."""
     lock(person.clerk_id)
     identity = _find(person.clerk_id)
     if identity is None:
@@ -114,7 +109,7 @@ def upsert_person(person: Person) -> tuple[Identity, list[Change]]:
     else:
         changes = _update(identity, identity.user, person)
     if person.banned or person.locked:
-        end_sessions_of(person.clerk_id)
+        _end_sessions(clerk_id=person.clerk_id, ended_at=None)
     return identity, changes
 
 
@@ -167,7 +162,7 @@ def mark_deleted(clerk_id: str) -> list[Change]:
         changes = _updated(identity, before)
         if email:
             _reassign_email(email)
-    end_sessions_of(clerk_id)
+    _end_sessions(clerk_id=clerk_id, ended_at=None)
     if is_deletion:
         return [change("account", identity.user_id, done="deleted", fields=[])]
     return changes
@@ -176,19 +171,14 @@ def mark_deleted(clerk_id: str) -> list[Change]:
 def end_session(*, sid: str, clerk_id: str) -> list[Change]:
     """Ends the Django sessions of this Clerk session, and prevents new ones."""
     link, _ = SessionLink.objects.get_or_create(sid=sid, defaults={"clerk_id": clerk_id})
-    _end(SessionLink.objects.filter(sid=sid))
+    _end_sessions(sid=sid)
     return [] if link.ended_at else [change("session", sid)]
 
 
-def end_sessions_of(clerk_id: str) -> None:
-    """Ends the Django sessions of all of this user's sessions at Clerk."""
-    _end(SessionLink.objects.filter(clerk_id=clerk_id, ended_at=None))
-
-
 @transaction.atomic
-def _end(chosen: QuerySet[SessionLink]) -> None:
+def _end_sessions(**of: str | None) -> None:
     # Locked: a concurrent sign-in is either seen here, or sees the end.
-    links = list(chosen.select_for_update())
+    links = list(SessionLink.objects.select_for_update().filter(**of))
     store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
     for link in links:
         for key in link.session_keys:

@@ -103,7 +103,9 @@ class Person:
 
 def parse_person(data: object) -> Person:
     user = as_object(data)
-    address = _primary_address(user)
+    primary, addresses = user.get("primary_email_address_id"), user.get("email_addresses")
+    named = (a for a in as_objects(addresses) if primary and a.get("id") == primary)
+    address = next(named, {})
     status = as_object(address.get("verification")).get("status")
     return Person(
         clerk_id=as_id(user.get("id")),
@@ -114,12 +116,6 @@ def parse_person(data: object) -> Person:
         locked=user.get("locked") is True,
         version=as_ms(user.get("updated_at")) or as_ms(user.get("created_at")) or 1,
     )
-
-
-def _primary_address(user: Json) -> Json:
-    primary = user.get("primary_email_address_id")
-    addresses = as_objects(user.get("email_addresses"))
-    return next((a for a in addresses if primary and a.get("id") == primary), {})
 
 
 def _full_name(data: Json) -> str:
@@ -153,6 +149,8 @@ def parse_item(data: object, *, payer: Payer, instance_id: str, seen: int) -> It
     plan, end = as_object(item.get("plan")), as_ms(item.get("period_end"))
     status = as_text(item.get("status"), STATUS_LENGTH)
     updated = as_ms(item.get("updated_at")) or seen
+    fee = plan.get("amount", as_object(plan.get("fee")).get("amount"))
+    costs_nothing = bool(plan) and (plan.get("is_default") is True or not fee)
     return ItemVersion(
         item_id=as_id(item.get("id")),
         instance_id=instance_id or as_id(item.get("instance_id")),
@@ -160,7 +158,7 @@ def parse_item(data: object, *, payer: Payer, instance_id: str, seen: int) -> It
         plan_id=as_id(item.get("plan_id")) or as_id(plan.get("id")),
         plan_name=as_text(plan.get("name"), 150),
         status=status,
-        is_free=end is None and _costs_nothing(plan),
+        is_free=end is None and costs_nothing,
         is_trial=item.get("is_free_trial") is True,
         annual=(item.get("interval") or item.get("plan_period")) == "annual",
         period_start=as_ms(item.get("period_start")),
@@ -169,12 +167,6 @@ def parse_item(data: object, *, payer: Payer, instance_id: str, seen: int) -> It
         # Webhooks have no `ended_at`: the version with that status was made when it ended.
         ended=(as_ms(item.get("ended_at")) or updated) if status in ENDINGS else None,
     )
-
-
-def _costs_nothing(plan: Json) -> bool:
-    """False without a plan: unknown is not free."""
-    fee = plan.get("amount", as_object(plan.get("fee")).get("amount"))
-    return bool(plan) and (plan.get("is_default") is True or not fee)
 
 
 @dataclass(frozen=True)
@@ -216,15 +208,20 @@ class PlanOffer:
 
     clerk_id: str
     name: str
+    slug: str
     amount: int | None
+    currency: str
     is_default: bool
 
 
 def parse_plan(data: object) -> PlanOffer:
     plan = as_object(data)
+    fee = as_object(plan.get("fee"))
     return PlanOffer(
         clerk_id=as_id(plan.get("id")),
         name=as_text(plan.get("name"), 150),
-        amount=as_amount(as_object(plan.get("fee")).get("amount")),
+        slug=as_text(plan.get("slug"), 150),
+        amount=as_amount(fee.get("amount")),
+        currency=as_text(fee.get("currency"), 8),
         is_default=plan.get("is_default") is True,
     )

@@ -1,5 +1,5 @@
-"""The public keys that session tokens are checked with: from CLERK_JWT_KEY, or from Clerk's JWKS,
-kept in this process and asked for again when an unknown key appears, but never often."""
+"""The public keys of session tokens: CLERK_JWT_KEY, or Clerk's JWKS, cached in this process and
+read again when an unknown key appears, but not often."""
 
 import logging
 import threading
@@ -26,9 +26,8 @@ class TokenRefused(DomainError):
         self.reason = reason
 
 
-#: Seconds a set is used before it is asked for again; while Clerk does not answer it is used on.
-FRESH = 300
-STALE = 3600
+#: Seconds that a set is used before it is read again, and while Clerk does not answer.
+FRESH, STALE = 300, 3600
 #: Seconds between two requests, however many unknown key ids come in.
 PAUSE = 10
 TIMEOUT = 3
@@ -48,10 +47,10 @@ class KeySet:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def find(self, kid: str) -> jwt.PyJWK | None:
-        """The key with this id; asks Clerk when it is unknown or the set is old."""
+        """The key with this id; queries Clerk when it is unknown or the set is old."""
         if known := self._known(kid, FRESH):
             return known
-        # Whoever has no old key to go by waits for a request that is on its way: it may bring it.
+        # Without an old key, waits for a request of another thread's: it may bring the key.
         if self.lock.acquire(timeout=0 if self._known(kid, STALE) else PATIENCE):
             try:
                 self._fetch()

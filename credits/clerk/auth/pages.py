@@ -33,8 +33,7 @@ CHALLENGES = ("https://challenges.cloudflare.com", "https://*.protect.clerk.com"
 
 
 def with_clerk(request: HttpRequest, view: View, *, checkout: bool = False) -> HttpResponseBase:
-    """The view's answer under the site's policy, with exactly the hosts that Clerk documents; with
-    Stripe's for the checkout."""
+    """The view's answer under a policy with the hosts that Clerk documents."""
     host = f"https://{conf.frontend_api()}"
     js, api, hooks = ([f"https://{name}.stripe.com"] if checkout else [] for name in STRIPE)
     policy: dict[str, list[str | CSP]] = {
@@ -71,8 +70,7 @@ def local_or_clerk(local_view: View, clerk_view: View) -> View:
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest, kind: str = "sign-in") -> HttpResponseBase:
-    """Clerk's form. Whoever is signed in at Clerk already is signed in here by an exchange of the
-    token, which is tried a few times only."""
+    """Clerk's form; a user signed in at Clerk exchanges the token, a few times at most."""
     target = _next(request)
     if SESSION_KEY in request.session and request.user.is_authenticated:
         return redirect(target)
@@ -103,8 +101,7 @@ def _next(request: HttpRequest) -> str:
 @login_not_required
 @require_POST
 def exchange(request: HttpRequest) -> HttpResponse:
-    """POST /auth/clerk/session: a session token becomes a Django session. CSRF-protected: nobody
-    can sign a visitor in as somebody else."""
+    """A session token becomes a Django session; CSRF-protected, against forged sign-ins."""
     if not conf.signs_in():
         return json_response(HttpError(404))
     try:
@@ -114,14 +111,9 @@ def exchange(request: HttpRequest) -> HttpResponse:
         return json_response(refusal)
     answer = HttpResponse(status=204)
     tries = request.COOKIES.get(TRIES, "0")
-    count = int(tries[:3]) + 1 if tries.isdecimal() else 1
+    count, secure = int(tries[:3]) + 1 if tries.isdecimal() else 1, settings.SESSION_COOKIE_SECURE
     answer.set_cookie(
-        TRIES,
-        str(count),
-        max_age=TRIES_SECONDS,
-        httponly=True,
-        samesite="Lax",
-        secure=settings.SESSION_COOKIE_SECURE,
+        TRIES, str(count), max_age=TRIES_SECONDS, httponly=True, samesite="Lax", secure=secure
     )
     return answer
 
@@ -129,8 +121,7 @@ def exchange(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponseBase:
-    """Ends our session, and on the page it answers with, Clerk's too: else the next page
-    would sign in again."""
+    """Ends our session; the page then ends Clerk's, or the next page would sign in again."""
     logout(request)
     context = {**clerk_context(), "kind": "sign-out", "next": resolve_url("home")}
     answer = with_clerk(request, lambda r: render(r, "credits/clerk/sign_out.html", context))

@@ -11,13 +11,8 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from credits.clerk import conf
+from credits.clerk.auth import sessions
 from credits.clerk.auth.keys import TokenRefused
-from credits.clerk.auth.sessions import (
-    IMPERSONATED,
-    tokens_in_cookies,
-    user_of_cookies,
-    user_of_token,
-)
 from credits.models import User
 
 logger = logging.getLogger(__name__)
@@ -32,9 +27,9 @@ class ClerkMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if conf.signs_in():
-            impersonated = IMPERSONATED in request.session and request.session[IMPERSONATED]
-            anonymous = tokens_in_cookies(request) and not request.user.is_authenticated
-            if anonymous and (known := user_of_cookies(request)):
+            impersonated = request.session.get(sessions.IMPERSONATED, False)
+            anonymous = sessions.tokens_in_cookies(request) and not request.user.is_authenticated
+            if anonymous and (known := sessions.user_of_cookies(request)):
                 request.user, claims = known
                 impersonated = claims.impersonated
             request.clerk_impersonated = impersonated  # type: ignore[attr-defined]
@@ -49,7 +44,7 @@ class ClerkTokenAuthentication(authentication.BaseAuthentication):
         if scheme.lower() != "bearer" or not conf.signs_in():
             return None
         try:
-            user, claims = user_of_token(token.strip())
+            user, claims = sessions.user_of_token(token.strip())
         except TokenRefused as refusal:
             logger.warning("Token refused: %s", refusal.reason)
             raise AuthenticationFailed("This token is not accepted.") from None

@@ -49,8 +49,7 @@ def _new_identity(clerk_id: str) -> Identity:
 
 
 def tokens_in_cookies(request: HttpRequest) -> list[str]:
-    """Clerk's session cookies: the one of this instance first, because several Clerk applications
-    share a host in development."""
+    """Session cookies, this instance's first: in development, instances share a host."""
     names = (f"__session_{conf.cookie_suffix()}", "__session")
     return [request.COOKIES[name] for name in names if request.COOKIES.get(name)]
 
@@ -68,8 +67,7 @@ def user_of_cookies(request: HttpRequest) -> tuple[User, SessionClaims] | None:
 
 @transaction.atomic
 def start_session(request: HttpRequest, token: str) -> User:
-    """Signs in with Django for as long as Clerk's session lasts, at most SESSION_AGE seconds.
-    Raises TokenRefused."""
+    """A session of SESSION_AGE seconds, or until Clerk's ends. Raises TokenRefused."""
     user, claims = user_of_token(token)
     login(request, user, backend=BACKEND)
     request.session.cycle_key()

@@ -15,16 +15,8 @@ from credits.clerk.parsing import ItemVersion
 
 EARNING = {"active", "canceled"}
 #: Of two versions made in the same millisecond, the one nearer the end of an item's life is newer.
-RANKS = {
-    "upcoming": 1,
-    "incomplete": 1,
-    "past_due": 2,
-    "active": 3,
-    "canceled": 4,
-    "abandoned": 5,
-    "expired": 5,
-    "ended": 6,
-}
+STAGES = ("upcoming incomplete", "past_due", "active", "canceled", "abandoned expired", "ended")
+RANKS = {status: rank for rank, names in enumerate(STAGES, 1) for status in names.split()}
 #: Clerk's clock may be ahead of ours by this much.
 AHEAD = timedelta(minutes=5)
 MONTHS = 12

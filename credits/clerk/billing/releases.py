@@ -64,7 +64,9 @@ def release_due(
         cursor.execute("SELECT credits_now()")
         now: datetime = cursor.fetchone()[0]
     tried = 0
-    for items in (_open_items(), _unpaid_this_month(now)):
+    periods = Period.objects.filter(earned=True, settled=False, plan_id__in=_mapped())
+    unsettled = _of_users().filter(pk__in=periods.values("item_id"))
+    for items in (unsettled, _unpaid_this_month(now)):
         for batch in _batches(items):
             _release_each(batch, report)
             tried += len(batch)
@@ -98,11 +100,6 @@ def _of_users() -> QuerySet[SubscriptionItem]:
 
 def _mapped() -> QuerySet[Plan, str]:
     return Plan.objects.filter(active=True, credits__gt=0).values_list("clerk_id", flat=True)
-
-
-def _open_items() -> QuerySet[SubscriptionItem]:
-    periods = Period.objects.filter(earned=True, settled=False, plan_id__in=_mapped())
-    return _of_users().filter(pk__in=periods.values("item_id"))
 
 
 def _unpaid_this_month(now: datetime) -> QuerySet[SubscriptionItem]:

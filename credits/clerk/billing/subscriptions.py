@@ -38,8 +38,7 @@ SHOWN = ("status", "plan_id", "period_start", "period_end", "is_trial")
 
 @transaction.atomic(savepoint=False)
 def apply_item(version: ItemVersion, *, checked_at: datetime | None = None) -> Result:
-    """Stores a version of an item and grants what is due. `checked_at` is when a sync read the item
-    from Clerk."""
+    """Stores a version and grants what is due. `checked_at`: when a sync read it."""
     if not (version.item_id and version.payer.id and version.instance_id):
         return Result(Note.MALFORMED)
     now = lock(version.payer.id)
@@ -61,15 +60,13 @@ def _grant_by(version: ItemVersion, item: "ItemWithPeriods", now: datetime) -> R
         return Result(Note.UNSUPPORTED_PAYER)
     identity, changes = get_identity(version.payer)
     if identity.deleted_at:
-        logger.warning(
-            "Billing of %s, who was deleted: see item %s", version.payer.id, version.item_id
-        )
+        logger.warning("Billing of deleted user %s: item %s", version.payer.id, version.item_id)
         return Result(Note.DELETED_USER)
     result = release(item, identity, now, free=proves_free_plan(version, now=now))
     earning = version.status in EARNING and not version.is_free
     waits = earning and (result.note == Note.UNMAPPED_PLAN or not version.plan_id)
     note = Note.UNMAPPED_PLAN if waits else Note.NONE
-    return replace(result, note=note, changes=[*changes, *result.changes])
+    return Result(note, [*changes, *result.changes], result.granted)
 
 
 def _state_changed(what: str, key: str, before: Any, after: Any) -> list[Change]:
@@ -119,10 +116,9 @@ class ItemWithPeriods:
         for period in self.periods:
             if _key(period) == _key(state):
                 return period
-        period = Period(item=self.row, **asdict(replace(state, earned=False)))
-        self.periods.append(period)
-        self.periods.sort(key=lambda period: period.start)
-        return period
+        new = Period(item=self.row, **asdict(replace(state, earned=False)))
+        self.periods = sorted([*self.periods, new], key=lambda period: period.start)
+        return new
 
     def grants_of(self, period: Period) -> list[EarnedGrant]:
         state, row = _period_state_of(period), self.row
@@ -154,8 +150,7 @@ def release(item: ItemWithPeriods, identity: Identity, now: datetime, *, free: b
     """Grants what is due, of the free plan too if `free`, and moves expiries that changed. The note
     is UNMAPPED_PLAN when something earned waits for its plan to be mapped."""
     credits = get_plans_credits()
-    due: list[DueGrant] = []
-    plan_id = item.row.plan_id
+    due, plan_id = list[DueGrant](), item.row.plan_id
     # A plan that earned a period is no free plan, whatever it cost.
     if free and not any(period.earned and period.plan_id == plan_id for period in item.periods):
         grant = free_grant(user_id=identity.clerk_id, now=now)

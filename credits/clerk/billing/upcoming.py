@@ -30,8 +30,7 @@ def next_grant(user: User) -> Upcoming | None:
 
 
 def _moments(item: SubscriptionItem, now: datetime) -> Iterator[datetime]:
-    """When this item releases next: with each calendar month, with each month of a year that is
-    paid, or with its next period."""
+    """Each calendar month, each month of a paid year, or the next period."""
     if item.is_free:
         yield end_of_month(now)
         return

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from credits.clerk.billing.projection import EARNING, merge_item, milliseconds
@@ -72,7 +73,7 @@ def _apply_page(progress: Progress, page: list[Json], *, payer: Payer | None = N
 
 
 def _payer_of(data: Json, row: SubscriptionItem | None) -> Payer:
-    """The item's payer, or the one we know it by: Clerk may leave it out."""
+    """The item's payer, or the stored one: Clerk may leave it out."""
     payer = parse_payer(data.get("payer"))
     return payer if payer.id or row is None else Payer(row.payer_kind, row.payer_id)
 
@@ -119,11 +120,9 @@ def find_missing_items(progress: Progress, client: ClerkClient) -> None:
 
 def _missing(progress: Progress) -> dict[str, SubscriptionItem]:
     deleted = Identity.objects.filter(deleted_at__isnull=False).values("clerk_id")
-    rows = (
-        SubscriptionItem.objects.filter(status__in=ALIVE, payer_kind=PayerKind.USER)
-        .exclude(payer_id__in=deleted)
-        .exclude(checked_at__gte=progress.job.started_at)
-    )
+    checked = Q(checked_at__gte=progress.job.started_at)
+    rows = SubscriptionItem.objects.filter(status__in=ALIVE, payer_kind=PayerKind.USER)
+    rows = rows.exclude(checked).exclude(payer_id__in=deleted)
     if not progress.options.include_free:
         rows = rows.filter(is_free=False)
     return {row.item_id: row for row in rows.order_by("item_id")}

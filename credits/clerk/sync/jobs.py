@@ -19,15 +19,13 @@ from credits.models import SyncJob, User
 
 State = SyncJob.State
 
-#: A job without a heartbeat for so long is taken over: the longest time between two heartbeats,
-#: while Clerk is being waited for, is half of it.
+#: A job without a heartbeat for so long is taken over: twice the longest pause of a client.
 SILENCE = timedelta(seconds=90)
-#: The actor of the hourly sync. Nobody waits for it, and other syncs start beside it.
-RECONCILE = "reconcile"
-#: The actor of `manage.py sync_clerk`.
-COMMAND = "sync_clerk"
+#: The actor of the hourly sync, which other syncs may run beside, and of `manage.py sync_clerk`.
+RECONCILE, COMMAND = "reconcile", "sync_clerk"
 #: How long the figures of a dry run may be acted upon.
 GOOD_FOR = timedelta(minutes=15)
+CANCELED = {"state": State.CANCELED, "cancel_requested": True, "finished_at": Now()}
 COUNTS = (
     "processed",
     "createdUsers",
@@ -95,8 +93,7 @@ def current_sync() -> SyncJob | None:
 def start_sync(
     *, actor: User | None, options: SyncOptions, background: bool, job_id: uuid.UUID | None = None
 ) -> SyncJob:
-    """A new sync, or the existing one with this `job_id`; without an actor, the command's. Raises
-    SyncRunning."""
+    """A new sync, or the one of `job_id`; `actor` None is the command. Raises SyncRunning."""
     with connection.cursor() as cursor:  # Two who start at once: the second sees the first.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('clerk.sync', 4))")
     if job_id and (known := SyncJob.objects.filter(pk=job_id).first()):
@@ -139,7 +136,7 @@ def follow_preview(*, actor: User, preview: SyncJob) -> SyncJob:
 def cancel_job(job_id: uuid.UUID) -> bool:
     """Asks a job to stop after its page; a queued one ends at once. False if it had ended."""
     queued = SyncJob.objects.filter(pk=job_id, state=State.QUEUED)
-    if queued.update(state=State.CANCELED, cancel_requested=True, finished_at=Now()):
+    if queued.update(**CANCELED):
         return True
     running = SyncJob.objects.filter(pk=job_id, state=State.RUNNING)
     return bool(running.update(cancel_requested=True))
@@ -147,19 +144,16 @@ def cancel_job(job_id: uuid.UUID) -> bool:
 
 @transaction.atomic
 def cancel_sync(*, actor: User, job_id: uuid.UUID) -> bool:
-    """Stops a sync after its page; at once when it is queued, or when its worker is dead. False if
-    it had ended, or was cancelled before."""
+    """Stops a sync after its page, or at once if queued or stalled. False if it had ended."""
     job = SyncJob.objects.select_for_update().get(pk=job_id)
     if is_stalled(job):
-        canceled = SyncJob.objects.filter(pk=job_id).update(
-            state=State.CANCELED, cancel_requested=True, finished_at=Now()
-        )
+        canceled = bool(SyncJob.objects.filter(pk=job_id).update(**CANCELED))
     else:
         canceled = not job.cancel_requested and cancel_job(job_id)
     if canceled:
         how_far = {"state": job.state, "processed": job.processed, "total": job.total}
         audit.record(actor=actor, action="sync.cancel", target=f"sync {job_id}", before=how_far)
-    return bool(canceled)
+    return canceled
 
 
 def describe(job: SyncJob) -> dict[str, Any]:
@@ -168,17 +162,12 @@ def describe(job: SyncJob) -> dict[str, Any]:
     seconds = (end - job.started_at).total_seconds() if job.started_at else 0.0
     rate = job.processed / seconds if seconds else 0.0
     left = max(job.total - job.processed, 0)
+    names = ("state", "phase", "processed", "total", "counts", "failed", "failures")
     return {
         "id": str(job.pk),
-        "state": job.state,
-        "phase": job.phase,
-        "processed": job.processed,
-        "total": job.total,
+        **{name: getattr(job, name) for name in names},
         "rate": round(rate, 1),
         "secondsLeft": round(left / rate) if job.state == State.RUNNING and rate else None,
-        "counts": job.counts,
-        "failed": job.failed,
-        "failures": job.failures,
         "error": job.error or None,
     }
 

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from credits.clerk.billing.projection import ItemState, merge_item
-from credits.clerk.billing.subscriptions import apply_item, state_of
+from credits.clerk.billing.subscriptions import state_of
 from credits.clerk.parsing import ItemVersion
 from credits.clerk.sync.jobs import COUNTS, unattended
 from credits.clerk.sync.options import SyncOptions
@@ -42,7 +42,8 @@ class Preview:
 
     def __init__(self) -> None:
         self._states: dict[str, ItemState] = {}
-        self._versions: dict[str, list[ItemVersion]] = {}
+        #: By user.
+        self.versions: dict[str, list[ItemVersion]] = {}
 
     def knows(self, version: ItemVersion) -> bool:
         """Whether a real run would have stored this version by now."""
@@ -55,22 +56,11 @@ class Preview:
         state = self._states.get(version.item_id, stored)
         self._states[version.item_id] = merge_item(state, version)
         if version.payer.is_user:
-            self._versions.setdefault(version.payer.id, []).append(version)
-
-    def payers(self) -> set[str]:
-        """Users some of whose items would change."""
-        return set(self._versions)
-
-    def apply(self, user_id: str) -> None:
-        """Stores what a real run would have stored of this user, in a transaction that is rolled
-        back. Its grants were counted before."""
-        for version in self._versions.get(user_id, []):
-            apply_item(version)
+            self.versions.setdefault(version.payer.id, []).append(version)
 
 
 class Progress:
-    """A job that this process works on: its counts, saved page by page. Saving raises Cancelled or
-    TakenOver."""
+    """A job that this process works on. Saving raises Cancelled or TakenOver."""
 
     def __init__(self, job: SyncJob) -> None:
         self.job = job
@@ -106,9 +96,8 @@ class Progress:
         """One row failed; the first are named."""
         self.job.failed += 1
         if len(self.job.failures) < FAILURES_NAMED:
-            self.job.failures.append(
-                {"who": who, "error": f"{type(error).__name__}: {error}"[:300]}
-            )
+            text = f"{type(error).__name__}: {error}"[:300]
+            self.job.failures.append({"who": who, "error": text})
 
     def enter(self, phase: str, total: int) -> None:
         """A new phase begins, unless the job is in it since before a restart."""
@@ -139,20 +128,18 @@ class Progress:
             self.job.counts = before
             self.fail(who, error)
 
-    def heartbeat(self) -> None:
-        """Shows that this process still works on the job. Raises Cancelled, TakenOver."""
+    def heartbeat(self, **values: Any) -> None:
+        """Shows that this process still works on the job, and saves these columns. Raises
+        Cancelled, TakenOver."""
         self._beat_at = time.monotonic()
-        self._update()
-        self._stop_if_cancelled()
-
-    def wait(self, seconds: float) -> None:
-        """Waits until Clerk may be asked again. Raises Cancelled, TakenOver."""
-        self.heartbeat()
-        time.sleep(seconds)
-
-    def _stop_if_cancelled(self) -> None:
+        self._update(**values)
         if SyncJob.objects.filter(pk=self.job.pk, cancel_requested=True).exists():
             raise Cancelled(str(self.job.pk))
+
+    def wait(self, seconds: float) -> None:
+        """Waits before the next request to Clerk. Raises Cancelled, TakenOver."""
+        self.heartbeat()
+        time.sleep(seconds)
 
     def _counts_of_seen(self) -> dict[str, int]:
         return {name: self.job.counts.get(name, 0) for name in SEEN}
@@ -171,19 +158,13 @@ class Progress:
         if cursor is not None:
             job.cursor = cursor
         names = ("phase", "processed", "total", "counts", "failed", "failures", "cursor")
-        self._update(**{name: getattr(job, name) for name in names})
+        self.heartbeat(**{name: getattr(job, name) for name in names})
         self._seen = self._counts_of_seen()
-        self._stop_if_cancelled()
         if self.watch:
             self.watch(job)
 
     def finish(self, state: str, error: str = "") -> None:
-        self._mine().update(
-            state=state,
-            error=error[:1000],
-            counts=self.job.counts,
-            failed=self.job.failed,
-            failures=self.job.failures,
-            finished_at=timezone.now(),
-        )
+        kept = {name: getattr(self.job, name) for name in ("counts", "failed", "failures")}
+        now = timezone.now()
+        self._mine().update(state=state, error=error[:1000], finished_at=now, **kept)
         self.job.refresh_from_db()

@@ -16,17 +16,12 @@ from credits.clerk.billing.subscriptions import apply_item
 from credits.clerk.client import ClerkClient
 from credits.clerk.identity import upsert_person
 from credits.clerk.parsing import Payer, parse_person
+from credits.clerk.sync import users
 from credits.clerk.sync.items import find_missing_items, items_phase, version_of
 from credits.clerk.sync.jobs import RECONCILE, start_job
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.progress import Cancelled, Progress, TakenOver
 from credits.clerk.sync.set_credits import set_credits
-from credits.clerk.sync.users import (
-    find_deleted,
-    find_deleted_if_fewer,
-    sync_changed_users,
-    sync_users,
-)
 from credits.models import SyncJob
 
 logger = logging.getLogger(__name__)
@@ -41,8 +36,7 @@ WHOLE_EVERY = timedelta(hours=23)
 
 
 def run_sync(job_id: uuid.UUID | str, *, watch: Callable[[SyncJob], object] | None = None) -> None:
-    """Works on a job to its end, or until it is cancelled; continues where a killed worker stopped.
-    Calls `watch` after each page."""
+    """Runs a job from where it stopped, until its end or a cancel; `watch` after each page."""
     progress = Progress.claim(job_id)
     if progress is None:
         return
@@ -71,10 +65,10 @@ def _run(progress: Progress, client: ClerkClient) -> None:
     if options.dry_run:
         progress.begin_again()  # An earlier worker's preview is lost.
     phases: list[tuple[str, bool, Callable[[Progress, ClerkClient], None]]] = [
-        ("users", options.sync_users, sync_users),
-        ("gone", options.sync_users, find_deleted),
-        ("changed", options.changed_since is not None, sync_changed_users),
-        ("left", options.changed_since is not None, find_deleted_if_fewer),
+        ("users", options.sync_users, users.sync_users),
+        ("gone", options.sync_users, users.find_deleted),
+        ("changed", options.changed_since is not None, users.sync_changed_users),
+        ("left", options.changed_since is not None, users.find_deleted_if_fewer),
         *((f"items:{status}", options.sync_plans, items_phase(status)) for status in LISTED),
         ("missing", options.sync_plans, find_missing_items),
         ("credits", options.set_credits, set_credits),

@@ -6,6 +6,7 @@ from itertools import batched
 from django.db.models import QuerySet
 
 from credits.clerk.billing.projection import EARNING
+from credits.clerk.billing.subscriptions import apply_item
 from credits.clerk.client import ClerkClient
 from credits.clerk.sync.progress import Progress
 from credits.ledger import adjust_credits
@@ -14,10 +15,9 @@ from credits.pricing import get_plans_credits
 
 
 def set_credits(progress: Progress, client: ClerkClient) -> None:
-    """Sets the balance of everybody with an active item to the plan's credits, or to the override.
-    Packs are never taken."""
+    """Sets balances to the plan's credits, or to the override. Packs are never taken."""
     users = _active().order_by("payer_id").values_list("payer_id", flat=True).distinct()
-    changed = progress.preview.payers() if progress.preview else set()
+    changed = set(progress.preview.versions) if progress.preview else set()
     new = sorted(changed - set(users.filter(payer_id__in=changed)))
     progress.enter("credits", users.count() + len(new))
     after = str(progress.job.cursor.get("after", ""))
@@ -39,8 +39,9 @@ def _set_batch(progress: Progress, user_ids: Iterable[str]) -> None:
     credits = get_plans_credits()
     for user_id in user_ids:
         with progress.row(user_id):
-            if progress.preview:
-                progress.preview.apply(user_id)
+            # What a real run would have stored of this user; its grants were counted before.
+            for version in progress.preview.versions.get(user_id, []) if progress.preview else []:
+                apply_item(version)
             plans = _active().filter(payer_id=user_id).values_list("plan_id", flat=True)
             _set_balance(progress, user_id, [credits.get(plan, 0) for plan in plans])
 

@@ -64,19 +64,15 @@ def _sync_user(progress: Progress, person: Person, with_balance: set[int | None]
     known = Identity.objects.filter(clerk_id=person.clerk_id).first()
     now, _ = upsert_person(person)
     if now.user_id and now.user_id not in with_balance:
-        _create_balance(progress, now.user_id, is_new=known is None)
+        balance = CreditBalance(account_id=now.user_id)
+        # A new account with welcome credits has its balance already.
+        if known is None or not CreditBalance.objects.filter(pk=balance.pk).exists():
+            CreditBalance.objects.bulk_create([balance], ignore_conflicts=True)
+            progress.count("createdBalances")
     if known is None:
         progress.count("createdUsers")
     elif known.version < person.version:
         progress.count("updatedUsers")
-
-
-def _create_balance(progress: Progress, user_id: int, *, is_new: bool) -> None:
-    """A new account with welcome credits has its balance already."""
-    if is_new or not CreditBalance.objects.filter(account_id=user_id).exists():
-        rows = [CreditBalance(account_id=user_id)]
-        CreditBalance.objects.bulk_create(rows, ignore_conflicts=True)
-        progress.count("createdBalances")
 
 
 def mark_checked[M: models.Model](rows: QuerySet[M]) -> None:
@@ -92,16 +88,14 @@ def mark_checked[M: models.Model](rows: QuerySet[M]) -> None:
 
 
 def find_deleted_if_fewer(progress: Progress, client: ClerkClient) -> None:
-    """Reads everybody when Clerk has fewer users than are known here: Clerk does not list deleted
-    users."""
+    """Reads everybody when users are missing at Clerk, which does not list deleted ones."""
     if client.count_users() < Identity.objects.filter(deleted_at=None).count():
         sync_users(progress, client)
         find_deleted(progress, client)
 
 
 def find_deleted(progress: Progress, client: ClerkClient) -> None:
-    """Closes the accounts of users who were not in Clerk's list, and whom Clerk does not know when
-    queried by id."""
+    """Closes the accounts of users whom Clerk neither lists nor knows by id."""
     if progress.options.max_pages is not None:
         return  # The list was not read to its end: a user may be in the rest.
     started = progress.job.started_at

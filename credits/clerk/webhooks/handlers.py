@@ -1,5 +1,6 @@
 """What each kind of event does. Handlers run in the delivery's transaction and return a Result."""
 
+import re
 from typing import Any, NamedTuple
 
 from credits.clerk import identity
@@ -19,17 +20,9 @@ from credits.clerk.parsing import (
 )
 
 #: Families whose events are kept and need nothing done.
-QUIET = {
-    "email",
-    "sms",
-    "organization",
-    "organizationDomain",
-    "organizationMembership",
-    "organizationInvitation",
-    "role",
-    "permission",
-    "waitlistEntry",
-}
+QUIET = re.compile(
+    "email|sms|organization(Domain|Membership|Invitation)?|role|permission|waitlistEntry"
+)
 
 
 class Event(NamedTuple):
@@ -66,7 +59,10 @@ def handle(event: Event) -> Result:  # noqa: PLR0911 - a table of events
         case "user", action:
             return _user(event.data, deleted=action == "deleted")
         case "session", "ended" | "removed" | "revoked":
-            return _session_ended(event.data)
+            if not (sid := as_id(event.data.get("id"))):
+                return Result(Note.MALFORMED)
+            clerk_id = as_id(event.data.get("user_id"))
+            return Result(changes=identity.end_session(sid=sid, clerk_id=clerk_id))
         case "session", "created" | "pending":
             return Result()
         case "subscriptionItem", _:
@@ -75,7 +71,7 @@ def handle(event: Event) -> Result:  # noqa: PLR0911 - a table of events
             return combine([_item(event, item) for item in as_objects(event.data.get("items"))])
         case "paymentAttempt", _:
             return _payment(event)
-    return Result(Note.NONE if event.family in QUIET else Note.UNKNOWN_TYPE)
+    return Result(Note.NONE if QUIET.fullmatch(event.family) else Note.UNKNOWN_TYPE)
 
 
 def _user(data: Json, *, deleted: bool) -> Result:
@@ -86,13 +82,6 @@ def _user(data: Json, *, deleted: bool) -> Result:
         return Result(changes=identity.mark_deleted(person.clerk_id))
     stored, changes = identity.upsert_person(person)
     return Result(Note.DELETED_USER if stored.deleted_at else Note.NONE, changes)
-
-
-def _session_ended(data: Json) -> Result:
-    sid, clerk_id = as_id(data.get("id")), as_id(data.get("user_id"))
-    if not sid:
-        return Result(Note.MALFORMED)
-    return Result(changes=identity.end_session(sid=sid, clerk_id=clerk_id))
 
 
 def _item(event: Event, item: Any) -> Result:

@@ -30,8 +30,7 @@ EMPTIED_AT_ONCE = 1000
 
 
 class ProcessingFailed(DomainError):
-    """The handler failed; nothing of it was kept but the error on the delivery. 500 makes Clerk
-    deliver it again."""
+    """The handler failed, and only its error was kept. Clerk repeats on a 500."""
 
     status = 500
     code = "processing_failed"
@@ -52,8 +51,7 @@ def receive(*, svix_id: str, payload: Json) -> WebhookDelivery:
 
 
 def process(delivery_id: int, *, again: bool = False) -> WebhookDelivery:
-    """Processes a delivery once, or `again`: a replay grants nothing twice. Raises ProcessingFailed
-    after keeping the error on the row."""
+    """Processes a delivery once, or `again`. Raises ProcessingFailed."""
     try:
         return _process(delivery_id, again=again)
     except OperationalError:
@@ -84,7 +82,7 @@ def _process(delivery_id: int, *, again: bool) -> WebhookDelivery:
         error="",
         note=result.note,
         unmapped=result.note == Note.UNMAPPED_PLAN,
-        effects=_effects(delivery, result.changes),
+        effects=[*(delivery.effects or []), *_effects(result.changes)],
     )
     if event.type == "user.deleted" or result.note == Note.DELETED_USER:
         # After the commit: deliveries of theirs that are being replayed wait for this one's lock.
@@ -93,25 +91,21 @@ def _process(delivery_id: int, *, again: bool) -> WebhookDelivery:
     return delivery
 
 
-def _effects(delivery: WebhookDelivery, changes: list[Change]) -> list[dict[str, Any]]:
-    """What the delivery has changed so far: a replay seldom adds anything."""
-    before: list[dict[str, Any]] = delivery.effects or []
+def _effects(changes: list[Change]) -> list[dict[str, Any]]:
     if not changes:
-        return before
+        return []
     changes = sorted(changes, key=lambda change: ORDER.index(change["what"]))
-    return [*before, {"at": datetime.now(UTC).isoformat(), "changes": changes}]
+    return [{"at": datetime.now(UTC).isoformat(), "changes": changes}]
 
 
 def empty_old_payloads() -> int:
-    """Empties settled payloads older than INBOX_PAYLOAD_DAYS, except those of unmapped plans.
-    Returns how many."""
+    """Empties settled, mapped payloads older than INBOX_PAYLOAD_DAYS; how many."""
     before = timezone.now() - timedelta(days=settings.INBOX_PAYLOAD_DAYS)
     return _empty(received_at__lt=before, unmapped=False)
 
 
 def empty_payloads_of(payer_id: str) -> int:
-    """Empties the settled payloads about a deleted user, those of unmapped plans too. Returns how
-    many."""
+    """Empties the settled payloads about a deleted user, also unmapped; how many."""
     return _empty(payer_id=payer_id) if payer_id else 0
 
 

@@ -27,8 +27,7 @@ class Which(TextChoices):
 
 
 class Batch(NamedTuple):
-    """How many were processed and failed; the next batch begins after the id `after`, None when
-    this was the last."""
+    """The counts; the next batch begins after the id `after`, None after the last."""
 
     processed: int
     failed: int
@@ -36,15 +35,13 @@ class Batch(NamedTuple):
 
 
 def deliveries(which: str) -> QuerySet[WebhookDelivery]:
-    """Everything that is replayed together, oldest first. Waiting deliveries count as failed: the
-    replay of one that is being processed waits for that."""
+    """Oldest first. Replaying a waiting one that is being processed waits for that."""
     chosen = UNMAPPED if which == Which.UNMAPPED else FAILED | WAITING
     return WebhookDelivery.objects.filter(chosen).order_by("pk")
 
 
 def replay_some(*, actor: User, which: Which, after: int, up_to: int) -> Batch:
-    """The next BATCH deliveries after `after`, none newer than `up_to`: what failed again, or came
-    in meanwhile, is not replayed twice."""
+    """The next BATCH from `after` to `up_to`: none that failed again or is new."""
     rows = deliveries(which).filter(pk__gt=after, pk__lte=up_to)
     ids = list(rows.values_list("pk", flat=True)[: BATCH + 1])
     batch = _replay(actor, which.label, ids[:BATCH])

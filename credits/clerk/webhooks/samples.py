@@ -3,39 +3,44 @@
 from credits.clerk.billing.projection import add_months
 from credits.clerk.parsing import Json
 
-ITEM_STATES = {
-    "active": "active",
+ACTIONS = {
+    "user": "created updated deleted",
+    "session": "ended removed revoked",
+    "subscriptionItem": "active updated canceled ended pastDue upcoming incomplete abandoned "
+    "freeTrialEnding",
+    "subscription": "created updated active pastDue",
+    "paymentAttempt": "created updated",
+}
+TYPES = [f"{family}.{action}" for family in ACTIONS for action in ACTIONS[family].split()]
+#: The status of items and subscriptions after an action of another name.
+STATUSES = {
+    "created": "active",
     "updated": "active",
-    "canceled": "canceled",
-    "ended": "ended",
-    "pastDue": "past_due",
-    "upcoming": "upcoming",
-    "incomplete": "incomplete",
-    "abandoned": "abandoned",
     "freeTrialEnding": "active",
+    "pastDue": "past_due",
 }
 NAME = {"first_name": "Sample", "last_name": "User"}
-TYPES = [
-    *(f"user.{action}" for action in ("created", "updated", "deleted")),
-    *(f"session.{action}" for action in ("ended", "removed", "revoked")),
-    *(f"subscriptionItem.{action}" for action in ITEM_STATES),
-    *(f"subscription.{action}" for action in ("created", "updated", "active", "pastDue")),
-    *(f"paymentAttempt.{action}" for action in ("created", "updated")),
-]
 
 
 def sample_event(kind: str, *, instance_id: str, user_id: str, plan_id: str, now: int) -> Json:
     """An event of one of TYPES about this user and plan; `now` in milliseconds."""
     family, _, action = kind.partition(".")
+    status = STATUSES.get(action, action)
     match family:
         case "user":
             data = _user(action, user_id, now)
         case "session":
             data = {"object": "session", "id": "sess_sample", "user_id": user_id}
         case "subscriptionItem":
-            data = _item(ITEM_STATES[action], user_id, plan_id, now)
+            data = _item(status, user_id, plan_id, now)
         case "subscription":
-            data = _subscription(action, user_id, plan_id, now)
+            data = {
+                "object": "commerce_subscription",
+                "id": f"csub_{user_id}",
+                "status": status,
+                "payer": _payer(user_id),
+                "items": [_item(status, user_id, plan_id, now)],
+            }
         case _:
             data = _payment(action, user_id, now)
     return {
@@ -96,17 +101,6 @@ def _item(status: str, user_id: str, plan_id: str, now: int) -> Json:
         "plan": {"id": plan_id, "slug": "sample", "name": "Sample", "amount": 2000},
         "payer": _payer(user_id),
         "subscription_id": f"csub_{user_id}",
-    }
-
-
-def _subscription(action: str, user_id: str, plan_id: str, now: int) -> Json:
-    status = "past_due" if action == "pastDue" else "active"
-    return {
-        "object": "commerce_subscription",
-        "id": f"csub_{user_id}",
-        "status": status,
-        "payer": _payer(user_id),
-        "items": [_item(status, user_id, plan_id, now)],
     }
 
 

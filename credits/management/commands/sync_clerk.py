@@ -13,6 +13,7 @@ from credits.models import SyncJob
 
 #: Flags that leave out what is synced unless they are given, and what that is.
 ONLY = {"plans_only": "sync_users", "users_only": "sync_plans"}
+FIELDS = [option.field for option in OPTIONS]
 
 
 class Command(BaseCommand):
