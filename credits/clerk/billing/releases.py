@@ -1,9 +1,10 @@
 """Granting without an event of Clerk's: months that have begun, and periods whose plan was mapped
-after they were paid for."""
+after they were paid for. And when a user's plan brings credits the next time."""
 
 import logging
-from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import BooleanField, Exists, Func, OuterRef, Q, QuerySet, Value
@@ -11,10 +12,13 @@ from django.utils import timezone
 
 from credits.clerk.billing.projection import (
     EARNING,
+    MONTHS,
+    add_months,
     end_of_month,
     first_of_month,
     holds_free_plan,
     milliseconds,
+    moment,
 )
 from credits.clerk.billing.subscriptions import ItemWithPeriods, release, state_of
 from credits.clerk.identity import lock
@@ -26,6 +30,7 @@ from credits.models import (
     Period,
     Plan,
     SubscriptionItem,
+    User,
     WebhookDelivery,
 )
 
@@ -75,7 +80,7 @@ def release_due(
     return tried
 
 
-def _batches(items: QuerySet[SubscriptionItem]) -> Iterable[list[str]]:
+def _batches(items: QuerySet[SubscriptionItem]) -> Iterator[list[str]]:
     """Ids of these items, some at a time and each once, also if they stay unpaid."""
     after = 0
     rows = items.order_by("pk").values_list("pk", "item_id")
@@ -160,3 +165,36 @@ def _plans_of(payload: Json) -> set[str]:
     parts = as_objects(data.get("items")) or [data]
     items = [parse_item(part, payer=Payer(), instance_id="", seen=0) for part in parts]
     return {item.plan_id for item in items if item.status in EARNING and not item.is_free}
+
+
+class Upcoming(NamedTuple):
+    """Credits that come at a moment if nothing changes until then."""
+
+    at: datetime
+    credits: int
+
+
+def next_grant(user: User) -> Upcoming | None:
+    """The soonest grant of this user's plans; None when no active plan of theirs brings any."""
+    if not user.clerk_id:
+        return None
+    now = datetime.now(UTC)
+    mapped = Plan.objects.filter(active=True, credits__gt=0)
+    amounts = dict(mapped.values_list("clerk_id", "credits"))
+    items = SubscriptionItem.objects.filter(
+        payer_id=user.clerk_id, status="active", plan_id__in=amounts
+    )
+    upcoming = (Upcoming(at, amounts[item.plan_id]) for item in items for at in _moments(item, now))
+    return min(upcoming, default=None)
+
+
+def _moments(item: SubscriptionItem, now: datetime) -> Iterator[datetime]:
+    """Each calendar month, each month of a paid year, or the next period."""
+    if item.is_free:
+        yield end_of_month(now)
+        return
+    if item.annual and item.period_start is not None:
+        months = (moment(add_months(item.period_start, month)) for month in range(1, MONTHS))
+        yield from (at for at in months if at > now)
+    if item.period_end is not None and moment(item.period_end) > now:
+        yield moment(item.period_end)
