@@ -43,7 +43,7 @@ class ClerkError(DomainError):
 
 
 class ClerkUnavailable(ClerkError):
-    """Clerk did not answer in the end, however often it was asked."""
+    """Clerk did not answer any of several tries."""
 
 
 class NotAtClerk(ClerkError):

@@ -19,7 +19,7 @@ def signs_in() -> bool:
 
 
 def has_backend() -> bool:
-    """Whether Clerk's Backend API can be asked: a secret key is set."""
+    """Whether Clerk's Backend API can be used: a secret key is set."""
     return bool(settings.CLERK_SECRET_KEY)
 
 

@@ -19,7 +19,7 @@ from credits.models import Identity, SessionLink, User
 
 
 def lock(payer_id: str) -> datetime:
-    """Locks the payer, the transaction's only one (no deadlocks). Returns the ledger's time."""
+    """Locks a payer until the commit; a transaction locks one only. Returns the ledger's time."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, 4)), credits_now()", [payer_id]
@@ -29,7 +29,7 @@ def lock(payer_id: str) -> datetime:
 
 
 def pull_later(clerk_id: str) -> None:
-    """If the caller's transaction commits, a worker reads this user and their subscription."""
+    """Has a worker read this user after the commit; does nothing without a secret key."""
     if conf.has_backend():
         app.configure_task("clerk.pull", queue="default").defer(clerk_id=clerk_id)
 

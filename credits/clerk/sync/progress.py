@@ -29,7 +29,7 @@ SEEN = ("processed", "activeSubscriptions")
 
 
 class Cancelled(Exception):
-    """Somebody asked the job to stop."""
+    """Somebody cancelled the job."""
 
 
 class TakenOver(Exception):

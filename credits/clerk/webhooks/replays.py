@@ -55,14 +55,14 @@ def replay_all(*, what: str, chosen: QuerySet[WebhookDelivery]) -> Batch:
 
 def replay_one(*, actor: User, delivery: WebhookDelivery) -> bool:
     """Whether it was processed."""
-    return _replay(actor, delivery.type, [delivery.pk], one=True).processed == 1
+    return _replay(actor, delivery.type, [delivery.pk], single=True).processed == 1
 
 
-def _replay(actor: User | None, what: str, ids: list[int], *, one: bool = False) -> Batch:
+def _replay(actor: User | None, what: str, ids: list[int], *, single: bool = False) -> Batch:
     """Processes these again, oldest first; one that fails does not stop the others."""
     if not ids:
         return Batch(0, 0, None)
-    target = f"delivery {ids[0]} ({what})" if one else f"{what} deliveries {ids[0]} to {ids[-1]}"
+    target = f"delivery {ids[0]} ({what})" if single else f"{what} deliveries {ids[0]} to {ids[-1]}"
     # First, and committed: if this process is killed halfway, it still says who began it.
     before, failed = {"deliveries": len(ids)}, list[int]()
     audit.record(actor=actor, action="webhook.replay", target=target, after=before)
