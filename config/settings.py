@@ -92,7 +92,7 @@ MIDDLEWARE = [
     "config.middleware.HostMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "credits.clerk.auth.middleware.ClerkMiddleware",
+    "credits.clerk.auth.requests.ClerkMiddleware",
     "credits.users.middleware.SignInMiddleware",
     "credits.users.middleware.OriginMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -165,7 +165,7 @@ DATABASES = {"default": {**DATABASE, "CONN_HEALTH_CHECKS": True}}
 # Jobs at once: holds are swept while a sync, or a proof of a large ledger, takes its time.
 PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}
 # Background work beside each app's own `tasks` module.
-PROCRASTINATE_IMPORT_PATHS = ["credits.clerk.sync.tasks", "credits.clerk.webhooks.tasks"]
+PROCRASTINATE_IMPORT_PATHS = ["credits.clerk.tasks"]
 
 # --- Accounts ----------------------------------------------------------------------------------
 
@@ -271,7 +271,7 @@ INBOX_PAYLOAD_DAYS = env.integer("INBOX_PAYLOAD_DAYS", 90, low=1, high=3650)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "credits.clerk.auth.authentication.ClerkTokenAuthentication",
+        "credits.clerk.auth.requests.ClerkTokenAuthentication",
         "credits.api.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

@@ -13,12 +13,8 @@ from credits.api.base import body_of, user_of
 from credits.api.schema import errors
 from credits.clerk import conf
 from credits.clerk.client import ClerkClient
-from credits.clerk.sync.jobs import describe
-from credits.clerk.sync.manual import cancel_sync, start_sync
-from credits.clerk.sync.options import (
-    SyncOptions,
-    options_of,
-)
+from credits.clerk.sync.jobs import cancel_sync, describe, start_sync
+from credits.clerk.sync.options import SyncOptions, options_of
 from credits.clerk.sync.run import result_of, run_sync
 from credits.models import Plan, SyncJob
 

@@ -8,8 +8,7 @@ from uuid import UUID
 from django.urls import reverse
 
 from config.pagination import InvalidCursor, Page, key_of, paginate
-from credits.clerk.sync.jobs import describe, stalled
-from credits.clerk.sync.manual import RECONCILE, run_of, syncs
+from credits.clerk.sync.jobs import RECONCILE, describe, run_of, stalled, syncs
 from credits.clerk.sync.options import SyncOptions, contract_of
 from credits.models import SyncJob
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from adminpanel.sync.forms import SyncForm
 from adminpanel.sync.presenters import Summary, get_page, preview_of
 from credits.clerk import conf
-from credits.clerk.sync.manual import (
+from credits.clerk.sync.jobs import (
     PreviewOutdated,
     SyncRunning,
     cancel_sync,

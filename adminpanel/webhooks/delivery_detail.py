@@ -1,7 +1,6 @@
 """What a delivery changed, in words, from what was kept with it (`credits.clerk.changes`), and the
 present state of the items and the payment that it is about."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -126,8 +125,12 @@ def _when(text: str | None) -> str:
 
 def items_now(delivery: WebhookDelivery) -> list[ItemNow]:
     """The present state of the subscription items that the delivery is about."""
+    data = as_object(delivery.payload.get("data"))
+    items = [data] if delivery.type.startswith("subscriptionItem.") else []
+    if delivery.type.startswith("subscription."):
+        items = as_objects(data.get("items"))
     data_of: dict[str, dict[str, Any]] = {id_: {} for id_ in _changed_ids(delivery, "item")}
-    data_of |= {as_id(data.get("id")): data for data in _items_in(delivery)}
+    data_of |= {as_id(item.get("id")): item for item in items}
     rows = SubscriptionItem.objects.filter(item_id__in=data_of).order_by("item_id")
     return [_item_now(row, data_of[row.item_id], delivery) for row in rows]
 
@@ -135,14 +138,6 @@ def items_now(delivery: WebhookDelivery) -> list[ItemNow]:
 def _changed_ids(delivery: WebhookDelivery, what: str) -> set[Any]:
     changes = (change for effect in delivery.effects or [] for change in effect["changes"])
     return {change["id"] for change in changes if change["what"] == what}
-
-
-def _items_in(delivery: WebhookDelivery) -> Iterator[dict[str, Any]]:
-    data = as_object(delivery.payload.get("data"))
-    if delivery.type.startswith("subscriptionItem."):
-        yield data
-    elif delivery.type.startswith("subscription."):
-        yield from as_objects(data.get("items"))
 
 
 def _item_now(row: SubscriptionItem, data: dict[str, Any], delivery: WebhookDelivery) -> ItemNow:

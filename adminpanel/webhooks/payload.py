@@ -30,39 +30,25 @@ class Node:
 
 def tree(payload: dict[str, Any]) -> list[Node]:
     """The members of a payload, with secrets left out."""
-    return _node("", clean(payload), depth=0).children
+    is_message = str(payload.get("type", "")).partition(".")[0] in MESSAGES
+    secret = SECRET | OF_MESSAGES if is_message else SECRET
+    return _node("", payload, secret, depth=0).children
 
 
-def clean(payload: dict[str, Any]) -> dict[str, Any]:
-    """The payload without secrets."""
-    family = str(payload.get("type", "")).partition(".")[0]
-    shown: dict[str, Any] = _clean(payload, SECRET)
-    if family in MESSAGES and isinstance(shown.get("data"), dict):
-        shown["data"] = _clean(shown["data"], SECRET | OF_MESSAGES)
-    return shown
-
-
-def _clean(value: Any, secret: set[str], depth: int = 0) -> Any:
+def _node(name: str, value: Any, secret: set[str], *, depth: int) -> Node:
     if depth > DEPTH:
-        return "…"
-    if isinstance(value, dict):
-        return {
-            name: HIDDEN if name.lower() in secret and member else _clean(member, secret, depth + 1)
-            for name, member in value.items()
-        }
-    if isinstance(value, list):
-        return [_clean(member, secret, depth + 1) for member in value]
-    return value
-
-
-def _node(name: str, value: Any, *, depth: int) -> Node:
+        value = "…"
     if isinstance(value, dict) and value:
         members, kind = list(value.items()), "object"
     elif isinstance(value, list) and value:
         members, kind = [(str(index), member) for index, member in enumerate(value)], "list"
     else:
         return Node(name, type(value).__name__, json.dumps(value, ensure_ascii=False))
-    children = [_node(key, member, depth=depth + 1) for key, member in members[:MEMBERS]]
+    hidden = secret if depth else SECRET  # The event itself has a member `data`.
+    children = [
+        _node(key, HIDDEN if member and key.lower() in hidden else member, secret, depth=depth + 1)
+        for key, member in members[:MEMBERS]
+    ]
     if len(members) > MEMBERS:
         children.append(Node("", "more", f"{len(members) - MEMBERS:,} more"))
     return Node(name, kind, f"{len(members)}", children, is_open=depth < 2)

@@ -37,7 +37,7 @@ from credits.api.idempotency import (
     replay_headers,
 )
 from credits.api.schema import MEANINGS, errors
-from credits.clerk.auth.impersonation import refuse_impersonated
+from credits.clerk.auth.requests import refuse_impersonated
 from credits.idempotency import namespaced
 
 

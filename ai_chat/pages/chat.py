@@ -43,7 +43,7 @@ from ai_chat.pages.forms import (
 )
 from ai_chat.pages.streams import event_response
 from config.errors import DomainError
-from credits.clerk.auth.impersonation import refuse_impersonated
+from credits.clerk.auth.requests import refuse_impersonated
 from credits.http import AuthenticatedHttpRequest
 from credits.models import UsageHistory, User
 

@@ -11,7 +11,7 @@ from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.models import ImageRequest
 from ai_chat.offer import IMAGE, MAX_IMAGES, choices, get_offer, model_or_first
 from config.errors import DomainError
-from credits.clerk.billing.upcoming import next_grant
+from credits.clerk.billing.releases import next_grant
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, PriceChanged
 from credits.features import models_of
 from credits.ledger import MAX_AMOUNT

@@ -29,7 +29,7 @@ from ai_chat.models import ImageRequest
 from ai_chat.pages.forms import explain, image_choices, read_count, read_image_form
 from ai_chat.pages.streams import event_response
 from config.errors import DomainError
-from credits.clerk.auth.impersonation import refuse_impersonated
+from credits.clerk.auth.requests import refuse_impersonated
 from credits.http import AuthenticatedHttpRequest
 
 TEMPLATE = "ai_chat/images.html"

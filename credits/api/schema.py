@@ -123,7 +123,7 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    target_class = "credits.clerk.auth.authentication.ClerkTokenAuthentication"
+    target_class = "credits.clerk.auth.requests.ClerkTokenAuthentication"
     name = "clerk"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> Json:

@@ -2,7 +2,6 @@
 (`WebhookDelivery.effects`) and shown to admins."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from credits.models import WebhookDelivery
@@ -10,10 +9,16 @@ from credits.models import WebhookDelivery
 type Change = dict[str, Any]
 
 Note = WebhookDelivery.Note
-#: In which order admins ask what a delivery changed.
-ORDER = ("account", "item", "payment", "session", "grant", "end")
 #: Of several results' notes, the first of these is kept.
 GRAVITY = (Note.MALFORMED, Note.UNMAPPED_PLAN, Note.UNSUPPORTED_PAYER, Note.DELETED_USER)
+#: What can change, in the order in which admins see it: an account (`done` is created, updated
+#: or deleted; `fields` are names only: values are personal data), the state of an item or payment
+#: (`before` and `after`), a session that ended, a new grant, the end of a grant.
+ORDER = ("account", "item", "payment", "session", "grant", "end")
+
+
+def change(what: str, key: int | str | None, **details: Any) -> Change:
+    return {"what": what, "id": key, **details}
 
 
 @dataclass(frozen=True)
@@ -33,32 +38,3 @@ def combine(results: list[Result]) -> Result:
         [change for result in results for change in result.changes],
         sum(result.granted for result in results),
     )
-
-
-def account_changed(user_id: int | None, done: str, fields: list[str] | None = None) -> Change:
-    """An account was created, updated or deleted. Names of fields only: their values are personal
-    data, which has to go when its owner is deleted."""
-    return {"what": "account", "id": user_id, "done": done, "fields": fields or []}
-
-
-def state_changed(what: str, key: str, before: Any, after: Any) -> list[Change]:
-    """An item or a payment has another state; `before` is None for a new one."""
-    if before == after:
-        return []
-    return [{"what": what, "id": key, "before": before, "after": after}]
-
-
-def session_ended(sid: str) -> Change:
-    """A session at Clerk ended, and ours with it."""
-    return {"what": "session", "id": sid}
-
-
-def grant_added(grant_id: int) -> Change:
-    """Credits came in."""
-    return {"what": "grant", "id": grant_id}
-
-
-def expiry_moved(grant_id: int, before: datetime | None, after: datetime | None) -> Change:
-    """A grant ends at another moment."""
-    ends = [at.isoformat() if at else None for at in (before, after)]
-    return {"what": "end", "id": grant_id, "before": ends[0], "after": ends[1]}

@@ -3,7 +3,6 @@
 import random
 import time
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
@@ -13,6 +12,7 @@ from config.errors import DomainError
 from credits.clerk.parsing import (
     Json,
     PlanOffer,
+    as_amount,
     as_id,
     as_ms,
     as_object,
@@ -43,11 +43,11 @@ class ClerkError(DomainError):
 
 
 class ClerkUnavailable(ClerkError):
-    """Clerk did not answer in the end, however often it was asked."""
+    """Clerk did not answer any of several tries."""
 
 
 class NotAtClerk(ClerkError):
-    """Clerk knows no such thing, or says that it has none: `answered` is 404, 403 or 422."""
+    """Clerk has no such object, or none to give: `answered` is 404, 403 or 422."""
 
     def __init__(self, message: str, answered: int) -> None:
         super().__init__(message)
@@ -72,18 +72,11 @@ class ClerkClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    # --- Reads ----------------------------------------------------------------------------------
-
     def count_users(self) -> int:
-        return _whole(as_object(self._get("/users/count")).get("total_count"))
+        return _total(as_object(self._get("/users/count")))
 
     def user(self, clerk_id: str) -> Json:
         """A user as `parsing.parse_person` reads it. Raises NotAtClerk."""
@@ -92,8 +85,8 @@ class ClerkClient:
     def user_pages(self, *, after: str = "", size: int = PAGE) -> Iterator[list[Json]]:
         """Every user, oldest first, page by page; goes on behind the user `after`."""
         for _ in range(MOST_PAGES):
-            query = {"limit": size, "order_by": "+created_at"}
-            page = _rows(self._get("/users", {**query, **_after(after)}))
+            query: dict[str, Any] = {"limit": size, "order_by": "+created_at"}
+            page = _rows(self._get("/users", query | ({"starting_after": after} if after else {})))
             if page:
                 yield page
             if len(page) < size:
@@ -137,7 +130,7 @@ class ClerkClient:
             answer = as_object(self._get("/billing/subscription_items", query | {"offset": offset}))
             page = _rows(answer.get("data"))
             if page:
-                yield _whole(answer.get("total_count")), page
+                yield _total(answer), page
             if len(page) < size:
                 return
             offset += len(page)
@@ -148,13 +141,14 @@ class ClerkClient:
         answer = as_object(self._get("/billing/plans", query))
         return [plan for plan in map(parse_plan, as_objects(answer.get("data"))) if plan.clerk_id]
 
-    # --- Asking, and asking again ----------------------------------------------------------------
-
     def _get(self, path: str, query: dict[str, Any] | None = None) -> Any:
         """Raises ClerkUnavailable, NotAtClerk, ClerkError."""
-        pause = FIRST_PAUSE
+        pause, answer = FIRST_PAUSE, None
         for attempt in range(1, TRIES + 1):
-            answer = self._try(path, query)
+            try:
+                answer = self._http.get(path, params=query)
+            except httpx.TransportError:
+                answer = None
             if answer is not None and answer.status_code not in {429, 500, 502, 503, 504}:
                 return _body_of(answer, path)
             if attempt < TRIES:
@@ -163,16 +157,9 @@ class ClerkClient:
         status = answer.status_code if answer is not None else "no answer"
         raise ClerkUnavailable(f"GET {_shape(path)}: {status} after {TRIES} tries")
 
-    def _try(self, path: str, query: dict[str, Any] | None) -> httpx.Response | None:
-        try:
-            return self._http.get(path, params=query)
-        except httpx.TransportError:
-            return None
-
 
 def _pause(answer: httpx.Response | None, planned: float) -> float:
-    """What Clerk asks for, or the planned pause, a little spread so that workers do not return
-    together."""
+    """Retry-After, or the planned pause with some jitter, so that workers do not synchronize."""
     wanted = answer.headers.get("Retry-After", "") if answer is not None else ""
     if wanted.isdecimal():
         return min(float(wanted[:6]), LONGEST_PAUSE)
@@ -191,8 +178,7 @@ def _body_of(answer: httpx.Response, path: str) -> Any:
 
 
 def _rows(value: object) -> list[Json]:
-    """A page as long as Clerk sent it, because a short one is the last: what is no object is an
-    empty one."""
+    """A page as long as Clerk sent it (a short one is the last), with objects only."""
     return [as_object(row) for row in value] if isinstance(value, list) else []
 
 
@@ -208,9 +194,5 @@ def _shape(path: str) -> str:
     )
 
 
-def _after(clerk_id: str) -> dict[str, str]:
-    return {"starting_after": clerk_id} if clerk_id else {}
-
-
-def _whole(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+def _total(answer: Json) -> int:
+    return max(as_amount(answer.get("total_count")) or 0, 0)

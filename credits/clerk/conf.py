@@ -1,5 +1,4 @@
-"""Clerk's configuration as the rest of this app asks for it. Settings are read on each call: one
-variable changes nothing until the site is started anew, and tests change them freely."""
+"""Clerk's configuration, read from the settings on each call, because tests change them."""
 
 import base64
 import hashlib
@@ -20,7 +19,7 @@ def signs_in() -> bool:
 
 
 def has_backend() -> bool:
-    """Whether Clerk's Backend API can be asked: a secret key is set."""
+    """Whether Clerk's Backend API can be used: a secret key is set."""
     return bool(settings.CLERK_SECRET_KEY)
 
 
@@ -30,10 +29,8 @@ def takes_webhooks() -> bool:
 
 
 def frontend_api(publishable_key: str = "") -> str:
-    """The host (and port) that serves Clerk's scripts, from the publishable key.
-
-    Raises ImproperlyConfigured when the key is not one.
-    """
+    """The host (and port) that serves Clerk's scripts, from the publishable key. Raises
+    ImproperlyConfigured when it is malformed."""
     key = publishable_key or settings.CLERK_PUBLISHABLE_KEY
     kind, _, encoded = key.removeprefix("pk_").partition("_")
     try:
@@ -52,17 +49,13 @@ def issuer() -> str:
 
 
 def cookie_suffix() -> str:
-    """What sets this instance's cookies apart from those of other Clerk applications on the same
-    host."""
+    """The suffix of this instance's cookies, unlike other Clerk applications' on the same host."""
     digest = hashlib.sha1(settings.CLERK_PUBLISHABLE_KEY.encode(), usedforsecurity=False).digest()
     return base64.urlsafe_b64encode(digest).decode()[:8]
 
 
 def validate() -> None:
-    """Stops the start with a sentence when the variables do not fit together.
-
-    Raises ImproperlyConfigured.
-    """
+    """Raises ImproperlyConfigured when the variables do not fit together."""
     if signs_in():
         frontend_api()
         _need("CLERK_SECRET_KEY", "CLERK_JWT_KEY", why="session tokens are checked with its key")
@@ -71,22 +64,18 @@ def validate() -> None:
     for secret in settings.CLERK_WEBHOOK_SIGNING_SECRET:
         _check_secret(secret)
     if settings.CLERK_JWT_KEY:
-        _check_public_key(settings.CLERK_JWT_KEY)
+        try:
+            key = RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(settings.CLERK_JWT_KEY)
+        except InvalidKeyError:
+            key = None
+        if not isinstance(key, RSAPublicKey):
+            raise ImproperlyConfigured("CLERK_JWT_KEY must be an RSA public key in PEM form.")
         _need("CLERK_PUBLISHABLE_KEY", why="it says whose session tokens CLERK_JWT_KEY checks")
 
 
 def _need(*names: str, why: str) -> None:
     if not any(getattr(settings, name) for name in names):
         raise ImproperlyConfigured(f"{' or '.join(names)} must be set with Clerk: {why}.")
-
-
-def _check_public_key(pem: str) -> None:
-    try:
-        key = RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(pem)
-    except InvalidKeyError:
-        key = None
-    if not isinstance(key, RSAPublicKey):
-        raise ImproperlyConfigured("CLERK_JWT_KEY must be an RSA public key in PEM form.")
 
 
 def _check_secret(secret: str) -> None:

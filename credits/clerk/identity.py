@@ -1,5 +1,5 @@
-"""Users at Clerk and their accounts here. Every change of one user happens under that user's lock,
-so that events about them cannot overtake each other halfway."""
+"""Users at Clerk and their accounts here. Every change of a user happens under that user's lock, so
+that events about the same user are handled one after the other."""
 
 from datetime import datetime
 from importlib import import_module
@@ -8,21 +8,18 @@ from typing import Any
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import IntegrityError, connection, transaction
-from django.db.models import QuerySet
 from django.db.models.functions import Now
 from procrastinate.contrib.django import app
 
 from credits.clerk import conf
-from credits.clerk.changes import Change, account_changed, grant_added, session_ended
+from credits.clerk.changes import Change, change
 from credits.clerk.parsing import Payer, Person
 from credits.ledger import grant_welcome_credits
 from credits.models import Identity, SessionLink, User
 
 
 def lock(payer_id: str) -> datetime:
-    """Waits for everybody else who is changing this payer, and keeps them waiting until the end of
-    the transaction. A transaction locks one payer only, so there are no deadlocks. Returns the
-    ledger's time."""
+    """Locks a payer until the commit; a transaction locks one only. Returns the ledger's time."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, 4)), credits_now()", [payer_id]
@@ -32,8 +29,7 @@ def lock(payer_id: str) -> datetime:
 
 
 def pull_later(clerk_id: str) -> None:
-    """Has a worker read this user and their subscription from Clerk soon, if the caller's
-    transaction commits; does nothing without a secret key."""
+    """Has a worker read this user after the commit; does nothing without a secret key."""
     if conf.has_backend():
         app.configure_task("clerk.pull", queue="default").defer(clerk_id=clerk_id)
 
@@ -60,10 +56,10 @@ def _create(person: Person) -> tuple[Identity, list[Change]]:
     user = User(clerk_id=person.clerk_id, name=person.name, is_active=not person.banned)
     user.set_unusable_password()
     _save_account(user, person.email)
-    changes = [account_changed(user.pk, "created")]
+    changes = [change("account", user.pk, done="created", fields=[])]
     if settings.SIGNUP_CREDITS:
         grant = grant_welcome_credits(user_id=user.pk, amount=settings.SIGNUP_CREDITS)
-        changes.append(grant_added(grant.id))
+        changes.append(change("grant", grant.id))
     identity = Identity.objects.create(
         clerk_id=person.clerk_id,
         user=user,
@@ -79,20 +75,19 @@ def _save_account(user: User, email: str, *, fields: list[str] | None = None) ->
     """Saves the account with this address, or without one when another account has it: accounts are
     never joined by an address, because a local one never proved that it is theirs."""
     before, user.email = user.email, email or None
-    if user.email in {None, before}:
-        user.save(update_fields=fields)
-        return
-    try:
-        with transaction.atomic():
-            user.save(update_fields=fields)
-    except IntegrityError:
-        user.email = None
-        user.save(update_fields=fields)
+    if user.email not in {None, before}:
+        try:
+            with transaction.atomic():
+                user.save(update_fields=fields)
+        except IntegrityError:
+            user.email = None
+        else:
+            return
+    user.save(update_fields=fields)
 
 
 def _reassign_email(email: str) -> None:
-    """Gives an address that an account no longer has to the user who has it at Clerk now, whose
-    own event came before the address was free."""
+    """Gives a freed address to the user who has it at Clerk, whose event came before."""
     waiting = User.objects.filter(
         email=None, clerk_identity__email=email, clerk_identity__deleted_at=None
     )
@@ -104,8 +99,7 @@ def _reassign_email(email: str) -> None:
 
 @transaction.atomic(savepoint=False)
 def upsert_person(person: Person) -> tuple[Identity, list[Change]]:
-    """Brings an identity and its account up to this version, and says what changed. Nothing changes
-    by an older version, nor once the user was deleted."""
+    """Updates an identity and its account, unless the version is old or the user deleted."""
     lock(person.clerk_id)
     identity = _find(person.clerk_id)
     if identity is None:
@@ -115,20 +109,22 @@ def upsert_person(person: Person) -> tuple[Identity, list[Change]]:
     else:
         changes = _update(identity, identity.user, person)
     if person.banned or person.locked:
-        end_sessions_of(person.clerk_id)
+        _end_sessions(clerk_id=person.clerk_id, ended_at=None)
     return identity, changes
 
 
 def _details(identity: Identity) -> dict[str, Any]:
-    """What admins are told of when it changes."""
+    """What admins are shown when it changes."""
     details: dict[str, Any] = {"email_verified": identity.email_verified, "banned": identity.banned}
     if user := identity.user:
         details |= {"name": user.name, "email": user.email, "is_active": user.is_active}
     return details
 
 
-def _changed_fields(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    return [name for name, value in after.items() if before[name] != value]
+def _updated(identity: Identity, before: dict[str, Any]) -> list[Change]:
+    """The change of an account from these details to its present ones."""
+    fields = [name for name, value in _details(identity).items() if before[name] != value]
+    return [change("account", identity.user_id, done="updated", fields=fields)] if fields else []
 
 
 def _update(identity: Identity, user: User, person: Person) -> list[Change]:
@@ -144,19 +140,18 @@ def _update(identity: Identity, user: User, person: Person) -> list[Change]:
     identity.save(update_fields=["banned", "version", "email", "email_verified"])
     if email and email != user.email:
         _reassign_email(email)
-    changed = _changed_fields(before, _details(identity))
-    return [account_changed(user.pk, "updated", changed)] if changed else []
+    return _updated(identity, before)
 
 
 @transaction.atomic
 def mark_deleted(clerk_id: str) -> list[Change]:
-    """A user was deleted at Clerk: the account closes, name and address are erased, the ledger and
-    the conversations stay. Events that come later change nothing. Returns what changed."""
+    """A user was deleted at Clerk: closes the account and erases name and address; the ledger and
+    the conversations stay. Later events change nothing. Returns what changed."""
     lock(clerk_id)
     identity, is_new = Identity.objects.select_related("user").get_or_create(
         clerk_id=clerk_id, defaults={"deleted_at": Now()}
     )
-    is_deletion, changed = is_new or identity.deleted_at is None, list[str]()
+    is_deletion, changes = is_new or identity.deleted_at is None, list[Change]()
     if user := identity.user:
         before, email = _details(identity), user.email
         user.is_active, user.name, user.email = False, "", None
@@ -164,34 +159,26 @@ def mark_deleted(clerk_id: str) -> list[Change]:
         Identity.objects.filter(pk=identity.pk, deleted_at=None).update(deleted_at=Now())
         identity.email, identity.email_verified = "", False
         identity.save(update_fields=["email", "email_verified"])
-        changed = _changed_fields(before, _details(identity))
+        changes = _updated(identity, before)
         if email:
             _reassign_email(email)
-    end_sessions_of(clerk_id)
+    _end_sessions(clerk_id=clerk_id, ended_at=None)
     if is_deletion:
-        return [account_changed(identity.user_id, "deleted")]
-    return [account_changed(identity.user_id, "updated", changed)] if changed else []
-
-
-# --- Sessions ----------------------------------------------------------------------------------
+        return [change("account", identity.user_id, done="deleted", fields=[])]
+    return changes
 
 
 def end_session(*, sid: str, clerk_id: str) -> list[Change]:
-    """Ends the Django sessions that stand for this Clerk session, and lets no new one begin."""
+    """Ends the Django sessions of this Clerk session, and prevents new ones."""
     link, _ = SessionLink.objects.get_or_create(sid=sid, defaults={"clerk_id": clerk_id})
-    _end(SessionLink.objects.filter(sid=sid))
-    return [] if link.ended_at else [session_ended(sid)]
-
-
-def end_sessions_of(clerk_id: str) -> None:
-    """Ends every Django session that stands for one of this user's sessions at Clerk."""
-    _end(SessionLink.objects.filter(clerk_id=clerk_id, ended_at=None))
+    _end_sessions(sid=sid)
+    return [] if link.ended_at else [change("session", sid)]
 
 
 @transaction.atomic
-def _end(chosen: QuerySet[SessionLink]) -> None:
-    # Locked: a sign-in that is just being made is either seen here, or sees the end.
-    links = list(chosen.select_for_update())
+def _end_sessions(**of: str | None) -> None:
+    # Locked: a concurrent sign-in is either seen here, or sees the end.
+    links = list(SessionLink.objects.select_for_update().filter(**of))
     store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
     for link in links:
         for key in link.session_keys:

@@ -1,5 +1,5 @@
-"""Clerk's JSON, read leniently: the same function for webhooks and for the Backend API. What is
-missing, odd or too large becomes None or "", never an exception."""
+"""Clerk's JSON, of webhooks and of the Backend API, read leniently: what is missing, malformed or
+too large becomes None or "", never an exception."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,8 +12,8 @@ type Json = dict[str, Any]
 ID_LENGTH = 64
 STATUS_LENGTH = 32
 #: Below this a moment is in seconds, above in milliseconds.
-SECONDS_BELOW = 100_000_000_000
-LATEST = 10**14
+SECONDS_BELOW, LATEST = 10**11, 10**14
+ENDINGS = {"ended", "expired"}
 
 
 def as_object(value: object) -> Json:
@@ -40,9 +40,8 @@ def as_address(value: object) -> str:
 def storable(value: Any) -> Any:
     """PostgreSQL keeps neither NUL nor half a surrogate pair in JSON: they become U+FFFD."""
     if isinstance(value, str):
-        return (
-            value.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode(errors="replace")
-        )
+        kept = value.replace("\0", "\ufffd")
+        return kept.encode("utf-8", "surrogatepass").decode(errors="replace")
     if isinstance(value, dict):
         return {storable(key): storable(entry) for key, entry in value.items()}
     return [storable(entry) for entry in value] if isinstance(value, list) else value
@@ -56,8 +55,9 @@ def as_ms(value: object) -> int | None:
 
 
 def as_amount(value: object) -> int | None:
-    bounded = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**15
-    return int(value) if bounded else None  # type: ignore[call-overload]
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 10**15:
+        return None
+    return value
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,9 @@ class Person:
 
 def parse_person(data: object) -> Person:
     user = as_object(data)
-    address = _primary_address(user)
+    primary, addresses = user.get("primary_email_address_id"), user.get("email_addresses")
+    named = (a for a in as_objects(addresses) if primary and a.get("id") == primary)
+    address = next(named, {})
     status = as_object(address.get("verification")).get("status")
     return Person(
         clerk_id=as_id(user.get("id")),
@@ -114,12 +116,6 @@ def parse_person(data: object) -> Person:
         locked=user.get("locked") is True,
         version=as_ms(user.get("updated_at")) or as_ms(user.get("created_at")) or 1,
     )
-
-
-def _primary_address(user: Json) -> Json:
-    primary = user.get("primary_email_address_id")
-    addresses = as_objects(user.get("email_addresses"))
-    return next((a for a in addresses if primary and a.get("id") == primary), {})
 
 
 def _full_name(data: Json) -> str:
@@ -146,17 +142,15 @@ class ItemVersion:
     ended: int | None
 
 
-ENDINGS = {"ended", "expired"}
-
-
 def parse_item(data: object, *, payer: Payer, instance_id: str, seen: int) -> ItemVersion:
-    """`payer` is who the surrounding event names, and `instance_id` whose event it is; without one,
-    the item's own counts. `seen` stands in for a missing `updated_at`."""
+    """`payer` and `instance_id` are those of the surrounding event; without an instance, the item's
+    own counts. `seen` replaces a missing `updated_at`."""
     item = as_object(data)
-    plan = as_object(item.get("plan"))
+    plan, end = as_object(item.get("plan")), as_ms(item.get("period_end"))
     status = as_text(item.get("status"), STATUS_LENGTH)
-    end = as_ms(item.get("period_end"))
     updated = as_ms(item.get("updated_at")) or seen
+    fee = plan.get("amount", as_object(plan.get("fee")).get("amount"))
+    costs_nothing = bool(plan) and (plan.get("is_default") is True or not fee)
     return ItemVersion(
         item_id=as_id(item.get("id")),
         instance_id=instance_id or as_id(item.get("instance_id")),
@@ -164,21 +158,15 @@ def parse_item(data: object, *, payer: Payer, instance_id: str, seen: int) -> It
         plan_id=as_id(item.get("plan_id")) or as_id(plan.get("id")),
         plan_name=as_text(plan.get("name"), 150),
         status=status,
-        is_free=end is None and _costs_nothing(plan),
+        is_free=end is None and costs_nothing,
         is_trial=item.get("is_free_trial") is True,
         annual=(item.get("interval") or item.get("plan_period")) == "annual",
         period_start=as_ms(item.get("period_start")),
         period_end=end,
         updated=updated,
-        # Webhooks have no `ended_at`: the version that says so was made when it ended.
+        # Webhooks have no `ended_at`: the version with that status was made when it ended.
         ended=(as_ms(item.get("ended_at")) or updated) if status in ENDINGS else None,
     )
-
-
-def _costs_nothing(plan: Json) -> bool:
-    """False without a plan: what is not known is not free."""
-    fee = plan.get("amount", as_object(plan.get("fee")).get("amount"))
-    return bool(plan) and (plan.get("is_default") is True or not fee)
 
 
 @dataclass(frozen=True)

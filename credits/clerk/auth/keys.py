@@ -1,5 +1,5 @@
-"""The public keys that session tokens are checked with: from CLERK_JWT_KEY, or from Clerk's JWKS,
-kept in this process and asked for again when an unknown key appears, but never often."""
+"""The public keys of session tokens: CLERK_JWT_KEY, or Clerk's JWKS, cached in this process and
+read again when an unknown key appears, but not often."""
 
 import logging
 import threading
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class TokenRefused(DomainError):
-    """The token opens nothing. `reason` is for the log, never for the answer."""
+    """The token is not accepted. `reason` is for the log, never for the answer."""
 
     status = 401
     code = "unauthenticated"
@@ -26,9 +26,8 @@ class TokenRefused(DomainError):
         self.reason = reason
 
 
-#: Seconds a set is used before it is asked for again; while Clerk does not answer it is used on.
-FRESH = 300
-STALE = 3600
+#: Seconds that a set is used before it is read again, and while Clerk does not answer.
+FRESH, STALE = 300, 3600
 #: Seconds between two requests, however many unknown key ids come in.
 PAUSE = 10
 TIMEOUT = 3
@@ -48,26 +47,24 @@ class KeySet:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def find(self, kid: str) -> jwt.PyJWK | None:
-        """The key with this id; asks Clerk when it is unknown or the set is old."""
+        """The key with this id; queries Clerk when it is unknown or the set is old."""
         if known := self._known(kid, FRESH):
             return known
-        # Whoever has no old key to go by waits for a request that is on its way: it may bring it.
+        # Without an old key, waits for a request of another thread's: it may bring the key.
         if self.lock.acquire(timeout=0 if self._known(kid, STALE) else PATIENCE):
             try:
-                self._ask()
+                self._fetch()
             finally:
                 self.lock.release()
         return self._known(kid, STALE)
-
-    def _ask(self) -> None:
-        if time.monotonic() - self.asked_at >= PAUSE:
-            self.asked_at = time.monotonic()
-            self._fetch()
 
     def _known(self, kid: str, age: float) -> jwt.PyJWK | None:
         return self.keys.get(kid) if time.monotonic() - self.fetched_at < age else None
 
     def _fetch(self) -> None:
+        if time.monotonic() - self.asked_at < PAUSE:
+            return
+        self.asked_at = time.monotonic()
         try:
             fetched = _fetch_keys()
         except Exception as error:  # noqa: BLE001 - whatever came instead, we have what we had
@@ -80,17 +77,13 @@ _sets: dict[tuple[str, str], KeySet] = {}
 
 
 def key_for(kid: str) -> jwt.PyJWK | str:
-    """The key that must have signed a token with this key id.
-
-    Raises TokenRefused when there is none.
-    """
+    """The key that must have signed a token with this key id. Raises TokenRefused."""
     if settings.CLERK_JWT_KEY:
         return str(settings.CLERK_JWT_KEY)
     source = (settings.CLERK_API_URL, settings.CLERK_SECRET_KEY)
-    key = _sets.setdefault(source, KeySet()).find(kid)
-    if key is None:
-        raise TokenRefused("jwk-kid-mismatch")
-    return key
+    if key := _sets.setdefault(source, KeySet()).find(kid):
+        return key
+    raise TokenRefused("jwk-kid-mismatch")
 
 
 def _fetch_keys() -> dict[str, jwt.PyJWK]:

@@ -1,5 +1,4 @@
-"""The pages that load Clerk's scripts, in place of the local ones when Clerk is configured; and the
-exchange of a Clerk token for a Django session."""
+"""The pages that load Clerk's scripts, and the exchange of a Clerk token for a Django session."""
 
 import logging
 from collections.abc import Callable
@@ -29,32 +28,24 @@ logger = logging.getLogger(__name__)
 
 #: Counts exchanges in a row: a browser that keeps no session would go in circles.
 TRIES, TRIES_SECONDS, MAX_TRIES = "clerk_tries", 30, 3
+STRIPE = ("js", "api", "hooks")
 CHALLENGES = ("https://challenges.cloudflare.com", "https://*.protect.clerk.com")
 
 
-def clerk_csp(*, checkout: bool = False) -> dict[str, list[str | CSP]]:
-    """The site's policy with exactly the hosts that Clerk documents; Stripe's for the checkout."""
+def with_clerk(request: HttpRequest, view: View, *, checkout: bool = False) -> HttpResponseBase:
+    """The view's answer under a policy with the hosts that Clerk documents."""
     host = f"https://{conf.frontend_api()}"
-    stripe = ["https://js.stripe.com"] if checkout else []
-    return {
+    js, api, hooks = ([f"https://{name}.stripe.com"] if checkout else [] for name in STRIPE)
+    policy: dict[str, list[str | CSP]] = {
         **{name: [*hosts] for name, hosts in settings.SECURE_CSP.items()},
-        "script-src": [CSP.SELF, host, *CHALLENGES, *stripe],
-        "connect-src": [
-            CSP.SELF,
-            host,
-            "https://*.protect.clerk.com:*",
-            *(["https://api.stripe.com"] if checkout else []),
-        ],
+        "script-src": [CSP.SELF, host, *CHALLENGES, *js],
+        "connect-src": [CSP.SELF, host, "https://*.protect.clerk.com:*", *api],
         "img-src": [CSP.SELF, "https://img.clerk.com"],
         "worker-src": [CSP.SELF, "blob:"],
         "style-src": [CSP.SELF, CSP.UNSAFE_INLINE],
-        "frame-src": [*CHALLENGES, *stripe, *(["https://hooks.stripe.com"] if checkout else [])],
+        "frame-src": [*CHALLENGES, *js, *hooks],
     }
-
-
-def with_clerk(request: HttpRequest, view: View, *, checkout: bool = False) -> HttpResponseBase:
-    """The view's answer under Clerk's policy."""
-    answer: HttpResponseBase = csp_override(clerk_csp(checkout=checkout))(view)(request)
+    answer: HttpResponseBase = csp_override(policy)(view)(request)
     return answer
 
 
@@ -69,7 +60,7 @@ def clerk_context() -> dict[str, str]:
 def local_or_clerk(local_view: View, clerk_view: View) -> View:
     """One view for one address: Clerk's page when people sign in with Clerk, else the local one."""
 
-    @wraps(clerk_view)  # With its word on who may see it.
+    @wraps(clerk_view)  # Copies `login_required`.
     def view(request: HttpRequest) -> HttpResponseBase:
         return (clerk_view if conf.signs_in() else local_view)(request)
 
@@ -78,19 +69,8 @@ def local_or_clerk(local_view: View, clerk_view: View) -> View:
 
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def sign_in(request: HttpRequest) -> HttpResponseBase:
-    return _sign_in_page(request, "sign-in")
-
-
-@login_not_required
-@require_http_methods(["GET", "HEAD", "POST"])
-def sign_up(request: HttpRequest) -> HttpResponseBase:
-    return _sign_in_page(request, "sign-up")
-
-
-def _sign_in_page(request: HttpRequest, kind: str) -> HttpResponseBase:
-    """Clerk's form. Whoever is still signed in at Clerk comes in by an exchange of the token, which
-    is tried a few times only."""
+def sign_in(request: HttpRequest, kind: str = "sign-in") -> HttpResponseBase:
+    """Clerk's form; a user signed in at Clerk exchanges the token, a few times at most."""
     target = _next(request)
     if SESSION_KEY in request.session and request.user.is_authenticated:
         return redirect(target)
@@ -105,6 +85,11 @@ def _sign_in_page(request: HttpRequest, kind: str) -> HttpResponseBase:
     return with_clerk(request, lambda r: render(r, "credits/clerk/sign_in.html", context))
 
 
+@login_not_required
+def sign_up(request: HttpRequest) -> HttpResponseBase:
+    return sign_in(request, "sign-up")
+
+
 def _next(request: HttpRequest) -> str:
     target = request.GET.get("next", "")
     safe = url_has_allowed_host_and_scheme(
@@ -116,8 +101,7 @@ def _next(request: HttpRequest) -> str:
 @login_not_required
 @require_POST
 def exchange(request: HttpRequest) -> HttpResponse:
-    """POST /auth/clerk/session: a session token becomes a Django session. CSRF-protected: nobody
-    can sign a visitor in as somebody else."""
+    """A session token becomes a Django session; CSRF-protected, against forged sign-ins."""
     if not conf.signs_in():
         return json_response(HttpError(404))
     try:
@@ -127,14 +111,9 @@ def exchange(request: HttpRequest) -> HttpResponse:
         return json_response(refusal)
     answer = HttpResponse(status=204)
     tries = request.COOKIES.get(TRIES, "0")
-    count = int(tries[:3]) + 1 if tries.isdecimal() else 1
+    count, secure = int(tries[:3]) + 1 if tries.isdecimal() else 1, settings.SESSION_COOKIE_SECURE
     answer.set_cookie(
-        TRIES,
-        str(count),
-        max_age=TRIES_SECONDS,
-        httponly=True,
-        samesite="Lax",
-        secure=settings.SESSION_COOKIE_SECURE,
+        TRIES, str(count), max_age=TRIES_SECONDS, httponly=True, samesite="Lax", secure=secure
     )
     return answer
 
@@ -142,8 +121,7 @@ def exchange(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponseBase:
-    """Ends our session, and on the page it answers with, Clerk's too: else the next page
-    would sign in again."""
+    """Ends our session; the page then ends Clerk's, or the next page would sign in again."""
     logout(request)
     context = {**clerk_context(), "kind": "sign-out", "next": resolve_url("home")}
     answer = with_clerk(request, lambda r: render(r, "credits/clerk/sign_out.html", context))

@@ -1,4 +1,4 @@
-"""From a verified token to an account, and from a token to a Django session."""
+"""From a session token to an account, and to a Django session."""
 
 import logging
 
@@ -25,10 +25,7 @@ SID, IMPERSONATED = "clerk_sid", "clerk_impersonated"
 
 
 def user_of_token(token: str) -> tuple[User, SessionClaims]:
-    """The account that a session token stands for; somebody new gets one.
-
-    Raises TokenRefused.
-    """
+    """The account of a session token; a new user gets one. Raises TokenRefused."""
     claims = verify_session_token(token)
     ended = SessionLink.objects.filter(sid=claims.session_id, ended_at__isnull=False)
     known = Identity.objects.select_related("user").annotate(session_ended=Exists(ended))
@@ -45,21 +42,20 @@ def user_of_token(token: str) -> tuple[User, SessionClaims]:
 
 @transaction.atomic
 def _new_identity(clerk_id: str) -> Identity:
-    """Their `user.created` is still on its way: a stub, and a read of the rest."""
+    """An account whose `user.created` has not come yet: a worker reads the rest from Clerk."""
     identity, _ = get_identity(Payer.of_user(clerk_id))
     pull_later(clerk_id)
     return identity
 
 
 def tokens_in_cookies(request: HttpRequest) -> list[str]:
-    """Clerk's session cookies: the one of this instance first, because several Clerk applications
-    share a host in development."""
+    """Session cookies, this instance's first: in development, instances share a host."""
     names = (f"__session_{conf.cookie_suffix()}", "__session")
     return [request.COOKIES[name] for name in names if request.COOKIES.get(name)]
 
 
 def user_of_cookies(request: HttpRequest) -> tuple[User, SessionClaims] | None:
-    """Who is signed in by a cookie that is still good, if anybody is."""
+    """The user whom a valid cookie signs in."""
     for token in tokens_in_cookies(request):
         try:
             return user_of_token(token)
@@ -71,10 +67,7 @@ def user_of_cookies(request: HttpRequest) -> tuple[User, SessionClaims] | None:
 
 @transaction.atomic
 def start_session(request: HttpRequest, token: str) -> User:
-    """Signs in with Django for as long as Clerk's session lasts, at most SESSION_AGE seconds.
-
-    Raises TokenRefused.
-    """
+    """A session of SESSION_AGE seconds, or until Clerk's ends. Raises TokenRefused."""
     user, claims = user_of_token(token)
     login(request, user, backend=BACKEND)
     request.session.cycle_key()

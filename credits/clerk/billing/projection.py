@@ -1,9 +1,8 @@
-"""From a version of a subscription item to the row that keeps its state and the grants it earns.
-Everything here is pure: the same versions give the same result in whatever order they come.
+"""From versions of a subscription item to its state and the grants it earns: pure functions whose
+result is the same in whatever order the versions come.
 
 State: the newest version wins, by a total order. Grants: a period is earned once any version, old
-or new, said active or canceled for it: an old version changes no state, but what it says was paid
-is granted.
+or new, was active or canceled in it.
 """
 
 from calendar import monthrange
@@ -16,16 +15,8 @@ from credits.clerk.parsing import ItemVersion
 
 EARNING = {"active", "canceled"}
 #: Of two versions made in the same millisecond, the one nearer the end of an item's life is newer.
-RANKS = {
-    "upcoming": 1,
-    "incomplete": 1,
-    "past_due": 2,
-    "active": 3,
-    "canceled": 4,
-    "abandoned": 5,
-    "expired": 5,
-    "ended": 6,
-}
+STAGES = ("upcoming incomplete", "past_due", "active", "canceled", "abandoned expired", "ended")
+RANKS = {status: rank for rank, names in enumerate(STAGES, 1) for status in names.split()}
 #: Clerk's clock may be ahead of ours by this much.
 AHEAD = timedelta(minutes=5)
 MONTHS = 12
@@ -83,15 +74,11 @@ class ItemState:
 
 def merge_item(stored: ItemState, version: ItemVersion) -> ItemState:
     """The state after this version: older ones add only the moment at which the item ended."""
-    ends = {*stored.ends, version.ended} if version.ended else set(stored.ends)
-    order = (
-        version.updated,
-        RANKS.get(version.status, 0),
-        version.period_start or 0,
-        version.period_end or 0,
-    )
+    ends = tuple(sorted({*stored.ends, *([version.ended] if version.ended else [])}))
+    rank, start, end = RANKS.get(version.status, 0), version.period_start, version.period_end
+    order = (version.updated, rank, start or 0, end or 0)
     if stored.version >= order:
-        return replace(stored, ends=tuple(sorted(ends)))
+        return replace(stored, ends=ends)
     return ItemState(
         status=version.status,
         plan_id=version.plan_id or stored.plan_id,
@@ -99,15 +86,14 @@ def merge_item(stored: ItemState, version: ItemVersion) -> ItemState:
         is_free=version.is_free,
         is_trial=version.is_trial,
         annual=version.annual,
-        period_start=version.period_start or stored.period_start,
+        period_start=start or stored.period_start,
         version=order,
-        ends=tuple(sorted(ends)),
+        ends=ends,
     )
 
 
 def period_of(version: ItemVersion) -> PeriodState | None:
-    """The period this version speaks of; None for the free plan, and when it names no plan or no
-    start."""
+    """The period of this version; None for the free plan, and without a plan or a start."""
     if version.is_free or not version.plan_id or version.period_start is None:
         return None
     return PeriodState(
@@ -122,7 +108,7 @@ def period_of(version: ItemVersion) -> PeriodState | None:
 
 
 def merge_period(stored: PeriodState, seen: PeriodState) -> PeriodState:
-    """Once earned, always earned. The end is the newest that was named; none erases it."""
+    """Once earned, always earned. The end is the newest known one."""
     newer = (seen.end_version, seen.end or 0) > (stored.end_version, stored.end or 0)
     return replace(
         stored,
@@ -144,11 +130,9 @@ class EarnedGrant(NamedTuple):
 def grants_of(
     period: PeriodState, *, ends: Iterable[int], payer_id: str, instance_id: str
 ) -> Iterator[EarnedGrant]:
-    """Every grant of a period, also those not yet due: one, or one a month for an annual plan.
-
-    A grant lasts to the end of its period, or to the moment at which the item ended if that came
-    earlier; months that would begin after it are not granted.
-    """
+    """Every grant of a period, also those not yet due: one, or one a month for an annual plan. A
+    grant lasts to the end of its period, or until the item ended if that was earlier; months that
+    would begin after that are not granted."""
     if not period.earned:
         return
     ended = min((end for end in ends if end > period.start), default=period.last)
@@ -190,8 +174,8 @@ def holds_free_plan(item: ItemState, *, now: datetime) -> bool:
 
 
 def proves_free_plan(version: ItemVersion, *, now: datetime) -> bool:
-    """Whether this version alone shows that the free plan is held in this month. An old one does
-    not: the item may have ended since, in an event still on its way. Nor does an end: a plan that
-    was given for nothing ends like the free plan, and its other events may not have come yet."""
+    """Whether this version alone shows that the free plan is held in this month. An older version
+    does not: the item may have ended since. Nor does an end: a plan that was given for nothing ends
+    like the free plan, and its other events may not have come yet."""
     first = milliseconds(first_of_month(now))
     return version.is_free and version.status in EARNING and version.updated >= first

@@ -1,9 +1,10 @@
-"""Granting by our own clock, without an event of Clerk's: months that have begun, and periods whose
-plan was mapped after they were paid for."""
+"""Granting without an event of Clerk's: months that have begun, and periods whose plan was mapped
+after they were paid for. And when a user's plan brings credits the next time."""
 
 import logging
-from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import BooleanField, Exists, Func, OuterRef, Q, QuerySet, Value
@@ -11,10 +12,13 @@ from django.utils import timezone
 
 from credits.clerk.billing.projection import (
     EARNING,
+    MONTHS,
+    add_months,
     end_of_month,
     first_of_month,
     holds_free_plan,
     milliseconds,
+    moment,
 )
 from credits.clerk.billing.subscriptions import ItemWithPeriods, release, state_of
 from credits.clerk.identity import lock
@@ -26,15 +30,16 @@ from credits.models import (
     Period,
     Plan,
     SubscriptionItem,
+    User,
     WebhookDelivery,
 )
 
 logger = logging.getLogger(__name__)
 
-#: How many payers a newly mapped plan pays at once; the hourly task does the others.
+#: Items that a newly mapped plan releases at once; the hourly task does the others.
 AT_ONCE = 200
-#: A delivery may be processed while its plan is saved, and neither sees the other: the hourly task
-#: looks again at the deliveries of so long.
+#: A delivery and its plan may be saved at the same time, unseen by each other: the hourly task
+#: checks the deliveries of so long again.
 LOOK_AGAIN = timedelta(days=1)
 
 
@@ -46,8 +51,9 @@ def release_item(*, item_id: str) -> None:
     identity = Identity.objects.filter(clerk_id=payer_id).first()
     if not identity or identity.deleted_at:
         return
-    item = ItemWithPeriods(SubscriptionItem.objects.get(item_id=item_id))
-    release(item, identity, now, free=holds_free_plan(state_of(item.row), now=now))
+    row = SubscriptionItem.objects.get(item_id=item_id)
+    free = holds_free_plan(state_of(row), now=now)
+    release(ItemWithPeriods(row), identity, now, free=free)
 
 
 type Report = Callable[[str, Exception], object]
@@ -57,13 +63,15 @@ def release_due(
     *, report: Report | None = None, heartbeat: Callable[[], object] = lambda: None
 ) -> int:
     """Grants months of annual plans and of the free plan that have begun, periods that were ahead
-    of our clock, and periods whose plan has been mapped since. Returns how many items were tried;
-    calls `report` for each that failed, and `heartbeat` after some."""
+    of our clock, and periods whose plan has been mapped since. Returns the number of items; calls
+    `report` for each that failed, and `heartbeat` after some."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT credits_now()")
         now: datetime = cursor.fetchone()[0]
     tried = 0
-    for items in (_open_items(), _unpaid_this_month(now)):
+    periods = Period.objects.filter(earned=True, settled=False, plan_id__in=_mapped())
+    unsettled = _of_users().filter(pk__in=periods.values("item_id"))
+    for items in (unsettled, _unpaid_this_month(now)):
         for batch in _batches(items):
             _release_each(batch, report)
             tried += len(batch)
@@ -72,8 +80,8 @@ def release_due(
     return tried
 
 
-def _batches(items: QuerySet[SubscriptionItem]) -> Iterable[list[str]]:
-    """Ids of these items, some at a time and each once, also of those that stay open."""
+def _batches(items: QuerySet[SubscriptionItem]) -> Iterator[list[str]]:
+    """Ids of these items, some at a time and each once, also if they stay unpaid."""
     after = 0
     rows = items.order_by("pk").values_list("pk", "item_id")
     while batch := list(rows.filter(pk__gt=after)[:AT_ONCE]):
@@ -99,11 +107,6 @@ def _mapped() -> QuerySet[Plan, str]:
     return Plan.objects.filter(active=True, credits__gt=0).values_list("clerk_id", flat=True)
 
 
-def _open_items() -> QuerySet[SubscriptionItem]:
-    periods = Period.objects.filter(earned=True, settled=False, plan_id__in=_mapped())
-    return _of_users().filter(pk__in=periods.values("item_id"))
-
-
 def _unpaid_this_month(now: datetime) -> QuerySet[SubscriptionItem]:
     """Free items that were held this month, whose user has no grant of it yet."""
     first = first_of_month(now)
@@ -115,26 +118,30 @@ def _unpaid_this_month(now: datetime) -> QuerySet[SubscriptionItem]:
         output_field=BooleanField(),
     )
     held = Q(status__in=EARNING) | Q(ended_in_it)
-    items = _of_users().filter(held, is_free=True, plan_id__in=_mapped())
     paid_for = Period.objects.filter(item=OuterRef("pk"), plan_id=OuterRef("plan_id"), earned=True)
-    items = items.exclude(Exists(paid_for))
     granted = CreditGrant.objects.filter(
         subscription_item__payer_kind=PayerKind.USER,
         subscription_item__payer_id=OuterRef("payer_id"),
         period=None,
         expires_at=end_of_month(now),
     )
-    return items.exclude(Exists(granted))
+    items = _of_users().filter(held, is_free=True, plan_id__in=_mapped())
+    return items.exclude(Exists(paid_for)).exclude(Exists(granted))
 
 
 def release_plan(*, clerk_id: str, at_most: int = AT_ONCE) -> int:
-    """A plan was mapped: grants what its waiting items earned. Returns how many it tried."""
+    """A plan was mapped: grants what its items earned, and unflags the deliveries that name it,
+    unless they wait for another plan too. Returns the number of items."""
     items = _of_users()
     waiting = items.filter(periods__plan_id=clerk_id, periods__earned=True, periods__settled=False)
     free = items.filter(is_free=True, plan_id=clerk_id)
     ids = list((waiting | free).distinct().values_list("item_id", flat=True)[:at_most])
     _release_each(ids)
-    _unflag_plan(clerk_id)
+    by_id, by_plan = {"plan_id": clerk_id}, {"plan": {"id": clerk_id}}
+    named = Q(payload__data__contains=by_id) | Q(payload__data__contains=by_plan)
+    for item in (by_id, by_plan):
+        named |= Q(payload__data__items__contains=[item])
+    _unflag(WebhookDelivery.objects.filter(named))
     return len(ids)
 
 
@@ -144,20 +151,8 @@ def plan_saved(sender: object, instance: Plan, **_: object) -> None:
         transaction.on_commit(lambda: release_plan(clerk_id=instance.clerk_id))
 
 
-# --- The flag on deliveries that name a plan which the catalogue does not have --------------------
-
-
-def _unflag_plan(clerk_id: str) -> None:
-    """A plan was mapped: deliveries that name it lose their flag, unless they wait for another."""
-    by_id, by_plan = {"plan_id": clerk_id}, {"plan": {"id": clerk_id}}
-    named = Q(payload__data__contains=by_id) | Q(payload__data__contains=by_plan)
-    for item in (by_id, by_plan):
-        named |= Q(payload__data__items__contains=[item])
-    _unflag(WebhookDelivery.objects.filter(named))
-
-
 def _unflag(deliveries: QuerySet[WebhookDelivery]) -> None:
-    """Removes the flag from those of these deliveries whose plans are all mapped by now."""
+    """Removes the flag `unmapped` from those of these deliveries whose plans are all mapped."""
     mapped = set(Plan.objects.filter(active=True).values_list("clerk_id", flat=True))
     rows = deliveries.filter(unmapped=True).values_list("pk", "payload")
     settled = [pk for pk, payload in rows.iterator() if _plans_of(payload) <= mapped]
@@ -170,3 +165,36 @@ def _plans_of(payload: Json) -> set[str]:
     parts = as_objects(data.get("items")) or [data]
     items = [parse_item(part, payer=Payer(), instance_id="", seen=0) for part in parts]
     return {item.plan_id for item in items if item.status in EARNING and not item.is_free}
+
+
+class Upcoming(NamedTuple):
+    """Credits that come at a moment if nothing changes until then."""
+
+    at: datetime
+    credits: int
+
+
+def next_grant(user: User) -> Upcoming | None:
+    """The soonest grant of this user's plans; None when no active plan of theirs brings any."""
+    if not user.clerk_id:
+        return None
+    now = datetime.now(UTC)
+    mapped = Plan.objects.filter(active=True, credits__gt=0)
+    amounts = dict(mapped.values_list("clerk_id", "credits"))
+    items = SubscriptionItem.objects.filter(
+        payer_id=user.clerk_id, status="active", plan_id__in=amounts
+    )
+    upcoming = (Upcoming(at, amounts[item.plan_id]) for item in items for at in _moments(item, now))
+    return min(upcoming, default=None)
+
+
+def _moments(item: SubscriptionItem, now: datetime) -> Iterator[datetime]:
+    """Each calendar month, each month of a paid year, or the next period."""
+    if item.is_free:
+        yield end_of_month(now)
+        return
+    if item.annual and item.period_start is not None:
+        months = (moment(add_months(item.period_start, month)) for month in range(1, MONTHS))
+        yield from (at for at in months if at > now)
+    if item.period_end is not None and moment(item.period_end) > now:
+        yield moment(item.period_end)

@@ -1,13 +1,12 @@
-"""Storing what the projection makes of subscription items and payments, and granting what a paid
-period earns. Everything here runs under the payer's lock, and grants once per key."""
+"""Storing subscription items and payments, and granting what a paid period earns, under the payer's
+lock and once per key."""
 
 import logging
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
 
 from credits.clerk.billing.projection import (
     EARNING,
@@ -21,14 +20,7 @@ from credits.clerk.billing.projection import (
     period_of,
     proves_free_plan,
 )
-from credits.clerk.changes import (
-    Change,
-    Note,
-    Result,
-    expiry_moved,
-    grant_added,
-    state_changed,
-)
+from credits.clerk.changes import Change, Note, Result, change
 from credits.clerk.identity import get_identity, lock
 from credits.clerk.parsing import ItemVersion, Payer, PaymentVersion
 from credits.ledger import grant_credits, set_grant_expiry
@@ -39,22 +31,25 @@ logger = logging.getLogger(__name__)
 
 STATE = tuple(ItemState.__dataclass_fields__)
 PERIOD = tuple(PeriodState.__dataclass_fields__)
+ROW_SAVED, PERIOD_SAVED = (*STATE, "period_end", "checked_at"), (*PERIOD, "settled")
 #: What admins are shown of an item when it changes.
 SHOWN = ("status", "plan_id", "period_start", "period_end", "is_trial")
 
 
 @transaction.atomic(savepoint=False)
 def apply_item(version: ItemVersion, *, checked_at: datetime | None = None) -> Result:
-    """Projects one version of an item and grants what is due. `checked_at` is when a sync found the
-    item at Clerk."""
+    """Stores a version and grants what is due. `checked_at`: when a sync read it."""
     if not (version.item_id and version.payer.id and version.instance_id):
         return Result(Note.MALFORMED)
     now = lock(version.payer.id)
-    item = ItemWithPeriods.of(version)
-    before = item.shown() if item.row.pk else None
+    row = SubscriptionItem.objects.filter(item_id=version.item_id).first() or SubscriptionItem(
+        item_id=version.item_id, instance_id=version.instance_id, **_payer_columns(version.payer)
+    )
+    before = _values(row, SHOWN) if row.pk else None
+    item = ItemWithPeriods(row)
     item.merge(version)
-    item.row.checked_at = checked_at or item.row.checked_at
-    changes = state_changed("item", version.item_id, before, item.shown())
+    row.checked_at = checked_at or row.checked_at
+    changes = _state_changed("item", version.item_id, before, _values(row, SHOWN))
     result = _grant_by(version, item, now)
     item.save()
     return replace(result, changes=[*changes, *result.changes])
@@ -65,29 +60,35 @@ def _grant_by(version: ItemVersion, item: "ItemWithPeriods", now: datetime) -> R
         return Result(Note.UNSUPPORTED_PAYER)
     identity, changes = get_identity(version.payer)
     if identity.deleted_at:
-        logger.warning(
-            "Billing of %s, who was deleted: see item %s", version.payer.id, version.item_id
-        )
+        logger.warning("Billing of deleted user %s: item %s", version.payer.id, version.item_id)
         return Result(Note.DELETED_USER)
     result = release(item, identity, now, free=proves_free_plan(version, now=now))
     earning = version.status in EARNING and not version.is_free
     waits = earning and (result.note == Note.UNMAPPED_PLAN or not version.plan_id)
     note = Note.UNMAPPED_PLAN if waits else Note.NONE
-    return replace(result, note=note, changes=[*changes, *result.changes])
+    return Result(note, [*changes, *result.changes], result.granted)
+
+
+def _state_changed(what: str, key: str, before: Any, after: Any) -> list[Change]:
+    return [] if before == after else [change(what, key, before=before, after=after)]
+
+
+def _values(row: SubscriptionItem | Period, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
 
 
 def state_of(row: SubscriptionItem) -> ItemState:
     """An item's row as the projection has it."""
-    values = {name: getattr(row, name) for name in STATE}
+    values = _values(row, STATE)
     return ItemState(**{**values, "version": tuple(row.version), "ends": tuple(row.ends)})
 
 
 def _period_state_of(row: Period) -> PeriodState:
-    return PeriodState(**{name: getattr(row, name) for name in PERIOD})
+    return PeriodState(**_values(row, PERIOD))
 
 
-def _period_values(period: Period) -> tuple[PeriodState, bool]:
-    return _period_state_of(period), period.settled
+def _key(period: Period | PeriodState) -> tuple[str, int, bool]:
+    return period.plan_id, period.start, period.trial
 
 
 class ItemWithPeriods:
@@ -97,79 +98,43 @@ class ItemWithPeriods:
     def __init__(self, row: SubscriptionItem) -> None:
         self.row = row
         self.periods = list(row.periods.order_by("start", "id")) if row.pk else []
-        self._stored_row = self._values(row) if row.pk else None
-        self._stored = {period.pk: _period_values(period) for period in self.periods}
-
-    @staticmethod
-    def _values(row: SubscriptionItem) -> tuple[object, ...]:
-        return state_of(row), row.period_end, row.checked_at
-
-    @classmethod
-    def of(cls, version: ItemVersion) -> "ItemWithPeriods":
-        """The item of this version; a new one when there is none yet."""
-        row = SubscriptionItem.objects.filter(item_id=version.item_id).first()
-        if row is None:
-            row = SubscriptionItem(
-                item_id=version.item_id,
-                instance_id=version.instance_id,
-                **_payer_columns(version.payer),
-            )
-        return cls(row)
-
-    def shown(self) -> dict[str, Any]:
-        return {name: getattr(self.row, name) for name in SHOWN}
+        self._stored_row = _values(row, ROW_SAVED) if row.pk else None
+        self._stored = {period.pk: _values(period, PERIOD_SAVED) for period in self.periods}
 
     def merge(self, version: ItemVersion) -> None:
         """Merges a version into the item, and into the period that it is about."""
-        _copy(merge_item(state_of(self.row), version), self.row)
+        row = self.row
+        _copy(merge_item(state_of(row), version), row)
         if state := period_of(version):
             period = self._period(state)
             _copy(merge_period(_period_state_of(period), state), period)
-        self.row.period_end = next(
-            (period.end for period in self.periods if self._is_current(period)), None
-        )
+        # That of the current period, also when the newest version left the end out.
+        current = (row.plan_id, row.period_start, row.is_trial)
+        row.period_end = next((p.end for p in self.periods if _key(p) == current), None)
 
     def _period(self, state: PeriodState) -> Period:
-        key = (state.plan_id, state.start, state.trial)
         for period in self.periods:
-            if (period.plan_id, period.start, period.trial) == key:
+            if _key(period) == _key(state):
                 return period
-        period = Period(item=self.row, **asdict(replace(state, earned=False)))
-        self.periods.append(period)
-        self.periods.sort(key=lambda period: period.start)
-        return period
-
-    def _is_current(self, period: Period) -> bool:
-        """Whether this is the item's current period, whose end the item shows, also when its newest
-        version left the end out."""
-        row = self.row
-        current = (row.plan_id, row.period_start, row.is_trial)
-        return (period.plan_id, period.start, period.trial) == current
-
-    def was_paid_for(self) -> bool:
-        """Whether the item's plan earned a period: then it is no free plan, whatever it cost."""
-        return any(period.earned and period.plan_id == self.row.plan_id for period in self.periods)
+        new = Period(item=self.row, **asdict(replace(state, earned=False)))
+        self.periods = sorted([*self.periods, new], key=lambda period: period.start)
+        return new
 
     def grants_of(self, period: Period) -> list[EarnedGrant]:
-        row = self.row
+        state, row = _period_state_of(period), self.row
         return list(
-            grants_of(
-                _period_state_of(period),
-                ends=row.ends,
-                payer_id=row.payer_id,
-                instance_id=row.instance_id,
-            )
+            grants_of(state, ends=row.ends, payer_id=row.payer_id, instance_id=row.instance_id)
         )
 
     def save(self) -> None:
         """Saves what changed since it was read or saved."""
-        if self._stored_row != self._values(self.row):
+        if self._stored_row != _values(self.row, ROW_SAVED):
             self.row.save()
-            self._stored_row = self._values(self.row)
+            self._stored_row = _values(self.row, ROW_SAVED)
         for period in self.periods:
-            if self._stored.get(period.pk) != _period_values(period):
+            if self._stored.get(period.pk) != _values(period, PERIOD_SAVED):
                 period.save()
-                self._stored[period.pk] = _period_values(period)
+                self._stored[period.pk] = _values(period, PERIOD_SAVED)
 
 
 def _copy(state: ItemState | PeriodState, row: SubscriptionItem | Period) -> None:
@@ -177,26 +142,22 @@ def _copy(state: ItemState | PeriodState, row: SubscriptionItem | Period) -> Non
         setattr(row, name, list(value) if isinstance(value, tuple) else value)
 
 
-class DueGrant(NamedTuple):
-    """A grant that is due, the credits that its plan brings, and its period; None for the free
-    plan's."""
-
-    grant: EarnedGrant
-    credits: int
-    period: Period | None
+#: A grant that is due, the credits of its plan, and its period; None for the free plan's.
+type DueGrant = tuple[EarnedGrant, int, Period | None]
 
 
 def release(item: ItemWithPeriods, identity: Identity, now: datetime, *, free: bool) -> Result:
     """Grants what is due, of the free plan too if `free`, and moves expiries that changed. The note
     is UNMAPPED_PLAN when something earned waits for its plan to be mapped."""
     credits = get_plans_credits()
-    due: list[DueGrant] = []
-    if free and not item.was_paid_for():
+    due, plan_id = list[DueGrant](), item.row.plan_id
+    # A plan that earned a period is no free plan, whatever it cost.
+    if free and not any(period.earned and period.plan_id == plan_id for period in item.periods):
         grant = free_grant(user_id=identity.clerk_id, now=now)
-        due.append(DueGrant(grant, credits.get(item.row.plan_id, 0), None))
+        due.append((grant, credits.get(plan_id, 0), None))
     for period in item.periods:
         grants, price = item.grants_of(period), credits.get(period.plan_id, 0)
-        of_period = [DueGrant(grant, price, period) for grant in grants if grant.due <= now]
+        of_period = [(grant, price, period) for grant in grants if grant.due <= now]
         # Settled when this is all that the period can ever bring.
         period.settled = bool(grants) and len(of_period) == len(grants) and price > 0
         due.extend(of_period)
@@ -209,14 +170,13 @@ def release(item: ItemWithPeriods, identity: Identity, now: datetime, *, free: b
 
 
 def _grant(due: list[DueGrant], identity: Identity, row: SubscriptionItem) -> Result:
-    """Grants once per key; a grant that stands has its expiry moved instead. Its amount stays what
-    it was when it came in."""
-    keys = [grant.key for grant, _, _ in due]
-    standing = {grant.key: grant for grant in CreditGrant.objects.filter(key__in=keys)}
-    changes: list[Change] = []
-    granted = 0
+    """Grants once per key; an existing grant keeps its amount, and has its expiry moved."""
+    stored_grants = CreditGrant.objects.in_bulk(
+        [grant.key for grant, _, _ in due], field_name="key"
+    )
+    changes, granted = list[Change](), 0
     for grant, credits, period in due:
-        if stored := standing.get(grant.key):
+        if stored := stored_grants.get(grant.key):
             changes += _move_end(stored, grant.expires_at)
         elif credits and identity.user_id:
             done = grant_credits(
@@ -229,33 +189,28 @@ def _grant(due: list[DueGrant], identity: Identity, row: SubscriptionItem) -> Re
                 item_id=row.pk,
                 period_id=period.pk if period else None,
             )
-            changes.append(grant_added(done.id))
+            changes.append(change("grant", done.id))
             granted += credits
     return Result(changes=changes, granted=granted)
 
 
 def _move_end(grant: CreditGrant, expires_at: datetime) -> list[Change]:
-    """The ledger may move it less far: a grant lasts at least until its last use."""
+    """The ledger may move it less: a grant lasts at least until its last use."""
     before = grant.expires_at
     if before == expires_at or not set_grant_expiry(key=grant.key, expires_at=expires_at):
         return []
     grant.refresh_from_db(fields=["expires_at"])
-    return [expiry_moved(grant.pk, before, grant.expires_at)]
+    ends = [at.isoformat() if at else None for at in (before, grant.expires_at)]
+    return [change("end", grant.pk, before=ends[0], after=ends[1])]
 
 
 def _end_early(period: Period, item: ItemWithPeriods) -> list[Change]:
     """Months of an annual plan, released before its end was known, last no longer either."""
-    grants = item.grants_of(period) if period.annual and item.row.ends else []
+    row, grants = item.row, item.grants_of(period) if period.annual and item.row.ends else []
     if not grants:
         return []
-    later = CreditGrant.objects.filter(period__in=_same_period(period, item.row))
-    later = later.exclude(key__in=[grant.key for grant in grants])
-    return [change for grant in later for change in _move_end(grant, grants[-1].expires_at)]
-
-
-def _same_period(period: Period, row: SubscriptionItem) -> QuerySet[Period]:
-    """The period under every item of its payer: they earn it once, under whichever came first."""
-    return Period.objects.filter(
+    # Under every item of its payer: they earn a period once, under whichever came first.
+    same = Period.objects.filter(
         item__instance_id=row.instance_id,
         item__payer_kind=row.payer_kind,
         item__payer_id=row.payer_id,
@@ -263,6 +218,9 @@ def _same_period(period: Period, row: SubscriptionItem) -> QuerySet[Period]:
         start=period.start,
         trial=period.trial,
     )
+    later = CreditGrant.objects.filter(period__in=same)
+    later = later.exclude(key__in=[grant.key for grant in grants])
+    return [moved for grant in later for moved in _move_end(grant, grants[-1].expires_at)]
 
 
 @transaction.atomic
@@ -282,7 +240,7 @@ def record_payment(version: PaymentVersion) -> Result:
             setattr(payment, name, values[name])
         payment.version = order
         payment.save()
-    return Result(changes=state_changed("payment", payment.payment_id, before, payment.status))
+    return Result(changes=_state_changed("payment", payment.payment_id, before, payment.status))
 
 
 def _payer_columns(payer: Payer) -> dict[str, str]:

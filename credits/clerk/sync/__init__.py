@@ -1,2 +1,1 @@
-"""Reading Clerk's present state: what a sync does, its job, starting one manually, and the
-background work."""
+"""Reading users and subscriptions from Clerk: the sync, by hand and each hour."""

@@ -1,11 +1,11 @@
-"""Subscription items, through the same projection as those of webhooks: what Clerk lists, and what
-it does not list any more."""
+"""Subscription items: those that Clerk lists, and those that it does not list any more."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import islice
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from credits.clerk.billing.projection import EARNING, merge_item, milliseconds
@@ -19,7 +19,7 @@ from credits.clerk.sync.users import mark_checked
 from credits.models import Identity, PayerKind, SubscriptionItem
 
 ALIVE = (*EARNING, "past_due")
-#: Pages of ended items, newest first, that are searched for items whose end was lost.
+#: Pages of ended items, newest first, that are searched for lost endings.
 ENDED_PAGES = 20
 
 
@@ -49,14 +49,17 @@ def version_of(data: Json, payer: Payer) -> ItemVersion:
 
 
 def _apply_page(progress: Progress, page: list[Json], *, payer: Payer | None = None) -> None:
-    """Projects items. Those whose version is stored already are passed over."""
+    """Stores items whose version is not stored yet."""
     rows = SubscriptionItem.objects.filter(item_id__in=[as_id(data.get("id")) for data in page])
     stored = {row.item_id: row for row in rows}
     listed: list[int] = []
     for data in page:
         row = stored.get(as_id(data.get("id")))
         version = version_of(data, payer or _payer_of(data, row))
-        _count_item(progress, version)
+        if not progress.options.sync_users:
+            progress.count("processed")
+        if version.status in EARNING and not version.is_free:
+            progress.count("activeSubscriptions")
         is_stored = row is not None and _is_stored(row, version)
         if row and (progress.preview or is_stored):
             listed.append(row.pk)
@@ -70,7 +73,7 @@ def _apply_page(progress: Progress, page: list[Json], *, payer: Payer | None = N
 
 
 def _payer_of(data: Json, row: SubscriptionItem | None) -> Payer:
-    """The item's payer, or the one we know it by: Clerk may leave it out."""
+    """The item's payer, or the stored one: Clerk may leave it out."""
     payer = parse_payer(data.get("payer"))
     return payer if payer.id or row is None else Payer(row.payer_kind, row.payer_id)
 
@@ -81,17 +84,10 @@ def _is_stored(row: SubscriptionItem, version: ItemVersion) -> bool:
     return merge_item(state, version) == state
 
 
-def _count_item(progress: Progress, version: ItemVersion) -> None:
-    if not progress.options.sync_users:
-        progress.count("processed")
-    if version.status in EARNING and not version.is_free:
-        progress.count("activeSubscriptions")
-
-
 def _apply(progress: Progress, version: ItemVersion) -> None:
     if not version.payer.id:
         raise ClerkError("an item without a payer")
-    lock(version.payer.id)  # As with users: two syncs that meet the same drift count it once.
+    lock(version.payer.id)  # As with users: of two syncs at once, one counts the drift.
     row = SubscriptionItem.objects.filter(item_id=version.item_id).first()
     result = apply_item(version, checked_at=timezone.now())
     if result.note == Note.MALFORMED:
@@ -100,17 +96,19 @@ def _apply(progress: Progress, version: ItemVersion) -> None:
     progress.count("drift", int(row is None or not _is_stored(row, version)))
 
 
-# --- Items that Clerk does not list any more ------------------------------------------------------
-
-
 def find_missing_items(progress: Progress, client: ClerkClient) -> None:
     """Items that are alive here and that Clerk did not list: their `ended` event was lost."""
     if progress.options.max_pages is not None:
-        return  # The lists were not read to their end: what was not in them may be alive.
+        return  # The lists were not read to their end: an item may be in the rest.
     missing = _missing(progress)
     progress.enter("missing", len(missing))
     for row in missing.values():
-        _check_payer(progress, client, row)
+        try:
+            items = client.subscription_items(row.payer_id)
+        except ClerkError as error:
+            progress.fail(row.item_id, error)
+        else:
+            _apply_page(progress, items, payer=Payer.of_user(row.payer_id))
         progress.save(processed=1)
     missing = _missing(progress)
     for _, page in islice(client.item_pages("ended", free=True), ENDED_PAGES if missing else 0):
@@ -120,20 +118,11 @@ def find_missing_items(progress: Progress, client: ClerkClient) -> None:
         progress.fail(item_id, ClerkError("Clerk does not list this item any more"))
 
 
-def _check_payer(progress: Progress, client: ClerkClient, row: SubscriptionItem) -> None:
-    try:
-        items = client.subscription_items(row.payer_id)
-    except ClerkError as error:
-        progress.fail(row.item_id, error)
-    else:
-        _apply_page(progress, items, payer=Payer.of_user(row.payer_id))
-
-
 def _missing(progress: Progress) -> dict[str, SubscriptionItem]:
+    deleted = Identity.objects.filter(deleted_at__isnull=False).values("clerk_id")
+    checked = Q(checked_at__gte=progress.job.started_at)
     rows = SubscriptionItem.objects.filter(status__in=ALIVE, payer_kind=PayerKind.USER)
-    deleted = Identity.objects.filter(deleted_at__isnull=False)
-    rows = rows.exclude(payer_id__in=deleted.values("clerk_id"))
+    rows = rows.exclude(checked).exclude(payer_id__in=deleted)
     if not progress.options.include_free:
         rows = rows.filter(is_free=False)
-    rows = rows.exclude(checked_at__gte=progress.job.started_at)
     return {row.item_id: row for row in rows.order_by("item_id")}

@@ -1,24 +1,31 @@
-"""Sync jobs: starting, describing, cancelling. Working on one is in `progress`, what it does in
-`run`."""
+"""Sync jobs: starting, describing, cancelling. Those that people start, by page, API or command,
+run one at a time, and leave an audit entry. Working on a job is in `progress` and `run`."""
 
 import uuid
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from credits.clerk.sync.options import SyncOptions
-from credits.models import SyncJob
+from config.errors import DomainError
+from credits import audit
+from credits.clerk.sync.options import SyncOptions, contract_of
+from credits.models import SyncJob, User
 
 State = SyncJob.State
 
-#: A job without a heartbeat for so long is taken over: the longest time between two heartbeats,
-#: while Clerk is being waited for, is half of it.
+#: A job without a heartbeat for so long is taken over: twice the longest pause of a client.
 SILENCE = timedelta(seconds=90)
+#: The actor of the hourly sync, which other syncs may run beside, and of `manage.py sync_clerk`.
+RECONCILE, COMMAND = "reconcile", "sync_clerk"
+#: How long the figures of a dry run may be acted upon.
+GOOD_FOR = timedelta(minutes=15)
+CANCELED = {"state": State.CANCELED, "cancel_requested": True, "finished_at": Now()}
 COUNTS = (
     "processed",
     "createdUsers",
@@ -32,6 +39,24 @@ COUNTS = (
     "creditsTaken",
     "drift",
 )
+
+
+class SyncRunning(DomainError):
+    """Another sync, `job`, is running or queued."""
+
+    status = 409
+    code = "sync_running"
+
+    def __init__(self, job: SyncJob) -> None:
+        super().__init__("A sync is running. Wait for its end, or cancel it.", job=describe(job))
+        self.job = job
+
+
+class PreviewOutdated(DomainError):
+    """There is no recent dry run whose figures this could follow."""
+
+    status = 409
+    code = "no_dry_run"
 
 
 def start_job(
@@ -54,44 +79,109 @@ def sync_later(job_id: uuid.UUID) -> None:
     app.configure_task("clerk.sync", queue="default").defer(job_id=str(job_id))
 
 
+def syncs() -> QuerySet[SyncJob]:
+    """Every sync that somebody started, newest first."""
+    return SyncJob.objects.exclude(actor=RECONCILE)
+
+
+def current_sync() -> SyncJob | None:
+    """The sync that is running or queued."""
+    return syncs().filter(state__in=[State.QUEUED, State.RUNNING]).first()
+
+
+@transaction.atomic
+def start_sync(
+    *, actor: User | None, options: SyncOptions, background: bool, job_id: uuid.UUID | None = None
+) -> SyncJob:
+    """A new sync, or the one of `job_id`; `actor` None is the command. Raises SyncRunning."""
+    with connection.cursor() as cursor:  # Two who start at once: the second sees the first.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('clerk.sync', 4))")
+    if job_id and (known := SyncJob.objects.filter(pk=job_id).first()):
+        return known
+    if running := current_sync():
+        raise SyncRunning(running)
+    name = str(actor or COMMAND)
+    job = start_job(options=options, actor=name, background=background, job_id=job_id)
+    audit.record(
+        actor=actor,
+        action="sync.preview" if options.dry_run else "sync.start",
+        target=f"sync {job.pk}",
+        after=contract_of(options),
+        reason=options.reason,
+    )
+    return job
+
+
+def run_of(preview: SyncJob) -> uuid.UUID:
+    """The id of the one run that follows this dry run, however often it is confirmed."""
+    return uuid.uuid5(preview.pk, "run")
+
+
+def may_follow(preview: SyncJob) -> bool:
+    """Whether the figures of this dry run are complete and new enough to act upon."""
+    whole = preview.options.get("dry_run") and preview.state == State.DONE
+    return bool(whole and preview.finished_at and timezone.now() - preview.finished_at <= GOOD_FOR)
+
+
+def follow_preview(*, actor: User, preview: SyncJob) -> SyncJob:
+    """Does in the background what the dry run counted. Raises SyncRunning, PreviewOutdated."""
+    if known := SyncJob.objects.filter(pk=run_of(preview)).first():
+        return known
+    if not may_follow(preview):
+        raise PreviewOutdated("These figures are too old. Look at new ones first.")
+    options = replace(SyncOptions(**preview.options), dry_run=False)
+    return start_sync(actor=actor, options=options, background=True, job_id=run_of(preview))
+
+
 def cancel_job(job_id: uuid.UUID) -> bool:
-    """Asks a job to stop after its page; one that waits is over at once. False if it had ended."""
+    """Asks a job to stop after its page; a queued one ends at once. False if it had ended."""
     queued = SyncJob.objects.filter(pk=job_id, state=State.QUEUED)
-    if queued.update(state=State.CANCELED, cancel_requested=True, finished_at=Now()):
+    if queued.update(**CANCELED):
         return True
     running = SyncJob.objects.filter(pk=job_id, state=State.RUNNING)
     return bool(running.update(cancel_requested=True))
 
 
+@transaction.atomic
+def cancel_sync(*, actor: User, job_id: uuid.UUID) -> bool:
+    """Stops a sync after its page, or at once if queued or stalled. False if it had ended."""
+    job = SyncJob.objects.select_for_update().get(pk=job_id)
+    if is_stalled(job):
+        canceled = bool(SyncJob.objects.filter(pk=job_id).update(**CANCELED))
+    else:
+        canceled = not job.cancel_requested and cancel_job(job_id)
+    if canceled:
+        how_far = {"state": job.state, "processed": job.processed, "total": job.total}
+        audit.record(actor=actor, action="sync.cancel", target=f"sync {job_id}", before=how_far)
+    return canceled
+
+
 def describe(job: SyncJob) -> dict[str, Any]:
     """Progress for people and programs: rate in rows a second, time left in seconds."""
-    seconds = _seconds(job)
+    end = job.finished_at or datetime.now(UTC)
+    seconds = (end - job.started_at).total_seconds() if job.started_at else 0.0
     rate = job.processed / seconds if seconds else 0.0
     left = max(job.total - job.processed, 0)
-    running = job.state == State.RUNNING
+    names = ("state", "phase", "processed", "total", "counts", "failed", "failures")
     return {
         "id": str(job.pk),
-        "state": job.state,
-        "phase": job.phase,
-        "processed": job.processed,
-        "total": job.total,
+        **{name: getattr(job, name) for name in names},
         "rate": round(rate, 1),
-        "secondsLeft": round(left / rate) if running and rate else None,
-        "counts": job.counts,
-        "failed": job.failed,
-        "failures": job.failures,
+        "secondsLeft": round(left / rate) if job.state == State.RUNNING and rate else None,
         "error": job.error or None,
     }
 
 
-def _seconds(job: SyncJob) -> float:
-    if not job.started_at:
-        return 0.0
-    return ((job.finished_at or datetime.now(UTC)) - job.started_at).total_seconds()
+def unattended() -> Q:
+    """Running jobs that no process works on any more: it sent no heartbeat for too long."""
+    return Q(state=State.RUNNING, heartbeat_at__lt=timezone.now() - SILENCE)
 
 
 def stalled() -> QuerySet[SyncJob]:
     """Jobs whose worker died, or that were queued and lost."""
-    silent = Q(heartbeat_at__lt=timezone.now() - SILENCE)
     lost = Q(state=State.QUEUED, created_at__lt=timezone.now() - SILENCE)
-    return SyncJob.objects.filter(Q(silent, state=State.RUNNING) | lost)
+    return SyncJob.objects.filter(unattended() | lost)
+
+
+def is_stalled(job: SyncJob) -> bool:
+    return stalled().filter(pk=job.pk).exists()

@@ -1,5 +1,4 @@
-"""The options of a sync, written once: the job, the call, the command and the page derive from
-`OPTIONS` what they take, within which bounds, and how it is explained."""
+"""The options of a sync: the call, the command and the page derive their fields from `OPTIONS`."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -34,8 +33,8 @@ class SyncOptions:
 
 @dataclass(frozen=True)
 class Option:
-    """One option that people choose: `name` is the contract's, `field` that of SyncOptions, whose
-    default it has. A number has its bounds, both included."""
+    """An option that people choose: `name` in the API, `field` in SyncOptions, which has the
+    default. A number has its bounds, both included."""
 
     name: str
     field: str
@@ -45,9 +44,8 @@ class Option:
     high: int = 0
 
     @property
-    def default(self) -> bool | int | str | None:
-        default: bool | int | str | None = getattr(SyncOptions, self.field)
-        return default
+    def default(self) -> Any:
+        return getattr(SyncOptions, self.field)
 
     @property
     def is_number(self) -> bool:
@@ -90,14 +88,13 @@ OPTIONS = (
 
 
 def options_of(values: Mapping[str, Any]) -> SyncOptions:
-    """The options by their names in the contract; what is left out has its default."""
+    """The options from their names in the API; what is left out has its default."""
     given = {option.field: values[option.name] for option in OPTIONS if option.name in values}
     return SyncOptions(**given)
 
 
 def contract_of(options: SyncOptions | Mapping[str, Any]) -> dict[str, Any]:
-    """A job's options by their names in the contract, but for the reason, which has a place of its
-    own wherever they are kept."""
+    """A job's options by their names in the API, without the reason, which is kept apart."""
     values = asdict(options) if isinstance(options, SyncOptions) else options
     return {o.name: values.get(o.field) for o in OPTIONS if o.name != "reason"}
 

@@ -1,5 +1,4 @@
-"""A sync job while this process works on it: its claim, its counts, its heartbeat, and what a dry
-run has to remember."""
+"""A sync job while this process works on it: claim, counts, heartbeat, dry run."""
 
 import logging
 import time
@@ -13,9 +12,9 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from credits.clerk.billing.projection import ItemState, merge_item
-from credits.clerk.billing.subscriptions import apply_item, state_of
+from credits.clerk.billing.subscriptions import state_of
 from credits.clerk.parsing import ItemVersion
-from credits.clerk.sync.jobs import COUNTS, SILENCE
+from credits.clerk.sync.jobs import COUNTS, unattended
 from credits.clerk.sync.options import SyncOptions
 from credits.models import SubscriptionItem, SyncJob
 
@@ -30,7 +29,7 @@ SEEN = ("processed", "activeSubscriptions")
 
 
 class Cancelled(Exception):
-    """Somebody asked the job to stop."""
+    """Somebody cancelled the job."""
 
 
 class TakenOver(Exception):
@@ -38,12 +37,13 @@ class TakenOver(Exception):
 
 
 class Preview:
-    """The items that a dry run would change. Each row is taken back before the next, so what would
-    have been stored is kept here; it grows with what has drifted, not with what there is."""
+    """The items that a dry run would change. Each row is rolled back before the next, so their
+    states are kept here; memory grows with the items that drifted, not with all items."""
 
     def __init__(self) -> None:
         self._states: dict[str, ItemState] = {}
-        self._versions: dict[str, list[ItemVersion]] = {}
+        #: By user.
+        self.versions: dict[str, list[ItemVersion]] = {}
 
     def knows(self, version: ItemVersion) -> bool:
         """Whether a real run would have stored this version by now."""
@@ -56,22 +56,11 @@ class Preview:
         state = self._states.get(version.item_id, stored)
         self._states[version.item_id] = merge_item(state, version)
         if version.payer.is_user:
-            self._versions.setdefault(version.payer.id, []).append(version)
-
-    def payers(self) -> set[str]:
-        """Users some of whose items would change."""
-        return set(self._versions)
-
-    def apply(self, user_id: str) -> None:
-        """Stores what a real run would have stored of this user, within a transaction that is taken
-        back. What it grants was counted before."""
-        for version in self._versions.get(user_id, []):
-            apply_item(version)
+            self.versions.setdefault(version.payer.id, []).append(version)
 
 
 class Progress:
-    """A job in the hands of this process: what it counts, saved page by page. Saving raises
-    Cancelled or TakenOver."""
+    """A job that this process works on. Saving raises Cancelled or TakenOver."""
 
     def __init__(self, job: SyncJob) -> None:
         self.job = job
@@ -83,14 +72,10 @@ class Progress:
 
     @classmethod
     def claim(cls, job_id: uuid.UUID | str) -> "Progress | None":
-        """Takes a job that nobody works on; None when it ended or somebody does."""
+        """Takes a job that no process works on; None when it ended or another process does."""
         runner = uuid.uuid4()
-        silent = Q(heartbeat_at__lt=timezone.now() - SILENCE)
-        free = Q(state=State.QUEUED) | Q(silent, state=State.RUNNING)
-        taken = SyncJob.objects.filter(free, pk=job_id).update(
-            state=State.RUNNING, runner=runner, heartbeat_at=timezone.now()
-        )
-        if not taken:
+        free = SyncJob.objects.filter(Q(state=State.QUEUED) | unattended(), pk=job_id)
+        if not free.update(state=State.RUNNING, runner=runner, heartbeat_at=timezone.now()):
             return None
         job = SyncJob.objects.get(pk=job_id)
         if not job.started_at:
@@ -111,22 +96,14 @@ class Progress:
         """One row failed; the first are named."""
         self.job.failed += 1
         if len(self.job.failures) < FAILURES_NAMED:
-            self.job.failures.append(
-                {"who": who, "error": f"{type(error).__name__}: {error}"[:300]}
-            )
+            text = f"{type(error).__name__}: {error}"[:300]
+            self.job.failures.append({"who": who, "error": text})
 
     def enter(self, phase: str, total: int) -> None:
         """A new phase begins, unless the job is in it since before a restart."""
         if self.job.phase != phase:
             self.job.phase, self.job.cursor = phase, {}
             self.job.total = self.job.processed + total
-
-    def keep(self) -> None:
-        """Saves what a row changed, in that row's own transaction, so that it is counted once also
-        when this process is killed within the page. Raises TakenOver, which takes the row back."""
-        counts = {**self.job.counts, **self._seen}
-        if not self._mine().update(counts=counts, heartbeat_at=timezone.now()):
-            raise TakenOver(str(self.job.pk))
 
     @contextmanager
     def row(self, who: str) -> Iterator[None]:
@@ -141,7 +118,9 @@ class Progress:
                 if self.options.dry_run:
                     transaction.set_rollback(True)
                 elif self.job.counts != before:
-                    self.keep()
+                    # In the row's own transaction: counted once, also when this process is killed
+                    # within the page. TakenOver takes the row back.
+                    self._update(counts={**self.job.counts, **self._seen})
         except (Cancelled, TakenOver):
             raise
         except Exception as error:
@@ -149,21 +128,18 @@ class Progress:
             self.job.counts = before
             self.fail(who, error)
 
-    def heartbeat(self) -> None:
-        """Shows that this process still works on the job. Raises Cancelled, TakenOver."""
+    def heartbeat(self, **values: Any) -> None:
+        """Shows that this process still works on the job, and saves these columns. Raises
+        Cancelled, TakenOver."""
         self._beat_at = time.monotonic()
-        if not self._mine().update(heartbeat_at=timezone.now()):
-            raise TakenOver(str(self.job.pk))
-        self._stop_if_cancelled()
-
-    def wait(self, seconds: float) -> None:
-        """Waits until Clerk may be asked again. Raises Cancelled, TakenOver."""
-        self.heartbeat()
-        time.sleep(seconds)
-
-    def _stop_if_cancelled(self) -> None:
+        self._update(**values)
         if SyncJob.objects.filter(pk=self.job.pk, cancel_requested=True).exists():
             raise Cancelled(str(self.job.pk))
+
+    def wait(self, seconds: float) -> None:
+        """Waits before the next request to Clerk. Raises Cancelled, TakenOver."""
+        self.heartbeat()
+        time.sleep(seconds)
 
     def _counts_of_seen(self) -> dict[str, int]:
         return {name: self.job.counts.get(name, 0) for name in SEEN}
@@ -171,36 +147,24 @@ class Progress:
     def _mine(self) -> QuerySet[SyncJob]:
         return SyncJob.objects.filter(pk=self.job.pk, runner=self.job.runner, state=State.RUNNING)
 
+    def _update(self, **values: Any) -> None:
+        if not self._mine().update(heartbeat_at=timezone.now(), **values):
+            raise TakenOver(str(self.job.pk))
+
     def save(self, *, processed: int = 0, cursor: dict[str, Any] | None = None) -> None:
         job = self.job
         job.processed += processed
         job.total = max(job.total, job.processed)
         if cursor is not None:
             job.cursor = cursor
-        saved = self._mine().update(
-            phase=job.phase,
-            processed=job.processed,
-            total=job.total,
-            counts=job.counts,
-            failed=job.failed,
-            failures=job.failures,
-            cursor=job.cursor,
-            heartbeat_at=timezone.now(),
-        )
-        if not saved:
-            raise TakenOver(str(job.pk))
+        names = ("phase", "processed", "total", "counts", "failed", "failures", "cursor")
+        self.heartbeat(**{name: getattr(job, name) for name in names})
         self._seen = self._counts_of_seen()
-        self._stop_if_cancelled()
         if self.watch:
             self.watch(job)
 
     def finish(self, state: str, error: str = "") -> None:
-        self._mine().update(
-            state=state,
-            error=error[:1000],
-            counts=self.job.counts,
-            failed=self.job.failed,
-            failures=self.job.failures,
-            finished_at=timezone.now(),
-        )
+        kept = {name: getattr(self.job, name) for name in ("counts", "failed", "failures")}
+        now = timezone.now()
+        self._mine().update(state=state, error=error[:1000], finished_at=now, **kept)
         self.job.refresh_from_db()

@@ -1,5 +1,5 @@
-"""Reading Clerk's present state through the same projection as its webhooks, so that a lost event
-is made up for and running it twice changes nothing. Memory holds a page at a time."""
+"""Reading Clerk's present state through the same projection as its webhooks: this repairs what lost
+events left out, and running it twice changes nothing. Memory holds a page at a time."""
 
 import logging
 import uuid
@@ -16,18 +16,12 @@ from credits.clerk.billing.subscriptions import apply_item
 from credits.clerk.client import ClerkClient
 from credits.clerk.identity import upsert_person
 from credits.clerk.parsing import Payer, parse_person
+from credits.clerk.sync import users
 from credits.clerk.sync.items import find_missing_items, items_phase, version_of
-from credits.clerk.sync.jobs import start_job
-from credits.clerk.sync.manual import RECONCILE
+from credits.clerk.sync.jobs import RECONCILE, start_job
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.progress import Cancelled, Progress, TakenOver
 from credits.clerk.sync.set_credits import set_credits
-from credits.clerk.sync.users import (
-    find_deleted,
-    find_deleted_if_fewer,
-    sync_changed_users,
-    sync_users,
-)
 from credits.models import SyncJob
 
 logger = logging.getLogger(__name__)
@@ -42,8 +36,7 @@ WHOLE_EVERY = timedelta(hours=23)
 
 
 def run_sync(job_id: uuid.UUID | str, *, watch: Callable[[SyncJob], object] | None = None) -> None:
-    """Works on a job to its end, or until it is cancelled; goes on where a killed worker stopped.
-    `watch` is shown the job after each page."""
+    """Runs a job from where it stopped, until its end or a cancel; `watch` after each page."""
     progress = Progress.claim(job_id)
     if progress is None:
         return
@@ -59,7 +52,7 @@ def run_sync(job_id: uuid.UUID | str, *, watch: Callable[[SyncJob], object] | No
         progress.finish(State.CANCELED)
         raise
     except Exception as error:
-        # Unexpected errors too: the job ends here, or it would be taken up again for ever.
+        # Unexpected errors too: otherwise the job would be taken up again for ever.
         logger.exception("Sync %s failed", job_id)
         progress.finish(State.FAILED, f"{type(error).__name__}: {error}")
     else:
@@ -70,12 +63,12 @@ def run_sync(job_id: uuid.UUID | str, *, watch: Callable[[SyncJob], object] | No
 def _run(progress: Progress, client: ClerkClient) -> None:
     options = progress.options
     if options.dry_run:
-        progress.begin_again()  # What an earlier worker had counted so far went with that worker.
+        progress.begin_again()  # An earlier worker's preview is lost.
     phases: list[tuple[str, bool, Callable[[Progress, ClerkClient], None]]] = [
-        ("users", options.sync_users, sync_users),
-        ("gone", options.sync_users, find_deleted),
-        ("changed", options.changed_since is not None, sync_changed_users),
-        ("left", options.changed_since is not None, find_deleted_if_fewer),
+        ("users", options.sync_users, users.sync_users),
+        ("gone", options.sync_users, users.find_deleted),
+        ("changed", options.changed_since is not None, users.sync_changed_users),
+        ("left", options.changed_since is not None, users.find_deleted_if_fewer),
         *((f"items:{status}", options.sync_plans, items_phase(status)) for status in LISTED),
         ("missing", options.sync_plans, find_missing_items),
         ("credits", options.set_credits, set_credits),
@@ -95,9 +88,6 @@ def _report_drift(job: SyncJob) -> None:
     people = sum(job.counts.get(name, 0) for name in ("updatedUsers", "deletedUsers"))
     if people and job.actor == RECONCILE:
         logger.warning("Sync %s: %d people had changed without an event", job.pk, people)
-
-
-# --- One user, and everybody each hour ------------------------------------------------------------
 
 
 def pull(clerk_id: str) -> None:
@@ -123,9 +113,8 @@ def reconcile() -> SyncJob | None:
 
 def _reconcile_options() -> SyncOptions:
     done = SyncJob.objects.filter(actor=RECONCILE, state=State.DONE).exclude(started_at=None)
-    if not done.filter(
-        options__sync_users=True, started_at__gt=timezone.now() - WHOLE_EVERY
-    ).exists():
+    whole = done.filter(options__sync_users=True, started_at__gt=timezone.now() - WHOLE_EVERY)
+    if not whole.exists():
         return SyncOptions()
     last = done.latest("started_at").started_at or timezone.now()
     since = milliseconds(last - OVERLAP)

@@ -1,9 +1,12 @@
-"""Setting the balance of everybody with an active subscription, as an adjustment with actor and
-reason: the sync's `setCredits` and `overrideCredits`."""
+"""The sync's `setCredits` and `overrideCredits`: adjustments with actor and reason."""
+
+from collections.abc import Iterable
+from itertools import batched
 
 from django.db.models import QuerySet
 
 from credits.clerk.billing.projection import EARNING
+from credits.clerk.billing.subscriptions import apply_item
 from credits.clerk.client import ClerkClient
 from credits.clerk.sync.progress import Progress
 from credits.ledger import adjust_credits
@@ -12,10 +15,9 @@ from credits.pricing import get_plans_credits
 
 
 def set_credits(progress: Progress, client: ClerkClient) -> None:
-    """Sets the balance of everybody with an active item to the plan's credits, or to the override.
-    Packs are never taken."""
+    """Sets balances to the plan's credits, or to the override. Packs are never taken."""
     users = _active().order_by("payer_id").values_list("payer_id", flat=True).distinct()
-    changed = progress.preview.payers() if progress.preview else set()
+    changed = set(progress.preview.versions) if progress.preview else set()
     new = sorted(changed - set(users.filter(payer_id__in=changed)))
     progress.enter("credits", users.count() + len(new))
     after = str(progress.job.cursor.get("after", ""))
@@ -24,21 +26,22 @@ def set_credits(progress: Progress, client: ClerkClient) -> None:
         _set_batch(progress, batch)
         after = batch[-1]
         progress.save(processed=len(batch), cursor={"after": after})
-    for begin in range(0, len(new), size):
-        _set_batch(progress, new[begin : begin + size])
-        progress.save(processed=len(new[begin : begin + size]))
+    for ids in batched(new, size):
+        _set_batch(progress, ids)
+        progress.save(processed=len(ids))
 
 
 def _active() -> QuerySet[SubscriptionItem]:
     return SubscriptionItem.objects.filter(status__in=EARNING, payer_kind=PayerKind.USER)
 
 
-def _set_batch(progress: Progress, user_ids: list[str]) -> None:
+def _set_batch(progress: Progress, user_ids: Iterable[str]) -> None:
     credits = get_plans_credits()
     for user_id in user_ids:
         with progress.row(user_id):
-            if progress.preview:
-                progress.preview.apply(user_id)
+            # What a real run would have stored of this user; its grants were counted before.
+            for version in progress.preview.versions.get(user_id, []) if progress.preview else []:
+                apply_item(version)
             plans = _active().filter(payer_id=user_id).values_list("plan_id", flat=True)
             _set_balance(progress, user_id, [credits.get(plan, 0) for plan in plans])
 
@@ -48,13 +51,11 @@ def _set_balance(progress: Progress, user_id: str, plans_credits: list[int]) -> 
         return  # In a dry run: the subscription would have ended by now.
     options = progress.options
     target = options.override_credits
-    if target is None:
-        target = max(plans_credits)
-    identity = Identity.objects.filter(clerk_id=user_id).first()
-    if not identity or not identity.user_id or identity.deleted_at:
+    if target is None and not (target := max(plans_credits)):
+        return  # The plan is not mapped: its credits are unknown.
+    identity = Identity.objects.filter(clerk_id=user_id, deleted_at=None).first()
+    if not identity or not identity.user_id:
         return
-    if target == 0 and options.override_credits is None:
-        return  # The plan is not mapped: nothing says what its credits are.
     done = adjust_credits(
         user_id=identity.user_id,
         target=target,

@@ -12,8 +12,8 @@ from credits.clerk.parsing import Person, parse_person
 from credits.clerk.sync.progress import Progress
 from credits.models import CreditBalance, Identity
 
-#: More missing users than this, and than one in ten, or simply all, were not deleted: the key is
-#: another instance's, or Clerk's list is not whole. No account is closed then.
+#: When more users than this, and than one in ten, or all of them are missing, the key is another
+#: instance's, or Clerk's list is incomplete: no account is closed then.
 FEW, ONE_IN = 20, 10
 
 
@@ -40,25 +40,20 @@ def sync_changed_users(progress: Progress, client: ClerkClient) -> None:
 def _sync_page(progress: Progress, people: list[Person]) -> None:
     rows = Identity.objects.filter(clerk_id__in=[person.clerk_id for person in people])
     known = {identity.clerk_id: identity for identity in rows}
-    balances = CreditBalance.objects.filter(
-        account_id__in=[identity.user_id for identity in known.values()]
-    )
+    balances = CreditBalance.objects.filter(account_id__in=[row.user_id for row in rows])
     with_balance: set[int | None] = set(balances.values_list("account_id", flat=True))
     for person in people:
         identity = known.get(person.clerk_id)
         progress.count("processed")
-        if identity and _is_up_to_date(identity, person, with_balance):
+        if identity and (
+            identity.deleted_at
+            or (identity.version >= person.version and identity.user_id in with_balance)
+        ):
             continue
         with progress.row(person.clerk_id or "a user without an id"):
             _sync_user(progress, person, with_balance)
     # In a dry run too, which has to know as well who is missing.
     mark_checked(Identity.objects.filter(clerk_id__in=[person.clerk_id for person in people]))
-
-
-def _is_up_to_date(identity: Identity, person: Person, with_balance: set[int | None]) -> bool:
-    if identity.deleted_at:
-        return True
-    return identity.version >= person.version and identity.user_id in with_balance
 
 
 def _sync_user(progress: Progress, person: Person, with_balance: set[int | None]) -> None:
@@ -69,26 +64,20 @@ def _sync_user(progress: Progress, person: Person, with_balance: set[int | None]
     known = Identity.objects.filter(clerk_id=person.clerk_id).first()
     now, _ = upsert_person(person)
     if now.user_id and now.user_id not in with_balance:
-        _create_balance(progress, now.user_id, is_new=known is None)
+        balance = CreditBalance(account_id=now.user_id)
+        # A new account with welcome credits has its balance already.
+        if known is None or not CreditBalance.objects.filter(pk=balance.pk).exists():
+            CreditBalance.objects.bulk_create([balance], ignore_conflicts=True)
+            progress.count("createdBalances")
     if known is None:
         progress.count("createdUsers")
     elif known.version < person.version:
         progress.count("updatedUsers")
 
 
-def _create_balance(progress: Progress, user_id: int, *, is_new: bool) -> None:
-    """A new account with welcome credits has its balance already."""
-    if is_new or not CreditBalance.objects.filter(account_id=user_id).exists():
-        CreditBalance.objects.bulk_create(
-            [CreditBalance(account_id=user_id)], ignore_conflicts=True
-        )
-        progress.count("createdBalances")
-
-
 def mark_checked[M: models.Model](rows: QuerySet[M]) -> None:
-    """Records that a sync found these rows at Clerk. Rows that somebody else is changing are waited
-    for one at a time: a page whose rows were locked together could wait for a delivery which waits
-    for the page."""
+    """Records that a sync read these rows from Clerk. Rows that are being changed are waited for
+    one at a time: locking a page together could deadlock with a delivery."""
     ids = set(rows.values_list("pk", flat=True))
     with transaction.atomic():
         free = rows.select_for_update(skip_locked=True, no_key=True)
@@ -98,24 +87,22 @@ def mark_checked[M: models.Model](rows: QuerySet[M]) -> None:
         rows.filter(pk=pk).update(checked_at=timezone.now())
 
 
-# --- Users who are not at Clerk any more ----------------------------------------------------------
-
-
 def find_deleted_if_fewer(progress: Progress, client: ClerkClient) -> None:
-    """Reads everybody when Clerk has fewer users than are known here: no list of Clerk's names
-    those who were deleted."""
+    """Reads everybody when users are missing at Clerk, which does not list deleted ones."""
     if client.count_users() < Identity.objects.filter(deleted_at=None).count():
         sync_users(progress, client)
         find_deleted(progress, client)
 
 
 def find_deleted(progress: Progress, client: ClerkClient) -> None:
-    """Closes the accounts of users who were not in Clerk's list, and whom Clerk, asked for each by
-    id, does not know."""
+    """Closes the accounts of users whom Clerk neither lists nor knows by id."""
     if progress.options.max_pages is not None:
-        return  # The list was not read to its end: who was not in it may be there.
-    missing, expected = _missing(progress), _expected(progress).count()
-    count = missing.count()
+        return  # The list was not read to its end: a user may be in the rest.
+    started = progress.job.started_at
+    # Users created since the job began may not be in the list.
+    known = Identity.objects.filter(deleted_at=None, created_at__lt=started)
+    missing = known.filter(Q(checked_at=None) | Q(checked_at__lt=started))
+    count, expected = missing.count(), known.count()
     if count > max(FEW, expected // ONE_IN) or count == expected > 1:
         text = f"{count} of {expected} are not in Clerk's list. Is the key of another instance?"
         progress.fail("people", ClerkError(text))
@@ -124,16 +111,6 @@ def find_deleted(progress: Progress, client: ClerkClient) -> None:
     for clerk_id in list(missing.order_by("pk").values_list("clerk_id", flat=True)):
         _check_user(progress, client, clerk_id)
         progress.save(processed=1)
-
-
-def _expected(progress: Progress) -> QuerySet[Identity]:
-    """Everybody who should be in the list. Users created since the job began may not be."""
-    return Identity.objects.filter(deleted_at=None, created_at__lt=progress.job.started_at)
-
-
-def _missing(progress: Progress) -> QuerySet[Identity]:
-    started = progress.job.started_at
-    return _expected(progress).filter(Q(checked_at=None) | Q(checked_at__lt=started))
 
 
 def _check_user(progress: Progress, client: ClerkClient, clerk_id: str) -> None:

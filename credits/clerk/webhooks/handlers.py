@@ -1,5 +1,6 @@
 """What each kind of event does. Handlers run in the delivery's transaction and return a Result."""
 
+import re
 from typing import Any, NamedTuple
 
 from credits.clerk import identity
@@ -19,17 +20,9 @@ from credits.clerk.parsing import (
 )
 
 #: Families whose events are kept and need nothing done.
-QUIET = {
-    "email",
-    "sms",
-    "organization",
-    "organizationDomain",
-    "organizationMembership",
-    "organizationInvitation",
-    "role",
-    "permission",
-    "waitlistEntry",
-}
+QUIET = re.compile(
+    "email|sms|organization(Domain|Membership|Invitation)?|role|permission|waitlistEntry"
+)
 
 
 class Event(NamedTuple):
@@ -47,31 +40,29 @@ class Event(NamedTuple):
 
 def read_event(payload: Json, *, received_ms: int) -> Event:
     """The event of a verified payload; `received_ms` counts where it names no time."""
-    seen = as_ms(payload.get("timestamp")) or received_ms
-    return Event(
-        str(payload["type"]), as_id(payload.get("instance_id")), as_object(payload["data"]), seen
-    )
+    instance_id, seen = as_id(payload.get("instance_id")), as_ms(payload.get("timestamp"))
+    data = as_object(payload["data"])
+    return Event(str(payload["type"]), instance_id, data, seen or received_ms)
 
 
 def payer_of(event: Event) -> Payer:
     """Whom the event is about, for the inbox."""
-    match event.family:
-        case "user":
-            return Payer.of_user(as_id(event.data.get("id")))
-        case "session":
-            return Payer.of_user(as_id(event.data.get("user_id")))
+    if event.family in {"user", "session"}:
+        key = "id" if event.family == "user" else "user_id"
+        return Payer.of_user(as_id(event.data.get(key)))
     return parse_payer(event.data.get("payer"))
 
 
 def handle(event: Event) -> Result:  # noqa: PLR0911 - a table of events
-    """Does what the event asks for. Unknown kinds are noted, never refused: Clerk adds some."""
+    """Applies an event. Unknown types are noted, never refused: Clerk adds new ones."""
     match event.family, event.type.partition(".")[2]:
-        case "user", "deleted":
-            return _user_deleted(event.data)
-        case "user", _:
-            return _user(event.data)
+        case "user", action:
+            return _user(event.data, deleted=action == "deleted")
         case "session", "ended" | "removed" | "revoked":
-            return _session_ended(event.data)
+            if not (sid := as_id(event.data.get("id"))):
+                return Result(Note.MALFORMED)
+            clerk_id = as_id(event.data.get("user_id"))
+            return Result(changes=identity.end_session(sid=sid, clerk_id=clerk_id))
         case "session", "created" | "pending":
             return Result()
         case "subscriptionItem", _:
@@ -80,29 +71,17 @@ def handle(event: Event) -> Result:  # noqa: PLR0911 - a table of events
             return combine([_item(event, item) for item in as_objects(event.data.get("items"))])
         case "paymentAttempt", _:
             return _payment(event)
-    return Result(Note.NONE if event.family in QUIET else Note.UNKNOWN_TYPE)
+    return Result(Note.NONE if QUIET.fullmatch(event.family) else Note.UNKNOWN_TYPE)
 
 
-def _user(data: Json) -> Result:
+def _user(data: Json, *, deleted: bool) -> Result:
     person = parse_person(data)
     if not person.clerk_id:
         return Result(Note.MALFORMED)
+    if deleted:
+        return Result(changes=identity.mark_deleted(person.clerk_id))
     stored, changes = identity.upsert_person(person)
     return Result(Note.DELETED_USER if stored.deleted_at else Note.NONE, changes)
-
-
-def _user_deleted(data: Json) -> Result:
-    clerk_id = as_id(data.get("id"))
-    if not clerk_id:
-        return Result(Note.MALFORMED)
-    return Result(changes=identity.mark_deleted(clerk_id))
-
-
-def _session_ended(data: Json) -> Result:
-    sid, clerk_id = as_id(data.get("id")), as_id(data.get("user_id"))
-    if not sid:
-        return Result(Note.MALFORMED)
-    return Result(changes=identity.end_session(sid=sid, clerk_id=clerk_id))
 
 
 def _item(event: Event, item: Any) -> Result:

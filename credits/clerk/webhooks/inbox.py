@@ -1,17 +1,15 @@
-"""The inbox: each delivery is stored once, processed in a transaction of its own, and marked only
-when that commits. What fails stays, with its error, for Clerk's next try or a replay. Payloads hold
-names and addresses, so they are emptied in time; the row stays, so that a message that comes again
-is still recognised."""
+"""The inbox: each delivery is stored once, and processed in a transaction of its own; a failure is
+kept with its error for Clerk's next try or a replay. Payloads hold names and addresses, so they are
+emptied in time; the row stays, so that a repeated message is recognised."""
 
 import logging
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -32,8 +30,7 @@ EMPTIED_AT_ONCE = 1000
 
 
 class ProcessingFailed(DomainError):
-    """The handler failed; nothing of it was kept but the error on the delivery. 500 makes Clerk
-    deliver it again."""
+    """The handler failed, and only its error was kept. Clerk repeats on a 500."""
 
     status = 500
     code = "processing_failed"
@@ -43,29 +40,18 @@ class ProcessingFailed(DomainError):
 
 
 def receive(*, svix_id: str, payload: Json) -> WebhookDelivery:
-    """Stores a verified delivery unless it is there, and processes it unless that was done.
-
-    Raises ProcessingFailed.
-    """
+    """Stores and processes a verified delivery, each once. Raises ProcessingFailed."""
     event = handlers.read_event(payload, received_ms=milliseconds(datetime.now(UTC)))
     payer = handlers.payer_of(event)
     row = WebhookDelivery(
-        svix_id=svix_id,
-        type=event.type,
-        payload=payload,
-        payer_kind=payer.kind,
-        payer_id=payer.id,
+        svix_id=svix_id, type=event.type, payload=payload, payer_kind=payer.kind, payer_id=payer.id
     )
     WebhookDelivery.objects.bulk_create([row], ignore_conflicts=True)
     return process(WebhookDelivery.objects.only("pk").get(svix_id=svix_id).pk)
 
 
 def process(delivery_id: int, *, again: bool = False) -> WebhookDelivery:
-    """Processes a delivery once; `again` also when that was done before (which changes nothing that
-    stands: replays are safe).
-
-    Raises ProcessingFailed after keeping the error on the row.
-    """
+    """Processes a delivery once, or `again`. Raises ProcessingFailed."""
     try:
         return _process(delivery_id, again=again)
     except OperationalError:
@@ -86,8 +72,7 @@ def _process(delivery_id: int, *, again: bool) -> WebhookDelivery:
     delivery = WebhookDelivery.objects.select_for_update().get(pk=delivery_id)
     if delivery.forgotten or (delivery.processed_at and not again):
         return delivery
-    received = milliseconds(delivery.received_at)
-    event = handlers.read_event(delivery.payload, received_ms=received)
+    event = handlers.read_event(delivery.payload, received_ms=milliseconds(delivery.received_at))
     result = handlers.handle(event)
     if result.note:
         logger.warning("Webhook delivery %d (%s): %s", delivery.pk, delivery.type, result.note)
@@ -97,70 +82,37 @@ def _process(delivery_id: int, *, again: bool) -> WebhookDelivery:
         error="",
         note=result.note,
         unmapped=result.note == Note.UNMAPPED_PLAN,
-        effects=_effects(delivery, result.changes),
+        effects=[*(delivery.effects or []), *_effects(result.changes)],
     )
     if event.type == "user.deleted" or result.note == Note.DELETED_USER:
-        # Behind the commit: deliveries of theirs that are being replayed wait for this one's lock.
-        empty = partial(empty_payloads_of, delivery.payer_id)
-        transaction.on_commit(empty, robust=True)
+        # After the commit: deliveries of theirs that are being replayed wait for this one's lock.
+        transaction.on_commit(partial(empty_payloads_of, delivery.payer_id), robust=True)
     delivery.refresh_from_db()
     return delivery
 
 
-def _effects(delivery: WebhookDelivery, changes: list[Change]) -> list[dict[str, Any]]:
-    """What the delivery has changed so far: a replay seldom adds anything."""
-    before: list[dict[str, Any]] = delivery.effects or []
+def _effects(changes: list[Change]) -> list[dict[str, Any]]:
     if not changes:
-        return before
+        return []
     changes = sorted(changes, key=lambda change: ORDER.index(change["what"]))
-    return [*before, {"at": datetime.now(UTC).isoformat(), "changes": changes}]
-
-
-class Replay(NamedTuple):
-    """How a replay went: ids that were processed, and ids that failed."""
-
-    processed: list[int]
-    failed: list[int]
-
-
-def replay(delivery_ids: Iterable[int]) -> Replay:
-    """Processes deliveries again, oldest first; one that fails does not stop the others."""
-    outcome = Replay([], [])
-    for delivery_id in sorted(delivery_ids):
-        try:
-            process(delivery_id, again=True)
-        except ProcessingFailed:
-            outcome.failed.append(delivery_id)
-        else:
-            outcome.processed.append(delivery_id)
-    return outcome
-
-
-# --- Emptying payloads ----------------------------------------------------------------------------
-
-
-def _settled() -> QuerySet[WebhookDelivery]:
-    """Deliveries whose payload nobody needs any more: processed, and not failed since."""
-    return WebhookDelivery.objects.filter(
-        forgotten=False, processed_at__isnull=False, error=""
-    ).order_by("pk")
+    return [{"at": datetime.now(UTC).isoformat(), "changes": changes}]
 
 
 def empty_old_payloads() -> int:
-    """Empties settled payloads older than INBOX_PAYLOAD_DAYS, but for those of plans that are not
-    mapped yet. Returns how many."""
+    """Empties settled, mapped payloads older than INBOX_PAYLOAD_DAYS; how many."""
     before = timezone.now() - timedelta(days=settings.INBOX_PAYLOAD_DAYS)
-    return _empty(_settled().filter(received_at__lt=before, unmapped=False))
+    return _empty(received_at__lt=before, unmapped=False)
 
 
 def empty_payloads_of(payer_id: str) -> int:
-    """Empties at once the settled payloads about a user who was deleted, unmapped plans too: they
-    will not be granted anything. Returns how many."""
-    return _empty(_settled().filter(payer_id=payer_id)) if payer_id else 0
+    """Empties the settled payloads about a deleted user, also unmapped; how many."""
+    return _empty(payer_id=payer_id) if payer_id else 0
 
 
-def _empty(deliveries: QuerySet[WebhookDelivery]) -> int:
-    done = 0
+def _empty(**chosen: Any) -> int:
+    """Settled are deliveries that were processed, and did not fail in a later replay."""
+    done, settled = 0, {"forgotten": False, "processed_at__isnull": False, "error": ""}
+    deliveries = WebhookDelivery.objects.filter(**settled, **chosen).order_by("pk")
     while ids := list(deliveries.values_list("pk", flat=True)[:EMPTIED_AT_ONCE]):
         rows = WebhookDelivery.objects.filter(pk__in=ids)
         done += rows.update(payload={}, forgotten=True, unmapped=False)

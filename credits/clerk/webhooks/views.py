@@ -1,7 +1,6 @@
 """POST /api/webhooks/clerk."""
 
 import logging
-from typing import Any
 
 from django.conf import settings
 from django.http.request import UnreadablePostError
@@ -28,13 +27,8 @@ SIGNED = [
     OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.HEADER, required=True)
     for name in ("svix-id", "svix-timestamp", "svix-signature")
 ]
-RECEIVED = inline_serializer(
-    "Received",
-    {
-        "received": serializers.BooleanField(),
-        "note": serializers.CharField(allow_null=True, help_text="What became of it."),
-    },
-)
+NOTE = serializers.CharField(allow_null=True, help_text="What became of it.")
+RECEIVED = inline_serializer("Received", {"received": serializers.BooleanField(), "note": NOTE})
 
 
 class ClerkWebhook(ApiView):
@@ -58,16 +52,18 @@ class ClerkWebhook(ApiView):
     def post(self, request: Request) -> Response:
         if not settings.CLERK_WEBHOOK_SIGNING_SECRET:
             raise HttpError(404)
-        body = _body_of(request)
+        secrets, body = settings.CLERK_WEBHOOK_SIGNING_SECRET, _body_of(request)
         try:
-            svix_id = signatures.verify(
-                body, request.headers, settings.CLERK_WEBHOOK_SIGNING_SECRET
-            )
+            svix_id = signatures.verify(body, request.headers, secrets)
             payload = signatures.parse(body)
         except signatures.BadWebhook as error:
             logger.warning("Webhook refused: %s", error)
             raise
-        _check_instance(payload)
+        # Without CLERK_INSTANCE_ID the signature decides: each instance signs with its own secret.
+        instance_id = as_id(payload.get("instance_id"))
+        if not instance_id or instance_id != (settings.CLERK_INSTANCE_ID or instance_id):
+            logger.warning("Webhook refused: it is of another instance")
+            raise HttpError(400, "wrong_instance", "This event is of another Clerk instance.")
         delivery = inbox.receive(svix_id=svix_id, payload=payload)
         return Response({"received": True, "note": delivery.note or None})
 
@@ -84,11 +80,3 @@ def _body_of(request: Request) -> bytes:
     if len(body) > MAX_BODY:
         raise HttpError(413)
     return body
-
-
-def _check_instance(payload: dict[str, Any]) -> None:
-    """Without CLERK_INSTANCE_ID the signature decides: each instance signs with its own secret."""
-    named = as_id(payload.get("instance_id"))
-    if not named or named != (settings.CLERK_INSTANCE_ID or named):
-        logger.warning("Webhook refused: it is of another instance")
-        raise HttpError(400, "wrong_instance", "This event is of another Clerk instance.")

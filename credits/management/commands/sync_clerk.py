@@ -6,14 +6,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from credits.clerk import conf
-from credits.clerk.sync.jobs import describe
-from credits.clerk.sync.manual import SyncRunning, start_sync
+from credits.clerk.sync.jobs import SyncRunning, describe, start_sync
 from credits.clerk.sync.options import OPTIONS, Option, SyncOptions, lacks_set_credits
 from credits.clerk.sync.run import result_of, run_sync
 from credits.models import SyncJob
 
 #: Flags that leave out what is synced unless they are given, and what that is.
 ONLY = {"plans_only": "sync_users", "users_only": "sync_plans"}
+FIELDS = [option.field for option in OPTIONS]
 
 
 class Command(BaseCommand):

@@ -12,8 +12,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from credits.clerk import identity
 from credits.clerk.parsing import Person
 from credits.clerk.sync import users
-from credits.clerk.sync.jobs import SILENCE, start_job
-from credits.clerk.sync.manual import GOOD_FOR
+from credits.clerk.sync.jobs import GOOD_FOR, SILENCE, start_job
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.run import reconcile, run_sync
 from credits.ledger import adjust_credits, get_balance

@@ -156,7 +156,7 @@ def test_signing_out_leads_over_clerk_s_own_sign_out(client: Client) -> None:
 def test_an_impersonated_session_is_marked_on_every_way_in(
     client: Client, rf: RequestFactory
 ) -> None:
-    from credits.clerk.auth.impersonation import ImpersonatedSpend, refuse_impersonated
+    from credits.clerk.auth.requests import ImpersonatedSpend, refuse_impersonated
 
     token = session_token("user_1", act=ACTOR)
     bearer = client.get("/api/credits/me", headers={"Authorization": f"Bearer {token}"})

@@ -8,7 +8,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from credits.clerk.billing.projection import add_months, moment
-from credits.clerk.billing.upcoming import next_grant
+from credits.clerk.billing.releases import next_grant
 from credits.models import User
 from tests.credits.clerk.histories import receive_all
 from tests.factories import make_plan, make_user, set_price

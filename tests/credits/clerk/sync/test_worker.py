@@ -15,7 +15,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from credits.clerk.sync.jobs import SILENCE, cancel_job, start_job
 from credits.clerk.sync.options import SyncOptions
-from credits.clerk.sync.tasks import HOURLY_AT, hourly, resume
+from credits.clerk.tasks import HOURLY_AT, hourly, resume
 from credits.models import CreditBalance, CreditGrant, SyncJob, UsageHistory, User
 from tests.factories import make_plan
 from tests.fakes import clerk as fake_clerk

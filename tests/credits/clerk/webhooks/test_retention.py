@@ -9,8 +9,9 @@ from django.core.management import call_command
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
-from credits.clerk.webhooks import handlers, tasks
-from credits.clerk.webhooks.inbox import replay
+from credits.clerk import tasks
+from credits.clerk.webhooks import handlers
+from credits.clerk.webhooks.replays import replay_all
 from credits.models import CreditGrant, User, WebhookDelivery
 from tests.credits.clerk.conftest import Deliver
 from tests.factories import make_plan
@@ -76,7 +77,8 @@ def test_what_somebody_must_look_at_is_kept(
     with monkeypatch.context() as broken:
         broken.setattr(handlers, "handle", lambda _: 1 / 0)
         deliver(person("user_2"), "failed")
-        replay(WebhookDelivery.objects.filter(svix_id="failed again").values_list("pk", flat=True))
+        again = WebhookDelivery.objects.filter(svix_id="failed again")
+        replay_all(what="named", chosen=again)
     grow_old()
     tasks.empty_payloads(timestamp=0)
     assert kept() == {"unmapped", "failed", "failed again"}
@@ -91,8 +93,8 @@ def test_a_forgotten_message_is_not_done_again(deliver: Deliver) -> None:
     assert deliver(payload).status_code == 200
     call_command("replay_webhooks", "--all")
     call_command("replay_webhooks", "msg_1")
-    outcome = replay(WebhookDelivery.objects.values_list("pk", flat=True))
-    assert outcome.failed == []
+    outcome = replay_all(what="all", chosen=WebhookDelivery.objects.all())
+    assert outcome.failed == 0
     assert CreditGrant.objects.count() == 1
     row = WebhookDelivery.objects.get()
     assert (row.attempts, row.error, row.payload) == (1, "", {})

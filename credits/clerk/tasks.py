@@ -12,6 +12,7 @@ from credits.clerk.billing.releases import release_due
 from credits.clerk.client import ClerkUnavailable, NotAtClerk
 from credits.clerk.sync import run
 from credits.clerk.sync.jobs import stalled, sync_later
+from credits.clerk.webhooks.inbox import empty_old_payloads
 from credits.models import SessionLink
 
 logger = logging.getLogger(__name__)
@@ -46,8 +47,7 @@ def hourly(timestamp: int) -> None:
         run.reconcile()
     elif conf.signs_in() or conf.takes_webhooks():
         release_due()
-    old = SessionLink.objects.filter(ended_at__lt=timezone.now() - ENDED_KEPT)
-    old.delete()
+    SessionLink.objects.filter(ended_at__lt=timezone.now() - ENDED_KEPT).delete()
 
 
 @app.periodic(cron="* * * * *")
@@ -56,3 +56,11 @@ def resume(timestamp: int) -> None:
     """Puts syncs whose worker died back on the queue; they go on where they stopped."""
     for job in stalled():
         sync_later(job.pk)
+
+
+@app.periodic(cron="40 3 * * *")
+@app.task(name="clerk.empty_payloads", queueing_lock="clerk.empty_payloads")
+def empty_payloads(timestamp: int) -> None:
+    """Empties webhook payloads that are old and settled."""
+    if emptied := empty_old_payloads():
+        logger.info("Emptied %d webhook payloads", emptied)

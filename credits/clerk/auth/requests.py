@@ -1,0 +1,67 @@
+"""Clerk's session tokens on requests: as a cookie on pages, as `Authorization: Bearer` on the JSON
+API; and the refusal of impersonated sessions."""
+
+import logging
+from collections.abc import Callable
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+from rest_framework import authentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from credits.clerk import conf
+from credits.clerk.auth import sessions
+from credits.clerk.auth.keys import TokenRefused
+from credits.models import User
+
+logger = logging.getLogger(__name__)
+
+
+class ClerkMiddleware:
+    """Knows a visitor by Clerk's cookie while it is good, and marks impersonated sessions. Runs
+    after Django's session, which has precedence, and before the rule that pages need a sign-in."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if conf.signs_in():
+            impersonated = request.session.get(sessions.IMPERSONATED, False)
+            anonymous = sessions.tokens_in_cookies(request) and not request.user.is_authenticated
+            if anonymous and (known := sessions.user_of_cookies(request)):
+                request.user, claims = known
+                impersonated = claims.impersonated
+            request.clerk_impersonated = impersonated  # type: ignore[attr-defined]
+        return self.get_response(request)
+
+
+class ClerkTokenAuthentication(authentication.BaseAuthentication):
+    """A session token is checked on each request. Without Clerk, other schemes decide."""
+
+    def authenticate(self, request: Request) -> tuple[User, str] | None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not conf.signs_in():
+            return None
+        try:
+            user, claims = sessions.user_of_token(token.strip())
+        except TokenRefused as refusal:
+            logger.warning("Token refused: %s", refusal.reason)
+            raise AuthenticationFailed("This token is not accepted.") from None
+        # On Django's request, where views and `refuse_impersonated` look.
+        request._request.clerk_impersonated = claims.impersonated  # type: ignore[attr-defined]  # noqa: SLF001 - DRF hides it
+        return user, claims.session_id
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="tally"'
+
+
+class ImpersonatedSpend(PermissionDenied):
+    """An impersonated session tried to spend credits: 403."""
+
+
+def refuse_impersonated(request: HttpRequest | Request) -> None:
+    """Views that spend call this first: an admin of Clerk who acts in a user's name may look, not
+    spend. Raises ImpersonatedSpend."""
+    if getattr(request, "clerk_impersonated", False):
+        raise ImpersonatedSpend("Somebody else acts in this user's name.")
