@@ -1,17 +1,14 @@
 """The chat's pages. Each view: method, fetch and authorise, one service call, one answer."""
 
+from contextlib import suppress
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
 from django.db import connections
-from django.http import (
-    HttpResponse,
-    HttpResponseBase,
-    QueryDict,
-    StreamingHttpResponse,
-)
+from django.http import HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import Resolver404, resolve, reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -25,7 +22,6 @@ from ai_chat.conversations.services import (
     rename_conversation,
 )
 from ai_chat.conversations.turns import answer_turn, history, start_turn
-from ai_chat.images.requests import start_request
 from ai_chat.jobs.capacity import keeps_its_thread
 from ai_chat.jobs.ending import job_or_404
 from ai_chat.jobs.following import wait
@@ -34,25 +30,21 @@ from ai_chat.models import Conversation, ImageRequest, Turn
 from ai_chat.offer import TEXT, choices, get_offer
 from ai_chat.pages.addresses import address_of
 from ai_chat.pages.forms import (
-    explain,
     image_choices,
     read_count,
-    read_image_form,
     read_key,
+    refuse,
     shown_price,
+    start_images,
 )
 from ai_chat.pages.streams import event_response
 from config.errors import DomainError
 from credits.clerk.auth.requests import refuse_impersonated
-from credits.http import AuthenticatedHttpRequest
+from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
 from credits.models import UsageHistory, User
 
 
-def own_conversation(
-    request: AuthenticatedHttpRequest, conversation_id: UUID | None
-) -> Conversation | None:
-    if conversation_id is None:
-        return None
+def own_conversation(request: AuthenticatedHttpRequest, conversation_id: UUID) -> Conversation:
     return get_object_or_404(Conversation, pk=conversation_id, user_id=request.user.pk)
 
 
@@ -61,10 +53,8 @@ def chat(
     request: AuthenticatedHttpRequest, conversation_id: UUID | None = None
 ) -> HttpResponseBase:
     """A conversation, or the beginning of one; a POST sends a message."""
-    conversation = own_conversation(request, conversation_id)
-    if request.method == "POST":
-        return send(request, conversation)
-    return page(request, conversation)
+    conversation = own_conversation(request, conversation_id) if conversation_id else None
+    return (send if request.method == "POST" else page)(request, conversation)
 
 
 def page(
@@ -108,11 +98,12 @@ def composer(user: User, chosen: QueryDict) -> dict[str, Any]:
 def send(request: AuthenticatedHttpRequest, conversation: Conversation | None) -> HttpResponseBase:
     """Charges the message and answers it: as events for a script, else when it is finished."""
     refuse_impersonated(request)
-    answer = send_image if request.POST.get("mode") == "image" else send_text
+    is_image = request.POST.get("mode") == "image"
     try:
-        return answer(request, conversation)
+        return (send_image if is_image else send_text)(request, conversation)
     except DomainError as error:
-        return refuse(request, conversation, error)
+        images = read_count(request.POST) if is_image else 0
+        return refuse(partial(page, request, conversation), error, images=images)
 
 
 @keeps_its_thread
@@ -136,14 +127,8 @@ def send_text(
 def send_image(
     request: AuthenticatedHttpRequest, conversation: Conversation | None
 ) -> HttpResponseBase:
-    made, _ = start_request(
-        user_id=request.user.pk,
-        conversation=conversation,
-        in_conversation=True,
-        prompt=request.POST.get("message", ""),
-        **read_image_form(request.POST),
-    )
-    return followed(request, made)
+    job = start_images(request, conversation=conversation, in_conversation=True)
+    return followed(request, job)
 
 
 def followed(request: AuthenticatedHttpRequest, job: Turn | ImageRequest) -> HttpResponseBase:
@@ -155,18 +140,6 @@ def followed(request: AuthenticatedHttpRequest, job: Turn | ImageRequest) -> Htt
     return redirect(f"{reverse('conversation', args=[job.conversation_id])}#turn-{job.pk}")
 
 
-def refuse(
-    request: AuthenticatedHttpRequest, conversation: Conversation | None, error: DomainError
-) -> HttpResponse:
-    """The page again, with the reason; nothing was charged."""
-    images = read_count(request.POST) if request.POST.get("mode") == "image" else 0
-    status, problem = explain(error, images=images)
-    response = page(request, conversation, problem=problem, status=status)
-    if error.retry_seconds:
-        response["Retry-After"] = str(error.retry_seconds)
-    return response
-
-
 def wants_events(request: AuthenticatedHttpRequest) -> bool:
     return request.headers.get("Accept", "") == "text/event-stream"
 
@@ -175,8 +148,7 @@ def wants_events(request: AuthenticatedHttpRequest) -> bool:
 @keeps_its_thread
 def events(request: AuthenticatedHttpRequest, turn_id: UUID) -> StreamingHttpResponse:
     """A turn followed from its beginning: after a reload, or a connection that broke."""
-    turn = job_or_404(Turn, pk=turn_id, user_id=request.user.pk)
-    return event_response(request, turn)
+    return event_response(request, job_or_404(Turn, pk=turn_id, user_id=request.user.pk))
 
 
 @require_POST
@@ -184,7 +156,7 @@ def stop(request: AuthenticatedHttpRequest, turn_id: UUID) -> HttpResponse:
     """Stops an answer, in whichever process it is being written."""
     turn = job_or_404(Turn, pk=turn_id, user_id=request.user.pk)
     stop_job(turn)
-    if request.htmx:
+    if wants_fragment(request):
         return HttpResponse(status=204)
     return redirect("conversation", turn.conversation_id)
 
@@ -213,28 +185,21 @@ def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
 def conversations(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The list in the rail, searched."""
     search = request.GET.get("q", "").replace("\x00", "").strip()[:100]
-    found = recent_conversations(user_id=request.user.pk, search=search)
     context = {
-        "conversations": found,
+        "conversations": recent_conversations(user_id=request.user.pk, search=search),
         "search": search,
-        "current": conversation_beside(request),
+        "current": None,
         "most": CONVERSATIONS_SHOWN,
     }
-    template = "ai_chat/conversations.html" + ("#list" if request.htmx else "")
-    return render(request, template, context)
-
-
-def conversation_beside(request: AuthenticatedHttpRequest) -> UUID | None:
-    """The conversation on the page that asks for the list."""
-    try:
-        return resolve(request.htmx.current_url_abs_path or "/").kwargs.get("conversation_id")
-    except Resolver404:
-        return None
+    with suppress(Resolver404):
+        current = resolve(request.htmx.current_url_abs_path or "/")
+        context["current"] = current.kwargs.get("conversation_id")
+    return render_page_or_fragment(request, "ai_chat/conversations.html", "list", context)
 
 
 @require_POST
 def rename(request: AuthenticatedHttpRequest, conversation_id: UUID) -> HttpResponse:
-    conversation = get_object_or_404(Conversation, pk=conversation_id, user_id=request.user.pk)
+    conversation = own_conversation(request, conversation_id)
     rename_conversation(conversation=conversation, title=request.POST.get("title", ""))
     return redirect("conversation", conversation.pk)
 
@@ -242,7 +207,7 @@ def rename(request: AuthenticatedHttpRequest, conversation_id: UUID) -> HttpResp
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: AuthenticatedHttpRequest, conversation_id: UUID) -> HttpResponse:
     """Asks first; the POST deletes."""
-    conversation = get_object_or_404(Conversation, pk=conversation_id, user_id=request.user.pk)
+    conversation = own_conversation(request, conversation_id)
     if request.method != "POST":
         return render(request, "ai_chat/delete.html", {"conversation": conversation})
     try:

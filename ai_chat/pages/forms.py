@@ -1,12 +1,13 @@
 """Reading the paid forms, and saying why one was not taken."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, TypedDict
+from typing import Any
 from uuid import uuid4
 
-from django.http import QueryDict
+from django.http import HttpResponse, QueryDict
 
-from ai_chat.images.requests import DEFAULT_SIZE, SIZES
+from ai_chat.images.requests import DEFAULT_SIZE, SIZES, start_request
 from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.models import ImageRequest
 from ai_chat.offer import IMAGE, MAX_IMAGES, choices, get_offer, model_or_first
@@ -14,27 +15,25 @@ from config.errors import DomainError
 from credits.clerk.billing.releases import next_grant
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, PriceChanged
 from credits.features import models_of
+from credits.http import AuthenticatedHttpRequest
 from credits.ledger import MAX_AMOUNT
 from credits.models import User
 
 
-class ImageForm(TypedDict):
-    model: str
-    size: str
-    count: int
-    idempotency_key: str
-    max_total: int | None
-
-
-def read_image_form(form: QueryDict) -> ImageForm:
-    """The members of `images.requests.start_request` that the composer and the gallery send."""
-    return {
-        "model": form.get("image_model") or model_or_first("", models_of(IMAGE)),
-        "size": form.get("size") or DEFAULT_SIZE,
-        "count": asked_count(form),
-        "idempotency_key": read_key(form),
-        "max_total": shown_price(form.get("image_price", "")),
-    }
+def start_images(request: AuthenticatedHttpRequest, **place: Any) -> ImageRequest:
+    """Charges the images of the composer or the gallery as `start_request` does; `place` has its
+    arguments about the conversation."""
+    form = request.POST
+    return start_request(
+        user_id=request.user.pk,
+        prompt=form.get("message", ""),
+        model=form.get("image_model") or model_or_first("", models_of(IMAGE)),
+        size=form.get("size") or DEFAULT_SIZE,
+        count=requested_count(form),
+        idempotency_key=read_key(form),
+        max_total=shown_price(form.get("image_price", "")),
+        **place,
+    )[0]
 
 
 def image_choices(user: User, form: QueryDict, again: ImageRequest | None = None) -> dict[str, Any]:
@@ -53,7 +52,7 @@ def image_choices(user: User, form: QueryDict, again: ImageRequest | None = None
     }
 
 
-def asked_count(form: QueryDict) -> int:
+def requested_count(form: QueryDict) -> int:
     """How many images; none, which is refused, where it says what nobody can ask for."""
     count = form.get("count", "1")
     return int(count) if count in {str(n) for n in range(1, MAX_IMAGES + 1)} else 0
@@ -61,7 +60,7 @@ def asked_count(form: QueryDict) -> int:
 
 def read_count(form: QueryDict) -> int:
     """How many images to show as chosen."""
-    return asked_count(form) or 1
+    return requested_count(form) or 1
 
 
 def read_key(form: QueryDict) -> str:
@@ -79,9 +78,19 @@ def shown_price(price: str) -> int | None:
     return min(int(price), MAX_AMOUNT)
 
 
-def explain(error: DomainError, *, images: int = 0) -> tuple[int, str]:
-    """The status and the sentence for a form that was not taken; nothing was charged. `images` is
-    how many were asked for, 0 for a message."""
+def refuse(
+    page: Callable[..., HttpResponse], error: DomainError, *, images: int = 0
+) -> HttpResponse:
+    """The page again, with the reason; nothing was charged. `images` is how many were asked for, 0
+    for a message."""
+    status, problem = _explain(error, images)
+    response = page(problem=problem, status=status)
+    if error.retry_seconds:
+        response["Retry-After"] = str(error.retry_seconds)
+    return response
+
+
+def _explain(error: DomainError, images: int) -> tuple[int, str]:
     match error:
         case InsufficientCredits():
             return 402, (
@@ -89,7 +98,14 @@ def explain(error: DomainError, *, images: int = 0) -> tuple[int, str]:
                 f"credit{'s' if error.available != 1 else ''} left. Nothing was charged."
             )
         case PriceChanged():
-            return 409, _price_changed(error, images)
+            plural = "s" if error.unit_cost != 1 else ""
+            now = f"{_what(images)} {error.unit_cost * images} credits."
+            if not images:
+                now = (
+                    f"The price is now {error.unit_cost} credit{plural} a message, "
+                    f"not {error.agreed}."
+                )
+            return 409, f"{now} Nothing was charged; send again if you agree."
         case IdempotencyConflict():
             return 409, "This form sent another message already. Send again for a new one."
         case AnswerDeleted():
@@ -101,12 +117,3 @@ def _what(images: int) -> str:
     if images > 1:
         return f"{images} images cost"
     return "1 image costs" if images else "This message costs"
-
-
-def _price_changed(error: PriceChanged, images: int) -> str:
-    if images:
-        now = f"{_what(images)} {error.unit_cost * images} credits."
-    else:
-        plural = "s" if error.unit_cost != 1 else ""
-        now = f"The price is now {error.unit_cost} credit{plural} a message, not {error.agreed}."
-    return f"{now} Nothing was charged; send again if you agree."

@@ -1,36 +1,28 @@
 """The image pages. Each view: method, fetch and authorise, one service call, one answer."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.db import connections
-from django.http import (
-    HttpResponse,
-    HttpResponseBase,
-    QueryDict,
-    StreamingHttpResponse,
-)
+from django.http import HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from ai_chat.images.files import serve
 from ai_chat.images.gallery import gallery, own_image_or_404, own_request
-from ai_chat.images.requests import (
-    delete_image,
-    delete_request,
-    start_request,
-)
+from ai_chat.images.requests import delete_image, delete_request
 from ai_chat.jobs.capacity import keeps_its_thread
 from ai_chat.jobs.ending import job_or_404
 from ai_chat.jobs.following import wait
 from ai_chat.models import ImageRequest
-from ai_chat.pages.forms import explain, image_choices, read_count, read_image_form
+from ai_chat.pages.forms import image_choices, read_count, refuse, start_images
 from ai_chat.pages.streams import event_response
 from config.errors import DomainError
 from credits.clerk.auth.requests import refuse_impersonated
-from credits.http import AuthenticatedHttpRequest
+from credits.http import AuthenticatedHttpRequest, wants_fragment
 
 TEMPLATE = "ai_chat/images.html"
 
@@ -47,7 +39,7 @@ def page(
     """The whole page, or with a `problem` for htmx only the foot of the form."""
     form = request.POST or request.GET
     context = {**studio(request, form), "problem": problem}
-    if problem and request.htmx:
+    if problem and wants_fragment(request):
         response = render(request, f"{TEMPLATE}#foot", context, status=status)
         response["HX-Retarget"], response["HX-Reswap"] = "#image-foot", "outerHTML"
         return response
@@ -69,35 +61,19 @@ def create(request: AuthenticatedHttpRequest) -> HttpResponse:
     try:
         return start(request)
     except DomainError as error:
-        return refuse(request, error)
+        return refuse(partial(page, request), error, images=read_count(request.POST))
 
 
 @keeps_its_thread
 def start(request: AuthenticatedHttpRequest) -> HttpResponse:
-    made, _ = start_request(
-        user_id=request.user.pk,
-        prompt=request.POST.get("message", ""),
-        **read_image_form(request.POST),
-    )
-    if not request.htmx:
-        return finished(request, made)
-    context = {**studio(request, request.POST), "made": made, "draft": ""}
+    job = start_images(request)
+    if not wants_fragment(request):
+        connections.close_all()  # Before waiting: the pool is for those who work.
+        wait(job)
+        return redirect(f"{reverse('images')}#made-{job.pk}")
+    context = {**studio(request, request.POST), "made": job, "draft": ""}
     response = render(request, f"{TEMPLATE}#started", context)
     response["HX-Trigger"] = "credits:changed"
-    return response
-
-
-def finished(request: AuthenticatedHttpRequest, made: ImageRequest) -> HttpResponse:
-    connections.close_all()  # Before waiting: the pool is for those who work.
-    wait(made)
-    return redirect(f"{reverse('images')}#made-{made.pk}")
-
-
-def refuse(request: AuthenticatedHttpRequest, error: DomainError) -> HttpResponse:
-    status, problem = explain(error, images=read_count(request.POST))
-    response = page(request, problem=problem, status=status)
-    if error.retry_seconds:
-        response["Retry-After"] = str(error.retry_seconds)
     return response
 
 
@@ -113,12 +89,12 @@ def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
 @require_GET
 def card(request: AuthenticatedHttpRequest, request_id: UUID) -> HttpResponse:
     """A request in the gallery; 204 while it is being worked on."""
-    made = job_or_404(ImageRequest, pk=request_id, user_id=request.user.pk)
-    if not request.htmx:
-        return redirect(f"{reverse('images')}#made-{made.pk}")
-    if made.is_running:
+    job = job_or_404(ImageRequest, pk=request_id, user_id=request.user.pk)
+    if not wants_fragment(request):
+        return redirect(f"{reverse('images')}#made-{job.pk}")
+    if job.is_running:
         return HttpResponse(status=204)
-    response = render(request, f"{TEMPLATE}#card", {"made": made})
+    response = render(request, f"{TEMPLATE}#card", {"made": job})
     response["HX-Trigger"] = "credits:changed"
     return response
 
@@ -148,14 +124,14 @@ def delete(request: AuthenticatedHttpRequest, image_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def delete_made(request: AuthenticatedHttpRequest, request_id: UUID) -> HttpResponse:
+def delete_all(request: AuthenticatedHttpRequest, request_id: UUID) -> HttpResponse:
     """The same for a request with all its images."""
-    made = job_or_404(ImageRequest, pk=request_id, user_id=request.user.pk)
-    if made.is_running:
+    job = job_or_404(ImageRequest, pk=request_id, user_id=request.user.pk)
+    if job.is_running:
         messages.error(request, "These images are still being made.")
         return redirect("images")
     if request.method != "POST":
-        return render(request, "ai_chat/image_delete.html", {"made": made})
-    delete_request(request=made)
+        return render(request, "ai_chat/image_delete.html", {"made": job})
+    delete_request(request=job)
     messages.success(request, "Deleted. The charge and refund stay in your usage.")
     return redirect("images")

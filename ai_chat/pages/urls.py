@@ -19,7 +19,7 @@ urlpatterns = [
     path("images/requests/<uuid:request_id>", images.card, name="image-request"),
     path("images/requests/<uuid:request_id>/events", images.events, name="image-events"),
     path(
-        "images/requests/<uuid:request_id>/delete", images.delete_made, name="image-request-delete"
+        "images/requests/<uuid:request_id>/delete", images.delete_all, name="image-request-delete"
     ),
     path("images/<uuid:image_id>/file", images.file, name="image-file"),
     path("images/<uuid:image_id>/delete", images.delete, name="image-delete"),
