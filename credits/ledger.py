@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import DateTimeField, Func
 from psycopg.rows import class_row, namedtuple_row
 
 from credits import exceptions, idempotency
 from credits.features import FEATURES, OperationType, to_operation_type
 from credits.models import CreditGrant, Hold
+from credits.models.ledger import PRIORITIES
 from credits.pricing import get_feature_cost
 
 type Details = dict[str, Any]
@@ -167,18 +169,23 @@ def call_deduct(
         extra=json.dumps(details or {}),
         **more,
     )
+    if row.outcome not in {"charged", "replayed"}:
+        raise _refusal(row, max_unit_cost or 0)
+    replayed = row.outcome == "replayed"
+    return Charge(row.charge_id, row.total, row.price, row.available, replayed, row.held), row
+
+
+def _refusal(row: Any, agreed: int) -> Exception:
     match row.outcome:
-        case "charged" | "replayed":
-            replayed = row.outcome == "replayed"
-            charge = Charge(row.charge_id, row.total, row.price, row.available, replayed, row.held)
-            return charge, row
         case "insufficient":
-            raise exceptions.InsufficientCredits(required=row.total, available=row.available)
+            return exceptions.InsufficientCredits(required=row.total, available=row.available)
         case "price_changed":
-            raise exceptions.PriceChanged(agreed=max_unit_cost or 0, unit_cost=row.price)
+            return exceptions.PriceChanged(agreed=agreed, unit_cost=row.price)
         case "key_conflict":
-            raise exceptions.IdempotencyConflict("This idempotency key belongs to another request.")
-    raise Refused(row)
+            return exceptions.IdempotencyConflict(
+                "This idempotency key belongs to another request."
+            )
+    return Refused(row)
 
 
 class Ending(NamedTuple):
@@ -263,15 +270,6 @@ class Grant(NamedTuple):
     usage_id: int | None
     balance: int
     replayed: bool
-
-
-#: Burn order by source: what expires is burnt before what was bought to keep.
-PRIORITIES = {
-    CreditGrant.Source.PLAN: 10,
-    CreditGrant.Source.SIGNUP: 50,
-    CreditGrant.Source.ADJUSTMENT: 100,
-    CreditGrant.Source.PACK: 200,
-}
 
 
 def grant_credits(
@@ -391,12 +389,9 @@ def _in_batches(function: str, batch: int) -> int:
 
 def extend_holds(*, charge_ids: Sequence[int], seconds: float) -> None:
     """Lets open holds last `seconds` from now: their work is still going on (I6)."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE credits_hold SET lease_until = credits_now() + make_interval(secs => %s)"
-            " WHERE charge_id = ANY(%s)",
-            [seconds, list(charge_ids)],
-        )
+    now = Func(function="credits_now", output_field=DateTimeField())
+    lease = now + timedelta(seconds=seconds)
+    Hold.objects.filter(charge_id__in=charge_ids).update(lease_until=lease)
 
 
 def is_held(*, charge_id: int) -> bool:

@@ -11,7 +11,7 @@ from ai_chat.jobs.errors import AnswerDeleted, LimitReached
 from ai_chat.jobs.models import Job
 from credits.features import to_operation_type
 from credits.idempotency import fingerprint
-from credits.ledger import Refused, call_deduct
+from credits.ledger import Charge, Refused, call_deduct
 from credits.models import UsageHistory
 
 #: When to come back after being refused for work in flight: nobody knows when it ends.
@@ -57,21 +57,26 @@ def start_job[J: Job](
     except Refused as refusal:
         raise _limit_reached(refusal.row) from None
     if not charge.replayed:
-        paid = UsageHistory(
-            pk=charge.id,
-            account_id=user_id,
-            operation_type=to_operation_type(feature),
-            credits_used=charge.credits,
-            unit_cost=charge.unit_cost,
-            quantity=quantity,
-            balance_after=charge.balance,
-        )
+        paid = _row_of(charge, account_id=user_id, feature=feature, quantity=quantity)
         known = {**row, **json.loads(started.recorded), "user_id": user_id}
         return _job(model, paid, known), True
     earlier = load_job(model, charge_id=charge.id)
     if earlier is None:
         raise AnswerDeleted("This was sent before; its answer is deleted.")
     return earlier, False
+
+
+def _row_of(charge: Charge, *, account_id: int, feature: str, quantity: int) -> UsageHistory:
+    """The charge's row in the journal as far as a job needs it, without reading it back."""
+    return UsageHistory(
+        pk=charge.id,
+        account_id=account_id,
+        operation_type=to_operation_type(feature),
+        credits_used=charge.credits,
+        unit_cost=charge.unit_cost,
+        quantity=quantity,
+        balance_after=charge.balance,
+    )
 
 
 def _job[J: Job](model: type[J], charge: UsageHistory, known: dict[str, Any]) -> J:

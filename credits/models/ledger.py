@@ -101,6 +101,15 @@ class CreditGrant(models.Model):
         return f"{self.get_source_display()}: {self.remaining} of {self.amount}"
 
 
+#: Burn order by source: what expires is burnt before what was bought to keep.
+PRIORITIES = {
+    CreditGrant.Source.PLAN: 10,
+    CreditGrant.Source.SIGNUP: 50,
+    CreditGrant.Source.ADJUSTMENT: 100,
+    CreditGrant.Source.PACK: 200,
+}
+
+
 class UsageHistory(models.Model):
     """The journal: one row for every change of a balance, append-only (I3). Positive
     `credits_used` leaves the balance, negative comes in."""
