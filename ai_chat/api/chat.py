@@ -1,7 +1,6 @@
 """Chat in JSON: the AI SDK's stream, or one answer when it is finished."""
 
 from collections.abc import Mapping
-from typing import Any
 from uuid import uuid4
 
 from django.db import connections
@@ -11,7 +10,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ai_chat.api.messages import prompt_of, told
+from ai_chat.api.messages import recent_messages, text_of
 from ai_chat.api.problems import StillRunning, provider_failed
 from ai_chat.api.receipts import chat_answer, chat_receipt, paid_headers
 from ai_chat.api.serializers import ChatIn, ChatOut, ModelsOut, ProviderFailedOut
@@ -24,12 +23,7 @@ from ai_chat.models import Turn
 from ai_chat.offer import IMAGE, TEXT, choices
 from credits.api.answers import conditional
 from credits.api.base import ApiView, body_of, user_of
-from credits.api.idempotency import (
-    IDEMPOTENCY_KEY,
-    REPLAYED_HEADER,
-    read_key,
-    replay_headers,
-)
+from credits.api.idempotency import IDEMPOTENCY_KEY, REPLAYED_HEADER, read_key, replay_headers
 from credits.api.schema import MEANINGS, errors
 from credits.clerk.auth.requests import refuse_impersonated
 from credits.idempotency import namespaced
@@ -62,31 +56,22 @@ class Chat(ApiView):
     def post(self, request: Request) -> HttpResponseBase:
         refuse_impersonated(request)
         body = body_of(request, ChatIn)
-        key = read_key(request)
-        turn, is_new = send(user_id=user_of(request).pk, body=body, key=key, as_sent=request.data)
+        turn, is_new = start_turn(
+            user_id=user_of(request).pk,
+            conversation=None,
+            external_id=body.get("id"),
+            text=text_of(body["messages"][-1], body.get("attachments") or ()),
+            model=body["model"],
+            idempotency_key=namespaced("api", read_key(request) or str(uuid4())),
+            request=request.data,
+        )
+        if is_new:
+            messages = recent_messages(body["messages"], turn.prompt)
+            answer_turn(turn, messages, temperature=body.get("temperature"))
+        elif turn.is_running:
+            raise StillRunning
         answer = whole if wants_json(request) else stream
         return answer(turn, replay_headers(is_new=is_new))
-
-
-def send(*, user_id: int, body: dict[str, Any], key: str | None, as_sent: Any) -> tuple[Turn, bool]:
-    """Charges the message and starts its turn, or finds the turn that this key has begun with the
-    same body `as_sent`. Raises StillRunning while that one is running, besides what `start_turn`
-    raises."""
-    turn, is_new = start_turn(
-        user_id=user_id,
-        conversation=None,
-        external_id=body.get("id"),
-        text=prompt_of(body),
-        model=body["model"],
-        idempotency_key=namespaced("api", key or str(uuid4())),
-        request=as_sent,
-    )
-    if is_new:
-        messages = told(body["messages"], turn.prompt)
-        answer_turn(turn, messages, temperature=body.get("temperature"))
-    elif turn.is_running:
-        raise StillRunning
-    return turn, is_new
 
 
 def wants_json(request: Request) -> bool:
@@ -120,7 +105,7 @@ def whole(turn: Turn, headers: Mapping[str, str]) -> Response:
     if ended.state == Turn.State.FAILED:
         raise provider_failed(ended, chat_receipt(ended), headers, text=ended.answer)
     answer = chat_answer(ended)
-    return Response(ChatOut(answer).data, headers=paid_headers(answer, headers))
+    return Response(answer, headers=paid_headers(answer, headers))
 
 
 class Models(ApiView):

@@ -1,7 +1,5 @@
 """Images in JSON."""
 
-from collections.abc import Mapping
-from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import connections
@@ -13,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ai_chat.api.problems import StillRunning, provider_failed
-from ai_chat.api.receipts import images_answer, paid_headers, remaining
+from ai_chat.api.receipts import paid_headers, remaining
 from ai_chat.api.serializers import (
     ImageIn,
     ImagesOut,
@@ -30,12 +28,7 @@ from ai_chat.jobs.ending import job_or_404
 from ai_chat.jobs.following import wait
 from ai_chat.models import ImageRequest
 from credits.api.base import ApiView, body_of, query_of, user_of
-from credits.api.idempotency import (
-    IDEMPOTENCY_KEY,
-    REPLAYED_HEADER,
-    read_key,
-    replay_headers,
-)
+from credits.api.idempotency import IDEMPOTENCY_KEY, REPLAYED_HEADER, read_key, replay_headers
 from credits.api.schema import MEANINGS, errors
 from credits.clerk.auth.requests import refuse_impersonated
 from credits.idempotency import namespaced
@@ -60,33 +53,18 @@ class CreateImages(ApiView):
     def post(self, request: Request) -> Response:
         refuse_impersonated(request)
         body = body_of(request, ImageIn)
-        key = read_key(request)
-        made, is_new = create(user_id=user_of(request).pk, body=body, key=key)
+        key = namespaced("api", read_key(request) or str(uuid4()))
+        job, is_new = start_request(user_id=user_of(request).pk, idempotency_key=key, **body)
+        if is_new:
+            connections.close_all()  # Before waiting: the pool is for those who work.
+            job = wait(job) or job
+        if job.is_running:  # The first call with this key; or the end could not be saved.
+            raise StillRunning
         headers = replay_headers(is_new=is_new)
-        answer = paid_answer(made, headers)
-        return Response(PaidImagesOut(answer).data, headers=paid_headers(answer, headers))
-
-
-def create(*, user_id: int, body: dict[str, Any], key: str | None) -> tuple[ImageRequest, bool]:
-    """Charges, paints and waits, or finds the request that this key has begun. Raises StillRunning
-    while that one is worked on or its end could not be saved, and what `start_request` raises."""
-    made, is_new = start_request(
-        user_id=user_id, idempotency_key=namespaced("api", key or str(uuid4())), **body
-    )
-    if is_new:
-        connections.close_all()  # Before waiting: the pool is for those who work.
-        made = wait(made) or made
-    if made.is_running:
-        raise StillRunning
-    return made, is_new
-
-
-def paid_answer(made: ImageRequest, headers: Mapping[str, str]) -> dict[str, Any]:
-    """The images with what is left. Raises HttpError (502) when none was delivered."""
-    answer = {**images_answer(made), "creditsRemaining": remaining(made)}
-    if made.state not in {ImageRequest.State.DELIVERED, ImageRequest.State.PARTIAL}:
-        raise provider_failed(made, answer, headers)
-    return answer
+        answer = {**ImagesOut(job).data, "creditsRemaining": remaining(job)}
+        if job.state == ImageRequest.State.FAILED:
+            raise provider_failed(job, answer, headers)
+        return Response(answer, headers=paid_headers(answer, headers))
 
 
 class MyImages(ApiView):
@@ -102,12 +80,12 @@ class MyImages(ApiView):
     def get(self, request: Request) -> Response:
         query = query_of(request, ImagesQuery)
         user_id, cursor = user_of(request).pk, query.get("cursor")
-        if cursor and own_request(user_id=user_id, request_id=cursor) is None:
+        last = own_request(user_id=user_id, request_id=cursor) if cursor else None
+        if cursor and last is None:
             raise Http404  # The first page again could go on without end.
-        rows, more = requests_page(user_id=user_id, after=cursor, limit=query["limit"])
-        items = [images_answer(each) for each in rows]
-        following = rows[-1].pk if more else None
-        return Response(ImagesPage({"items": items, "nextCursor": following}).data)
+        rows, more = requests_page(user_id=user_id, last=last, limit=query["limit"])
+        page = {"items": rows, "nextCursor": rows[-1].pk if more else None}
+        return Response(ImagesPage(page).data)
 
 
 class OneImages(ApiView):
@@ -119,8 +97,8 @@ class OneImages(ApiView):
         tags=["ai"],
     )
     def get(self, request: Request, request_id: UUID) -> Response:
-        made = job_or_404(ImageRequest, pk=request_id, user_id=user_of(request).pk)
-        return Response(ImagesOut(images_answer(made)).data)
+        job = job_or_404(ImageRequest, pk=request_id, user_id=user_of(request).pk)
+        return Response(ImagesOut(job).data)
 
 
 class OneImage(ApiView):

@@ -1,4 +1,4 @@
-"""From the client's messages to what the model is told."""
+"""From the client's messages to those for the model."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,42 +10,27 @@ from ai_chat.providers.chat import Message
 ADDRESS_CHARACTERS = 2000
 
 
-def prompt_of(body: dict[str, Any]) -> str:
-    """The user's last message, with everything attached to it as a list of names and addresses."""
-    attached = [
-        _line(
-            each.get("name") or each.get("filename", ""),
-            each.get("contentType") or each.get("mediaType", ""),
-            each["url"],
-        )
-        for each in body.get("attachments") or []
-    ]
-    return text_of(body["messages"][-1], attached)
-
-
-def text_of(message: dict[str, Any], attached: Iterable[str] = ()) -> str:
-    """A message's text; files are listed, not read."""
+def text_of(message: dict[str, Any], attachments: Iterable[dict[str, Any]] = ()) -> str:
+    """A message's text; its files and attachments are listed by name and address, not read."""
     parts = message["parts"]
     texts = [part["text"] for part in parts if part["type"] == "text"]
-    files = [
-        _line(part.get("filename", ""), part["mediaType"], part["url"])
-        for part in parts
-        if part["type"] == "file"
-    ]
-    listed = [*files, *attached]
-    if listed:
-        texts.append("Attached:\n" + "\n".join(listed))
+    files = [*(part for part in parts if part["type"] == "file"), *attachments]
+    if files:
+        texts.append("Attached:\n" + "\n".join(map(_line, files)))
     return "\n\n".join(text for text in texts if text.strip())
 
 
-def _line(name: str, kind: str, address: str) -> str:
+def _line(file: dict[str, Any]) -> str:
+    name = file.get("name") or file.get("filename") or "file"
+    media_type = file.get("contentType") or file.get("mediaType")
+    address = file["url"]
     if address.startswith("data:"):
         address = "(its content was not sent on)"
-    about = f"{name or 'file'} ({kind})" if kind else name or "file"
+    about = f"{name} ({media_type})" if media_type else name
     return f"- {about}: {address[:ADDRESS_CHARACTERS]}"
 
 
-def told(messages: list[dict[str, Any]], prompt: str) -> list[Message]:
+def recent_messages(messages: list[dict[str, Any]], prompt: str) -> list[Message]:
     """The prompt, and before it as many of the latest messages as fit in HISTORY_MAX_CHARACTERS;
     a leading system message has its place before them."""
     room = settings.HISTORY_MAX_CHARACTERS - len(prompt)

@@ -1,22 +1,12 @@
-"""What turns and image requests are in JSON, with what they cost."""
+"""What turns and image requests have cost, in JSON and in headers."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from django.urls import reverse
-
+from ai_chat.api.serializers import ReceiptOut
 from ai_chat.jobs.models import Job
-from ai_chat.models import Image, ImageRequest, Turn
+from ai_chat.models import Turn
 from credits.ledger import get_balance
-
-
-def receipt_of(job: Job) -> dict[str, Any]:
-    return {
-        "usageId": job.charge_id,
-        "refundId": job.refund_id,
-        "refunded": job.refunded,
-        "reason": job.failure or None,
-    }
 
 
 def remaining(job: Job) -> int:
@@ -42,7 +32,7 @@ def chat_receipt(turn: Turn) -> dict[str, Any]:
         "outcome": turn.state,
         "creditsCharged": turn.charged,
         "creditsRemaining": remaining(turn),
-        "receipt": receipt_of(turn),
+        "receipt": ReceiptOut(turn).data,
     }
 
 
@@ -56,31 +46,4 @@ def chat_answer(turn: Turn) -> dict[str, Any]:
         "message": {"id": str(turn.pk), "role": "assistant", "parts": parts},
         "text": turn.answer,
         **chat_receipt(turn),
-    }
-
-
-def image_answer(image: Image) -> dict[str, Any]:
-    return {
-        "id": image.pk,
-        "url": reverse("api-image-file", args=[image.pk]),
-        "contentType": image.content_type,
-        "width": image.width,
-        "height": image.height,
-        "bytes": image.bytes,
-    }
-
-
-def images_answer(made: ImageRequest) -> dict[str, Any]:
-    """An image request with its images."""
-    return {
-        "id": made.pk,
-        "createdAt": made.created_at,
-        "prompt": made.prompt,
-        "model": made.model,
-        "size": made.size,
-        "count": made.count,
-        "state": made.state,
-        "images": [image_answer(image) for image in made.images.all()],
-        "creditsCharged": made.charged,
-        "receipt": receipt_of(made),
     }

@@ -4,6 +4,7 @@ send their whole state."""
 from typing import Any
 
 from django.conf import settings
+from django.urls import reverse
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
@@ -35,7 +36,7 @@ class TextPart(serializers.Serializer[Any]):
 
 
 class FilePart(serializers.Serializer[Any]):
-    """Told to the model by name and address; never fetched."""
+    """Passed on by name and address; never fetched."""
 
     type = serializers.ChoiceField(["file"])
     mediaType = Text(max_length=200)
@@ -76,8 +77,7 @@ class MessageIn(serializers.Serializer[Any]):
 
 
 class Attachment(serializers.Serializer[Any]):
-    """Told to the model by name and address; never fetched. Each of the two names that clients have
-    for the same is taken."""
+    """Passed on by name and address; never fetched. Either name that clients use is taken."""
 
     url = Text()
     name = Text(required=False, allow_blank=True, max_length=500)
@@ -88,10 +88,27 @@ class Attachment(serializers.Serializer[Any]):
     )
 
 
-def _model_field(feature: str) -> type[Text]:
-    """A model's id; the schema lists those that are offered."""
-    kind = type("ModelId", (Text,), {})
-    return extend_schema_field({"type": "string", "enum": list(models_of(feature))})(kind)
+class ModelId(Text):
+    """The id of a model that is offered."""
+
+    feature: str
+
+    def to_internal_value(self, data: Any) -> str:
+        model = super().to_internal_value(data)
+        if model not in models_of(self.feature):
+            raise serializers.ValidationError("This model is not offered; see GET /api/ai/models.")
+        return model
+
+
+def _model_field(feature: str) -> Text:
+    """A model's id, the first one unless given; the schema lists those that are offered."""
+    kind = type("ModelId", (ModelId,), {"feature": feature})
+    extend_schema_field({"type": "string", "enum": list(models_of(feature))})(kind)
+    field: Text = kind(
+        default=lambda: model_or_first("", models_of(feature)),
+        help_text="One of `GET /api/ai/models`.",
+    )
+    return field
 
 
 class ChatIn(serializers.Serializer[Any]):
@@ -108,7 +125,7 @@ class ChatIn(serializers.Serializer[Any]):
         max_length=MAX_MESSAGES,
         help_text="The whole conversation, oldest first; the last message is the user's.",
     )
-    model = _model_field(TEXT)(required=False, help_text="One of `GET /api/ai/models`.")
+    model = _model_field(TEXT)
     temperature = Number(required=False, allow_null=True, min_value=0, max_value=2)
     attachments = serializers.ListField(
         child=Attachment(), required=False, allow_null=True, max_length=MAX_ATTACHMENTS
@@ -120,31 +137,27 @@ class ChatIn(serializers.Serializer[Any]):
     )
     messageId = Text(required=False, allow_null=True, max_length=200)
 
-    def validate_model(self, model: str) -> str:
-        return _offered(model, TEXT)
-
     def validate_messages(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if messages[-1]["role"] != "user":
             raise serializers.ValidationError("The last message must be the user's.")
         return messages
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        return {"model": model_or_first("", settings.AI_TEXT_MODELS), **attrs}
-
-
-def _offered(model: str, feature: str) -> str:
-    if model not in models_of(feature):
-        raise serializers.ValidationError("This model is not offered; see GET /api/ai/models.")
-    return model
-
 
 class ReceiptOut(serializers.Serializer[Any]):
     """Where the charge stands in `GET /api/credits/usage`."""
 
-    usageId = serializers.IntegerField(help_text="The row of the charge.")
-    refundId = serializers.IntegerField(allow_null=True, help_text="The row of its refund.")
+    usageId = serializers.IntegerField(source="charge_id", help_text="The row of the charge.")
+    refundId = serializers.IntegerField(
+        source="refund_id", allow_null=True, help_text="The row of its refund."
+    )
     refunded = serializers.IntegerField(help_text="Credits that came back.")
-    reason = serializers.CharField(allow_null=True, help_text="Why they came back.")
+    reason = serializers.CharField(
+        source="failure", allow_null=True, help_text="Why they came back."
+    )
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        receipt = super().to_representation(instance)
+        return {**receipt, "reason": receipt["reason"] or None}
 
 
 class AnswerPart(serializers.Serializer[Any]):
@@ -200,7 +213,7 @@ SIDE = "(6[4-9]|[7-9][0-9]|[1-9][0-9]{2}|1[0-9]{3}|20[0-3][0-9]|204[0-8])"
 
 class ImageIn(StrictSerializer):
     prompt = Text(max_length=settings.IMAGE_PROMPT_MAX_CHARACTERS)
-    model = _model_field(IMAGE)(required=False, help_text="One of `GET /api/ai/models`.")
+    model = _model_field(IMAGE)
     size = serializers.RegexField(
         f"^{SIDE}x{SIDE}$",
         trim_whitespace=False,
@@ -209,17 +222,18 @@ class ImageIn(StrictSerializer):
     )
     count = WholeNumber(default=1, min_value=1, max_value=MAX_IMAGES)
 
-    def validate_model(self, model: str) -> str:
-        return _offered(model, IMAGE)
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        return {"model": model_or_first("", settings.AI_IMAGE_MODELS), **attrs}
+class ImageAddress(serializers.CharField):
+    def to_representation(self, value: Any) -> str:
+        return reverse("api-image-file", args=[value])
 
 
 class ImageOut(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    url = serializers.CharField(help_text="The file, for you alone; `?download` saves it.")
-    contentType = serializers.ChoiceField(["image/png", "image/jpeg", "image/webp"])
+    url = ImageAddress(source="pk", help_text="The file, for you alone; `?download` saves it.")
+    contentType = serializers.ChoiceField(
+        ["image/png", "image/jpeg", "image/webp"], source="content_type"
+    )
     width = serializers.IntegerField()
     height = serializers.IntegerField()
     bytes = serializers.IntegerField()
@@ -227,15 +241,17 @@ class ImageOut(serializers.Serializer[Any]):
 
 class ImagesOut(serializers.Serializer[Any]):
     id = serializers.UUIDField(help_text="The request.")
-    createdAt = serializers.DateTimeField()
+    createdAt = serializers.DateTimeField(source="created_at")
     prompt = serializers.CharField()
     model = serializers.CharField()
     size = serializers.CharField()
     count = serializers.IntegerField(help_text="Images asked for.")
     state = serializers.ChoiceField(ImageRequest.State.choices)
     images = ImageOut(many=True)
-    creditsCharged = serializers.IntegerField(help_text="After the refund of missing images.")
-    receipt = ReceiptOut()
+    creditsCharged = serializers.IntegerField(
+        source="charged", help_text="After the refund of missing images."
+    )
+    receipt = ReceiptOut(source="*")
 
 
 class PaidImagesOut(ImagesOut):

@@ -50,10 +50,7 @@ class UIMessageStream:
         # Before the first wait: a stream that waits for tokens holds no connection.
         connections.close_all()
         turn_id = str(self._turn.pk)
-        about = {
-            "conversationId": str(self._turn.conversation_id),
-            "model": self._turn.model,
-        }
+        about = {"conversationId": str(self._turn.conversation_id), "model": self._turn.model}
         yield part("start", messageId=turn_id, messageMetadata=about)
         yield part("start-step")
         if self._following.run:
@@ -86,9 +83,8 @@ def _text(part_id: str, texts: Iterable[str]) -> Iterator[bytes]:
 def _ending(turn: Turn) -> list[bytes]:
     """How it ended: `finish`, `abort` for a stop, or `error`; each after what it cost."""
     if turn.is_running:  # Its end could not be saved: the lease decides.
-        return [
-            part("error", errorText="The answer was lost. Its credits come back by themselves.")
-        ]
+        lost = "The answer was lost. Its credits come back by themselves."
+        return [part("error", errorText=lost)]
     receipt = chat_receipt(turn)
     if turn.failure and turn.state == Turn.State.FAILED:
         return [

@@ -26,10 +26,9 @@ def recent_conversations(*, user_id: int, search: str = "") -> QuerySet[Conversa
     """The user's conversations, the latest first; `search` looks into titles and messages."""
     own = Conversation.objects.filter(user_id=user_id).order_by("-active_at")
     if search:
-        found = Turn.objects.filter(conversation__user_id=user_id, prompt__icontains=search)
-        own = own.filter(title__icontains=search) | own.filter(
-            pk__in=found.values("conversation_id")
-        )
+        turns = Turn.objects.filter(conversation__user_id=user_id, prompt__icontains=search)
+        matches = own.filter(pk__in=turns.values("conversation_id"))
+        own = own.filter(title__icontains=search) | matches
     return own[:CONVERSATIONS_SHOWN]
 
 
@@ -59,8 +58,8 @@ def _moment(conversation: Conversation, entry: str) -> datetime | None:
     except ValueError:
         return None
     turn = conversation.turns.filter(pk=key).first()
-    found = turn or conversation.image_requests.filter(pk=key).first()
-    return found.created_at if found else None
+    job = turn or conversation.image_requests.filter(pk=key).first()
+    return job.created_at if job else None
 
 
 def rename_conversation(*, conversation: Conversation, title: str) -> None:
@@ -72,10 +71,8 @@ def rename_conversation(*, conversation: Conversation, title: str) -> None:
 
 @transaction.atomic
 def delete_conversation(*, conversation: Conversation) -> None:
-    """Deletes a conversation with its turns; the ledger keeps what they cost.
-
-    Raises TurnRunning: an answer that is being written has a hold to end.
-    """
+    """Deletes a conversation with its turns; the ledger keeps what they cost. Raises TurnRunning:
+    an answer that is being written has a hold to end."""
     # A message that goes in at this moment is waited for, or waits and begins another conversation.
     if not Conversation.objects.select_for_update().filter(pk=conversation.pk).exists():
         return

@@ -38,10 +38,8 @@ def start_turn(
 ) -> tuple[Turn, bool]:
     """Charges a message and records its turn; without a conversation it begins one, or goes on with
     that of `external_id`. Returns the turn and whether it is new: a repeated key finds the first
-    one (I7). `request` stands for more than the message, if given.
-
-    Raises InvalidMessage, and what `start_job` raises.
-    """
+    one (I7). `request` stands for more than the message, if given. Raises InvalidMessage, and what
+    `start_job` raises."""
     text = _checked(text, model)
     place = str(conversation.pk) if conversation else None
     return start_job(
@@ -77,25 +75,22 @@ def _checked(text: str, model: str) -> str:
 
 
 def history(turn: Turn, *, is_first: bool = False) -> list[Message]:
-    """What the model is told: this message and as many of the latest answered turns as fit in
+    """The messages for the model: this one and as many of the latest answered turns as fit in
     HISTORY_MAX_CHARACTERS, whole turns only, oldest first. Before a conversation's first message
     there is nothing to look up."""
-    asked: list[Message] = [{"role": "user", "content": turn.prompt}]
+    messages: list[Message] = [{"role": "user", "content": turn.prompt}]
     if is_first:
-        return asked
+        return messages
     room = settings.HISTORY_MAX_CHARACTERS - len(turn.prompt)
-    earlier: list[Message] = []
     past = Turn.objects.filter(conversation_id=turn.conversation_id)
     past = past.exclude(answer="").exclude(pk=turn.pk).order_by("-created_at")
     for prompt, answer in past.values_list("prompt", "answer")[:50]:
         room -= len(prompt) + len(answer)
         if room < 0:
             break
-        earlier += [
-            {"role": "assistant", "content": answer},
-            {"role": "user", "content": prompt},
-        ]
-    return [*reversed(earlier), *asked]
+        messages.append({"role": "assistant", "content": answer})
+        messages.append({"role": "user", "content": prompt})
+    return messages[::-1]
 
 
 def answer_turn(turn: Turn, messages: list[Message], *, temperature: float | None = None) -> None:
@@ -130,10 +125,10 @@ class Answering(Work[Turn]):
         match cause:
             case ProviderError():
                 return Outcome(State.FAILED, cause.reason, delivered=0)
-            case Stopped() if has_text:
-                return Outcome(State.STOPPED)
-            case Stopped():
+            case Stopped() if not has_text:
                 return Outcome(State.STOPPED, Reason.STOPPED_EARLY, delivered=0)
+            case Stopped():
+                return Outcome(State.STOPPED)
             case _ if has_text:
                 return Outcome(State.ANSWERED)
         return Outcome(State.FAILED, Reason.EMPTY_ANSWER, delivered=0)

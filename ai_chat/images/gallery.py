@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 from django.shortcuts import get_object_or_404
 
 from ai_chat.jobs.ending import load_job, reconcile
@@ -28,17 +28,11 @@ def own_image_or_404(*, user_id: int, image_id: UUID) -> Image:
 
 
 def requests_page(
-    *, user_id: int, after: UUID | None, limit: int
+    *conditions: Q, user_id: int, last: ImageRequest | None, limit: int
 ) -> tuple[Sequence[ImageRequest], bool]:
-    """All of the user's requests, the latest first, and whether there are older ones; `after` is
-    the id of the last one seen."""
-    return _page(ImageRequest.with_receipt().filter(user_id=user_id), user_id, after or "", limit)
-
-
-def _page(
-    rows: QuerySet[ImageRequest], user_id: int, before: UUID | str, limit: int
-) -> tuple[Sequence[ImageRequest], bool]:
-    last = own_request(user_id=user_id, request_id=before)
+    """The user's requests, the latest first, and whether there are older ones; `last` is the last
+    one seen."""
+    rows = ImageRequest.with_receipt().filter(*conditions, user_id=user_id)
     if last:
         rows = rows.filter(created_at__lt=last.created_at)
     page = list(rows.order_by("-created_at")[: limit + 1])
@@ -52,5 +46,5 @@ def gallery(*, user_id: int, before: str = "") -> tuple[Sequence[ImageRequest], 
     worth_showing = Q(has_images) | Q(
         state__in=[ImageRequest.State.RUNNING, ImageRequest.State.FAILED]
     )
-    rows = ImageRequest.with_receipt().filter(worth_showing, user_id=user_id)
-    return _page(rows, user_id, before, REQUESTS_SHOWN)
+    last = own_request(user_id=user_id, request_id=before)
+    return requests_page(worth_showing, user_id=user_id, last=last, limit=REQUESTS_SHOWN)

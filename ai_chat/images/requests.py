@@ -41,10 +41,8 @@ def start_request(
 ) -> tuple[ImageRequest, bool]:
     """Charges `count` images together and begins to make them. Returns the request and whether it
     is new: a repeated key finds the first one (I7). `max_total` is what the button said, in
-    credits. With `in_conversation` and no conversation one is begun.
-
-    Raises InvalidImageRequest, Busy, and what `start_job` raises.
-    """
+    credits. With `in_conversation` and no conversation one is begun. Raises InvalidImageRequest,
+    Busy, and what `start_job` raises."""
     prompt = _checked(prompt, model, size, count)
     place = str(conversation.pk) if conversation else None
     request, is_new = start_job(

@@ -10,11 +10,7 @@ from django.conf import settings
 from PIL import Image, UnidentifiedImageError
 
 #: What is kept and served: Pillow's name → media type and ending.
-TYPES = {
-    "PNG": ("image/png", "png"),
-    "JPEG": ("image/jpeg", "jpg"),
-    "WEBP": ("image/webp", "webp"),
-}
+TYPES = {"PNG": ("image/png", "png"), "JPEG": ("image/jpeg", "jpg"), "WEBP": ("image/webp", "webp")}
 MIN_SIDE, MAX_SIDE = 16, 4096  # pixels
 
 
@@ -23,9 +19,8 @@ class NotAnImage(ValueError):
 
 
 class Verified(NamedTuple):
-    """An image as it came, with what decoding it has shown."""
+    """What decoding an image has shown."""
 
-    content: bytes
     content_type: str
     ending: str
     width: int
@@ -68,4 +63,4 @@ def _decoded(content: bytes) -> Verified:
             raise NotAnImage("moving")
         content_type, ending = TYPES[image.format or ""]
         image.load()
-    return Verified(content, content_type, ending, width, height)
+    return Verified(content_type, ending, width, height)

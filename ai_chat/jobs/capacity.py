@@ -23,22 +23,17 @@ def most() -> int:
     return max(1, settings.WEB_THREADS - max(2, settings.WEB_THREADS // 8))
 
 
-def _take() -> int:
-    with _lock:
-        if len(_taken) >= most():
-            raise Busy
-        number = next(_numbers)
-        _taken.add(number)
-    return number
-
-
 def keeps_its_thread[**P, R: HttpResponseBase](view: Callable[P, R]) -> Callable[P, R]:
     """A view that waits for a job, or streams it: counted until its response is closed. Raises Busy
     before the view is called."""
 
     @wraps(view)
     def counted(*args: P.args, **kwargs: P.kwargs) -> R:
-        number = _take()
+        with _lock:
+            if len(_taken) >= most():
+                raise Busy
+            number = next(_numbers)
+            _taken.add(number)
         try:
             response = view(*args, **kwargs)
         except BaseException:
@@ -47,7 +42,7 @@ def keeps_its_thread[**P, R: HttpResponseBase](view: Callable[P, R]) -> Callable
         # Also when the response is thrown away unsent, because something after the view failed.
         give_back = weakref.finalize(response, _taken.discard, number)
         if response.streaming:
-            # What `close` calls; Django has no other way to be told of it.
+            # What `close` calls; Django has no other hook for it.
             closers: list[Callable[[], object]] = vars(response)["_resource_closers"]
             closers.append(give_back)
         else:

@@ -40,11 +40,9 @@ class Ended[J: Job](NamedTuple):
 
 
 def end_job[J: Job](job: J, outcome: Outcome, keep: Keep) -> Ended[J]:
-    """Ends a running job and its hold together.
-
-    Safe to repeat when the database failed to answer: the job's state says whether it is done. A
-    job whose hold was swept meanwhile has lost: it is marked as refunded (I6).
-    """
+    """Ends a running job and its hold together. Safe to repeat when the database failed to answer:
+    the job's state says whether it is done. A job whose hold was swept meanwhile is lost: it is
+    marked as refunded (I6)."""
     rows = type(job)._default_manager.filter(pk=job.pk)
     with transaction.atomic():
         state = rows.select_for_update().values_list("state", flat=True).first()

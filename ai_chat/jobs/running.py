@@ -103,8 +103,6 @@ class Run[J: Job]:
         self.leased_at = time.monotonic()
         self._started = self._latest = self.leased_at
 
-    # For viewers -------------------------------------------------------------------------------
-
     def wait(self, seen: int, timeout: float) -> tuple[str, int]:
         """The text beyond the first `seen` parts, and how many parts that makes; waits for news or
         the end up to `timeout` seconds."""
@@ -115,8 +113,6 @@ class Run[J: Job]:
     def text(self) -> str:
         with self._news:
             return "".join(self._parts)
-
-    # For whoever interrupts it -----------------------------------------------------------------
 
     def stop(self) -> None:
         """Ends the job as stopped, with the text that it has by now."""
@@ -139,8 +135,6 @@ class Run[J: Job]:
                 threading.Thread(target=self._end, args=[cause], daemon=True).start()
             except RuntimeError:
                 self._end(cause)
-
-    # The work ----------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begins the work. Raises Busy when there is no thread for it: then the job is refunded."""

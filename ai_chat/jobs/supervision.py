@@ -82,20 +82,15 @@ def _supervise() -> None:
         soonest = min([save_at, *(run.overdue_at for run in runs())])
         time.sleep(max(0.0, soonest - time.monotonic()))
         try:
-            _stop_overdue()
+            for run in runs():
+                if run.overdue_at <= time.monotonic():
+                    run.interrupt(ProviderTimeout())
             if time.monotonic() >= save_at:
                 save_at = time.monotonic() + SAVE_SECONDS
                 _save_all()
                 _renew_leases()
         except Exception:
             logger.exception("the supervisor of jobs failed")
-
-
-def _stop_overdue() -> None:
-    now = time.monotonic()
-    for run in runs():
-        if run.overdue_at <= now:
-            run.interrupt(ProviderTimeout())
 
 
 def _save_all() -> None:

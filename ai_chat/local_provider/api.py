@@ -1,49 +1,54 @@
 """OpenAI's endpoints over an engine: models, chat completions, images."""
 
+import logging
+import socket
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
-from typing import Any
+from http.server import BaseHTTPRequestHandler
+from typing import Any, override
 
 from ai_chat.local_provider import faults, wire
 from ai_chat.local_provider.engine import (
     ChatRequest,
     ContextTooLong,
     Done,
-    Engine,
     EngineFailed,
     Event,
     Events,
     ImageRequest,
     Pause,
 )
-from ai_chat.local_provider.server import Call, ClientGone, Connection, ProviderServer
+from ai_chat.local_provider.server import Call, ProviderServer
 from ai_chat.local_provider.wire import ApiError
 
+MAX_BODY_BYTES = 4 * 1024 * 1024
+MAX_DISCARDED_BYTES = 16 * MAX_BODY_BYTES
+IDLE_SECONDS = 120.0
 
-def serve(
-    engine: Engine,
-    port: int,
-    host: str = "127.0.0.1",
-    on_call: Callable[[Call], None] | None = None,
-) -> ProviderServer:
-    """Serve `engine` through OpenAI's endpoints, as ProviderServer says."""
-    return ProviderServer(engine, Api, port=port, host=host, on_call=on_call)
+logger = logging.getLogger(__name__)
 
 
-class Api(Connection):
-    """A connection with OpenAI's endpoints.
+class ClientGone(Exception):
+    """The client closed its connection, or the server is stopping."""
 
-    A client that leaves ends its generation at the engine's next event, because the events are
-    then closed. Nothing is sent before the first event, so that an error can have its own status.
-    """
 
-    def route(self, path: str) -> str:
-        """The path, if it is an endpoint's."""
-        return path if path in ROUTES else "(unknown)"
+class Api(BaseHTTPRequestHandler):
+    """Answers the requests of one connection, one after the other. Never logs a body. A client that
+    leaves ends its generation at the engine's next event, because the events are then closed.
+    Nothing is sent before the first event, so that an error can have its own status."""
 
-    def answer(self, path: str, body: bytes) -> None:
-        """Call the endpoint of the path."""
+    protocol_version = "HTTP/1.1"
+    server_version = "TallyLocalProvider"
+    sys_version = ""
+    timeout = IDLE_SECONDS
+    disable_nagle_algorithm = True
+    server: ProviderServer
+    status = 0
+    streaming = False
+
+    def _answer(self, path: str, body: bytes) -> None:
         if path not in ROUTES:
             raise ApiError(404, "There is nothing at this address.", code="unknown_url")
         method, endpoint = ROUTES[path]
@@ -53,7 +58,7 @@ class Api(Connection):
 
     def send_constant(self, _: bytes, *, data: dict[str, Any]) -> None:
         """An answer that is always the same."""
-        self.send_body(wire.encode(data))
+        self._send_body(wire.encode(data))
 
     def chat(self, body: bytes) -> None:
         """A text, streamed or whole."""
@@ -83,7 +88,7 @@ class Api(Connection):
         """The events while the client listens. Raises ClientGone, and ApiError for the engine's."""
         try:
             for event in events:
-                if self.server.stopping.is_set() or self.client_gone():
+                if self.server.stopping.is_set() or self._client_gone():
                     raise ClientGone
                 yield event
         except ContextTooLong as error:
@@ -104,9 +109,9 @@ class Api(Connection):
         except faults.Cut:
             cut = True
         except faults.Garbage:
-            self.send_body(wire.GARBAGE)
+            self._send_body(wire.GARBAGE)
             return
-        self.send_body(wire.encode(body(units, done)), cut=cut)
+        self._send_body(wire.encode(body(units, done)), cut=cut)
 
     def _stream(self, request: ChatRequest, events: Events) -> None:
         completion = wire.Completion(request.model)
@@ -116,27 +121,134 @@ class Api(Connection):
                 self._send_event(request, completion, event)
         except faults.Cut:
             self._open_stream(completion)
-            self.hang_up()
+            self._hang_up()
             return
         except faults.Garbage:
             self._open_stream(completion)
-            self.send_chunk(wire.GARBAGE_EVENT)
-        self.send_chunk(b"")
+            self._send_chunk(wire.GARBAGE_EVENT)
+        self._send_chunk(b"")
 
     def _open_stream(self, completion: wire.Completion) -> None:
+        """The head of a stream of server-sent events, once; `_send_chunk(b"")` ends it."""
         if not self.streaming:
-            self.start_stream()
-            self.send_chunk(completion.chunk({"role": "assistant", "content": ""}))
+            self.streaming = True
+            self._send_head(
+                200, {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"}
+            )
+            self._send_chunk(completion.chunk({"role": "assistant", "content": ""}))
 
     def _send_event(self, request: ChatRequest, completion: wire.Completion, event: Event) -> None:
         match event:
             case str():
-                self.send_chunk(completion.chunk({"content": event}))
+                self._send_chunk(completion.chunk({"content": event}))
             case Pause(comment=True):
-                self.send_chunk(wire.COMMENT)
+                self._send_chunk(wire.COMMENT)
             case Done():
-                self.send_chunk(completion.ending(event, with_usage=request.include_usage))
+                self._send_chunk(completion.ending(event, with_usage=request.include_usage))
 
+    def do_GET(self) -> None:
+        """Answer one request, whatever its method."""
+        started = time.monotonic()
+        self.status, self.streaming = 0, False
+        path = self.path.partition("?")[0]
+        try:
+            self._answer(path, self._read_body())
+        except ApiError as error:
+            self._send_error(error)
+        except (ClientGone, OSError):
+            self.close_connection = True
+            self.status = 499
+        seconds = time.monotonic() - started
+        # A path that does not exist could hold anything.
+        route = path if path in ROUTES else "(unknown)"
+        logger.info("%s %s %d %.3fs", self.command, route, self.status, seconds)
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET
+
+    @override
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer what is not valid HTTP; the base class would send HTML."""
+        self.close_connection = True
+        # Where the first line is invalid, the version read from it is 0.9: no head at all.
+        self.request_version = self.protocol_version
+        self.streaming = False
+        self._send_error(ApiError(code, self.responses[code][0]))
+
+    @override
+    def log_message(self, format: str, *args: Any) -> None:
+        """Not the base class's lines on stderr: `do_GET` logs one of its own."""
+
+    def _client_gone(self) -> bool:
+        """Whether the client has closed: only then is there an end of file to peek at."""
+        self.connection.settimeout(0)
+        try:
+            return not self.connection.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        finally:
+            self.connection.settimeout(IDLE_SECONDS)
+
+    def _send_body(self, body: bytes, *, status: int = 200, cut: bool = False) -> None:
+        """A whole JSON answer; with `cut` the connection ends half-way through it."""
+        self._send_head(status, {"Content-Type": "application/json", "Content-Length": len(body)})
+        if self.command != "HEAD":
+            self.wfile.write(body[: len(body) // 2] if cut else body)
+        if cut:
+            self._hang_up()
+
+    def _send_chunk(self, data: bytes) -> None:
+        """One piece of a stream, in one packet."""
+        self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def _hang_up(self) -> None:
+        """End the connection in the middle of an answer."""
+        self.close_connection = True
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _send_error(self, error: ApiError) -> None:
+        if self.streaming:
+            self._send_chunk(wire.event(error.body()))
+            self._send_chunk(b"")
+        else:
+            self._send_body(wire.encode(error.body()), status=error.status)
+
+    def _send_head(self, status: int, headers: dict[str, str | int]) -> None:
+        self.status = status
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, str(value))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+
+    def _read_body(self) -> bytes:
+        text = self.headers.get("Content-Length") or "0"
+        if self.headers.get("Transfer-Encoding"):
+            self.close_connection = True
+            raise ApiError(411, "Send the body with a Content-Length.", code="length_required")
+        if not (text.isascii() and text.isdigit() and len(text) < 16):
+            self.close_connection = True
+            raise ApiError(400, "The Content-Length is not valid.", code="invalid_header")
+        length = int(text)
+        if length > MAX_BODY_BYTES:
+            self._discard(length)
+            raise ApiError(413, f"A body has at most {MAX_BODY_BYTES} bytes.", code="too_large")
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ClientGone
+        return body
+
+    def _discard(self, length: int) -> None:
+        # Closing on unread bytes resets the connection, and the client would never see the answer.
+        self.close_connection = True
+        left = min(length, MAX_DISCARDED_BYTES)
+        while left > 0 and (piece := self.rfile.read(min(left, 65536))):
+            left -= len(piece)
+
+
+#: An engine behind OpenAI's endpoints.
+serve = partial(ProviderServer, handler=Api)
 
 type Endpoint = Callable[[Api, bytes], None]
 

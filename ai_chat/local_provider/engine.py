@@ -1,9 +1,5 @@
-"""The interface between the HTTP server and an engine, which answers requests.
-
-The server speaks OpenAI's wire format and knows nothing of models. An engine turns a request into
-events; the server writes them out, and closes the generator as soon as the client is gone, so that
-the engine stops working.
-"""
+"""The interface between the HTTP server and an engine, which turns a request into events. The
+server closes the generator as soon as the client is gone, so that the engine stops working."""
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
@@ -64,10 +60,8 @@ class ImageRequest:
 
 @dataclass(frozen=True)
 class Pause:
-    """Nothing yet: the server checks whether the client is still there.
-
-    With `comment` it also sends an SSE comment, so that the connection is not silent.
-    """
+    """Nothing yet: the server checks whether the client is still there. With `comment` it also
+    sends an SSE comment, so that the connection is not silent."""
 
     comment: bool = False
 
@@ -99,10 +93,8 @@ class Engine(Protocol):
     """Answers requests. Its generators are closed early when the client goes away."""
 
     def chat(self, request: ChatRequest) -> Events:
-        """Yield the answer's text piece by piece, then Done.
-
-        Raises ContextTooLong, before the first piece, and EngineFailed.
-        """
+        """Yields the answer's text piece by piece, then Done. Raises EngineFailed, and
+        ContextTooLong before the first piece."""
 
     def paint(self, request: ImageRequest) -> Events:
         """Yield each picture asked for as the bytes of a PNG."""

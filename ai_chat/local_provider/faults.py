@@ -1,9 +1,6 @@
-"""Failures on request: markers in a prompt such as `[[fail:cut:5]]` make the provider fail.
-
-Every fault is a function over the engine's events, so that one table serves text and pictures,
-streamed or not. "Units" below are pieces of text, or pictures. Faults can be combined: they are
-applied in the table's order.
-"""
+"""Failures on request: markers in a prompt such as `[[fail:cut:5]]` make the provider fail. A fault
+is a function over the engine's events; "units" are pieces of text, or pictures. Faults can be
+combined: they are applied in the table's order."""
 
 import re
 import time
@@ -113,10 +110,8 @@ FAULTS = {
 
 
 def split_markers(prompt: str) -> tuple[str, dict[str, float]]:
-    """The prompt without its markers, and the amount of each fault it asks for.
-
-    Raises ApiError (400) for a fault that does not exist, so that a typing error is noticed.
-    """
+    """The prompt without its markers, and the amount of each fault it asks for. Raises ApiError
+    (400) for a fault that does not exist, so that a typing error is noticed."""
     wanted: dict[str, float] = {}
     for name, amount in _MARKER.findall(prompt):
         if name not in FAULTS:

@@ -1,10 +1,9 @@
-"""The real engine: SmolLM2 through llama.cpp for text, the painter for pictures.
+"""The engine: SmolLM2 through llama.cpp for text, the painter for pictures.
 
-llama.cpp's own HTTP server, which xllamacpp starts inside this process on a free loopback port
-behind a random key, does the work: slots, queue, chat template, streaming. Its in-process calls
-were tried and cannot be broken off while they read a prompt (up to a minute on a slow machine);
-closing an HTTP connection stops it within one batch.
-"""
+llama.cpp's own HTTP server, which xllamacpp starts in this process on a free loopback port behind a
+random key, does the work: slots, queue, chat template, streaming. Its in-process calls cannot be
+broken off while they read a prompt (up to a minute); closing an HTTP connection stops it within one
+batch."""
 
 import json
 import secrets
@@ -37,10 +36,8 @@ MAX_OPEN = 64
 
 
 class LlamaEngine:
-    """Answers with the model at `weights`; loading it takes about a second and 0.5 GB.
-
-    Raises ImportError where xllamacpp does not run, RuntimeError where the weights do not load.
-    """
+    """Answers with the model at `weights`, which takes a second and 0.5 GB to load. Raises
+    ImportError where xllamacpp does not run, RuntimeError where the weights do not load."""
 
     def __init__(self, weights: Path, *, threads: int) -> None:
         xllamacpp = import_module("xllamacpp")

@@ -1,8 +1,7 @@
 """Model answers as safe HTML: `render` for a stored answer, `StreamRenderer` while one arrives.
 
-Text from a model is hostile input. Three walls stand behind each other: the parser never passes
-raw HTML, the renderer writes no picture and only http, https and mailto links, and nh3 then keeps
-an explicit list of tags and attributes and drops the rest.
+Text from a model is hostile input: the parser never passes raw HTML, the renderer writes no picture
+and only http, https and mailto links, and nh3 then keeps only listed tags and attributes.
 """
 
 from ai_chat.markdown.html import render

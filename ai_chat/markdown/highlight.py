@@ -5,7 +5,7 @@ from itertools import groupby
 from time import thread_time
 
 from django.utils.html import escape
-from pygments.lexers import get_lexer_by_name
+from pygments.lexers import get_all_lexers, get_lexer_by_name
 from pygments.token import Token, _TokenType
 
 from ai_chat.markdown.parser import Allowance
@@ -45,37 +45,15 @@ _NAMES = """
     scss sql swift terraform toml tsx typescript xml yaml
 """
 LEXERS = frozenset(_NAMES.split())
+#: Other names: Pygments' own for these lexers, and languages that look alike.
 ALIASES = {
-    "c#": "csharp",
-    "c++": "cpp",
-    "cfg": "toml",
-    "conf": "toml",
-    "console": "bash",
-    "cs": "csharp",
-    "dockerfile": "docker",
-    "golang": "go",
-    "hcl": "terraform",
-    "ini": "toml",
-    "js": "javascript",
-    "jsonc": "json",
-    "kt": "kotlin",
-    "makefile": "make",
-    "objc": "objective-c",
-    "postgres": "postgresql",
-    "ps1": "powershell",
-    "py": "python",
-    "python3": "python",
-    "rb": "ruby",
-    "rs": "rust",
-    "sh": "bash",
-    "shell": "bash",
-    "svg": "xml",
-    "tex": "latex",
-    "tf": "terraform",
-    "ts": "typescript",
-    "yml": "yaml",
-    "zsh": "bash",
+    alias: name
+    for _, aliases, *_ in get_all_lexers(plugins=False)
+    for name in LEXERS.intersection(aliases)
+    for alias in aliases
 }
+ALIASES |= {"cfg": "toml", "conf": "toml", "console": "bash", "ini": "toml", "jsonc": "json"}
+ALIASES |= {"kt": "kotlin", "svg": "xml"}
 
 
 def highlight(code: str, language: str, allowance: Allowance) -> str:

@@ -17,10 +17,10 @@ from ai_chat.markdown.parser import OPTIONS, Allowance, clean, parse
 _HEADINGS = {"h1": "h3", "h2": "h4", "h3": "h5", "h4": "h6", "h5": "h6", "h6": "h6"}
 _LINK = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
 _LANGUAGE = re.compile(r"\s*([A-Za-z0-9+#._-]{1,30})(?:\s|$)")
-_TAGS = (
-    "a blockquote br code div em h3 h4 h5 h6 hr li ol p pre s span strong"
-    " table tbody td th thead tr ul"
-)
+_TAGS = """
+    a blockquote br code div em h3 h4 h5 h6 hr li ol p pre s span strong
+    table tbody td th thead tr ul
+"""
 _ALIGN = {"align": {"left", "center", "right"}}
 
 _cleaner = nh3.Cleaner(
@@ -40,20 +40,15 @@ _cleaner = nh3.Cleaner(
 
 
 def render(text: str) -> SafeString:
-    """Return the complete answer `text` (Markdown, hostile) as safe HTML.
-
-    An answer's h1 is written h3, as the page's own outline ends at h2. Links open in the same tab.
-    A picture becomes its alternative text. An answer beyond the parser's bounds is plain text.
-    """
+    """A complete answer (Markdown, hostile) as safe HTML. Its h1 is written h3, as the page's own
+    outline ends at h2; a picture becomes its alternative text."""
     env: EnvType = {"allowance": Allowance()}
     return to_html(parse(clean(text), env), env)
 
 
 def to_html(tokens: Sequence[Token], env: EnvType, *, colours: bool = True) -> SafeString:
-    """Return whole top-level blocks as safe HTML, their code in `colours` or plain.
-
-    Takes from the `href_chars` and `colour_seconds` of `env["allowance"]`.
-    """
+    """Whole top-level blocks as safe HTML, their code in `colours` or plain. Takes from the
+    `href_chars` and `colour_seconds` of `env["allowance"]`."""
     raw = _renderer.render(tokens, OPTIONS, {**env, "colours": colours})
     return SafeString(_cleaner.clean(raw))
 
@@ -87,17 +82,14 @@ class _Renderer(RendererHTML):
         return escape(unescapeAll(tokens[idx].content).strip() or "image")
 
     def fence(self, tokens: Sequence[Token], idx: int, _options: OptionsDict, env: EnvType) -> str:
-        found = _LANGUAGE.match(tokens[idx].info)
-        language = found[1] if found else ""
+        match = _LANGUAGE.match(tokens[idx].info)
+        language = match[1] if match else ""
         label = f' data-lang="{escape(language)}"' if language else ""
         code = tokens[idx].content
         body = highlight(code, language, env["allowance"]) if env["colours"] else escape(code)
         return f'<div class="code"{label}><pre tabindex="0"><code>{body}</code></pre></div>\n'
 
-    def code_block(
-        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType
-    ) -> str:
-        return self.fence(tokens, idx, options, env)
+    code_block = fence  # type: ignore[assignment]  # called by position
 
     def table_open(self, *_: object) -> str:
         return '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>\n'

@@ -1,8 +1,5 @@
-"""From text to Markdown tokens, with bounds on what one answer may cost.
-
-CommonMark with tables and strikethrough; a line break in the text is a line break on the page,
-as models write poems and addresses that way.
-"""
+"""From text to Markdown tokens, with bounds on what an answer may cost: CommonMark with tables and
+strikethrough; a line break stays one, as models write poems and addresses that way."""
 
 import re
 from dataclasses import dataclass
@@ -28,11 +25,8 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass
 class Allowance:
-    """What one answer may still use of the things that a short text can blow up.
-
-    A table's missing cells are filled in, so 600 characters can ask for 10,000 cells; a reference
-    repeats its address at each use; and some Pygments lexers are quadratic on hostile code.
-    """
+    """What an answer may still use: a table's missing cells are filled in, so that 600 characters
+    make 10,000; a reference repeats its address; some lexers are quadratic on hostile code."""
 
     table_cells: int = 10_000
     href_chars: int = 200_000
@@ -46,27 +40,17 @@ def clean(text: str) -> str:
 
 
 def parse(text: str, env: EnvType) -> list[Token]:
-    """Return the tokens of cleaned `text`; one plain code block if it is beyond the bounds.
-
-    `env` holds the `allowance`, and takes and gives the link `references`.
-    """
-    if not _fits(text):
+    """The tokens of cleaned `text`; a plain code block if it is beyond the bounds. `env` holds the
+    `allowance`, and takes and gives the link `references`."""
+    fits = len(text) <= MAX_CHARS and text.count("\n") <= MAX_LINES
+    if not fits or sum(map(text.count, MARKERS)) > MAX_MARKERS:
         return [Token("code_block", "code", 0, content=text, block=True)]
     return _markdown.parse(text, env)
 
 
 def parse_inline(text: str, env: EnvType) -> list[Token]:
     """Return the inline tokens of one paragraph's `text`."""
-    children = _markdown.parseInline(text, env)[0].children
-    return children or []
-
-
-def _fits(text: str) -> bool:
-    return (
-        len(text) <= MAX_CHARS
-        and text.count("\n") <= MAX_LINES
-        and sum(map(text.count, MARKERS)) <= MAX_MARKERS
-    )
+    return _markdown.parseInline(text, env)[0].children or []
 
 
 def _bounded_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001
@@ -74,10 +58,10 @@ def _bounded_table(state: StateBlock, start: int, end: int, silent: bool) -> boo
     allowance: Allowance = state.env["allowance"]
     columns = state.src.count("|", state.bMarks[start], state.eMarks[start]) + 1
     rows = allowance.table_cells // columns
-    found = rows > 0 and table(state, start, min(end, start + 1 + rows), silent)
-    if found and not silent:
+    is_table = rows > 0 and table(state, start, min(end, start + 1 + rows), silent)
+    if is_table and not silent:
         allowance.table_cells -= columns * (state.line - start)
-    return found
+    return is_table
 
 
 def _build() -> MarkdownIt:

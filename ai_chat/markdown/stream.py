@@ -32,12 +32,10 @@ class Update(NamedTuple):
 
 
 class StreamRenderer:
-    """Renders one answer piece by piece, at its caller's pace (ten times a second is plenty).
-
-    After `close()` all that was finished, in order, is what `render` makes of the whole text, with
-    two exceptions: a link reference defined after a finished block does not reach back into it,
-    and the parser's bounds count per piece. So show `render` of the stored answer in the end.
-    """
+    """Renders an answer piece by piece. After `close()` all that was finished, in order, is what
+    `render` makes of the whole text, with two exceptions: a link reference defined after a finished
+    block does not reach back into it, and the parser's bounds count per piece. So show `render` of
+    the stored answer in the end."""
 
     def __init__(self) -> None:
         self._open = ""
@@ -47,11 +45,8 @@ class StreamRenderer:
         self._debt = 0.0
 
     def feed(self, delta: str) -> Update:
-        """Take more text and return what it changes.
-
-        The tail is not drawn anew while its earlier drawings took more than their share of CPU:
-        a long list or hostile text is then updated at longer steps.
-        """
+        """Takes more text and returns what it changes. The tail is not drawn anew while its earlier
+        drawings took more than their share of CPU, as for a long list or hostile text."""
         self._take(delta)
         self._debt = max(0.0, self._debt - FLUSH_SECONDS)
         if self._debt:
@@ -95,12 +90,10 @@ class StreamRenderer:
 
 
 def _boundary(tokens: Sequence[Token], lines: Sequence[str]) -> tuple[int, int]:
-    """Return the token and the line that begin the last block which stands on its own for sure.
-
-    After an empty line a top-level block owes nothing to the one before: no lazy continuation,
-    underline, table head or reference title reaches over it. Whether its first line goes on with
-    a list or a code block is known too, as a line that is all markers is not in `lines` yet.
-    """
+    """The token and the line that begin the last block that can be drawn for itself: after an empty
+    line no lazy continuation, underline, table head or reference title of the block before reaches
+    over it, and a line that is all markers, which may go on with a list or a code block, is not in
+    `lines` yet."""
     for index in range(len(tokens) - 1, 0, -1):
         token = tokens[index]
         if token.level == 0 and token.nesting >= 0 and token.map and token.map[0] > 0:
@@ -111,10 +104,8 @@ def _boundary(tokens: Sequence[Token], lines: Sequence[str]) -> tuple[int, int]:
 
 
 def _without_half_a_line(text: str) -> str:
-    """Leave out a last line that is all markers: what it will be is open.
-
-    `-` makes a heading of the line before, and may yet become a list, a rule or a paragraph.
-    """
+    """Leaves out a last line that is all markers: `-` makes a heading of the line before, and may
+    yet become a list, a rule or a paragraph."""
     before, newline, last = text.rpartition("\n")
     return text if last.strip(_LINE_START) else before + newline
 

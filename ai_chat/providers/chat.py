@@ -35,10 +35,8 @@ class AnswerStream(Cancellable):
         self._finished = False
 
     def __iter__(self) -> Iterator[str]:
-        """Yields text as it comes.
-
-        Raises ProviderError; a stream that ends without a finish reason was cut, and is one.
-        """
+        """Yields text as it comes. Raises ProviderError, also when the stream ends without a finish
+        reason: then it was cut."""
         with provider_errors():
             yield from storable(self._pieces())
         if not self._finished:

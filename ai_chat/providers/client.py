@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -14,10 +14,8 @@ from django.conf import settings
 
 @cache
 def client() -> openai.OpenAI:
-    """One client per process: it pools its connections and is safe to share between threads.
-
-    It never retries by itself: a job is one call, and a failed call is refunded, not repeated.
-    """
+    """One client per process: it pools its connections and is safe to share between threads. It
+    never retries: a job is one call, and a failed call is refunded, not repeated."""
     patience = max(settings.FIRST_TOKEN_SECONDS, settings.SILENCE_SECONDS)
     return openai.OpenAI(
         api_key=settings.OPENAI_API_KEY,
@@ -68,7 +66,5 @@ class Cancellable:
         connection = extensions.get("network_stream")
         sock = connection.get_extra_info("socket") if connection else None
         if sock is not None:
-            try:
+            with suppress(OSError):  # It had ended already.
                 sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                return  # It had ended already.

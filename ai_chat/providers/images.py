@@ -21,35 +21,25 @@ def paint(
 ) -> list[bytes | None]:
     """At most `count` files as the provider sent them; None stands for an entry that holds no file.
     An entry with only an address is one: we fetch nothing from addresses that others choose.
-
-    `call` ends it from another thread.
-
-    Raises ProviderError; also for a body that is no JSON, too large, or not in IMAGE_SECONDS.
-    """
+    `call` ends it from another thread. Raises ProviderError; also for a body that is no JSON, too
+    large, or not in IMAGE_SECONDS."""
+    request: dict[str, Any] = {"model": model, "prompt": prompt, "n": count, "size": size}
+    request["timeout"] = settings.IMAGE_SECONDS
+    if not model.startswith(ALWAYS_BASE64):
+        request["response_format"] = "b64_json"
     with provider_errors():
-        body = _body(call, model=model, prompt=prompt, size=size, count=count)
-        entries = json.loads(body)["data"]
+        entries = json.loads(_body(call, request))["data"]
         return [_decoded(entry) for entry in entries[:count]]
 
 
-def _body(call: Cancellable, *, model: str, prompt: str, size: str, count: int) -> bytes:
+def _body(call: Cancellable, request: dict[str, Any]) -> bytes:
     """The answer's body, read piece by piece: neither its length nor its slowness is up to the
     provider."""
-    options: dict[str, Any] = {}
-    if not model.startswith(ALWAYS_BASE64):
-        options["response_format"] = "b64_json"
-    deadline = time.monotonic() + settings.IMAGE_SECONDS
-    room = count * settings.IMAGE_MAX_BYTES * 4 // 3 + 100_000
+    deadline = time.monotonic() + request["timeout"]
+    room = request["n"] * settings.IMAGE_MAX_BYTES * 4 // 3 + 100_000
     body = bytearray()
     with (
-        client().images.with_streaming_response.generate(
-            model=model,
-            prompt=prompt,
-            n=count,
-            size=size,
-            timeout=settings.IMAGE_SECONDS,
-            **options,
-        ) as response,
+        client().images.with_streaming_response.generate(**request) as response,
         call.reading(response.http_response),
     ):
         for piece in response.iter_bytes():

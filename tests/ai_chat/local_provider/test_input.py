@@ -9,7 +9,7 @@ from typing import Any
 import openai
 import pytest
 
-from ai_chat.local_provider.server import MAX_BODY_BYTES
+from ai_chat.local_provider.api import MAX_BODY_BYTES
 from tests.ai_chat.sdk import CHAT, IMAGE, pictures, sdk, streamed, whole
 from tests.fakes.provider import FakeProvider
 from tests.waiting import PATIENCE, wait_for
