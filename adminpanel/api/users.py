@@ -12,6 +12,7 @@ from drf_spectacular.utils import (
     OpenApiResponse,
     extend_schema,
     extend_schema_serializer,
+    extend_schema_view,
 )
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -19,8 +20,7 @@ from rest_framework.response import Response
 
 from adminpanel.api.views import AdminView, described, described_list
 from adminpanel.models import AdjustmentRequest
-from adminpanel.users.adjustments import MAX_ADJUSTMENT
-from adminpanel.users.adjustments import adjust as adjust_or_ask
+from adminpanel.users.adjustments import MAX_ADJUSTMENT, adjust
 from adminpanel.users.search import State, find_users
 from config.errors import InvalidInput
 from credits.api.answers import page_of
@@ -217,20 +217,6 @@ ADJUST = described(
 )
 
 
-class PersonsCredits(AdminView):
-    @ADJUST
-    @extend_schema(operation_id="adjustUserCredits")
-    def put(self, request: Request, user_id: str) -> Response:
-        return adjust(request, user_id)
-
-
-class OneBalance(AdminView):
-    @ADJUST
-    @extend_schema(operation_id="adjustCredits")
-    def put(self, request: Request, user_id: str) -> Response:
-        return adjust(request, user_id)
-
-
 def pk_of(who: str) -> int:
     """The id of the user that an address names by our id or by Clerk's. Raises Http404."""
     if re.fullmatch("[0-9]{1,19}", who) and int(who) <= MAX_ID:
@@ -240,21 +226,29 @@ def pk_of(who: str) -> int:
     raise Http404
 
 
-def adjust(request: Request, who: str) -> Response:
-    """Makes the adjustment of a checked body, or asks for it; a key is one admin's own."""
-    body = body_of(request, AdjustmentIn)
-    if ("credits" in body) == ("adjustment" in body):
-        raise InvalidInput("Send either credits or adjustment.")
-    user_id, actor = pk_of(who), user_of(request)
-    key = read_key(request) or str(uuid4())
-    done = adjust_or_ask(
-        actor=actor,
-        user_id=user_id,
-        delta=body.get("adjustment"),
-        target=body.get("credits"),
-        reason=body["reason"],
-        key=namespaced(f"adjust:{actor.pk}", key),
-    )
-    if isinstance(done, AdjustmentRequest):
-        return Response(RequestOut(done).data, status=202)
-    return Response(AdjustmentOut(done).data)
+class PersonsCredits(AdminView):
+    @ADJUST
+    @extend_schema(operation_id="adjustUserCredits")
+    def put(self, request: Request, user_id: str) -> Response:
+        """Makes the adjustment of a checked body, or asks for it; a key is one admin's own."""
+        body = body_of(request, AdjustmentIn)
+        if ("credits" in body) == ("adjustment" in body):
+            raise InvalidInput("Send either credits or adjustment.")
+        actor = user_of(request)
+        key = read_key(request) or str(uuid4())
+        done = adjust(
+            actor=actor,
+            user_id=pk_of(user_id),
+            delta=body.get("adjustment"),
+            target=body.get("credits"),
+            reason=body["reason"],
+            key=namespaced(f"adjust:{actor.pk}", key),
+        )
+        if isinstance(done, AdjustmentRequest):
+            return Response(RequestOut(done).data, status=202)
+        return Response(AdjustmentOut(done).data)
+
+
+@extend_schema_view(put=extend_schema(operation_id="adjustCredits"))
+class OneBalance(PersonsCredits):
+    """The same call at its other address."""

@@ -3,7 +3,7 @@
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET, require_safe
+from django.views.decorators.http import require_GET
 
 from adminpanel.audit.forms import AuditForm
 from adminpanel.audit.record import COLUMNS, get_page
@@ -15,7 +15,6 @@ from credits.users.permissions import admin_page
 
 
 @admin_page
-@require_safe
 def audit(request: HttpRequest) -> HttpResponse:
     form = AuditForm(request.GET)
     if not form.is_valid():

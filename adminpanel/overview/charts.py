@@ -1,30 +1,16 @@
-"""The overview's charts of days."""
+"""The overview's charts of days; the source of a bar is the address of its rows."""
 
 from collections import defaultdict
 from datetime import date, timedelta
-from typing import NamedTuple
 
 from django.utils.dateformat import format as format_date
 
 from adminpanel.overview.metrics import DAYS, Overview, usage_address
 from credits.features import FEATURES, Kind
-from credits.statement.chart import Bar, Chart, stack
+from credits.statement.chart import Chart, stack
 
 
-class DailyChart(NamedTuple):
-    """A chart with the names of its colours; each bar's source is the address of its rows."""
-
-    name: str
-    title: str
-    series: list[str]
-    chart: Chart
-
-    @property
-    def bars(self) -> list[Bar]:
-        return self.chart.bars
-
-
-def charts_of(shown: Overview) -> list[DailyChart]:
+def charts_of(shown: Overview) -> list[Chart]:
     """What the overview draws."""
     spent: dict[date, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     back: dict[date, int] = defaultdict(int)
@@ -39,12 +25,13 @@ def charts_of(shown: Overview) -> list[DailyChart]:
 
     def chart(
         name: str, title: str, series: list[str], kind: Kind, values: list[list[int]]
-    ) -> DailyChart:
+    ) -> Chart:
         bars = [
             (format_date(day, "j M"), value, usage_address(day, day, kind=str(kind.value)))
             for day, value in zip(days, values, strict=True)
         ]
-        return DailyChart(name, title, series, stack(bars, [f"s{n}" for n in range(len(series))]))
+        drawn = stack(bars, [f"s{place}" for place in range(len(series))])
+        return drawn._replace(name=name, title=title, series=series)
 
     return [
         chart("spent", "Credits spent per day", labels, Kind.CHARGE,

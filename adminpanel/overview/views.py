@@ -3,7 +3,6 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST, require_safe
 
 from adminpanel.overview.charts import charts_of
 from adminpanel.overview.health import get_health
@@ -12,11 +11,10 @@ from credits.http import AuthenticatedHttpRequest
 from credits.models.rollup import LedgerCheck
 from credits.statement.days import today
 from credits.tasks import check_soon
-from credits.users.permissions import admin_page
+from credits.users.permissions import admin_action, admin_page
 
 
 @admin_page
-@require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     numbers = get_overview(today())
     context = {"numbers": numbers, "charts": charts_of(numbers), "health": get_health()}
@@ -24,14 +22,12 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 @admin_page
-@require_safe
 def health(request: HttpRequest) -> HttpResponse:
     context = {"health": get_health(), "checks": LedgerCheck.objects.order_by("-pk")[:20]}
     return render(request, "adminpanel/health.html", context)
 
 
-@admin_page
-@require_POST
+@admin_action
 def check_now(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Asks the worker for a proof of the ledger."""
     if check_soon(actor=request.user):

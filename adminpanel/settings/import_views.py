@@ -7,7 +7,6 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST, require_safe
 
 from adminpanel.forms import CreditsField
 from adminpanel.settings import imports
@@ -24,20 +23,18 @@ from credits.catalogue.plans import PlanRow, import_plans
 from credits.clerk import conf
 from credits.clerk.client import ClerkClient, ClerkError, ClerkUnavailable
 from credits.http import AuthenticatedHttpRequest
-from credits.users.permissions import admin_page
+from credits.users.permissions import admin_action, admin_page
 
 #: Seconds of pauses between tries after which a page waits no longer for Clerk.
 PATIENCE = 4.0
 
 
 @admin_page
-@require_safe
 def start(request: HttpRequest) -> HttpResponse:
     return _start_page(request)
 
 
-@admin_page
-@require_POST
+@admin_action
 def compare(request: HttpRequest) -> HttpResponse:
     """The differences between what is offered and what is there."""
     pasted = request.POST.get("json", "")
@@ -61,8 +58,7 @@ def compare(request: HttpRequest) -> HttpResponse:
     return _compare_page(request, offers, "Clerk")
 
 
-@admin_page
-@require_POST
+@admin_action
 def take(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Adds and changes the plans that were ticked, all or none."""
     try:

@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods
 
 from adminpanel.differences import differences
 from adminpanel.settings.forms import FORM_NAMES, PlanForm
@@ -16,13 +15,10 @@ from credits.catalogue.plans import create_plan, delete_plan, find_plan, plan_ve
 from credits.http import AuthenticatedHttpRequest
 from credits.models import Plan, User
 from credits.reports.plans import count_waiting
-from credits.users.permissions import admin_page
-
-METHODS = ["GET", "HEAD", "POST"]
+from credits.users.permissions import admin_form
 
 
-@admin_page
-@require_http_methods(METHODS)
+@admin_form
 def edit_plan(request: AuthenticatedHttpRequest, clerk_id: str = "") -> HttpResponse:
     """A plan, or a new one: then the query may say the id and the name of a plan of Clerk's."""
     plan = find_plan(clerk_id)
@@ -89,8 +85,7 @@ def _paid(plan: Plan, waiting: int) -> str:
     return f" {paid:,} {have} their credits."
 
 
-@admin_page
-@require_http_methods(METHODS)
+@admin_form
 def remove_plan(request: AuthenticatedHttpRequest, clerk_id: str) -> HttpResponse:
     """Says what a removal touches, and removes."""
     plan = find_plan(clerk_id)

@@ -1,21 +1,28 @@
 """Prices: looked at, changed, reviewed, and taken back."""
 
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from adminpanel.differences import differences, readable
+from adminpanel.differences import Difference, differences, readable
 from adminpanel.settings.forms import CostsForm
-from adminpanel.settings.history import as_lines, get_changes, what_of
 from adminpanel.settings.preview import DAYS, effects, plan_use
 from adminpanel.users.search import subscribers
+from config.pagination import Key, Page, paginate
 from credits.catalogue.exceptions import CannotUndo, ChangedMeanwhile
-from credits.catalogue.history import Subject, latest_change, name_after, version_of
+from credits.catalogue.history import (
+    Subject,
+    current_states,
+    latest_change,
+    name_after,
+    stands,
+    version_of,
+)
 from credits.catalogue.prices import set_feature_costs
 from credits.catalogue.undo import CHANGED, undo_change
 from credits.features import FEATURES
@@ -25,21 +32,53 @@ from credits.pricing import get_feature_costs
 from credits.reports.plans import unmapped_plans
 from credits.statement.days import today
 from credits.statement.forms import PageForm
-from credits.users.permissions import admin_page
+from credits.users.permissions import admin_action, admin_form, admin_page
 
 #: How many changes the settings page shows.
 LATEST = 8
 
 
+class Line(NamedTuple):
+    """A change. `stands` says that what it left is still there, so that it can be undone."""
+
+    change: SettingsChange
+    what: str
+    differences: list[Difference]
+    stands: bool
+
+
+def get_changes(*, older_than: Key | None = None, size: int = 50) -> Page[Line]:
+    """A page of changes, newest first."""
+    changes = SettingsChange.objects.all()
+    return paginate(changes, size=size, older_than=older_than, onwards_only=True).map(as_lines)
+
+
+def as_lines(changes: Iterable[SettingsChange]) -> list[Line]:
+    states = current_states()
+    return [
+        Line(row, what_of(row), differences(row.before, row.after), stands(row, states))
+        for row in changes
+    ]
+
+
+def what_of(change: SettingsChange) -> str:
+    """What was done, for people."""
+    if change.subject == SettingsChange.Subject.PRICE:
+        feature = FEATURES.get(change.name)
+        return feature.label if feature else change.name
+    name = (change.after or change.before or {}).get("name", change.name)
+    if change.before is None:
+        return f"{name} added"
+    return f"{name} removed" if change.after is None else str(name)
+
+
 @admin_page
-@require_safe
 def settings(request: HttpRequest) -> HttpResponse:
     """Prices and plans; the query may carry prices that are being edited."""
     return _page(request, CostsForm(request.GET, current=get_feature_costs()))
 
 
 @admin_page
-@require_safe
 def preview(request: HttpRequest) -> HttpResponse:
     """The figures beside the prices, while somebody types."""
     form = CostsForm(request.GET, current=get_feature_costs())
@@ -47,7 +86,6 @@ def preview(request: HttpRequest) -> HttpResponse:
 
 
 @admin_page
-@require_safe
 def review(request: HttpRequest) -> HttpResponse:
     """What the new prices do, before anybody says yes."""
     form = CostsForm(request.GET, current=get_feature_costs())
@@ -65,8 +103,7 @@ def review(request: HttpRequest) -> HttpResponse:
     return render(request, "adminpanel/settings_review.html", context)
 
 
-@admin_page
-@require_POST
+@admin_action
 def save(request: AuthenticatedHttpRequest) -> HttpResponse:
     form = CostsForm(request.POST, current=get_feature_costs())
     if form.moved or not form.is_valid():
@@ -116,7 +153,6 @@ def _costs(form: CostsForm) -> dict[str, Any]:
 
 
 @admin_page
-@require_safe
 def history(request: HttpRequest) -> HttpResponse:
     """All changes, in pages."""
     form = PageForm(request.GET)
@@ -126,8 +162,7 @@ def history(request: HttpRequest) -> HttpResponse:
     return render(request, "adminpanel/settings_history.html", {"page": page})
 
 
-@admin_page
-@require_http_methods(["GET", "HEAD", "POST"])
+@admin_form
 def undo(request: AuthenticatedHttpRequest, change_id: int) -> HttpResponse:
     """Asks, and puts back what was before a change."""
     change = get_object_or_404(SettingsChange, pk=change_id)

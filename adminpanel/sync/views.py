@@ -7,7 +7,6 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from adminpanel.sync.forms import SyncForm
 from adminpanel.sync.presenters import Summary, get_page, preview_of
@@ -25,14 +24,12 @@ from credits.clerk.sync.jobs import (
 )
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
 from credits.models import SyncJob
-from credits.users.permissions import admin_page
+from credits.users.permissions import admin_action, admin_form, admin_page
 
-BOTH = ["GET", "HEAD", "POST"]
 RUNNING = "Another sync is running: this is it. Wait for its end, or cancel it."
 
 
-@admin_page
-@require_http_methods(BOTH)
+@admin_form
 def sync(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The options; sent, they start a dry run."""
     form = SyncForm(request.POST or None, initial={"key": uuid.uuid4()})
@@ -61,7 +58,6 @@ def _page(request: AuthenticatedHttpRequest, form: SyncForm, *, status: int) -> 
 
 
 @admin_page
-@require_safe
 def job(request: AuthenticatedHttpRequest, job_id: uuid.UUID) -> HttpResponse:
     """How far a sync is, or what came out. Its fragment asks for itself while it runs."""
     job = get_object_or_404(SyncJob, pk=job_id)
@@ -85,8 +81,7 @@ def job(request: AuthenticatedHttpRequest, job_id: uuid.UUID) -> HttpResponse:
     return answer
 
 
-@admin_page
-@require_POST
+@admin_action
 def run(request: AuthenticatedHttpRequest, job_id: uuid.UUID) -> HttpResponse:
     """Does what the dry run counted."""
     preview = get_object_or_404(SyncJob, pk=job_id, options__dry_run=True)
@@ -100,8 +95,7 @@ def run(request: AuthenticatedHttpRequest, job_id: uuid.UUID) -> HttpResponse:
     return redirect("admin-sync-job", job_id)
 
 
-@admin_page
-@require_http_methods(BOTH)
+@admin_form
 def cancel(request: AuthenticatedHttpRequest, job_id: uuid.UUID) -> HttpResponse:
     """Asks first, then stops it after its page."""
     job = get_object_or_404(SyncJob, pk=job_id)

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.exceptions import BadRequest
 from django.http import HttpResponse, StreamingHttpResponse
-from django.views.decorators.http import require_GET, require_safe
+from django.views.decorators.http import require_GET
 
 from adminpanel.exports import exported
 from adminpanel.usage.forms import UsageForm
@@ -41,7 +41,6 @@ COLUMNS: Columns[UsageHistory] = {
 
 
 @admin_page
-@require_safe
 def usage(request: AuthenticatedHttpRequest) -> HttpResponse:
     form = UsageForm(request.GET)
     context: dict[str, Any] = {"form": form}

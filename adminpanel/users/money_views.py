@@ -9,7 +9,6 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_safe
 
 from adminpanel.models import AdjustmentRequest
 from adminpanel.users import adjustments, refunds
@@ -27,7 +26,7 @@ from credits.idempotency import namespaced
 from credits.ledger import Adjustment, Balance, get_balance
 from credits.models import User
 from credits.statement.forms import PageForm
-from credits.users.permissions import admin_page
+from credits.users.permissions import admin_form, admin_page
 
 #: Requests of one page.
 PAGE = 50
@@ -114,8 +113,7 @@ def _answer[Form: OnceForm](
     )
 
 
-@admin_page
-@require_http_methods(["GET", "HEAD", "POST"])
+@admin_form
 def adjust(request: AuthenticatedHttpRequest, user_id: int) -> HttpResponse:
     person = get_object_or_404(User, pk=user_id)
 
@@ -164,8 +162,7 @@ def _say_adjusted(request: HttpRequest, done: Adjustment | AdjustmentRequest) ->
         messages.info(request, f"The balance is {done.balance:,} already. Nothing moved.")
 
 
-@admin_page
-@require_http_methods(["GET", "HEAD", "POST"])
+@admin_form
 def refund(request: AuthenticatedHttpRequest, charge_id: int) -> HttpResponse:
     charge = get_object_or_404(refunds.charges().select_related("user"), pk=charge_id)
     context: dict[str, Any] = {"charge": charge}
@@ -205,7 +202,6 @@ def refund(request: AuthenticatedHttpRequest, charge_id: int) -> HttpResponse:
 
 
 @admin_page
-@require_safe
 def approvals(request: AuthenticatedHttpRequest) -> HttpResponse:
     """What waits, the longest first, and below it what was decided, newest first, in pages."""
     form = PageForm(request.GET)
@@ -225,8 +221,7 @@ def approvals(request: AuthenticatedHttpRequest) -> HttpResponse:
     return render(request, "adminpanel/approvals.html", context, status=200 if valid else 400)
 
 
-@admin_page
-@require_http_methods(["GET", "HEAD", "POST"])
+@admin_form
 def approval(request: AuthenticatedHttpRequest, adjustment_id: int) -> HttpResponse:
     """One request, and the word of the second admin."""
     requests = AdjustmentRequest.objects.select_related("user", "asked_by", "decided_by")

@@ -5,7 +5,6 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_safe
 
 from adminpanel.models import AdjustmentRequest
 from adminpanel.users import timeline
@@ -25,7 +24,6 @@ ITEMS = 20
 
 
 @admin_page
-@require_safe
 def users(request: AuthenticatedHttpRequest) -> HttpResponse:
     form = PeopleForm(request.GET)
     context: dict[str, Any] = {"form": form}
@@ -54,7 +52,6 @@ def _pending() -> QuerySet[AdjustmentRequest]:
 
 
 @admin_page
-@require_safe
 def user(request: HttpRequest, user_id: int) -> HttpResponse:
     someone = get_object_or_404(User, pk=user_id)
     form = TimelineForm(request.GET)

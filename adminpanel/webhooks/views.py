@@ -8,7 +8,6 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_safe
 
 from adminpanel.webhooks import delivery_detail, inbox
 from adminpanel.webhooks.forms import InboxForm, ReplayForm
@@ -19,7 +18,7 @@ from credits.clerk.webhooks.samples import TYPES
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
 from credits.models import WebhookDelivery
 from credits.reports.plans import waiting_subscriptions
-from credits.users.permissions import admin_page
+from credits.users.permissions import admin_form, admin_page
 
 #: How many plans that wait to be mapped are named.
 PLANS = 20
@@ -31,7 +30,6 @@ def _waiting_plans() -> list[tuple[str, int]]:
 
 
 @admin_page
-@require_safe
 def webhooks(request: AuthenticatedHttpRequest) -> HttpResponse:
     form = InboxForm(request.GET)
     form.is_valid()  # Filters that are wrong are left out.
@@ -61,7 +59,6 @@ def webhooks(request: AuthenticatedHttpRequest) -> HttpResponse:
 
 
 @admin_page
-@require_safe
 def webhook(request: AuthenticatedHttpRequest, delivery_id: int) -> HttpResponse:
     delivery = _delivery(delivery_id)
     context = {
@@ -82,8 +79,7 @@ def _delivery(delivery_id: int) -> WebhookDelivery:
     return get_object_or_404(WebhookDelivery, pk=min(delivery_id, 2**63 - 1))
 
 
-@admin_page
-@require_http_methods(["GET", "HEAD", "POST"])
+@admin_form
 def replay_webhook(request: AuthenticatedHttpRequest, delivery_id: int) -> HttpResponse:
     """One delivery: asks first, then processes it again."""
     delivery = _delivery(delivery_id)
@@ -100,8 +96,7 @@ def replay_webhook(request: AuthenticatedHttpRequest, delivery_id: int) -> HttpR
     return redirect("admin-webhook", delivery_id)
 
 
-@admin_page
-@require_http_methods(["GET", "HEAD", "POST"])
+@admin_form
 def replay(request: AuthenticatedHttpRequest) -> HttpResponse:
     """All that failed, or all with unmapped plans: says how many, then does some at a time."""
     form = ReplayForm(request.POST or None)

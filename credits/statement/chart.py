@@ -1,7 +1,6 @@
 """Bars of days or months: numbers that `credits/chart.html` draws as SVG."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
@@ -37,12 +36,14 @@ class Bar(NamedTuple):
         return sum(self.values)
 
 
-@dataclass(frozen=True)
-class Chart:
-    """`top` is what the highest bar stands for."""
+class Chart(NamedTuple):
+    """`top` is what the highest bar stands for; `series` names the values of a bar."""
 
     bars: list[Bar]
     top: int
+    name: str = ""
+    title: str = ""
+    series: Sequence[str] = ()
 
     @property
     def width(self) -> int:

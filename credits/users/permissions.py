@@ -5,13 +5,14 @@ ask an admin who signed in long ago for the password again."""
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate
+from typing import Any, Protocol, cast
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import resolve_url
+from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import BasePermission
@@ -71,25 +72,38 @@ class IsTallyAdmin(BasePermission):
         return True
 
 
-def admin_page[R: HttpRequest, **P, S: HttpResponseBase](
-    view: Callable[Concatenate[R, P], S],
-) -> Callable[Concatenate[R, P], HttpResponseBase]:
+class _Guard(Protocol):
+    def __call__[V: Callable[..., HttpResponseBase]](self, view: V, /) -> V: ...
+
+
+def _for_admins(*methods: str) -> _Guard:
     """For admins' pages: whoever is not signed in signs in and comes back, other users get 404, and
-    an admin who was not asked for 12 hours is asked first."""
+    an admin who was not asked for 12 hours is asked first. Other methods are answered with 405."""
 
-    @wraps(view)
-    def guarded(request: R, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        if request.user.is_anonymous:
-            return _ask(request, resolve_url(settings.LOGIN_URL))
-        if not is_admin_request(request):
-            raise Http404
-        if not is_confirmed(request):
-            return _ask(request, resolve_url("admin-confirm"))
-        return view(request, *args, **kwargs)
+    def decorate[V: Callable[..., HttpResponseBase]](view: V) -> V:
+        allowed = require_http_methods(methods)(view)
 
-    # Else LoginRequiredMiddleware would redirect first, and not know where to go back to.
-    guarded.login_required = False  # type: ignore[attr-defined]
-    return guarded  # type: ignore[return-value]
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if request.user.is_anonymous:
+                return _ask(request, resolve_url(settings.LOGIN_URL))
+            if not is_admin_request(request):
+                raise Http404
+            if not is_confirmed(request):
+                return _ask(request, resolve_url("admin-confirm"))
+            return allowed(request, *args, **kwargs)
+
+        # Else LoginRequiredMiddleware would redirect first, and not know where to go back to.
+        guarded.login_required = False  # type: ignore[attr-defined]
+        return cast(V, guarded)
+
+    return decorate
+
+
+#: Decorators of admins' views: to look at, with a form, and to do something.
+admin_page = _for_admins("GET", "HEAD")
+admin_form = _for_admins("GET", "HEAD", "POST")
+admin_action = _for_admins("POST")
 
 
 def _ask(request: HttpRequest, where: str) -> HttpResponseBase:

@@ -147,7 +147,7 @@ class TestHistory:
         self, desk: Client, admin: User, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(
-            __import__("adminpanel.settings.history", fromlist=["x"]).get_changes.__kwdefaults__,
+            __import__("adminpanel.settings.views", fromlist=["x"]).get_changes.__kwdefaults__,
             "size", 2,
         )  # fmt: skip
         for cost in (11, 12, 13):
