@@ -36,6 +36,3 @@ class ConfirmView(RedirectURLMixin, FormView):  # type: ignore[type-arg]
             return self.form_invalid(form)
         confirm(self.request)
         return super().form_valid(form)
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(next=self.get_redirect_url(), **kwargs)

@@ -3,17 +3,16 @@
 from adminpanel.forms import FilterForm
 from credits import audit
 from credits.http import AuthenticatedHttpRequest
-from credits.models import AuditEntry, User
+from credits.models import AuditEntry
 
 
 def exported(request: AuthenticatedHttpRequest, what: str, form: FilterForm) -> AuditEntry:
     """Records, before the first byte, that an admin takes all that the form's filters let
     through."""
-    person = form.cleaned_data["user"]
     return audit.record(
         actor=request.user,
         action=f"{what}.export",
         target=what,
-        user_id=person.pk if isinstance(person, User) else None,
-        after=form.asked or None,
+        user_id=getattr(form.cleaned_data["user"], "pk", None),
+        after=form.in_use or None,
     )

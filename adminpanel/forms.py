@@ -96,7 +96,7 @@ class FilterForm(RowsForm):
         return [self[name] for name in self.SHOWN]
 
     @property
-    def asked(self) -> dict[str, str]:
+    def in_use(self) -> dict[str, str]:
         """The filters in use, as the record keeps them: people by id, for an address may go."""
         chosen = {name: self.cleaned_data[name] for name in self.fields if name not in PLACE}
         return {

@@ -9,13 +9,7 @@ from credits.api.fields import Flag, StrictSerializer, Text, WholeNumber, field_
 from credits.api.serializers import FeatureCostsChange, SettingsOut
 from credits.catalogue.fields import PLAN_ACTIVE, PLAN_CREDITS, PLAN_ID, PLAN_NAME
 from credits.catalogue.plans import plan_version
-from credits.clerk.sync.options import (
-    MAX_REASON,
-    OPTIONS,
-    Option,
-    lacks_set_credits,
-    options_of,
-)
+from credits.clerk.sync.options import MAX_REASON, OPTIONS, Option, lacks_set_credits, options_of
 from credits.models import Plan, SettingsChange, SyncJob
 
 

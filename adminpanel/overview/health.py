@@ -36,7 +36,7 @@ class Health(NamedTuple):
     signs: list[Sign]
     features: list[Mapping]
     last: LedgerCheck | None
-    asked: bool
+    check_requested: bool
 
     @property
     def ok(self) -> bool:
@@ -118,7 +118,7 @@ class State(NamedTuple):
     failed: int
     unprocessed: int
     oldest: float | None
-    asked: bool
+    check_requested: bool
 
 
 def get_health() -> Health:
@@ -143,7 +143,7 @@ def get_health() -> Health:
         Sign("Grants", *_overdue(grants, "time")),
         Sign("Rollup", *_days(open_since())),
     ]
-    return Health(signs, features, last, state.asked)
+    return Health(signs, features, last, state.check_requested)
 
 
 def _features(features: list[Mapping]) -> tuple[str, str]:

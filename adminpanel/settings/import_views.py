@@ -11,12 +11,7 @@ from django.shortcuts import redirect, render
 from adminpanel.forms import CreditsField
 from adminpanel.settings import imports
 from adminpanel.settings.imports import NotReadable, Offer, Row
-from credits.catalogue.exceptions import (
-    ChangedMeanwhile,
-    DuplicatePlan,
-    InvalidValue,
-    UnknownPlan,
-)
+from credits.catalogue.exceptions import ChangedMeanwhile, DuplicatePlan, InvalidValue, UnknownPlan
 from credits.catalogue.fields import PLAN_CREDITS, PLAN_ID
 from credits.catalogue.history import Subject, latest_change
 from credits.catalogue.plans import PlanRow, import_plans
@@ -42,7 +37,7 @@ def compare(request: HttpRequest) -> HttpResponse:
         try:
             return _compare_page(request, imports.read_pasted(pasted), "pasted JSON")
         except NotReadable as error:
-            return _start_page(request, 422, pasted=pasted, problems=error.problems)
+            return _start_page(request, 422, pasted=pasted, problems=error.args)
     if not conf.has_backend():
         return _start_page(request, 409)
     try:
@@ -64,7 +59,7 @@ def take(request: AuthenticatedHttpRequest) -> HttpResponse:
     try:
         source, offers, versions = imports.unsign(request.POST.get("offers", ""))
     except NotReadable as error:
-        return _start_page(request, 422, problems=error.problems)
+        return _start_page(request, 422, problems=error.args)
     rows = {row.clerk_id: row for row in imports.compare(offers)}
     ticked = [key for key in dict.fromkeys(request.POST.getlist("take")) if key in rows]
     wanted, errors = _wanted(request, [rows[key] for key in ticked], versions)

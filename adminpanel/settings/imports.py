@@ -27,11 +27,7 @@ SALT = "adminpanel.settings.imports"
 
 
 class NotReadable(ValueError):
-    """What was sent cannot be imported; `problems` are sentences for the admin."""
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__(problems[0])
-        self.problems = problems
+    """What was sent cannot be imported; its arguments are sentences for the admin."""
 
 
 class Offer(NamedTuple):

@@ -70,7 +70,7 @@ def _changed_meanwhile(request: HttpRequest, form: PlanForm, clerk_id: str) -> H
     newer = latest_change(Subject.PLAN, clerk_id)
     plan = find_plan(clerk_id)
     if plan is None:
-        return _page(request, form, None, status=409, gone=True, newer=newer)
+        return _page(request, form, None, status=409, removed=True, newer=newer)
     moved = differences(form.seen, plan_state(plan))
     form = form.rebased(plan_state(plan))
     return _page(request, form, plan, status=409, moved=moved, newer=newer)

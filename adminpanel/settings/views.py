@@ -44,7 +44,7 @@ class Line(NamedTuple):
     change: SettingsChange
     what: str
     differences: list[Difference]
-    stands: bool
+    can_be_undone: bool
 
 
 def get_changes(*, older_than: Key | None = None, size: int = 50) -> Page[Line]:
@@ -177,9 +177,11 @@ def undo(request: AuthenticatedHttpRequest, change_id: int) -> HttpResponse:
     [line] = as_lines([change])
     context: dict[str, Any] = {
         "line": line,
-        "refusal": refusal or ("" if line.stands else CHANGED),
+        "refusal": refusal or ("" if line.can_be_undone else CHANGED),
         "back": differences(change.after, change.before),
-        "newer": latest_change(change.subject, name_after(change)) if not line.stands else None,
+        "newer": latest_change(change.subject, name_after(change))
+        if not line.can_be_undone
+        else None,
     }
     if change.subject == Subject.PRICE and change.name in FEATURES:
         now, earlier = get_feature_costs(), int(change.before or 0)

@@ -11,17 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from adminpanel.sync.forms import SyncForm
 from adminpanel.sync.presenters import Summary, get_page, preview_of
 from credits.clerk import conf
-from credits.clerk.sync.jobs import (
-    PreviewOutdated,
-    SyncRunning,
-    cancel_sync,
-    current_sync,
-    follow_preview,
-    is_stalled,
-    may_follow,
-    run_of,
-    start_sync,
-)
+from credits.clerk.sync import jobs
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
 from credits.models import SyncJob
 from credits.users.permissions import admin_action, admin_form, admin_page
@@ -37,20 +27,22 @@ def sync(request: AuthenticatedHttpRequest) -> HttpResponse:
         return _page(request, form, status=400 if request.method == "POST" else 200)
     try:
         key = form.cleaned_data["key"]
-        job = start_sync(actor=request.user, options=form.options, background=True, job_id=key)
-    except SyncRunning as running:
+        job = jobs.start_sync(
+            actor=request.user, options=form.options, background=True, job_id=key
+        )
+    except jobs.SyncRunning as running:
         messages.warning(request, RUNNING)
         job = running.job
     return redirect("admin-sync-job", job.pk)
 
 
 def _page(request: AuthenticatedHttpRequest, form: SyncForm, *, status: int) -> HttpResponse:
-    running = current_sync()
+    running = jobs.current_sync()
     hourly = request.GET.get("hourly") == "1"
     context = {
         "form": form,
         "has_backend": conf.has_backend(),
-        "running": Summary(running, is_stalled(running)) if running else None,
+        "running": Summary(running, jobs.is_stalled(running)) if running else None,
         "hourly": hourly,
         "page": get_page(hourly=hourly, cursor=request.GET.get("before", "")),
     }
@@ -63,14 +55,14 @@ def job(request: AuthenticatedHttpRequest, job_id: uuid.UUID) -> HttpResponse:
     job = get_object_or_404(SyncJob, pk=job_id)
     is_preview = job.options.get("dry_run")
     foreseen = None if is_preview else preview_of(job)
-    sync = Summary(job, is_stalled(job), foreseen)
-    run = SyncJob.objects.filter(pk=run_of(job)).first() if is_preview else None
+    sync = Summary(job, jobs.is_stalled(job), foreseen)
+    run = SyncJob.objects.filter(pk=jobs.run_of(job)).first() if is_preview else None
     context = {
         "sync": sync,
         "job": job,
         "foreseen": foreseen,
         "run": run,
-        "may_follow": run is None and may_follow(job),
+        "may_follow": run is None and jobs.may_follow(job),
         "welcome": settings.SIGNUP_CREDITS if job.counts.get("createdUsers") else 0,
     }
     answer = render_page_or_fragment(request, "adminpanel/sync_job.html", "state", context)
@@ -86,11 +78,11 @@ def run(request: AuthenticatedHttpRequest, job_id: uuid.UUID) -> HttpResponse:
     """Does what the dry run counted."""
     preview = get_object_or_404(SyncJob, pk=job_id, options__dry_run=True)
     try:
-        job_id = follow_preview(actor=request.user, preview=preview).pk
-    except SyncRunning as running:
+        job_id = jobs.follow_preview(actor=request.user, preview=preview).pk
+    except jobs.SyncRunning as running:
         messages.warning(request, RUNNING)
         job_id = running.job.pk
-    except PreviewOutdated as error:
+    except jobs.PreviewOutdated as error:
         messages.error(request, str(error))
     return redirect("admin-sync-job", job_id)
 
@@ -101,7 +93,7 @@ def cancel(request: AuthenticatedHttpRequest, job_id: uuid.UUID) -> HttpResponse
     job = get_object_or_404(SyncJob, pk=job_id)
     if request.method != "POST" and not job.finished_at:
         return render(request, "adminpanel/sync_cancel.html", {"job": job})
-    if request.method == "POST" and cancel_sync(actor=request.user, job_id=job.pk):
+    if request.method == "POST" and jobs.cancel_sync(actor=request.user, job_id=job.pk):
         messages.success(request, "It stops after the page that it works on.")
     elif job.finished_at:
         messages.info(request, "It had ended already.")
