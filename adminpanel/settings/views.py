@@ -39,7 +39,7 @@ LATEST = 8
 
 
 class Line(NamedTuple):
-    """A change. `stands` says that what it left is still there, so that it can be undone."""
+    """A change. It can be undone as long as what it left is still there."""
 
     change: SettingsChange
     what: str
