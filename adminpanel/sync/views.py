@@ -27,9 +27,7 @@ def sync(request: AuthenticatedHttpRequest) -> HttpResponse:
         return _page(request, form, status=400 if request.method == "POST" else 200)
     try:
         key = form.cleaned_data["key"]
-        job = jobs.start_sync(
-            actor=request.user, options=form.options, background=True, job_id=key
-        )
+        job = jobs.start_sync(actor=request.user, options=form.options, background=True, job_id=key)
     except jobs.SyncRunning as running:
         messages.warning(request, RUNNING)
         job = running.job
