@@ -3,12 +3,14 @@ served."""
 
 import gc
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
+from django.core.signals import request_finished
+from django.db import close_old_connections
 from django.http import HttpResponse, StreamingHttpResponse
 
 from ai_chat.jobs import capacity
@@ -55,7 +57,18 @@ def test_what_does_not_fit_is_refused_and_costs_nothing(
     assert chat.send("Hello").receipt == "1 credit", "There is room again."
 
 
-def test_a_response_gives_its_thread_back_also_when_it_is_thrown_away(settings: Any) -> None:
+@pytest.fixture
+def connections_stay() -> Iterator[None]:
+    """As in Django's test client: the end of a response must not look at the database's connection,
+    which an earlier test may have opened."""
+    request_finished.disconnect(close_old_connections)
+    yield
+    request_finished.connect(close_old_connections)
+
+
+def test_a_response_gives_its_thread_back_also_when_it_is_thrown_away(
+    settings: Any, connections_stay: None
+) -> None:
     settings.WEB_THREADS = 4
     streaming = capacity.keeps_its_thread(lambda: StreamingHttpResponse(iter([b"a"])))
     responses = [streaming(), streaming()]
