@@ -21,6 +21,8 @@ type Key = tuple[Value, ...]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PATTERNS: dict[type, str] = {int: "-?[0-9]{1,18}", datetime: "[0-9]{1,17}", UUID: "[0-9a-f]{32}"}
 NEWEST_FIRST = ("-pk",)
+#: For rows whose primary keys say nothing of their age.
+LATEST_FIRST = ("-created_at", "-pk")
 
 
 class InvalidCursor(ValueError):

@@ -1,7 +1,6 @@
 """Reading and keeping conversations; money is not touched here."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -10,6 +9,7 @@ from django.db.models import QuerySet
 from ai_chat.jobs.ending import reconcile
 from ai_chat.models import Conversation, ImageRequest, Turn
 from config.errors import DomainError
+from config.pagination import LATEST_FIRST, Key, Reading, paginate
 
 TURNS_SHOWN = 50
 CONVERSATIONS_SHOWN = 40
@@ -39,27 +39,26 @@ def latest_turns(
     ones; `before` is the id of the first one seen, if any."""
     turns = Turn.with_receipt().filter(conversation=conversation)
     images = ImageRequest.with_receipt().filter(conversation=conversation)
-    moment = _moment(conversation, before)
-    if moment:
-        turns, images = turns.filter(created_at__lt=moment), images.filter(created_at__lt=moment)
-    page: list[Turn | ImageRequest] = [
-        *turns.order_by("-created_at")[: TURNS_SHOWN + 1],
-        *images.order_by("-created_at")[: TURNS_SHOWN + 1],
-    ]
-    page.sort(key=lambda entry: entry.created_at, reverse=True)
-    shown = [reconcile(entry) for entry in reversed(page[:TURNS_SHOWN])]
-    return shown, len(page) > TURNS_SHOWN
+
+    def read(reading: Reading) -> list[Turn | ImageRequest]:
+        entries = [*reading.of(turns), *reading.of(images)]
+        entries.sort(key=lambda entry: (entry.created_at, entry.pk), reverse=not reading.backwards)
+        return entries[: reading.limit]
+
+    place = _place(conversation, before)
+    page = paginate(read, size=TURNS_SHOWN, order=LATEST_FIRST, older_than=place, onwards_only=True)
+    return [reconcile(entry) for entry in reversed(page.rows)], page.older is not None
 
 
-def _moment(conversation: Conversation, entry: str) -> datetime | None:
-    """When a turn or image request of the conversation was begun."""
+def _place(conversation: Conversation, entry: str) -> Key | None:
+    """Where a turn or image request of the conversation stands in its order."""
     try:
         key = UUID(entry)
     except ValueError:
         return None
     turn = conversation.turns.filter(pk=key).first()
     job = turn or conversation.image_requests.filter(pk=key).first()
-    return job.created_at if job else None
+    return (job.created_at, job.pk) if job else None
 
 
 def rename_conversation(*, conversation: Conversation, title: str) -> None:

@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404
 
 from ai_chat.jobs.ending import load_job, reconcile
 from ai_chat.models import Image, ImageRequest
+from config.pagination import LATEST_FIRST, paginate
 
 REQUESTS_SHOWN = 24
 
@@ -33,10 +34,9 @@ def requests_page(
     """The user's requests, the latest first, and whether there are older ones; `last` is the last
     one seen."""
     rows = ImageRequest.with_receipt().filter(*conditions, user_id=user_id)
-    if last:
-        rows = rows.filter(created_at__lt=last.created_at)
-    page = list(rows.order_by("-created_at")[: limit + 1])
-    return [reconcile(each) for each in page[:limit]], len(page) > limit
+    place = (last.created_at, last.pk) if last else None
+    page = paginate(rows, size=limit, order=LATEST_FIRST, older_than=place, onwards_only=True)
+    return [reconcile(each) for each in page.rows], page.older is not None
 
 
 def gallery(*, user_id: int, before: str = "") -> tuple[Sequence[ImageRequest], bool]:
