@@ -70,7 +70,7 @@ check-deployment: $(VENV)/dev.stamp
 	@SECRET_KEY=$$(head -c 60 /dev/urandom | base64 | tr -d '\n') ALLOWED_HOSTS=tally.example EMAIL_URL=smtp://mail.tally.example \
 		$(BIN)/python -W error manage.py check --deploy --fail-level WARNING
 
-bench: $(VENV)/dev.stamp ## Ratios beside a floor, measured in one run
+bench: $(VENV)/dev.stamp ## Ratios beside a floor and LiteLLM (installed once, into var/), measured in one run
 	@$(BIN)/python -m tests.bench
 
 chaos: $(VENV)/dev.stamp ## Kill workers and the database in the middle of spends, at length

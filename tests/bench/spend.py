@@ -4,9 +4,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-import threading
 from collections.abc import Callable
-from itertools import count
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -14,15 +13,14 @@ from django.db import connection
 
 from credits.ledger import deduct_credits_for_feature
 from credits.models import User
-from tests.bench.measure import SECONDS, in_turn, rate, ratio, row
+from tests.bench.measure import SECONDS, Prepare, in_turn, rate, ratio, row
 from tests.factories import make_user
 from tests.live import database_url
 
 CALL = "credits_deduct({}, 'AI_TEXT_CHAT', 'ai_text_chat', 1, 1, 1, NULL, NULL, NULL, NULL, '{{}}')"
-_local = threading.local()
 
 
-def bench_spend() -> None:
+def bench_spend(_: Path) -> None:
     users = [make_user(f"spend{n}@example.com", credits=10**9) for n in range(8)]
     url = database_url()
     for threads in (1, 8):
@@ -45,28 +43,24 @@ def _ways(url: str, users: list[User], threads: int) -> dict[str, Callable[[], f
     }
 
 
-def _door(users: list[User]) -> Callable[[int], None]:
-    def spend(thread: int) -> None:
-        deduct_credits_for_feature(user_id=users[thread % len(users)].pk, feature="ai_text_chat")
+def _door(users: list[User]) -> Prepare:
+    def prepare(thread: int) -> Callable[[], object]:
+        user = users[thread % len(users)]
+        return partial(deduct_credits_for_feature, user_id=user.pk, feature="ai_text_chat")
 
-    return spend
+    return prepare
 
 
-def _psycopg(url: str, users: list[User]) -> Callable[[int], None]:
+def _psycopg(url: str, users: list[User]) -> Prepare:
     query = f"SELECT * FROM {CALL.format('%s')}"
-    turn = next(_turns)
 
-    def spend(thread: int) -> None:
-        if getattr(_local, "turn", None) != turn:
-            # As Django's: no prepared statements, so that the same work is compared.
-            _local.connection = psycopg.connect(url, autocommit=True, prepare_threshold=None)
-            _local.turn = turn
-        _local.connection.execute(query, (users[thread % len(users)].pk,)).fetchone()
+    def prepare(thread: int) -> Callable[[], object]:
+        user = users[thread % len(users)]
+        # As Django's: no prepared statements, so that the same work is compared.
+        connection = psycopg.connect(url, autocommit=True, prepare_threshold=None)
+        return lambda: connection.execute(query, (user.pk,)).fetchone()
 
-    return spend
-
-
-_turns = count()
+    return prepare
 
 
 def _pgbench(url: str, users: list[User], clients: int) -> float:
