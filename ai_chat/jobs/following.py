@@ -28,16 +28,15 @@ class Following[J: Job]:
         return self._from_run(self.run) if self.run else self._from_database()
 
     def _from_run(self, run: Run[J]) -> Iterator[str]:
-        seen, flush_at = 0, 0.0
+        text, seen, flush_at = "", 0, 0.0
         while not run.ended.is_set():
             text, seen = run.wait(seen, self._heartbeat)
-            if not run.ended.wait(max(0.0, flush_at - time.monotonic())):
-                more, seen = run.wait(seen, 0)
-                yield text + more
-                flush_at = time.monotonic() + FLUSH_SECONDS
-            elif text:
-                yield text
-        if rest := run.wait(seen, 0)[0]:
+            if run.ended.wait(max(0.0, flush_at - time.monotonic())):
+                break
+            more, seen = run.wait(seen, 0)
+            yield text + more
+            text, flush_at = "", time.monotonic() + FLUSH_SECONDS
+        if rest := text + run.wait(seen, 0)[0]:
             yield rest
         self.job = run.job or _load(run.work.job)
 
