@@ -39,6 +39,7 @@ WORKER = """
 import django; django.setup()
 from django.core.management import execute_from_command_line
 from procrastinate.contrib.django import app
+app.perform_import_paths()  # Else the worker would import tasks after they are cleared.
 app.periodic_registry.periodic_tasks.clear()
 execute_from_command_line(["manage.py", "procrastinate", "worker"])
 """
