@@ -46,7 +46,6 @@ def start_turn(
         Turn,
         user_id=user_id,
         feature=TEXT,
-        multiplier=settings.AI_TEXT_MODELS[model].multiplier,
         max_unit_cost=max_unit_cost,
         idempotency_key=f"turn:{idempotency_key}",
         request=request or [place, model, text],

@@ -50,7 +50,6 @@ def start_request(
         user_id=user_id,
         feature=IMAGE,
         quantity=count,
-        multiplier=settings.AI_IMAGE_MODELS[model].multiplier,
         max_unit_cost=None if max_total is None else max_total // count,
         idempotency_key=f"image:{idempotency_key}",
         request=[place, model, size, count, prompt],

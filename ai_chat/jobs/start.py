@@ -9,7 +9,7 @@ from django.conf import settings
 from ai_chat.jobs.ending import load_job
 from ai_chat.jobs.errors import AnswerDeleted, LimitReached
 from ai_chat.jobs.models import Job
-from credits.features import to_operation_type
+from credits.features import models_of, to_operation_type
 from credits.idempotency import fingerprint
 from credits.ledger import Charge, Refused, call_deduct
 from credits.models import UsageHistory
@@ -24,15 +24,15 @@ def start_job[J: Job](
     user_id: int,
     feature: str,
     quantity: int = 1,
-    multiplier: int,
     max_unit_cost: int | None,
     idempotency_key: str,
     request: Any,
     row: dict[str, Any],
 ) -> tuple[J, bool]:
     """Charges a job and records it, in one statement. `request` is what was asked under the key, as
-    anything JSON can say; `row` has the columns of the job's kind, and what its recorder needs
-    besides. Returns the job and whether it is new: a repeated key finds the first one (I7).
+    anything JSON can say; `row` has the columns of the job's kind, `model` among them, and what
+    its recorder needs besides. Returns the job and whether it is new: a repeated key finds the
+    first one (I7).
 
     Raises LimitReached, AnswerDeleted, and what `deduct_credits_for_feature` raises.
     """
@@ -43,7 +43,7 @@ def start_job[J: Job](
             user_id=user_id,
             feature=feature,
             quantity=quantity,
-            multiplier=multiplier,
+            multiplier=models_of(feature)[row["model"]].multiplier,
             max_unit_cost=max_unit_cost,
             idempotency_key=idempotency_key,
             fingerprint=fingerprint(request),
