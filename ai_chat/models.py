@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from ai_chat import files
 from ai_chat.jobs.models import FAILED, RUNNING, Job
+from credits.reasons import Reason
 
 TITLE_CHARACTERS = 60
 
@@ -56,6 +57,12 @@ class Turn(Job):
         STOPPED = "stopped"
         FAILED = FAILED
 
+    class Cut(models.TextChoices):
+        """Why an answer that was charged is not whole."""
+
+        LENGTH = "length", "cut at the length limit"
+        TIME = "time", "cut at the time limit"
+
     kind = "turn"
     recorder = "ai_chat_record_turn"
     text_column = "answer"
@@ -65,6 +72,9 @@ class Turn(Job):
     )
     prompt = models.TextField()
     answer = models.TextField(blank=True)
+    #: What the model thought before it answered; kept at the end.
+    reasoning = models.TextField(blank=True, db_default="")
+    cut = models.CharField(max_length=10, choices=Cut, blank=True, db_default="")
     state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
 
     class Meta:
@@ -153,3 +163,32 @@ class Image(models.Model):
     def filename(self) -> str:
         """What a download is called."""
         return f"tally-{str(self.pk)[:8]}.{self.file.rpartition('.')[2]}"
+
+
+class ProviderFailure(models.Model):
+    """How often a model's provider failed in one way, and whether it still does: what the metrics
+    and the desk show. `recovered_at` is set by the next answer of the model."""
+
+    model = models.CharField(max_length=120)
+    provider = models.CharField(max_length=60)
+    reason = models.CharField(max_length=40, choices=Reason)
+    #: Of the provider's HTTP answer, and what it called the failure.
+    status = models.PositiveSmallIntegerField(null=True)
+    code = models.CharField(max_length=60, blank=True)
+    count = models.BigIntegerField(default=1)
+    #: The first failure since the model answered last, and the latest one.
+    since = models.DateTimeField(db_default=Now())
+    latest_at = models.DateTimeField(db_default=Now())
+    recovered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["model", "provider", "reason", "status", "code"],
+                name="provider_failure_once",
+                nulls_distinct=False,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model}: {self.reason} {self.status or ''} {self.code}".strip()

@@ -1,10 +1,8 @@
 """What a button offers: the price of the next message or images, and whether it can be paid."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from config.env import Model
-from credits.features import models_of
+from credits.catalogue.models import cost_of, offered_models
 from credits.ledger import get_balance
 from credits.pricing import get_feature_costs
 
@@ -46,27 +44,23 @@ class Choice:
     cost: int
 
 
-def model_or_first(model: str, offered: Mapping[str, Model]) -> str:
-    return model if model in offered else next(iter(offered))
-
-
 def choices(feature: str) -> list[Choice]:
     """The models of a feature with today's price of each."""
-    cost = get_feature_costs()[feature]
+    costs = get_feature_costs()
     return [
-        Choice(key, model.label, model.multiplier, cost * model.multiplier)
-        for key, model in models_of(feature).items()
+        Choice(model.name, model.label, model.price_factor, cost_of(model, costs))
+        for model in offered_models(feature)
     ]
 
 
 def get_offer(*, user_id: int, model: str = "", feature: str = TEXT, quantity: int = 1) -> Offer:
     """The next message's price, or that of `quantity` images; a model that is not offered is taken
     for the first one."""
-    offered = models_of(feature)
-    model = model_or_first(model, offered)
+    offered = choices(feature)
+    chosen = next((choice for choice in offered if choice.id == model), offered[0])
     return Offer(
-        model=model,
-        unit_cost=get_feature_costs()[feature] * offered[model].multiplier,
+        model=chosen.id,
+        unit_cost=chosen.cost,
         quantity=quantity,
         available=get_balance(user_id=user_id).remaining,
     )

@@ -1,6 +1,6 @@
 """What can go wrong in the ledger."""
 
-from config.errors import DomainError
+from config.errors import DomainError, InvalidInput
 
 
 class LedgerError(DomainError):
@@ -32,6 +32,15 @@ class PriceChanged(LedgerError):
         super().__init__(message, agreed=agreed, unitCost=unit_cost)
         self.agreed = agreed
         self.unit_cost = unit_cost
+
+
+class ModelNotOffered(InvalidInput):
+    """The catalogue has no such model for the feature, or has retired it. Nothing was changed."""
+
+    path = ("model",)
+
+    def __init__(self) -> None:
+        super().__init__("Choose one of the models offered.")
 
 
 class IdempotencyConflict(LedgerError):

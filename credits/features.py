@@ -1,13 +1,10 @@
 """The features that cost credits. The database's constraints, the settings page, the statement, the
 API and the health check are derived from this table (CONTRIBUTING.md says how to add one)."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
-from django.conf import settings
 from django.db.models import TextChoices
 
-from config.env import Model
 from config.errors import DomainError
 
 #: The largest price of one unit, in credits (issue 3; the database refuses more).
@@ -36,7 +33,7 @@ class Kind(TextChoices):
 
 class Feature(NamedTuple):
     """One thing that is sold: its default cost is credits per unit. `models_setting` names the
-    setting with the models that people choose from."""
+    setting with the models that the catalogue begins with."""
 
     key: str
     operation_type: OperationType
@@ -75,19 +72,3 @@ def to_operation_type(feature: str) -> OperationType:
     if feature not in FEATURES:
         raise UnknownFeature(f"There is no feature {feature!r}.")
     return FEATURES[feature].operation_type
-
-
-def models_of(feature: str) -> Mapping[str, Model]:
-    """The models that a feature offers, by id. Raises UnknownFeature."""
-    if feature not in FEATURES:
-        raise UnknownFeature(f"There is no feature {feature!r}.")
-    models: Mapping[str, Model] = getattr(settings, FEATURES[feature].models_setting)
-    return models
-
-
-def model_label(model: object) -> str:
-    """What a model is called on this site; its id when it is no longer offered."""
-    for feature in FEATURES:
-        if offered := models_of(feature).get(str(model)):
-            return offered.label
-    return str(model or "")

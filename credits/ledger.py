@@ -23,8 +23,8 @@ type Details = dict[str, Any]
 
 #: The largest amount of one operation, in credits: a balance cannot overflow by adding these up.
 MAX_AMOUNT = 10**12
-#: The largest quantity of one charge, and the largest price factor of a model.
-MAX_QUANTITY = MAX_MULTIPLIER = 1000
+#: The largest quantity of one charge.
+MAX_QUANTITY = 1000
 #: Characters of an idempotency key.
 MAX_KEY = 255
 
@@ -69,14 +69,12 @@ def get_balance(*, user_id: int) -> Balance:
     return balance
 
 
-def validate_credits_for_feature(
-    *, user_id: int, feature: str, quantity: int = 1, multiplier: int = 1
-) -> Balance:
-    """The balance, if it covers so many units at today's price. For code that is moved from the
+def validate_credits_for_feature(*, user_id: int, feature: str, quantity: int = 1) -> Balance:
+    """The balance, if it covers so many units at the feature's price. For code moved from the
     reference system (`docs/migrating.md`): here the deduction decides, in one statement. Raises
     InsufficientCredits, UnknownFeature."""
     balance = get_balance(user_id=user_id)
-    required = get_feature_cost(feature) * quantity * multiplier
+    required = get_feature_cost(feature) * quantity
     if balance.remaining < required:
         raise exceptions.InsufficientCredits(required=required, available=balance.remaining)
     return balance
@@ -107,7 +105,7 @@ def deduct_credits_for_feature(
     user_id: int,
     feature: str,
     quantity: int = 1,
-    multiplier: int = 1,
+    model: str | None = None,
     max_unit_cost: int | None = None,
     idempotency_key: str | None = None,
     fingerprint: str | None = None,
@@ -117,15 +115,16 @@ def deduct_credits_for_feature(
 ) -> Charge:
     """Charges a feature at the price of this moment, in one round trip. With `hold` the charge is
     open until `settle_charge` or `release_charge`, or its lease (HOLD_LEASE_SECONDS unless given)
-    runs out and it is refunded. `multiplier` is the model's price factor; `max_unit_cost` what the
-    user was shown. Raises InsufficientCredits, PriceChanged, IdempotencyConflict, UnknownFeature,
-    LedgerError on a quantity, multiplier or key out of bounds."""
+    runs out and it is refunded. `model` is of the catalogue, and its price factor counts;
+    `max_unit_cost` is what the user was shown. Raises InsufficientCredits, PriceChanged,
+    IdempotencyConflict, ModelNotOffered, UnknownFeature, LedgerError on a quantity or key out of
+    bounds."""
     return call_deduct(
         "credits_deduct",
         user_id=user_id,
         feature=feature,
         quantity=quantity,
-        multiplier=multiplier,
+        model=model,
         max_unit_cost=max_unit_cost,
         idempotency_key=idempotency_key,
         fingerprint=fingerprint,
@@ -140,7 +139,7 @@ def call_deduct(
     user_id: int,
     feature: str,
     quantity: int,
-    multiplier: int,
+    model: str | None,
     max_unit_cost: int | None,
     idempotency_key: str | None,
     fingerprint: str | None,
@@ -152,7 +151,6 @@ def call_deduct(
     same columns and others beside them. Returns the charge and the function's row. Raises what
     `deduct_credits_for_feature` raises, and Refused on further outcomes."""
     _check("The quantity", quantity, 1, MAX_QUANTITY)
-    _check("The multiplier", multiplier, 0, MAX_MULTIPLIER)
     _check_key(idempotency_key)
     row = _call(
         function,
@@ -161,7 +159,7 @@ def call_deduct(
         feature=feature,
         default_cost=FEATURES[feature].default_cost,
         units=quantity,
-        multiplier=multiplier,
+        model=model,
         max_unit_cost=max_unit_cost,
         request_key=idempotency_key,
         fingerprint=fingerprint,
@@ -185,6 +183,8 @@ def _refusal(row: Any, agreed: int) -> Exception:
             return exceptions.IdempotencyConflict(
                 "This idempotency key belongs to another request."
             )
+        case "not_offered":
+            return exceptions.ModelNotOffered()
     return Refused(row)
 
 

@@ -8,15 +8,33 @@ class Reason(TextChoices):
     the statement say the same."""
 
     PROVIDER_ERROR = "provider_error", "the provider failed"
+    UNREACHABLE = "provider_unreachable", "the provider could not be reached"
+    BUSY = "provider_busy", "the provider has too much to do"
+    ACCESS = "provider_access", "the provider does not accept this site's key"
+    QUOTA = "provider_quota", "this site's account at the provider is used up"
+    UNKNOWN_MODEL = "provider_unknown_model", "the provider does not know this model"
+    REDIRECTED = "provider_redirected", "the provider's address has moved"
+    NOT_ACCEPTED = "provider_not_accepted", "the provider did not accept the request"
     TIMEOUT = "provider_timeout", "the provider took too long"
+    CUT_OFF = "provider_cut_off", "the connection broke before the end"
+    UNREADABLE = "provider_unreadable", "what the provider sent could not be read"
+    UNKNOWN_END = "provider_unknown_end", "the provider broke the answer off"
     REFUSED = "provider_refused", "the provider refused the request"
+    CONTEXT_TOO_LONG = "context_too_long", "the conversation is too long for this model"
     EMPTY_ANSWER = "empty_answer", "the answer was empty"
+    LENGTH_USED_UP = "length_used_up", "the model used up its length before answering"
     STOPPED_EARLY = "stopped_before_first_token", "stopped before the answer began"
     EMPTY_RESULT = "empty_result", "the provider sent fewer images than asked for"
     INVALID_IMAGE = "invalid_image", "what came back was no usable image"
+    IMAGE_ADDRESS = "image_address", "the provider sent an address instead of an image"
     STORAGE_FAILED = "storage_failed", "the image could not be kept on our side"
     NOT_STARTED = "not_started", "the site was too busy to begin"
     LEASE_EXPIRED = "lease_expired", "interrupted on our side"
+
+    @property
+    def by_payer(self) -> bool:
+        """Whether the payer's own doing brought the credits back."""
+        return self in {Reason.STOPPED_EARLY, Reason.REFUSED}
 
 
 def words_of(reason: object) -> str:

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from django.urls import reverse
 
-from credits.features import FEATURES, Kind, model_label
+from credits.features import FEATURES, Kind
 from credits.models import WebhookDelivery
+from credits.models.catalogue import model_label
 from credits.reasons import words_of
 from credits.reports.rollup import Slice, Slicing, active_users, slices
 from credits.reports.totals import get_totals

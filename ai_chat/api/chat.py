@@ -25,6 +25,7 @@ from credits.api.answers import conditional
 from credits.api.base import ApiView, body_of, user_of
 from credits.api.idempotency import IDEMPOTENCY_KEY, REPLAYED_HEADER, read_key, replay_headers
 from credits.api.schema import MEANINGS, errors
+from credits.catalogue.models import get_model
 from credits.clerk.auth.requests import refuse_impersonated
 from credits.idempotency import namespaced
 
@@ -56,18 +57,19 @@ class Chat(ApiView):
     def post(self, request: Request) -> HttpResponseBase:
         refuse_impersonated(request)
         body = body_of(request, ChatIn)
+        model = get_model(body["model"], feature=TEXT)
         turn, is_new = start_turn(
             user_id=user_of(request).pk,
             conversation=None,
             external_id=body.get("id"),
             text=text_of(body["messages"][-1], body.get("attachments") or ()),
-            model=body["model"],
+            model=model,
             idempotency_key=namespaced("api", read_key(request) or str(uuid4())),
             request=request.data,
         )
         if is_new:
             messages = recent_messages(body["messages"], turn.prompt)
-            answer_turn(turn, messages, temperature=body.get("temperature"))
+            answer_turn(turn, model, messages, temperature=body.get("temperature"))
         elif turn.is_running:
             raise StillRunning
         answer = whole if wants_json(request) else stream

@@ -10,9 +10,8 @@ from rest_framework import serializers
 
 from ai_chat.images.requests import DEFAULT_SIZE
 from ai_chat.models import ImageRequest
-from ai_chat.offer import IMAGE, MAX_IMAGES, TEXT, model_or_first
+from ai_chat.offer import MAX_IMAGES
 from credits.api.fields import QueryNumber, StrictSerializer, Text, WholeNumber
-from credits.features import models_of
 
 #: Parts of a message that hold nothing for the model; `useChat` sends back what it received.
 SILENT = r"^(step-start|reasoning|source-url|source-document|dynamic-tool|(tool|data)-.{1,100})$"
@@ -88,27 +87,13 @@ class Attachment(serializers.Serializer[Any]):
     )
 
 
-class ModelId(Text):
-    """The id of a model that is offered."""
-
-    feature: str
-
-    def to_internal_value(self, data: Any) -> str:
-        model = super().to_internal_value(data)
-        if model not in models_of(self.feature):
-            raise serializers.ValidationError("This model is not offered; see GET /api/ai/models.")
-        return model
-
-
-def _model_field(feature: str) -> Text:
-    """A model's id, the first one unless given; the schema lists those that are offered."""
-    kind = type("ModelId", (ModelId,), {"feature": feature})
-    extend_schema_field({"type": "string", "enum": list(models_of(feature))})(kind)
-    field: Text = kind(
-        default=lambda: model_or_first("", models_of(feature)),
-        help_text="One of `GET /api/ai/models`.",
+def _model_field() -> Text:
+    return Text(
+        required=False,
+        default="",
+        max_length=120,
+        help_text="One of `GET /api/ai/models`; the first of its kind unless given.",
     )
-    return field
 
 
 class ChatIn(serializers.Serializer[Any]):
@@ -125,7 +110,7 @@ class ChatIn(serializers.Serializer[Any]):
         max_length=MAX_MESSAGES,
         help_text="The whole conversation, oldest first; the last message is the user's.",
     )
-    model = _model_field(TEXT)
+    model = _model_field()
     temperature = Number(required=False, allow_null=True, min_value=0, max_value=2)
     attachments = serializers.ListField(
         child=Attachment(), required=False, allow_null=True, max_length=MAX_ATTACHMENTS
@@ -213,7 +198,7 @@ SIDE = "(6[4-9]|[7-9][0-9]|[1-9][0-9]{2}|1[0-9]{3}|20[0-3][0-9]|204[0-8])"
 
 class ImageIn(StrictSerializer):
     prompt = Text(max_length=settings.IMAGE_PROMPT_MAX_CHARACTERS)
-    model = _model_field(IMAGE)
+    model = _model_field()
     size = serializers.RegexField(
         f"^{SIDE}x{SIDE}$",
         trim_whitespace=False,

@@ -13,6 +13,7 @@ from ai_chat.jobs.ending import load_job
 from ai_chat.jobs.following import Following
 from ai_chat.jobs.running import released_connection
 from ai_chat.models import Turn
+from ai_chat.providers.pieces import Piece, Text
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -60,22 +61,22 @@ class UIMessageStream:
             # As it was saved: who charges is who streams, so what does not run here has ended.
             with released_connection():
                 turn = load_job(Turn, pk=turn_id)
-            yield from _text(turn_id, [turn.answer] if turn and turn.answer else [])
+            yield from _text(turn_id, [Text(turn.answer)] if turn and turn.answer else [])
         with released_connection():
             yield from _ending(turn) if turn else [part("error", errorText="It was deleted.")]
         yield DONE
 
 
-def _text(part_id: str, texts: Iterable[str]) -> Iterator[bytes]:
+def _text(part_id: str, pieces: Iterable[Piece]) -> Iterator[bytes]:
     begun = False
-    for text in texts:
-        if not text:
+    for piece in pieces:
+        if not isinstance(piece, Text):
             yield HEARTBEAT
             continue
         if not begun:
             begun = True
             yield part("text-start", id=part_id)
-        yield part("text-delta", id=part_id, delta=text)
+        yield part("text-delta", id=part_id, delta=piece.text)
     if begun:
         yield part("text-end", id=part_id)
 

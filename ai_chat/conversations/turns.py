@@ -13,7 +13,9 @@ from ai_chat.models import Conversation, Turn, title_from
 from ai_chat.offer import TEXT
 from ai_chat.providers.chat import AnswerStream, Message
 from ai_chat.providers.errors import ProviderError
+from ai_chat.providers.pieces import Piece, Text
 from config.errors import InvalidInput
+from credits.models import AIModel
 from credits.reasons import Reason
 
 State = Turn.State
@@ -30,7 +32,7 @@ def start_turn(
     user_id: int,
     conversation: Conversation | None,
     text: str,
-    model: str,
+    model: AIModel,
     idempotency_key: str,
     max_unit_cost: int | None = None,
     request: Any = None,
@@ -40,7 +42,7 @@ def start_turn(
     that of `external_id`. Returns the turn and whether it is new: a repeated key finds the first
     one (I7). `request` stands for more than the message, if given. Raises InvalidMessage, and what
     `start_job` raises."""
-    text = _checked(text, model)
+    text = _checked(text)
     place = str(conversation.pk) if conversation else None
     return start_job(
         Turn,
@@ -48,18 +50,18 @@ def start_turn(
         feature=TEXT,
         max_unit_cost=max_unit_cost,
         idempotency_key=f"turn:{idempotency_key}",
-        request=request or [place, model, text],
+        request=request or [place, model.name, text],
         row={
             "conversation_id": place,
             "external_id": external_id,
             "title": title_from(text),
-            "model": model,
+            "model": model.name,
             "prompt": text,
         },
     )
 
 
-def _checked(text: str, model: str) -> str:
+def _checked(text: str) -> str:
     text = text.replace("\x00", "").replace("\r\n", "\n").strip()
     if not text:
         raise InvalidMessage("Write a message first.")
@@ -68,8 +70,6 @@ def _checked(text: str, model: str) -> str:
             f"A message has at most {settings.MESSAGE_MAX_CHARACTERS:,} characters; "
             f"this one has {len(text):,}."
         )
-    if model not in settings.AI_TEXT_MODELS:
-        raise InvalidMessage("Choose one of the models offered.")
     return text
 
 
@@ -92,27 +92,32 @@ def history(turn: Turn, *, is_first: bool = False) -> list[Message]:
     return messages[::-1]
 
 
-def answer_turn(turn: Turn, messages: list[Message], *, temperature: float | None = None) -> None:
+def answer_turn(
+    turn: Turn, model: AIModel, messages: list[Message], *, temperature: float | None = None
+) -> None:
     """Asks the provider for the answer of a turn that was just charged. Raises Busy."""
-    begin(Answering(turn, messages, temperature))
+    begin(Answering(turn, model, messages, temperature))
 
 
 class Answering(Work[Turn]):
     """The answer of one turn. The charge stands when there is text and nothing failed."""
 
-    def __init__(self, job: Turn, messages: list[Message], temperature: float | None) -> None:
+    def __init__(
+        self, job: Turn, model: AIModel, messages: list[Message], temperature: float | None
+    ) -> None:
         super().__init__(job)
         self.bounds = Bounds(
             first=settings.FIRST_TOKEN_SECONDS,
             silence=settings.SILENCE_SECONDS,
             total=settings.ANSWER_SECONDS,
         )
-        self._stream = AnswerStream(model=job.model, messages=messages, temperature=temperature)
+        self._stream = AnswerStream(model=model, messages=messages, temperature=temperature)
 
-    def perform(self, publish: Callable[[str], bool]) -> None:
+    def perform(self, publish: Callable[[Piece], bool]) -> None:
         room = settings.ANSWER_MAX_CHARACTERS
-        for text in self._stream:
-            if not publish(text[:room]) or room <= len(text):
+        for piece in self._stream:
+            text = piece.text if isinstance(piece, Text) else ""
+            if not publish(Text(text[:room]) if text else piece) or room <= len(text):
                 return
             room -= len(text)
 

@@ -13,6 +13,8 @@ from ai_chat.models import Image, ImageRequest
 from ai_chat.providers.client import Cancellable
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.images import paint
+from ai_chat.providers.pieces import Alive, Piece
+from credits.models import AIModel
 from credits.reasons import Reason
 
 logger = logging.getLogger(__name__)
@@ -23,23 +25,24 @@ State = ImageRequest.State
 class Painting(Work[ImageRequest]):
     """The images of one request. The charge stands for those that were kept."""
 
-    def __init__(self, job: ImageRequest) -> None:
+    def __init__(self, job: ImageRequest, model: AIModel) -> None:
         super().__init__(job)
+        self._model = model
         self._call = Cancellable()
         self._painted: list[Image] = []
         self._missing: Reason | None = None
         #: What the outcome counts: nothing more once the work was stopped.
         self._delivered: list[Image] = []
 
-    def perform(self, publish: Callable[[str], bool]) -> None:
+    def perform(self, publish: Callable[[Piece], bool]) -> None:
         job = self.job
         contents = paint(
-            model=job.model, prompt=job.prompt, size=job.size, count=job.count, call=self._call
+            model=self._model, prompt=job.prompt, size=job.size, count=job.count, call=self._call
         )
         self._missing = Reason.EMPTY_RESULT if len(contents) < job.count else None
         for content in contents:
             self._missing = self._keep_file(content) or self._missing
-        if not publish(""):  # Stopped meanwhile: nobody knows of these files.
+        if not publish(Alive()):  # Stopped meanwhile: nobody knows of these files.
             files.discard(image.file for image in self._painted)
 
     def _keep_file(self, content: bytes | None) -> Reason | None:

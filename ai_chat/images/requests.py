@@ -12,6 +12,7 @@ from ai_chat.jobs.supervision import begin
 from ai_chat.models import Conversation, Image, ImageRequest, title_from
 from ai_chat.offer import IMAGE, MAX_IMAGES
 from config.errors import InvalidInput
+from credits.catalogue.models import get_model
 
 SIZE = re.compile(r"([1-9][0-9]{1,3})x([1-9][0-9]{1,3})", re.ASCII)
 MIN_SIDE, MAX_SIDE = 64, 2048  # pixels that can be asked for
@@ -42,8 +43,9 @@ def start_request(
     """Charges `count` images together and begins to make them. Returns the request and whether it
     is new: a repeated key finds the first one (I7). `max_total` is what the button said, in
     credits. With `in_conversation` and no conversation one is begun. Raises InvalidImageRequest,
-    Busy, and what `start_job` raises."""
-    prompt = _checked(prompt, model, size, count)
+    ModelNotOffered, Busy, and what `start_job` raises."""
+    chosen = get_model(model, feature=IMAGE)
+    prompt = _checked(prompt, size, count)
     place = str(conversation.pk) if conversation else None
     request, is_new = start_job(
         ImageRequest,
@@ -52,23 +54,23 @@ def start_request(
         quantity=count,
         max_unit_cost=None if max_total is None else max_total // count,
         idempotency_key=f"image:{idempotency_key}",
-        request=[place, model, size, count, prompt],
+        request=[place, chosen.name, size, count, prompt],
         row={
             "conversation_id": place,
             "in_conversation": in_conversation,
             "title": title_from(prompt),
-            "model": model,
+            "model": chosen.name,
             "prompt": prompt,
             "size": size,
             "count": count,
         },
     )
     if is_new:
-        begin(Painting(request))
+        begin(Painting(request, chosen))
     return request, is_new
 
 
-def _checked(prompt: str, model: str, size: str, count: int) -> str:
+def _checked(prompt: str, size: str, count: int) -> str:
     prompt = prompt.replace("\x00", "").replace("\r\n", "\n").strip()
     limit = settings.IMAGE_PROMPT_MAX_CHARACTERS
     if not prompt:
@@ -77,8 +79,6 @@ def _checked(prompt: str, model: str, size: str, count: int) -> str:
         raise InvalidImageRequest(
             "prompt", f"A description has at most {limit:,} characters; this one {len(prompt):,}."
         )
-    if model not in settings.AI_IMAGE_MODELS:
-        raise InvalidImageRequest("model", "Choose one of the models offered.")
     sides = SIZE.fullmatch(size)
     if not sides or not all(MIN_SIDE <= int(side) <= MAX_SIDE for side in sides.groups()):
         raise InvalidImageRequest(

@@ -7,8 +7,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from credits.features import model_label
 from credits.models import UsageHistory
+from credits.models.catalogue import model_label
 from credits.reasons import Reason
 
 #: The states that every kind has. All but RUNNING are final.
@@ -39,6 +39,8 @@ class Job(models.Model):
         UsageHistory, models.PROTECT, null=True, related_name="refunded_%(class)s"
     )
     model = models.CharField(max_length=120)
+    #: The model that took over because the provider of the chosen one was down.
+    answered_by = models.CharField(max_length=120, blank=True, db_default="")
     #: Each kind has further states, as its choices.
     state = models.CharField(max_length=10, default=RUNNING)
     failure = models.CharField(max_length=40, choices=Reason, blank=True)
@@ -49,6 +51,8 @@ class Job(models.Model):
 
     #: The user's credits when the job ended; only on a job handed over by its ending.
     remaining: int | None = None
+    #: Seconds after which the provider asked to be called again; likewise.
+    retry_seconds: int | None = None
 
     class Meta:
         abstract = True

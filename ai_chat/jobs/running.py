@@ -18,6 +18,7 @@ from ai_chat.jobs.ending import Outcome, end_job
 from ai_chat.jobs.errors import Busy
 from ai_chat.jobs.models import FAILED, RUNNING, Job
 from ai_chat.providers.errors import ProviderError
+from ai_chat.providers.pieces import Piece, Reasoning, Text
 from credits.ledger import get_balance
 from credits.reasons import Reason
 
@@ -35,8 +36,7 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Bounds:
-    """Seconds until the first piece of text, between two pieces, and until the end. Work that
-    publishes no text has all three alike."""
+    """Seconds until the first sign of life, between two of them, and until the end."""
 
     first: float
     silence: float
@@ -53,9 +53,9 @@ class Work[J: Job](ABC):
         self.job = job
 
     @abstractmethod
-    def perform(self, publish: Callable[[str], bool]) -> None:
-        """Does the work; text is published as it comes. Ends early once `publish` returns False:
-        then nobody wants more; publishing "" only asks. Raises ProviderError."""
+    def perform(self, publish: Callable[[Piece], bool]) -> None:
+        """Does the work; what comes is published. Ends early once `publish` returns False: then
+        nobody wants more; publishing Alive() only asks. Raises ProviderError."""
 
     @abstractmethod
     def outcome(self, cause: Exception | None, text: str) -> Outcome:
@@ -95,24 +95,33 @@ class Run[J: Job]:
         #: The job as it ended; None while it runs, and when its end could not be saved.
         self.job: J | None = None
         self._news = threading.Condition()
-        self._parts: list[str] = []
+        self._parts: list[Piece] = []
         self._closed = False
+        self._alive = False
         #: Characters that are in the database; only the supervisor looks at it.
         self.saved = 0
         #: When the hold's lease began; only the supervisor looks at it.
         self.leased_at = time.monotonic()
         self._started = self._latest = self.leased_at
 
-    def wait(self, seen: int, timeout: float) -> tuple[str, int]:
-        """The text beyond the first `seen` parts, and how many parts that makes; waits for news or
-        the end up to `timeout` seconds."""
+    def wait(self, seen: int, timeout: float) -> tuple[list[Piece], int]:
+        """The pieces beyond the first `seen`, and how many that makes; waits for news or the end up
+        to `timeout` seconds."""
         with self._news:
             self._news.wait_for(lambda: len(self._parts) > seen or self.ended.is_set(), timeout)
-            return "".join(self._parts[seen:]), len(self._parts)
+            return self._parts[seen:], len(self._parts)
 
     def text(self) -> str:
+        """The answer so far."""
+        return self._joined(Text)
+
+    def reasoning(self) -> str:
+        """What the model thought so far."""
+        return self._joined(Reasoning)
+
+    def _joined(self, kind: type[Text] | type[Reasoning]) -> str:
         with self._news:
-            return "".join(self._parts)
+            return "".join(part.text for part in self._parts if isinstance(part, kind))
 
     def stop(self) -> None:
         """Ends the job as stopped, with the text that it has by now."""
@@ -124,7 +133,7 @@ class Run[J: Job]:
         bounds = self.work.bounds
         if bounds is None or self._closed:
             return float("inf")
-        patience = bounds.silence if self._parts else bounds.first
+        patience = bounds.silence if self._alive else bounds.first
         return min(self._latest + patience, self._started + bounds.total)
 
     def interrupt(self, cause: Exception) -> None:
@@ -156,17 +165,19 @@ class Run[J: Job]:
             cause = error
         except Exception as error:
             logger.exception("%s failed", self.work.job)
-            cause = ProviderError(type(error).__name__)
+            cause = ProviderError(Reason.PROVIDER_ERROR, code=type(error).__name__)
         if self._close():
             self._end(cause)
 
-    def _publish(self, text: str) -> bool:
+    def _publish(self, piece: Piece) -> bool:
         with self._news:
             if self._closed:
                 return False
-            self._parts.append(text)
             self._latest = time.monotonic()
-            self._news.notify_all()
+            self._alive = True
+            if isinstance(piece, Text | Reasoning):
+                self._parts.append(piece)
+                self._news.notify_all()
         return True
 
     def _close(self) -> bool:
@@ -178,7 +189,7 @@ class Run[J: Job]:
     def _end(self, cause: Exception | None) -> None:
         self.work.cancel()
         if isinstance(cause, ProviderError):
-            logger.warning("%s failed: %s", self.work.job, type(cause).__name__)
+            logger.warning("%s failed: %s", self.work.job, cause)
         self._finish(self.work.outcome(cause, self.text()))
 
     def _finish(self, outcome: Outcome) -> None:

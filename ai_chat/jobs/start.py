@@ -9,7 +9,7 @@ from django.conf import settings
 from ai_chat.jobs.ending import load_job
 from ai_chat.jobs.errors import AnswerDeleted, LimitReached
 from ai_chat.jobs.models import Job
-from credits.features import models_of, to_operation_type
+from credits.features import to_operation_type
 from credits.idempotency import fingerprint
 from credits.ledger import Charge, Refused, call_deduct
 from credits.models import UsageHistory
@@ -43,12 +43,12 @@ def start_job[J: Job](
             user_id=user_id,
             feature=feature,
             quantity=quantity,
-            multiplier=models_of(feature)[row["model"]].multiplier,
+            model=row["model"],
             max_unit_cost=max_unit_cost,
             idempotency_key=idempotency_key,
             fingerprint=fingerprint(request),
             lease_seconds=settings.HOLD_LEASE_SECONDS,
-            details={"model": row["model"]},
+            details=None,
             per_minute=settings.REQUESTS_PER_MINUTE,
             in_flight=settings.TURNS_IN_FLIGHT,
             recorder=model.recorder,

@@ -14,8 +14,9 @@ from django.db import connection
 
 from ai_chat.jobs.models import RUNNING, Job
 from ai_chat.jobs.running import Run, Stopped, Work, released_connection, runs
-from ai_chat.providers.errors import ProviderTimeout
+from ai_chat.providers.errors import ProviderError
 from credits.ledger import extend_holds
+from credits.reasons import Reason
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ def _supervise() -> None:
         try:
             for run in runs():
                 if run.overdue_at <= time.monotonic():
-                    run.interrupt(ProviderTimeout())
+                    run.interrupt(ProviderError(Reason.TIMEOUT))
             if time.monotonic() >= save_at:
                 save_at = time.monotonic() + SAVE_SECONDS
                 _save_all()

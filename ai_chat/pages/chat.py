@@ -39,6 +39,7 @@ from ai_chat.pages.forms import (
 )
 from ai_chat.pages.streams import event_response
 from config.errors import DomainError
+from credits.catalogue.models import get_model
 from credits.clerk.auth.requests import refuse_impersonated
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
 from credits.models import UsageHistory, User
@@ -110,16 +111,17 @@ def send(request: AuthenticatedHttpRequest, conversation: Conversation | None) -
 def send_text(
     request: AuthenticatedHttpRequest, conversation: Conversation | None
 ) -> HttpResponseBase:
+    model = get_model(request.POST.get("model", ""), feature=TEXT)
     turn, is_new = start_turn(
         user_id=request.user.pk,
         conversation=conversation,
         text=request.POST.get("message", ""),
-        model=request.POST.get("model", ""),
+        model=model,
         idempotency_key=read_key(request.POST),
         max_unit_cost=shown_price(request.POST.get("price", "")),
     )
     if is_new:
-        answer_turn(turn, history(turn, is_first=conversation is None))
+        answer_turn(turn, model, history(turn, is_first=conversation is None))
     return followed(request, turn)
 
 

@@ -10,11 +10,10 @@ from django.http import HttpResponse, QueryDict
 from ai_chat.images.requests import DEFAULT_SIZE, SIZES, start_request
 from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.models import ImageRequest
-from ai_chat.offer import IMAGE, MAX_IMAGES, choices, get_offer, model_or_first
+from ai_chat.offer import IMAGE, MAX_IMAGES, choices, get_offer
 from config.errors import DomainError
 from credits.clerk.billing.releases import next_grant
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, PriceChanged
-from credits.features import models_of
 from credits.http import AuthenticatedHttpRequest
 from credits.ledger import MAX_AMOUNT
 from credits.models import User
@@ -27,7 +26,7 @@ def start_images(request: AuthenticatedHttpRequest, **place: Any) -> ImageReques
     return start_request(
         user_id=request.user.pk,
         prompt=form.get("message", ""),
-        model=form.get("image_model") or model_or_first("", models_of(IMAGE)),
+        model=form.get("image_model", ""),
         size=form.get("size") or DEFAULT_SIZE,
         count=requested_count(form),
         idempotency_key=read_key(form),

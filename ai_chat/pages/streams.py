@@ -15,6 +15,7 @@ from ai_chat.jobs.models import Job
 from ai_chat.jobs.running import released_connection
 from ai_chat.markdown import StreamRenderer
 from ai_chat.models import ImageRequest, Turn
+from ai_chat.providers.pieces import Piece, Text
 
 #: A comment after this much silence: it keeps proxies from giving up, and finds lost viewers.
 HEARTBEAT_SECONDS = 10.0
@@ -67,12 +68,12 @@ def _article(request: HttpRequest, job: Job) -> str:
     return render_to_string(template, {name: job}, request)
 
 
-def _render(texts: Iterable[str]) -> Iterator[bytes]:
+def _render(pieces: Iterable[Piece]) -> Iterator[bytes]:
     renderer, tail = StreamRenderer(), ""
     sent = time.monotonic()
-    for text in texts:
-        if text:
-            update = renderer.feed(text)
+    for piece in pieces:
+        if isinstance(piece, Text):
+            update = renderer.feed(piece.text)
             if update.finished:
                 yield event("block", update.finished)
             if update.tail != tail:

@@ -8,8 +8,12 @@ from typing import Any, Literal, TypedDict
 from django.conf import settings
 
 from ai_chat.providers.client import Cancellable, client, limit_name
-from ai_chat.providers.errors import ProviderError, ProviderRefusal, error_of, provider_errors
+from ai_chat.providers.errors import ProviderError
+from ai_chat.providers.pieces import Alive, End, Finish, Piece, Text
+from ai_chat.providers.sdk_errors import error_of, provider_errors
 from ai_chat.providers.sse import read_events
+from credits.models import AIModel
+from credits.reasons import Reason
 
 END = "[DONE]"
 
@@ -22,30 +26,35 @@ class Message(TypedDict):
 class AnswerStream(Cancellable):
     """The text of one answer, piece by piece."""
 
-    def __init__(self, *, model: str, messages: list[Message], temperature: float | None) -> None:
+    def __init__(
+        self, *, model: AIModel, messages: list[Message], temperature: float | None
+    ) -> None:
         super().__init__()
+        self._provider = model.provider
         self._request: dict[str, Any] = {
-            "model": model,
+            "model": model.provider_model,
             "messages": messages,
-            limit_name(settings.OPENAI_BASE_URL): settings.ANSWER_MAX_TOKENS,
+            limit_name(model.provider): settings.ANSWER_MAX_TOKENS,
             "stream": True,
         }
         if temperature is not None:
             self._request["temperature"] = temperature
         self._finished = False
 
-    def __iter__(self) -> Iterator[str]:
-        """Yields text as it comes. Raises ProviderError, also when the stream ends without a finish
+    def __iter__(self) -> Iterator[Piece]:
+        """Yields what comes. Raises ProviderError, also when the stream ends without a finish
         reason: then it was cut."""
         with provider_errors():
-            yield from storable(self._pieces())
+            for text in storable(self._pieces()):
+                yield Text(text) if text else Alive()
         if not self._finished:
-            raise ProviderError("unfinished answer")
+            raise ProviderError(Reason.CUT_OFF)
+        yield End(Finish.STOP)
 
     def _pieces(self) -> Iterator[str]:
         # The raw response: the SDK would make an object of each chunk, which costs more than all
         # else that happens to a token.
-        completions = client().chat.completions.with_streaming_response
+        completions = client(self._provider).chat.completions.with_streaming_response
         with (
             completions.create(**self._request) as response,
             self.reading(response.http_response),
@@ -60,16 +69,16 @@ class AnswerStream(Cancellable):
         """The text of one chunk, which may be any JSON: `provider_errors` knows what it raises."""
         if error := chunk.get("error"):
             code = error.get("code") if isinstance(error, dict) else None
-            raise error_of(code, "error in the stream")
+            raise error_of(code)
         # Gateways send figures and signs of life without choices, and an end without delta.
         for choice in (chunk.get("choices") or [])[:1]:
             self._finished = self._finished or bool(choice.get("finish_reason"))
             delta = choice.get("delta") or {}
             if choice.get("finish_reason") == "content_filter" or delta.get("refusal"):
-                raise ProviderRefusal
+                raise ProviderError(Reason.REFUSED)
             if content := delta.get("content"):
                 if not isinstance(content, str):
-                    raise ProviderError("unreadable answer")
+                    raise ProviderError(Reason.UNREADABLE)
                 yield content
 
 

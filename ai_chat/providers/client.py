@@ -1,5 +1,6 @@
 """The official SDK, set up as every call needs it."""
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,24 +12,33 @@ import httpx2
 import openai
 from django.conf import settings
 
+from credits.models import Provider
+
+
+def client(provider: Provider) -> openai.OpenAI:
+    """The client of a provider: one per process and address, as it pools its connections and is
+    safe to share between threads. It never retries: a job is one call, and a failed call is
+    refunded, not repeated."""
+    key = os.environ.get(provider.key_variable, "") or "none"
+    return _client(provider.base_url or settings.OPENAI_BASE_URL, key)
+
 
 @cache
-def client() -> openai.OpenAI:
-    """One client per process: it pools its connections and is safe to share between threads. It
-    never retries: a job is one call, and a failed call is refunded, not repeated."""
+def _client(base_url: str, api_key: str) -> openai.OpenAI:
     patience = max(settings.FIRST_TOKEN_SECONDS, settings.SILENCE_SECONDS)
     return openai.OpenAI(
-        api_key=settings.OPENAI_API_KEY,
-        base_url=settings.OPENAI_BASE_URL,
+        api_key=api_key,
+        base_url=base_url,
         max_retries=0,
         timeout=httpx2.Timeout(patience, connect=10),
     )
 
 
-def limit_name(base_url: str) -> str:
+def limit_name(provider: Provider) -> str:
     """What bounds the tokens of an answer is called. OpenAI's newer models refuse `max_tokens`, and
     servers that speak its protocol may know nothing else."""
-    is_openai = str(urlsplit(base_url).hostname).endswith(".openai.com")
+    host = str(urlsplit(provider.base_url or settings.OPENAI_BASE_URL).hostname)
+    is_openai = provider.dialect == Provider.Dialect.OPENAI or host.endswith(".openai.com")
     return "max_completion_tokens" if is_openai else "max_tokens"
 
 

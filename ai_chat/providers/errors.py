@@ -1,52 +1,52 @@
-"""How a provider fails; the class says for what reason a job is refunded."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import ClassVar
-
-import httpx2
-import openai
+"""How a provider fails: one error, with the reason that the refund, the log, the metrics and the
+desk name."""
 
 from credits.reasons import Reason
 
-#: What errors about the content are called by OpenAI and others.
-REFUSALS = {"content_policy_violation", "moderation_blocked", "content_filter"}
+#: The provider cannot answer anybody: another model may take over.
+DOWN = {
+    Reason.PROVIDER_ERROR,
+    Reason.UNREACHABLE,
+    Reason.BUSY,
+    Reason.ACCESS,
+    Reason.QUOTA,
+    Reason.UNKNOWN_MODEL,
+    Reason.REDIRECTED,
+    Reason.TIMEOUT,
+}
+#: It will go on until somebody who runs the site mends it.
+FOR_THE_OPERATOR = {
+    Reason.ACCESS,
+    Reason.QUOTA,
+    Reason.UNKNOWN_MODEL,
+    Reason.REDIRECTED,
+    Reason.UNREACHABLE,
+    Reason.IMAGE_ADDRESS,
+    Reason.NOT_ACCEPTED,
+}
+#: The longest wait that is passed on, in seconds: clients give up on more.
+MAX_RETRY_SECONDS = 60
 
 
 class ProviderError(Exception):
-    """An error status, a broken connection, an unreadable or unfinished answer."""
+    """A call that failed. `status` is that of its HTTP answer, `code` what the provider calls the
+    failure (at most 60 ASCII characters: for the log, the desk and metrics), `retry_seconds` when
+    it asks to be called again."""
 
-    reason: ClassVar[Reason] = Reason.PROVIDER_ERROR
+    def __init__(
+        self,
+        reason: Reason,
+        *,
+        status: int | None = None,
+        code: str = "",
+        retry_seconds: int | None = None,
+    ) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+        self.status = status
+        self.code = code
+        self.retry_seconds = retry_seconds
 
-
-class ProviderTimeout(ProviderError):
-    """The provider did not answer in time."""
-
-    reason = Reason.TIMEOUT
-
-
-class ProviderRefusal(ProviderError):
-    """The provider declined to answer."""
-
-    reason = Reason.REFUSED
-
-
-def error_of(code: object, otherwise: str) -> ProviderError:
-    """What an error that the provider sent comes to; its code is whatever JSON came."""
-    return ProviderRefusal() if str(code) in REFUSALS else ProviderError(otherwise)
-
-
-@contextmanager
-def provider_errors() -> Iterator[None]:
-    """Raises ProviderError for everything that can go wrong in a call of the SDK, and in reading
-    what came: nothing in it is checked before."""
-    try:
-        yield
-    except (openai.APITimeoutError, httpx2.TimeoutException) as error:
-        raise ProviderTimeout from error
-    except openai.APIError as error:
-        raise error_of(error.code, type(error).__name__) from error
-    except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, OSError) as error:
-        raise ProviderError(type(error).__name__) from error
-    except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
-        raise ProviderError("unreadable answer") from error
+    def __str__(self) -> str:
+        details = [self.reason.value, str(self.status or ""), self.code]
+        return " ".join(filter(None, details))

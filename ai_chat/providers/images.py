@@ -10,44 +10,47 @@ from typing import Any
 from django.conf import settings
 
 from ai_chat.providers.client import Cancellable, client
-from ai_chat.providers.errors import ProviderError, ProviderTimeout, provider_errors
+from ai_chat.providers.errors import ProviderError
+from ai_chat.providers.sdk_errors import provider_errors
+from credits.models import AIModel, Provider
+from credits.reasons import Reason
 
 #: OpenAI's own models always send base64 and refuse the parameter that asks others for it.
 ALWAYS_BASE64 = ("gpt-image", "chatgpt-image")
 
 
 def paint(
-    *, model: str, prompt: str, size: str, count: int, call: Cancellable
+    *, model: AIModel, prompt: str, size: str, count: int, call: Cancellable
 ) -> list[bytes | None]:
     """At most `count` files as the provider sent them; None stands for an entry that holds no file.
     An entry with only an address is one: we fetch nothing from addresses that others choose.
     `call` ends it from another thread. Raises ProviderError; also for a body that is no JSON, too
     large, or not in IMAGE_SECONDS."""
-    request: dict[str, Any] = {"model": model, "prompt": prompt, "n": count, "size": size}
-    request["timeout"] = settings.IMAGE_SECONDS
-    if not model.startswith(ALWAYS_BASE64):
+    request: dict[str, Any] = {"model": model.provider_model, "prompt": prompt, "n": count}
+    request |= {"size": size, "timeout": settings.IMAGE_SECONDS}
+    if not model.provider_model.startswith(ALWAYS_BASE64):
         request["response_format"] = "b64_json"
     with provider_errors():
-        entries = json.loads(_body(call, request))["data"]
+        entries = json.loads(_body(model.provider, call, request))["data"]
         return [_decoded(entry) for entry in entries[:count]]
 
 
-def _body(call: Cancellable, request: dict[str, Any]) -> bytes:
+def _body(provider: Provider, call: Cancellable, request: dict[str, Any]) -> bytes:
     """The answer's body, read piece by piece: neither its length nor its slowness is up to the
     provider."""
     deadline = time.monotonic() + request["timeout"]
     room = request["n"] * settings.IMAGE_MAX_BYTES * 4 // 3 + 100_000
     body = bytearray()
     with (
-        client().images.with_streaming_response.generate(**request) as response,
+        client(provider).images.with_streaming_response.generate(**request) as response,
         call.reading(response.http_response),
     ):
         for piece in response.iter_bytes():
             body += piece
             if len(body) > room:
-                raise ProviderError("answer too large")
+                raise ProviderError(Reason.UNREADABLE, code="too_large")
             if time.monotonic() > deadline:
-                raise ProviderTimeout
+                raise ProviderError(Reason.TIMEOUT)
     return bytes(body)
 
 

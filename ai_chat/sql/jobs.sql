@@ -3,7 +3,7 @@
 -- as recorder(owner, charge, job) and says in JSON what it has chosen besides. Outcomes: those of
 -- credits_deduct, rate_limited (room again in `retry_seconds`), too_many_in_flight.
 CREATE FUNCTION ai_chat_start(owner bigint, per_minute integer, in_flight integer,
-    operation text, feature text, default_cost bigint, units integer, multiplier integer,
+    operation text, feature text, default_cost bigint, units integer, model text,
     max_unit_cost bigint, request_key text, fingerprint text, lease interval, extra jsonb,
     recorder text, job jsonb,
     OUT outcome text, OUT charge_id bigint, OUT price bigint, OUT total bigint,
@@ -32,7 +32,7 @@ BEGIN
     INTO outcome, charge_id, price, total, available, held
     FROM credits_deduct(owner => ai_chat_start.owner, operation => ai_chat_start.operation,
         feature => ai_chat_start.feature, default_cost => ai_chat_start.default_cost,
-        units => ai_chat_start.units, multiplier => ai_chat_start.multiplier,
+        units => ai_chat_start.units, model => ai_chat_start.model,
         max_unit_cost => ai_chat_start.max_unit_cost, request_key => ai_chat_start.request_key,
         fingerprint => ai_chat_start.fingerprint, lease => ai_chat_start.lease,
         extra => ai_chat_start.extra) d;

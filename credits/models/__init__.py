@@ -1,7 +1,7 @@
 """All tables of this app, a module for each subject."""
 
 from credits.models.audit import AuditEntry
-from credits.models.catalogue import AdminSettings, Plan, SettingsChange
+from credits.models.catalogue import AdminSettings, AIModel, Plan, Provider, SettingsChange
 from credits.models.clerk import Identity, SessionLink, SyncJob, WebhookDelivery
 from credits.models.ledger import CreditBalance, CreditGrant, GrantAllocation, Hold, UsageHistory
 from credits.models.rollup import ActiveAccount, LedgerCheck, UsageDay, UsageSlice
@@ -9,6 +9,7 @@ from credits.models.subscriptions import PayerKind, Payment, Period, Subscriptio
 from credits.models.users import Account, RateLimit, Session, User
 
 __all__ = [
+    "AIModel",
     "Account",
     "ActiveAccount",
     "AdminSettings",
@@ -23,6 +24,7 @@ __all__ = [
     "Payment",
     "Period",
     "Plan",
+    "Provider",
     "RateLimit",
     "Session",
     "SessionLink",

@@ -1,10 +1,20 @@
-"""What is sold and for how much: plans and prices, and every change of them."""
+"""What is sold and for how much: plans, prices, the models to choose from and their providers, and
+every change of them."""
 
+import time
+from functools import lru_cache
+
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import PROTECT, CheckConstraint, Index, Q
 from django.db.models.functions import Now
 
+from credits.features import FEATURES
 from credits.models.users import User
+
+#: Seconds for which a process may show a label that was changed elsewhere.
+LABEL_SECONDS = 5
+FEATURE_CHOICES = [(key, feature.label) for key, feature in FEATURES.items()]
 
 
 class Plan(models.Model):
@@ -43,21 +53,114 @@ class AdminSettings(models.Model):
         return "prices"
 
 
+class Provider(models.Model):
+    """A server that answers calls in OpenAI's protocol. Its key is never stored: a row names the
+    environment variable that holds it."""
+
+    class Dialect(models.TextChoices):
+        """What differs between servers, as far as calls must know it."""
+
+        OPENAI = "openai", "OpenAI"
+        COMPATIBLE = "compatible", "Compatible with OpenAI"
+
+    name = models.CharField(max_length=60, unique=True)
+    #: `https://…/v1`; empty for the one that OPENAI_BASE_URL names.
+    base_url = models.CharField(max_length=500, blank=True)
+    #: The environment variable with the key; empty where none is needed.
+    key_variable = models.CharField(max_length=100, blank=True)
+    dialect = models.CharField(max_length=20, choices=Dialect)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AIModel(models.Model):
+    """A model that people choose from. Rows are retired, not deleted: receipts keep its label."""
+
+    #: What the API, the journal and the jobs call it.
+    name = models.CharField(max_length=120, unique=True)
+    label = models.CharField(max_length=150)
+    feature = models.CharField(max_length=40, choices=FEATURE_CHOICES)
+    provider = models.ForeignKey(Provider, PROTECT, related_name="models")
+    #: What the provider calls it.
+    provider_model = models.CharField(max_length=200)
+    #: What it reads besides text.
+    reads_images = models.BooleanField(default=False)
+    reads_files = models.BooleanField(default=False)
+    uses_tools = models.BooleanField(default=False)
+    reasons = models.BooleanField(default=False)
+    #: Tokens of a call and its answer together, of an answer, and of reasoning before the answer;
+    #: null: unknown, ANSWER_MAX_TOKENS.
+    context_tokens = models.PositiveIntegerField(null=True)
+    output_tokens = models.PositiveIntegerField(null=True)
+    reasoning_tokens = models.PositiveIntegerField(default=0)
+    #: The most images of one call, and the sizes (WIDTHxHEIGHT) that it makes; none: any size.
+    images_per_call = models.PositiveSmallIntegerField(default=4)
+    sizes = ArrayField(models.CharField(max_length=20), default=list, blank=True)
+    #: How many times the feature's price a unit costs.
+    price_factor = models.PositiveSmallIntegerField(default=1)
+    #: The least plan (by its credits a month) whose subscribers may use it; null: everybody.
+    least_plan = models.ForeignKey(Plan, PROTECT, null=True, related_name="models")
+    #: Takes over before the first piece of an answer when this model's provider is down.
+    fallback = models.ForeignKey("self", PROTECT, null=True, related_name="stands_in_for")
+    active = models.BooleanField(default=True)
+    #: The order in which people see them; the first of a feature is taken unless another is named.
+    position = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["feature", "position", "pk"]
+        constraints = [
+            CheckConstraint(
+                condition=Q(price_factor__gte=1, price_factor__lte=999), name="model_price_factor"
+            ),
+            CheckConstraint(
+                condition=Q(images_per_call__gte=1, images_per_call__lte=4),
+                name="model_images_per_call",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+def model_label(name: object) -> str:
+    """What a model is called on this site; its name when the catalogue does not know it."""
+    labels = _labels(int(time.monotonic() // LABEL_SECONDS))
+    if name not in labels:
+        _labels.cache_clear()  # It may be new.
+        labels = _labels(int(time.monotonic() // LABEL_SECONDS))
+    return labels.get(str(name), str(name or ""))
+
+
+@lru_cache(maxsize=1)
+def _labels(_moment: int) -> dict[str, str]:
+    return dict(AIModel.objects.values_list("name", "label"))
+
+
 class SettingsChange(models.Model):
-    """One change of a price or a plan: who, when, from, to. Append-only; prices are numbers, plans
-    objects, and null is what was not there (before) or is not any more (after)."""
+    """One change of a price, plan, model or provider: who, when, from, to. Append-only; prices are
+    numbers, the others objects, and null is what was not there (before) or is not any more
+    (after)."""
 
     class Subject(models.TextChoices):
         PRICE = "price", "Price"
         PLAN = "plan", "Plan"
+        MODEL = "model", "Model"
+        PROVIDER = "provider", "Provider"
 
     #: None when no person decided (an import, a webhook).
     actor = models.ForeignKey(User, PROTECT, null=True, related_name="settings_changes")
     #: What the actor was called then.
     actor_name = models.CharField(max_length=254, blank=True)
     subject = models.CharField(max_length=10, choices=Subject)
-    #: The feature's key, or the Clerk id the plan had before.
-    name = models.CharField(max_length=64)
+    #: The feature's key, the Clerk id the plan had before, or the model's or provider's name.
+    name = models.CharField(max_length=120)
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

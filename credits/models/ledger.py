@@ -10,7 +10,8 @@ from django.db.models import PROTECT, CheckConstraint, F, Index, Q, UniqueConstr
 from django.db.models.functions import Now
 from django.utils.dateformat import format as format_date
 
-from credits.features import CHARGE_TYPES, FEATURES_BY_TYPE, Kind, OperationType, model_label
+from credits.features import CHARGE_TYPES, FEATURES_BY_TYPE, Kind, OperationType
+from credits.models.catalogue import model_label
 from credits.models.subscriptions import Period, SubscriptionItem
 from credits.models.users import Account, User
 from credits.reasons import words_of
@@ -130,6 +131,9 @@ class UsageHistory(models.Model):
     grant = models.ForeignKey(CreditGrant, PROTECT, null=True, related_name="usage", db_index=False)
     idempotency_key = models.CharField(max_length=255, null=True)
     request_fingerprint = models.CharField(max_length=64, null=True)
+    #: Refunds only: whether the payer's own doing (a stop, content that was refused) brought the
+    #: credits back. Then they keep the end of the grant that paid.
+    by_payer = models.BooleanField(db_default=False)
     #: A charge with a lease opens a hold; the hold's own lease may be longer by now.
     lease_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -11,8 +11,8 @@ from uuid import UUID
 from django.db.models import Count, DateTimeField, Func, Q, Sum, TextChoices
 
 from config.pagination import Key, Page, Reading, paginate
-from credits.features import FEATURES, Kind, models_of
-from credits.models import UsageHistory, UsageSlice
+from credits.features import FEATURES, Kind
+from credits.models import AIModel, UsageHistory, UsageSlice
 from credits.reasons import Reason
 from credits.reports.rollup import BEGINNING, Slicing, slices, spans
 from credits.statement.history import Rows, filter_rows, statement, with_refunds
@@ -207,7 +207,7 @@ def _read(rows: Rows, where: list[tuple[int, int]], reading: Reading) -> list[An
 
 def known_words() -> dict[str, list[str]]:
     """Models and refund reasons that closed days know, the most frequent first, to choose from."""
-    models = [*(model for key in FEATURES for model in models_of(key)), *_words("model")]
+    models = [*AIModel.objects.values_list("name", flat=True), *_words("model")]
     return {
         "models": list(dict.fromkeys(models)),
         "reasons": list(dict.fromkeys([*Reason.values, *_words("reason")])),

@@ -148,9 +148,10 @@ BEGIN
 END $$;
 
 -- A spend. Outcomes: charged, replayed (this key was charged before), key_conflict (the key was
--- used for another request), price_changed (above what the caller agreed to), insufficient.
+-- used for another request), not_offered (the model), price_changed (above what the caller agreed
+-- to), insufficient. Without a model a unit costs the feature's price.
 CREATE FUNCTION credits_deduct(owner bigint, operation text, feature text, default_cost bigint,
-    units integer, multiplier integer, max_unit_cost bigint, request_key text, fingerprint text,
+    units integer, model text, max_unit_cost bigint, request_key text, fingerprint text,
     lease interval, extra jsonb,
     OUT outcome text, OUT charge_id bigint, OUT price bigint, OUT total bigint,
     OUT available bigint, OUT held boolean) LANGUAGE plpgsql
@@ -180,9 +181,11 @@ BEGIN
         available := credits_sweep_account(owner, moment);
     END IF;
     available := credits_expire(owner, available, moment);
-    price := credits_price(feature, default_cost) * multiplier;
+    price := credits_model_price(feature, default_cost, model);
     total := price * units;
-    IF price > max_unit_cost THEN
+    IF price IS NULL THEN
+        outcome := 'not_offered';
+    ELSIF price > max_unit_cost THEN
         outcome := 'price_changed';
     ELSIF total > available THEN
         outcome := 'insufficient';
@@ -193,7 +196,8 @@ BEGIN
             (account_id, operation_type, credits_used, balance_after, unit_cost, quantity, details,
              idempotency_key, request_fingerprint, lease_until, created_at)
         VALUES (owner, operation, total, available, price, units,
-            extra || jsonb_build_object('feature', feature), request_key, fingerprint,
+            extra || jsonb_strip_nulls(jsonb_build_object('feature', feature, 'model', model)),
+            request_key, fingerprint,
             moment + lease, moment)
         RETURNING id INTO charge_id;
     END IF;

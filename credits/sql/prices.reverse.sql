@@ -1,3 +1,4 @@
+DROP FUNCTION credits_model_price;
 DROP FUNCTION credits_price(text, bigint);
 ALTER TABLE credits_adminsettings DROP CONSTRAINT feature_costs_valid;
 DROP FUNCTION credits_feature_costs_valid(jsonb);

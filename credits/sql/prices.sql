@@ -25,3 +25,16 @@ BEGIN
             WHERE s.id = 1),
         default_cost);
 END $$;
+
+-- The same for a unit from a model: its price factor times as much. Null for a model that is not
+-- offered for the feature.
+CREATE FUNCTION credits_model_price(feature text, default_cost bigint, model text) RETURNS bigint
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+    IF model IS NULL THEN
+        RETURN credits_price(feature, default_cost);
+    END IF;
+    RETURN (SELECT credits_price(m.feature, default_cost) * m.price_factor FROM credits_aimodel m
+        WHERE m.name = model AND m.feature = credits_model_price.feature AND m.active);
+END $$;

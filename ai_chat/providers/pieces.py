@@ -1,0 +1,55 @@
+"""What a provider's answer consists of, whatever dialect it came in."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Text(NamedTuple):
+    """A piece of the answer."""
+
+    text: str
+
+
+class Reasoning(NamedTuple):
+    """A piece of what the model thought before it answered; never told to it again."""
+
+    text: str
+
+
+class ToolCall(NamedTuple):
+    """A piece of a call that the model asks for: id and name come once, arguments in pieces."""
+
+    position: int
+    id: str
+    name: str
+    arguments: str
+
+
+class Alive(NamedTuple):
+    """A sign of life without content."""
+
+
+class Finish(StrEnum):
+    """What ends an answer well."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+
+
+class Usage(NamedTuple):
+    """Tokens: all that were read, `cached` of them; all that were written, `reasoning` of them."""
+
+    input: int
+    cached: int
+    output: int
+    reasoning: int
+
+
+class End(NamedTuple):
+    """The answer is whole. Comes once; after it only Usage may come."""
+
+    finish: Finish
+
+
+type Piece = Text | Reasoning | ToolCall | Alive | End | Usage
