@@ -18,10 +18,11 @@ def offered_models(feature: str) -> list[AIModel]:
     empty catalogue is filled from the settings first. Raises UnknownFeature."""
     if feature not in FEATURES:
         raise UnknownFeature(f"There is no feature {feature!r}.")
-    rows = list(_active().filter(feature=feature))
-    if not rows and fill_catalogue():
-        rows = list(_active().filter(feature=feature))
-    return rows
+    offered = _active().filter(feature=feature)
+    if rows := list(offered):
+        return rows
+    fill_catalogue()
+    return list(offered.all())
 
 
 def get_model(name: str, *, feature: str) -> AIModel:
@@ -39,9 +40,10 @@ def _active() -> QuerySet[AIModel]:
 
 
 @transaction.atomic
-def fill_catalogue() -> bool:
-    """The first start: AI_TEXT_MODELS and AI_IMAGE_MODELS become rows. Returns whether there was
-    nothing before."""
+def fill_catalogue() -> None:
+    """The first start: AI_TEXT_MODELS and AI_IMAGE_MODELS become rows if there are none."""
+    if AIModel.objects.exists():
+        return
     provider, _ = Provider.objects.get_or_create(
         name=DEFAULT_PROVIDER,
         defaults={"key_variable": "OPENAI_API_KEY", "dialect": Provider.Dialect.COMPATIBLE},
@@ -49,7 +51,7 @@ def fill_catalogue() -> bool:
     # Another process may be doing the same.
     Provider.objects.select_for_update().get(pk=provider.pk)
     if AIModel.objects.exists():
-        return False
+        return
     AIModel.objects.bulk_create(
         AIModel(
             name=name,
@@ -63,7 +65,6 @@ def fill_catalogue() -> bool:
         for key, feature in FEATURES.items()
         for position, (name, model) in enumerate(getattr(settings, feature.models_setting).items())
     )
-    return True
 
 
 def cost_of(model: AIModel, costs: dict[str, int] | None = None) -> int:
