@@ -46,6 +46,9 @@ def start_request(
     ModelNotOffered, Busy, and what `start_job` raises."""
     chosen = get_model(model, feature=IMAGE)
     prompt = _checked(prompt, size, count)
+    if chosen.sizes and size not in chosen.sizes:
+        made = ", ".join(chosen.sizes)
+        raise InvalidImageRequest("size", f"{chosen.label} makes images of {made}.")
     place = str(conversation.pk) if conversation else None
     request, is_new = start_job(
         ImageRequest,

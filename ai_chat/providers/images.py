@@ -4,6 +4,7 @@ here for its shape only; whether it is an image is `images/verify.py`'s business
 import base64
 import binascii
 import json
+import re
 import time
 from typing import Any
 
@@ -11,28 +12,33 @@ from django.conf import settings
 
 from ai_chat.providers.client import Cancellable, client
 from ai_chat.providers.errors import ProviderError
-from ai_chat.providers.sdk_errors import provider_errors
+from ai_chat.providers.sdk_errors import error_of, provider_errors
 from credits.models import AIModel, Provider
 from credits.reasons import Reason
 
 #: OpenAI's own models always send base64 and refuse the parameter that asks others for it.
 ALWAYS_BASE64 = ("gpt-image", "chatgpt-image")
+#: An image within its address.
+DATA_ADDRESS = re.compile(r"data:image/[\w.+-]+(?:;[\w=.+-]+)*;base64,", re.IGNORECASE)
+URL_SAFE = str.maketrans("-_", "+/")
 
 
 def paint(
     *, model: AIModel, prompt: str, size: str, count: int, call: Cancellable
-) -> list[bytes | None]:
-    """At most `count` files as the provider sent them; None stands for an entry that holds no file.
-    An entry with only an address is one: we fetch nothing from addresses that others choose.
-    `call` ends it from another thread. Raises ProviderError; also for a body that is no JSON, too
-    large, or not in IMAGE_SECONDS."""
+) -> list[bytes | Reason]:
+    """At most `count` files as the provider sent them; for an entry without a file the reason. One
+    with only an address is such: we fetch nothing from addresses that others choose. `call` ends it
+    from another thread. Raises ProviderError; also for a body that is no JSON, too large, or not in
+    IMAGE_SECONDS."""
     request: dict[str, Any] = {"model": model.provider_model, "prompt": prompt, "n": count}
     request |= {"size": size, "timeout": settings.IMAGE_SECONDS}
     if not model.provider_model.startswith(ALWAYS_BASE64):
         request["response_format"] = "b64_json"
     with provider_errors():
-        entries = json.loads(_body(model.provider, call, request))["data"]
-        return [_decoded(entry) for entry in entries[:count]]
+        answer = json.loads(_body(model.provider, call, request))
+        if error := answer.get("error"):
+            raise error_of(error.get("code") if isinstance(error, dict) else None)
+        return [_file_of(entry) for entry in answer["data"][:count]]
 
 
 def _body(provider: Provider, call: Cancellable, request: dict[str, Any]) -> bytes:
@@ -54,11 +60,22 @@ def _body(provider: Provider, call: Cancellable, request: dict[str, Any]) -> byt
     return bytes(body)
 
 
-def _decoded(entry: Any) -> bytes | None:
-    text = entry.get("b64_json") if isinstance(entry, dict) else None
-    if not isinstance(text, str):
-        return None
+def _file_of(entry: Any) -> bytes | Reason:
+    """The content of one entry, whichever way it came."""
+    entry = entry if isinstance(entry, dict) else {}
+    if isinstance(text := entry.get("b64_json"), str):
+        return _decoded(text)
+    if not isinstance(address := entry.get("url"), str):
+        return Reason.EMPTY_RESULT
+    if data := DATA_ADDRESS.match(address):
+        return _decoded(address[data.end() :])
+    return Reason.IMAGE_ADDRESS
+
+
+def _decoded(text: str) -> bytes | Reason:
+    """Base64 in either alphabet, wrapped or not, padded or not."""
+    text = "".join(text.split()).translate(URL_SAFE).rstrip("=")
     try:
-        return base64.b64decode("".join(text.split()), validate=True)  # Some wrap its lines.
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
-        return b""  # An entry that is there, and no image.
+        return Reason.INVALID_IMAGE

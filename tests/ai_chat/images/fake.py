@@ -24,7 +24,8 @@ def entry(content: bytes) -> dict[str, str]:
 
 
 class FakePainter:
-    """`answer` is the next body (bytes are sent as they are), `status` its status."""
+    """`answer` is the next body (bytes are sent as they are) and `status` its status; or `answer`
+    is a function from what was asked to both."""
 
     def __init__(self) -> None:
         self.base_url = ""
@@ -47,9 +48,11 @@ def fake_painter() -> Iterator[FakePainter]:
         def do_POST(self) -> None:
             length = int(self.headers["Content-Length"])
             painter.calls.append(json.loads(self.rfile.read(length)))
-            raw = isinstance(painter.answer, bytes)
-            body = painter.answer if raw else json.dumps(painter.answer).encode()
-            self.send_response(painter.status)
+            status, answer = painter.status, painter.answer
+            if callable(answer):
+                status, answer = answer(painter.calls[-1])
+            body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -1,0 +1,121 @@
+"""What image providers do differently: how a file is sent, and what one call can ask for."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from ai_chat.models import Image
+from credits.catalogue.models import fill_catalogue
+from credits.models import AIModel, UsageHistory
+from tests.ai_chat.api.client import Program
+from tests.ai_chat.images.fake import FakePainter, entry, picture
+
+PNG = picture()
+
+
+def set_painter(**columns: Any) -> None:
+    fill_catalogue()
+    AIModel.objects.filter(name="tally-painter").update(**columns)
+
+
+def url_safe(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
+PLAIN = base64.b64encode(PNG).decode()
+ENTRIES = {
+    "an address that holds the image": {"url": f"data:image/png;base64,{PLAIN}"},
+    "the same with a parameter": {"url": f"data:image/png;charset=utf-8;base64,{PLAIN}"},
+    "the same in other letters": {"url": f"DATA:image/PNG;BASE64,{PLAIN}"},
+    "the same without padding": {"url": f"data:image/webp;base64,{url_safe(picture('WEBP'))}"},
+    "the other alphabet without padding": {"b64_json": url_safe(PNG)},
+    "an empty text beside an address": {"b64_json": None, "url": f"data:image/png;base64,{PLAIN}"},
+}
+
+
+def test_an_image_is_read_however_it_is_written(
+    odd_studio: Program, painter: FakePainter, subtests: pytest.Subtests
+) -> None:
+    assert set("-_") & set(url_safe(PNG)) and len(PLAIN) % 4 == 0
+    for name, written in ENTRIES.items():
+        with subtests.test(name):
+            painter.answer = {"data": [written]}
+            answer = odd_studio.paint("A tree").json()
+            assert len(answer.get("images", [])) == 1, answer
+
+
+ADDRESSES = {
+    "https://images.example/1.png": "image_address",
+    "data:text/html;base64,PGI+": "image_address",
+    "data:image/png;base64,%%%": "invalid_image",
+    "data:image/png;base64,": "invalid_image",
+    "": "image_address",
+}
+
+
+def test_an_address_elsewhere_is_refunded_with_a_reason_of_its_own(
+    odd_studio: Program, painter: FakePainter, subtests: pytest.Subtests
+) -> None:
+    for address, reason in ADDRESSES.items():
+        with subtests.test(address):
+            painter.answer = {"data": [{"url": address}]}
+            response = odd_studio.paint("A tree")
+            assert response.json()["reason"] == reason
+    assert odd_studio.balance == 100
+    assert len(painter.calls) == len(ADDRESSES), "an address was fetched"
+
+
+def test_an_error_with_status_200_is_a_failure(odd_studio: Program, painter: FakePainter) -> None:
+    painter.answer = {"error": {"code": "content_policy_violation", "message": "No."}}
+    assert odd_studio.paint("A tree").json()["reason"] == "provider_refused"
+    assert odd_studio.balance == 100
+
+
+def test_a_model_of_one_image_a_call_is_called_for_each(
+    odd_studio: Program, painter: FakePainter
+) -> None:
+    def one_only(body: dict[str, Any]) -> tuple[int, Any]:
+        if body["n"] != 1:
+            return 400, {"error": {"code": "invalid_value", "param": "n", "message": "n is 1"}}
+        return 200, {"data": [entry(PNG)]}
+
+    painter.answer = one_only
+    assert odd_studio.paint("A tree", count=3).status_code == 502
+    assert odd_studio.balance == 100
+    set_painter(images_per_call=1)
+    answer = odd_studio.paint("A tree", count=3).json()
+    assert (len(answer["images"]), odd_studio.balance) == (3, 85)
+    assert [call["n"] for call in painter.calls] == [3, 1, 1, 1]
+
+
+def test_a_call_that_fails_costs_the_others_nothing(
+    odd_studio: Program, painter: FakePainter, subtests: pytest.Subtests
+) -> None:
+    set_painter(images_per_call=2)
+
+    def second_fails(body: dict[str, Any]) -> tuple[int, Any]:
+        if body["n"] == 1:
+            return 500, {"error": {"message": "No."}}
+        return 200, {"data": [entry(PNG), entry(PNG)]}
+
+    painter.answer = second_fails
+    answer = odd_studio.paint("A tree", count=3).json()
+    assert (answer["state"], len(answer["images"])) == ("partial", 2)
+    assert (answer["receipt"]["reason"], answer["receipt"]["refunded"]) == ("provider_error", 5)
+    assert (odd_studio.balance, Image.objects.count()) == (90, 2)
+    assert sorted(call["n"] for call in painter.calls) == [1, 2]
+
+
+def test_a_size_that_the_model_does_not_make_is_refused_before_the_charge(
+    odd_studio: Program, painter: FakePainter
+) -> None:
+    set_painter(sizes=["1024x1024", "64x64"])
+    painter.will_send(PNG)
+    response = odd_studio.paint("A tree", size="128x128")
+    assert response.status_code == 400
+    [issue] = response.json()["issues"]
+    assert issue["path"] == ["size"]
+    assert "1024x1024, 64x64" in issue["message"]
+    assert not UsageHistory.objects.filter(unit_cost__isnull=False).exists()
+    assert odd_studio.paint("A tree", size="64x64").status_code == 200
