@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.models import DateTimeField, Func
 from psycopg.rows import class_row, namedtuple_row
 
+from config.text import is_blank
 from credits import exceptions, idempotency
 from credits.features import FEATURES, OperationType, to_operation_type
 from credits.models import CreditGrant, Hold
@@ -347,7 +348,7 @@ def adjust_credits(
     to no less than what is left of the user's packs. Raises InsufficientCredits below 0,
     IdempotencyConflict, LedgerError on a missing reason, an amount out of bounds, or when not
     exactly one of `delta` and `target` is given."""
-    if (delta is None) == (target is None) or not reason.strip():
+    if (delta is None) == (target is None) or is_blank(reason):
         raise exceptions.LedgerError("An adjustment has a reason and either a delta or a target.")
     _check("An adjustment", delta or target or 0, -MAX_AMOUNT, MAX_AMOUNT)
     _check_key(idempotency_key)

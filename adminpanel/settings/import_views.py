@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from adminpanel.forms import CreditsField
 from adminpanel.settings import imports
 from adminpanel.settings.imports import NotReadable, Offer, Row
+from config.text import is_blank
 from credits.catalogue.exceptions import ChangedMeanwhile, DuplicatePlan, InvalidValue, UnknownPlan
 from credits.catalogue.fields import PLAN_CREDITS, PLAN_ID
 from credits.catalogue.history import Subject, latest_change
@@ -46,7 +47,7 @@ def compare(request: HttpRequest) -> HttpResponse:
     except ClerkError as error:
         return _start_page(request, 502, clerk_error=str(error))
     offers = [
-        Offer(plan.clerk_id, plan.name.strip() or plan.clerk_id)
+        Offer(plan.clerk_id, plan.clerk_id if is_blank(plan.name) else plan.name.strip())
         for plan in plans
         if PLAN_ID.accepts(plan.clerk_id)
     ]

@@ -10,6 +10,7 @@ from ai_chat.jobs.ending import reconcile
 from ai_chat.models import Conversation, ImageRequest, Turn
 from config.errors import DomainError
 from config.pagination import LATEST_FIRST, Key, Reading, paginate
+from config.text import is_blank
 
 TURNS_SHOWN = 50
 CONVERSATIONS_SHOWN = 40
@@ -62,9 +63,9 @@ def _place(conversation: Conversation, entry: str) -> Key | None:
 
 
 def rename_conversation(*, conversation: Conversation, title: str) -> None:
-    """Gives the conversation another title, if there is anything in it."""
+    """Gives the conversation another title, if there is anything to see in it."""
     title = " ".join(title.replace("\0", " ").split())[:120]
-    if title:
+    if not is_blank(title):
         Conversation.objects.filter(pk=conversation.pk).update(title=title)
 
 

@@ -15,6 +15,7 @@ from ai_chat.providers.chat import AnswerStream, Message
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.pieces import Piece, Text
 from config.errors import InvalidInput
+from config.text import is_blank
 from credits.models import AIModel
 from credits.reasons import Reason
 
@@ -63,7 +64,7 @@ def start_turn(
 
 def _checked(text: str) -> str:
     text = text.replace("\x00", "").replace("\r\n", "\n").strip()
-    if not text:
+    if is_blank(text):
         raise InvalidMessage("Write a message first.")
     if len(text) > settings.MESSAGE_MAX_CHARACTERS:
         raise InvalidMessage(

@@ -12,6 +12,7 @@ from ai_chat.jobs.supervision import begin
 from ai_chat.models import Conversation, Image, ImageRequest, title_from
 from ai_chat.offer import IMAGE, MAX_IMAGES
 from config.errors import InvalidInput
+from config.text import is_blank
 from credits.catalogue.models import get_model
 
 SIZE = re.compile(r"([1-9][0-9]{1,3})x([1-9][0-9]{1,3})", re.ASCII)
@@ -76,7 +77,7 @@ def start_request(
 def _checked(prompt: str, size: str, count: int) -> str:
     prompt = prompt.replace("\x00", "").replace("\r\n", "\n").strip()
     limit = settings.IMAGE_PROMPT_MAX_CHARACTERS
-    if not prompt:
+    if is_blank(prompt):
         raise InvalidImageRequest("prompt", "Describe the image first.")
     if len(prompt) > limit:
         raise InvalidImageRequest(

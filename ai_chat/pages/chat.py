@@ -39,6 +39,7 @@ from ai_chat.pages.forms import (
 )
 from ai_chat.pages.streams import event_response
 from config.errors import DomainError
+from config.text import is_blank
 from credits.catalogue.models import get_model
 from credits.clerk.auth.requests import refuse_impersonated
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
@@ -187,6 +188,7 @@ def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
 def conversations(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The list in the rail, searched."""
     search = request.GET.get("q", "").replace("\x00", "").strip()[:100]
+    search = "" if is_blank(search) else search
     context = {
         "conversations": recent_conversations(user_id=request.user.pk, search=search),
         "search": search,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+from config.text import is_blank
 from credits.features import MAX_FEATURE_COST
 
 
@@ -36,7 +37,8 @@ class WholeNumber:
 
 @dataclass(frozen=True)
 class Text:
-    """A string of at most `longest` characters that `pattern` matches as a whole."""
+    """A string of at most `longest` characters that `pattern` matches as a whole, and in which
+    something can be seen."""
 
     pattern: str
     longest: int
@@ -49,7 +51,7 @@ class Text:
     def accepts(self, value: object) -> bool:
         if not isinstance(value, str) or len(value) > self.longest:
             return False
-        return re.fullmatch(self.pattern, value) is not None
+        return re.fullmatch(self.pattern, value) is not None and not is_blank(value)
 
 
 class Flag:

@@ -4,6 +4,7 @@ too large becomes None or "", never an exception."""
 from dataclasses import dataclass
 from typing import Any, Self
 
+from config.text import is_blank
 from credits.models import PayerKind
 
 type Json = dict[str, Any]
@@ -29,7 +30,9 @@ def as_id(value: object) -> str:
 
 
 def as_text(value: object, length: int) -> str:
-    return value[:length] if isinstance(value, str) else ""
+    """A text that nobody can see is none."""
+    text = value[:length] if isinstance(value, str) else ""
+    return "" if is_blank(text) else text
 
 
 def as_address(value: object) -> str:

@@ -7,6 +7,7 @@ from django.contrib.auth import authenticate
 from django.contrib.auth import forms as auth_forms
 from django.http import HttpRequest
 
+from config.text import is_blank
 from credits.models import User
 
 
@@ -21,10 +22,16 @@ class EmailField(forms.EmailField):
         return str(super().clean(value)).lower()
 
 
-def name_field() -> forms.CharField:
-    """The name that an account may have."""
-    widget = forms.TextInput(attrs={"autocomplete": "name"})
-    return forms.CharField(label="Name (optional)", max_length=150, required=False, widget=widget)
+class NameField(forms.CharField):
+    """The name that an account may have; one that nobody can see is none."""
+
+    def __init__(self) -> None:
+        widget = forms.TextInput(attrs={"autocomplete": "name"})
+        super().__init__(label="Name (optional)", max_length=150, required=False, widget=widget)
+
+    def to_python(self, value: object) -> str:
+        name = str(super().to_python(value))
+        return "" if is_blank(name) else name
 
 
 def password_field(label: str = "Password", *, new: bool = False, **options: Any) -> Any:
@@ -51,7 +58,7 @@ class SignInForm(auth_forms.AuthenticationForm):
 
 class SignUpForm(auth_forms.SetPasswordMixin[User], forms.Form):
     email = EmailField()
-    name = name_field()
+    name = NameField()
     password = password_field(new=True)
 
     def clean(self) -> dict[str, Any]:
@@ -64,7 +71,7 @@ class SignUpForm(auth_forms.SetPasswordMixin[User], forms.Form):
 class ProfileForm(forms.Form):
     """Name and address. A new address needs the password: whoever holds it can reset that."""
 
-    name = name_field()
+    name = NameField()
     email = EmailField()
     password = password_field("Password (only for a new address)", required=False)
 
