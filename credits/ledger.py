@@ -19,6 +19,7 @@ from credits.features import FEATURES, OperationType, to_operation_type
 from credits.models import CreditGrant, Hold
 from credits.models.ledger import PRIORITIES
 from credits.pricing import get_feature_cost
+from credits.reasons import is_by_payer
 
 type Details = dict[str, Any]
 
@@ -206,13 +207,16 @@ def settle_charge(
     details: Details | None = None,
 ) -> Ending:
     """Ends a hold: the charge stands, or stands for `delivered` of its units while the rest is
-    refunded for `reason`. A late caller changes nothing and gets `ended` (I6)."""
+    refunded for `reason`. What a grant paid that has expired by then lives 30 days more, or leaves
+    at once where the reason is the payer's own doing. A late caller changes nothing and gets
+    `ended` (I6)."""
     ending: Ending = _call(
         "credits_end_hold",
         row=Ending,
         charge_id=charge_id,
         delivered=delivered,
         reason=reason,
+        by_payer=is_by_payer(reason),
         extra=json.dumps(details or {}),
     )
     return ending
@@ -239,8 +243,10 @@ def refund_charge(
     amount: int | None = None,
     details: Details | None = None,
 ) -> Refund:
-    """Returns credits of a charge whose work is over: `amount`, or all that is left of it. Raises
-    ChargeHeld, RefundTooLarge, NotACharge, IdempotencyConflict."""
+    """Returns credits of a charge whose work is over: `amount`, or all that is left of it. What a
+    grant paid that has expired by then lives 30 days more, whatever the reason: this is the site's
+    doing. The key means this charge, amount and reason. Raises ChargeHeld, RefundTooLarge,
+    NotACharge, IdempotencyConflict."""
     if amount is not None:
         _check("A refund", amount, 1, MAX_AMOUNT)
     _check_key(idempotency_key)
@@ -345,9 +351,9 @@ def adjust_credits(
     details: Details | None = None,
 ) -> Adjustment:
     """Adds `delta` credits (negative takes away) or sets the balance to `target`; with `keep_packs`
-    to no less than what is left of the user's packs. Raises InsufficientCredits below 0,
-    IdempotencyConflict, LedgerError on a missing reason, an amount out of bounds, or when not
-    exactly one of `delta` and `target` is given."""
+    to no less than what is left of the user's packs. The key means this change and reason, whoever
+    asks again. Raises InsufficientCredits below 0, IdempotencyConflict, LedgerError on a missing
+    reason, an amount out of bounds, or when not exactly one of `delta` and `target` is given."""
     if (delta is None) == (target is None) or is_blank(reason):
         raise exceptions.LedgerError("An adjustment has a reason and either a delta or a target.")
     _check("An adjustment", delta or target or 0, -MAX_AMOUNT, MAX_AMOUNT)
@@ -360,7 +366,7 @@ def adjust_credits(
         keep_packs=keep_packs,
         burn_priority=PRIORITIES[CreditGrant.Source.ADJUSTMENT],
         request_key=idempotency_key,
-        fingerprint=idempotency.fingerprint([delta, target]),
+        fingerprint=idempotency.fingerprint([delta, target, keep_packs, reason.strip()]),
         extra=json.dumps({**(details or {}), "reason": reason.strip(), "actor": actor}),
     )
     if outcome == "insufficient":

@@ -37,6 +37,12 @@ class Reason(TextChoices):
         return self in {Reason.STOPPED_EARLY, Reason.REFUSED}
 
 
+def is_by_payer(reason: str) -> bool:
+    """Whether credits that come back for this reason do so by the payer's own doing; a code that is
+    none of ours is not."""
+    return reason in Reason and Reason(reason).by_payer
+
+
 def words_of(reason: object) -> str:
     """A refund's reason in words; an unknown code is its own words."""
     code = str(reason or "")

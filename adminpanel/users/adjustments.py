@@ -98,9 +98,14 @@ def _earlier(wanted: AdjustmentRequest) -> AdjustmentRequest | None:
     """The request with its key. Raises IdempotencyConflict when that is for another change."""
     requests = AdjustmentRequest.objects.filter(account_id=wanted.account_id, key=wanted.key)
     earlier = requests.first()
-    if earlier and (earlier.delta, earlier.target) != (wanted.delta, wanted.target):
+    if earlier and _request_of(earlier) != _request_of(wanted):
         raise IdempotencyConflict("This idempotency key belongs to another adjustment.")
     return earlier
+
+
+def _request_of(wanted: AdjustmentRequest) -> tuple[int | None, int | None, str]:
+    """What a key stands for, as in `adjust_credits`."""
+    return wanted.delta, wanted.target, wanted.reason
 
 
 def _ask(wanted: AdjustmentRequest) -> AdjustmentRequest:

@@ -1,5 +1,4 @@
 DROP FUNCTION ai_chat_record_images(bigint, bigint, jsonb);
 DROP FUNCTION ai_chat_record_turn(bigint, bigint, jsonb);
 DROP FUNCTION ai_chat_touch_conversation(bigint, jsonb);
-DROP FUNCTION ai_chat_start(bigint, integer, integer, text, text, bigint, integer, integer, bigint,
-    text, text, interval, jsonb, text, jsonb);
+DROP FUNCTION ai_chat_start;

@@ -46,12 +46,13 @@ TRIGGERS = {
 }
 CONSTRAINTS = {
     ACCOUNT: ["account_kind_known"],
-    USAGE: ["usage_operation_known", "usage_row_shape"],
+    USAGE: ["usage_operation_known", "usage_row_shape", "usage_by_payer_is_refund_s"],
     BALANCE: ["i1_balance_not_negative"],
     GRANT: [
         "grant_amount_positive",
         "i5_grant_remaining_within_amount",
         "i5_expired_grant_is_empty",
+        "grant_of_refund_expires",
     ],
     ALLOCATION: ["allocation_not_zero"],
     SETTINGS: ["admin_settings_one_row", "feature_costs_valid"],
@@ -242,6 +243,30 @@ CHECKS = [
                 SELECT FROM credits_grantallocation a
                 JOIN credits_usagehistory r ON r.id = a.usage_id AND r.refund_of_id IS NOT NULL
                 WHERE a.grant_id = g.id AND a.amount = -g.amount)
+            """,
+        ),
+        refund_of_expired_credits_ends=(
+            GRANTS,
+            "Credits that came back after their grant had expired have an end.",
+            "SELECT id FROM credits_creditgrant WHERE source = 'refund' AND expires_at IS NULL",
+        ),
+        payer_prolongs_nothing=(
+            GRANTS,
+            "What a payer's own doing brought back of an expired grant left before anything else.",
+            """
+            SELECT g.id FROM credits_creditgrant g
+            JOIN credits_grantallocation a ON a.grant_id = g.id
+            JOIN credits_usagehistory r ON r.id = a.usage_id AND r.by_payer
+            WHERE g.source = 'refund'
+                -- Filled by this refund: its charge was not paid by the grant.
+                AND NOT EXISTS (SELECT FROM credits_grantallocation own
+                    WHERE own.usage_id = r.refund_of_id AND own.grant_id = g.id)
+                AND NOT EXISTS (SELECT FROM credits_usagehistory e
+                    WHERE e.grant_id = g.id AND e.operation_type = 'EXPIRY'
+                        AND e.credits_used = g.amount
+                        AND NOT EXISTS (SELECT FROM credits_usagehistory o
+                            WHERE o.account_id = g.account_id AND o.id > r.id AND o.id < e.id
+                                AND o.operation_type <> 'EXPIRY'))
             """,
         ),
         expired_grant_is_empty=(

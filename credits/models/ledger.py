@@ -86,6 +86,10 @@ class CreditGrant(models.Model):
                 condition=Q(expired=False) | Q(remaining=0, expires_at__isnull=False),
                 name="i5_expired_grant_is_empty",
             ),
+            CheckConstraint(
+                condition=~Q(source="refund") | Q(expires_at__isnull=False),
+                name="grant_of_refund_expires",
+            ),
         ]
         indexes = [
             Index(fields=["account", "priority", "expires_at", "id"], name="grant_burn_order"),
@@ -132,7 +136,7 @@ class UsageHistory(models.Model):
     idempotency_key = models.CharField(max_length=255, null=True)
     request_fingerprint = models.CharField(max_length=64, null=True)
     #: Refunds only: whether the payer's own doing (a stop, content that was refused) brought the
-    #: credits back. Then they keep the end of the grant that paid.
+    #: credits back. Past the end of the grant that paid, they then leave at once.
     by_payer = models.BooleanField(db_default=False)
     #: A charge with a lease opens a hold; the hold's own lease may be longer by now.
     lease_until = models.DateTimeField(null=True)
@@ -151,6 +155,10 @@ class UsageHistory(models.Model):
             ),
             CheckConstraint(
                 condition=Q(operation_type__in=OperationType.values), name="usage_operation_known"
+            ),
+            CheckConstraint(
+                condition=Q(by_payer=False) | Q(refund_of__isnull=False),
+                name="usage_by_payer_is_refund_s",
             ),
             CheckConstraint(
                 condition=Q(

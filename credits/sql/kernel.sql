@@ -46,21 +46,22 @@ BEGIN
 END $$;
 
 CREATE FUNCTION credits_insert_refund(charge credits_usagehistory, amount bigint, new_balance bigint,
-    reason text, refund_key text, extra jsonb) RETURNS bigint LANGUAGE sql
+    reason text, by_payer boolean, refund_key text, extra jsonb) RETURNS bigint LANGUAGE sql
 AS $$
     INSERT INTO credits_usagehistory
-        (account_id, operation_type, credits_used, balance_after, details, refund_of_id,
+        (account_id, operation_type, credits_used, balance_after, details, refund_of_id, by_payer,
          idempotency_key, created_at)
     VALUES (charge.account_id, charge.operation_type, -amount, new_balance,
         extra || jsonb_build_object('refund', true, 'reason', reason),
-        charge.id, refund_key, credits_now())
+        charge.id, by_payer, refund_key, credits_now())
     RETURNING id
 $$;
 
--- Ends a hold (I6): the charge stands for `delivered` units, the rest is refunded. Whoever deletes
--- the row decides; everyone after that gets `ended` and what was refunded, and changes nothing.
-CREATE FUNCTION credits_end_hold(charge_id bigint, delivered integer, reason text, extra jsonb,
-    OUT outcome text, OUT refund_id bigint, OUT refunded bigint) LANGUAGE plpgsql
+-- Ends a hold (I6): the charge stands for `delivered` units, the rest is refunded; `by_payer` says
+-- whose doing that was. Whoever deletes the row decides; everyone after that gets `ended` and what
+-- was refunded, and changes nothing.
+CREATE FUNCTION credits_end_hold(charge_id bigint, delivered integer, reason text, by_payer boolean,
+    extra jsonb, OUT outcome text, OUT refund_id bigint, OUT refunded bigint) LANGUAGE plpgsql
 AS $$
 DECLARE
     charge credits_usagehistory;
@@ -80,7 +81,8 @@ BEGIN
     IF refunded > 0 THEN
         -- The lock comes before the row takes its id: ids follow the order of the balances.
         refund_id := credits_insert_refund(
-            charge, refunded, credits_lock(charge.account_id) + refunded, reason, NULL, extra);
+            charge, refunded, credits_lock(charge.account_id) + refunded, reason, by_payer, NULL,
+            extra);
     END IF;
 END $$;
 
@@ -96,7 +98,7 @@ BEGIN
         WHERE h.account_id = owner AND h.lease_until <= moment
         ORDER BY h.charge_id FOR UPDATE SKIP LOCKED
     LOOP
-        PERFORM credits_end_hold(stale, 0, 'lease_expired', '{}');
+        PERFORM credits_end_hold(stale, 0, 'lease_expired', false, '{}');
     END LOOP;
     RETURN credits_lock(owner);
 END $$;
@@ -115,7 +117,7 @@ BEGIN
         ORDER BY h.account_id, h.charge_id LIMIT at_most FOR UPDATE SKIP LOCKED
     LOOP
         BEGIN
-            PERFORM credits_end_hold(stale, 0, 'lease_expired', '{}');
+            PERFORM credits_end_hold(stale, 0, 'lease_expired', false, '{}');
             ended := ended + 1;
         EXCEPTION WHEN OTHERS THEN
             RAISE WARNING 'the hold of charge % could not be ended: %', stale, SQLERRM;
@@ -203,8 +205,8 @@ BEGIN
     END IF;
 END $$;
 
--- Returns credits of a charge that nobody is working on any more. Outcomes: refunded, replayed,
--- key_conflict, already_refunded, too_much, held, not_a_charge.
+-- Returns credits of a charge that nobody is working on any more, which is never the payer's own
+-- doing. Outcomes: refunded, replayed, key_conflict, already_refunded, too_much, held, not_a_charge.
 CREATE FUNCTION credits_refund(charge_id bigint, amount bigint, reason text, refund_key text,
     extra jsonb, OUT outcome text, OUT refund_id bigint, OUT refunded bigint, OUT available bigint)
 LANGUAGE plpgsql
@@ -227,7 +229,8 @@ BEGIN
         refund_id := earlier.id;
         refunded := -earlier.credits_used;
         outcome := CASE WHEN earlier.refund_of_id = charge.id
-            AND refunded = coalesce(amount, refunded) THEN 'replayed' ELSE 'key_conflict' END;
+            AND refunded = coalesce(amount, refunded)
+            AND earlier.details ->> 'reason' = reason THEN 'replayed' ELSE 'key_conflict' END;
         RETURN;
     END IF;
     SELECT charge.credits_used + coalesce(sum(credits_used), 0) INTO available
@@ -241,7 +244,7 @@ BEGIN
     ELSE
         refunded := coalesce(amount, available);
         refund_id := credits_insert_refund(
-            charge, refunded, balance + refunded, reason, refund_key, extra);
+            charge, refunded, balance + refunded, reason, false, refund_key, extra);
         outcome := 'refunded';
     END IF;
 END $$;

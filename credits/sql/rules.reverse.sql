@@ -1,8 +1,8 @@
 DROP TRIGGER i2_post_row ON credits_usagehistory;
 DROP FUNCTION credits_post(), credits_check_grant_row(credits_usagehistory);
-DROP FUNCTION credits_return(bigint, bigint, bigint);
+DROP FUNCTION credits_return(credits_usagehistory);
 DROP FUNCTION credits_burn(bigint, bigint, bigint, timestamptz);
-DROP FUNCTION credits_successor(bigint, credits_creditgrant, bigint);
+DROP FUNCTION credits_successor(bigint, credits_creditgrant, bigint, timestamptz);
 DROP FUNCTION credits_move(bigint, bigint, bigint), credits_check_refund(credits_usagehistory);
 DROP FUNCTION credits_refuse(), credits_check_grant() CASCADE;
 DROP FUNCTION credits_now();

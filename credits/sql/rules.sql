@@ -76,29 +76,32 @@ BEGIN
     END IF;
 END $$;
 
--- The credits of an expired grant come back as a grant of their own, without expiry: they were
--- paid for, and the failure was not the payer's.
-CREATE FUNCTION credits_successor(row_id bigint, expired_grant credits_creditgrant, amount bigint)
-RETURNS bigint LANGUAGE sql
+-- The credits of an expired grant come back as a grant of their own, which ends at `until`.
+CREATE FUNCTION credits_successor(row_id bigint, expired_grant credits_creditgrant, amount bigint,
+    until timestamptz) RETURNS bigint LANGUAGE sql
 AS $$
     INSERT INTO credits_creditgrant
         (account_id, source, amount, remaining, priority, expires_at, expired, key, replaces_id,
          details, created_at)
-    VALUES (expired_grant.account_id, 'refund', amount, 0, expired_grant.priority, NULL, false,
+    VALUES (expired_grant.account_id, 'refund', amount, 0, expired_grant.priority, until, false,
         format('refund:%s:%s', row_id, expired_grant.id), expired_grant.id, '{}', credits_now())
     RETURNING id
 $$;
 
 -- A refund goes back to the grants that paid, the longest-lived first. What earlier refunds of the
--- charge put into a successor counts as returned to the grant it replaces.
-CREATE FUNCTION credits_return(row_id bigint, charge bigint, total bigint) RETURNS void
-LANGUAGE plpgsql
+-- charge put into a successor counts as returned to the grant it replaces. What a grant paid that
+-- has expired meanwhile lives 30 days more, unless the payer brought it back: then it keeps its
+-- end, and leaves here.
+CREATE FUNCTION credits_return(refund credits_usagehistory) RETURNS void LANGUAGE plpgsql
 AS $$
 DECLARE
+    charge bigint := refund.refund_of_id;
     paid record;
     source credits_creditgrant;
-    owed bigint := total;
+    owed bigint := -refund.credits_used;
     part bigint;
+    moment timestamptz := credits_now();
+    past boolean := false;
 BEGIN
     FOR paid IN
         SELECT payer.id, owing.net FROM credits_creditgrant payer JOIN (
@@ -116,16 +119,23 @@ BEGIN
         EXIT WHEN owed = 0;
         part := least(owed, paid.net);
         SELECT * INTO source FROM credits_creditgrant WHERE id = paid.id;
-        IF source.expired OR source.expires_at <= credits_now() THEN
-            PERFORM credits_move(row_id, credits_successor(row_id, source, part), -part);
+        IF source.expired OR source.expires_at <= moment THEN
+            past := true;
+            -- The earlier moment: a clock that was set back must not let an end lie ahead again.
+            PERFORM credits_move(refund.id, credits_successor(refund.id, source, part,
+                CASE WHEN refund.by_payer THEN least(source.expires_at, moment)
+                    ELSE moment + interval '30 days' END), -part);
         ELSE
-            PERFORM credits_move(row_id, source.id, -part);
+            PERFORM credits_move(refund.id, source.id, -part);
         END IF;
         owed := owed - part;
     END LOOP;
     IF owed > 0 THEN
         RAISE EXCEPTION 'I5: the grants of charge % cannot take back % credits', charge, owed
             USING ERRCODE = 'check_violation', CONSTRAINT = 'i5_refund_returns_to_grants';
+    END IF;
+    IF past AND refund.by_payer THEN
+        PERFORM credits_expire(refund.account_id, refund.balance_after, credits_now());
     END IF;
 END $$;
 
@@ -187,7 +197,7 @@ BEGIN
         PERFORM credits_move(NEW.id, NEW.grant_id, NEW.credits_used);
     ELSIF NEW.refund_of_id IS NOT NULL THEN
         PERFORM credits_check_refund(NEW);
-        PERFORM credits_return(NEW.id, NEW.refund_of_id, -NEW.credits_used);
+        PERFORM credits_return(NEW);
     ELSIF NEW.credits_used > 0 THEN
         PERFORM credits_burn(NEW.id, NEW.account_id, NEW.credits_used, NEW.created_at);
     END IF;

@@ -53,6 +53,19 @@ def test_the_same_key_adjusts_once(path: str, admin: User, alice: User) -> None:
     assert_problem(other, 422, "idempotency_conflict")
 
 
+@pytest.mark.parametrize("amount", [5, 10**6])
+def test_the_same_key_with_another_reason_is_422(
+    amount: int, path: str, admin: User, alice: User
+) -> None:
+    """Done at once, or asked of a second admin."""
+    body = {"adjustment": amount, "reason": "gift"}
+    assert put(admin, body, path, "k").status_code in {200, 202}
+    other = put(admin, {**body, "reason": "correction"}, path, "k")
+    assert_problem(other, 422, "idempotency_conflict")
+    assert put(admin, {**body, "reason": " gift "}, path, "k").status_code in {200, 202}
+    assert get_balance(user_id=alice.pk).remaining in {100, 105}
+
+
 def test_an_admins_key_is_not_the_users_key(path: str, admin: User, alice: User) -> None:
     make_charge(alice, idempotency_key="k")
     assert put(admin, {"adjustment": 5, "reason": "gift"}, path, "k").status_code == 200

@@ -17,6 +17,7 @@ from credits.ledger import (
     sweep_holds,
 )
 from credits.models import User
+from credits.reasons import Reason
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, set_price
 
@@ -56,10 +57,10 @@ class Hammer:
 
     def settle(self) -> None:
         delivered = self.random.choice([None, 1, 3])
-        settle_charge(charge_id=self.charge, delivered=delivered, reason="hammer")
+        settle_charge(charge_id=self.charge, delivered=delivered, reason=self.reason)
 
     def release(self) -> None:
-        release_charge(charge_id=self.charge, reason="hammer")
+        release_charge(charge_id=self.charge, reason=self.reason)
 
     def refund(self) -> None:
         amount = self.random.choice([None, 1, 2])
@@ -95,6 +96,11 @@ class Hammer:
     @property
     def charge(self) -> int:
         return self.random.choice(self.charges)
+
+    @property
+    def reason(self) -> Reason:
+        """The payer's own doing, or not."""
+        return self.random.choice([Reason.STOPPED_EARLY, Reason.TIMEOUT])
 
     @property
     def key(self) -> str:

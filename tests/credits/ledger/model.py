@@ -4,6 +4,9 @@ the world. What PostgreSQL does is compared with it."""
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+#: How long credits live on that come back after their grant has expired, not by the payer's doing.
+MORE = timedelta(days=30)
+
 
 @dataclass(eq=False)
 class Grant:
@@ -99,17 +102,23 @@ class Account:
         self.charges.append(Charge(unit_cost, quantity, lease_until, paid))
         return self.charges[-1]
 
-    def end(self, charge: Charge, delivered: int | None, now: datetime) -> int:
+    def end(
+        self, charge: Charge, delivered: int | None, now: datetime, *, by_payer: bool = False
+    ) -> int:
         """Ends a hold; what was refunded."""
         charge.lease_until = None
         delivered = charge.quantity if delivered is None else min(delivered, charge.quantity)
         amount = charge.unit_cost * (charge.quantity - delivered)
-        self.give_back(charge, amount, now)
+        self.give_back(charge, amount, now, by_payer=by_payer)
         return amount
 
-    def give_back(self, charge: Charge, amount: int, now: datetime) -> None:
-        """The last that paid get it back first; what has expired comes as a grant without end."""
-        for grant, paid in reversed(charge.paid):
+    def give_back(
+        self, charge: Charge, amount: int, now: datetime, *, by_payer: bool = False
+    ) -> None:
+        """What burns last gets it back first. What has expired comes as a grant of its own, which
+        the payer's own doing does not make live."""
+        paid_by = sorted(charge.paid, key=lambda part: Grant.burn_order(part[0]), reverse=True)
+        for grant, paid in paid_by:
             part = min(paid - charge.returned.get(grant, 0), amount)
             if not part:
                 continue
@@ -118,4 +127,7 @@ class Account:
             if grant.is_live(now):
                 grant.remaining += part
             else:
-                self.fill(part, grant.priority, None)
+                until = grant.expires_at if by_payer else now + MORE
+                self.fill(part, grant.priority, until)
+                if by_payer:
+                    self.expire(now)

@@ -96,7 +96,7 @@ class TestTheLedgerBelongsToAccounts:
     def test_nobody_pays_without_an_account(self, alice: User) -> None:
         nobody = alice.pk + 1000
         with refused_by("credits_creditbalance_account_id_"):
-            deduct_credits_for_feature(user_id=nobody, feature="ai_text_chat", multiplier=0)
+            deduct_credits_for_feature(user_id=nobody, feature="ai_text_chat")
 
     def test_the_account_pays_whatever_happens_to_its_user(self, alice: User) -> None:
         User.objects.filter(pk=alice.pk).update(is_active=False, email=None, name="")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from credits.exceptions import InsufficientCredits, LedgerError
+from credits.exceptions import IdempotencyConflict, InsufficientCredits, LedgerError
 from credits.ledger import Adjustment, adjust_credits
 from credits.models import CreditGrant, UsageHistory, User
 from tests.factories import make_charge, make_grant
@@ -90,3 +90,25 @@ def test_a_target_set_twice_with_one_key_is_set_once(alice: User) -> None:
     make_charge(alice, 10)
     assert adjust(alice, target=50).replayed
     assert sql_balance(alice) == 40
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"delta": 6},
+        {"target": 105},
+        {"reason": "a correction"},
+        {"delta": None, "target": 5},
+        {"keep_packs": True},
+    ],
+)
+def test_a_key_stands_for_one_adjustment_and_its_reason(other: dict[str, Any], alice: User) -> None:
+    asked: dict[str, Any] = {"user_id": alice.pk, "idempotency_key": "k", "delta": 5}
+    asked |= {"reason": "goodwill", "actor": "admin"}
+    adjust_credits(**asked)
+    if "target" in other:
+        other = {"delta": None, **other}
+    with pytest.raises(IdempotencyConflict):
+        adjust_credits(**{**asked, **other})
+    assert adjust_credits(**{**asked, "reason": " goodwill\n"}).replayed
+    assert sql_balance(alice) == 105

@@ -13,9 +13,10 @@ from django.db import transaction
 from credits.integrity.base import Check
 from credits.integrity.ledger import TRIGGERS
 from credits.integrity.run import CHECKS, CheckResult, run_checks
-from credits.ledger import refund_charge
+from credits.ledger import expire_credits, refund_charge, release_charge, settle_charge
 from credits.management.commands.check_ledger import describe
 from credits.models import CreditGrant, User
+from credits.reasons import Reason
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, set_price
 from tests.ledger import assert_ledger_is_consistent, sql
@@ -43,8 +44,10 @@ DIFFERENCES: dict[str, list[str]] = {
     ],
     "refunds_within_charge": [f"UPDATE {USAGE} SET credits_used = -8 WHERE credits_used = -3"],
     "refund_says_why": [f"UPDATE {USAGE} SET details = '{{}}' WHERE credits_used = -3"],
-    "balance_is_the_grants": [f"UPDATE {GRANT} SET remaining = remaining - 1"],
-    "grant_is_its_allocations": [f"UPDATE {GRANT} SET remaining = remaining - 1"],
+    "balance_is_the_grants": [f"UPDATE {GRANT} SET remaining = remaining - 1 WHERE remaining > 0"],
+    "grant_is_its_allocations": [
+        f"UPDATE {GRANT} SET remaining = remaining - 1 WHERE remaining > 0"
+    ],
     "row_is_allocated": ["UPDATE credits_grantallocation SET amount = 6 WHERE amount = 7"],
     "allocation_within_user": [
         f"UPDATE {GRANT} SET account_id = (SELECT max(id) FROM credits_user) WHERE amount = 100"
@@ -54,6 +57,13 @@ DIFFERENCES: dict[str, list[str]] = {
     ],
     "charge_paid_by_live_grants": [f"UPDATE {GRANT} SET expires_at = now() - interval '1 day'"],
     "grant_filled_once": [f"UPDATE {GRANT} SET amount = amount + 1"],
+    "refund_of_expired_credits_ends": [
+        f"ALTER TABLE {GRANT} DROP CONSTRAINT grant_of_refund_expires",
+        f"UPDATE {GRANT} SET expires_at = NULL WHERE source = 'refund'",
+    ],
+    "payer_prolongs_nothing": [
+        f"UPDATE {USAGE} SET by_payer = true WHERE refund_of_id IS NOT NULL"
+    ],
     "expired_grant_is_empty": [
         f"ALTER TABLE {GRANT} DROP CONSTRAINT i5_expired_grant_is_empty",
         f"UPDATE {GRANT} SET expired = true",
@@ -92,8 +102,14 @@ DIFFERENCES: dict[str, list[str]] = {
 
 
 @pytest.fixture
-def busy_ledger(alice: User, bob: User) -> None:
-    """A charge of 7 of which 3 came back, a hold, two grants, a price."""
+def busy_ledger(alice: User, bob: User, clock: Clock) -> None:
+    """A charge of 7 of which 3 came back, 4 that came back after their grant had expired, a hold,
+    grants, a price."""
+    make_grant(bob, 4, expires_at=clock.now() + timedelta(days=1))
+    late = make_charge(bob, 4, hold=True)
+    clock.move(days=2)
+    expire_credits()
+    release_charge(charge_id=late.id, reason="test")
     charge = make_charge(alice, 7)
     refund_charge(charge_id=charge.id, reason="test", idempotency_key="r", amount=3)
     make_grant(alice, 20)
@@ -220,3 +236,38 @@ def test_all_checks_look_at_one_moment_and_write_nothing() -> None:
         patched.setattr("credits.integrity.run.CHECKS", [ask])
         [answer] = run_checks()
     assert answer.offenders == ["repeatable read on"]
+
+
+DOINGS = [Reason.STOPPED_EARLY, Reason.TIMEOUT]
+
+
+@pytest.mark.parametrize("first", DOINGS)
+@pytest.mark.parametrize("second", DOINGS)
+def test_returns_of_expired_and_live_credits_in_turn_are_no_difference(
+    first: Reason, second: Reason, alice: User, clock: Clock
+) -> None:
+    """What came back is charged, and comes back to the same grant: that refund did not fill it."""
+    make_grant(alice, 4, expires_at=clock.now() + timedelta(days=1), priority=1)
+    charge = make_charge(alice, 4, hold=True)
+    clock.move(days=2)
+    release_charge(charge_id=charge.id, reason=first)
+    again = make_charge(alice, 4, hold=True)
+    release_charge(charge_id=again.id, reason=second)
+    assert_ledger_is_consistent()
+    clock.move(days=40)
+    make_charge(alice)
+    assert_ledger_is_consistent()
+
+
+def test_a_payers_return_that_was_spent_is_a_difference(alice: User, clock: Clock) -> None:
+    """As if the ledger had let it live until the next read."""
+    make_grant(alice, 4, expires_at=clock.now() + timedelta(days=1), priority=1)
+    charge = make_charge(alice, 4, hold=True)
+    clock.move(days=2)
+    release_charge(charge_id=charge.id, reason=Reason.TIMEOUT)
+    settle_charge(charge_id=make_charge(alice, 1, hold=True).id)
+    clock.move(days=40)
+    expire_credits()
+    with broken_by([f"UPDATE {USAGE} SET by_payer = true WHERE refund_of_id IS NOT NULL"]):
+        broken = {result.check.name for result in run_checks() if not result.ok}
+    assert broken == {"payer_prolongs_nothing"}

@@ -86,6 +86,6 @@ def test_an_early_answer_needs_no_deduction(bob: User) -> None:
     ask: dict[str, Any] = {"user_id": bob.pk, "feature": "ai_image_generation"}
     assert validate_credits_for_feature(**ask, quantity=2).remaining == 10
     with pytest.raises(InsufficientCredits):
-        validate_credits_for_feature(**ask, quantity=1, multiplier=3)
+        validate_credits_for_feature(**ask, quantity=3)
     assert connection.in_atomic_block
     assert UsageHistory.objects.filter(user=bob).count() == 1

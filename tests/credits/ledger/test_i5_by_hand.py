@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from credits.ledger import expire_credits
 from credits.models import CreditGrant, User
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, make_user
-from tests.ledger import NO_CHARGE, insert_row, refused_by, sql
+from tests.ledger import NO_CHARGE, insert_row, refused_by, sql, sql_balance
 
 pytestmark = pytest.mark.django_db
 
@@ -112,8 +113,39 @@ def test_a_grant_is_filled_by_its_own_user(alice: User, bob: User) -> None:
 
 
 def test_a_refunds_grant_is_filled_by_a_refund_only(alice: User) -> None:
+    dated = RAW_GRANT.replace("(account_id", "(expires_at, account_id").replace(
+        "VALUES (", "VALUES (now() + interval '1 day', "
+    )
     with refused_by("i5_row_fits_its_grant", at_once=False):
-        fill(alice, sql(RAW_GRANT, alice.pk, "refund", 50, 0)[0][0], 50)
+        fill(alice, sql(dated, alice.pk, "refund", 50, 0)[0][0], 50)
+
+
+def test_a_refunds_grant_has_an_end(alice: User) -> None:
+    with refused_by("grant_of_refund_expires"):
+        sql(RAW_GRANT, alice.pk, "refund", 50, 0)
+
+
+@pytest.mark.parametrize("row", [{"credits_used": 5}, {"credits_used": 0}])
+def test_only_refunds_come_by_the_payers_doing(row: dict[str, int], alice: User) -> None:
+    with refused_by("usage_by_payer_is_refund_s"):
+        insert_row(alice, by_payer=True, **row)
+
+
+@pytest.mark.parametrize("seconds", [-1, 0, 59])
+def test_a_refund_by_hand_leaves_at_once_too(seconds: int, clock: Clock) -> None:
+    """Whatever time, within the minute that is let pass, its row bears."""
+    user, start = make_user(), clock.freeze()
+    make_grant(user, 10, expires_at=start + timedelta(days=1))
+    charge = make_charge(user, 6)
+    now = clock.move(days=2)
+    expire_credits()
+    insert_row(
+        user,
+        **{**NO_CHARGE, "credits_used": -6, "refund_of_id": charge.id, "by_payer": True},
+        details='{"refund": true, "reason": "test"}',
+        created_at=now + timedelta(seconds=seconds),
+    )
+    assert sql_balance(user) == 0
 
 
 def test_a_live_grant_cannot_be_expired(alice: User, clock: Clock) -> None:

@@ -16,10 +16,12 @@ from credits.ledger import (
     refund_charge,
     release_charge,
     set_grant_expiry,
+    settle_charge,
 )
 from credits.models import CreditGrant, GrantAllocation, UsageHistory, User
+from credits.reasons import Reason
 from tests.clock import Clock
-from tests.factories import make_charge, make_grant, make_user
+from tests.factories import make_charge, make_grant, make_user, set_price
 from tests.ledger import sql, sql_balance
 from tests.parallel import in_parallel
 
@@ -260,16 +262,141 @@ def test_a_partial_refund_goes_to_the_longest_lived_credits_first(clock: Clock) 
     assert paid(row) == [(pack.id, -5), (plan.id, -2)]
 
 
-def test_a_refund_of_expired_credits_comes_as_a_fresh_grant_without_expiry(clock: Clock) -> None:
-    user = make_user()
-    old = make_grant(user, 10, expires_at=clock.now() + timedelta(days=1), priority=10)
+OURS = [reason for reason in Reason if reason not in {Reason.STOPPED_EARLY, Reason.REFUSED}]
+
+
+@pytest.mark.parametrize("reason", [*OURS, "unknown", ""])
+def test_a_failure_returns_expired_credits_for_thirty_days(reason: str, clock: Clock) -> None:
+    user, start = make_user(), clock.freeze()
+    old = make_grant(user, 10, expires_at=start + timedelta(days=1), priority=10)
     charge = make_charge(user, 6, hold=True, lease_seconds=10**6)
-    clock.move(days=2)
-    release_charge(charge_id=charge.id, reason="test")
+    returned = clock.move(days=2)
+    release_charge(charge_id=charge.id, reason=reason)
     fresh = CreditGrant.objects.get(user=user, source=Source.REFUND)
-    assert (fresh.amount, fresh.remaining, fresh.expires_at) == (6, 6, None)
+    assert (fresh.amount, fresh.remaining) == (6, 6)
+    assert fresh.expires_at == returned + timedelta(days=30)
     assert (fresh.replaces_id, fresh.priority) == (old.id, 10)
     assert get_balance(user_id=user.pk).remaining == 6
+    clock.move(days=30)
+    assert get_balance(user_id=user.pk).remaining == 0
+
+
+@pytest.mark.parametrize("reason", [Reason.STOPPED_EARLY, Reason.REFUSED])
+@pytest.mark.parametrize("expired_before", [True, False])
+def test_what_the_payer_brings_back_keeps_its_end_and_leaves_at_once(
+    reason: Reason, expired_before: bool, clock: Clock
+) -> None:
+    user, start = make_user(credits=3), clock.freeze()
+    end = start + timedelta(days=1)
+    old = make_grant(user, 10, expires_at=end, priority=10)
+    charge = make_charge(user, 6, hold=True, lease_seconds=10**6)
+    clock.move(days=2)
+    if expired_before:
+        expire_credits()
+    ending = release_charge(charge_id=charge.id, reason=reason)
+    fresh = CreditGrant.objects.get(user=user, source=Source.REFUND)
+    assert (fresh.replaces_id, fresh.expires_at, fresh.expired) == (old.id, end, True)
+    assert ending.refunded == 6
+    assert sql_balance(user) == 3
+    rows = UsageHistory.objects.filter(user=user, pk__gte=ending.refund_id).order_by("pk")
+    left = [] if expired_before else [("EXPIRY", 4, False)]
+    assert [(row.operation_type, row.credits_used, row.by_payer) for row in rows] == [
+        ("AI_TEXT_CHAT", -6, True), *left, ("EXPIRY", 6, False)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", [Reason.STOPPED_EARLY, Reason.TIMEOUT])
+def test_credits_whose_grant_lives_go_back_to_it_whatever_the_reason(
+    reason: Reason, clock: Clock
+) -> None:
+    user = make_user(credits=2)
+    make_grant(user, 10, expires_at=clock.now() + timedelta(days=1), priority=10)
+    charge = make_charge(user, 12, hold=True)
+    release_charge(charge_id=charge.id, reason=reason)
+    assert remaining(user) == [2, 10]
+
+
+def test_an_early_stop_loses_only_what_has_expired(clock: Clock) -> None:
+    """Of three grants that paid, one has expired, one has not, and one never does."""
+    user, now = make_user(credits=5), clock.now()
+    make_grant(user, 3, expires_at=now + timedelta(days=1), priority=1)
+    make_grant(user, 4, expires_at=now + timedelta(days=9), priority=2)
+    charge = make_charge(user, 12, hold=True, lease_seconds=10**6)
+    clock.move(days=2)
+    release_charge(charge_id=charge.id, reason=Reason.STOPPED_EARLY)
+    assert remaining(user) == [5, 0, 4, 0]
+    assert sql_balance(user) == 9
+
+
+def test_holds_and_stops_in_turn_prolong_nothing(clock: Clock) -> None:
+    """Each hold begins just before the end and is stopped just after it."""
+    user, start = make_user(), clock.freeze()
+    make_grant(user, 10, expires_at=start + timedelta(seconds=100))
+    clock.move(seconds=99)
+    held = [make_charge(user, 2, hold=True).id for _ in range(5)]
+    clock.move(seconds=2)
+    for charge_id in held:
+        release_charge(charge_id=charge_id, reason=Reason.STOPPED_EARLY)
+        with pytest.raises(InsufficientCredits):
+            make_charge(user, hold=True)
+    assert sql_balance(user) == 0
+
+
+def test_an_admins_refund_lives_thirty_days_whatever_reason_is_given(clock: Clock) -> None:
+    user, start = make_user(), clock.freeze()
+    make_grant(user, 10, expires_at=start + timedelta(days=1))
+    charge = make_charge(user, 10, hold=True)
+    settle_charge(charge_id=charge.id, delivered=None)
+    clock.move(days=2)
+    answer = refund_charge(
+        charge_id=charge.id, reason=Reason.STOPPED_EARLY, idempotency_key="r", amount=4
+    )
+    assert not UsageHistory.objects.get(pk=answer.id).by_payer
+    assert sql_balance(user) == 4
+
+
+def test_a_stop_and_then_an_admins_refund_of_the_same_charge(clock: Clock) -> None:
+    user, start = make_user(), clock.freeze()
+    set_price("ai_text_chat", 2)
+    make_grant(user, 8, expires_at=start + timedelta(days=1))
+    charge = make_charge(user, 4, hold=True, lease_seconds=10**6)
+    clock.move(days=2)
+    settle_charge(charge_id=charge.id, delivered=3, reason=Reason.STOPPED_EARLY)
+    assert sql_balance(user) == 0
+    refund(charge.id)
+    assert remaining(user) == [0, 0, 6]
+
+
+def test_refunded_credits_that_expired_in_their_turn_are_treated_as_any_other(clock: Clock) -> None:
+    user, start = make_user(), clock.freeze()
+    make_grant(user, 5, expires_at=start + timedelta(days=1))
+    first = make_charge(user, 5, hold=True, lease_seconds=10**6)
+    clock.move(days=2)
+    release_charge(charge_id=first.id, reason=Reason.TIMEOUT)
+    stopped = make_charge(user, 2, hold=True, lease_seconds=10**7)
+    failed = make_charge(user, 3, hold=True, lease_seconds=10**7)
+    clock.move(days=30)
+    release_charge(charge_id=stopped.id, reason=Reason.STOPPED_EARLY)
+    assert sql_balance(user) == 0
+    release_charge(charge_id=failed.id, reason=Reason.TIMEOUT)
+    assert sql_balance(user) == 3
+
+
+@together
+def test_twenty_parallel_endings_of_which_one_decides_whether_the_credits_stay(
+    clock: Clock,
+) -> None:
+    user = make_user()
+    make_grant(user, 6, expires_at=clock.now() + timedelta(days=1))
+    charge = make_charge(user, 6, hold=True, lease_seconds=10**6)
+    clock.move(days=2)
+    reasons = [Reason.STOPPED_EARLY, Reason.TIMEOUT]
+    answers = in_parallel(
+        20, lambda n: release_charge(charge_id=charge.id, reason=reasons[n % 2]).outcome
+    )
+    stays = answers.index("refunded") % 2
+    assert answers.count("refunded") == 1
+    assert sql_balance(user) == (6 if stays else 0)
 
 
 def test_expired_credits_can_be_returned_in_parts(clock: Clock) -> None:
@@ -339,6 +466,20 @@ def test_a_clock_that_was_set_back_does_not_revive_what_has_expired(clock: Clock
     clock.move(days=2)
     assert remaining(user) == [0, 4]
     assert get_balance(user_id=user.pk).remaining == 4
+
+
+def test_a_clock_that_was_set_back_does_not_let_a_stop_revive_what_has_expired(
+    clock: Clock,
+) -> None:
+    user = make_user()
+    make_grant(user, 10, expires_at=clock.now() + timedelta(days=1))
+    charge = make_charge(user, 4, hold=True, lease_seconds=10**6)
+    clock.move(days=2)
+    assert get_balance(user_id=user.pk).remaining == 0
+    clock.move(days=-2)
+    release_charge(charge_id=charge.id, reason=Reason.STOPPED_EARLY)
+    assert sql_balance(user) == 0
+    clock.move(days=2)
 
 
 # --- Grants come once ----------------------------------------------------------------------------

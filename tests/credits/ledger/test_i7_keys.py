@@ -145,3 +145,12 @@ def test_the_database_refuses_a_key_twice(alice: User) -> None:
     with refused_by("i7_usage_key_once"):
         insert_row(alice, idempotency_key="key")
     assert UsageHistory.objects.filter(user=alice, idempotency_key="key").count() == 1
+
+
+def test_a_refunds_key_stands_for_its_reason_too(alice: User) -> None:
+    refund = {"charge_id": make_charge(alice, 4).id, "amount": 1, "idempotency_key": "r"}
+    refund_charge(**refund, reason="goodwill")
+    assert refund_charge(**refund, reason="goodwill").replayed
+    with pytest.raises(IdempotencyConflict):
+        refund_charge(**refund, reason="a mistake")
+    assert sql_balance(alice) == 97

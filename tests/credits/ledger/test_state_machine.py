@@ -20,13 +20,15 @@ from hypothesis.stateful import (
 from credits import ledger
 from credits.exceptions import ChargeHeld, IdempotencyConflict, InsufficientCredits, RefundTooLarge
 from credits.models import CreditGrant, User
+from credits.reasons import Reason
 from tests.clock import Clock
-from tests.credits.ledger.model import Account, Charge, Grant
+from tests.credits.ledger.model import MORE, Account, Charge, Grant
 from tests.factories import make_charge, make_grant, make_user, set_price
 from tests.ledger import assert_ledger_is_consistent, sql
 
 #: Sequences of up to forty steps; `make chaos` asks for more.
 EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "40"))
+BY_PAYER = {Reason.STOPPED_EARLY, Reason.REFUSED}
 START = datetime(2030, 1, 1, tzinfo=UTC)
 users = st.integers(0, 1)
 amounts = st.integers(1, 12)
@@ -155,24 +157,24 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # Holds end ---------------------------------------------------------------------------------
 
-    @rule(which=which, delivered=st.none() | st.integers(0, 7))
-    def end(self, which: int, delivered: int | None) -> None:
+    @rule(which=which, delivered=st.none() | st.integers(0, 7), reason=st.sampled_from(Reason))
+    def end(self, which: int, delivered: int | None, reason: Reason) -> None:
         account, charge = self.pick(which)
-        charge_id = self.charge_ids[charge]
+        ending: dict[str, Any] = {"charge_id": self.charge_ids[charge], "delivered": delivered}
+        answer = ledger.settle_charge(**ending, reason=reason)
         if charge.lease_until is None:
-            answer = ledger.settle_charge(charge_id=charge_id, delivered=delivered, reason="r")
             returned = charge.total - charge.refundable
             assert answer == ledger.Ending("ended", None, returned)
             return
-        answer = ledger.settle_charge(charge_id=charge_id, delivered=delivered, reason="r")
         assert answer.outcome == ("refunded" if delivered == 0 else "settled")
-        assert answer.refunded == account.end(charge, delivered, self.now)
+        by_payer = reason in BY_PAYER
+        assert answer.refunded == account.end(charge, delivered, self.now, by_payer=by_payer)
 
     @rule(which=which, amount=st.none() | amounts)
     def refund(self, which: int, amount: int | None) -> None:
         account, charge = self.pick(which)
         asked: dict[str, Any] = {"charge_id": self.charge_ids[charge], "amount": amount}
-        asked["reason"] = "r"
+        asked["reason"] = Reason.STOPPED_EARLY  # An admin's refund is never the payer's doing.
         key = self.key()
         if charge.lease_until:
             with pytest.raises(ChargeHeld):
@@ -195,7 +197,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # Time passes -------------------------------------------------------------------------------
 
-    @rule(seconds=st.integers(1, 15))
+    @rule(seconds=st.integers(1, 15) | st.just(round(MORE.total_seconds())))
     def wait(self, seconds: int) -> None:
         self.now = self.clock.move(seconds=seconds)
 
@@ -234,16 +236,18 @@ class LedgerMachine(RuleBasedStateMachine):
             assert stored(person) == (
                 account.balance,
                 [grant.remaining for grant in account.grants],
+                [grant.expires_at for grant in account.grants],
                 sorted(self.charge_ids[charge] for charge in account.held),
             )
 
 
 def stored(person: User) -> tuple[object, ...]:
-    """What PostgreSQL has: balance, what is left of each grant by age, charges that are held."""
+    """What PostgreSQL has: balance, what is left of each grant by age, their ends, charges held."""
     return sql(
         "SELECT"
         " coalesce((SELECT credits_remaining FROM credits_creditbalance WHERE account_id = u), 0),"
         " ARRAY(SELECT remaining FROM credits_creditgrant WHERE account_id = u ORDER BY id),"
+        " ARRAY(SELECT expires_at FROM credits_creditgrant WHERE account_id = u ORDER BY id),"
         " ARRAY(SELECT charge_id FROM credits_hold WHERE account_id = u ORDER BY charge_id)"
         " FROM (VALUES (%s)) AS person(u)",
         person.pk,
