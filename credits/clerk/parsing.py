@@ -152,8 +152,7 @@ def parse_item(data: object, *, payer: Payer, instance_id: str, seen: int) -> It
     plan, end = as_object(item.get("plan")), as_ms(item.get("period_end"))
     status = as_text(item.get("status"), STATUS_LENGTH)
     updated = as_ms(item.get("updated_at")) or seen
-    fee = plan.get("amount", as_object(plan.get("fee")).get("amount"))
-    costs_nothing = bool(plan) and (plan.get("is_default") is True or not fee)
+    costs_nothing = bool(plan) and (plan.get("is_default") is True or not _has_fee(plan))
     return ItemVersion(
         item_id=as_id(item.get("id")),
         instance_id=instance_id or as_id(item.get("instance_id")),
@@ -170,6 +169,20 @@ def parse_item(data: object, *, payer: Payer, instance_id: str, seen: int) -> It
         # Webhooks have no `ended_at`: the version with that status was made when it ended.
         ended=(as_ms(item.get("ended_at")) or updated) if status in ENDINGS else None,
     )
+
+
+def _has_fee(plan: Json) -> bool:
+    """Whether a plan costs something: webhooks write `amount` in cents, the Backend API `fee` as an
+    object with an `amount`. Either may stand in the other's place, and numbers in quotes."""
+    given = (plan.get(name) for name in ("amount", "fee"))
+    amounts = (
+        as_object(value).get("amount") if isinstance(value, dict) else value for value in given
+    )
+    amount = next((amount for amount in amounts if amount is not None), 0)
+    try:
+        return float(amount) != 0
+    except (TypeError, ValueError):
+        return True
 
 
 @dataclass(frozen=True)

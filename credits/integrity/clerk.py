@@ -50,12 +50,17 @@ CHECKS = [
         plan_grant_ends_with_its_item=(
             GRANTS,
             (
-                "No plan grant, nor a month's of an annual plan, outlasts its period or its item, "
-                "but for its last use."
+                "No plan grant, nor a month's of an annual plan, outlasts its period, its item, or "
+                "the beginning of the item's next period, but for its last use."
             ),
             """
             WITH period AS (
-                SELECT p.id, least(p."end", (SELECT min(e) FROM unnest(i.ends) e WHERE e > p.start))
+                SELECT p.id, least(p."end",
+                        (SELECT min(e) FROM unnest(i.ends) e WHERE e > p.start),
+                        (SELECT min(CASE WHEN q.start > p.start THEN q.start
+                                ELSE greatest(q.earned_version, p.start + 1) END)
+                            FROM credits_period q WHERE q.item_id = p.item_id AND q.earned
+                                AND (q.start, q.earned_version) > (p.start, p.earned_version)))
                         AS last,
                     i.instance_id, i.payer_kind, i.payer_id, p.plan_id, p.start, p.trial
                 FROM credits_period p JOIN credits_subscriptionitem i ON i.id = p.item_id

@@ -77,6 +77,8 @@ class Period(models.Model):
     end = models.BigIntegerField(null=True)
     end_version = models.BigIntegerField(default=0)
     earned = models.BooleanField(default=False)
+    #: `updated_at` of the oldest version by which it is earned.
+    earned_version = models.BigIntegerField(null=True)
     #: Everything that this period can ever bring has been granted.
     settled = models.BooleanField(default=False)
 

@@ -50,6 +50,8 @@ class PeriodState:
     end: int | None = None
     end_version: int = 0
     earned: bool = False
+    #: When Clerk made the oldest version by which it is earned.
+    earned_version: int | None = None
 
     @property
     def last(self) -> int:
@@ -104,11 +106,13 @@ def period_of(version: ItemVersion) -> PeriodState | None:
         end=version.period_end,
         end_version=version.updated if version.period_end else 0,
         earned=version.status in EARNING,
+        earned_version=version.updated if version.status in EARNING else None,
     )
 
 
 def merge_period(stored: PeriodState, seen: PeriodState) -> PeriodState:
-    """Once earned, always earned. The end is the newest known one."""
+    """Once earned, always earned, since the oldest such version. The end is the newest known
+    one."""
     newer = (seen.end_version, seen.end or 0) > (stored.end_version, stored.end or 0)
     return replace(
         stored,
@@ -116,7 +120,24 @@ def merge_period(stored: PeriodState, seen: PeriodState) -> PeriodState:
         end=seen.end if newer else stored.end,
         end_version=max(seen.end_version, stored.end_version),
         earned=stored.earned or seen.earned,
+        earned_version=min(
+            filter(None, (stored.earned_version, seen.earned_version)), default=None
+        ),
     )
+
+
+def replaced_at(period: PeriodState, others: Iterable[PeriodState]) -> Iterator[int]:
+    """Moments at which later periods of the same item took this one's place: an item has one period
+    at a time, so a plan that changes within it, or a trial that becomes paid, ends what was. A
+    period that begins later does so by its start. Of two with the same start, the one that was
+    first seen later is the later one, since then."""
+    for other in others:
+        if other.earned and other.start > period.start:
+            yield other.start
+        elif other.earned and other.start == period.start:
+            first, later = period.earned_version or 0, other.earned_version or 0
+            if (first, period.plan_id, not period.trial) < (later, other.plan_id, not other.trial):
+                yield max(later, period.start + 1)
 
 
 class EarnedGrant(NamedTuple):

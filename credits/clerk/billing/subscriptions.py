@@ -19,6 +19,7 @@ from credits.clerk.billing.projection import (
     merge_period,
     period_of,
     proves_free_plan,
+    replaced_at,
 )
 from credits.clerk.changes import Change, Note, Result, change
 from credits.clerk.identity import get_identity, lock
@@ -121,10 +122,20 @@ class ItemWithPeriods:
         return new
 
     def grants_of(self, period: Period) -> list[EarnedGrant]:
-        state, row = _period_state_of(period), self.row
+        row = self.row
         return list(
-            grants_of(state, ends=row.ends, payer_id=row.payer_id, instance_id=row.instance_id)
+            grants_of(
+                _period_state_of(period),
+                ends=self.ends_of(period),
+                payer_id=row.payer_id,
+                instance_id=row.instance_id,
+            )
         )
+
+    def ends_of(self, period: Period) -> list[int]:
+        """Moments at which the item ended, or this period gave way to a later one."""
+        others = map(_period_state_of, self.periods)
+        return [*self.row.ends, *replaced_at(_period_state_of(period), others)]
 
     def save(self) -> None:
         """Saves what changed since it was read or saved."""
@@ -206,7 +217,7 @@ def _move_end(grant: CreditGrant, expires_at: datetime) -> list[Change]:
 
 def _end_early(period: Period, item: ItemWithPeriods) -> list[Change]:
     """Months of an annual plan, released before its end was known, last no longer either."""
-    row, grants = item.row, item.grants_of(period) if period.annual and item.row.ends else []
+    row, grants = item.row, item.grants_of(period) if period.annual and item.ends_of(period) else []
     if not grants:
         return []
     # Under every item of its payer: they earn a period once, under whichever came first.
