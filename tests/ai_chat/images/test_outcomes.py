@@ -76,8 +76,8 @@ def test_images_are_charged_together_and_kept(studio: Program, var: Path, bob: U
 
 OUTCOMES = [
     ("[[fail:500]]", 502, 0, "provider_error"),
-    ("[[fail:429]]", 502, 0, "provider_error"),
-    ("[[fail:401]]", 502, 0, "provider_error"),
+    ("[[fail:429]]", 502, 0, "provider_busy"),
+    ("[[fail:401]]", 502, 0, "provider_access"),
     ("[[fail:garbage]]", 502, 0, "provider_unreadable"),
     ("[[fail:cut:1]]", 502, 0, "provider_cut_off"),
     ("[[fail:empty]]", 502, 0, "empty_result"),
@@ -165,7 +165,7 @@ def test_an_answer_that_is_none_is_refunded(
             assert (response.status_code, response.json()["reason"]) == (502, reason)
     painter.status, painter.answer = 400, {"error": {"code": ["no", "text"], "message": "No."}}
     response = odd_studio.paint("A tree")
-    assert (response.status_code, response.json()["reason"]) == (502, "provider_error")
+    assert (response.status_code, response.json()["reason"]) == (502, "provider_not_accepted")
     assert odd_studio.balance == 100
 
 
@@ -256,4 +256,4 @@ def test_no_prompt_is_in_the_log(studio: Program) -> None:
     studio.paint("Unmistakable words [[fail:500]]")
     studio.ask("Unmistakable words [[fail:500]]")
     assert "Unmistakable" not in studio.site.log.read_text()
-    assert "failed: provider_error" in studio.site.log.read_text()
+    assert "failed: provider_error 500 server_error" in studio.site.log.read_text()
