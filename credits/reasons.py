@@ -24,6 +24,11 @@ class Reason(TextChoices):
     EMPTY_ANSWER = "empty_answer", "the answer was empty"
     LENGTH_USED_UP = "length_used_up", "the model used up its length before answering"
     STOPPED_EARLY = "stopped_before_first_token", "stopped before the answer began"
+    #: No refund: what the job says that was charged for a stop.
+    STOPS_USED_UP = (
+        "early_stops_used_up",
+        "stopped before the answer began; free stops of this hour are used up",
+    )
     EMPTY_RESULT = "empty_result", "the provider sent fewer images than asked for"
     INVALID_IMAGE = "invalid_image", "what came back was no usable image"
     IMAGE_ADDRESS = "image_address", "the provider sent an address instead of an image"

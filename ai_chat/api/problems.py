@@ -40,6 +40,6 @@ def refund_sentence(job: Job) -> str:
     failure, refunded = str(job.get_failure_display()), job.refunded
     what = f"{failure[:1].upper()}{failure[1:]}"
     if not refunded:
-        return f"{what}. Nothing was charged."
+        return f"{what}." if job.charged else f"{what}. Nothing was charged."
     verb = "credit was" if refunded == 1 else "credits were"
     return f"{what}. {refunded} {verb} refunded."

@@ -6,14 +6,15 @@ from typing import Any
 from django.conf import settings
 
 from ai_chat.jobs.ending import Outcome
-from ai_chat.jobs.running import Bounds, Stopped, Work
+from ai_chat.jobs.running import Bounds, Stopped, TimeIsUp, Work
 from ai_chat.jobs.start import start_job
 from ai_chat.jobs.supervision import begin
+from ai_chat.markdown import has_visible_text
 from ai_chat.models import Conversation, Turn, title_from
 from ai_chat.offer import TEXT
 from ai_chat.providers.chat import AnswerStream, Message
 from ai_chat.providers.errors import ProviderError
-from ai_chat.providers.pieces import Piece, Text
+from ai_chat.providers.pieces import Alive, End, Finish, Piece, Reasoning, Text
 from config.errors import InvalidInput
 from config.text import is_blank
 from credits.models import AIModel
@@ -101,42 +102,65 @@ def answer_turn(
 
 
 class Answering(Work[Turn]):
-    """The answer of one turn. The charge stands when there is text and nothing failed."""
+    """The answer of one turn. The charge stands when there is visible text and nothing failed."""
 
     def __init__(
         self, job: Turn, model: AIModel, messages: list[Message], temperature: float | None
     ) -> None:
-        super().__init__(job)
+        super().__init__(job, model)
         self.bounds = Bounds(
             first=settings.FIRST_TOKEN_SECONDS,
             silence=settings.SILENCE_SECONDS,
             total=settings.ANSWER_SECONDS,
         )
+        self._asked = messages, temperature
         self._stream = AnswerStream(model=model, messages=messages, temperature=temperature)
+        self._finish = Finish.STOP
+        self._cut = ""
+
+    def with_model(self, model: AIModel) -> "Answering":
+        return Answering(self.job, model, *self._asked)
 
     def perform(self, publish: Callable[[Piece], bool]) -> None:
-        room = settings.ANSWER_MAX_CHARACTERS
+        room = dict.fromkeys((Text, Reasoning), settings.ANSWER_MAX_CHARACTERS)
         for piece in self._stream:
-            text = piece.text if isinstance(piece, Text) else ""
-            if not publish(Text(text[:room]) if text else piece) or room <= len(text):
+            shown = piece
+            if isinstance(piece, Text | Reasoning):
+                kind = type(piece)
+                shown = kind(piece.text[: room[kind]]) if room[kind] else Alive()
+                room[kind] -= len(piece.text)
+            elif isinstance(piece, End):
+                self._finish = piece.finish
+            if not publish(shown):
                 return
-            room -= len(text)
+            if room[Text] < 0:
+                self._finish = Finish.LENGTH
+                return
 
     def cancel(self) -> None:
         self._stream.cancel()
 
     def outcome(self, cause: Exception | None, text: str) -> Outcome:
-        has_text = bool(text.strip())
+        is_visible = has_visible_text(text)
         match cause:
+            case TimeIsUp() if is_visible:
+                self._cut = Turn.Cut.TIME
+                return Outcome(State.ANSWERED)
             case ProviderError():
                 return Outcome(State.FAILED, cause.reason, delivered=0)
-            case Stopped() if not has_text:
-                return Outcome(State.STOPPED, Reason.STOPPED_EARLY, delivered=0)
-            case Stopped():
+            case Stopped() if is_visible:
                 return Outcome(State.STOPPED)
-            case _ if has_text:
-                return Outcome(State.ANSWERED)
-        return Outcome(State.FAILED, Reason.EMPTY_ANSWER, delivered=0)
+            case Stopped():
+                return Outcome(State.STOPPED, Reason.STOPPED_EARLY, delivered=0)
+        is_cut = self._finish == Finish.LENGTH
+        if is_visible:
+            self._cut = Turn.Cut.LENGTH if is_cut else ""
+            return Outcome(State.ANSWERED)
+        failure = Reason.LENGTH_USED_UP if is_cut else Reason.EMPTY_ANSWER
+        return Outcome(State.FAILED, failure, delivered=0)
 
-    def keep(self, text: str, *, lost: bool) -> Mapping[str, Any]:
-        return {"answer": text} if text or not lost else {}
+    def keep(self, text: str, reasoning: str, *, lost: bool) -> Mapping[str, Any]:
+        kept = {"answer": text, "reasoning": reasoning}
+        return {name: value for name, value in kept.items() if value or not lost} | (
+            {} if lost else {"cut": self._cut}
+        )

@@ -29,8 +29,7 @@ class Painting(Work[ImageRequest]):
     charge stands for those that were kept; a call that fails costs the others nothing."""
 
     def __init__(self, job: ImageRequest, model: AIModel) -> None:
-        super().__init__(job)
-        self._model = model
+        super().__init__(job, model)
         whole, rest = divmod(job.count, model.images_per_call)
         self._counts = [model.images_per_call] * whole + [rest] * (rest > 0)
         self._calls = [Cancellable() for _ in self._counts]
@@ -40,23 +39,23 @@ class Painting(Work[ImageRequest]):
         self._delivered: list[Image] | None = None
         self._lock = threading.Lock()
 
+    def with_model(self, model: AIModel) -> "Painting | None":
+        # What was painted is kept, and paid for.
+        return None if self._painted else Painting(self.job, model)
+
     def perform(self, publish: Callable[[Piece], bool]) -> None:
         with ThreadPoolExecutor(len(self._calls), "painting") as pool:
             results = [*pool.map(self._call, self._calls, self._counts)]
         failures = [result for result in results if result]
-        if failures and not self._painted:
-            raise failures[0]
         if failures:
-            logger.warning("%s: %d of %d calls failed: %s", self.job, len(failures),
-                len(results), failures[0])  # fmt: skip
-            self._missing = failures[0].reason
+            raise failures[0]
 
     def _call(self, call: Cancellable, count: int) -> ProviderError | None:
         """One call of the provider, and its images kept; how it failed, if it did."""
         job = self.job
         try:
             contents = paint(
-                model=self._model, prompt=job.prompt, size=job.size, count=count, call=call
+                model=self.model, prompt=job.prompt, size=job.size, count=count, call=call
             )
         except ProviderError as error:
             return error
@@ -112,7 +111,7 @@ class Painting(Work[ImageRequest]):
             state, failure = State.DELIVERED, None
         return Outcome(state, failure or "", delivered)
 
-    def keep(self, text: str, *, lost: bool) -> Mapping[str, Any]:
+    def keep(self, text: str, reasoning: str, *, lost: bool) -> Mapping[str, Any]:
         if not lost:
             Image.objects.bulk_create(self._delivered or [])
         return {}

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -11,9 +12,14 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from ai_chat.jobs.models import FAILED, RUNNING, Job
+from credits import rate_limits
 from credits.ledger import Ending, is_held, settle_charge
 from credits.models import UsageHistory
 from credits.reasons import Reason
+
+#: How often an hour one user gets the credits of a stop before the answer began back: the provider
+#: is paid for each call. Design, section 3.
+FREE_STOPS = 10
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ def end_job[J: Job](job: J, outcome: Outcome, keep: Keep) -> Ended[J]:
     with transaction.atomic():
         state = rows.select_for_update().values_list("state", flat=True).first()
         if state == RUNNING:
+            outcome = _within_free_stops(job, outcome)
             ending = settle_charge(
                 charge_id=job.charge_id, delivered=outcome.delivered, reason=outcome.failure
             )
@@ -57,6 +64,17 @@ def end_job[J: Job](job: J, outcome: Outcome, keep: Keep) -> Ended[J]:
     if state != RUNNING:
         return Ended(type(job).with_receipt().filter(pk=job.pk).first(), here=False)
     return Ended(_changed(job, changes), here=not lost)
+
+
+def _within_free_stops(job: Job, outcome: Outcome) -> Outcome:
+    """The outcome, charged when nothing was delivered and it is one early stop too many. Counted in
+    the transaction of the ending: one that is repeated counts once."""
+    if outcome.failure != Reason.STOPPED_EARLY or outcome.delivered:
+        return outcome
+    window = timedelta(hours=1)
+    if not rate_limits.take(f"early_stops:{job.user_id}", limit=FREE_STOPS, window=window):
+        return outcome
+    return replace(outcome, failure=Reason.STOPS_USED_UP, delivered=None)
 
 
 def _ended(job: Job, outcome: Outcome, ending: Ending) -> dict[str, Any]:

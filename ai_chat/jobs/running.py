@@ -8,30 +8,43 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import Error as AnyDatabaseError
 from django.db import connections
 
+from ai_chat.jobs import failures
 from ai_chat.jobs.ending import Outcome, end_job
-from ai_chat.jobs.errors import Busy
 from ai_chat.jobs.models import FAILED, RUNNING, Job
-from ai_chat.providers.errors import ProviderError
-from ai_chat.providers.pieces import Piece, Reasoning, Text
-from credits.ledger import get_balance
+from ai_chat.providers.errors import DOWN, ProviderError
+from ai_chat.providers.pieces import End, Piece, Reasoning, Text
+from credits.ledger import extend_holds, get_balance
+from credits.models import AIModel
 from credits.reasons import Reason
 
 logger = logging.getLogger(__name__)
 
 #: How often an ending is tried again when the database does not answer; then the lease decides.
 FINISH_TRIES = 5
+#: Seconds for which a whole answer waits for what the provider says of its usage.
+USAGE_SECONDS = 2.0
 
 _runs: dict[UUID, "Run[Any]"] = {}
 
 
 class Stopped(Exception):
     """The user asked to stop, or the job has been ended or deleted elsewhere."""
+
+
+class TimeIsUp(ProviderError):
+    """The job has taken all the time that there is for one: our limit. A kind that can deliver what
+    has come by then does so; for others the provider took too long."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.TIMEOUT)
 
 
 @dataclass(frozen=True)
@@ -49,20 +62,26 @@ class Work[J: Job](ABC):
     #: None for work that bounds itself: it ends within HOLD_LEASE_SECONDS, as no lease is renewed.
     bounds: Bounds | None = None
 
-    def __init__(self, job: J) -> None:
+    def __init__(self, job: J, model: AIModel) -> None:
         self.job = job
+        self.model = model
 
     @abstractmethod
     def perform(self, publish: Callable[[Piece], bool]) -> None:
         """Does the work; what comes is published. Ends early once `publish` returns False: then
         nobody wants more; publishing Alive() only asks. Raises ProviderError."""
 
+    def with_model(self, model: AIModel) -> "Work[J] | None":
+        """The same work from the beginning, for the model that takes over; None when it cannot be
+        done anew."""
+        return None
+
     @abstractmethod
     def outcome(self, cause: Exception | None, text: str) -> Outcome:
         """What the job comes to after `perform` has ended: with `text`, and because of a
         ProviderError, Stopped, or None."""
 
-    def keep(self, text: str, *, lost: bool) -> Mapping[str, Any]:
+    def keep(self, text: str, reasoning: str, *, lost: bool) -> Mapping[str, Any]:
         """Keeps the result within the ending's transaction; returns columns of the job that it
         changes. A `lost` job's credits had come back before its end."""
         return {}
@@ -90,14 +109,18 @@ class Run[J: Job]:
     number of viewers, and whoever interrupts it. The first to close the run decides its end."""
 
     def __init__(self, work: Work[J]) -> None:
+        #: Replaced when the model's fallback takes over.
         self.work = work
         self.ended = threading.Event()
         #: The job as it ended; None while it runs, and when its end could not be saved.
         self.job: J | None = None
+        self._asked_for = work.model
         self._news = threading.Condition()
         self._parts: list[Piece] = []
         self._closed = False
         self._alive = False
+        #: When the answer was whole (time.monotonic), if it is.
+        self._whole_at: float | None = None
         #: Characters that are in the database; only the supervisor looks at it.
         self.saved = 0
         #: When the hold's lease began; only the supervisor looks at it.
@@ -133,51 +156,67 @@ class Run[J: Job]:
         bounds = self.work.bounds
         if bounds is None or self._closed:
             return float("inf")
+        if self._whole_at is not None:
+            return self._whole_at + USAGE_SECONDS
         patience = bounds.silence if self._alive else bounds.first
         return min(self._latest + patience, self._started + bounds.total)
 
+    def time_out(self) -> None:
+        """Interrupts a job that is overdue."""
+        bounds = self.work.bounds
+        is_up = bounds is not None and time.monotonic() >= self._started + bounds.total
+        self.interrupt(TimeIsUp() if is_up else ProviderError(Reason.TIMEOUT))
+
     def interrupt(self, cause: Exception) -> None:
-        """Ends the job at once, in a thread of its own: the one that does the work may be waiting
-        for the provider, and the caller has other things to do."""
-        if self._close():
-            try:
-                threading.Thread(target=self._end, args=[cause], daemon=True).start()
-            except RuntimeError:
-                self._end(cause)
+        """Ends the job at once, or lets the model's fallback begin, in a thread of its own: the one
+        that does the work may be waiting for the provider, and the caller has other things to
+        do."""
+        work = self.work
+        step = self._next_step(work, cause)
+        if step is None:
+            return
+        try:
+            threading.Thread(target=step, args=[work, cause], daemon=True).start()
+        except RuntimeError:  # There is no thread to be had: the caller ends the job.
+            if step == self._end:
+                step(work, cause)
+            else:
+                self.interrupt(cause)
 
     def start(self) -> None:
-        """Begins the work. Raises Busy when there is no thread for it: then the job is refunded."""
+        """Begins the work. Raises RuntimeError when there is no thread for it."""
         job = self.work.job
         _runs[job.pk] = self
-        try:
-            name = f"{job.kind}-{job.pk}"
-            threading.Thread(target=self._work, name=name, daemon=True).start()
-        except RuntimeError:
-            logger.exception("%s could not be started", job)
+        threading.Thread(target=self._work, name=f"{job.kind}-{job.pk}", daemon=True).start()
+
+    def give_up(self) -> None:
+        """Refunds a job for which there was no thread."""
+        if self._close():
             self._finish(Outcome(FAILED, Reason.NOT_STARTED, delivered=0))
-            raise Busy from None
 
     def _work(self) -> None:
-        cause: Exception | None = None
+        work, cause = self.work, None
         try:
-            self.work.perform(self._publish)
+            work.perform(partial(self._publish, work))
         except ProviderError as error:
             cause = error
         except Exception as error:
-            logger.exception("%s failed", self.work.job)
+            logger.exception("%s failed", work.job)
             cause = ProviderError(Reason.PROVIDER_ERROR, code=type(error).__name__)
-        if self._close():
-            self._end(cause)
+        if step := self._next_step(work, cause):
+            step(work, cause)
 
-    def _publish(self, piece: Piece) -> bool:
+    def _publish(self, work: Work[J], piece: Piece) -> bool:
         with self._news:
-            if self._closed:
+            if self._closed or work is not self.work:
                 return False
             self._latest = time.monotonic()
             self._alive = True
             if isinstance(piece, Text | Reasoning):
                 self._parts.append(piece)
                 self._news.notify_all()
+            elif isinstance(piece, End):
+                self._whole_at = self._latest
         return True
 
     def _close(self) -> bool:
@@ -186,37 +225,96 @@ class Run[J: Job]:
             first, self._closed = not self._closed, True
         return first
 
-    def _end(self, cause: Exception | None) -> None:
-        self.work.cancel()
-        if isinstance(cause, ProviderError):
-            logger.warning("%s failed: %s", self.work.job, cause)
-        self._finish(self.work.outcome(cause, self.text()))
+    def _next_step(
+        self, work: Work[J], cause: Exception | None
+    ) -> Callable[[Work[J], Exception | None], None] | None:
+        """What the caller is to do now that `work` is over because of `cause`: end the job, or do
+        it with the fallback. None when somebody else was first to be told, or the fallback is at
+        work already."""
+        with self._news:
+            if self._closed or work is not self.work:
+                return None
+            if fallback := self._fallback(cause):
+                self.work = fallback
+                self._latest, self._alive = time.monotonic(), False
+                return self._fall_back
+            self._closed = True
+            return self._end
 
-    def _finish(self, outcome: Outcome) -> None:
+    def _fallback(self, cause: Exception | None) -> Work[J] | None:
+        """The same work for the model's fallback: once, when the provider is down, and before the
+        first piece of the answer."""
+        is_first = self.work.model is self._asked_for and not self._parts
+        is_down = isinstance(cause, ProviderError) and cause.reason in DOWN
+        if not is_first or not is_down or isinstance(cause, TimeIsUp) or self._whole_at:
+            return None
+        fallback = self._asked_for.fallback
+        if fallback is None or not fallback.active or fallback.feature != self._asked_for.feature:
+            return None
+        return self.work.with_model(fallback)
+
+    def _fall_back(self, work: Work[J], cause: Exception | None) -> None:
+        """Does the job with the fallback, in this thread."""
+        job = work.job
+        _cancel(work)
+        with released_connection():
+            if isinstance(cause, ProviderError):
+                failures.record(job, work.model, cause)
+            # The fallback has the time of a whole job, and the first has used up some of the lease.
+            with suppress(AnyDatabaseError):  # Then the lease decides.
+                extend_holds(charge_ids=[job.charge_id], seconds=settings.HOLD_LEASE_SECONDS)
+        self._work()
+
+    def _end(self, work: Work[J], cause: Exception | None) -> None:
+        if self._whole_at is not None:
+            cause = None  # Whatever came after the end changes nothing.
+        _cancel(work)
+        try:
+            outcome = work.outcome(cause, self.text())
+        except Exception:
+            logger.exception("%s failed", work.job)
+            outcome = Outcome(FAILED, Reason.PROVIDER_ERROR, delivered=0)
+        self._finish(outcome, cause)
+
+    def _finish(self, outcome: Outcome, cause: Exception | None = None) -> None:
         try:
             for attempt in range(FINISH_TRIES):
                 try:
-                    return self._save_end(outcome)
+                    return self._save_end(outcome, cause)
                 except AnyDatabaseError:
                     logger.warning("%s could not be ended (try %d)", self.work.job, attempt + 1)
                     time.sleep(0.2 * 3**attempt)
+        except Exception:
+            logger.exception("%s could not be ended", self.work.job)
         finally:
             _runs.pop(self.work.job.pk, None)
             with self._news:
                 self.ended.set()
                 self._news.notify_all()
 
-    def _save_end(self, outcome: Outcome) -> None:
-        text = self.text()
+    def _save_end(self, outcome: Outcome, cause: Exception | None) -> None:
+        work = self.work
         with released_connection():
-            job, here = end_job(
-                self.work.job, outcome, lambda lost: self.work.keep(text, lost=lost)
-            )
-            self.work.ended(kept=here)
-            self.job = job
+            job, here = end_job(work.job, outcome, self._keep)
+            work.ended(kept=here)
             if job:
+                job.retry_seconds = getattr(cause, "retry_seconds", None)
                 with suppress(AnyDatabaseError):  # Who wants to know it reads it then.
                     job.remaining = get_balance(user_id=job.user_id).remaining
+            self.job = job
+            failures.note(work.job, work.model, outcome.failure, cause)
+
+    def _keep(self, lost: bool) -> Mapping[str, Any]:  # noqa: FBT001 -- as `end_job` calls it
+        columns = self.work.keep(self.text(), self.reasoning(), lost=lost)
+        took_over = self.work.model is not self._asked_for
+        return {**columns, "answered_by": self.work.model.name} if took_over else columns
+
+
+def _cancel(work: Work[Any]) -> None:
+    try:
+        work.cancel()
+    except Exception:  # The job goes on to its end whatever happens here.
+        logger.exception("%s could not be cancelled", work.job)
 
 
 def find_run(job_id: UUID) -> Run[Any] | None:

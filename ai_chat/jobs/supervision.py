@@ -12,11 +12,11 @@ from django.conf import settings
 from django.db import Error as AnyDatabaseError
 from django.db import connection
 
+from ai_chat.jobs import failures
+from ai_chat.jobs.errors import Busy
 from ai_chat.jobs.models import RUNNING, Job
 from ai_chat.jobs.running import Run, Stopped, Work, released_connection, runs
-from ai_chat.providers.errors import ProviderError
 from credits.ledger import extend_holds
-from credits.reasons import Reason
 
 logger = logging.getLogger(__name__)
 
@@ -57,18 +57,23 @@ def begin[J: Job](work: Work[J]) -> Run[J]:
     """Begins the work of a job that was just charged. Raises Busy when this process has no thread
     for it: then the job is refunded."""
     run = Run(work)
-    run.start()
-    _watch()
+    try:
+        _start_supervisor()  # First: without it the run would have no deadline.
+        run.start()
+    except RuntimeError:
+        logger.exception("%s could not be started", work.job)
+        run.give_up()
+        raise Busy from None
+    _wanted.set()
     return run
 
 
-def _watch() -> None:
+def _start_supervisor() -> None:
     global _thread  # noqa: PLW0603 -- the one thread of this process
     with _starting:
         if _thread is None or not _thread.is_alive():
             _thread = threading.Thread(target=_supervise, name="supervisor", daemon=True)
             _thread.start()
-    _wanted.set()
 
 
 def _supervise() -> None:
@@ -79,13 +84,15 @@ def _supervise() -> None:
             if not runs():  # None has come before the flag was taken down.
                 _wanted.wait()
                 save_at = time.monotonic() + SAVE_SECONDS
+                with released_connection():
+                    failures.look()
         # Whoever comes meanwhile has at least a second before it can be overdue.
         soonest = min([save_at, *(run.overdue_at for run in runs())])
         time.sleep(max(0.0, soonest - time.monotonic()))
         try:
             for run in runs():
                 if run.overdue_at <= time.monotonic():
-                    run.interrupt(ProviderError(Reason.TIMEOUT))
+                    run.time_out()
             if time.monotonic() >= save_at:
                 save_at = time.monotonic() + SAVE_SECONDS
                 _save_all()
@@ -97,6 +104,7 @@ def _supervise() -> None:
 def _save_all() -> None:
     by_kind = sorted(runs(), key=lambda run: run.work.job.kind)
     with released_connection():
+        failures.look()
         for _, group in groupby(by_kind, key=lambda run: run.work.job.kind):
             try:
                 _save({run.work.job.pk: run for run in group})

@@ -6,5 +6,6 @@ and only http, https and mailto links, and nh3 then keeps only listed tags and a
 
 from ai_chat.markdown.html import render
 from ai_chat.markdown.stream import StreamRenderer, Update
+from ai_chat.markdown.visible import has_visible_text
 
-__all__ = ["StreamRenderer", "Update", "render"]
+__all__ = ["StreamRenderer", "Update", "has_visible_text", "render"]

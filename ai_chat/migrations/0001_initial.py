@@ -82,6 +82,10 @@ class Migration(migrations.Migration):
                             ("empty_answer", "the answer was empty"),
                             ("length_used_up", "the model used up its length before answering"),
                             ("stopped_before_first_token", "stopped before the answer began"),
+                            (
+                                "early_stops_used_up",
+                                "stopped before the answer began; free stops of this hour are used up",
+                            ),
                             ("empty_result", "the provider sent fewer images than asked for"),
                             ("invalid_image", "what came back was no usable image"),
                             ("image_address", "the provider sent an address instead of an image"),
@@ -214,6 +218,10 @@ class Migration(migrations.Migration):
                             ("empty_answer", "the answer was empty"),
                             ("length_used_up", "the model used up its length before answering"),
                             ("stopped_before_first_token", "stopped before the answer began"),
+                            (
+                                "early_stops_used_up",
+                                "stopped before the answer began; free stops of this hour are used up",
+                            ),
                             ("empty_result", "the provider sent fewer images than asked for"),
                             ("invalid_image", "what came back was no usable image"),
                             ("image_address", "the provider sent an address instead of an image"),
@@ -280,6 +288,10 @@ class Migration(migrations.Migration):
                             ("empty_answer", "the answer was empty"),
                             ("length_used_up", "the model used up its length before answering"),
                             ("stopped_before_first_token", "stopped before the answer began"),
+                            (
+                                "early_stops_used_up",
+                                "stopped before the answer began; free stops of this hour are used up",
+                            ),
                             ("empty_result", "the provider sent fewer images than asked for"),
                             ("invalid_image", "what came back was no usable image"),
                             ("image_address", "the provider sent an address instead of an image"),

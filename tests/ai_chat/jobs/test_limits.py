@@ -12,6 +12,8 @@ import pytest
 from ai_chat.conversations.turns import start_turn
 from ai_chat.jobs.errors import LimitReached
 from ai_chat.models import Turn
+from ai_chat.offer import TEXT
+from credits.catalogue.models import get_model
 from credits.models import UsageHistory, User
 from tests.ai_chat.api.client import Program
 from tests.ai_chat.chat import Chat
@@ -80,7 +82,7 @@ def count_request(user_id: int) -> None:
         user_id=user_id,
         conversation=None,
         text="Hello",
-        model="smollm2-135m",
+        model=get_model("smollm2-135m", feature=TEXT),
         idempotency_key=uuid4().hex,
     )
 

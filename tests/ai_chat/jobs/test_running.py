@@ -15,9 +15,12 @@ from ai_chat.jobs.following import Following, wait
 from ai_chat.jobs.running import Bounds, Run, Stopped, Work, find_run, stop_job
 from ai_chat.jobs.supervision import begin
 from ai_chat.models import Turn
+from ai_chat.offer import TEXT
 from ai_chat.providers.errors import ProviderError
+from ai_chat.providers.pieces import Piece, Text
+from credits.catalogue.models import get_model
 from credits.ledger import get_balance
-from credits.models import Hold, User
+from credits.models import AIModel, Hold, User
 from credits.reasons import Reason
 from tests.waiting import wait_for
 
@@ -27,13 +30,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class Scripted(Work[Turn]):
     """Writes what `say` is given until `finish`, however often it is cancelled."""
 
-    def __init__(self, job: Turn) -> None:
-        super().__init__(job)
+    def __init__(self, job: Turn, model: AIModel) -> None:
+        super().__init__(job, model)
         self.finish = threading.Event()
         self.cancelled = threading.Event()
-        self.publish: Callable[[str], bool] = lambda _: False
+        self.publish: Callable[[Piece], bool] = lambda _: False
 
-    def perform(self, publish: Callable[[str], bool]) -> None:
+    def perform(self, publish: Callable[[Piece], bool]) -> None:
         self.publish = publish
         self.finish.wait(60)
 
@@ -45,20 +48,21 @@ class Scripted(Work[Turn]):
             return Outcome(Turn.State.FAILED, cause.reason, delivered=0)
         return Outcome(Turn.State.STOPPED if isinstance(cause, Stopped) else Turn.State.ANSWERED)
 
-    def keep(self, text: str, *, lost: bool) -> Mapping[str, Any]:
-        return {"answer": text}
+    def keep(self, text: str, reasoning: str, *, lost: bool) -> Mapping[str, Any]:
+        return {"answer": text, "reasoning": reasoning}
 
 
-def new_turn(user: User) -> Turn:
+def new_work(user: User) -> Scripted:
+    model = get_model("smollm2-135m", feature=TEXT)
     turn, _ = start_turn(
-        user_id=user.pk, conversation=None, text="Hi", model="smollm2-135m", idempotency_key="k"
+        user_id=user.pk, conversation=None, text="Hi", model=model, idempotency_key="k"
     )
-    return turn
+    return Scripted(turn, model)
 
 
 @pytest.fixture
 def work(alice: User) -> Iterator[Scripted]:
-    work = Scripted(new_turn(alice))
+    work = new_work(alice)
     yield work
     work.finish.set()
     if run := find_run(work.job.pk):
@@ -66,7 +70,7 @@ def work(alice: User) -> Iterator[Scripted]:
 
 
 def say(work: Scripted, text: str) -> None:
-    wait_for(lambda: work.publish(text), "the work to begin")
+    wait_for(lambda: work.publish(Text(text)), "the work to begin")
 
 
 def saved(work: Scripted) -> str:
@@ -94,12 +98,12 @@ def test_what_is_written_is_saved_by_and_by_and_whole_at_the_end(work: Scripted)
 
 def test_a_save_whose_answer_was_lost_is_not_repeated(work: Scripted) -> None:
     run: Run[Turn] = Run(work)
-    run._publish("One ")
+    run._publish(work, Text("One "))
     supervision._save({work.job.pk: run})
-    run._publish("two ")
+    run._publish(work, Text("two "))
     supervision._save({work.job.pk: run})
     run.saved = 4  # As before the second save.
-    run._publish("three")
+    run._publish(work, Text("three"))
     supervision._save({work.job.pk: run})
     assert saved(work) == "One two "
     supervision._save({work.job.pk: run})
@@ -122,7 +126,7 @@ def test_a_stop_asked_for_elsewhere_arrives(work: Scripted) -> None:
     Turn.objects.filter(pk=work.job.pk).update(stop_requested=True)
     run.ended.wait(60)
     assert run.job and (run.job.state, run.job.answer) == (Turn.State.STOPPED, "One ")
-    assert not work.publish("two"), "Nobody wants more of it."
+    assert not work.publish(Text("two")), "Nobody wants more of it."
 
 
 def test_a_stop_does_not_wait_for_the_provider(work: Scripted) -> None:
@@ -158,11 +162,11 @@ def test_work_that_may_outlive_its_lease_renews_it(work: Scripted, settings: Any
 def test_all_who_follow_hear_everything(work: Scripted) -> None:
     begin(work)
     say(work, "One ")
-    texts = [iter(Following(work.job, heartbeat=10)) for _ in range(3)]
-    assert [next(each) for each in texts] == ["One "] * 3
+    followed = [iter(Following(work.job, heartbeat=10)) for _ in range(3)]
+    assert [next(each) for each in followed] == [Text("One ")] * 3
     say(work, "two")
     work.finish.set()
-    assert ["".join(each) for each in texts] == ["two"] * 3
+    assert [list(each) for each in followed] == [[Text("two")]] * 3
 
 
 def test_a_job_that_no_thread_can_be_had_for_is_refunded(
@@ -183,7 +187,7 @@ def test_a_job_that_no_thread_can_be_had_for_is_refunded(
 
 
 def test_a_fault_of_ours_is_refunded(work: Scripted, alice: User) -> None:
-    def fail(publish: Callable[[str], bool]) -> None:
+    def fail(publish: Callable[[Piece], bool]) -> None:
         raise ZeroDivisionError
 
     work.perform = fail  # type: ignore[method-assign]
