@@ -18,9 +18,13 @@ from credits.reasons import Reason
 END = "[DONE]"
 
 
+type Part = dict[str, Any]
+
+
 class Message(TypedDict):
     role: Literal["system", "user", "assistant"]
-    content: str
+    #: A text, or parts in OpenAI's format: text, pictures and files.
+    content: str | list[Part]
 
 
 class AnswerStream(Cancellable):

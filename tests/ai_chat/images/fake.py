@@ -12,6 +12,8 @@ from typing import Any
 
 from PIL import Image
 
+from tests.fakes.strict import problem_of
+
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (64, 64)) -> bytes:
     out = BytesIO()
@@ -24,7 +26,8 @@ def entry(content: bytes) -> dict[str, str]:
 
 
 class FakePainter:
-    """`answer` is the next body (bytes are sent as they are), `status` its status."""
+    """`answer` is the next body (bytes are sent as they are), `status` its status. A `strict` one
+    answers 400 to messages that not every model takes."""
 
     def __init__(self) -> None:
         self.base_url = ""
@@ -33,6 +36,7 @@ class FakePainter:
     def reset(self) -> None:
         self.answer: Any = {}
         self.status = 200
+        self.strict = False
         self.calls: list[dict[str, Any]] = []
 
     def will_send(self, *contents: bytes) -> None:
@@ -47,9 +51,11 @@ def fake_painter() -> Iterator[FakePainter]:
         def do_POST(self) -> None:
             length = int(self.headers["Content-Length"])
             painter.calls.append(json.loads(self.rfile.read(length)))
-            raw = isinstance(painter.answer, bytes)
-            body = painter.answer if raw else json.dumps(painter.answer).encode()
-            self.send_response(painter.status)
+            answer, status = painter.answer, painter.status
+            if painter.strict and (problem := problem_of(painter.calls[-1]["messages"])):
+                answer, status = {"error": {"message": problem}}, 400
+            body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
