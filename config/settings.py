@@ -63,6 +63,10 @@ APPEND_SLASH = False
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+#: Bytes of a body, by address, where pictures are taken: beside them no more than everywhere.
+LARGE_BODIES = {"/api/ai/chat": 20_000_000}
+#: Bytes of all such bodies that one process keeps at the same time.
+LARGE_BODIES_TOGETHER = 100_000_000
 
 INSTALLED_APPS = [
     "credits",

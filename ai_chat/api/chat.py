@@ -1,33 +1,40 @@
 """Chat in JSON: the AI SDK's stream, or one answer when it is finished."""
 
 from collections.abc import Mapping
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 from django.db import connections
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.utils.decorators import method_decorator
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ai_chat.api.messages import recent_messages, text_of
+from ai_chat.api.messages import past_messages, readable_files, text_of
 from ai_chat.api.problems import StillRunning, provider_failed
 from ai_chat.api.receipts import chat_answer, chat_receipt, paid_headers
 from ai_chat.api.serializers import ChatIn, ChatOut, ModelsOut, ProviderFailedOut
 from ai_chat.api.ui_stream import HEADERS, UIMessageStream
+from ai_chat.conversations.history import history
+from ai_chat.conversations.services import find_answered, find_conversation, running_turn
 from ai_chat.conversations.turns import answer_turn, start_turn
 from ai_chat.jobs.capacity import keeps_its_thread
 from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.jobs.following import wait
-from ai_chat.models import Turn
-from ai_chat.offer import IMAGE, TEXT, choices
+from ai_chat.jobs.running import stop_job
+from ai_chat.models import Conversation, Turn
+from ai_chat.offer import IMAGE, TEXT
+from config.errors import HttpError
 from credits.api.answers import conditional
 from credits.api.base import ApiView, body_of, user_of
 from credits.api.idempotency import IDEMPOTENCY_KEY, REPLAYED_HEADER, read_key, replay_headers
+from credits.api.parsing import LargeJSONParser
 from credits.api.schema import MEANINGS, errors
-from credits.catalogue.models import get_model
+from credits.catalogue.models import get_model, offered_models
 from credits.clerk.auth.requests import refuse_impersonated
 from credits.idempotency import namespaced
+from credits.pricing import get_feature_costs
 
 JSON = "application/json"
 STREAM = "text/event-stream"
@@ -35,14 +42,25 @@ STREAM = "text/event-stream"
 STREAM_SCHEMA = {"description": "Server-sent events, each `data` a JSON part or `[DONE]`."}
 
 
+#: In an address: what the client calls the chat.
+CHAT_ID = OpenApiParameter(
+    "chat_id",
+    str,
+    OpenApiParameter.PATH,
+    description="The client's id of the chat, or the `conversationId` of one.",
+)
+
+
 class Chat(ApiView):
+    parser_classes = [LargeJSONParser]
+
     @extend_schema(
         operation_id="chat",
         summary="Send a message",
         description="Charges one message and answers it. The answer is the AI SDK's UI message "
         "stream (version 1), or with `Accept: application/json` one object when it is finished. "
-        "Closing the stream stops the answer. What was charged is refunded when the provider "
-        "fails, in the stream as an `error` part.",
+        "Closing the stream stops the answer unless `onDisconnect` says otherwise. What was "
+        "charged is refunded when the provider fails, in the stream as an `error` part.",
         parameters=[IDEMPOTENCY_KEY, REPLAYED_HEADER],
         request=ChatIn,
         responses={
@@ -58,22 +76,87 @@ class Chat(ApiView):
         refuse_impersonated(request)
         body = body_of(request, ChatIn)
         model = get_model(body["model"], feature=TEXT)
+        attachments = body.get("attachments") or ()
+        files = readable_files(body["messages"], attachments, model)
+        conversation, replaces = place_of(body, user_id=user_of(request).pk)
         turn, is_new = start_turn(
             user_id=user_of(request).pk,
-            conversation=None,
+            conversation=conversation,
             external_id=body.get("id"),
-            text=text_of(body["messages"][-1], body.get("attachments") or ()),
+            replaces=replaces,
+            text=text_of(body["messages"][-1], attachments, sent=files),
             model=model,
             idempotency_key=namespaced("api", read_key(request) or str(uuid4())),
             request=request.data,
         )
         if is_new:
-            messages = recent_messages(body["messages"], turn.prompt)
+            messages = history(
+                turn,
+                model,
+                is_first=conversation is None,
+                client_messages=past_messages(body["messages"]),
+                files=[*files.values()],
+            )
             answer_turn(turn, model, messages, temperature=body.get("temperature"))
         elif turn.is_running:
             raise StillRunning
-        answer = whole if wants_json(request) else stream
-        return answer(turn, replay_headers(is_new=is_new))
+        headers = replay_headers(is_new=is_new)
+        if wants_json(request):
+            return whole(turn, headers)
+        return stream(UIMessageStream(turn, stops=body["onDisconnect"] == "stop"), headers)
+
+
+def place_of(body: dict[str, Any], *, user_id: int) -> tuple[Conversation | None, UUID | None]:
+    """Where a message goes: the conversation, if it is known here, and the id of its turn that is
+    to be answered anew."""
+    name = body.get("id")
+    conversation = find_conversation(user_id=user_id, name=name) if name else None
+    if conversation is None or body.get("trigger") != "regenerate-message":
+        return conversation, None
+    text = text_of(body["messages"][-1], body.get("attachments") or ())
+    turn = find_answered(conversation, name=body.get("messageId") or "", prompt=text)
+    return conversation, turn.pk if turn else None
+
+
+class ChatStream(ApiView):
+    @extend_schema(
+        operation_id="resumeChat",
+        summary="Follow the answer that is being written",
+        description="The answer that is being written in the chat, from its beginning, as the UI "
+        "stream: what the AI SDK asks for to resume. Closing it stops nothing.",
+        parameters=[CHAT_ID],
+        responses={
+            (200, STREAM): OpenApiResponse(STREAM_SCHEMA, description="The UI stream."),
+            204: OpenApiResponse(description="None is being written, or there is no such chat."),
+        },
+        tags=["ai"],
+    )
+    @method_decorator(keeps_its_thread)
+    def get(self, request: Request, chat_id: str) -> HttpResponseBase:
+        conversation = find_conversation(user_id=user_of(request).pk, name=chat_id)
+        turn = running_turn(conversation) if conversation else None
+        if turn is None:
+            return Response(status=204)
+        return stream(UIMessageStream(turn, resumed=True), {})
+
+
+class StopChat(ApiView):
+    @extend_schema(
+        operation_id="stopChat",
+        summary="Stop the answer that is being written",
+        description="Whoever follows it gets its end. Nothing happens when none is being written.",
+        parameters=[CHAT_ID],
+        request=None,
+        responses={204: None, **errors(404)},
+        tags=["ai"],
+    )
+    def post(self, request: Request, chat_id: str) -> Response:
+        conversation = find_conversation(user_id=user_of(request).pk, name=chat_id)
+        if conversation is None:
+            raise HttpError(404)
+        if turn := running_turn(conversation):
+            stop_job(turn)
+        return Response(status=204)
 
 
 def wants_json(request: Request) -> bool:
@@ -83,14 +166,15 @@ def wants_json(request: Request) -> bool:
     return wanted.get(JSON, 0) > wanted.get(STREAM, 0)
 
 
-def stream(turn: Turn, headers: Mapping[str, str]) -> StreamingHttpResponse:
+def stream(parts: UIMessageStream, headers: Mapping[str, str]) -> StreamingHttpResponse:
     """The headers say what was held; what it came to is in the stream's last part."""
+    charge = parts.turn.charge
     response = StreamingHttpResponse(
-        UIMessageStream(turn),
+        parts,
         content_type=f"{STREAM}; charset=utf-8",
-        headers={**HEADERS, **headers, "X-Credits-Charged": str(turn.charge.credits_used)},
+        headers={**HEADERS, **headers, "X-Credits-Charged": str(charge.credits_used)},
     )
-    response["X-Credits-Remaining"] = str(turn.charge.balance_after)
+    response["X-Credits-Remaining"] = str(charge.balance_after)
     connections.close_all()
     return response
 
@@ -114,11 +198,12 @@ class Models(ApiView):
     @extend_schema(
         operation_id="listModels",
         summary="Models and prices",
-        description="What can be chosen, with what one message or one image costs now. The first "
-        "of each kind is used when a call names none.",
+        description="What can be chosen, what it reads and can do, and what one message or one "
+        "image costs now. The first of each kind is used when a call names none.",
         responses={200: ModelsOut, 304: None},
         tags=["ai"],
     )
     def get(self, request: Request) -> Response:
-        offered = {"text": choices(TEXT), "image": choices(IMAGE)}
-        return conditional(request, ModelsOut(offered).data)
+        offered = {"text": offered_models(TEXT), "image": offered_models(IMAGE)}
+        shown = ModelsOut(offered, context={"costs": get_feature_costs()})
+        return conditional(request, shown.data)

@@ -1,7 +1,7 @@
 """The shapes of chats in JSON, as the AI SDK sends them. Members we do not use are ignored: clients
 send their whole state."""
 
-from typing import Any
+from typing import Any, Literal
 
 from django.conf import settings
 from django.urls import reverse
@@ -12,6 +12,8 @@ from ai_chat.images.requests import DEFAULT_SIZE
 from ai_chat.models import ImageRequest
 from ai_chat.offer import MAX_IMAGES
 from credits.api.fields import QueryNumber, StrictSerializer, Text, WholeNumber
+from credits.catalogue.models import cost_of
+from credits.models import AIModel
 
 #: Parts of a message that hold nothing for the model; `useChat` sends back what it received.
 SILENT = r"^(step-start|reasoning|source-url|source-document|dynamic-tool|(tool|data)-.{1,100})$"
@@ -35,7 +37,8 @@ class TextPart(serializers.Serializer[Any]):
 
 
 class FilePart(serializers.Serializer[Any]):
-    """Passed on by name and address; never fetched."""
+    """In the newest message: a data: URL (base64) of what the model reads (`GET /api/ai/models`
+    says what that is); addresses are never fetched. In earlier messages it is passed on by name."""
 
     type = serializers.ChoiceField(["file"])
     mediaType = Text(max_length=200)
@@ -76,7 +79,8 @@ class MessageIn(serializers.Serializer[Any]):
 
 
 class Attachment(serializers.Serializer[Any]):
-    """Passed on by name and address; never fetched. Either name that clients use is taken."""
+    """Passed on by name and address, and with its content where that is a data: URL of what the
+    model reads; never fetched. Either name that clients use is taken."""
 
     url = Text()
     name = Text(required=False, allow_blank=True, max_length=500)
@@ -102,13 +106,16 @@ class ChatIn(serializers.Serializer[Any]):
     id = Text(
         required=False,
         max_length=200,
-        help_text="The client's id of the chat: messages with the same id are one conversation.",
+        help_text="The client's id of the chat: messages with the same id are one conversation. "
+        "Or the `conversationId` of one.",
     )
     messages = serializers.ListField(
         child=MessageIn(),
         min_length=1,
         max_length=MAX_MESSAGES,
-        help_text="The whole conversation, oldest first; the last message is the user's.",
+        help_text="Oldest first; the last message is the user's and alone is needed in a chat that "
+        "is known by its `id`: then what is stored here is what the model is told, besides system "
+        "messages.",
     )
     model = _model_field()
     temperature = Number(required=False, allow_null=True, min_value=0, max_value=2)
@@ -118,9 +125,20 @@ class ChatIn(serializers.Serializer[Any]):
     trigger = serializers.ChoiceField(
         ["submit-message", "regenerate-message"],
         required=False,
-        help_text="Either is a new answer with a charge of its own.",
+        help_text="Either is a new answer with a charge of its own; `regenerate-message` answers "
+        "an earlier message anew, which the model is told once.",
     )
-    messageId = Text(required=False, allow_null=True, max_length=200)
+    messageId = Text(
+        required=False,
+        allow_null=True,
+        max_length=200,
+        help_text="The answer to regenerate; the latest to the same message unless given.",
+    )
+    onDisconnect = serializers.ChoiceField(
+        ["stop", "continue"],
+        default="stop",
+        help_text="What closing the stream does: the answer is stopped, or finished and kept.",
+    )
 
     def validate_messages(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if messages[-1]["role"] != "user":
@@ -169,15 +187,53 @@ class ChatOut(serializers.Serializer[Any]):
 
 
 class ModelOut(serializers.Serializer[Any]):
-    id = serializers.CharField()
+    id = serializers.CharField(source="name")
     label = serializers.CharField()  # type: ignore[assignment]  # DRF takes it off the class
-    multiplier = serializers.IntegerField(help_text="How many times the feature's price it costs.")
-    cost = serializers.IntegerField(help_text="Credits of one message, or of one image, now.")
+    multiplier = serializers.IntegerField(
+        source="price_factor", help_text="How many times the feature's price it costs."
+    )
+    cost = serializers.SerializerMethodField(
+        help_text="Credits of one message, or of one image, now."
+    )
+    reads = serializers.SerializerMethodField(help_text="What a message to it may hold.")
+
+    def get_cost(self, model: AIModel) -> int:
+        return cost_of(model, self.context["costs"])
+
+    def get_reads(self, model: AIModel) -> list[Literal["text", "image", "file"]]:
+        kinds: list[tuple[Literal["text", "image", "file"], bool]] = [
+            ("text", True), ("image", model.reads_images), ("file", model.reads_files),
+        ]  # fmt: skip
+        return [kind for kind, is_read in kinds if is_read]
+
+
+class TextModelOut(ModelOut):
+    abilities = serializers.SerializerMethodField()
+    contextTokens = serializers.IntegerField(
+        source="context_tokens",
+        allow_null=True,
+        help_text="Of a call and its answer together; null: unknown.",
+    )
+    outputTokens = serializers.IntegerField(
+        source="output_tokens", allow_null=True, help_text="Of an answer; null: unknown."
+    )
+
+    def get_abilities(self, model: AIModel) -> list[Literal["tools", "reasoning"]]:
+        kinds: list[tuple[Literal["tools", "reasoning"], bool]] = [
+            ("tools", model.uses_tools), ("reasoning", model.reasons),
+        ]  # fmt: skip
+        return [kind for kind, is_there in kinds if is_there]
+
+
+class ImageModelOut(ModelOut):
+    sizes = serializers.ListField(
+        child=serializers.CharField(), help_text="WIDTHxHEIGHT; empty: any size."
+    )
 
 
 class ModelsOut(serializers.Serializer[Any]):
-    text = ModelOut(many=True)
-    image = ModelOut(many=True)
+    text = TextModelOut(many=True)
+    image = ImageModelOut(many=True)
 
 
 class ProviderFailedOut(serializers.Serializer[Any]):

@@ -13,7 +13,7 @@ from ai_chat.jobs.ending import load_job
 from ai_chat.jobs.following import Following
 from ai_chat.jobs.running import released_connection
 from ai_chat.models import Turn
-from ai_chat.providers.pieces import Piece, Text
+from ai_chat.providers.pieces import Piece, Reasoning, Text
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -24,6 +24,8 @@ HEADERS = {
 HEARTBEAT_SECONDS = 1.0
 HEARTBEAT = b": waiting\n\n"
 DONE = b"data: [DONE]\n\n"
+#: What the AI SDK calls the end of an answer that was cut.
+FINISH_REASONS: dict[str, str] = {Turn.Cut.LENGTH: "length", Turn.Cut.TIME: "other"}
 
 
 def part(kind: str, **members: Any) -> bytes:
@@ -31,12 +33,17 @@ def part(kind: str, **members: Any) -> bytes:
 
 
 class UIMessageStream:
-    """The parts of a turn. The server closes it when the client is gone, also before the first
-    part: then the turn is stopped, because nobody else is waiting for it."""
+    """The parts of a turn, from its beginning. The server closes it when the client is gone, also
+    before the first part: then the turn is stopped if the client wants that (`stops`), because
+    nobody else is waiting for it."""
 
-    def __init__(self, turn: Turn) -> None:
-        self._turn = turn
+    def __init__(self, turn: Turn, *, stops: bool = True, resumed: bool = False) -> None:
+        self.turn = turn
+        self._stops = stops and not resumed
         self._following = Following(turn, heartbeat=HEARTBEAT_SECONDS)
+        # Who charges is who streams: what does not run here has ended, unless another process
+        # does it and this stream was resumed.
+        self._follows = bool(self._following.run) or resumed
         self._parts = self._make()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -44,41 +51,49 @@ class UIMessageStream:
 
     def close(self) -> None:
         """Stops the turn if it has not ended; once it has, nobody hears this."""
-        if self._following.run:
+        if self._following.run and self._stops:
             self._following.run.stop()
 
     def _make(self) -> Iterator[bytes]:
         # Before the first wait: a stream that waits for tokens holds no connection.
         connections.close_all()
-        turn_id = str(self._turn.pk)
-        about = {"conversationId": str(self._turn.conversation_id), "model": self._turn.model}
+        turn_id = str(self.turn.pk)
+        about = {"conversationId": str(self.turn.conversation_id), "model": self.turn.model}
         yield part("start", messageId=turn_id, messageMetadata=about)
         yield part("start-step")
-        if self._following.run:
-            yield from _text(turn_id, self._following)
+        if self._follows:
+            yield from _pieces(turn_id, self._following)
             turn = self._following.job
         else:
-            # As it was saved: who charges is who streams, so what does not run here has ended.
             with released_connection():
                 turn = load_job(Turn, pk=turn_id)
-            yield from _text(turn_id, [Text(turn.answer)] if turn and turn.answer else [])
+            yield from _pieces(turn_id, _saved(turn) if turn else [])
         with released_connection():
             yield from _ending(turn) if turn else [part("error", errorText="It was deleted.")]
         yield DONE
 
 
-def _text(part_id: str, pieces: Iterable[Piece]) -> Iterator[bytes]:
-    begun = False
+def _saved(turn: Turn) -> list[Piece]:
+    pieces: list[Piece] = [Reasoning(turn.reasoning)] if turn.reasoning else []
+    return [*pieces, Text(turn.answer)] if turn.answer else pieces
+
+
+def _pieces(part_id: str, pieces: Iterable[Piece]) -> Iterator[bytes]:
+    """Text and reasoning, each kind begun and ended where it comes."""
+    kind = ""
     for piece in pieces:
-        if not isinstance(piece, Text):
+        if not isinstance(piece, Text | Reasoning):
             yield HEARTBEAT
             continue
-        if not begun:
-            begun = True
-            yield part("text-start", id=part_id)
-        yield part("text-delta", id=part_id, delta=piece.text)
-    if begun:
-        yield part("text-end", id=part_id)
+        now = "text" if isinstance(piece, Text) else "reasoning"
+        if kind and now != kind:
+            yield part(f"{kind}-end", id=part_id)
+        if now != kind:
+            yield part(f"{now}-start", id=part_id)
+        kind = now
+        yield part(f"{kind}-delta", id=part_id, delta=piece.text)
+    if kind:
+        yield part(f"{kind}-end", id=part_id)
 
 
 def _ending(turn: Turn) -> list[bytes]:
@@ -95,4 +110,5 @@ def _ending(turn: Turn) -> list[bytes]:
     finish_step = part("finish-step")
     if turn.state == Turn.State.STOPPED:
         return [finish_step, part("message-metadata", messageMetadata=receipt), part("abort")]
-    return [finish_step, part("finish", finishReason="stop", messageMetadata=receipt)]
+    finish = FINISH_REASONS.get(turn.cut, "stop")
+    return [finish_step, part("finish", finishReason=finish, messageMetadata=receipt)]

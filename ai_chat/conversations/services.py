@@ -1,26 +1,20 @@
 """Reading and keeping conversations; money is not touched here."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from ai_chat.jobs.ending import reconcile
+from ai_chat.jobs.errors import TurnRunning
 from ai_chat.models import Conversation, ImageRequest, Turn
-from config.errors import DomainError
 from config.pagination import LATEST_FIRST, Key, Reading, paginate
 from config.text import is_blank
 
 TURNS_SHOWN = 50
 CONVERSATIONS_SHOWN = 40
-
-
-class TurnRunning(DomainError):
-    """An answer is still being written in this conversation."""
-
-    status = 409
-    code = "turn_running"
 
 
 def recent_conversations(*, user_id: int, search: str = "") -> QuerySet[Conversation]:
@@ -31,6 +25,34 @@ def recent_conversations(*, user_id: int, search: str = "") -> QuerySet[Conversa
         matches = own.filter(pk__in=turns.values("conversation_id"))
         own = own.filter(title__icontains=search) | matches
     return own[:CONVERSATIONS_SHOWN]
+
+
+def find_conversation(*, user_id: int, name: str) -> Conversation | None:
+    """The user's conversation that a client of the API calls `name`: by the id that it gave, or by
+    ours."""
+    if "\0" in name:
+        return None
+    own = Conversation.objects.filter(user_id=user_id)
+    if conversation := own.filter(external_id=name).first():
+        return conversation
+    with suppress(ValueError):
+        return own.filter(pk=UUID(name)).first()
+    return None
+
+
+def running_turn(conversation: Conversation) -> Turn | None:
+    """The turn whose answer is being written in the conversation now, by whichever process."""
+    running = Turn.with_receipt().filter(conversation=conversation, state=Turn.State.RUNNING)
+    turns = map(reconcile, running.order_by("-created_at"))
+    return next((turn for turn in turns if turn.is_running), None)
+
+
+def find_answered(conversation: Conversation, *, name: str, prompt: str) -> Turn | None:
+    """The turn whose answer a client of the API calls `name`; else the latest with this prompt."""
+    with suppress(ValueError):
+        if turn := conversation.turns.filter(pk=UUID(name)).first():
+            return turn
+    return conversation.turns.filter(prompt=prompt).order_by("-created_at").first()
 
 
 def latest_turns(

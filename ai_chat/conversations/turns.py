@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
@@ -39,11 +40,13 @@ def start_turn(
     max_unit_cost: int | None = None,
     request: Any = None,
     external_id: str | None = None,
+    replaces: UUID | None = None,
 ) -> tuple[Turn, bool]:
     """Charges a message and records its turn; without a conversation it begins one, or goes on with
     that of `external_id`. Returns the turn and whether it is new: a repeated key finds the first
-    one (I7). `request` stands for more than the message, if given. Raises InvalidMessage, and what
-    `start_job` raises."""
+    one (I7). `request` stands for more than the message, if given; `replaces` is the turn of the
+    conversation that is answered anew. Raises InvalidMessage, TurnRunning while another answer is
+    written in the conversation, and what else `start_job` raises."""
     text = _checked(text)
     place = str(conversation.pk) if conversation else None
     return start_job(
@@ -59,6 +62,8 @@ def start_turn(
             "title": title_from(text),
             "model": model.name,
             "prompt": text,
+            "replaces": str(replaces) if replaces else None,
+            "one_at_a_time": True,
         },
     )
 
@@ -73,25 +78,6 @@ def _checked(text: str) -> str:
             f"this one has {len(text):,}."
         )
     return text
-
-
-def history(turn: Turn, *, is_first: bool = False) -> list[Message]:
-    """The messages for the model: this one and as many of the latest answered turns as fit in
-    HISTORY_MAX_CHARACTERS, whole turns only, oldest first. Before a conversation's first message
-    there is nothing to look up."""
-    messages: list[Message] = [{"role": "user", "content": turn.prompt}]
-    if is_first:
-        return messages
-    room = settings.HISTORY_MAX_CHARACTERS - len(turn.prompt)
-    past = Turn.objects.filter(conversation_id=turn.conversation_id)
-    past = past.exclude(answer="").exclude(pk=turn.pk).order_by("-created_at")
-    for prompt, answer in past.values_list("prompt", "answer")[:50]:
-        room -= len(prompt) + len(answer)
-        if room < 0:
-            break
-        messages.append({"role": "assistant", "content": answer})
-        messages.append({"role": "user", "content": prompt})
-    return messages[::-1]
 
 
 def answer_turn(

@@ -14,6 +14,20 @@ class AnswerDeleted(DomainError):
     code = "answer_deleted"
 
 
+class TurnRunning(DomainError):
+    """An answer is still being written in this conversation."""
+
+    status = 409
+    code = "turn_running"
+    retry_seconds = 2
+
+    def __init__(self) -> None:
+        super().__init__(
+            "An answer is still being written in this conversation. Wait for its end or stop it; "
+            "nothing was charged."
+        )
+
+
 class Busy(DomainError):
     """This process has no thread left for one more answer."""
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 from django.conf import settings
 
 from ai_chat.jobs.ending import load_job
-from ai_chat.jobs.errors import AnswerDeleted, LimitReached
+from ai_chat.jobs.errors import AnswerDeleted, LimitReached, TurnRunning
 from ai_chat.jobs.models import Job
 from credits.features import to_operation_type
 from credits.idempotency import fingerprint
@@ -34,7 +34,7 @@ def start_job[J: Job](
     its recorder needs besides. Returns the job and whether it is new: a repeated key finds the
     first one (I7).
 
-    Raises LimitReached, AnswerDeleted, and what `deduct_credits_for_feature` raises.
+    Raises LimitReached, TurnRunning, AnswerDeleted, and what `deduct_credits_for_feature` raises.
     """
     row = {"id": str(uuid4()), **row}
     try:
@@ -55,7 +55,7 @@ def start_job[J: Job](
             job=json.dumps(row),
         )
     except Refused as refusal:
-        raise _limit_reached(refusal.row) from None
+        raise _refused(refusal.row) from None
     if not charge.replayed:
         paid = _row_of(charge, account_id=user_id, feature=feature, quantity=quantity)
         known = {**row, **json.loads(started.recorded), "user_id": user_id}
@@ -86,7 +86,9 @@ def _job[J: Job](model: type[J], charge: UsageHistory, known: dict[str, Any]) ->
     return model(**values, charge=charge)
 
 
-def _limit_reached(row: Any) -> LimitReached:
+def _refused(row: Any) -> LimitReached | TurnRunning:
+    if row.outcome == "turn_running":
+        return TurnRunning()
     seconds, many = row.retry_seconds, settings.REQUESTS_PER_MINUTE
     if row.outcome == "rate_limited":
         return LimitReached(

@@ -325,6 +325,7 @@ class Migration(migrations.Migration):
                         max_length=10,
                     ),
                 ),
+                ("replaces", models.UUIDField(null=True)),
                 (
                     "state",
                     models.CharField(

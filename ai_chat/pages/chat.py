@@ -13,17 +13,18 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import Resolver404, resolve, reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from ai_chat.conversations.history import history, known_from
 from ai_chat.conversations.services import (
     CONVERSATIONS_SHOWN,
-    TurnRunning,
     delete_conversation,
     latest_turns,
     recent_conversations,
     rename_conversation,
 )
-from ai_chat.conversations.turns import answer_turn, history, start_turn
+from ai_chat.conversations.turns import answer_turn, start_turn
 from ai_chat.jobs.capacity import keeps_its_thread
 from ai_chat.jobs.ending import job_or_404
+from ai_chat.jobs.errors import TurnRunning
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
 from ai_chat.models import Conversation, ImageRequest, Turn
@@ -82,6 +83,8 @@ def page(
         context["turns"], context["has_earlier"] = latest_turns(
             conversation, before=request.GET.get("before", "")
         )
+        model = get_model(context["offer"].model, feature=TEXT)
+        context["known"] = known_from(conversation, model)
     context["most"] = CONVERSATIONS_SHOWN
     context["conversations"] = recent_conversations(user_id=request.user.pk)
     return render(request, "ai_chat/chat.html", context, status=status)
@@ -122,7 +125,8 @@ def send_text(
         max_unit_cost=shown_price(request.POST.get("price", "")),
     )
     if is_new:
-        answer_turn(turn, model, history(turn, is_first=conversation is None))
+        messages = history(turn, model, is_first=conversation is None)
+        answer_turn(turn, model, messages)
     return followed(request, turn)
 
 

@@ -20,9 +20,13 @@ USAGE_SECONDS = 2.0
 BODY_SECONDS = 0.2
 
 
+type Part = dict[str, Any]
+
+
 class Message(TypedDict):
     role: Literal["system", "user", "assistant"]
-    content: str
+    #: A text, or parts in OpenAI's format: text, pictures and files.
+    content: str | list[Part]
 
 
 class AnswerStream(Cancellable):

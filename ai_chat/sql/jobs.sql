@@ -1,7 +1,7 @@
 -- Starts a paid job in one round trip: counts the request, checks how much is in flight, charges and
 -- records the job. `recorder` is the function of the job's kind that inserts its row; it is called
 -- as recorder(owner, charge, job) and says in JSON what it has chosen besides. Outcomes: those of
--- credits_deduct, rate_limited (room again in `retry_seconds`), too_many_in_flight.
+-- credits_deduct, rate_limited (room again in `retry_seconds`), too_many_in_flight, turn_running.
 CREATE FUNCTION ai_chat_start(owner bigint, per_minute integer, in_flight integer,
     operation text, feature text, default_cost bigint, units integer, model text,
     max_unit_cost bigint, request_key text, fingerprint text, lease interval, extra jsonb,
@@ -9,6 +9,8 @@ CREATE FUNCTION ai_chat_start(owner bigint, per_minute integer, in_flight intege
     OUT outcome text, OUT charge_id bigint, OUT price bigint, OUT total bigint,
     OUT available bigint, OUT held boolean, OUT retry_seconds integer, OUT recorded jsonb) LANGUAGE plpgsql
 AS $$
+DECLARE
+    refusal text;
 BEGIN
     retry_seconds := credits_take(
         counted => 'requests:' || owner, at_most => per_minute, span => interval '1 minute');
@@ -16,16 +18,22 @@ BEGIN
         outcome := 'rate_limited';
         RETURN;
     END IF;
-    -- With the balance locked, no two requests of one owner count their holds at the same time.
+    -- With the balance locked, no two requests of one owner count their holds at the same time, and
+    -- no two begin an answer in one conversation.
     PERFORM credits_lock(owner => ai_chat_start.owner);
-    IF in_flight <= (
-        SELECT count(*) FROM credits_hold h
-        WHERE h.account_id = owner AND h.lease_until > credits_now()
-    ) AND NOT EXISTS (
+    refusal := CASE
+        WHEN in_flight <= (
+            SELECT count(*) FROM credits_hold h
+            WHERE h.account_id = owner AND h.lease_until > credits_now()
+        ) THEN 'too_many_in_flight'
+        WHEN ai_chat_is_answering(owner => ai_chat_start.owner, job => ai_chat_start.job)
+            THEN 'turn_running'
+    END;
+    IF refusal IS NOT NULL AND NOT EXISTS (
         -- A repeated request begins nothing: it gets the first answer.
         SELECT FROM credits_usagehistory u WHERE u.account_id = owner AND u.idempotency_key = request_key
     ) THEN
-        outcome := 'too_many_in_flight';
+        outcome := refusal;
         RETURN;
     END IF;
     SELECT d.outcome, d.charge_id, d.price, d.total, d.available, d.held
@@ -44,6 +52,21 @@ BEGIN
     END IF;
 END $$;
 
+-- Whether an answer is being written in the conversation that the job names, for jobs that must be
+-- alone there: the model would be told half an answer. One whose lease is over is not: its process
+-- died, and its credits come back.
+CREATE FUNCTION ai_chat_is_answering(owner bigint, job jsonb) RETURNS boolean
+LANGUAGE sql STABLE
+AS $$
+    SELECT coalesce((job ->> 'one_at_a_time')::boolean, false) AND EXISTS (
+        SELECT FROM credits_hold h
+        JOIN ai_chat_turn t ON t.charge_id = h.charge_id
+        JOIN ai_chat_conversation c ON c.id = t.conversation_id
+        WHERE h.account_id = owner AND h.lease_until > credits_now()
+            AND (c.id = (job ->> 'conversation_id')::uuid OR c.external_id = job ->> 'external_id')
+    )
+$$;
+
 -- The conversation that a job belongs to, now the latest: the one that is named, or the one with the
 -- client's id, or a new one. A new one also takes the place of one that was deleted meanwhile.
 CREATE FUNCTION ai_chat_touch_conversation(owner bigint, job jsonb) RETURNS uuid LANGUAGE plpgsql
@@ -54,7 +77,8 @@ BEGIN
     IF job ->> 'conversation_id' IS NOT NULL THEN
         UPDATE ai_chat_conversation SET active_at = statement_timestamp()
         WHERE id = (job ->> 'conversation_id')::uuid AND user_id = owner RETURNING id INTO touched;
-    ELSIF job ->> 'external_id' IS NOT NULL THEN
+    END IF;
+    IF touched IS NULL AND job ->> 'external_id' IS NOT NULL THEN
         UPDATE ai_chat_conversation SET active_at = statement_timestamp()
         WHERE user_id = owner AND external_id = job ->> 'external_id' RETURNING id INTO touched;
     END IF;
@@ -70,9 +94,9 @@ CREATE FUNCTION ai_chat_record_turn(owner bigint, charge bigint, job jsonb) RETU
 LANGUAGE sql
 AS $$
     INSERT INTO ai_chat_turn (id, user_id, conversation_id, charge_id, model, prompt, answer, state,
-        failure, stop_requested)
+        failure, stop_requested, replaces)
     VALUES ((job ->> 'id')::uuid, owner, ai_chat_touch_conversation(owner, job), charge,
-        job ->> 'model', job ->> 'prompt', '', 'running', '', false)
+        job ->> 'model', job ->> 'prompt', '', 'running', '', false, (job ->> 'replaces')::uuid)
     RETURNING jsonb_build_object('conversation_id', conversation_id, 'created_at', created_at)
 $$;
 

@@ -4,16 +4,27 @@ import json
 import math
 import re
 from collections.abc import Iterable
+from io import BytesIO
 from typing import IO, Any
 
+from django.conf import settings
 from rest_framework import negotiation, parsers
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.request import Request
+
+from config.errors import HttpError
 
 #: Levels of lists and objects in one body; no call here needs ten.
 MAX_DEPTH = 32
 #: Digits of a whole number; no call here needs twenty.
 MAX_DIGITS = 400
+#: A JSON string that is a data: URL; some encoders write a slash as \/.
+DATA_URL = re.compile(rb'"data:[^"\\]*+(?:\\/[^"\\]*+)*+"')
+TOO_LARGE = (
+    "The body has more than {:,} bytes. Send the newest message alone: in a chat with an `id`, "
+    "what was sent before is stored here."
+)
+TOO_MUCH_TEXT = "Without its files the body has more than {:,} bytes. Send fewer earlier messages."
 
 
 class JSONParser(parsers.JSONParser):
@@ -37,6 +48,27 @@ class JSONParser(parsers.JSONParser):
         if unbounded := _unbounded(data):
             raise ValidationError(unbounded)
         return data
+
+
+class LargeJSONParser(parsers.BaseParser):
+    """The same for a call whose bodies hold files as data: URLs: these strings may be large, within
+    what LARGE_BODIES has for the address, all else together is bounded as everywhere. So is what
+    it becomes in memory: a list of many small objects takes far more than its text. Raises
+    HttpError (413) that says which is too large."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: IO[Any], media_type: Any = None, parser_context: Any = None) -> Any:
+        request = (parser_context or {})["request"]
+        room: int = settings.LARGE_BODIES[request.path_info]
+        if int(request.META.get("CONTENT_LENGTH") or 0) > room:
+            raise HttpError(413, message=TOO_LARGE.format(room), limit=room)
+        body = stream.read()
+        rest = len(body) - sum(match.end() - match.start() for match in DATA_URL.finditer(body))
+        if rest > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            room = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+            raise HttpError(413, message=TOO_MUCH_TEXT.format(room), limit=room)
+        return JSONParser().parse(BytesIO(body))
 
 
 def _unbounded(value: Any) -> Any:

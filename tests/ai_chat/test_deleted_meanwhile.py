@@ -5,8 +5,9 @@ from copy import copy
 import pytest
 from django.db import transaction
 
-from ai_chat.conversations.services import TurnRunning, delete_conversation
+from ai_chat.conversations.services import delete_conversation
 from ai_chat.conversations.turns import start_turn
+from ai_chat.jobs.errors import TurnRunning
 from ai_chat.models import Conversation, Turn
 from credits.ledger import get_balance
 from credits.models import User

@@ -15,9 +15,10 @@ JSON = {"Accept": "application/json"}
 
 
 def user_says(text: str, **more: Any) -> dict[str, Any]:
-    """A body as `DefaultChatTransport` makes it, with one message."""
+    """A body as `DefaultChatTransport` makes it, with one message, in a chat of its own unless
+    there is an `id`."""
     message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": text}]}
-    return {"id": "chat-1", "messages": [message], "trigger": "submit-message", **more}
+    return {"messages": [message], "trigger": "submit-message", **more}
 
 
 def parts_of(response: httpx.Response) -> list[dict[str, Any]]:

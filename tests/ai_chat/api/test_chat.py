@@ -17,6 +17,7 @@ from credits.models import UsageHistory, User
 from credits.reasons import Reason
 from tests.ai_chat.api.client import Program, parts_of, user_says
 from tests.ai_chat.images.fake import FakePainter
+from tests.ai_chat.turns import text_model
 from tests.factories import set_price
 from tests.fakes.provider import FakeProvider
 from tests.waiting import wait_for
@@ -123,7 +124,7 @@ def test_an_answer_that_is_no_text_is_refunded(odd_studio: Program, painter: Fak
 def test_an_ending_that_did_not_reach_the_database_is_no_answer(alice: User) -> None:
     """The text is gone and the hold is open: its lease will refund it."""
     turn, _ = start_turn(
-        user_id=alice.pk, conversation=None, text="Hi", model="smollm2-135m", idempotency_key="k"
+        user_id=alice.pk, conversation=None, text="Hi", model=text_model(), idempotency_key="k"
     )
     parts = list(UIMessageStream(turn))
     assert b'"type": "error"' in parts[-2]
@@ -134,7 +135,7 @@ def test_an_ending_that_did_not_reach_the_database_is_no_answer(alice: User) -> 
 def test_an_answer_that_was_complete_before_its_stream_began_is_sent(alice: User) -> None:
     """A quick provider and a slow request: the run is over when the stream looks for it."""
     turn, _ = start_turn(
-        user_id=alice.pk, conversation=None, text="Hi", model="smollm2-135m", idempotency_key="k"
+        user_id=alice.pk, conversation=None, text="Hi", model=text_model(), idempotency_key="k"
     )
     end_job(turn, Outcome(Turn.State.ANSWERED), lambda _lost: {"answer": "All of it."})
     assert turn.is_running, "The request knows the turn as it was charged."
@@ -191,9 +192,9 @@ def test_closing_the_stream_before_the_first_token_is_refunded(program: Program)
 def test_one_client_chat_is_one_conversation_per_user(
     program: Program, bob: User, chat_site: Any
 ) -> None:
-    program.ask("First")
-    program.ask("Second")
-    Program(chat_site, bob).ask("Mine")
+    program.ask("First", id="chat-1")
+    program.ask("Second", id="chat-1")
+    Program(chat_site, bob).ask("Mine", id="chat-1")
     assert Conversation.objects.count() == 2
     own = Conversation.objects.get(user=program.user)
     assert (own.external_id, own.turns.count(), own.title) == ("chat-1", 2, "First")
@@ -209,7 +210,14 @@ def test_the_clients_messages_are_what_the_model_is_told(
 ) -> None:
     messages = [
         {"id": "0", "role": "system", "parts": [{"type": "text", "text": "Be brief."}]},
-        {"id": "1", "role": "user", "parts": [{"type": "text", "text": "One?"}]},
+        {
+            "id": "1",
+            "role": "user",
+            "parts": [
+                {"type": "text", "text": "One?"},
+                {"type": "file", "mediaType": "image/png", "url": "data:image/png;base64,AAAA"},
+            ],
+        },
         {
             "id": "2",
             "role": "assistant",
@@ -219,14 +227,7 @@ def test_the_clients_messages_are_what_the_model_is_told(
                 {"type": "text", "text": "One.", "state": "done"},
             ],
         },
-        {
-            "id": "3",
-            "role": "user",
-            "parts": [
-                {"type": "file", "mediaType": "image/png", "url": "data:image/png;base64,AAAA"},
-                {"type": "text", "text": "Two?"},
-            ],
-        },
+        {"id": "3", "role": "user", "parts": [{"type": "text", "text": "Two?"}]},
     ]
     attachments = [
         {"name": "a.pdf", "url": "http://192.0.2.1/a.pdf"},
@@ -237,10 +238,10 @@ def test_the_clients_messages_are_what_the_model_is_told(
     assert parts_of(response)[-1]["type"] == "finish"
     call = provider.calls[-1].request
     told = [(message.role, message.text) for message in call.messages]
-    assert told[:3] == [("system", "Be brief."), ("user", "One?"), ("assistant", "One.")]
+    listed = "One?\n\nAttached:\n- file (image/png): (its content was not sent on)"
+    assert told[:3] == [("system", "Be brief."), ("user", listed), ("assistant", "One.")]
     assert told[3][1] == (
-        "Two?\n\nAttached:\n- file (image/png): (its content was not sent on)\n"
-        "- a.pdf: http://192.0.2.1/a.pdf\n- b.png (image/png): (its content was not sent on)"
+        "Two?\n\nAttached:\n- a.pdf: http://192.0.2.1/a.pdf\n- b.png (image/png): (its content was not sent on)"
     )
     assert call.temperature == 0.1
 
@@ -256,7 +257,7 @@ def test_a_long_past_is_cut_to_the_latest_messages(
     last = {"role": "user", "parts": [{"type": "text", "text": "Now?"}]}
     program.client.post("/api/ai/chat", json={"messages": [*past, last]})
     told = [message.text[:4] for message in provider.calls[-1].request.messages]
-    assert told == ["3 xx", "4 xx", "4 xx", "Now?"]
+    assert told == ["4 xx", "4 xx", "Now?"]
 
 
 TEXT = {"type": "text", "text": "Hi"}

@@ -12,6 +12,8 @@ from typing import Any
 
 from PIL import Image
 
+from tests.fakes.strict import problem_of
+
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (64, 64)) -> bytes:
     out = BytesIO()
@@ -25,7 +27,8 @@ def entry(content: bytes) -> dict[str, str]:
 
 class FakePainter:
     """`answer` is the next body (bytes are sent as they are) and `status` its status; or `answer`
-    is a function from what was asked to both."""
+    is a function from what was asked to both. A `strict` one answers 400 to messages that not
+    every model takes."""
 
     def __init__(self) -> None:
         self.base_url = ""
@@ -34,6 +37,7 @@ class FakePainter:
     def reset(self) -> None:
         self.answer: Any = {}
         self.status = 200
+        self.strict = False
         self.calls: list[dict[str, Any]] = []
 
     def will_send(self, *contents: bytes) -> None:
@@ -51,6 +55,8 @@ def fake_painter() -> Iterator[FakePainter]:
             status, answer = painter.status, painter.answer
             if callable(answer):
                 status, answer = answer(painter.calls[-1])
+            if painter.strict and (problem := problem_of(painter.calls[-1]["messages"])):
+                status, answer = 400, {"error": {"message": problem}}
             body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

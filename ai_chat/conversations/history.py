@@ -1,0 +1,243 @@
+"""What a model is told: the stored turns of a conversation, or a client's messages where it is not
+known here, as a list that every model takes. A system message may stand first; then user and
+assistant alternate, from the user to the user, and none is empty."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+
+from ai_chat.models import Conversation, Turn
+from ai_chat.providers.chat import Message, Part
+from credits.models import AIModel
+from credits.reasons import Reason
+
+#: At most so many of the latest turns are looked at.
+MAX_TURNS = 100
+#: Of what came before, at least so many characters are sent, however long the prompt is.
+LEAST_CHARACTERS = 500
+#: A cautious guess; most languages have three or four characters in a token.
+CHARACTERS_PER_TOKEN = 2
+CUT = " […] "
+#: After these the question is not told again: the user took it back, or it would fail every later
+#: message as well.
+QUESTION_DROPPED = {
+    Reason.STOPPED_EARLY,
+    Reason.REFUSED,
+    Reason.NOT_ACCEPTED,
+    Reason.CONTEXT_TOO_LONG,
+}
+
+
+class Question(NamedTuple):
+    text: str
+    #: The stored turn that asked it.
+    turn_id: UUID | None = None
+
+
+class Exchange(NamedTuple):
+    """What the user said until an answer came, and the answer; empty while there is none."""
+
+    questions: tuple[Question, ...]
+    answer: str = ""
+
+    @property
+    def question(self) -> str:
+        return _joined(*(question.text for question in self.questions))
+
+    @property
+    def turn_ids(self) -> list[UUID | None]:
+        return [question.turn_id for question in self.questions]
+
+    @property
+    def size(self) -> int:
+        """Characters."""
+        return len(self.question) + len(self.answer)
+
+
+class KnownFrom(NamedTuple):
+    """The first turn that the model is told. `forgets` says that it is not told earlier ones,
+    `shortened` that it is told a part of this one."""
+
+    turn_id: UUID | None
+    forgets: bool
+    shortened: bool
+
+
+def history(
+    turn: Turn,
+    model: AIModel,
+    *,
+    is_first: bool = False,
+    client_messages: Sequence[Message] = (),
+    files: Sequence[Part] = (),
+) -> list[Message]:
+    """The messages for the answer of a turn: its prompt with `files`, and before it as much of the
+    conversation as fits. Stored turns are the conversation; before the first one (`is_first`: there
+    is nothing to look up) it is what the client sent, whose system messages hold in any case."""
+    stored = [] if is_first else _latest_turns(turn.conversation_id, besides=turn.pk)
+    room = room_for(model)
+    past = (
+        from_turns(stored, model, room, replaces=turn.replaces)
+        if stored
+        else from_messages(client_messages)
+    )
+    system = _joined(*(_text(each) for each in client_messages if each["role"] == "system"))
+    messages = messages_of(past, turn.prompt, system=system, room=room)
+    if files:
+        messages[-1]["content"] = [{"type": "text", "text": _text(messages[-1])}, *files]
+    return messages
+
+
+def known_from(conversation: Conversation, model: AIModel) -> KnownFrom | None:
+    """From where on the model would be told a conversation now; None when it is told all of it. A
+    long message takes room from what stands before it."""
+    turns = _latest_turns(conversation.pk)
+    room = room_for(model)
+    everything = from_turns([turn for turn in turns if not _was_too_long(turn)], model, room)
+    known = fitting(from_turns(turns, model, room), room)
+    if not known:
+        return None
+    first = known[0].turn_ids[0]
+    forgets = first != everything[0].turn_ids[0] or len(turns) == MAX_TURNS
+    is_shortened = known[0] not in everything
+    return KnownFrom(first, forgets, is_shortened) if forgets or is_shortened else None
+
+
+def room_for(model: AIModel) -> int:
+    """Characters of a call's messages together: HISTORY_MAX_CHARACTERS, or what the model can read
+    where that is less. An unknown context is taken to be large enough."""
+    room: int = settings.HISTORY_MAX_CHARACTERS
+    if model.context_tokens is None:
+        return room
+    answer = (model.output_tokens or settings.ANSWER_MAX_TOKENS) + model.reasoning_tokens
+    return max(0, min(room, (model.context_tokens - answer) * CHARACTERS_PER_TOKEN))
+
+
+def from_turns(
+    turns: Iterable[Turn], model: AIModel, room: int, *, replaces: UUID | None = None
+) -> list[Exchange]:
+    """Stored turns, oldest first, as the model is to be told them. A turn that was answered anew,
+    or is now (`replaces`), goes with all that followed it. A conversation that was too long for the
+    model is halved each time, from the characters that it had `room` for, and stays so."""
+    past: list[Exchange] = []
+    originals: dict[UUID, UUID] = {}  # Of those that failed to replace one: these are not told.
+    for turn in turns:
+        is_told = _is_told(turn)
+        if turn.replaces:
+            original = originals.get(turn.replaces, turn.replaces)
+            if is_told:
+                _cut_at(past, original)
+            else:
+                originals[turn.pk] = original
+        if _was_too_long(turn) and turn.model == model.name:
+            past = fitting(past, min(room, sum(each.size for each in past)) // 2)
+        if turn.pk not in originals and turn.failure not in QUESTION_DROPPED:
+            _ask(past, turn.prompt, turn.pk)
+            if is_told:
+                _answer(past, turn.answer)
+    if replaces:
+        _cut_at(past, originals.get(replaces, replaces))
+    return past
+
+
+def from_messages(messages: Iterable[Message]) -> list[Exchange]:
+    """A client's messages; what an assistant says before the first question is left out."""
+    past: list[Exchange] = []
+    for message in messages:
+        if not (text := _text(message).strip()):
+            continue
+        if message["role"] == "user":
+            _ask(past, text)
+        elif message["role"] == "assistant":
+            _answer(past, text)
+    return past
+
+
+def messages_of(past: Sequence[Exchange], prompt: str, *, system: str, room: int) -> list[Message]:
+    """The messages, as many of the latest exchanges as fit into `room` characters besides the
+    prompt; at least the last, shortened if need be. The prompt is sent whole."""
+    system = shortened(system, max(room - len(prompt) - LEAST_CHARACTERS, LEAST_CHARACTERS))
+    left = max(room - len(prompt) - len(system), LEAST_CHARACTERS)
+    exchanges = fitting(past, left)
+    _ask(exchanges, prompt)
+    messages: list[Message] = [{"role": "system", "content": system}] if system else []
+    for exchange in exchanges:
+        messages.append({"role": "user", "content": exchange.question})
+        if exchange.answer:
+            messages.append({"role": "assistant", "content": exchange.answer})
+    return messages
+
+
+def fitting(past: Sequence[Exchange], room: int) -> list[Exchange]:
+    """The latest exchanges that together have at most `room` characters, whole ones; when there is
+    none, the last one shortened."""
+    left, first = room, len(past)
+    while first and past[first - 1].size <= left:
+        first -= 1
+        left -= past[first].size
+    return list(past[first:] or [_shortened(exchange, room) for exchange in past[-1:]])
+
+
+def shortened(text: str, room: int) -> str:
+    """At most `room` characters of a text, its beginning and its end; never nothing of it."""
+    if len(text) <= room:
+        return text
+    half = max(0, room - len(CUT)) // 2
+    return f"{text[:half]}{CUT}{text[len(text) - half :]}".strip()
+
+
+def _shortened(exchange: Exchange, room: int) -> Exchange:
+    """Question and answer get half each, and what the other leaves."""
+    half = room // 2
+    question = shortened(exchange.question, room - min(len(exchange.answer), half))
+    answer = shortened(exchange.answer, max(half, room - len(question)))
+    return Exchange((Question(question, exchange.turn_ids[0]),), answer)
+
+
+def _ask(past: list[Exchange], text: str, turn_id: UUID | None = None) -> None:
+    """Adds a question. One that has no answer yet is joined with it, unless it is the same."""
+    earlier = past.pop().questions if past and not past[-1].answer else ()
+    others = [question for question in earlier if question.text != text]
+    past.append(Exchange((*others, Question(text, turn_id))))
+
+
+def _answer(past: list[Exchange], text: str) -> None:
+    if past:
+        past[-1] = past[-1]._replace(answer=_joined(past[-1].answer, text))
+
+
+def _cut_at(past: list[Exchange], turn_id: UUID) -> None:
+    """Takes out a turn and all that follows it."""
+    for place, exchange in enumerate(past):
+        if turn_id in exchange.turn_ids:
+            before = exchange.questions[: exchange.turn_ids.index(turn_id)]
+            past[place:] = [Exchange(before)] if before else []
+            return
+
+
+def _latest_turns(conversation_id: UUID, besides: UUID | None = None) -> list[Turn]:
+    """Oldest first, at most MAX_TURNS, `besides` the one to be answered."""
+    turns = Turn.objects.filter(conversation_id=conversation_id).order_by("-created_at", "-pk")
+    turns = turns.exclude(pk=besides) if besides else turns
+    return list(turns[:MAX_TURNS])[::-1]
+
+
+def _is_told(turn: Turn) -> bool:
+    """Whether the answer was paid for and has text: also one that was cut, or stopped."""
+    ended_well = turn.state in {Turn.State.ANSWERED, Turn.State.STOPPED}
+    return ended_well and turn.refund_id is None and bool(turn.answer.strip())
+
+
+def _was_too_long(turn: Turn) -> bool:
+    return turn.failure == Reason.CONTEXT_TOO_LONG
+
+
+def _text(message: Message) -> str:
+    content = message["content"]
+    return content if isinstance(content, str) else ""
+
+
+def _joined(*texts: str) -> str:
+    return "\n\n".join(text for text in texts if text)

@@ -1,0 +1,44 @@
+"""Turns that have ended, as the jobs leave them, and models of the catalogue."""
+
+from typing import Any
+
+from ai_chat.models import Conversation, Turn
+from credits.catalogue.models import fill_catalogue, get_model
+from credits.ledger import settle_charge
+from credits.models import AIModel, UsageHistory
+from credits.reasons import Reason
+from tests.factories import make_charge
+
+
+def text_model(**changes: Any) -> AIModel:
+    """The first text model, changed."""
+    fill_catalogue()
+    model = get_model("", feature="ai_text_chat")
+    AIModel.objects.filter(pk=model.pk).update(**changes)
+    model.refresh_from_db()
+    return model
+
+
+def make_turn(
+    conversation: Conversation, prompt: str, answer: str = "", *, failure: str = "", **columns: Any
+) -> Turn:
+    """A turn that was answered; with a `failure` one that failed with this text, and was
+    refunded."""
+    charge = make_charge(conversation.user, hold=True)
+    settle_charge(charge_id=charge.id, delivered=0 if failure else None, reason=failure)
+    return Turn.objects.create(
+        user=conversation.user,
+        conversation=conversation,
+        charge_id=charge.id,
+        refund=UsageHistory.objects.filter(refund_of_id=charge.id).first(),
+        model=columns.pop("model", "smollm2-135m"),
+        prompt=prompt,
+        answer=answer,
+        failure=failure,
+        state=columns.pop("state", Turn.State.FAILED if failure else Turn.State.ANSWERED),
+        **columns,
+    )
+
+
+def fail(conversation: Conversation, prompt: str, reason: Reason, answer: str = "") -> Turn:
+    return make_turn(conversation, prompt, answer, failure=reason)
