@@ -8,12 +8,12 @@ from typing import Any
 from django.db import connections
 
 from ai_chat.api.problems import refund_sentence
-from ai_chat.api.receipts import chat_receipt
+from ai_chat.api.receipts import chat_receipt, finish_reason
 from ai_chat.jobs.ending import load_job
 from ai_chat.jobs.following import Following
 from ai_chat.jobs.running import released_connection
 from ai_chat.models import Turn
-from ai_chat.providers.pieces import Piece, Text
+from ai_chat.providers.pieces import Piece, Reasoning, Text
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -55,30 +55,36 @@ class UIMessageStream:
         yield part("start", messageId=turn_id, messageMetadata=about)
         yield part("start-step")
         if self._following.run:
-            yield from _text(turn_id, self._following)
+            yield from _contents(turn_id, self._following)
             turn = self._following.job
         else:
             # As it was saved: who charges is who streams, so what does not run here has ended.
             with released_connection():
                 turn = load_job(Turn, pk=turn_id)
-            yield from _text(turn_id, [Text(turn.answer)] if turn and turn.answer else [])
+            saved: list[Piece] = []
+            if turn:
+                saved = [Reasoning(turn.reasoning), Text(turn.answer)]
+            yield from _contents(turn_id, saved)
         with released_connection():
             yield from _ending(turn) if turn else [part("error", errorText="It was deleted.")]
         yield DONE
 
 
-def _text(part_id: str, pieces: Iterable[Piece]) -> Iterator[bytes]:
-    begun = False
-    for piece in pieces:
-        if not isinstance(piece, Text):
+def _contents(turn_id: str, pieces: Iterable[Piece]) -> Iterator[bytes]:
+    """Reasoning and text, each stretch of one kind as a part with an id of its own."""
+    kind, part_id = "", ""
+    for number, piece in enumerate(pieces):
+        if not isinstance(piece, Text | Reasoning):
             yield HEARTBEAT
-            continue
-        if not begun:
-            begun = True
-            yield part("text-start", id=part_id)
-        yield part("text-delta", id=part_id, delta=piece.text)
-    if begun:
-        yield part("text-end", id=part_id)
+        elif piece.text:
+            if kind != (new := "text" if isinstance(piece, Text) else "reasoning"):
+                if kind:
+                    yield part(f"{kind}-end", id=part_id)
+                kind, part_id = new, f"{turn_id}-{number}"
+                yield part(f"{kind}-start", id=part_id)
+            yield part(f"{kind}-delta", id=part_id, delta=piece.text)
+    if kind:
+        yield part(f"{kind}-end", id=part_id)
 
 
 def _ending(turn: Turn) -> list[bytes]:
@@ -95,4 +101,4 @@ def _ending(turn: Turn) -> list[bytes]:
     finish_step = part("finish-step")
     if turn.state == Turn.State.STOPPED:
         return [finish_step, part("message-metadata", messageMetadata=receipt), part("abort")]
-    return [finish_step, part("finish", finishReason="stop", messageMetadata=receipt)]
+    return [finish_step, part("finish", finishReason=finish_reason(turn), messageMetadata=receipt)]
