@@ -75,8 +75,8 @@ class Turn(Job):
     prompt = models.TextField()
     answer = models.TextField(blank=True)
     #: What the model thought before it answered; kept at the end.
-    reasoning = models.TextField(blank=True, db_default="")
-    cut = models.CharField(max_length=10, choices=Cut, blank=True, db_default="")
+    reasoning = models.TextField(blank=True, default="", db_default="")
+    cut = models.CharField(max_length=10, choices=Cut, blank=True, default="", db_default="")
     #: The turn that this one answers anew: the model is told one of them. Not a foreign key, as
     #: turns go with their conversation.
     replaces = models.UUIDField(null=True)

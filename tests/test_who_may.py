@@ -41,6 +41,7 @@ POST   api/ai/chat                                         401   400   400   400
 POST   api/ai/image                                        401   400   400   400
 GET    api/ai/images                                       401   200   200   200
 GET    api/ai/images/requests/<uuid:request_id>            401   200   404   404
+POST   api/ai/images/requests/<uuid:request_id>/stop       401   200   404   404
 GET    api/ai/images/<uuid:image_id>/file                  401   200   404   404
 
 GET    api/admin/settings                                  401   404   404   200
@@ -96,6 +97,7 @@ GET    images                                              302   200   200   200
 GET    images/offer                                        302   200   200   200
 GET    images/requests/<uuid:request_id>                   302   302   404   404
 GET    images/requests/<uuid:request_id>/events            302   200   404   404
+POST   images/requests/<uuid:request_id>/stop              302   302   404   404
 GET    images/<uuid:image_id>/file                         302   200   404   404
 GET    images/<uuid:image_id>/delete                       302   200   404   404
 GET    images/requests/<uuid:request_id>/delete            302   200   404   404

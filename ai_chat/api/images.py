@@ -26,6 +26,7 @@ from ai_chat.images.requests import delete_image, start_request
 from ai_chat.jobs.capacity import keeps_its_thread
 from ai_chat.jobs.ending import job_or_404
 from ai_chat.jobs.following import wait
+from ai_chat.jobs.running import stop_job
 from ai_chat.models import ImageRequest
 from credits.api.base import ApiView, body_of, query_of, user_of
 from credits.api.idempotency import IDEMPOTENCY_KEY, REPLAYED_HEADER, read_key, replay_headers
@@ -99,6 +100,24 @@ class OneImages(ApiView):
     def get(self, request: Request, request_id: UUID) -> Response:
         job = job_or_404(ImageRequest, pk=request_id, user_id=user_of(request).pk)
         return Response(ImagesOut(job).data)
+
+
+class StopImages(ApiView):
+    @extend_schema(
+        operation_id="stopImages",
+        summary="Stop making images",
+        description="Answers once the request has ended: what was made by then is kept and "
+        "charged, the rest is refunded. A request that has ended is answered as it is.",
+        request=None,
+        responses={200: ImagesOut, **errors(404)},
+        tags=["ai"],
+    )
+    @method_decorator(keeps_its_thread)
+    def post(self, request: Request, request_id: UUID) -> Response:
+        job = job_or_404(ImageRequest, pk=request_id, user_id=user_of(request).pk)
+        stop_job(job)
+        connections.close_all()  # Before waiting: the pool is for those who work.
+        return Response(ImagesOut(wait(job) or job).data)
 
 
 class OneImage(ApiView):

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ai_chat.jobs.advice import next_step
 from ai_chat.jobs.models import Job
 from config.errors import DomainError, HttpError
+from credits.reasons import Reason
 
 
 class StillRunning(DomainError):
@@ -21,9 +23,11 @@ class StillRunning(DomainError):
 def provider_failed(
     job: Job, paid: Mapping[str, Any], headers: Mapping[str, str], **extra: Any
 ) -> HttpError:
-    """Nothing was delivered; `paid` is the job's receipt."""
-    return HttpError(
-        502,
+    """Nothing was delivered; `paid` is the job's receipt. 502, or 503 with Retry-After when the
+    provider has too much to do."""
+    busy = job.failure == Reason.BUSY
+    error = HttpError(
+        503 if busy else 502,
         "provider_failed",
         refund_sentence(job),
         reason=job.failure,
@@ -33,13 +37,17 @@ def provider_failed(
         receipt=paid["receipt"],
         headers=headers,
     )
+    if busy:
+        error.retry_seconds = job.retry_seconds or error.retry_seconds
+    return error
 
 
 def refund_sentence(job: Job) -> str:
-    """Why a job failed, as its receipt says it, and what came back."""
+    """Why a job failed, as its receipt says it, what came back, and what to do."""
     failure, refunded = str(job.get_failure_display()), job.refunded
     what = f"{failure[:1].upper()}{failure[1:]}"
-    if not refunded:
-        return f"{what}." if job.charged else f"{what}. Nothing was charged."
     verb = "credit was" if refunded == 1 else "credits were"
-    return f"{what}. {refunded} {verb} refunded."
+    money = f"{refunded} {verb} refunded."
+    if not refunded:
+        money = "" if job.charged else "Nothing was charged."
+    return " ".join(filter(None, [f"{what}.", money, next_step(job)]))

@@ -8,6 +8,8 @@ from ai_chat.jobs.models import Job
 from ai_chat.models import Turn
 from credits.ledger import get_balance
 
+State = Turn.State
+
 
 def remaining(job: Job) -> int:
     """The user's credits now, or as they were when the job ended a moment ago."""
@@ -30,10 +32,19 @@ def chat_receipt(turn: Turn) -> dict[str, Any]:
     """What a turn cost, and what is left now."""
     return {
         "outcome": turn.state,
+        "finishReason": finish_reason(turn),
+        "cut": turn.cut or None,
         "creditsCharged": turn.charged,
         "creditsRemaining": remaining(turn),
         "receipt": ReceiptOut(turn).data,
     }
+
+
+def finish_reason(turn: Turn) -> str:
+    """As the AI SDK names it: `length` for an answer that a limit of ours cut."""
+    if turn.cut:
+        return "length"
+    return {State.ANSWERED: "stop", State.FAILED: "error"}.get(State(turn.state), "other")
 
 
 def chat_answer(turn: Turn) -> dict[str, Any]:
@@ -43,7 +54,9 @@ def chat_answer(turn: Turn) -> dict[str, Any]:
         "id": turn.pk,
         "conversationId": turn.conversation_id,
         "model": turn.model,
+        "answeredBy": turn.answered_by or None,
         "message": {"id": str(turn.pk), "role": "assistant", "parts": parts},
         "text": turn.answer,
+        "reasoning": turn.reasoning or None,
         **chat_receipt(turn),
     }

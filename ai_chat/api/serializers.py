@@ -9,7 +9,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_fiel
 from rest_framework import serializers
 
 from ai_chat.images.requests import DEFAULT_SIZE
-from ai_chat.models import ImageRequest
+from ai_chat.models import ImageRequest, Turn
 from ai_chat.offer import MAX_IMAGES
 from credits.api.fields import QueryNumber, StrictSerializer, Text, WholeNumber
 from credits.catalogue.models import cost_of
@@ -146,6 +146,16 @@ class ChatIn(serializers.Serializer[Any]):
         return messages
 
 
+class TextOrNull(serializers.CharField):
+    """Null where there is none."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_null=True, **options)
+
+    def to_representation(self, value: Any) -> Any:
+        return str(value) or None
+
+
 class ReceiptOut(serializers.Serializer[Any]):
     """Where the charge stands in `GET /api/credits/usage`."""
 
@@ -154,13 +164,7 @@ class ReceiptOut(serializers.Serializer[Any]):
         source="refund_id", allow_null=True, help_text="The row of its refund."
     )
     refunded = serializers.IntegerField(help_text="Credits that came back.")
-    reason = serializers.CharField(
-        source="failure", allow_null=True, help_text="Why they came back."
-    )
-
-    def to_representation(self, instance: Any) -> dict[str, Any]:
-        receipt = super().to_representation(instance)
-        return {**receipt, "reason": receipt["reason"] or None}
+    reason = TextOrNull(source="failure", help_text="Why they came back.")
 
 
 class AnswerPart(serializers.Serializer[Any]):
@@ -178,9 +182,19 @@ class ChatOut(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     conversationId = serializers.UUIDField()
     model = serializers.CharField()
+    answeredBy = serializers.CharField(
+        allow_null=True, help_text="The model that took over because this one's provider was down."
+    )
     message = AnswerMessage()
     text = serializers.CharField()
+    reasoning = serializers.CharField(
+        allow_null=True, help_text="What the model thought before it answered."
+    )
     outcome = serializers.ChoiceField(["answered", "stopped"])
+    finishReason = serializers.ChoiceField(["stop", "length", "other"])
+    cut = serializers.ChoiceField(
+        Turn.Cut.choices, allow_null=True, help_text="The limit that cut an answer short."
+    )
     creditsCharged = serializers.IntegerField()
     creditsRemaining = serializers.IntegerField()
     receipt = ReceiptOut()
@@ -285,6 +299,10 @@ class ImagesOut(serializers.Serializer[Any]):
     createdAt = serializers.DateTimeField(source="created_at")
     prompt = serializers.CharField()
     model = serializers.CharField()
+    answeredBy = TextOrNull(
+        source="answered_by",
+        help_text="The model that took over because this one's provider was down.",
+    )
     size = serializers.CharField()
     count = serializers.IntegerField(help_text="Images asked for.")
     state = serializers.ChoiceField(ImageRequest.State.choices)

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connections
 
 from ai_chat.api.problems import refund_sentence
-from ai_chat.api.receipts import chat_receipt
+from ai_chat.api.receipts import chat_receipt, finish_reason
 from ai_chat.jobs.ending import load_job
 from ai_chat.jobs.following import Following
 from ai_chat.jobs.running import released_connection
@@ -24,8 +24,6 @@ HEADERS = {
 HEARTBEAT_SECONDS = 1.0
 HEARTBEAT = b": waiting\n\n"
 DONE = b"data: [DONE]\n\n"
-#: What the AI SDK calls the end of an answer that was cut.
-FINISH_REASONS: dict[str, str] = {Turn.Cut.LENGTH: "length", Turn.Cut.TIME: "other"}
 
 
 def part(kind: str, **members: Any) -> bytes:
@@ -62,36 +60,31 @@ class UIMessageStream:
         yield part("start", messageId=turn_id, messageMetadata=about)
         yield part("start-step")
         if self._follows:
-            yield from _pieces(turn_id, self._following)
+            yield from _contents(turn_id, self._following)
             turn = self._following.job
         else:
             with released_connection():
                 turn = load_job(Turn, pk=turn_id)
-            yield from _pieces(turn_id, _saved(turn) if turn else [])
+            saved: list[Piece] = [Reasoning(turn.reasoning), Text(turn.answer)] if turn else []
+            yield from _contents(turn_id, saved)
         with released_connection():
             yield from _ending(turn) if turn else [part("error", errorText="It was deleted.")]
         yield DONE
 
 
-def _saved(turn: Turn) -> list[Piece]:
-    pieces: list[Piece] = [Reasoning(turn.reasoning)] if turn.reasoning else []
-    return [*pieces, Text(turn.answer)] if turn.answer else pieces
-
-
-def _pieces(part_id: str, pieces: Iterable[Piece]) -> Iterator[bytes]:
-    """Text and reasoning, each kind begun and ended where it comes."""
-    kind = ""
-    for piece in pieces:
+def _contents(turn_id: str, pieces: Iterable[Piece]) -> Iterator[bytes]:
+    """Reasoning and text, each stretch of one kind as a part with an id of its own."""
+    kind, part_id = "", ""
+    for number, piece in enumerate(pieces):
         if not isinstance(piece, Text | Reasoning):
             yield HEARTBEAT
-            continue
-        now = "text" if isinstance(piece, Text) else "reasoning"
-        if kind and now != kind:
-            yield part(f"{kind}-end", id=part_id)
-        if now != kind:
-            yield part(f"{now}-start", id=part_id)
-        kind = now
-        yield part(f"{kind}-delta", id=part_id, delta=piece.text)
+        elif piece.text:
+            if kind != (new := "text" if isinstance(piece, Text) else "reasoning"):
+                if kind:
+                    yield part(f"{kind}-end", id=part_id)
+                kind, part_id = new, f"{turn_id}-{number}"
+                yield part(f"{kind}-start", id=part_id)
+            yield part(f"{kind}-delta", id=part_id, delta=piece.text)
     if kind:
         yield part(f"{kind}-end", id=part_id)
 
@@ -110,5 +103,4 @@ def _ending(turn: Turn) -> list[bytes]:
     finish_step = part("finish-step")
     if turn.state == Turn.State.STOPPED:
         return [finish_step, part("message-metadata", messageMetadata=receipt), part("abort")]
-    finish = FINISH_REASONS.get(turn.cut, "stop")
-    return [finish_step, part("finish", finishReason=finish, messageMetadata=receipt)]
+    return [finish_step, part("finish", finishReason=finish_reason(turn), messageMetadata=receipt)]

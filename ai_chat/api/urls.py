@@ -12,6 +12,9 @@ urlpatterns = [
     path("image", images.CreateImages.as_view(), name="api-create-images"),
     path("images", images.MyImages.as_view(), name="api-images"),
     path("images/requests/<uuid:request_id>", images.OneImages.as_view(), name="api-image-request"),
+    path(
+        "images/requests/<uuid:request_id>/stop", images.StopImages.as_view(), name="api-image-stop"
+    ),
     path("images/<uuid:image_id>", images.OneImage.as_view(), name="api-image"),
     path("images/<uuid:image_id>/file", images.ImageFile.as_view(), name="api-image-file"),
 ]

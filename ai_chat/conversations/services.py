@@ -73,6 +73,17 @@ def latest_turns(
     return [reconcile(entry) for entry in reversed(page.rows)], page.older is not None
 
 
+def last_model(*, user_id: int, conversation: Conversation | None = None) -> str:
+    """The model of the conversation's latest turn, else of the latest turn in the user's latest
+    conversation that has one; "" without any."""
+    turns = Turn.objects.values_list("model", flat=True)
+    here = turns.filter(conversation=conversation).order_by("-created_at") if conversation else None
+    if here is not None and (model := here.first()):
+        return model
+    own = turns.filter(conversation__user_id=user_id)
+    return own.order_by("-conversation__active_at", "-created_at").first() or ""
+
+
 def _place(conversation: Conversation, entry: str) -> Key | None:
     """Where a turn or image request of the conversation stands in its order."""
     try:

@@ -40,7 +40,7 @@ class Job(models.Model):
     )
     model = models.CharField(max_length=120)
     #: The model that took over because the provider of the chosen one was down.
-    answered_by = models.CharField(max_length=120, blank=True, db_default="")
+    answered_by = models.CharField(max_length=120, blank=True, default="", db_default="")
     #: Each kind has further states, as its choices.
     state = models.CharField(max_length=10, default=RUNNING)
     failure = models.CharField(max_length=40, choices=Reason, blank=True)

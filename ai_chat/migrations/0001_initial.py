@@ -59,7 +59,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("model", models.CharField(max_length=120)),
-                ("answered_by", models.CharField(blank=True, db_default="", max_length=120)),
+                (
+                    "answered_by",
+                    models.CharField(blank=True, db_default="", default="", max_length=120),
+                ),
                 (
                     "failure",
                     models.CharField(
@@ -265,7 +268,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("model", models.CharField(max_length=120)),
-                ("answered_by", models.CharField(blank=True, db_default="", max_length=120)),
+                (
+                    "answered_by",
+                    models.CharField(blank=True, db_default="", default="", max_length=120),
+                ),
                 (
                     "failure",
                     models.CharField(
@@ -312,7 +318,7 @@ class Migration(migrations.Migration):
                 ("ended_at", models.DateTimeField(null=True)),
                 ("prompt", models.TextField()),
                 ("answer", models.TextField(blank=True)),
-                ("reasoning", models.TextField(blank=True, db_default="")),
+                ("reasoning", models.TextField(blank=True, db_default="", default="")),
                 (
                     "cut",
                     models.CharField(
@@ -322,6 +328,7 @@ class Migration(migrations.Migration):
                             ("time", "cut at the time limit"),
                         ],
                         db_default="",
+                        default="",
                         max_length=10,
                     ),
                 ),

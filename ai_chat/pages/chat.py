@@ -17,6 +17,7 @@ from ai_chat.conversations.history import history, known_from
 from ai_chat.conversations.services import (
     CONVERSATIONS_SHOWN,
     delete_conversation,
+    last_model,
     latest_turns,
     recent_conversations,
     rename_conversation,
@@ -30,6 +31,7 @@ from ai_chat.jobs.running import stop_job
 from ai_chat.models import Conversation, ImageRequest, Turn
 from ai_chat.offer import TEXT, choices, get_offer
 from ai_chat.pages.addresses import address_of
+from ai_chat.pages.continuing import continuation_of
 from ai_chat.pages.forms import (
     image_choices,
     read_count,
@@ -69,7 +71,7 @@ def page(
 ) -> HttpResponse:
     """The whole page, or with a `problem` for a script only what changes in the composer."""
     context = {
-        **composer(request.user, request.POST),
+        **composer(request.user, request.POST, conversation),
         "conversation": conversation,
         "problem": problem,
         "draft": request.POST.get("message", ""),
@@ -85,18 +87,24 @@ def page(
         )
         model = get_model(context["offer"].model, feature=TEXT)
         context["known"] = known_from(conversation, model)
+        if context["turns"] and not context["is_earlier"]:
+            context["continuation"] = continuation_of(context["turns"][-1])
     context["most"] = CONVERSATIONS_SHOWN
     context["conversations"] = recent_conversations(user_id=request.user.pk)
     return render(request, "ai_chat/chat.html", context, status=status)
 
 
-def composer(user: User, chosen: QueryDict) -> dict[str, Any]:
-    """What the composer shows: both modes, what is chosen in each, and its price."""
+def composer(
+    user: User, chosen: QueryDict, conversation: Conversation | None = None
+) -> dict[str, Any]:
+    """What the composer shows: both modes, what is chosen in each, and its price. Until a model is
+    chosen it is the one of the conversation's last turn, else of the user's last turn."""
+    model = chosen.get("model") or last_model(user_id=user.pk, conversation=conversation)
     return {
         "mode": "image" if chosen.get("mode") == "image" else "text",
         "models": choices(TEXT),
-        "offer": get_offer(user_id=user.pk, model=chosen.get("model", "")),
-        **image_choices(user, chosen),
+        "offer": get_offer(user_id=user.pk, model=model),
+        **image_choices(user, chosen, conversation=conversation),
     }
 
 

@@ -7,9 +7,10 @@ from uuid import uuid4
 
 from django.http import HttpResponse, QueryDict
 
+from ai_chat.images.gallery import last_request
 from ai_chat.images.requests import DEFAULT_SIZE, SIZES, start_request
 from ai_chat.jobs.errors import AnswerDeleted
-from ai_chat.models import ImageRequest
+from ai_chat.models import Conversation, ImageRequest
 from ai_chat.offer import IMAGE, MAX_IMAGES, choices, get_offer
 from config.errors import DomainError
 from credits.clerk.billing.releases import next_grant
@@ -35,10 +36,18 @@ def start_images(request: AuthenticatedHttpRequest, **place: Any) -> ImageReques
     )[0]
 
 
-def image_choices(user: User, form: QueryDict, again: ImageRequest | None = None) -> dict[str, Any]:
-    """What the choices for images show: those of the form, or of a request that is made `again`."""
+def image_choices(
+    user: User,
+    form: QueryDict,
+    again: ImageRequest | None = None,
+    *,
+    conversation: Conversation | None = None,
+) -> dict[str, Any]:
+    """What the choices for images show: those of the form, or of a request that is made `again`;
+    else the model of the conversation's last request, or of the user's."""
+    latest = again or last_request(user_id=user.pk, conversation=conversation)
+    model = form.get("image_model") or (latest.model if latest else "")
     count = read_count(form) if "count" in form or not again else again.count
-    model = form.get("image_model", again.model if again else "")
     return {
         "image_models": choices(IMAGE),
         "image_offer": get_offer(user_id=user.pk, feature=IMAGE, model=model, quantity=count),

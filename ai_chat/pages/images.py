@@ -9,7 +9,12 @@ from django.db import connections
 from django.http import HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_safe
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from ai_chat.images.files import serve
 from ai_chat.images.gallery import gallery, own_image_or_404, own_request
@@ -17,6 +22,7 @@ from ai_chat.images.requests import delete_image, delete_request
 from ai_chat.jobs.capacity import keeps_its_thread
 from ai_chat.jobs.ending import job_or_404
 from ai_chat.jobs.following import wait
+from ai_chat.jobs.running import stop_job
 from ai_chat.models import ImageRequest
 from ai_chat.pages.forms import image_choices, read_count, refuse, start_images
 from ai_chat.pages.streams import event_response
@@ -106,6 +112,18 @@ def events(request: AuthenticatedHttpRequest, request_id: UUID) -> StreamingHttp
     return event_response(request, job_or_404(ImageRequest, pk=request_id, user_id=request.user.pk))
 
 
+@require_POST
+def stop(request: AuthenticatedHttpRequest, request_id: UUID) -> HttpResponse:
+    """Stops a request, in whichever process its images are being made."""
+    job = job_or_404(ImageRequest, pk=request_id, user_id=request.user.pk)
+    stop_job(job)
+    if wants_fragment(request):
+        return HttpResponse(status=204)
+    if job.conversation_id:
+        return redirect("conversation", job.conversation_id)
+    return redirect(f"{reverse('images')}#made-{job.pk}")
+
+
 @require_safe
 def file(request: AuthenticatedHttpRequest, image_id: UUID) -> HttpResponseBase:
     """The image itself, to its owner; `?download` saves it."""
@@ -128,7 +146,7 @@ def delete_all(request: AuthenticatedHttpRequest, request_id: UUID) -> HttpRespo
     """The same for a request with all its images."""
     job = job_or_404(ImageRequest, pk=request_id, user_id=request.user.pk)
     if job.is_running:
-        messages.error(request, "These images are still being made.")
+        messages.error(request, "These images are still being made. Stop them first.")
         return redirect("images")
     if request.method != "POST":
         return render(request, "ai_chat/image_delete.html", {"made": job})

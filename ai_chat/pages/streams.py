@@ -1,6 +1,6 @@
-"""A job as server-sent events for the chat page: `turn` (the request and an empty answer), `block`
-(finished Markdown to append), `tail` (the open end, replaced each time), `end` (the whole answer
-with its receipt)."""
+"""A job as server-sent events for the chat page: `turn` (the request and an empty answer),
+`thinking` (more of the model's reasoning, escaped), `block` (finished Markdown to append), `tail`
+(the open end, replaced each time), `end` (the whole answer with its receipt)."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -9,16 +9,19 @@ from django.db import connections
 from django.http import HttpRequest, StreamingHttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.html import escape
 
 from ai_chat.jobs.following import Following
-from ai_chat.jobs.models import Job
 from ai_chat.jobs.running import released_connection
 from ai_chat.markdown import StreamRenderer
 from ai_chat.models import ImageRequest, Turn
-from ai_chat.providers.pieces import Piece, Text
+from ai_chat.pages.continuing import continuation_of
+from ai_chat.providers.pieces import Piece, Reasoning, Text
 
 #: A comment after this much silence: it keeps proxies from giving up, and finds lost viewers.
 HEARTBEAT_SECONDS = 10.0
+#: Characters of reasoning that a page is sent and shows.
+REASONING_SHOWN = 20_000
 #: The template of each kind's article, and what it calls the job.
 ARTICLES = {
     Turn.kind: ("ai_chat/chat.html#turn", "turn"),
@@ -51,11 +54,11 @@ def event_response(request: HttpRequest, job: Turn | ImageRequest) -> StreamingH
     return response
 
 
-def _events(request: HttpRequest, job: Job, article: str) -> Iterator[bytes]:
+def _events(request: HttpRequest, job: Turn | ImageRequest, article: str) -> Iterator[bytes]:
     yield event("turn", article)
     if job.is_running:
         following = Following(job, heartbeat=HEARTBEAT_SECONDS)
-        yield from _render(following)
+        yield from render_pieces(following)
         if following.job is None:
             return  # Deleted meanwhile: who follows asks again, and learns that.
         with released_connection():
@@ -63,16 +66,22 @@ def _events(request: HttpRequest, job: Job, article: str) -> Iterator[bytes]:
     yield event("end", article)
 
 
-def _article(request: HttpRequest, job: Job) -> str:
+def _article(request: HttpRequest, job: Turn | ImageRequest) -> str:
     template, name = ARTICLES[job.kind]
-    return render_to_string(template, {name: job}, request)
+    context = {name: job, "continuation": continuation_of(job)}
+    return render_to_string(template, context, request)
 
 
-def _render(pieces: Iterable[Piece]) -> Iterator[bytes]:
+def render_pieces(pieces: Iterable[Piece]) -> Iterator[bytes]:
+    """The events of an answer while it is written; a comment after HEARTBEAT_SECONDS of silence."""
     renderer, tail = StreamRenderer(), ""
-    sent = time.monotonic()
+    room, sent = REASONING_SHOWN, time.monotonic()
     for piece in pieces:
-        if isinstance(piece, Text):
+        if isinstance(piece, Reasoning) and room:
+            yield event("thinking", escape(piece.text[:room]))
+            room -= len(piece.text[:room])
+            sent = time.monotonic()
+        elif isinstance(piece, Text):
             update = renderer.feed(piece.text)
             if update.finished:
                 yield event("block", update.finished)

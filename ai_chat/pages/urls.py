@@ -18,6 +18,7 @@ urlpatterns = [
     path("images/offer", images.offer, name="image-offer"),
     path("images/requests/<uuid:request_id>", images.card, name="image-request"),
     path("images/requests/<uuid:request_id>/events", images.events, name="image-events"),
+    path("images/requests/<uuid:request_id>/stop", images.stop, name="image-request-stop"),
     path(
         "images/requests/<uuid:request_id>/delete", images.delete_all, name="image-request-delete"
     ),

@@ -11,7 +11,7 @@ const turns = document.getElementById("turns");
 
 // Escape stops an answer, unless it has something to close or a search to empty.
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
+  if (event.key !== "Escape" || event.defaultPrevented) return;
   if (document.querySelector(":popover-open") || event.target.matches("[type=search]")) return;
   document.querySelector(".stop")?.click();
 });

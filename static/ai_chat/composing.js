@@ -26,18 +26,28 @@ message.addEventListener("input", fitMessage);
 composer.addEventListener("submit", (event) => {
   event.preventDefault();
   const button = composer.querySelector("#offer button");
-  if (!composer.classList.contains("sending") && !button.disabled) send();
+  if (!isSending() && !button.disabled) send(composer);
 });
 
-async function send() {
+// The button that goes on with an answer that was cut is a form of its own.
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches(".continue")) return;
+  event.preventDefault();
+  if (!isSending()) send(event.target);
+});
+
+const isSending = () => composer.classList.contains("sending");
+
+/** Sends the message of a form and follows its answer. */
+async function send(form) {
   composer.classList.add("sending");
   composer.setAttribute("aria-busy", "true");
   showProblem("");
   try {
-    const response = await post(new URLSearchParams(new FormData(composer)));
+    const response = await post(form);
     if (response.redirected) return location.assign(response.url);
-    if (!response.ok) return await showRefusal(response);
-    clearComposer(response.headers.get("HX-Push-Url"));
+    if (!response.ok) return await showRefusal(response, form);
+    clearComposer(response.headers.get("HX-Push-Url"), form);
     const { ended, section } = await showAnswer(response).catch(() => ({ ended: false }));
     if (ended) notify("credits:changed");
     else if (section) await followAnswer(section.querySelector("[data-follow]").dataset.follow);
@@ -54,11 +64,12 @@ async function send() {
 }
 
 /** The key in the form makes a repeated POST the same message: it is charged once. */
-async function post(body) {
+async function post(form) {
+  const body = new URLSearchParams(new FormData(form));
   const headers = { Accept: "text/event-stream" };
   for (let tries = 1; ; tries++) {
     try {
-      return await fetch(composer.action, { method: "POST", body, headers });
+      return await fetch(form.action, { method: "POST", body, headers });
     } catch (error) {
       if (tries === 4) throw error;
       await pause(500 * tries);
@@ -66,7 +77,7 @@ async function post(body) {
   }
 }
 
-async function showRefusal(response) {
+async function showRefusal(response, form) {
   const html = await response.text();
   if (response.status >= 500) {
     // It may have been charged before the site failed; the key makes a second try free.
@@ -81,15 +92,17 @@ async function showRefusal(response) {
     );
   }
   document.getElementById("composer-foot").replaceWith(foot);
+  // The composer has today's price: who agrees sends it there.
+  if (!message.value) setMessage(form.elements.message.value);
   htmx.process(foot);
   notify("credits:changed");
 }
 
-function clearComposer(url) {
+function clearComposer(url, form) {
   if (url !== location.pathname) startConversation(url);
   document.getElementById("welcome")?.remove();
-  setMessage("");
-  composer.elements.key.value = newKey();
+  if (form === composer) setMessage("");
+  form.elements.key.value = newKey();
   notify("credits:changed");
   notify("conversations:changed");
 }

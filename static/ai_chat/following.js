@@ -14,10 +14,14 @@ export async function showAnswer(response) {
       section = placeTurn(data);
       announce("The answer is being written.", "progress");
       scrollToEnd();
+    } else if (name === "thinking") {
+      showThinking(section, data);
     } else if (name === "block") {
+      showState(section, "Writing");
       section.querySelector(".blocks").append(fragment(data));
       addCopyButtons(section);
     } else if (name === "tail") {
+      showState(section, "Writing");
       section.querySelector(".tail").replaceChildren(fragment(data));
     } else if (name === "end") {
       section = placeTurn(data);
@@ -44,11 +48,30 @@ export async function followAnswer(url) {
   notify("credits:changed");
 }
 
+/** The reasoning stays folded until the reader opens it. */
+function showThinking(section, html) {
+  section.querySelector(".thought").append(fragment(html));
+  section.querySelector(".thinking").hidden = false;
+  if (!section.querySelector(".live > :not(:empty)")) showState(section, "Thinking");
+}
+
+function showState(section, word) {
+  const state = section.querySelector(".writing");
+  if (state.textContent === word) return;
+  state.textContent = word;
+  announce(
+    word === "Thinking" ? "The model is thinking." : "The answer is being written.",
+    "progress",
+  );
+}
+
 function placeTurn(html) {
   const section = fragment(html).querySelector(".turn");
   addCopyButtons(section);
   const shown = document.getElementById(section.id);
   const hadFocus = shown?.contains(document.activeElement);
+  const thinking = section.querySelector(".thinking");
+  if (thinking) thinking.open = shown?.querySelector(".thinking")?.open ?? false;
   if (shown) shown.replaceWith(section);
   else document.getElementById("turns").append(section);
   if (hadFocus) focusMessage();

@@ -16,7 +16,7 @@ export function showProblem(text) {
 }
 
 message.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing && hasKeyboard) {
+  if (event.key === "Enter" && !event.shiftKey && hasKeyboard) {
     event.preventDefault();
     if (!message.form.querySelector("#offer button").disabled) message.form.requestSubmit();
   }

@@ -3,6 +3,21 @@
 
 import { announce, notify } from "./page.js";
 
+// --- Input methods -----------------------------------------------------------------------------
+// Keys that an input method takes, such as the Enter that ends a conversion, reach nothing else: no
+// shortcut of ours, and no form. Safari sends that Enter after the conversion has ended, with
+// isComposing false and keyCode 229.
+
+document.addEventListener(
+  "keydown",
+  (event) => {
+    if (!event.isComposing && event.keyCode !== 229) return;
+    event.stopImmediatePropagation();
+    if (event.key === "Enter") event.preventDefault();
+  },
+  { capture: true },
+);
+
 // --- Messages in the corner -------------------------------------------------------------------
 // Shown for the event `tally:say` with {text, level}, which may come from a response's HX-Trigger
 // header. `level` is success, info, warning or error.
