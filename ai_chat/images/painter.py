@@ -10,7 +10,7 @@ from ai_chat.images.verify import NotAnImage, verify
 from ai_chat.jobs.ending import Outcome
 from ai_chat.jobs.running import Stopped, Work
 from ai_chat.models import Image, ImageRequest
-from ai_chat.providers.client import Cancellable
+from ai_chat.providers.connections import Cancellable
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.images import paint
 from ai_chat.providers.pieces import Alive, Piece

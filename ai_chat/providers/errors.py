@@ -1,6 +1,8 @@
 """How a provider fails: one error, with the reason that the refund, the log, the metrics and the
 desk name."""
 
+import re
+
 from credits.reasons import Reason
 
 #: The provider cannot answer anybody: another model may take over.
@@ -26,12 +28,15 @@ FOR_THE_OPERATOR = {
 }
 #: The longest wait that is passed on, in seconds: clients give up on more.
 MAX_RETRY_SECONDS = 60
+MAX_CODE_CHARACTERS = 60
+#: The keys of this process's providers: no code that holds one is passed on.
+known_keys: set[str] = set()
 
 
 class ProviderError(Exception):
     """A call that failed. `status` is that of its HTTP answer, `code` what the provider calls the
-    failure (at most 60 ASCII characters: for the log, the desk and metrics), `retry_seconds` when
-    it asks to be called again."""
+    failure (any text; kept are at most 60 harmless ASCII characters, for the log, the desk and
+    metrics), `retry_seconds` when it asks to be called again."""
 
     def __init__(
         self,
@@ -44,9 +49,16 @@ class ProviderError(Exception):
         super().__init__(reason.value)
         self.reason = reason
         self.status = status
-        self.code = code
+        self.code = clean_code(code)
         self.retry_seconds = retry_seconds
 
     def __str__(self) -> str:
         details = [self.reason.value, str(self.status or ""), self.code]
         return " ".join(filter(None, details))
+
+
+def clean_code(text: str) -> str:
+    """What may be logged and shown of a code that somebody else chose: never a provider's key."""
+    if any(key in text for key in known_keys):
+        return ""
+    return re.sub(r"[^A-Za-z0-9_.:-]+", "", text)[:MAX_CODE_CHARACTERS]

@@ -9,7 +9,8 @@ from typing import Any
 
 from django.conf import settings
 
-from ai_chat.providers.client import Cancellable, client
+from ai_chat.providers.client import client
+from ai_chat.providers.connections import Cancellable
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.sdk_errors import provider_errors
 from credits.models import AIModel, Provider
@@ -42,8 +43,8 @@ def _body(provider: Provider, call: Cancellable, request: dict[str, Any]) -> byt
     room = request["n"] * settings.IMAGE_MAX_BYTES * 4 // 3 + 100_000
     body = bytearray()
     with (
+        call.calling(),
         client(provider).images.with_streaming_response.generate(**request) as response,
-        call.reading(response.http_response),
     ):
         for piece in response.iter_bytes():
             body += piece

@@ -1,11 +1,219 @@
-"""From the bytes of a provider's answer to its pieces, whatever dialect they are in."""
+"""From the bytes of a provider's answer to its pieces, whatever dialect they are in. How an answer
+ends is said in docs/architecture.md."""
 
+import json
 from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
 
-from ai_chat.providers.pieces import Piece
+from ai_chat.providers.errors import ProviderError
+from ai_chat.providers.pieces import Alive, End, Finish, Piece, Reasoning, Text
+from ai_chat.providers.sdk_errors import FILTERS, error_of, provider_errors
+from ai_chat.providers.sse import MAX_EVENT_BYTES, Event, EventTooLarge, read_events, without_mark
+from ai_chat.providers.text import Storable, ThinkTags, parts_of, strings_of
+from ai_chat.providers.tool_calls import ToolCalls
+from ai_chat.providers.usage import UsageReader
+from credits.reasons import Reason
+
+DONE = "[DONE]"
+#: What a chunk without content comes to.
+ALIVE: list[Piece] = [Alive()]
+#: Where reasoning stands in a delta. Several may hold the same text: the first is taken.
+REASONING = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
 
 
 def read_answer(chunks: Iterable[bytes], *, tools_offered: bool = False) -> Iterator[Piece]:
     """The pieces of an answer as its bytes come, streamed or whole. Raises ProviderError unless it
     ends well; after End no error is raised."""
-    raise NotImplementedError
+    return AnswerReader(tools_offered=tools_offered).read(chunks)
+
+
+class AnswerReader:
+    """Reads one answer. `ended` says while it does whether a finish reason has come and no more of
+    the answer since: then only usage may follow. (Gateways to Gemini send one with every chunk.)"""
+
+    def __init__(self, *, tools_offered: bool = False) -> None:
+        self._goes_on = False
+        self._tools_offered = tools_offered
+        self._finish: Finish | None = None
+        self._done = False
+        self._is_empty = True
+        self._has_content = False
+        self._text, self._reasoning = Storable(), Storable()
+        self._tags = ThinkTags()
+        self._calls = ToolCalls()
+        self._usage = UsageReader()
+
+    @property
+    def ended(self) -> bool:
+        return self._finish is not None and not self._goes_on
+
+    def read(self, chunks: Iterable[bytes]) -> Iterator[Piece]:
+        """As `read_answer`. Stops reading at the mark of the end."""
+        failure: ProviderError | None = None
+        try:
+            with provider_errors():
+                yield from self._pieces(without_mark(chunks))
+        except ProviderError as error:
+            failure = error
+        yield from self._rest()
+        if not self._finish:
+            raise failure or self._without_finish()
+        yield End(self._finish)
+        if self._usage.latest:
+            yield self._usage.latest
+
+    def _pieces(self, chunks: Iterator[bytes]) -> Iterator[Piece]:
+        head = b""
+        for chunk in chunks:
+            head += chunk
+            if head and not head.isspace():
+                break
+        first = head.lstrip()[:1]
+        if first in {b"{", b"["}:
+            yield from self._whole(chain([head], chunks))
+        elif first == b"<":
+            raise ProviderError(Reason.UNREADABLE, code="html")
+        else:
+            self._is_empty = not first
+            yield from self._streamed(read_events(chain([head], chunks)))
+
+    def _streamed(self, events: Iterator[Event]) -> Iterator[Piece]:
+        for name, data in events:
+            if not data:  # A comment, or an event with nothing in it.
+                yield from ALIVE
+            elif data.startswith(DONE):
+                self._done = True
+                if self._has_content and not self._finish:
+                    self._finish = self._well(Finish.STOP)
+                return
+            elif name == "error" and not self._finish:
+                raise error_of(_error_in(data))
+            elif name != "message" and not data.startswith("{"):  # A ping with words of its own.
+                yield from ALIVE
+            else:
+                yield from self._chunk(json.loads(data)) or ALIVE
+
+    def _whole(self, chunks: Iterable[bytes]) -> Iterator[Piece]:
+        """An answer that is one JSON object, although a stream was asked for."""
+        body = bytearray()
+        for chunk in chunks:
+            body += chunk
+            if len(body) > MAX_EVENT_BYTES:
+                raise EventTooLarge
+        told = json.loads(body)
+        told = told[0] if isinstance(told, list) else told
+        if not told.get("choices") and not _error_of(told):
+            raise ProviderError(Reason.UNREADABLE, code="no_choices")
+        yield from self._chunk(told)
+        if self._has_content and not self._finish:
+            self._finish = self._well(Finish.STOP)
+
+    def _chunk(self, chunk: Any) -> list[Piece]:
+        """What one chunk, or a whole completion, adds. `chunk` may be any JSON: `provider_errors`
+        knows what this raises."""
+        if (error := _error_of(chunk)) and not self._finish:
+            raise error_of(error)
+        if usage := chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage"):
+            self._usage.note(usage)
+        # Gateways send usage and signs of life without choices.
+        for choice in chunk.get("choices") or ():
+            if not choice.get("index"):
+                return self._choice(choice)
+        return []
+
+    def _choice(self, choice: dict[str, Any]) -> list[Piece]:
+        delta = choice.get("delta")
+        if delta is None and not self._has_content:  # A server that sends it all at once.
+            delta = choice.get("message")
+        pieces = self._delta(delta) if delta else []
+        finish_reason = choice.get("finish_reason")
+        if pieces and self._finish:
+            self._goes_on = True
+        if finish_reason and not self.ended:
+            self._finish = None
+            self._finish = self._finish_of(finish_reason)
+        elif (error := choice.get("error")) and not self._finish:
+            raise error_of(error)
+        if usage := choice.get("usage"):  # Moonshot puts it here.
+            self._usage.note(usage)
+        return pieces
+
+    def _delta(self, delta: dict[str, Any]) -> list[Piece]:
+        pieces: list[Piece] = []
+        for name in REASONING:
+            if value := delta.get(name):
+                self._think("".join(strings_of(value)), pieces)
+                break
+        if content := delta.get("content"):
+            if isinstance(content, str):
+                self._say(content, pieces)
+            else:
+                self._parts(content, pieces)
+        if delta.get("refusal") and not self._finish:
+            raise ProviderError(Reason.REFUSED, code="refusal")
+        if calls := delta.get("tool_calls"):
+            pieces += self._calls.read(calls)
+        elif call := delta.get("function_call"):
+            pieces += self._calls.read([{"index": 0, "function": call}])
+        if pieces:
+            self._has_content = True
+        return pieces
+
+    def _parts(self, content: Any, pieces: list[Piece]) -> None:
+        for part in parts_of(content):
+            if isinstance(part, Reasoning):
+                self._think(part.text, pieces)
+            else:
+                self._say(part.text, pieces)
+
+    def _say(self, text: str, pieces: list[Piece]) -> None:
+        if text := self._text.feed(text):
+            if self._tags.passed:
+                pieces.append(Text(text))
+            else:
+                pieces += self._tags.feed(text)
+            self._has_content = True
+
+    def _think(self, text: str, pieces: list[Piece]) -> None:
+        if text := self._reasoning.feed(text):
+            pieces.append(Reasoning(text))
+
+    def _rest(self) -> Iterator[Piece]:
+        if reasoning := self._reasoning.rest():
+            yield Reasoning(reasoning)
+        yield from self._tags.feed(self._text.rest())
+        yield from self._tags.rest()
+
+    def _finish_of(self, told: object) -> Finish:
+        """Raises ProviderError for what does not end an answer well."""
+        word = str(told).lower()
+        tools = self._tools_offered and word in {"tool_calls", "function_call"}
+        if word in {Finish.STOP, Finish.LENGTH} or tools:
+            return self._well(Finish.TOOL_CALLS if tools else Finish(word))
+        reason = Reason.REFUSED if FILTERS.search(word) else Reason.UNKNOWN_END
+        raise ProviderError(reason, code=str(told))
+
+    def _well(self, finish: Finish) -> Finish:
+        """Ollama and Gemini end with `stop` although they ask for a tool."""
+        asks = self._tools_offered and self._calls.any and finish == Finish.STOP
+        return Finish.TOOL_CALLS if asks else finish
+
+    def _without_finish(self) -> ProviderError:
+        if self._done or self._is_empty:
+            return ProviderError(Reason.EMPTY_ANSWER, code="no_content")
+        return ProviderError(Reason.CUT_OFF, code="no_finish_reason")
+
+
+def _error_of(chunk: dict[str, Any]) -> Any:
+    """The error that a chunk is or holds."""
+    return chunk.get("error") or (chunk if chunk.get("object") == "error" else None)
+
+
+def _error_in(data: str) -> Any:
+    """The error that an event of that name holds: JSON, or words."""
+    try:
+        told = json.loads(data)
+    except (ValueError, RecursionError):
+        return data
+    return (_error_of(told) or told) if isinstance(told, dict) else told

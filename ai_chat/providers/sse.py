@@ -22,9 +22,13 @@ class Event(NamedTuple):
     data: str
 
 
+#: Stands for a comment: no event, but a sign that the connection lives.
+COMMENT = Event("", "")
+
+
 def read_events(pieces: Iterable[bytes]) -> Iterator[Event]:
-    """The events of a stream, each as soon as it is whole; one that the stream's end cuts off is
-    dropped, as the standard says. Raises EventTooLarge."""
+    """The events of a stream, each as soon as it is whole, and COMMENT for each comment; an event
+    that the stream's end cuts off is dropped, as the standard says. Raises EventTooLarge."""
     name, data, size = b"", [], 0
     for line in _lines(pieces):
         field, _, value = line.partition(b":")
@@ -37,6 +41,8 @@ def read_events(pieces: Iterable[bytes]) -> Iterator[Event]:
                 data.append(value)
             elif field == b"event":
                 name = value
+            elif not field:
+                yield COMMENT
             continue
         if data:
             yield Event(_text(name) or "message", _text(b"\n".join(data)))
@@ -47,7 +53,7 @@ def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Lines that have ended, without their ends; what the stream ends with is no line."""
     begun: list[bytes] = []
     length, after_cr = 0, False
-    for piece in _without_mark(pieces):
+    for piece in without_mark(pieces):
         # CR ends a line at once; an LF in the next piece belongs to it.
         whole = piece.removeprefix(b"\n") if after_cr else piece
         after_cr = piece.endswith(b"\r")
@@ -62,7 +68,7 @@ def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
             begun, length = [others[-1]], len(others[-1])
 
 
-def _without_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def without_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """The same pieces without a byte order mark; none of them is empty."""
     source = filter(None, pieces)
     head = b""

@@ -424,7 +424,11 @@ class Migration(migrations.Migration):
                 (
                     "dialect",
                     models.CharField(
-                        choices=[("openai", "OpenAI"), ("compatible", "Compatible with OpenAI")],
+                        choices=[
+                            ("openai", "OpenAI"),
+                            ("compatible", "Compatible with OpenAI"),
+                            ("mistral", "Mistral"),
+                        ],
                         max_length=20,
                     ),
                 ),

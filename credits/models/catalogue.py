@@ -62,6 +62,7 @@ class Provider(models.Model):
 
         OPENAI = "openai", "OpenAI"
         COMPATIBLE = "compatible", "Compatible with OpenAI"
+        MISTRAL = "mistral", "Mistral"
 
     name = models.CharField(max_length=60, unique=True)
     #: `https://…/v1`; empty for the one that OPENAI_BASE_URL names.

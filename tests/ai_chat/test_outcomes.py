@@ -8,7 +8,7 @@ import pytest
 
 from ai_chat.models import Turn
 from ai_chat.providers.client import client as provider_client
-from credits.models import User
+from credits.models import Provider, User
 from credits.reasons import Reason
 from tests.ai_chat.chat import Chat
 from tests.factories import make_user, set_price
@@ -42,11 +42,11 @@ def test_text_that_no_database_takes_is_delivered_without_it(chat: Chat) -> None
 
 FAILURES = [
     ("[[fail:500]]", Reason.PROVIDER_ERROR, False),
-    ("[[fail:429]]", Reason.PROVIDER_ERROR, False),
-    ("[[fail:401]]", Reason.PROVIDER_ERROR, False),
-    ("[[fail:garbage]]", Reason.PROVIDER_ERROR, False),
-    ("[[fail:cut:0]]", Reason.PROVIDER_ERROR, False),
-    ("[[fail:cut:5]]", Reason.PROVIDER_ERROR, True),
+    ("[[fail:429]]", Reason.BUSY, False),
+    ("[[fail:401]]", Reason.ACCESS, False),
+    ("[[fail:garbage]]", Reason.UNREADABLE, False),
+    ("[[fail:cut:0]]", Reason.CUT_OFF, False),
+    ("[[fail:cut:5]]", Reason.CUT_OFF, True),
     ("[[fail:refuse]]", Reason.REFUSED, False),
     ("[[fail:empty]]", Reason.EMPTY_ANSWER, False),
 ]
@@ -190,4 +190,4 @@ def test_nobody_else_can_see_or_stop_a_turn(chat: Chat, chat_site: Site, bob: Us
 
 
 def test_the_sdk_never_retries_by_itself() -> None:
-    assert provider_client().max_retries == 0
+    assert provider_client(Provider()).max_retries == 0

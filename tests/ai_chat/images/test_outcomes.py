@@ -76,10 +76,10 @@ def test_images_are_charged_together_and_kept(studio: Program, var: Path, bob: U
 
 OUTCOMES = [
     ("[[fail:500]]", 502, 0, "provider_error"),
-    ("[[fail:429]]", 502, 0, "provider_error"),
-    ("[[fail:401]]", 502, 0, "provider_error"),
-    ("[[fail:garbage]]", 502, 0, "provider_error"),
-    ("[[fail:cut:1]]", 502, 0, "provider_error"),
+    ("[[fail:429]]", 502, 0, "provider_busy"),
+    ("[[fail:401]]", 502, 0, "provider_access"),
+    ("[[fail:garbage]]", 502, 0, "provider_unreadable"),
+    ("[[fail:cut:1]]", 502, 0, "provider_cut_off"),
     ("[[fail:empty]]", 502, 0, "empty_result"),
     ("[[fail:badimage]]", 502, 0, "invalid_image"),
     ("[[fail:short:2]]", 200, 2, "empty_result"),
@@ -146,9 +146,9 @@ def test_only_whole_still_images_of_sane_size_are_kept(
 
 
 BODIES = [
-    (b"", "provider_error"),
-    (b"[]", "provider_error"),
-    (b'{"data": null}', "provider_error"),
+    (b"", "provider_unreadable"),
+    (b"[]", "provider_unreadable"),
+    (b'{"data": null}', "provider_unreadable"),
     (b'{"data": [1, null]}', "empty_result"),
     (b'{"data": [{"b64_json": "%%%"}]}', "invalid_image"),
     (b'{"data": [{"b64_json": null}]}', "empty_result"),
@@ -165,7 +165,7 @@ def test_an_answer_that_is_none_is_refunded(
             assert (response.status_code, response.json()["reason"]) == (502, reason)
     painter.status, painter.answer = 400, {"error": {"code": ["no", "text"], "message": "No."}}
     response = odd_studio.paint("A tree")
-    assert (response.status_code, response.json()["reason"]) == (502, "provider_error")
+    assert (response.status_code, response.json()["reason"]) == (502, "provider_not_accepted")
     assert odd_studio.balance == 100
 
 
@@ -256,4 +256,4 @@ def test_no_prompt_is_in_the_log(studio: Program) -> None:
     studio.paint("Unmistakable words [[fail:500]]")
     studio.ask("Unmistakable words [[fail:500]]")
     assert "Unmistakable" not in studio.site.log.read_text()
-    assert "failed: ProviderError" in studio.site.log.read_text()
+    assert "failed: provider_error 500 server_error" in studio.site.log.read_text()

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from ai_chat.providers.chat import storable
 from ai_chat.providers.client import limit_name
+from ai_chat.providers.text import storable
+from credits.models import Provider
 from credits.reasons import Reason
 from tests.ai_chat.api.client import Program
 from tests.ai_chat.images.fake import FakePainter
@@ -26,7 +27,7 @@ from tests.ai_chat.images.fake import FakePainter
 def test_the_bound_of_an_answer_has_the_name_that_its_server_knows(
     base_url: str, name: str
 ) -> None:
-    assert limit_name(base_url) == name
+    assert limit_name(Provider(base_url=base_url)) == name
 
 
 def test_halves_of_a_character_are_joined_and_what_cannot_be_kept_goes() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from ai_chat.providers import sse
-from ai_chat.providers.sse import Event, EventTooLarge, read_events
+from ai_chat.providers.sse import COMMENT, Event, EventTooLarge, read_events
 
 BOM = b"\xef\xbb\xbf"
 
@@ -27,7 +27,10 @@ STREAMS = {
     "an empty stream": (b"", []),
     "a mark alone": (BOM, []),
     "half a mark": (BOM[:2], []),
-    "comments": (b": ping\n\n:\ndata: a\n: more\ndata: b\n\n", [message("a\nb")]),
+    "comments": (
+        b": ping\n\n:\ndata: a\n: more\ndata: b\n\n",
+        [COMMENT, COMMENT, COMMENT, message("a\nb")],
+    ),
     "several lines": (b"data: a\ndata\ndata:\ndata: b\n\n", [message("a\n\n\nb")]),
     "one blank goes": (b"data:a\ndata:  b\n\n", [message("a\n b")]),
     "colons": (b"data: a: b\n\n", [message("a: b")]),
