@@ -221,6 +221,8 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Tally <noreply@localhost>")
 
 LOCAL_PROVIDER = not env.text("OPENAI_BASE_URL") and not env.text("OPENAI_API_KEY")
 LOCAL_PROVIDER_PORT = env.integer("LOCAL_PROVIDER_PORT", 8001, low=1, high=65535)
+# Whether `make run` looks for Ollama and LM Studio where no provider is configured.
+LOCAL_DISCOVERY = env.flag("LOCAL_DISCOVERY", default=True)
 OPENAI_BASE_URL = env.url(
     "OPENAI_BASE_URL",
     f"http://127.0.0.1:{LOCAL_PROVIDER_PORT}/v1" if LOCAL_PROVIDER else "https://api.openai.com/v1",

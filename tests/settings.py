@@ -7,6 +7,7 @@ os.environ.setdefault("SECRET_KEY", "tests-only-" + "t" * 40)
 os.environ.setdefault("ALLOWED_HOSTS", "localhost,127.0.0.1,testserver")
 os.environ.setdefault("LOG_LEVEL", "WARNING")
 os.environ.setdefault("HTTPS", "0")
+os.environ.setdefault("LOCAL_DISCOVERY", "0")
 
 from config.settings import *
 

@@ -109,7 +109,8 @@ def kept_secret() -> str:
 
 
 def prepare() -> None:
-    """The newest tables, demo accounts in an empty embedded database, and the static files."""
+    """The newest tables, demo accounts in an empty embedded database, the models of servers on this
+    machine, and the static files."""
     if settings.LOCAL_PROVIDER:
         check = subprocess.run([*MANAGE, "local_provider", "--check"], check=False)
         if check.returncode:
@@ -118,6 +119,8 @@ def prepare() -> None:
     migrate()
     if settings.EMBEDDED_DATABASE:
         call_command("demo_data")
+    if settings.LOCAL_PROVIDER and settings.LOCAL_DISCOVERY:
+        call_command("discover_models")
     if not settings.DEBUG:
         call_command("collectstatic", verbosity=0, interactive=False)
 

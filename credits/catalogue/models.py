@@ -34,7 +34,7 @@ def get_model(name: str, *, feature: str) -> AIModel:
 
 
 def _active() -> QuerySet[AIModel]:
-    return AIModel.objects.filter(active=True).select_related(
+    return AIModel.objects.filter(active=True, unreachable=False).select_related(
         "provider", "least_plan", "fallback__provider"
     )
 

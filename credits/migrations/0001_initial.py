@@ -149,6 +149,7 @@ class Migration(migrations.Migration):
                 ),
                 ("price_factor", models.PositiveSmallIntegerField(default=1)),
                 ("active", models.BooleanField(default=True)),
+                ("unreachable", models.BooleanField(default=False)),
                 ("position", models.PositiveSmallIntegerField(default=0)),
                 (
                     "created_at",

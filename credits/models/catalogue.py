@@ -109,6 +109,9 @@ class AIModel(models.Model):
     #: Takes over before the first piece of an answer when this model's provider is down.
     fallback = models.ForeignKey("self", PROTECT, null=True, related_name="stands_in_for")
     active = models.BooleanField(default=True)
+    #: Its server, found on this machine at an earlier start, had it no longer or did not answer at
+    #: the latest one: not offered until it does.
+    unreachable = models.BooleanField(default=False)
     #: The order in which people see them; the first of a feature is taken unless another is named.
     position = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

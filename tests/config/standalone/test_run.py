@@ -42,7 +42,7 @@ def start(var: Path, **environment: str) -> Iterator[Started]:
         [sys.executable, "-m", "config.standalone.run"],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "VAR_DIR": str(var)}
-        | {"WEB_WORKERS": "1", "WEB_THREADS": "2"}
+        | {"WEB_WORKERS": "1", "WEB_THREADS": "2", "LOCAL_DISCOVERY": "0"}
         | ports
         | environment,
         stdout=subprocess.PIPE,
