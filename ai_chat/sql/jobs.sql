@@ -10,6 +10,10 @@ CREATE FUNCTION ai_chat_start(owner bigint, per_minute integer, in_flight intege
     OUT available bigint, OUT held boolean, OUT retry_seconds integer, OUT recorded jsonb) LANGUAGE plpgsql
 AS $$
 BEGIN
+    IF credits_is_due(owner) THEN
+        outcome := 'due';  -- It comes again, and is counted then.
+        RETURN;
+    END IF;
     retry_seconds := credits_take(
         counted => 'requests:' || owner, at_most => per_minute, span => interval '1 minute');
     IF retry_seconds > 0 THEN
