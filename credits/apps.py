@@ -8,9 +8,11 @@ class CreditsConfig(AppConfig):
 
     def ready(self) -> None:
         from credits.clerk import conf
-        from credits.clerk.billing.releases import plan_saved
+        from credits.clerk.billing.releases import plan_saved, release_account
+        from credits.ledger import credits_due
         from credits.users.permissions import confirm
 
         conf.validate()
         user_logged_in.connect(confirm, dispatch_uid="users-confirm-session")
+        credits_due.connect(release_account, dispatch_uid="plan-credits-due")
         post_save.connect(plan_saved, sender="credits.Plan", dispatch_uid="plan-mapped")

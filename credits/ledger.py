@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db import connection
 from django.db.models import DateTimeField, Func
+from django.dispatch import Signal
+from django.utils import timezone
 from psycopg.rows import class_row, namedtuple_row
 
 from config.text import is_blank
 from credits import exceptions, idempotency
 from credits.features import FEATURES, OperationType, to_operation_type
-from credits.models import CreditGrant, Hold
+from credits.models import CreditBalance, CreditGrant, Hold
 from credits.models.ledger import PRIORITIES
 from credits.pricing import get_feature_cost
 from credits.reasons import is_by_payer
@@ -29,6 +31,11 @@ MAX_AMOUNT = 10**12
 MAX_QUANTITY = 1000
 #: Characters of an idempotency key.
 MAX_KEY = 255
+#: Sent with `user_id` when credits have come due at a moment given to `set_due`. The receiver
+#: grants them, and sets the next moment.
+credits_due = Signal()
+#: How long until credits that could not be granted are tried again.
+DUE_AGAIN = timedelta(minutes=1)
 
 
 def _check(what: str, value: int, low: int, high: int) -> None:
@@ -55,7 +62,7 @@ def _call(function: str, *, row: type | None = None, **arguments: Any) -> Any:
 class Balance(NamedTuple):
     """An account's credits. `granted` is the size of the grants that still hold something (the
     meter's full width), `expiring` credits leave at `expires_at`; `version` changes with each
-    movement and each hold."""
+    movement and each hold; `due` when more credits should have come, and could not."""
 
     remaining: int
     held: int
@@ -63,12 +70,31 @@ class Balance(NamedTuple):
     expires_at: datetime | None
     expiring: int | None
     version: str
+    due: bool = False
 
 
 def get_balance(*, user_id: int) -> Balance:
-    """The balance, after expired credits have left."""
+    """The balance, after expired credits have left and due ones have come."""
     balance: Balance = _call("credits_balance", row=Balance, owner=user_id)
+    if balance.due:
+        _post_due(user_id)
+        balance = _call("credits_balance", row=Balance, owner=user_id)
     return balance
+
+
+def set_due(*, user_id: int, at: datetime | None, postpone: bool = False) -> None:
+    """Says when credits come to an account the next time by our clock; an earlier moment stands,
+    unless `postpone`. None: not at all."""
+    _call("credits_set_due", owner=user_id, moment=at, postpone=postpone)
+
+
+def _post_due(user_id: int) -> None:
+    """Has due credits granted. A receiver that fails keeps nobody from their other credits: it is
+    logged, and tried again with a read or spend after DUE_AGAIN."""
+    results = credits_due.send_robust(sender=CreditBalance, user_id=user_id)
+    if any(isinstance(result, Exception) for _, result in results):
+        later = timezone.now() + DUE_AGAIN
+        set_due(user_id=user_id, at=later, postpone=True)
 
 
 def validate_credits_for_feature(*, user_id: int, feature: str, quantity: int = 1) -> Balance:
@@ -154,8 +180,7 @@ def call_deduct(
     `deduct_credits_for_feature` raises, and Refused on further outcomes."""
     _check("The quantity", quantity, 1, MAX_QUANTITY)
     _check_key(idempotency_key)
-    row = _call(
-        function,
+    arguments = dict(
         owner=user_id,
         operation=to_operation_type(feature),
         feature=feature,
@@ -169,6 +194,10 @@ def call_deduct(
         extra=json.dumps(details or {}),
         **more,
     )
+    row = _call(function, **arguments)
+    if row.outcome == "due":
+        _post_due(user_id)
+        row = _call(function, **arguments)
     if row.outcome not in {"charged", "replayed"}:
         raise _refusal(row, max_unit_cost or 0)
     replayed = row.outcome == "replayed"
@@ -347,13 +376,12 @@ def adjust_credits(
     idempotency_key: str,
     delta: int | None = None,
     target: int | None = None,
-    keep_packs: bool = False,
     details: Details | None = None,
 ) -> Adjustment:
-    """Adds `delta` credits (negative takes away) or sets the balance to `target`; with `keep_packs`
-    to no less than what is left of the user's packs. The key means this change and reason, whoever
-    asks again. Raises InsufficientCredits below 0, IdempotencyConflict, LedgerError on a missing
-    reason, an amount out of bounds, or when not exactly one of `delta` and `target` is given."""
+    """Adds `delta` credits (negative takes away) or sets the balance to `target`. The key means this
+    change and reason, whoever asks again. Raises InsufficientCredits below 0, IdempotencyConflict,
+    LedgerError on a missing reason, an amount out of bounds, or when not exactly one of `delta` and
+    `target` is given."""
     if (delta is None) == (target is None) or is_blank(reason):
         raise exceptions.LedgerError("An adjustment has a reason and either a delta or a target.")
     _check("An adjustment", delta or target or 0, -MAX_AMOUNT, MAX_AMOUNT)
@@ -363,10 +391,9 @@ def adjust_credits(
         owner=user_id,
         delta=delta,
         target=target,
-        keep_packs=keep_packs,
         burn_priority=PRIORITIES[CreditGrant.Source.ADJUSTMENT],
         request_key=idempotency_key,
-        fingerprint=idempotency.fingerprint([delta, target, keep_packs, reason.strip()]),
+        fingerprint=idempotency.fingerprint([delta, target, reason.strip()]),
         extra=json.dumps({**(details or {}), "reason": reason.strip(), "actor": actor}),
     )
     if outcome == "insufficient":
@@ -374,6 +401,49 @@ def adjust_credits(
     if outcome == "key_conflict":
         raise exceptions.IdempotencyConflict("This idempotency key belongs to another adjustment.")
     return Adjustment(usage_id, change, available, outcome == "replayed")
+
+
+class PlanReset(NamedTuple):
+    """What an admin's reset did to the plan credits of an account: `before` of them were left, None
+    when replayed, and `change` came (negative: left)."""
+
+    before: int | None
+    change: int
+    balance: int
+    replayed: bool
+
+
+def set_plan_credits(
+    *,
+    user_id: int,
+    target: int,
+    expires_at: datetime,
+    item_id: int,
+    period_id: int | None,
+    reason: str,
+    actor: str,
+    idempotency_key: str,
+) -> PlanReset:
+    """Sets what is left of an account's plan credits to `target`; credits from elsewhere stay. What
+    is given lasts until `expires_at`, and is of the subscription item and period with these rows.
+    Raises IdempotencyConflict, LedgerError on an amount or key out of bounds."""
+    _check("Plan credits", target, 0, MAX_AMOUNT)
+    _check_key(idempotency_key)
+    outcome, before, change, available = _call(
+        "credits_set_plan",
+        owner=user_id,
+        target=target,
+        until=expires_at,
+        of_item=item_id,
+        of_period=period_id,
+        burn_priority=PRIORITIES[CreditGrant.Source.PLAN],
+        request_key=idempotency_key,
+        fingerprint=idempotency.fingerprint([target, reason.strip()]),
+        extra=json.dumps({"reason": reason.strip(), "actor": actor}),
+    )
+    if outcome == "key_conflict":
+        raise exceptions.IdempotencyConflict("This idempotency key belongs to another adjustment.")
+    return PlanReset(before, change, available, outcome == "replayed")
 
 
 def sweep_holds(*, batch: int = 500) -> int:

@@ -159,6 +159,11 @@ class JobOut(serializers.Serializer[Any]):
     counts = serializers.DictField(child=serializers.IntegerField())
     failed = serializers.IntegerField()
     failures = serializers.ListField(child=serializers.DictField())
+    changes = serializers.ListField(
+        child=serializers.DictField(),
+        help_text="Whose plan credits were set, or would be: `who`, and the plan credits `before` "
+        "and `after`. The first 50 who gain and the first 50 who lose; `counts` has the totals.",
+    )
     error = serializers.CharField(allow_null=True)
 
 
@@ -172,7 +177,7 @@ class SyncOut(serializers.Serializer[Any]):
     deletedUsers = serializers.IntegerField(help_text="Accounts of people who left Clerk.")
     createdBalances = serializers.IntegerField()
     activeSubscriptions = serializers.IntegerField()
-    creditsRefreshed = serializers.IntegerField(help_text="Balances that setCredits changed.")
+    creditsRefreshed = serializers.IntegerField(help_text="People whose credits setCredits set.")
     creditsGranted = serializers.IntegerField(help_text="Plan credits that had been missing.")
     creditsAdded = serializers.IntegerField(help_text="Credits that setCredits added.")
     creditsTaken = serializers.IntegerField(help_text="Credits that setCredits took away.")

@@ -12,6 +12,10 @@ AS $$
 DECLARE
     refusal text;
 BEGIN
+    IF credits_is_due(owner) THEN
+        outcome := 'due';  -- It comes again, and is counted then.
+        RETURN;
+    END IF;
     retry_seconds := credits_take(
         counted => 'requests:' || owner, at_most => per_minute, span => interval '1 minute');
     IF retry_seconds > 0 THEN

@@ -174,10 +174,8 @@ def parse_item(data: object, *, payer: Payer, instance_id: str, seen: int) -> It
 def _has_fee(plan: Json) -> bool:
     """Whether a plan costs something: webhooks write `amount` in cents, the Backend API `fee` as an
     object with an `amount`. Either may stand in the other's place, and numbers in quotes."""
-    given = (plan.get(name) for name in ("amount", "fee"))
-    amounts = (
-        as_object(value).get("amount") if isinstance(value, dict) else value for value in given
-    )
+    given = [plan.get(name) for name in ("amount", "fee")]
+    amounts = [value.get("amount") if isinstance(value, dict) else value for value in given]
     amount = next((amount for amount in amounts if amount is not None), 0)
     try:
         return float(amount) != 0

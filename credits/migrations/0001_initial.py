@@ -609,6 +609,7 @@ class Migration(migrations.Migration):
                 ("counts", models.JSONField(default=dict)),
                 ("failed", models.PositiveIntegerField(default=0)),
                 ("failures", models.JSONField(default=list)),
+                ("changes", models.JSONField(default=list)),
                 ("cursor", models.JSONField(default=dict)),
                 ("error", models.TextField(blank=True)),
                 ("cancel_requested", models.BooleanField(default=False)),
@@ -745,6 +746,7 @@ class Migration(migrations.Migration):
                 ),
                 ("credits_remaining", models.BigIntegerField(default=0)),
                 ("last_usage_id", models.BigIntegerField(default=0)),
+                ("due_at", models.DateTimeField(null=True)),
             ],
         ),
         migrations.AddConstraint(
@@ -1184,7 +1186,8 @@ class Migration(migrations.Migration):
                                     models.Q(("credits_used__lt", 0), ("operation_type", "GRANT")),
                                     models.Q(("credits_used__gt", 0), ("operation_type", "EXPIRY")),
                                     models.Q(
-                                        ("credits_used__lt", 0), ("operation_type", "ADJUSTMENT")
+                                        ("operation_type", "ADJUSTMENT"),
+                                        models.Q(("credits_used", 0), _negated=True),
                                     ),
                                     _connector="OR",
                                 ),

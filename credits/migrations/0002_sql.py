@@ -12,6 +12,7 @@ class Migration(migrations.Migration):
         run_sql("credits/sql/accounts"),
         run_sql("credits/sql/prices"),
         run_sql("credits/sql/kernel"),
+        run_sql("credits/sql/plans"),
         run_sql("credits/sql/records"),
         run_sql("credits/sql/rollup"),
         run_sql("credits/sql/sessions"),

@@ -119,6 +119,9 @@ class SyncJob(models.Model):
     failed = models.PositiveIntegerField(default=0)
     #: The first failures: [{"who": …, "error": …}].
     failures = models.JSONField(default=list)
+    #: Whose plan credits were set, the first of those who gain and who lose: [{"who": Clerk's id,
+    #: "before": credits, "after": credits}].
+    changes = models.JSONField(default=list)
     #: Where to go on after a restart.
     cursor = models.JSONField(default=dict)
     error = models.TextField(blank=True)

@@ -28,6 +28,9 @@ class CreditBalance(models.Model):
     credits_remaining = models.BigIntegerField(default=0)
     #: The row of UsageHistory this balance stands at: also the balance's version.
     last_usage_id = models.BigIntegerField(default=0)
+    #: When a plan brings credits the next time by our clock. A read or spend after it has them
+    #: granted first (`credits.ledger.credits_due`).
+    due_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -131,7 +134,7 @@ class UsageHistory(models.Model):
     refund_of = models.ForeignKey(
         "self", PROTECT, null=True, related_name="refunds", db_index=False
     )
-    #: The grant that a GRANT, EXPIRY or incoming ADJUSTMENT row fills or empties.
+    #: The grant that a GRANT, EXPIRY or ADJUSTMENT row fills, empties or takes from.
     grant = models.ForeignKey(CreditGrant, PROTECT, null=True, related_name="usage", db_index=False)
     idempotency_key = models.CharField(max_length=255, null=True)
     request_fingerprint = models.CharField(max_length=64, null=True)
@@ -178,7 +181,7 @@ class UsageHistory(models.Model):
                         Q(refund_of__isnull=True, grant__isnull=False),
                         Q(operation_type=OperationType.GRANT, credits_used__lt=0)
                         | Q(operation_type=OperationType.EXPIRY, credits_used__gt=0)
-                        | Q(operation_type=OperationType.ADJUSTMENT, credits_used__lt=0),
+                        | Q(operation_type=OperationType.ADJUSTMENT) & ~Q(credits_used=0),
                     )
                     | Q(
                         Q(refund_of__isnull=True, grant__isnull=True, credits_used__gt=0),

@@ -1,6 +1,6 @@
 DROP FUNCTION credits_balance(bigint);
 DROP FUNCTION credits_set_expiry(text, timestamptz);
-DROP FUNCTION credits_adjust(bigint, bigint, bigint, boolean, integer, text, text, jsonb);
+DROP FUNCTION credits_adjust(bigint, bigint, bigint, integer, text, text, jsonb);
 DROP FUNCTION credits_grant(
     bigint, text, text, bigint, text, integer, timestamptz, jsonb, bigint, bigint
 );

@@ -151,7 +151,7 @@ END $$;
 
 -- A spend. Outcomes: charged, replayed (this key was charged before), key_conflict (the key was
 -- used for another request), not_offered (the model), price_changed (above what the caller agreed
--- to), insufficient. Without a model a unit costs the feature's price.
+-- to), insufficient, due (credits come first: `credits.ledger.credits_due`). Without a model a unit costs the feature's price.
 CREATE FUNCTION credits_deduct(owner bigint, operation text, feature text, default_cost bigint,
     units integer, model text, max_unit_cost bigint, request_key text, fingerprint text,
     lease interval, extra jsonb,
@@ -162,6 +162,11 @@ DECLARE
     earlier credits_usagehistory;
     moment timestamptz;
 BEGIN
+    -- Before the lock, which the one who grants them takes after the payer's.
+    IF credits_is_due(owner) THEN
+        outcome := 'due';
+        RETURN;
+    END IF;
     available := credits_lock(owner);
     moment := credits_now();
     held := lease IS NOT NULL;
@@ -284,7 +289,7 @@ END $$;
 
 -- An admin's change: `delta` adds (or takes away), `target` sets. Outcomes: adjusted, unchanged,
 -- replayed, key_conflict, insufficient.
-CREATE FUNCTION credits_adjust(owner bigint, delta bigint, target bigint, keep_packs boolean,
+CREATE FUNCTION credits_adjust(owner bigint, delta bigint, target bigint,
     burn_priority integer, request_key text, fingerprint text, extra jsonb,
     OUT outcome text, OUT usage_id bigint, OUT change bigint, OUT available bigint)
 LANGUAGE plpgsql
@@ -306,11 +311,6 @@ BEGIN
     END IF;
     moment := credits_now();
     available := credits_expire(owner, available, moment);
-    IF keep_packs THEN
-        -- What was bought to keep stays: packs are burnt last, so this floor leaves them alone.
-        SELECT greatest(target, coalesce(sum(remaining), 0)) INTO target
-        FROM credits_creditgrant WHERE account_id = owner AND source = 'pack' AND remaining > 0;
-    END IF;
     change := coalesce(delta, target - available);
     IF change = 0 THEN
         outcome := 'unchanged';
@@ -363,10 +363,11 @@ BEGIN
     RETURN 'moved';
 END $$;
 
--- What the meter shows. Expired credits leave first, so a read never shows what is gone.
+-- What the meter shows. Expired credits leave first, so a read never shows what is gone; `due` says
+-- that credits come, and that the caller has them granted and reads again.
 CREATE FUNCTION credits_balance(owner bigint, OUT remaining bigint, OUT held bigint,
-    OUT granted bigint, OUT expires_at timestamptz, OUT expiring bigint, OUT version text)
-LANGUAGE plpgsql
+    OUT granted bigint, OUT expires_at timestamptz, OUT expiring bigint, OUT version text,
+    OUT due boolean) LANGUAGE plpgsql
 AS $$
 DECLARE
     moment timestamptz := credits_now();
@@ -378,8 +379,8 @@ BEGIN
         PERFORM credits_expire(owner, credits_lock(owner), credits_now());
     END IF;
     SELECT b.credits_remaining, format('%s.%s', b.last_usage_id, h.open), h.credits,
-        g.granted, g.soonest, g.soonest_amount
-    INTO remaining, version, held, granted, expires_at, expiring
+        g.granted, g.soonest, g.soonest_amount, coalesce(b.due_at <= moment, false)
+    INTO remaining, version, held, granted, expires_at, expiring, due
     FROM (SELECT count(*) AS open, coalesce(sum(u.credits_used), 0) AS credits
             FROM credits_hold o JOIN credits_usagehistory u ON u.id = o.charge_id
             WHERE o.account_id = owner) h

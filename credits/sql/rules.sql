@@ -139,18 +139,21 @@ BEGIN
     END IF;
 END $$;
 
--- A row that names a grant fills it whole, once (i5_grant_posted_once), or empties it when it is due.
+-- A row that names a grant fills it whole, once (i5_grant_posted_once), empties it when it is due, or,
+-- as an adjustment, takes from it.
 CREATE FUNCTION credits_check_grant_row(posted credits_usagehistory) RETURNS void LANGUAGE plpgsql
 AS $$
 BEGIN
     IF NOT EXISTS (
         SELECT FROM credits_creditgrant g WHERE g.id = posted.grant_id AND g.account_id = posted.account_id
-        AND CASE posted.operation_type
-            WHEN 'EXPIRY' THEN g.expires_at <= credits_now() AND g.remaining = posted.credits_used
+        AND CASE
+            WHEN posted.operation_type = 'EXPIRY'
+                THEN g.expires_at <= credits_now() AND g.remaining = posted.credits_used
+            WHEN posted.credits_used > 0 THEN g.remaining >= posted.credits_used
             ELSE g.amount = -posted.credits_used AND g.source <> 'refund'
         END
     ) THEN
-        RAISE EXCEPTION 'I5: row % neither fills grant % of its account whole nor empties it when due',
+        RAISE EXCEPTION 'I5: row % does not fit what grant % of its account holds',
             posted.id, posted.grant_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'i5_row_fits_its_grant';
     END IF;
@@ -225,7 +228,8 @@ CREATE TRIGGER i3_usage_append_only BEFORE UPDATE OR DELETE ON credits_usagehist
 FOR EACH ROW EXECUTE FUNCTION credits_refuse('I3', 'the journal is append-only');
 
 CREATE TRIGGER i2_balance_by_journal_only BEFORE UPDATE ON credits_creditbalance
-FOR EACH ROW WHEN (pg_trigger_depth() < 1)
+FOR EACH ROW WHEN (pg_trigger_depth() < 1 AND (NEW.account_id, NEW.credits_remaining, NEW.last_usage_id)
+    IS DISTINCT FROM (OLD.account_id, OLD.credits_remaining, OLD.last_usage_id))
 EXECUTE FUNCTION credits_refuse('I2', 'a balance changes by a row in credits_usagehistory');
 
 CREATE TRIGGER i2_balance_starts_empty BEFORE INSERT ON credits_creditbalance

@@ -1,7 +1,7 @@
 -- Who is asking: the session of a cookie with its user, and the version of that user's meter, in one
 -- round trip with its plans cached (docs/performance.md). It is the first thing of every request, and
 -- all that the poll of an unchanged meter needs. `meter_version` is written as credits_balance()
--- writes it, with the price of `feature` behind it; NULL when credits are due to expire.
+-- writes it, with the price of `feature` behind it; NULL when credits are due to come or to expire.
 CREATE FUNCTION credits_session(cookie text, feature text, default_cost bigint,
     OUT session_data text, OUT meter_version text, OUT person credits_user)
 RETURNS SETOF record ROWS 1 LANGUAGE plpgsql STABLE
@@ -11,7 +11,7 @@ BEGIN
         CASE WHEN NOT EXISTS (
             SELECT FROM credits_creditgrant g
             WHERE g.account_id = u.id AND NOT g.expired AND g.expires_at <= credits_now()
-        ) THEN format('%s.%s.%s', b.last_usage_id,
+        ) AND (b.due_at <= credits_now()) IS NOT TRUE THEN format('%s.%s.%s', b.last_usage_id,
             (SELECT count(*) FROM credits_hold h WHERE h.account_id = u.id),
             credits_price(feature, default_cost)) END,
         u

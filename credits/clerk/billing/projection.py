@@ -113,6 +113,7 @@ def period_of(version: ItemVersion) -> PeriodState | None:
 def merge_period(stored: PeriodState, seen: PeriodState) -> PeriodState:
     """Once earned, always earned, since the oldest such version. The end is the newest known
     one."""
+    versions = stored.earned_version, seen.earned_version
     newer = (seen.end_version, seen.end or 0) > (stored.end_version, stored.end or 0)
     return replace(
         stored,
@@ -120,9 +121,7 @@ def merge_period(stored: PeriodState, seen: PeriodState) -> PeriodState:
         end=seen.end if newer else stored.end,
         end_version=max(seen.end_version, stored.end_version),
         earned=stored.earned or seen.earned,
-        earned_version=min(
-            filter(None, (stored.earned_version, seen.earned_version)), default=None
-        ),
+        earned_version=min(filter(None, versions), default=None),
     )
 
 
@@ -192,6 +191,14 @@ def holds_free_plan(item: ItemState, *, now: datetime) -> bool:
     held = item.status in EARNING or any(end > first for end in item.ends)
     begun = item.period_start is not None and item.period_start <= milliseconds(now + AHEAD)
     return item.is_free and held and begun
+
+
+def next_free_grant(item: ItemState, *, now: datetime) -> datetime | None:
+    """When the free plan brings credits the next time: with the next month, or with its start."""
+    if not item.is_free or item.status not in EARNING or item.period_start is None:
+        return None
+    starts = moment(item.period_start) - AHEAD
+    return end_of_month(now) if starts <= now else starts
 
 
 def proves_free_plan(version: ItemVersion, *, now: datetime) -> bool:

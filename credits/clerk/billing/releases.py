@@ -23,6 +23,7 @@ from credits.clerk.billing.projection import (
 from credits.clerk.billing.subscriptions import ItemWithPeriods, release, state_of
 from credits.clerk.identity import lock
 from credits.clerk.parsing import Json, Payer, as_object, as_objects, parse_item
+from credits.ledger import set_due
 from credits.models import (
     CreditGrant,
     Identity,
@@ -54,6 +55,20 @@ def release_item(*, item_id: str) -> None:
     row = SubscriptionItem.objects.get(item_id=item_id)
     free = holds_free_plan(state_of(row), now=now)
     release(ItemWithPeriods(row), identity, now, free=free)
+
+
+def release_account(sender: object, *, user_id: int, **_: object) -> None:
+    """Grants what has become due of every item of a user, and sets when the next is (the ledger's
+    signal `credits_due`). Twice at once grants once: the second waits for the payer's lock."""
+    identity = Identity.objects.filter(user_id=user_id, deleted_at=None).first()
+    with transaction.atomic():
+        now = lock(identity.clerk_id) if identity else None
+        set_due(user_id=user_id, at=None)
+        if identity is None or now is None:
+            return
+        for row in _of_users().filter(payer_id=identity.clerk_id).order_by("pk"):
+            free = holds_free_plan(state_of(row), now=now)
+            release(ItemWithPeriods(row), identity, now, free=free)
 
 
 type Report = Callable[[str, Exception], object]

@@ -4,7 +4,8 @@ lock and once per key."""
 import logging
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
@@ -17,6 +18,7 @@ from credits.clerk.billing.projection import (
     grants_of,
     merge_item,
     merge_period,
+    next_free_grant,
     period_of,
     proves_free_plan,
     replaced_at,
@@ -24,7 +26,7 @@ from credits.clerk.billing.projection import (
 from credits.clerk.changes import Change, Note, Result, change
 from credits.clerk.identity import get_identity, lock
 from credits.clerk.parsing import ItemVersion, Payer, PaymentVersion
-from credits.ledger import grant_credits, set_grant_expiry
+from credits.ledger import grant_credits, set_due, set_grant_expiry
 from credits.models import CreditGrant, Identity, Payment, Period, SubscriptionItem
 from credits.pricing import get_plans_credits
 
@@ -92,6 +94,15 @@ def _key(period: Period | PeriodState) -> tuple[str, int, bool]:
     return period.plan_id, period.start, period.trial
 
 
+class Earning(NamedTuple):
+    """A grant that an item has earned, also one that is not due yet; the credits of its plan, 0
+    while that is not mapped; and its period, None for the free plan's."""
+
+    grant: EarnedGrant
+    credits: int
+    period: Period | None
+
+
 class ItemWithPeriods:
     """An item and its periods, read once, changed in memory, and saved as far as they changed.
     Lives within a transaction that holds the payer's lock."""
@@ -120,6 +131,37 @@ class ItemWithPeriods:
         new = Period(item=self.row, **asdict(replace(state, earned=False)))
         self.periods = sorted([*self.periods, new], key=lambda period: period.start)
         return new
+
+    def earnings(self, *, now: datetime, free: bool) -> list[Earning]:
+        """Every grant of its periods, and this month's of the free plan if `free`."""
+        earnings = [
+            Earning(grant, self.credits.get(period.plan_id, 0), period)
+            for period in self.periods
+            for grant in self.grants_of(period)
+        ]
+        if free and not self._earned_by_paying:
+            grant = free_grant(user_id=self.row.payer_id, now=now)
+            earnings.append(Earning(grant, self.credits.get(self.row.plan_id, 0), None))
+        return earnings
+
+    @cached_property
+    def credits(self) -> dict[str, int]:
+        """The credits of each plan that is mapped."""
+        return get_plans_credits()
+
+    @property
+    def _earned_by_paying(self) -> bool:
+        """A plan that earned a period is no free plan, whatever it cost."""
+        return any(period.earned and period.plan_id == self.row.plan_id for period in self.periods)
+
+    def next_due(self, *, now: datetime) -> datetime | None:
+        """When this item brings credits the next time by our clock, if nothing else happens."""
+        earnings = self.earnings(now=now, free=False)
+        moments = [e.grant.due for e in earnings if e.credits and e.grant.due > now]
+        free = next_free_grant(state_of(self.row), now=now)
+        if free and self.credits.get(self.row.plan_id) and not self._earned_by_paying:
+            moments.append(free)
+        return min(moments, default=None)
 
     def grants_of(self, period: Period) -> list[EarnedGrant]:
         row = self.row
@@ -153,37 +195,29 @@ def _copy(state: ItemState | PeriodState, row: SubscriptionItem | Period) -> Non
         setattr(row, name, list(value) if isinstance(value, tuple) else value)
 
 
-#: A grant that is due, the credits of its plan, and its period; None for the free plan's.
-type DueGrant = tuple[EarnedGrant, int, Period | None]
-
-
 def release(item: ItemWithPeriods, identity: Identity, now: datetime, *, free: bool) -> Result:
     """Grants what is due, of the free plan too if `free`, and moves expiries that changed. The note
     is UNMAPPED_PLAN when something earned waits for its plan to be mapped."""
-    credits = get_plans_credits()
-    due, plan_id = list[DueGrant](), item.row.plan_id
-    # A plan that earned a period is no free plan, whatever it cost.
-    if free and not any(period.earned and period.plan_id == plan_id for period in item.periods):
-        grant = free_grant(user_id=identity.clerk_id, now=now)
-        due.append((grant, credits.get(plan_id, 0), None))
+    earnings = item.earnings(now=now, free=free)
     for period in item.periods:
-        grants, price = item.grants_of(period), credits.get(period.plan_id, 0)
-        of_period = [(grant, price, period) for grant in grants if grant.due <= now]
-        # Settled when this is all that the period can ever bring.
-        period.settled = bool(grants) and len(of_period) == len(grants) and price > 0
-        due.extend(of_period)
+        of_period = [earning for earning in earnings if earning.period is period]
+        # Settled when what is due is all that the period can ever bring.
+        released = (earning.credits and earning.grant.due <= now for earning in of_period)
+        period.settled = bool(of_period) and all(released)
     item.save()  # Grants point to its rows.
-    result = _grant(due, identity, item.row)
+    result = _grant([e for e in earnings if e.grant.due <= now], identity, item.row)
+    if identity.user_id and (at := item.next_due(now=now)):
+        set_due(user_id=identity.user_id, at=at)
     for period in item.periods:
         result.changes.extend(_end_early(period, item))
-    mapped = all(period.plan_id in credits for period in item.periods if period.earned)
+    mapped = all(period.plan_id in item.credits for period in item.periods if period.earned)
     return result if mapped else replace(result, note=Note.UNMAPPED_PLAN)
 
 
-def _grant(due: list[DueGrant], identity: Identity, row: SubscriptionItem) -> Result:
+def _grant(due: list[Earning], identity: Identity, row: SubscriptionItem) -> Result:
     """Grants once per key; an existing grant keeps its amount, and has its expiry moved."""
     stored_grants = CreditGrant.objects.in_bulk(
-        [grant.key for grant, _, _ in due], field_name="key"
+        [earning.grant.key for earning in due], field_name="key"
     )
     changes, granted = list[Change](), 0
     for grant, credits, period in due:

@@ -61,14 +61,14 @@ def _apply_page(progress: Progress, page: list[Json], *, payer: Payer | None = N
         if version.status in EARNING and not version.is_free:
             progress.count("activeSubscriptions")
         is_stored = row is not None and _is_stored(row, version)
-        if row and (progress.preview or is_stored):
-            listed.append(row.pk)
         if is_stored or (progress.preview and progress.preview.knows(version)):
+            listed += [row.pk] if row else []
             continue
         with progress.row(version.item_id or "an item without an id"):
             _apply(progress, version)
             if progress.preview:
                 progress.preview.note(row, version)
+                listed += [row.pk] if row else []
     mark_checked(SubscriptionItem.objects.filter(pk__in=listed))
 
 

@@ -162,7 +162,7 @@ def describe(job: SyncJob) -> dict[str, Any]:
     seconds = (end - job.started_at).total_seconds() if job.started_at else 0.0
     rate = job.processed / seconds if seconds else 0.0
     left = max(job.total - job.processed, 0)
-    names = ("state", "phase", "processed", "total", "counts", "failed", "failures")
+    names = ("state", "phase", "processed", "total", "counts", "failed", "failures", "changes")
     return {
         "id": str(job.pk),
         **{name: getattr(job, name) for name in names},

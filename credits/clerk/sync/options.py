@@ -13,10 +13,10 @@ MAX_REASON = 500
 
 @dataclass(frozen=True)
 class SyncOptions:
-    """What a sync does. `override_credits` replaces the plan's amount for `set_credits`; a dry run
-    counts and keeps nothing; `debug` shows at once why rows failed, where a page names them;
-    `include_free` also reads items of the free plan; `changed_since` (milliseconds) reads
-    the people who changed since then, where not everybody is read."""
+    """What a sync does; `set_credits` reads subscriptions too, and `override_credits` replaces the
+    plan's amount for it; a dry run counts and keeps nothing; `debug` shows at once why rows failed,
+    where a page names them; `include_free` also reads items of the free plan; `changed_since`
+    (milliseconds) reads the people who changed since then, where not everybody is read."""
 
     sync_users: bool = True
     sync_plans: bool = True
@@ -68,9 +68,9 @@ OPTIONS = (
         "By the same rules as webhooks: what was lost is caught up, nothing comes twice.",
     ),
     Option(
-        "setCredits", "set_credits", "Set balances",
-        "Of everybody with an active subscription, to the plan's credits; never to less than what "
-        "is left of their packs.",
+        "setCredits", "set_credits", "Set plan credits",
+        "Of everybody whose active subscription this sync finds at Clerk: what is left of their "
+        "plan's credits becomes the plan's amount, until the period's end. Other credits stay.",
     ),
     Option(
         "overrideCredits", "override_credits", "To this many credits",
@@ -78,7 +78,7 @@ OPTIONS = (
     ),
     Option(
         "reason", "reason", "Reason",
-        "People see it in their statement when their balance is set.",
+        "People see it in their statement when their plan credits are set.",
     ),
     Option("pageSize", "page_size", "Rows a page", "", 1, PAGE),
     Option("maxPages", "max_pages", "Pages at most", "Empty: all.", 1, 10_000),

@@ -24,6 +24,8 @@ State = SyncJob.State
 #: Seconds after which rows that save nothing send a heartbeat.
 BEAT = 15
 FAILURES_NAMED = 50
+#: People whose plan credits were set are named up to so many who gain, and so many who lose.
+CHANGES_NAMED = 50
 #: Counted of every row, changed or not: these are saved with its page.
 SEEN = ("processed", "activeSubscriptions")
 
@@ -87,7 +89,7 @@ class Progress:
         """From the first page, as if nothing had been counted."""
         job = self.job
         job.phase, job.cursor, job.counts = "", {}, dict.fromkeys(COUNTS, 0)
-        job.processed, job.total, job.failed, job.failures = 0, 0, 0, []
+        job.processed, job.total, job.failed, job.failures, job.changes = 0, 0, 0, [], []
 
     def count(self, name: str, by: int = 1) -> None:
         self.job.counts[name] = self.job.counts.get(name, 0) + by
@@ -99,6 +101,13 @@ class Progress:
             text = f"{type(error).__name__}: {error}"[:300]
             self.job.failures.append({"who": who, "error": text})
 
+    def name_change(self, who: str, *, before: int, after: int) -> None:
+        """Somebody's plan credits were set; the first who gain, and who lose, are named."""
+        alike = [c for c in self.job.changes if (c["after"] > c["before"]) == (after > before)]
+        if len(alike) < CHANGES_NAMED:
+            changed = {"who": who, "before": before, "after": after}
+            self.job.changes = [*self.job.changes, changed]
+
     def enter(self, phase: str, total: int) -> None:
         """A new phase begins, unless the job is in it since before a restart."""
         if self.job.phase != phase:
@@ -109,7 +118,7 @@ class Progress:
     def row(self, who: str) -> Iterator[None]:
         """One row in a transaction of its own, with what it counts: it fails alone, and is taken
         back in a dry run. Raises Cancelled, TakenOver."""
-        before = dict(self.job.counts)
+        before, changes = dict(self.job.counts), self.job.changes
         if time.monotonic() - self._beat_at > BEAT:  # Rows of a dry run save nothing.
             self.heartbeat()
         try:
@@ -120,12 +129,13 @@ class Progress:
                 elif self.job.counts != before:
                     # In the row's own transaction: counted once, also when this process is killed
                     # within the page. TakenOver takes the row back.
-                    self._update(counts={**self.job.counts, **self._seen})
+                    counts = {**self.job.counts, **self._seen}
+                    self._update(counts=counts, changes=self.job.changes)
         except (Cancelled, TakenOver):
             raise
         except Exception as error:
             logger.exception("Sync of %s failed", who)
-            self.job.counts = before
+            self.job.counts, self.job.changes = before, changes
             self.fail(who, error)
 
     def heartbeat(self, **values: Any) -> None:
@@ -157,14 +167,17 @@ class Progress:
         job.total = max(job.total, job.processed)
         if cursor is not None:
             job.cursor = cursor
-        names = ("phase", "processed", "total", "counts", "failed", "failures", "cursor")
+        names = (
+            "phase", "processed", "total", "counts", "failed", "failures", "changes", "cursor",
+        )  # fmt: skip
         self.heartbeat(**{name: getattr(job, name) for name in names})
         self._seen = self._counts_of_seen()
         if self.watch:
             self.watch(job)
 
     def finish(self, state: str, error: str = "") -> None:
-        kept = {name: getattr(self.job, name) for name in ("counts", "failed", "failures")}
+        names = ("counts", "failed", "failures", "changes")
+        kept = {name: getattr(self.job, name) for name in names}
         now = timezone.now()
         self._mine().update(state=state, error=error[:1000], finished_at=now, **kept)
         self.job.refresh_from_db()

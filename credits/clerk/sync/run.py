@@ -64,13 +64,15 @@ def _run(progress: Progress, client: ClerkClient) -> None:
     options = progress.options
     if options.dry_run:
         progress.begin_again()  # An earlier worker's preview is lost.
+    # Credits are set of people whose subscription this sync has read.
+    reads_items = options.sync_plans or options.set_credits
     phases: list[tuple[str, bool, Callable[[Progress, ClerkClient], None]]] = [
         ("users", options.sync_users, users.sync_users),
         ("gone", options.sync_users, users.find_deleted),
         ("changed", options.changed_since is not None, users.sync_changed_users),
         ("left", options.changed_since is not None, users.find_deleted_if_fewer),
-        *((f"items:{status}", options.sync_plans, items_phase(status)) for status in LISTED),
-        ("missing", options.sync_plans, find_missing_items),
+        *((f"items:{status}", reads_items, items_phase(status)) for status in LISTED),
+        ("missing", reads_items, find_missing_items),
         ("credits", options.set_credits, set_credits),
     ]
     names = [name for name, wanted, _ in phases if wanted]

@@ -42,6 +42,7 @@ def _sync_page(progress: Progress, people: list[Person]) -> None:
     known = {identity.clerk_id: identity for identity in rows}
     balances = CreditBalance.objects.filter(account_id__in=[row.user_id for row in rows])
     with_balance: set[int | None] = set(balances.values_list("account_id", flat=True))
+    read: list[str] = []
     for person in people:
         identity = known.get(person.clerk_id)
         progress.count("processed")
@@ -49,11 +50,13 @@ def _sync_page(progress: Progress, people: list[Person]) -> None:
             identity.deleted_at
             or (identity.version >= person.version and identity.user_id in with_balance)
         ):
+            read.append(person.clerk_id)
             continue
         with progress.row(person.clerk_id or "a user without an id"):
             _sync_user(progress, person, with_balance)
+            read.append(person.clerk_id)
     # In a dry run too, which has to know as well who is missing.
-    mark_checked(Identity.objects.filter(clerk_id__in=[person.clerk_id for person in people]))
+    mark_checked(Identity.objects.filter(clerk_id__in=read))
 
 
 def _sync_user(progress: Progress, person: Person, with_balance: set[int | None]) -> None:
@@ -126,3 +129,4 @@ def _check_user(progress: Progress, client: ClerkClient, clerk_id: str) -> None:
     else:
         with progress.row(clerk_id):
             upsert_person(person)
+        mark_checked(Identity.objects.filter(clerk_id=clerk_id))

@@ -7,7 +7,7 @@ import pytest
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, LedgerError
 from credits.ledger import Adjustment, adjust_credits
 from credits.models import CreditGrant, UsageHistory, User
-from tests.factories import make_charge, make_grant
+from tests.factories import make_charge
 from tests.ledger import sql_balance
 
 pytestmark = pytest.mark.django_db
@@ -43,14 +43,6 @@ def test_a_target_is_reached_from_wherever_the_balance_is(
     answer = adjust(alice, target=target)
     assert (answer.change, answer.balance, sql_balance(alice)) == (change, target, target)
     assert (answer.usage_id is None) == (change == 0)
-
-
-@pytest.mark.parametrize(("target", "left"), [(50, 100), (100, 100), (110, 110)])
-def test_a_target_can_leave_packs_alone(target: int, left: int, alice: User) -> None:
-    make_grant(alice, 20, source=CreditGrant.Source.PLAN)
-    answer = adjust(alice, target=target, keep_packs=True)
-    assert answer.balance == left
-    assert CreditGrant.objects.get(user=alice, source="pack").remaining == 100
 
 
 def test_a_user_without_a_balance_can_be_given_one(carol: User) -> None:

@@ -98,7 +98,7 @@ def test_an_override_never_takes_a_pack(base: FakeClerk) -> None:
     run()
     make_grant(User.objects.get(clerk_id="user_1"), 70)
     run(set_credits=True, override_credits=30)
-    assert [balance(f"user_{n}") for n in (1, 2, 4)] == [70, 30, 0]
+    assert [balance(f"user_{n}") for n in (1, 2, 4)] == [100, 30, 0]
     pack = CreditGrant.objects.get(source="pack")
     assert pack.remaining == 70
 

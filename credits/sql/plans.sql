@@ -1,0 +1,92 @@
+-- Credits of plans: resetting what is left of them, and when the next ones are due.
+
+-- An admin sets what is left of an account's plan credits to `target`. Only grants of plans are
+-- touched: what is too much leaves those that end soonest, what lacks comes until `until` as a grant
+-- of the same item and period. Outcomes: adjusted, unchanged, replayed, key_conflict; `change` is
+-- what `before` became `target` by.
+CREATE FUNCTION credits_set_plan(owner bigint, target bigint, until timestamptz, of_item bigint,
+    of_period bigint, burn_priority integer, request_key text, fingerprint text, extra jsonb,
+    OUT outcome text, OUT before bigint, OUT change bigint, OUT available bigint) LANGUAGE plpgsql
+AS $$
+DECLARE
+    earlier credits_usagehistory;
+    live record;
+    filled bigint;
+    owed bigint;
+    part bigint;
+    row_key text := request_key;
+    moment timestamptz;
+BEGIN
+    available := credits_lock(owner);
+    SELECT * INTO earlier FROM credits_usagehistory
+    WHERE account_id = owner AND idempotency_key = request_key;
+    IF FOUND THEN
+        change := -earlier.credits_used;
+        outcome := CASE WHEN earlier.request_fingerprint IS NOT DISTINCT FROM fingerprint
+            AND earlier.operation_type = 'ADJUSTMENT' THEN 'replayed' ELSE 'key_conflict' END;
+        RETURN;
+    END IF;
+    moment := credits_now();
+    available := credits_expire(owner, available, moment);
+    SELECT coalesce(sum(remaining), 0) INTO before FROM credits_creditgrant
+    WHERE account_id = owner AND source = 'plan' AND remaining > 0;
+    change := target - before;
+    outcome := CASE WHEN change = 0 THEN 'unchanged' ELSE 'adjusted' END;
+    IF change > 0 THEN
+        INSERT INTO credits_creditgrant
+            (account_id, source, amount, remaining, priority, expires_at, expired, key, details,
+             subscription_item_id, period_id, created_at)
+        VALUES (owner, 'plan', change, 0, burn_priority, until, false,
+            format('reset:%s:%s', owner, request_key), '{}', of_item, of_period, moment)
+        RETURNING id INTO filled;
+        available := available + change;
+        INSERT INTO credits_usagehistory
+            (account_id, operation_type, credits_used, balance_after, details, grant_id,
+             idempotency_key, request_fingerprint, created_at)
+        VALUES (owner, 'ADJUSTMENT', -change, available, extra, filled, request_key, fingerprint,
+            moment);
+    END IF;
+    owed := -change;
+    FOR live IN
+        SELECT id, remaining FROM credits_creditgrant
+        WHERE account_id = owner AND source = 'plan' AND remaining > 0
+        ORDER BY expires_at NULLS LAST, id
+    LOOP
+        EXIT WHEN owed <= 0;
+        part := least(owed, live.remaining);
+        owed := owed - part;
+        available := available - part;
+        INSERT INTO credits_usagehistory
+            (account_id, operation_type, credits_used, balance_after, details, grant_id,
+             idempotency_key, request_fingerprint, created_at)
+        VALUES (owner, 'ADJUSTMENT', part, available, extra, live.id, row_key, fingerprint, moment);
+        -- A row for each grant: the first has the key, and stands for the others.
+        row_key := format('%s:%s', request_key, live.id);
+    END LOOP;
+END $$;
+
+-- Whether credits come before the next read or spend.
+CREATE FUNCTION credits_is_due(owner bigint) RETURNS boolean LANGUAGE sql
+AS $$
+    SELECT EXISTS (
+        SELECT FROM credits_creditbalance b
+        WHERE b.account_id = owner AND b.due_at <= credits_now())
+$$;
+
+-- The moment at which credits come the next time. An earlier one stands unless it is to be
+-- postponed; NULL takes it away.
+CREATE FUNCTION credits_set_due(owner bigint, moment timestamptz, postpone boolean) RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    planned timestamptz;
+BEGIN
+    SELECT b.due_at INTO planned FROM credits_creditbalance b WHERE b.account_id = owner;
+    IF planned <= moment AND NOT postpone THEN
+        RETURN;
+    END IF;
+    PERFORM credits_lock(owner);
+    UPDATE credits_creditbalance b
+    SET due_at = CASE WHEN postpone THEN moment WHEN moment IS NOT NULL THEN least(b.due_at, moment) END
+    WHERE b.account_id = owner;
+END $$;
