@@ -1,10 +1,10 @@
 """What a button offers: the price of the next message or images, and whether it can be paid."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from credits.catalogue.models import cost_of, offered_models
+from credits.catalogue.models import all_offered
 from credits.ledger import get_balance
-from credits.pricing import get_feature_costs
+from credits.models import AIModel
 
 TEXT = "ai_text_chat"
 IMAGE = "ai_image_generation"
@@ -12,13 +12,29 @@ MAX_IMAGES = 4
 
 
 @dataclass(frozen=True)
+class Choice:
+    """A model to choose, and what one unit from it costs in credits. `plan` is the name of the plan
+    that the user would need for it; empty for none."""
+
+    id: str
+    label: str
+    multiplier: int
+    cost: int
+    plan: str
+
+
+@dataclass(frozen=True)
 class Offer:
-    """`quantity` units at `unit_cost` credits from one model, of which `available` are there."""
+    """`quantity` units at `unit_cost` credits from one of the `choices`, of which `available`
+    credits are there. `model` is empty where none is offered; `plan` names the plan that the user
+    would need."""
 
     model: str
     unit_cost: int
     quantity: int
     available: int
+    plan: str = ""
+    choices: list[Choice] = field(default_factory=list)
 
     @property
     def cost(self) -> int:
@@ -29,38 +45,36 @@ class Offer:
         return self.available >= self.cost
 
     @property
+    def takes_orders(self) -> bool:
+        """Whether the button does anything."""
+        return self.affordable and bool(self.model) and not self.plan
+
+    @property
     def token(self) -> str:
         """Changes whenever the button would look different: an unchanged one is not sent again."""
-        return f"{self.cost}x{self.quantity}.{'ok' if self.affordable else self.available}"
+        state = "ok" if self.takes_orders else f"{self.available}{'p' * bool(self.plan)}"
+        return f"{self.cost}x{self.quantity}.{state if self.model else 'none'}"
 
 
-@dataclass(frozen=True)
-class Choice:
-    """A model to choose, and what one unit from it costs in credits."""
-
-    id: str
-    label: str
-    multiplier: int
-    cost: int
-
-
-def choices(feature: str) -> list[Choice]:
-    """The models of a feature with today's price of each."""
-    costs = get_feature_costs()
-    return [
-        Choice(model.name, model.label, model.price_factor, cost_of(model, costs))
-        for model in offered_models(feature)
-    ]
+def choices(*, user_id: int) -> dict[str, list[Choice]]:
+    """The models of each feature with today's price of each."""
+    offered: dict[str, list[Choice]] = {TEXT: [], IMAGE: []}
+    for model in all_offered(user_id=user_id):
+        offered.setdefault(model.feature, []).append(_choice(model))
+    return offered
 
 
 def get_offer(*, user_id: int, model: str = "", feature: str = TEXT, quantity: int = 1) -> Offer:
-    """The next message's price, or that of `quantity` images; a model that is not offered is taken
-    for the first one."""
-    offered = choices(feature)
-    chosen = next((choice for choice in offered if choice.id == model), offered[0])
-    return Offer(
-        model=chosen.id,
-        unit_cost=chosen.cost,
-        quantity=quantity,
-        available=get_balance(user_id=user_id).remaining,
-    )
+    """The next message's price, or that of `quantity` images; a model that the user cannot choose
+    is taken for the first one that can be chosen."""
+    offered = choices(user_id=user_id)[feature]
+    available = get_balance(user_id=user_id).remaining
+    if not offered:
+        return Offer(model="", unit_cost=0, quantity=quantity, available=available)
+    chosen = min(offered, key=lambda choice: (bool(choice.plan), choice.id != model))
+    return Offer(chosen.id, chosen.cost, quantity, available, chosen.plan, offered)
+
+
+def _choice(model: AIModel) -> Choice:
+    plan = "" if model.usable or not model.least_plan else model.least_plan.name
+    return Choice(model.name, model.label, model.price_factor, model.cost, plan)

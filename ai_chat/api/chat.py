@@ -48,7 +48,7 @@ class Chat(ApiView):
         responses={
             (200, JSON): ChatOut,
             (200, STREAM): OpenApiResponse(STREAM_SCHEMA, description="The UI stream."),
-            **errors(402, 409, 422, 429),
+            **errors(402, 403, 409, 422, 429),
             502: OpenApiResponse(ProviderFailedOut, description=MEANINGS[502][1]),
         },
         tags=["ai"],
@@ -57,7 +57,7 @@ class Chat(ApiView):
     def post(self, request: Request) -> HttpResponseBase:
         refuse_impersonated(request)
         body = body_of(request, ChatIn)
-        model = get_model(body["model"], feature=TEXT)
+        model = get_model(body["model"], feature=TEXT, user_id=user_of(request).pk)
         turn, is_new = start_turn(
             user_id=user_of(request).pk,
             conversation=None,
@@ -115,10 +115,11 @@ class Models(ApiView):
         operation_id="listModels",
         summary="Models and prices",
         description="What can be chosen, with what one message or one image costs now. The first "
-        "of each kind is used when a call names none.",
+        "of each kind that needs no plan you lack is used when a call names none.",
         responses={200: ModelsOut, 304: None},
         tags=["ai"],
     )
     def get(self, request: Request) -> Response:
-        offered = {"text": choices(TEXT), "image": choices(IMAGE)}
-        return conditional(request, ModelsOut(offered).data)
+        offered = choices(user_id=user_of(request).pk)
+        kinds = {"text": offered[TEXT], "image": offered[IMAGE]}
+        return conditional(request, ModelsOut(kinds).data)

@@ -173,6 +173,7 @@ class ModelOut(serializers.Serializer[Any]):
     label = serializers.CharField()  # type: ignore[assignment]  # DRF takes it off the class
     multiplier = serializers.IntegerField(help_text="How many times the feature's price it costs.")
     cost = serializers.IntegerField(help_text="Credits of one message, or of one image, now.")
+    plan = serializers.CharField(help_text="The plan that you would need for it; empty for none.")
 
 
 class ModelsOut(serializers.Serializer[Any]):

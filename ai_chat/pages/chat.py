@@ -27,7 +27,7 @@ from ai_chat.jobs.ending import job_or_404
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
 from ai_chat.models import Conversation, ImageRequest, Turn
-from ai_chat.offer import TEXT, choices, get_offer
+from ai_chat.offer import TEXT, get_offer
 from ai_chat.pages.addresses import address_of
 from ai_chat.pages.forms import (
     image_choices,
@@ -91,7 +91,6 @@ def composer(user: User, chosen: QueryDict) -> dict[str, Any]:
     """What the composer shows: both modes, what is chosen in each, and its price."""
     return {
         "mode": "image" if chosen.get("mode") == "image" else "text",
-        "models": choices(TEXT),
         "offer": get_offer(user_id=user.pk, model=chosen.get("model", "")),
         **image_choices(user, chosen),
     }
@@ -112,7 +111,7 @@ def send(request: AuthenticatedHttpRequest, conversation: Conversation | None) -
 def send_text(
     request: AuthenticatedHttpRequest, conversation: Conversation | None
 ) -> HttpResponseBase:
-    model = get_model(request.POST.get("model", ""), feature=TEXT)
+    model = get_model(request.POST.get("model", ""), feature=TEXT, user_id=request.user.pk)
     turn, is_new = start_turn(
         user_id=request.user.pk,
         conversation=conversation,

@@ -5,12 +5,12 @@ from itertools import batched
 
 from django.db.models import QuerySet
 
-from credits.clerk.billing.projection import EARNING
 from credits.clerk.billing.subscriptions import apply_item
 from credits.clerk.client import ClerkClient
 from credits.clerk.sync.progress import Progress
 from credits.ledger import adjust_credits
 from credits.models import Identity, PayerKind, SubscriptionItem
+from credits.models.subscriptions import EARNING
 from credits.pricing import get_plans_credits
 
 
