@@ -1,10 +1,10 @@
 """What a button offers: the price of the next message or images, and whether it can be paid."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from credits.catalogue.models import cost_of, offered_models
+from credits.catalogue.models import offered_models
 from credits.ledger import get_balance
-from credits.pricing import get_feature_costs
+from credits.models import AIModel
 
 TEXT = "ai_text_chat"
 IMAGE = "ai_image_generation"
@@ -13,54 +13,44 @@ MAX_IMAGES = 4
 
 @dataclass(frozen=True)
 class Offer:
-    """`quantity` units at `unit_cost` credits from one model, of which `available` are there."""
+    """`quantity` units from one of the `models` to choose from, and the credits that are
+    `available`. `model` is None where none is offered."""
 
-    model: str
-    unit_cost: int
+    model: AIModel | None
     quantity: int
     available: int
+    models: list[AIModel] = field(default_factory=list)
 
     @property
     def cost(self) -> int:
-        return self.unit_cost * self.quantity
+        return self.model.cost * self.quantity if self.model else 0
+
+    @property
+    def plan(self) -> str:
+        """The name of the plan that the user lacks for it."""
+        return self.model.plan_needed if self.model else ""
 
     @property
     def affordable(self) -> bool:
         return self.available >= self.cost
 
     @property
+    def takes_orders(self) -> bool:
+        """Whether the button does anything."""
+        return self.affordable and bool(self.model) and not self.plan
+
+    @property
     def token(self) -> str:
         """Changes whenever the button would look different: an unchanged one is not sent again."""
-        return f"{self.cost}x{self.quantity}.{'ok' if self.affordable else self.available}"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A model to choose, and what one unit from it costs in credits."""
-
-    id: str
-    label: str
-    multiplier: int
-    cost: int
-
-
-def choices(feature: str) -> list[Choice]:
-    """The models of a feature with today's price of each."""
-    costs = get_feature_costs()
-    return [
-        Choice(model.name, model.label, model.price_factor, cost_of(model, costs))
-        for model in offered_models(feature)
-    ]
+        state = "ok" if self.takes_orders else f"{self.available}{'p' * bool(self.plan)}"
+        return f"{self.cost}x{self.quantity}.{state if self.model else 'none'}"
 
 
 def get_offer(*, user_id: int, model: str = "", feature: str = TEXT, quantity: int = 1) -> Offer:
-    """The next message's price, or that of `quantity` images; a model that is not offered is taken
-    for the first one."""
-    offered = choices(feature)
-    chosen = next((choice for choice in offered if choice.id == model), offered[0])
-    return Offer(
-        model=chosen.id,
-        unit_cost=chosen.cost,
-        quantity=quantity,
-        available=get_balance(user_id=user_id).remaining,
+    """The next message's price, or that of `quantity` images; a model that the user cannot choose
+    is taken for the first one that can be chosen."""
+    models = offered_models(feature, user_id=user_id)
+    chosen = min(
+        models, key=lambda each: (bool(each.plan_needed), each.name != model), default=None
     )
+    return Offer(chosen, quantity, get_balance(user_id=user_id).remaining, models)

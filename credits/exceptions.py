@@ -2,6 +2,9 @@
 
 from config.errors import DomainError, InvalidInput
 
+#: What people read where a feature has no model.
+NO_MODEL = "No model is offered at present."
+
 
 class LedgerError(DomainError):
     """The ledger refused; nothing was changed."""
@@ -39,8 +42,21 @@ class ModelNotOffered(InvalidInput):
 
     path = ("model",)
 
-    def __init__(self) -> None:
-        super().__init__("Choose one of the models offered.")
+    def __init__(self, *, any_offered: bool = True) -> None:
+        message = "Choose one of the models offered." if any_offered else NO_MODEL
+        super().__init__(message)
+
+
+class PlanRequired(LedgerError):
+    """Only subscribers of `plan`, or of one that brings as much, may use this model. Nothing was
+    charged."""
+
+    status = 403
+    code = "plan_required"
+
+    def __init__(self, *, model: str, plan: str) -> None:
+        message = f"{model} is part of the plan {plan}. Nothing was charged."
+        super().__init__(message, plan=plan)
 
 
 class IdempotencyConflict(LedgerError):

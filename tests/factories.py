@@ -5,8 +5,10 @@ from itertools import count
 from typing import Any
 
 from adminpanel.models import AdjustmentRequest
+from credits.catalogue.models import default_provider
 from credits.ledger import Charge, Grant, deduct_credits_for_feature, grant_credits
-from credits.models import AdminSettings, CreditGrant, Plan, User
+from credits.models import AdminSettings, AIModel, CreditGrant, Plan, User
+from credits.models.catalogue import forget_labels
 
 PASSWORD = "correct horse battery staple"
 _numbers = count(1)
@@ -54,6 +56,18 @@ def make_charge(user: User, quantity: int = 1, **fields: Any) -> Charge:
 def make_plan(clerk_id: str = "", *, credits: int = 100, active: bool = True) -> Plan:
     clerk_id = clerk_id or f"cplan_{next(_numbers)}"
     return Plan.objects.create(clerk_id=clerk_id, name="Pro", credits=credits, active=active)
+
+
+def make_model(name: str = "", *, feature: str = "ai_text_chat", **fields: Any) -> AIModel:
+    """An active model of the catalogue, its own label, after those that are there. It belongs to
+    the provider that the settings configure unless `provider` is given."""
+    name = name or f"model-{next(_numbers)}"
+    if "provider" not in fields:
+        fields["provider"] = default_provider()
+    standard = {"label": name, "provider_model": name, "position": AIModel.objects.count()}
+    model = AIModel.objects.create(name=name, feature=feature, **{**standard, **fields})
+    forget_labels()
+    return model
 
 
 def set_price(feature: str, cost: int) -> None:

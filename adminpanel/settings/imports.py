@@ -12,7 +12,7 @@ from adminpanel.differences import Difference, differences
 from adminpanel.users.search import subscribers
 from config.errors import issues_of
 from credits.api.parsing import JSONParser
-from credits.catalogue.fields import PLAN_FIELDS, plan_problems
+from credits.catalogue.fields import PLAN_FIELDS, problems_of
 from credits.catalogue.history import plan_state
 from credits.catalogue.plans import plan_version
 from credits.models import Plan
@@ -117,7 +117,7 @@ def _problems(at: int, row: Any) -> list[str]:
     wrong = [f"{key[:40]!r}: there is no such field." for key in unknown]
     wrong += [
         f"{id_key if field == 'clerkId' else field}: {sentence}"
-        for field, sentence in plan_problems(values).items()
+        for field, sentence in problems_of(values, PLAN_FIELDS).items()
     ]
     named = f" ({clerk_id[:64]})" if isinstance(clerk_id, str) and clerk_id.isprintable() else ""
     return [f"Row {at}{named}: {problem}" for problem in wrong]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from adminpanel.users.search import subscribers
-from credits.catalogue.models import offered_models
+from credits.catalogue.models import price_factors
 from credits.features import FEATURES, Feature
 from credits.reports.plans import Granted, count_waiting, granted_under
 from credits.reports.prices import count_payers, units_used
@@ -54,9 +54,7 @@ class Effect:
 def effects(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, Effect]:
     """Of every feature, from the prices that hold to those in `after` (others stay)."""
     wanted = {key: after.get(key, cost) for key, cost in before.items()}
-    weights = {
-        key: {model.name: model.price_factor for model in offered_models(key)} for key in FEATURES
-    }
+    weights = price_factors()
     cheapest = {key: min(models.values(), default=1) for key, models in weights.items()}
     weighs = any(weight != 1 for models in weights.values() for weight in models.values())
     used = units_used(days=DAYS, by_model=weighs)

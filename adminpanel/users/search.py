@@ -28,7 +28,6 @@ from django.db.models.functions import Coalesce, Now
 
 from adminpanel.forms import LONGEST_ID
 from config.pagination import Key, Page, paginate
-from credits.clerk.billing.projection import EARNING
 from credits.models import (
     CreditBalance,
     Hold,
@@ -38,6 +37,7 @@ from credits.models import (
     UsageHistory,
     User,
 )
+from credits.models.subscriptions import EARNING
 
 PAGE = 50
 #: Up to so many matches of a search are read before the list is sorted.

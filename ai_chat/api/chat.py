@@ -31,10 +31,9 @@ from credits.api.base import ApiView, body_of, user_of
 from credits.api.idempotency import IDEMPOTENCY_KEY, REPLAYED_HEADER, read_key, replay_headers
 from credits.api.parsing import LargeJSONParser
 from credits.api.schema import MEANINGS, errors
-from credits.catalogue.models import get_model, offered_models
+from credits.catalogue.models import all_offered, get_model
 from credits.clerk.auth.requests import refuse_impersonated
 from credits.idempotency import namespaced
-from credits.pricing import get_feature_costs
 
 JSON = "application/json"
 STREAM = "text/event-stream"
@@ -66,7 +65,7 @@ class Chat(ApiView):
         responses={
             (200, JSON): ChatOut,
             (200, STREAM): OpenApiResponse(STREAM_SCHEMA, description="The UI stream."),
-            **errors(402, 409, 422, 429),
+            **errors(402, 403, 409, 422, 429),
             502: OpenApiResponse(ProviderFailedOut, description=MEANINGS[502][1]),
         },
         tags=["ai"],
@@ -75,12 +74,13 @@ class Chat(ApiView):
     def post(self, request: Request) -> HttpResponseBase:
         refuse_impersonated(request)
         body = body_of(request, ChatIn)
-        model = get_model(body["model"], feature=TEXT)
+        user_id = user_of(request).pk
+        model = get_model(body["model"], feature=TEXT, user_id=user_id)
         attachments = body.get("attachments") or ()
         files = readable_files(body["messages"], attachments, model)
-        conversation, replaces = place_of(body, user_id=user_of(request).pk)
+        conversation, replaces = place_of(body, user_id=user_id)
         turn, is_new = start_turn(
-            user_id=user_of(request).pk,
+            user_id=user_id,
             conversation=conversation,
             external_id=body.get("id"),
             replaces=replaces,
@@ -199,11 +199,15 @@ class Models(ApiView):
         operation_id="listModels",
         summary="Models and prices",
         description="What can be chosen, what it reads and can do, and what one message or one "
-        "image costs now. The first of each kind is used when a call names none.",
+        "image costs now. The first of each kind that needs no plan you lack is used when a call "
+        "names none.",
         responses={200: ModelsOut, 304: None},
         tags=["ai"],
     )
     def get(self, request: Request) -> Response:
-        offered = {"text": offered_models(TEXT), "image": offered_models(IMAGE)}
-        shown = ModelsOut(offered, context={"costs": get_feature_costs()})
-        return conditional(request, shown.data)
+        offered = all_offered(user_id=user_of(request).pk)
+        kinds = {
+            kind: [model for model in offered if model.feature == feature]
+            for kind, feature in (("text", TEXT), ("image", IMAGE))
+        }
+        return conditional(request, ModelsOut(kinds).data)

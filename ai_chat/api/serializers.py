@@ -12,7 +12,6 @@ from ai_chat.images.requests import DEFAULT_SIZE
 from ai_chat.models import ImageRequest, Turn
 from ai_chat.offer import MAX_IMAGES
 from credits.api.fields import QueryNumber, StrictSerializer, Text, WholeNumber
-from credits.catalogue.models import cost_of
 from credits.models import AIModel
 
 #: Parts of a message that hold nothing for the model; `useChat` sends back what it received.
@@ -206,19 +205,14 @@ class ModelOut(serializers.Serializer[Any]):
     multiplier = serializers.IntegerField(
         source="price_factor", help_text="How many times the feature's price it costs."
     )
-    cost = serializers.SerializerMethodField(
-        help_text="Credits of one message, or of one image, now."
+    cost = serializers.IntegerField(help_text="Credits of one message, or of one image, now.")
+    plan = serializers.CharField(
+        source="plan_needed", help_text="The plan that you would need for it; empty for none."
     )
-    reads = serializers.SerializerMethodField(help_text="What a message to it may hold.")
-
-    def get_cost(self, model: AIModel) -> int:
-        return cost_of(model, self.context["costs"])
-
-    def get_reads(self, model: AIModel) -> list[Literal["text", "image", "file"]]:
-        kinds: list[tuple[Literal["text", "image", "file"], bool]] = [
-            ("text", True), ("image", model.reads_images), ("file", model.reads_files),
-        ]  # fmt: skip
-        return [kind for kind, is_read in kinds if is_read]
+    reads = serializers.ListField(
+        child=serializers.ChoiceField(["text", "image", "file"]),
+        help_text="What a message to it may hold.",
+    )
 
 
 class TextModelOut(ModelOut):

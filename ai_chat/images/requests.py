@@ -44,8 +44,8 @@ def start_request(
     """Charges `count` images together and begins to make them. Returns the request and whether it
     is new: a repeated key finds the first one (I7). `max_total` is what the button said, in
     credits. With `in_conversation` and no conversation one is begun. Raises InvalidImageRequest,
-    ModelNotOffered, Busy, and what `start_job` raises."""
-    chosen = get_model(model, feature=IMAGE)
+    ModelNotOffered, PlanRequired, Busy, and what `start_job` raises."""
+    chosen = get_model(model, feature=IMAGE, user_id=user_id)
     prompt = _checked(prompt, size, count)
     if chosen.sizes and size not in chosen.sizes:
         made = ", ".join(chosen.sizes)

@@ -29,7 +29,7 @@ from ai_chat.jobs.errors import TurnRunning
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
 from ai_chat.models import Conversation, ImageRequest, Turn
-from ai_chat.offer import TEXT, choices, get_offer
+from ai_chat.offer import TEXT, get_offer
 from ai_chat.pages.addresses import address_of
 from ai_chat.pages.continuing import continuation_of
 from ai_chat.pages.forms import (
@@ -85,8 +85,8 @@ def page(
         context["turns"], context["has_earlier"] = latest_turns(
             conversation, before=request.GET.get("before", "")
         )
-        model = get_model(context["offer"].model, feature=TEXT)
-        context["known"] = known_from(conversation, model)
+        if model := context["offer"].model:
+            context["known"] = known_from(conversation, model)
         if context["turns"] and not context["is_earlier"]:
             context["continuation"] = continuation_of(context["turns"][-1])
     context["most"] = CONVERSATIONS_SHOWN
@@ -102,7 +102,6 @@ def composer(
     model = chosen.get("model") or last_model(user_id=user.pk, conversation=conversation)
     return {
         "mode": "image" if chosen.get("mode") == "image" else "text",
-        "models": choices(TEXT),
         "offer": get_offer(user_id=user.pk, model=model),
         **image_choices(user, chosen, conversation=conversation),
     }
@@ -123,7 +122,7 @@ def send(request: AuthenticatedHttpRequest, conversation: Conversation | None) -
 def send_text(
     request: AuthenticatedHttpRequest, conversation: Conversation | None
 ) -> HttpResponseBase:
-    model = get_model(request.POST.get("model", ""), feature=TEXT)
+    model = get_model(request.POST.get("model", ""), feature=TEXT, user_id=request.user.pk)
     turn, is_new = start_turn(
         user_id=request.user.pk,
         conversation=conversation,

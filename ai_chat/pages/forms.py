@@ -11,7 +11,7 @@ from ai_chat.images.gallery import last_request
 from ai_chat.images.requests import DEFAULT_SIZE, SIZES, start_request
 from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.models import Conversation, ImageRequest
-from ai_chat.offer import IMAGE, MAX_IMAGES, choices, get_offer
+from ai_chat.offer import IMAGE, MAX_IMAGES, get_offer
 from config.errors import DomainError
 from credits.clerk.billing.releases import next_grant
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, PriceChanged
@@ -49,7 +49,6 @@ def image_choices(
     model = form.get("image_model") or (latest.model if latest else "")
     count = read_count(form) if "count" in form or not again else again.count
     return {
-        "image_models": choices(IMAGE),
         "image_offer": get_offer(user_id=user.pk, feature=IMAGE, model=model, quantity=count),
         "sizes": SIZES,
         "size": form.get("size", again.size if again else DEFAULT_SIZE),

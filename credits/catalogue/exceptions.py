@@ -1,4 +1,5 @@
-"""Why a price or a plan was not changed. Nothing was, whichever of these is raised."""
+"""Why a price, plan, model or provider was not changed. Nothing was, whichever of these is
+raised."""
 
 from config.errors import DomainError, InvalidInput
 
@@ -33,6 +34,34 @@ class UnknownPlan(DomainError):
 
     status = 404
     code = "not_found"
+
+
+class DuplicateName(DomainError):
+    """Another model, or provider, has this name."""
+
+    status = 409
+    code = "duplicate"
+
+
+class UnknownModel(DomainError):
+    """No model has this name."""
+
+    status = 404
+    code = "not_found"
+
+
+class UnknownProvider(DomainError):
+    """No provider has this name."""
+
+    status = 404
+    code = "not_found"
+
+
+class InUse(DomainError):
+    """Models name this plan or provider: it cannot be removed."""
+
+    status = 409
+    code = "in_use"
 
 
 class CannotUndo(DomainError):

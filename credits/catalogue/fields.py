@@ -1,13 +1,15 @@
-"""The rule of each field of a plan and of a price, written once: forms, the API, imports and the
-services ask it, and answer with its sentence."""
+"""The rule of each field of a price, plan, model and provider, written once: forms, the API,
+imports and the services ask it, and answer with its sentence."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
+from urllib.parse import urlsplit
 
 from config.text import is_blank
-from credits.features import MAX_FEATURE_COST
+from credits.features import FEATURES, MAX_FEATURE_COST
+from credits.models import Provider
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,91 @@ class Flag:
         return type(value) is bool
 
 
+@dataclass(frozen=True)
+class OneOf:
+    """One of these strings."""
+
+    options: Collection[str]
+
+    @property
+    def sentence(self) -> str:
+        return f"Must be one of {', '.join(self.options)}."
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "enum": list(self.options)}
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, str) and value in self.options
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """At most `most` values of a rule, none of them twice, `needed` among them."""
+
+    rule: "Rule"
+    most: int
+    sentence: str
+    needed: Collection[str] = ()
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        items = {"type": "array", "items": self.rule.schema, "maxItems": self.most}
+        return {**items, "uniqueItems": True}
+
+    def accepts(self, value: object) -> bool:
+        if not isinstance(value, list) or len(value) > self.most:
+            return False
+        fits = all(self.rule.accepts(item) for item in value) and set(self.needed) <= set(value)
+        return fits and len(set(value)) == len(value)
+
+
+@dataclass(frozen=True)
+class OrNull:
+    """What a rule accepts, or null."""
+
+    rule: "Rule"
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.rule.sentence.removesuffix('.')}, or null."
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"oneOf": [self.rule.schema, {"type": "null"}]}
+
+    def accepts(self, value: object) -> bool:
+        return value is None or self.rule.accepts(value)
+
+
+@dataclass(frozen=True)
+class Address:
+    """The address of an API, or an empty string. Neither credentials nor a query: they would be
+    shown and logged."""
+
+    longest: int
+    sentence: str
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "maxLength": self.longest}
+
+    def accepts(self, value: object) -> bool:
+        if value == "":
+            return True
+        if not isinstance(value, str) or not re.fullmatch(rf"[!-~]{{1,{self.longest}}}", value):
+            return False
+        try:
+            parts = urlsplit(value)
+            complete = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError:  # a port that is no number, a bracket that is not closed
+            return False
+        return bool(complete) and not set("@?#\\") & set(value)
+
+
 #: Which values a field takes. `sentence` is the answer to all others, `schema` the same in JSON
 #: Schema.
-type Rule = WholeNumber | Text | Flag
+type Rule = WholeNumber | Text | Flag | OneOf | ListOf | OrNull | Address
 
 #: Control characters, what ends a line, and what turns the letters after it around.
 _UNFIT = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
@@ -94,11 +178,62 @@ PLAN_FIELDS: Mapping[str, Rule] = {
     "active": PLAN_ACTIVE,
 }
 
+#: What a model is called here: it stands in journals, receipts and addresses, and never changes.
+MODEL_ID = Text(
+    "[A-Za-z0-9._:/@+-]{1,120}", 120, "Must be 1 to 120 letters, digits or any of . _ : / @ + -"
+)
+#: Tokens of a call, and of an answer.
+TOKENS = WholeNumber(1, 10_000_000)
+SIZE = Text("[1-9][0-9]{1,3}x[1-9][0-9]{1,3}", 9, "Must be WIDTHxHEIGHT, in pixels.")
+SIZES = ListOf(SIZE, 20, "Must be at most 20 sizes as WIDTHxHEIGHT, in pixels, each once.")
+PROVIDER_NAME = one_line(60)
+#: Nothing but keys: an admin cannot have other secrets of the environment sent anywhere.
+KEY_VARIABLE = Text(
+    "([A-Z][A-Z0-9_]*_API_KEY)?",
+    100,
+    "Must be capitals, digits and underscores that end in _API_KEY, or empty.",
+)
+#: By the names that JSON and the history have for a model's fields.
+MODEL_FIELDS: Mapping[str, Rule] = {
+    "id": MODEL_ID,
+    "label": one_line(150),
+    "feature": OneOf(FEATURES),
+    "provider": PROVIDER_NAME,
+    "providerModel": one_line(200),
+    "reads": ListOf(
+        OneOf(("text", "image", "file")),
+        3,
+        "Must be text, and image or file, each once.",
+        ("text",),
+    ),
+    "tools": Flag(),
+    "reasoning": Flag(),
+    "contextTokens": OrNull(TOKENS),
+    "outputTokens": OrNull(TOKENS),
+    "reasoningTokens": WholeNumber(0, 1_000_000),
+    "imagesPerCall": WholeNumber(1, 4),
+    "sizes": SIZES,
+    "priceFactor": WholeNumber(1, 999),
+    "leastPlan": OrNull(PLAN_ID),
+    "fallback": OrNull(MODEL_ID),
+    "active": Flag(),
+    "position": WholeNumber(0, 9999),
+}
+#: The same of a provider.
+PROVIDER_FIELDS: Mapping[str, Rule] = {
+    "name": PROVIDER_NAME,
+    "baseUrl": Address(
+        500, "Must be an http or https address without credentials, query or fragment, or empty."
+    ),
+    "keyVariable": KEY_VARIABLE,
+    "dialect": OneOf(Provider.Dialect.values),
+}
 
-def plan_problems(values: Mapping[str, object]) -> dict[str, str]:
-    """What is wrong with these values of a plan: the sentence of each field that refuses."""
+
+def problems_of(values: Mapping[str, object], fields: Mapping[str, Rule]) -> dict[str, str]:
+    """What is wrong with these values: the sentence of each field that refuses."""
     return {
         name: rule.sentence
-        for name, rule in PLAN_FIELDS.items()
+        for name, rule in fields.items()
         if name in values and not rule.accepts(values[name])
     }

@@ -1,5 +1,5 @@
-"""Changes of prices and plans: writing one down, reading the newest, and whether what a change set
-still holds."""
+"""Changes of prices, plans, models and providers: writing one down, reading the newest, and whether
+what a change set still holds."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from credits import audit
 from credits.idempotency import fingerprint
-from credits.models import Plan, SettingsChange, User
+from credits.models import AIModel, Plan, Provider, SettingsChange, User
 from credits.pricing import get_feature_costs
 
 Subject = SettingsChange.Subject
@@ -20,8 +20,43 @@ def plan_state(plan: Plan) -> dict[str, Any]:
     return {"clerkId": plan.clerk_id, **state}
 
 
+def model_state(model: AIModel) -> dict[str, Any]:
+    """A model as the API and its history have it. All that it refers to is read already."""
+    return {
+        "id": model.name,
+        "label": model.label,
+        "feature": model.feature,
+        "provider": model.provider.name,
+        "providerModel": model.provider_model,
+        "reads": model.reads,
+        "tools": model.uses_tools,
+        "reasoning": model.reasons,
+        "contextTokens": model.context_tokens,
+        "outputTokens": model.output_tokens,
+        "reasoningTokens": model.reasoning_tokens,
+        "imagesPerCall": model.images_per_call,
+        "sizes": list(model.sizes),
+        "priceFactor": model.price_factor,
+        "leastPlan": model.least_plan and model.least_plan.clerk_id,
+        "fallback": model.fallback and model.fallback.name,
+        "active": model.active,
+        "position": model.position,
+    }
+
+
+def provider_state(provider: Provider) -> dict[str, Any]:
+    """The same of a provider."""
+    return {
+        "name": provider.name,
+        "baseUrl": provider.base_url,
+        "keyVariable": provider.key_variable,
+        "dialect": provider.dialect,
+    }
+
+
 def version_of(state: Mapping[str, Any]) -> str:
-    """Differs for two states of a plan, or of all prices: for `expected_version`."""
+    """Differs for two states of a plan, a model or a provider, or of all prices: for
+    `expected_version`."""
     return fingerprint(state)[:16]
 
 
@@ -29,7 +64,8 @@ def record_change(
     actor: User | None, subject: Subject, name: str, before: Any, after: Any, *, reason: str
 ) -> None:
     """Writes a change into the history and into the record of what admins do. Called within the
-    transaction of the change. `before` and `after` are costs or plan states; None is no plan."""
+    transaction of the change. `before` and `after` are costs or states; None is what is not
+    there."""
     who = {"actor": actor, "actor_name": str(actor) if actor else ""}
     SettingsChange.objects.create(**who, subject=subject, name=name, before=before, after=after)
     verb = "remove" if after is None else "add" if before is None else "change"
@@ -38,21 +74,30 @@ def record_change(
 
 
 def latest_change(subject: str, name: str) -> SettingsChange | None:
-    """The newest change of a price, or of the plan that has (or had last) this id."""
+    """The newest change of a price, model or provider, or of the plan that has (or had last) this
+    id."""
     rows = SettingsChange.objects.filter(subject=subject)
     return rows.filter(Q(name=name) | Q(after__clerkId=name)).order_by("-pk").first()
 
 
 def name_after(change: SettingsChange) -> str:
-    """The feature's key, or the id that the plan has since this change."""
-    return change.after["clerkId"] if isinstance(change.after, dict) else change.name
+    """The id that the plan has since this change; of others the name, which stays."""
+    state = change.after if change.subject == Subject.PLAN else None
+    return str(state["clerkId"]) if state else change.name
 
 
 def current_states() -> dict[tuple[str, str], Any]:
     """What holds now, by subject and name, as the history keeps it."""
     prices = {(Subject.PRICE.value, key): cost for key, cost in get_feature_costs().items()}
     plans = {(Subject.PLAN.value, plan.clerk_id): plan_state(plan) for plan in Plan.objects.all()}
-    return {**prices, **plans}
+    models = AIModel.objects.select_related("provider", "least_plan", "fallback")
+    providers = Provider.objects.all()
+    return {
+        **prices,
+        **plans,
+        **{(Subject.MODEL.value, model.name): model_state(model) for model in models},
+        **{(Subject.PROVIDER.value, each.name): provider_state(each) for each in providers},
+    }
 
 
 def stands(change: SettingsChange, states: Mapping[tuple[str, str], Any]) -> bool:

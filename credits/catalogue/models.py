@@ -1,42 +1,117 @@
-"""The models that people choose from. What admins change of them is recorded as for plans."""
+"""The models that people choose from: which are offered to whom, at what price, and the rows that
+the first start makes. What admins change of them: `model_changes.py`."""
+
+import time
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    Case,
+    ExpressionWrapper,
+    F,
+    Func,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce
 
-from credits.exceptions import ModelNotOffered
+from credits.exceptions import ModelNotOffered, PlanRequired
 from credits.features import FEATURES, UnknownFeature
-from credits.models import AIModel, Provider
-from credits.pricing import get_feature_costs
+from credits.models import AIModel, PayerKind, Plan, Provider, SubscriptionItem, User
+from credits.models.catalogue import forget_labels
+from credits.models.subscriptions import EARNING
 
 #: The provider that OPENAI_BASE_URL and OPENAI_API_KEY configure.
 DEFAULT_PROVIDER = "default"
+OFFERED = Q(active=True, unreachable=False)
 
 
-def offered_models(feature: str) -> list[AIModel]:
-    """The models that a feature offers, in their order, each with its provider and fallback. An
-    empty catalogue is filled from the settings first. Raises UnknownFeature."""
+def offered_models(feature: str, *, user_id: int) -> list[AIModel]:
+    """The models that a feature offers, in their order, each with its provider and fallback, its
+    `cost` and whether it is `usable` for this user. Raises UnknownFeature."""
     if feature not in FEATURES:
         raise UnknownFeature(f"There is no feature {feature!r}.")
-    offered = _active().filter(feature=feature)
+    return [model for model in all_offered(user_id=user_id) if model.feature == feature]
+
+
+def all_offered(*, user_id: int) -> list[AIModel]:
+    """The same of every feature, in one query. An empty catalogue is filled from the settings
+    first."""
+    offered = with_costs(AIModel.objects.filter(OFFERED)).annotate(
+        usable=_usable_by(user_id)  # type: ignore[no-redef]  # declared for those who read it
+    )
     if rows := list(offered):
         return rows
     fill_catalogue()
     return list(offered.all())
 
 
-def get_model(name: str, *, feature: str) -> AIModel:
-    """The offered model of this name; the first one for an empty name. Raises ModelNotOffered."""
-    for model in offered_models(feature):
-        if name in {"", model.name}:
-            return model
-    raise ModelNotOffered
+def get_model(name: str, *, feature: str, user_id: int) -> AIModel:
+    """The offered model of this name; for an empty one the first that the user may use. Raises
+    ModelNotOffered, PlanRequired."""
+    offered = offered_models(feature, user_id=user_id)
+    named = [model for model in offered if name in {"", model.name}]
+    if not named:
+        raise ModelNotOffered(any_offered=bool(offered))
+    chosen = next((model for model in named if model.usable), named[0])
+    if not chosen.usable and chosen.least_plan:
+        raise PlanRequired(model=chosen.label, plan=chosen.least_plan.name)
+    return chosen
 
 
-def _active() -> QuerySet[AIModel]:
-    return AIModel.objects.filter(active=True, unreachable=False).select_related(
-        "provider", "least_plan", "fallback__provider"
+def price_factors() -> dict[str, dict[str, int]]:
+    """Of every feature the offered models' price factors, by their names."""
+    factors: dict[str, dict[str, int]] = {key: {} for key in FEATURES}
+    offered = AIModel.objects.filter(OFFERED)
+    for feature, name, factor in offered.values_list("feature", "name", "price_factor"):
+        factors[feature][name] = factor
+    return factors
+
+
+def with_costs(models: QuerySet[AIModel]) -> QuerySet[AIModel]:
+    """These models, each with all that belongs to it, and `cost`: credits of a unit now, by the
+    function in PostgreSQL that charges it."""
+    defaults = Case(
+        *(When(feature=key, then=Value(each.default_cost)) for key, each in FEATURES.items()),
+        output_field=BigIntegerField(),
     )
+    price = Func(F("feature"), defaults, function="credits_price", output_field=BigIntegerField())
+    related = models.select_related("provider", "least_plan", "fallback__provider")
+    cost = price * F("price_factor")
+    return related.annotate(cost=cost)  # type: ignore[no-redef]  # declared for those who read it
+
+
+def _usable_by(user_id: int) -> "ExpressionWrapper[Q]":
+    """Whether a model needs no plan, or the user has one that brings as many credits a month."""
+    clerk_id = User.objects.filter(pk=user_id).values("clerk_id")
+    unended = Q(period_end=None) | Q(period_end__gt=int(time.time() * 1000))
+    items = SubscriptionItem.objects.filter(
+        # A canceled one holds to its end; an active one until Clerk says otherwise.
+        ~Q(status="canceled") | unended,
+        payer_kind=PayerKind.USER,
+        payer_id=Subquery(clerk_id),
+        status__in=EARNING,
+    )
+    plans = Plan.objects.filter(active=True, clerk_id__in=items.values("plan_id"))
+    most = plans.order_by("-credits").values("credits")[:1]
+    enough = Q(least_plan__credits__lte=Coalesce(Subquery(most), -1))
+    return ExpressionWrapper(Q(least_plan=None) | enough, output_field=BooleanField())
+
+
+def default_provider() -> Provider:
+    """The row of the provider that the settings configure, made if it is not there."""
+    is_openai = urlsplit(settings.OPENAI_BASE_URL).hostname == "api.openai.com"
+    dialect = Provider.Dialect.OPENAI if is_openai else Provider.Dialect.COMPATIBLE
+    provider, _ = Provider.objects.get_or_create(
+        name=DEFAULT_PROVIDER, defaults={"key_variable": "OPENAI_API_KEY", "dialect": dialect}
+    )
+    return provider
 
 
 @transaction.atomic
@@ -44,10 +119,7 @@ def fill_catalogue() -> None:
     """The first start: AI_TEXT_MODELS and AI_IMAGE_MODELS become rows if there are none."""
     if AIModel.objects.exists():
         return
-    provider, _ = Provider.objects.get_or_create(
-        name=DEFAULT_PROVIDER,
-        defaults={"key_variable": "OPENAI_API_KEY", "dialect": Provider.Dialect.COMPATIBLE},
-    )
+    provider = default_provider()
     # Another process may be doing the same.
     Provider.objects.select_for_update().get(pk=provider.pk)
     if AIModel.objects.exists():
@@ -65,8 +137,4 @@ def fill_catalogue() -> None:
         for key, feature in FEATURES.items()
         for position, (name, model) in enumerate(getattr(settings, feature.models_setting).items())
     )
-
-
-def cost_of(model: AIModel, costs: dict[str, int] | None = None) -> int:
-    """Credits of one unit from a model, as they hold now."""
-    return (costs or get_feature_costs())[model.feature] * model.price_factor
+    forget_labels()

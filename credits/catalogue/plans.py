@@ -5,8 +5,14 @@ from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
-from credits.catalogue.exceptions import ChangedMeanwhile, DuplicatePlan, InvalidValue, UnknownPlan
-from credits.catalogue.fields import PLAN_ID, plan_problems
+from credits.catalogue.exceptions import (
+    ChangedMeanwhile,
+    DuplicatePlan,
+    InUse,
+    InvalidValue,
+    UnknownPlan,
+)
+from credits.catalogue.fields import PLAN_FIELDS, PLAN_ID, problems_of
 from credits.catalogue.history import Subject, plan_state, record_change, version_of
 from credits.models import Plan, User
 
@@ -68,8 +74,10 @@ def update_plan(
 def delete_plan(
     *, actor: User | None, clerk_id: str, expected_version: str | None = None, reason: str = ""
 ) -> None:
-    """Removes a plan; grants made under it stay. Raises UnknownPlan, ChangedMeanwhile."""
+    """Removes a plan; grants made under it stay. Raises UnknownPlan, ChangedMeanwhile, InUse."""
     plan = _locked(clerk_id, expected_version)
+    if labels := [model.label for model in plan.models.all()]:
+        raise InUse(f"It is needed for {', '.join(labels)}. Choose another plan there first.")
     before = plan_state(plan)
     plan.delete()
     record_change(actor, Subject.PLAN, clerk_id, before, None, reason=reason)
@@ -109,7 +117,7 @@ def _locked(clerk_id: str, expected_version: str | None) -> Plan:
 
 
 def _save(plan: Plan) -> None:
-    for field, sentence in plan_problems(plan_state(plan)).items():
+    for field, sentence in problems_of(plan_state(plan), PLAN_FIELDS).items():
         raise InvalidValue(sentence, field)
     try:
         with transaction.atomic():

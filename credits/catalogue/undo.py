@@ -1,12 +1,27 @@
-"""Undoing a change of a price or a plan, whose value must still be what that change set. An undo is
-a change itself, and stays in the history like any other."""
+"""Undoing a change of a price, plan, model or provider, whose value must still be what that change
+set. An undo is a change itself, and stays in the history like any other."""
 
 from typing import Any
 
 from django.db import transaction
 
-from credits.catalogue.exceptions import CannotUndo, DuplicatePlan
-from credits.catalogue.history import Subject, name_after, plan_state
+from config.errors import DomainError
+from credits.catalogue.exceptions import CannotUndo, DuplicatePlan, InUse
+from credits.catalogue.history import (
+    Subject,
+    model_state,
+    name_after,
+    plan_state,
+    provider_state,
+)
+from credits.catalogue.model_changes import (
+    change_model,
+    change_provider,
+    create_provider,
+    find_model,
+    find_provider,
+    remove_provider,
+)
 from credits.catalogue.plans import create_plan, delete_plan, find_plan, update_plan
 from credits.catalogue.prices import lock_prices, set_feature_costs
 from credits.features import FEATURE_CREDIT_COSTS
@@ -20,7 +35,12 @@ CHANGED = "It has been changed since."
 def undo_change(*, actor: User | None, change_id: int) -> SettingsChange:
     """Puts back what was before that change. Raises SettingsChange.DoesNotExist, CannotUndo."""
     change = SettingsChange.objects.get(pk=change_id)
-    undo = _undo_price if change.subject == Subject.PRICE else _undo_plan
+    undo = {
+        Subject.PRICE: _undo_price,
+        Subject.PLAN: _undo_plan,
+        Subject.MODEL: _undo_model,
+        Subject.PROVIDER: _undo_provider,
+    }[Subject(change.subject)]
     undo(actor, change, reason=f"Undoes change {change_id}")
     return change
 
@@ -40,7 +60,10 @@ def _undo_plan(actor: User | None, change: SettingsChange, *, reason: str) -> No
     if (plan_state(plan) if plan else None) != change.after:
         raise CannotUndo(CHANGED)
     if change.before is None:
-        delete_plan(actor=actor, clerk_id=clerk_id, reason=reason)
+        try:
+            delete_plan(actor=actor, clerk_id=clerk_id, reason=reason)
+        except InUse as error:
+            raise CannotUndo(str(error)) from None
         return
     former: dict[str, Any] = {key: change.before[key] for key in ("name", "credits", "active")}
     former["clerk_id"] = change.before["clerkId"]
@@ -51,3 +74,41 @@ def _undo_plan(actor: User | None, change: SettingsChange, *, reason: str) -> No
             create_plan(actor=actor, reason=reason, **former)
     except DuplicatePlan as error:
         raise CannotUndo(f"Another plan has the id it had. {error}") from None
+
+
+def state_before(change: SettingsChange) -> Any:
+    """What undoing a change puts back. A model that was added is retired: journals and receipts
+    name it."""
+    if change.subject == Subject.MODEL and change.before is None:
+        return {**(change.after or {}), "active": False}
+    return change.before
+
+
+def _undo_model(actor: User | None, change: SettingsChange, *, reason: str) -> None:
+    lock_prices()
+    model = find_model(change.name)
+    if model is None or model_state(model) != change.after:
+        raise CannotUndo(CHANGED)
+    former = state_before(change)
+    if former == change.after:
+        raise CannotUndo("It is not offered any more. Journals and receipts go on naming it.")
+    try:
+        change_model(actor=actor, name=change.name, changes=former, reason=reason)
+    except DomainError as error:
+        raise CannotUndo(str(error)) from None
+
+
+def _undo_provider(actor: User | None, change: SettingsChange, *, reason: str) -> None:
+    lock_prices()
+    provider = find_provider(change.name)
+    if (provider_state(provider) if provider else None) != change.after:
+        raise CannotUndo(CHANGED)
+    try:
+        if change.before is None:
+            remove_provider(actor=actor, name=change.name, reason=reason)
+        elif provider:
+            change_provider(actor=actor, name=change.name, changes=change.before, reason=reason)
+        else:
+            create_provider(actor=actor, values=change.before, reason=reason)
+    except DomainError as error:
+        raise CannotUndo(str(error)) from None

@@ -3,6 +3,7 @@ every change of them."""
 
 import time
 from functools import lru_cache
+from typing import Literal
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -14,6 +15,8 @@ from credits.models.users import User
 
 #: Seconds for which a process may show a label that was changed elsewhere.
 LABEL_SECONDS = 5
+#: What a message may hold.
+type Kind = Literal["text", "image", "file"]
 FEATURE_CHOICES = [(key, feature.label) for key, feature in FEATURES.items()]
 
 
@@ -117,6 +120,11 @@ class AIModel(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
+    #: Credits of a unit now, and whether the user at hand may use it: of the queries that say so
+    #: (`credits/catalogue/models.py`).
+    cost: int
+    usable: bool
+
     class Meta:
         ordering = ["feature", "position", "pk"]
         constraints = [
@@ -132,19 +140,39 @@ class AIModel(models.Model):
     def __str__(self) -> str:
         return self.label
 
+    @property
+    def reads(self) -> list[Kind]:
+        """What it reads, as the API says it."""
+        kinds: list[tuple[Kind, bool]] = [
+            ("text", True),
+            ("image", self.reads_images),
+            ("file", self.reads_files),
+        ]
+        return [kind for kind, is_read in kinds if is_read]
+
+    @property
+    def plan_needed(self) -> str:
+        """The name of the plan that the user at hand lacks for it; empty for none."""
+        return "" if self.usable or not self.least_plan else self.least_plan.name
+
 
 def model_label(name: object) -> str:
     """What a model is called on this site; its name when the catalogue does not know it."""
-    labels = _labels(int(time.monotonic() // LABEL_SECONDS))
-    if name not in labels:
-        _labels.cache_clear()  # It may be new.
-        labels = _labels(int(time.monotonic() // LABEL_SECONDS))
+    moment = int(time.monotonic() // LABEL_SECONDS)
+    labels = _labels(moment, first=True)
+    if name and name not in labels:
+        labels = _labels(moment, first=False)  # It may be new: read again, once for all such names.
     return labels.get(str(name), str(name or ""))
 
 
-@lru_cache(maxsize=1)
-def _labels(_moment: int) -> dict[str, str]:
+@lru_cache(maxsize=2)
+def _labels(moment: int, *, first: bool) -> dict[str, str]:
     return dict(AIModel.objects.values_list("name", "label"))
+
+
+def forget_labels() -> None:
+    """Lets this process read the labels again: called after they were changed here."""
+    _labels.cache_clear()
 
 
 class SettingsChange(models.Model):

@@ -8,6 +8,9 @@ from django.db import models
 from django.db.models import PROTECT, Index, Q, UniqueConstraint
 from django.db.models.functions import Now
 
+#: Statuses in which an item's period has been paid for, or is on trial.
+EARNING = {"active", "canceled"}
+
 
 class PayerKind(models.TextChoices):
     """Who can pay at Clerk. Only users have balances here."""

@@ -36,5 +36,5 @@ BEGIN
         RETURN credits_price(feature, default_cost);
     END IF;
     RETURN (SELECT credits_price(m.feature, default_cost) * m.price_factor FROM credits_aimodel m
-        WHERE m.name = model AND m.feature = credits_model_price.feature AND m.active);
+        WHERE m.name = model AND m.feature = credits_model_price.feature AND m.active AND NOT m.unreachable);
 END $$;

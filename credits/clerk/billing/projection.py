@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from credits.clerk.parsing import ItemVersion
+from credits.models.subscriptions import EARNING
 
-EARNING = {"active", "canceled"}
 #: Of two versions made in the same millisecond, the one nearer the end of an item's life is newer.
 STAGES = ("upcoming incomplete", "past_due", "active", "canceled", "abandoned expired", "ended")
 RANKS = {status: rank for rank, names in enumerate(STAGES, 1) for status in names.split()}

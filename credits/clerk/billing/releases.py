@@ -11,7 +11,6 @@ from django.db.models import BooleanField, Exists, Func, OuterRef, Q, QuerySet, 
 from django.utils import timezone
 
 from credits.clerk.billing.projection import (
-    EARNING,
     MONTHS,
     add_months,
     end_of_month,
@@ -34,6 +33,7 @@ from credits.models import (
     User,
     WebhookDelivery,
 )
+from credits.models.subscriptions import EARNING
 
 logger = logging.getLogger(__name__)
 

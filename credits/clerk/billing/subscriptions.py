@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from django.db import transaction
 
 from credits.clerk.billing.projection import (
-    EARNING,
     EarnedGrant,
     ItemState,
     PeriodState,
@@ -28,6 +27,7 @@ from credits.clerk.identity import get_identity, lock
 from credits.clerk.parsing import ItemVersion, Payer, PaymentVersion
 from credits.ledger import grant_credits, set_due, set_grant_expiry
 from credits.models import CreditGrant, Identity, Payment, Period, SubscriptionItem
+from credits.models.subscriptions import EARNING
 from credits.pricing import get_plans_credits
 
 logger = logging.getLogger(__name__)

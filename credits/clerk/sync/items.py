@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from credits.clerk.billing.projection import EARNING, merge_item, milliseconds
+from credits.clerk.billing.projection import merge_item, milliseconds
 from credits.clerk.billing.subscriptions import apply_item, state_of
 from credits.clerk.changes import Note
 from credits.clerk.client import ClerkClient, ClerkError
@@ -17,6 +17,7 @@ from credits.clerk.parsing import ItemVersion, Json, Payer, as_id, parse_item, p
 from credits.clerk.sync.progress import Progress
 from credits.clerk.sync.users import mark_checked
 from credits.models import Identity, PayerKind, SubscriptionItem
+from credits.models.subscriptions import EARNING
 
 ALIVE = (*EARNING, "past_due")
 #: Pages of ended items, newest first, that are searched for lost endings.

@@ -10,6 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from adminpanel.overview.charts import charts_of
 from adminpanel.overview.metrics import DAYS, get_overview, percent
+from credits.catalogue.models import fill_catalogue
 from credits.features import FEATURES
 from credits.ledger import adjust_credits, deduct_credits_for_feature, refund_charge, release_charge
 from credits.models import User, WebhookDelivery
@@ -27,6 +28,7 @@ def today() -> date:
 
 def busy(user: User, clock: Clock) -> None:
     """Of everything something: 9 spent on text and 10 on images, 4 of text came back."""
+    fill_catalogue()
     make_grant(user, 50, expires_at=clock.now() + timedelta(seconds=30))
     make_charge(user, 9, details={"model": "smollm2-135m"})
     deduct_credits_for_feature(

@@ -6,14 +6,13 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from config.env import Model
 from credits.features import FEATURE_CREDIT_COSTS, FEATURES
 from credits.ledger import deduct_credits_for_feature, refund_charge, settle_charge
-from credits.models import AdminSettings, AuditEntry, SettingsChange, User
+from credits.models import AdminSettings, AIModel, AuditEntry, SettingsChange, User
 from credits.pricing import get_feature_costs
 from tests.adminpanel.settings.words import value_of, words
 from tests.clock import Clock
-from tests.factories import make_charge, make_plan, make_user, set_price
+from tests.factories import make_charge, make_model, make_plan, make_user, set_price
 
 PAGE = "/admin/settings"
 TEXT, IMAGE = "ai_text_chat", "ai_image_generation"
@@ -210,14 +209,11 @@ class TestFigures:
         assert "ai_text_chat 1 → 7 4 1 → 4 " in answer  # 4 uses: round(4/7), 4*7/7
         assert "ai_image_generation 5 → 14 3 2 → 6 " in answer  # 3 uses
 
-    def test_a_model_that_costs_more_weighs_more(
-        self, desk: Client, alice: User, settings: Any
-    ) -> None:
-        settings.AI_TEXT_MODELS = {"small": Model("Small", 2), "large": Model("Large", 5)}
-        for model, multiplier in (("small", 2), ("large", 5), ("gone", 9)):
-            deduct_credits_for_feature(
-                user_id=alice.pk, feature=TEXT, multiplier=multiplier, details={"model": model}
-            )
+    def test_a_model_that_costs_more_weighs_more(self, desk: Client, alice: User) -> None:
+        for name, factor in (("small", 2), ("large", 5), ("gone", 9)):
+            model = make_model(name, price_factor=factor)
+            make_charge(alice, model=name)
+        AIModel.objects.filter(pk=model.pk).update(active=False)
         answer = words(desk.get(f"{PAGE}/review", form(ai_text_chat="42")))
         assert "1 → 42 3 1 → 48 " in answer  # 3 uses of weight 2 + 5 + 1: 8/7, 8*42/7
         assert "1 → 1 of 2" in answer, "84 credits for the cheapest model"

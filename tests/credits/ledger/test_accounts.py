@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from credits.integrity.run import run_checks
 from credits.ledger import deduct_credits_for_feature, get_balance
 from credits.models import Account, CreditBalance, UsageHistory, User
-from tests.factories import make_charge, make_user
+from tests.factories import make_charge, make_user, set_price
 from tests.ledger import refused_by, sql
 
 pytestmark = pytest.mark.django_db
@@ -95,6 +95,7 @@ class TestTheLedgerBelongsToAccounts:
 
     def test_nobody_pays_without_an_account(self, alice: User) -> None:
         nobody = alice.pk + 1000
+        set_price("ai_text_chat", 0)
         with refused_by("credits_creditbalance_account_id_"):
             deduct_credits_for_feature(user_id=nobody, feature="ai_text_chat")
 

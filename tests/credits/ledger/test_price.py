@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 from django.db import DataError, IntegrityError, transaction
 
-from credits.exceptions import InsufficientCredits, LedgerError, PriceChanged
+from credits.exceptions import (
+    InsufficientCredits,
+    LedgerError,
+    ModelNotOffered,
+    PriceChanged,
+)
 from credits.features import FEATURE_CREDIT_COSTS, FEATURES, MAX_FEATURE_COST, UnknownFeature
 from credits.ledger import (
     deduct_credits_for_feature,
@@ -17,7 +22,7 @@ from credits.ledger import (
     settle_charge,
 )
 from credits.models import AdminSettings, CreditGrant, UsageHistory, User
-from tests.factories import make_charge, make_grant, make_user, set_price
+from tests.factories import make_charge, make_grant, make_model, make_user, set_price
 from tests.ledger import NO_CHARGE, insert_row, refused_by, sql, sql_balance
 
 pytestmark = pytest.mark.django_db
@@ -53,13 +58,30 @@ def test_a_free_feature_is_free_for_a_user_without_credits(carol: User) -> None:
 def test_the_largest_price_is_charged_whole() -> None:
     user = make_user(credits=10 * MAX_FEATURE_COST)
     set_price("ai_text_chat", MAX_FEATURE_COST)
-    assert make_charge(user, 2, multiplier=3).credits == 6 * MAX_FEATURE_COST
+    make_model("large", price_factor=3)
+    assert make_charge(user, 2, model="large").credits == 6 * MAX_FEATURE_COST
 
 
-def test_a_multiplier_is_part_of_the_unit_cost(alice: User) -> None:
-    charge = make_charge(alice, 2, multiplier=5)
+def test_a_models_price_factor_is_part_of_the_unit_cost(alice: User) -> None:
+    make_model("large", price_factor=5)
+    charge = make_charge(alice, 2, model="large")
     assert (charge.unit_cost, charge.credits) == (5, 10)
-    assert make_charge(alice, 2, multiplier=0).credits == 0
+    set_price("ai_text_chat", 3)
+    assert make_charge(alice, 2, model="large").credits == 30
+    set_price("ai_text_chat", 0)
+    assert make_charge(alice, 2, model="large").credits == 0
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"name": "other"}, {"feature": "ai_image_generation"}, {"active": False}],
+    ids=["unknown", "of another feature", "retired"],
+)
+def test_a_model_that_is_not_offered_is_not_charged(fields: dict[str, Any], alice: User) -> None:
+    make_model(**{"name": "large", **fields})
+    with pytest.raises(ModelNotOffered):
+        make_charge(alice, model="large")
+    assert sql_balance(alice) == 100
 
 
 def test_a_price_above_what_was_shown_is_not_charged(alice: User) -> None:
@@ -76,9 +98,10 @@ def test_a_price_at_or_below_what_was_shown_is_charged(shown: int, alice: User) 
     assert make_charge(alice, max_unit_cost=shown).credits == 3
 
 
-def test_the_price_shown_counts_with_the_multiplier(alice: User) -> None:
+def test_the_price_shown_counts_with_the_models_factor(alice: User) -> None:
+    make_model("large", price_factor=4)
     with pytest.raises(PriceChanged):
-        make_charge(alice, multiplier=4, max_unit_cost=3)
+        make_charge(alice, model="large", max_unit_cost=3)
 
 
 def test_a_charge_is_one_round_trip(alice: User, django_assert_num_queries: Any) -> None:
@@ -192,10 +215,10 @@ def test_a_quantity_is_bounded(quantity: int, alice: User) -> None:
         make_charge(alice, quantity)
 
 
-@pytest.mark.parametrize("multiplier", [-1, 1001, 10**19])
-def test_a_multiplier_is_bounded(multiplier: int, alice: User) -> None:
-    with pytest.raises(LedgerError, match="multiplier"):
-        make_charge(alice, multiplier=multiplier)
+@pytest.mark.parametrize("factor", [0, 1000])
+def test_the_database_bounds_a_models_price_factor(factor: int) -> None:
+    with refused_by("model_price_factor"):
+        make_model("large", price_factor=factor)
 
 
 @pytest.mark.parametrize("amount", [0, -1, 10**12 + 1, 2**63, 10**30])
@@ -213,15 +236,13 @@ def test_a_balance_that_would_overflow_is_refused_not_wrapped(alice: User) -> No
     sql("SET LOCAL session_replication_role = origin")
 
 
+def charge_for_free(user: User) -> None:
+    set_price("ai_text_chat", 0)
+    make_charge(user)
+
+
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(
-    "act",
-    [
-        lambda user: make_grant(user, 5),
-        make_charge,
-        lambda user: make_charge(user, multiplier=0),
-    ],
-)
+@pytest.mark.parametrize("act", [lambda user: make_grant(user, 5), make_charge, charge_for_free])
 def test_an_unknown_user_is_refused_and_leaves_nothing(act: Callable[[User], object]) -> None:
     with pytest.raises((IntegrityError, InsufficientCredits)):
         act(User(pk=10**15))

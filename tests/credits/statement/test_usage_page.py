@@ -10,8 +10,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from credits.catalogue.models import fill_catalogue
 from credits.ledger import adjust_credits, get_balance, refund_charge, release_charge, settle_charge
 from credits.models import CreditGrant, UsageHistory, User
+from credits.models.catalogue import model_label
 from credits.statement import rows
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, make_user
@@ -53,6 +55,7 @@ def words_of(page: str, row_id: int) -> str:
 
 def live_a_little(user: User, clock: Clock) -> None:
     """One of everything: 5 charges, a refund of each sort, an adjustment each way, an expiry."""
+    fill_catalogue()
     make_grant(user, 30, source=CreditGrant.Source.PLAN, expires_at=clock.now() + timedelta(days=2))
     for number in range(4):
         charge = make_charge(user, 2, hold=True, details={"model": "smollm2-135m"})
@@ -354,6 +357,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
     browser: Client, ann: User, november: Clock, django_assert_num_queries: Any
 ) -> None:
     live_a_little(ann, november)
+    model_label("")  # The labels are read once in LABEL_SECONDS.
     # session and user, balance, price, two edges, sums, rows
     with django_assert_num_queries(7):
         browser.get(URL, NOVEMBER)

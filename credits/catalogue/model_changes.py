@@ -1,0 +1,332 @@
+"""Changing models and their providers, by the names that JSON has for their fields (`MODEL_FIELDS`,
+`PROVIDER_FIELDS`). Each function is one transaction, and leaves changes in the history. Models are
+retired, not deleted."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+
+from config.errors import InvalidInput, Issue, issue
+from credits.catalogue.exceptions import (
+    ChangedMeanwhile,
+    DuplicateName,
+    InUse,
+    UnknownModel,
+    UnknownProvider,
+)
+from credits.catalogue.fields import MODEL_FIELDS, PROVIDER_FIELDS, Rule, problems_of
+from credits.catalogue.history import (
+    Subject,
+    model_state,
+    provider_state,
+    record_change,
+    version_of,
+)
+from credits.catalogue.models import DEFAULT_PROVIDER, default_provider, fill_catalogue
+from credits.catalogue.prices import lock_prices
+from credits.models import AIModel, Plan, Provider, User
+from credits.models.catalogue import forget_labels
+
+type Values = Mapping[str, Any]
+
+#: The columns of the fields that are stored as JSON has them.
+MODEL_COLUMNS = {
+    "label": "label",
+    "providerModel": "provider_model",
+    "tools": "uses_tools",
+    "reasoning": "reasons",
+    "contextTokens": "context_tokens",
+    "outputTokens": "output_tokens",
+    "reasoningTokens": "reasoning_tokens",
+    "imagesPerCall": "images_per_call",
+    "sizes": "sizes",
+    "priceFactor": "price_factor",
+    "active": "active",
+    "position": "position",
+}
+PROVIDER_COLUMNS = {"baseUrl": "base_url", "keyVariable": "key_variable", "dialect": "dialect"}
+
+
+def catalogue_version() -> str:
+    """Differs for two states of all models and providers: for `expected_version`."""
+    states = [model_state(row) for row in _models()], [*map(provider_state, _providers())]
+    return version_of({"models": states[0], "providers": states[1]})
+
+
+@transaction.atomic
+def change_catalogue(
+    *,
+    actor: User | None,
+    models: Sequence[Values] = (),
+    providers: Sequence[Values] = (),
+    expected_version: str | None = None,
+    reason: str = "",
+) -> None:
+    """Adds and changes models and providers, all or none. Each names its `id` (a provider its
+    `name`); fields that it does not name stay, or begin with their defaults. Raises InvalidInput
+    with every issue; ChangedMeanwhile if `catalogue_version` is not `expected_version`."""
+    _lock()
+    if expected_version is not None and expected_version != (now := catalogue_version()):
+        raise ChangedMeanwhile(now)
+    _put_providers(actor, providers, reason)
+    _put_models(actor, models, reason)
+
+
+@transaction.atomic
+def create_model(*, actor: User | None, values: Values, reason: str = "") -> AIModel:
+    """Adds a model. Raises InvalidInput, DuplicateName."""
+    _lock()
+    if find_model(values["id"]):
+        raise DuplicateName(f"There is a model {values['id']} already.")
+    return _put_models(actor, [values], reason)[0]
+
+
+@transaction.atomic
+def change_model(
+    *,
+    actor: User | None,
+    name: str,
+    changes: Values,
+    expected_version: str | None = None,
+    reason: str = "",
+) -> AIModel:
+    """Changes what `changes` names of a model; `active: False` retires it. Raises UnknownModel,
+    InvalidInput, ChangedMeanwhile."""
+    _lock()
+    model = find_model(name)
+    if model is None:
+        raise UnknownModel(f"There is no model {name!r}.")
+    _check_version(model_state(model), expected_version)
+    return _put_models(actor, [{**changes, "id": name}], reason)[0]
+
+
+@transaction.atomic
+def create_provider(*, actor: User | None, values: Values, reason: str = "") -> Provider:
+    """Adds a provider. Raises InvalidInput, DuplicateName."""
+    _lock()
+    if find_provider(values["name"]):
+        raise DuplicateName(f"There is a provider {values['name']} already.")
+    return _put_providers(actor, [values], reason)[0]
+
+
+@transaction.atomic
+def change_provider(
+    *,
+    actor: User | None,
+    name: str,
+    changes: Values,
+    expected_version: str | None = None,
+    reason: str = "",
+) -> Provider:
+    """Changes what `changes` names of a provider. Raises UnknownProvider, InvalidInput,
+    ChangedMeanwhile."""
+    _locked_provider(name, expected_version)
+    return _put_providers(actor, [{**changes, "name": name}], reason)[0]
+
+
+@transaction.atomic
+def remove_provider(
+    *, actor: User | None, name: str, expected_version: str | None = None, reason: str = ""
+) -> None:
+    """Removes a provider that no model names. Raises UnknownProvider, ChangedMeanwhile, InUse."""
+    provider = _locked_provider(name, expected_version)
+    if count := provider.models.count():
+        named = "1 model names" if count == 1 else f"{count} models name"
+        raise InUse(f"{named} this provider. Give it another one first.")
+    before = provider_state(provider)
+    provider.delete()
+    record_change(actor, Subject.PROVIDER, name, before, None, reason=reason)
+
+
+def find_model(name: object) -> AIModel | None:
+    """The model of this name, active or retired, whatever the text."""
+    return _models().filter(name=name).first() if MODEL_FIELDS["id"].accepts(name) else None
+
+
+def find_provider(name: object) -> Provider | None:
+    """The provider of this name, whatever the text."""
+    fits = PROVIDER_FIELDS["name"].accepts(name)
+    return _providers().filter(name=name).first() if fits else None
+
+
+def _lock() -> None:
+    """Of two who change the catalogue at once one waits. What the settings name is there first: an
+    empty catalogue is filled, a changed one never."""
+    lock_prices()
+    fill_catalogue()
+
+
+def _models() -> Any:
+    return AIModel.objects.select_related("provider", "least_plan", "fallback")
+
+
+def _providers() -> Any:
+    return Provider.objects.all()
+
+
+def _locked_provider(name: str, expected_version: str | None) -> Provider:
+    _lock()
+    provider = find_provider(name)
+    if provider is None:
+        raise UnknownProvider(f"There is no provider {name!r}.")
+    _check_version(provider_state(provider), expected_version)
+    return provider
+
+
+def _check_version(state: Values, expected_version: str | None) -> None:
+    if expected_version is not None and expected_version != version_of(state):
+        raise ChangedMeanwhile(version_of(state))
+
+
+def _put_providers(actor: User | None, entries: Sequence[Values], reason: str) -> list[Provider]:
+    _refuse(_field_issues("providers", "name", entries, PROVIDER_FIELDS))
+    rows = {row.name: row for row in _providers()}
+    put = []
+    for values in entries:
+        row = rows.get(values["name"]) or Provider(
+            name=values["name"], dialect=Provider.Dialect.COMPATIBLE
+        )
+        before = provider_state(row) if row.pk else None
+        _assign(row, values, PROVIDER_COLUMNS)
+        _save(actor, row, before, reason)
+        put.append(row)
+    return put
+
+
+def _put_models(actor: User | None, entries: Sequence[Values], reason: str) -> list[AIModel]:
+    """Fallbacks come last: one may be among the new models."""
+    _refuse(_field_issues("models", "id", entries, MODEL_FIELDS))
+    rows: dict[str, AIModel] = {row.name: row for row in _models()}
+    before = {name: model_state(row) for name, row in rows.items()}
+    issues = [
+        issue(("models", place, field), sentence)
+        for place, values in enumerate(entries)
+        for field, sentence in _fill(rows, values).items()
+    ]
+    for place, values in enumerate(entries):
+        if sentence := _set_fallback(rows, values):
+            issues.append(issue(("models", place, "fallback"), sentence))
+    for place, values in enumerate(entries):
+        if sentence := _still_needed(rows[values["id"]], rows.values()):
+            issues.append(issue(("models", place, "active"), sentence))
+    _refuse(issues)
+    put = [rows[values["id"]] for values in entries]
+    _insert(row for row in put if not row.pk)
+    for row in put:
+        _save(actor, row, before.get(row.name), reason)
+    forget_labels()
+    return put
+
+
+def _fill(rows: dict[str, AIModel], values: Values) -> dict[str, str]:
+    """Gives a row these values but for its fallback, a new one where there is none. Returns what is
+    wrong, by field."""
+    issues: dict[str, str] = {}
+    row = rows.get(values["id"]) or _new_model(rows, values)
+    rows[row.name] = row
+    if values.get("feature", row.feature) != row.feature:
+        issues["feature"] = "It stays what it is: add another model."
+    elif not row.feature:
+        issues["feature"] = "Say what the model is for."
+    if "provider" in values:
+        if provider := find_provider(values["provider"]):
+            row.provider = provider
+        else:
+            issues["provider"] = f"There is no provider {values['provider']}."
+    if "leastPlan" in values:
+        row.least_plan = Plan.objects.filter(clerk_id=values["leastPlan"]).first()
+        if values["leastPlan"] and not row.least_plan:
+            issues["leastPlan"] = f"There is no plan {values['leastPlan']}."
+    if "reads" in values:
+        row.reads_images, row.reads_files = ("image" in values["reads"], "file" in values["reads"])
+    _assign(row, values, MODEL_COLUMNS)
+    return issues
+
+
+def _new_model(rows: Mapping[str, AIModel], values: Values) -> AIModel:
+    """A model after the others, with its id for a label, at the provider that the settings
+    configure."""
+    name = values["id"]
+    highest = AIModel.objects.aggregate(highest=Max("position"))["highest"] or 0
+    place = max([highest, *(row.position for row in rows.values())]) + 1
+    return AIModel(
+        name=name,
+        label=name,
+        feature=values.get("feature", ""),
+        provider=find_provider(DEFAULT_PROVIDER) or default_provider(),
+        provider_model=name,
+        position=min(place, 9999),
+    )
+
+
+def _set_fallback(rows: Mapping[str, AIModel], values: Values) -> str:
+    """What is wrong with the fallback that these values name; empty if nothing is."""
+    row = rows[values["id"]]
+    if "fallback" in values:
+        row.fallback = rows.get(values["fallback"] or "")
+        if values["fallback"] and not row.fallback:
+            return f"There is no model {values['fallback']}."
+        if row.fallback is row:
+            return "A model cannot take over for itself."
+    other = row.fallback and rows[row.fallback.name]
+    if other and (not other.active or other.feature != row.feature):
+        return "Only an active model for the same work can take over."
+    return ""
+
+
+def _still_needed(row: AIModel, rows: Iterable[AIModel]) -> str:
+    """Why a model cannot be retired; empty if it can, or is not."""
+    waiting = [
+        other.label
+        for other in rows
+        if other.fallback and other.fallback.name == row.name and other.active and not row.active
+    ]
+    named = ", ".join(waiting)
+    return f"It takes over when {named} is down. Choose another there first." if waiting else ""
+
+
+def _insert(rows: Iterable[AIModel]) -> None:
+    """New models without their fallbacks, which may be new as well."""
+    for row in rows:
+        fallback, row.fallback = row.fallback, None
+        row.save()
+        row.fallback = fallback
+
+
+def _field_issues(
+    member: str, key: str, entries: Sequence[Values], fields: Mapping[str, Rule]
+) -> list[Issue]:
+    """What is wrong with each entry by itself, and entries that are there twice."""
+    issues = []
+    seen: set[object] = set()
+    for place, values in enumerate(entries):
+        problems = problems_of({key: None, **values}, fields)
+        if key not in problems and values[key] in seen:
+            problems[key] = "It is there twice."
+        elif key not in problems:
+            seen.add(values[key])
+        issues += [issue((member, place, name), sentence) for name, sentence in problems.items()]
+    return issues
+
+
+def _refuse(issues: Sequence[Issue]) -> None:
+    if issues:
+        raise InvalidInput.of(issues)
+
+
+def _assign(row: AIModel | Provider, values: Values, columns: Mapping[str, str]) -> None:
+    for name, column in columns.items():
+        if name in values:
+            setattr(row, column, values[name])
+
+
+def _save(actor: User | None, row: AIModel | Provider, before: Values | None, reason: str) -> None:
+    if isinstance(row, AIModel):
+        subject, after = Subject.MODEL, model_state(row)
+    else:
+        subject, after = Subject.PROVIDER, provider_state(row)
+    if after != before:
+        row.save()
+        record_change(actor, subject, row.name, before, after, reason=reason)
