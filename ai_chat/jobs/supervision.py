@@ -103,6 +103,8 @@ def _supervise() -> None:
 
 def _save_all() -> None:
     by_kind = sorted(runs(), key=lambda run: run.work.job.kind)
+    if not by_kind:
+        return
     with released_connection():
         failures.look()
         for _, group in groupby(by_kind, key=lambda run: run.work.job.kind):

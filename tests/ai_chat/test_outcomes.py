@@ -6,10 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from ai_chat.models import Turn
+from ai_chat.jobs.ending import FREE_STOPS
+from ai_chat.models import ProviderFailure, Turn
 from ai_chat.providers.client import client as provider_client
-from credits.models import Provider, User
+from credits.catalogue.models import fill_catalogue
+from credits.models import AIModel, Provider, User
 from credits.reasons import Reason
+from tests.ai_chat.api.client import Program
 from tests.ai_chat.chat import Chat
 from tests.factories import make_user, set_price
 from tests.fakes.provider import FakeProvider
@@ -81,13 +84,25 @@ def test_a_provider_that_is_silent_too_long_is_refunded(
         ANSWER_SECONDS="3",
     )
     chat = Chat(site, alice)
-    endless = "[[tokens:2000]] [[delay:0.05]]"
-    for message in ("[[fail:slow:30]]", "[[fail:stall:4]]", endless):
+    for message in ("[[fail:slow:30]]", "[[fail:stall:4]]"):
         with subtests.test(message):
             answer = chat.send(message)
             assert answer.receipt == "↩ Refunded 1 credit"
             assert (chat.turn.state, chat.turn.failure) == (State.FAILED, Reason.TIMEOUT)
             assert chat.balance == 100
+
+
+def test_an_answer_cut_at_our_time_limit_is_charged_and_marked(
+    start_site: Callable[..., Site], provider: FakeProvider, alice: User
+) -> None:
+    chat = Chat(start_site(OPENAI_BASE_URL=provider.base_url, ANSWER_SECONDS="3"), alice)
+    answer = chat.send("[[tokens:2000]] [[delay:0.05]]")
+    assert answer.receipt == "1 credit"
+    turn = chat.turn
+    assert (turn.state, turn.failure, turn.cut) == (State.ANSWERED, "", Turn.Cut.TIME)
+    assert 0 < len(turn.answer.split()) < 2000
+    assert chat.balance == 99
+    wait_for(lambda: not provider.open_completions, "the provider to be told")
 
 
 def test_a_provider_that_cannot_be_reached_is_refunded(
@@ -97,6 +112,29 @@ def test_a_provider_that_cannot_be_reached_is_refunded(
     chat = Chat(site, alice)
     assert chat.send("Anybody there?").receipt == "↩ Refunded 1 credit"
     assert chat.balance == 100
+
+
+def test_another_model_takes_over_when_the_provider_is_down(
+    chat: Chat, provider: FakeProvider
+) -> None:
+    fill_catalogue()
+    model = AIModel.objects.get(name="smollm2-135m")
+    fallback = AIModel.objects.create(
+        name="second", label="Second", feature=model.feature, provider=model.provider,
+        provider_model=model.provider_model, position=9,
+    )  # fmt: skip
+    down = Provider.objects.create(
+        name="down", base_url=f"http://127.0.0.1:{free_port()}/v1", dialect="compatible"
+    )
+    AIModel.objects.filter(pk=model.pk).update(provider=down, fallback=fallback)
+    assert chat.send("Hello").receipt == "1 credit"
+    turn = chat.turn
+    assert (turn.state, turn.model, turn.answered_by) == (State.ANSWERED, model.name, "second")
+    assert (chat.charges(), chat.balance) == (1, 99)
+    assert provider.completions_started == 1
+    failure = ProviderFailure.objects.get()
+    assert (failure.model, failure.provider) == (model.name, "down")
+    assert failure.recovered_at is None
 
 
 def test_what_is_refused_before_the_charge_costs_nothing_and_calls_nobody(
@@ -131,9 +169,11 @@ def test_what_is_refused_before_the_charge_costs_nothing_and_calls_nobody(
     assert provider.completions_started == 0
 
 
-def stop_when(chat: Chat, ready: Callable[[Turn], bool]) -> threading.Thread:
+def stop_when(
+    chat: Chat, charges: int = 1, ready: Callable[[Turn], bool] = lambda turn: turn.is_running
+) -> threading.Thread:
     def stop() -> None:
-        wait_for(lambda: chat.charges() == 1 and ready(chat.turn), "the turn to stop")
+        wait_for(lambda: chat.charges() == charges and ready(chat.turn), "the turn to stop")
         assert chat.stop(chat.turn).status_code == 204
 
     thread = threading.Thread(target=stop)
@@ -142,7 +182,7 @@ def stop_when(chat: Chat, ready: Callable[[Turn], bool]) -> threading.Thread:
 
 
 def test_stopped_before_the_first_token_is_refunded(chat: Chat) -> None:
-    stopper = stop_when(chat, lambda turn: turn.is_running)
+    stopper = stop_when(chat)
     answer = chat.send("[[fail:slow:60]]")
     stopper.join()
     assert answer.receipt == "↩ Refunded 1 credit"
@@ -150,8 +190,31 @@ def test_stopped_before_the_first_token_is_refunded(chat: Chat) -> None:
     assert chat.balance == 100
 
 
+def test_early_stops_cost_once_the_free_ones_of_the_hour_are_used_up(
+    chat: Chat, chat_site: Site
+) -> None:
+    program = Program(chat_site, chat.user)
+    for _ in range(FREE_STOPS - 1):
+        with program.streaming("[[fail:slow:60]]") as response:
+            next(response.iter_bytes())
+        wait_for(lambda: not chat.turn.is_running, "the turn to be stopped")
+        assert chat.turn.failure == Reason.STOPPED_EARLY
+    assert chat.balance == 100
+    for receipt, failure, credits in (
+        ("↩ Refunded 1 credit", Reason.STOPPED_EARLY, 100),
+        ("1 credit", Reason.STOPS_USED_UP, 99),
+    ):
+        stopper = stop_when(chat, chat.charges() + 1)
+        answer = chat.send("[[fail:slow:60]]")
+        stopper.join()
+        assert answer.receipt == receipt
+        assert failure.label in answer.events[-1][1]
+        assert (chat.turn.state, chat.turn.failure) == (State.STOPPED, failure)
+        assert chat.balance == credits
+
+
 def test_stopped_after_text_was_delivered_is_charged(chat: Chat) -> None:
-    stopper = stop_when(chat, lambda turn: bool(turn.answer))
+    stopper = stop_when(chat, ready=lambda turn: bool(turn.answer))
     answer = chat.send("[[tokens:500]] [[delay:0.05]]")
     stopper.join()
     assert answer.receipt == "1 credit"

@@ -169,13 +169,25 @@ def test_all_who_follow_hear_everything(work: Scripted) -> None:
     assert [list(each) for each in followed] == [[Text("two")]] * 3
 
 
-def test_a_job_that_no_thread_can_be_had_for_is_refunded(
-    work: Scripted, alice: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
+def refuse_threads(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """From now on no thread whose name begins with `name` can be started."""
+    start = threading.Thread.start
 
-    monkeypatch.setattr(threading.Thread, "start", refuse)
+    def start_or_refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith(name):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_or_refuse)
+
+
+@pytest.mark.parametrize("name", ["turn-", "supervisor", ""])
+def test_a_job_that_no_thread_can_be_had_for_is_refunded(
+    work: Scripted, alice: User, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(supervision, "_thread", None)
+    refuse_threads(monkeypatch, name)
+    viewed = Following(work.job, heartbeat=10)
     with pytest.raises(Busy):
         begin(work)
     monkeypatch.undo()
@@ -184,14 +196,46 @@ def test_a_job_that_no_thread_can_be_had_for_is_refunded(
     assert turn.refund_id
     assert get_balance(user_id=alice.pk)[:2] == (100, 0)
     assert find_run(turn.pk) is None
+    assert list(viewed) == [] and viewed.job and viewed.job.refunded == 1
 
 
-def test_a_fault_of_ours_is_refunded(work: Scripted, alice: User) -> None:
-    def fail(publish: Callable[[Piece], bool]) -> None:
-        raise ZeroDivisionError
+def test_a_job_ends_although_no_thread_can_be_had_for_its_end(
+    work: Scripted, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin(work)
+    say(work, "One ")
+    refuse_threads(monkeypatch, "")
+    run.interrupt(ProviderError(Reason.TIMEOUT))
+    monkeypatch.undo()
+    assert run.ended.is_set() and find_run(work.job.pk) is None
+    assert run.job and (run.job.failure, run.job.refunded) == (Reason.TIMEOUT, 1)
+    assert get_balance(user_id=alice.pk)[:2] == (100, 0)
 
-    work.perform = fail  # type: ignore[method-assign]
+
+def fail(*_: Any, **__: Any) -> Any:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("method", ["perform", "cancel", "outcome"])
+def test_a_fault_of_ours_ends_the_job(
+    work: Scripted, alice: User, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr(work, method, fail)
+    work.finish.set()
     begin(work)
     ended = wait(work.job)
-    assert ended and (ended.state, ended.refunded) == (Turn.State.FAILED, 1)
-    assert get_balance(user_id=alice.pk)[:2] == (100, 0)
+    assert ended and find_run(ended.pk) is None
+    refunded = 0 if method == "cancel" else 1
+    assert (ended.is_running, ended.refunded) == (False, refunded)
+    assert get_balance(user_id=alice.pk)[:2] == (99 + refunded, 0)
+
+
+def test_a_result_that_cannot_be_kept_leaves_the_end_to_the_lease(
+    work: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "keep", fail)
+    run = begin(work)
+    work.finish.set()
+    assert run.ended.wait(60) and find_run(work.job.pk) is None
+    assert run.job is None
+    assert Hold.objects.filter(charge_id=work.job.charge_id).exists()

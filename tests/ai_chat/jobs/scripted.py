@@ -1,0 +1,68 @@
+"""Answers whose provider is a script: the real job, charge and ending, without the wire."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+from uuid import uuid4
+
+from ai_chat.conversations.turns import answer_turn, start_turn
+from ai_chat.jobs.following import wait
+from ai_chat.models import Turn
+from ai_chat.offer import TEXT
+from ai_chat.providers.pieces import Piece
+from credits.catalogue.models import get_model
+from credits.models import AIModel, User
+
+
+class Wait:
+    """The provider sends nothing more until the call is cancelled."""
+
+
+type Step = Piece | Exception | Wait
+
+
+class ScriptedStream:
+    """Stands where a call of the provider stands: `scripts` says, by the model's name, what comes
+    of it."""
+
+    scripts: ClassVar[dict[str, Sequence[Step]]] = {}
+    calls: ClassVar[list[str]] = []
+
+    def __init__(self, *, model: AIModel, messages: Any, temperature: float | None) -> None:
+        self._name = model.name
+        self._cancelled = threading.Event()
+
+    def __iter__(self) -> Iterator[Piece]:
+        self.calls.append(self._name)
+        for step in self.scripts[self._name]:
+            if isinstance(step, Exception):
+                raise step
+            if isinstance(step, Wait):
+                self._cancelled.wait(60)
+                return
+            yield step
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+
+def begin_turn(user: User, *steps: Step, model: str = "smollm2-135m") -> Turn:
+    """A turn that was charged, and whose answer is being made."""
+    ScriptedStream.scripts[model] = steps
+    chosen = get_model(model, feature=TEXT)
+    turn, _ = start_turn(
+        user_id=user.pk,
+        conversation=None,
+        text="Hi",
+        model=chosen,
+        idempotency_key=uuid4().hex,
+    )
+    answer_turn(turn, chosen, [{"role": "user", "content": "Hi"}])
+    return turn
+
+
+def ended(turn: Turn) -> Turn:
+    """The turn as it ended."""
+    end = wait(turn)
+    assert end and not end.is_running
+    return end
