@@ -6,11 +6,11 @@ import pytest
 from django.db import transaction
 
 from ai_chat.conversations.services import delete_conversation
-from ai_chat.conversations.turns import start_turn
 from ai_chat.jobs.errors import TurnRunning
 from ai_chat.models import Conversation, Turn
 from credits.ledger import get_balance
 from credits.models import User
+from tests.ai_chat.turns import charge_turn
 from tests.parallel import backend_pid, in_background, wait_until_blocked
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,14 +22,7 @@ def conversation(alice: User) -> Conversation:
 
 
 def send(conversation: Conversation) -> Turn:
-    turn, _ = start_turn(
-        user_id=conversation.user_id,
-        conversation=conversation,
-        text="Hello",
-        model="smollm2-135m",
-        idempotency_key="meanwhile",
-    )
-    return turn
+    return charge_turn(conversation.user, conversation=conversation)
 
 
 def test_a_message_that_comes_too_late_begins_a_conversation(conversation: Conversation) -> None:

@@ -1,13 +1,19 @@
-"""Turns that have ended, as the jobs leave them, and models of the catalogue."""
+"""Turns that were charged, turns that have ended as the jobs leave them, and models of the
+catalogue."""
 
 from typing import Any
+from uuid import uuid4
 
+from ai_chat.conversations.turns import start_turn
 from ai_chat.models import Conversation, Turn
+from ai_chat.offer import TEXT
 from credits.catalogue.models import fill_catalogue, get_model
 from credits.ledger import settle_charge
-from credits.models import AIModel, UsageHistory
+from credits.models import AIModel, UsageHistory, User
 from credits.reasons import Reason
 from tests.factories import make_charge
+
+MODEL = "smollm2-135m"
 
 
 def text_model(**changes: Any) -> AIModel:
@@ -17,6 +23,18 @@ def text_model(**changes: Any) -> AIModel:
     AIModel.objects.filter(pk=model.pk).update(**changes)
     model.refresh_from_db()
     return model
+
+
+def charge_turn(
+    user: User, *, conversation: Conversation | None = None, model: AIModel | None = None
+) -> Turn:
+    """A turn that was charged, and whose answer nobody has asked for yet."""
+    model = model or get_model(MODEL, feature=TEXT)
+    turn, _ = start_turn(
+        user_id=user.pk, conversation=conversation, text="Hi", model=model,
+        idempotency_key=uuid4().hex,
+    )  # fmt: skip
+    return turn
 
 
 def make_turn(
@@ -31,7 +49,7 @@ def make_turn(
         conversation=conversation,
         charge_id=charge.id,
         refund=UsageHistory.objects.filter(refund_of_id=charge.id).first(),
-        model=columns.pop("model", "smollm2-135m"),
+        model=columns.pop("model", MODEL),
         prompt=prompt,
         answer=answer,
         failure=failure,

@@ -9,7 +9,6 @@ from rest_framework.request import Request
 
 from ai_chat.api.chat import wants_json
 from ai_chat.api.ui_stream import UIMessageStream
-from ai_chat.conversations.turns import start_turn
 from ai_chat.jobs.ending import Outcome, end_job
 from ai_chat.models import Conversation, Turn
 from credits.api.docs import openapi
@@ -17,7 +16,7 @@ from credits.models import UsageHistory, User
 from credits.reasons import Reason
 from tests.ai_chat.api.client import Program, parts_of, user_says
 from tests.ai_chat.images.fake import FakePainter
-from tests.ai_chat.turns import text_model
+from tests.ai_chat.turns import charge_turn
 from tests.factories import set_price
 from tests.fakes.provider import FakeProvider
 from tests.waiting import wait_for
@@ -123,9 +122,7 @@ def test_an_answer_that_is_no_text_is_refunded(odd_studio: Program, painter: Fak
 @pytest.mark.django_db(transaction=True)
 def test_an_ending_that_did_not_reach_the_database_is_no_answer(alice: User) -> None:
     """The text is gone and the hold is open: its lease will refund it."""
-    turn, _ = start_turn(
-        user_id=alice.pk, conversation=None, text="Hi", model=text_model(), idempotency_key="k"
-    )
+    turn = charge_turn(alice)
     parts = list(UIMessageStream(turn))
     assert b'"type": "error"' in parts[-2]
     assert b"finish" not in b"".join(parts)
@@ -134,9 +131,7 @@ def test_an_ending_that_did_not_reach_the_database_is_no_answer(alice: User) -> 
 @pytest.mark.django_db(transaction=True)
 def test_an_answer_that_was_complete_before_its_stream_began_is_sent(alice: User) -> None:
     """A quick provider and a slow request: the run is over when the stream looks for it."""
-    turn, _ = start_turn(
-        user_id=alice.pk, conversation=None, text="Hi", model=text_model(), idempotency_key="k"
-    )
+    turn = charge_turn(alice)
     end_job(turn, Outcome(Turn.State.ANSWERED), lambda _lost: {"answer": "All of it."})
     assert turn.is_running, "The request knows the turn as it was charged."
     parts = b"".join(UIMessageStream(turn))

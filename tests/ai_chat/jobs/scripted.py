@@ -3,15 +3,15 @@
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
-from uuid import uuid4
 
-from ai_chat.conversations.turns import answer_turn, start_turn
+from ai_chat.conversations.turns import answer_turn
 from ai_chat.jobs.following import wait
 from ai_chat.models import Turn
 from ai_chat.offer import TEXT
 from ai_chat.providers.pieces import Piece
 from credits.catalogue.models import get_model
 from credits.models import AIModel, User
+from tests.ai_chat.turns import MODEL, charge_turn
 
 
 class Wait:
@@ -46,17 +46,11 @@ class ScriptedStream:
         self._cancelled.set()
 
 
-def begin_turn(user: User, *steps: Step, model: str = "smollm2-135m") -> Turn:
+def begin_turn(user: User, *steps: Step, model: str = MODEL) -> Turn:
     """A turn that was charged, and whose answer is being made."""
     ScriptedStream.scripts[model] = steps
     chosen = get_model(model, feature=TEXT)
-    turn, _ = start_turn(
-        user_id=user.pk,
-        conversation=None,
-        text="Hi",
-        model=chosen,
-        idempotency_key=uuid4().hex,
-    )
+    turn = charge_turn(user, model=chosen)
     answer_turn(turn, chosen, [{"role": "user", "content": "Hi"}])
     return turn
 

@@ -78,8 +78,8 @@ def test_our_time_limit_is_not_the_providers_failure(alice: User, settings: Any)
     turn = ended(begin_turn(alice, Text("All that came"), Wait()))
     assert (turn.state, turn.failure, turn.cut) == (State.ANSWERED, "", Cut.TIME)
     assert (turn.answer, turn.charged) == ("All that came", 1)
-    for steps in ([Reasoning("Hm"), Wait()], [Text("\u200b"), Wait()], [Alive(), Wait()]):
-        turn = ended(begin_turn(alice, *steps))
+    for piece in (Reasoning("Hm"), Text("\u200b"), Alive()):
+        turn = ended(begin_turn(alice, piece, Wait()))
         assert (turn.state, turn.failure, turn.cut) == (State.FAILED, Reason.TIMEOUT, "")
         assert turn.charged == 0
 
@@ -131,19 +131,20 @@ def test_more_than_an_answer_may_hold_is_cut_and_marked(alice: User, settings: A
     assert (turn.answer, turn.cut, turn.charged) == ("Hello", Cut.LENGTH, 1)
     turn = ended(begin_turn(alice, Text("Hello"), STOP))
     assert (turn.answer, turn.cut) == ("Hello", "")
-    steps = [Reasoning("Hm, "), Reasoning("hm, hm"), Reasoning("hm"), Text("Hello"), STOP]
-    turn = ended(begin_turn(alice, *steps))
+    thoughts = Reasoning("Hm, "), Reasoning("hm, hm"), Reasoning("hm")
+    turn = ended(begin_turn(alice, *thoughts, Text("Hello"), STOP))
     assert (turn.reasoning, turn.answer, turn.cut) == ("Hm, h", "Hello", "")
 
 
 def test_a_stop_costs_nothing_before_the_first_visible_text(alice: User) -> None:
-    for steps, cost in (
-        ([Wait()], 0),
-        ([Reasoning("Hm"), Wait()], 0),
-        ([Text(" \u200b"), Wait()], 0),
-        ([Text("A"), Wait()], 1),
-    ):
-        turn = begin_turn(alice, *steps)
+    stops: list[tuple[list[Step], int]] = [
+        ([], 0),
+        ([Reasoning("Hm")], 0),
+        ([Text(" \u200b")], 0),
+        ([Text("A")], 1),
+    ]
+    for steps, cost in stops:
+        turn = begin_turn(alice, *steps, Wait())
         wait_until_written(turn, written(steps, Text) + written(steps, Reasoning))
         stop_job(turn)
         turn = ended(turn)

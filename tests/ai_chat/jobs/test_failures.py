@@ -16,9 +16,9 @@ from credits.ledger import get_balance
 from credits.models import User
 from credits.reasons import Reason
 from tests.ai_chat.jobs.scripted import Step, Wait, begin_turn, ended
+from tests.ai_chat.turns import MODEL
 
 pytestmark = pytest.mark.usefixtures("scripted", "nothing_known")
-MODEL = "smollm2-135m"
 HELLO: list[Piece] = [Text("Hello"), End(Finish.STOP)]
 QUOTA = ProviderError(Reason.QUOTA, status=429, code="insufficient_quota")
 

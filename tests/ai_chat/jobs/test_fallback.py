@@ -14,9 +14,10 @@ from credits.ledger import get_balance
 from credits.models import AIModel, Hold, UsageHistory, User
 from credits.reasons import Reason
 from tests.ai_chat.jobs.scripted import ScriptedStream, Wait, begin_turn, ended
+from tests.ai_chat.turns import MODEL
 from tests.waiting import wait_for
 
-FIRST, SECOND = "smollm2-135m", "second"
+FIRST, SECOND = MODEL, "second"
 UNREACHABLE = ProviderError(Reason.UNREACHABLE)
 HELLO = (Text("Hello"), End(Finish.STOP))
 pytestmark = pytest.mark.usefixtures("second")
@@ -116,14 +117,14 @@ def test_a_stop_reaches_the_one_that_took_over(alice: User) -> None:
 
 
 def test_what_the_first_sends_too_late_is_not_shown(alice: User) -> None:
-    ScriptedStream.scripts[SECOND] = [Text("Hel"), Wait()]
-    turn = begin_turn(alice, UNREACHABLE)
+    turn = begin_turn(alice, Wait())
     run = find_run(turn.pk)
     assert run
     first = run.work
+    ScriptedStream.scripts[SECOND] = [Text("Hel"), Wait()]
+    run.interrupt(UNREACHABLE)
     wait_for(lambda: run.text() == "Hel", "the second model's first piece")
-    late = first if first is not run.work else type(run.work)(turn, AIModel(), [], None)
-    assert not run._publish(late, Text("late"))
+    assert not run._publish(first, Text("late"))
     stop_job(turn)
     assert came(turn)[0] == "Hel"
 
@@ -133,8 +134,8 @@ def test_it_has_the_lease_of_a_whole_job(alice: User) -> None:
     before = Hold.objects.get().lease_until
     run = find_run(turn.pk)
     assert run
-    run.interrupt(UNREACHABLE)
     ScriptedStream.scripts[SECOND] = [Text("Hel"), Wait()]
+    run.interrupt(UNREACHABLE)
     wait_for(lambda: Hold.objects.get().lease_until > before, "the lease to be lengthened")
     stop_job(turn)
     ended(turn)

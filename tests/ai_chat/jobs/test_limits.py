@@ -5,18 +5,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import islice
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from ai_chat.conversations.turns import start_turn
 from ai_chat.jobs.errors import LimitReached
 from ai_chat.models import Turn
-from ai_chat.offer import TEXT
-from credits.catalogue.models import get_model
 from credits.models import UsageHistory, User
 from tests.ai_chat.api.client import Program
 from tests.ai_chat.chat import Chat
+from tests.ai_chat.turns import charge_turn
 from tests.clock import Clock
 from tests.factories import make_grant
 from tests.fakes.provider import FakeProvider
@@ -77,33 +74,23 @@ def test_the_page_says_it_in_a_sentence(
     assert chat.balance == 98
 
 
-def count_request(user_id: int) -> None:
-    start_turn(
-        user_id=user_id,
-        conversation=None,
-        text="Hello",
-        model=get_model("smollm2-135m", feature=TEXT),
-        idempotency_key=uuid4().hex,
-    )
-
-
 def test_a_minute_later_there_is_room_again(
     alice: User, bob: User, clock: Clock, settings: Any
 ) -> None:
     settings.REQUESTS_PER_MINUTE = 2
     clock.freeze()
-    count_request(user_id=alice.pk)
+    charge_turn(alice)
     clock.move(seconds=20)
-    count_request(user_id=alice.pk)
+    charge_turn(alice)
     with pytest.raises(LimitReached) as refusal:
-        count_request(user_id=alice.pk)
+        charge_turn(alice)
     assert refusal.value.retry_seconds == 40
-    count_request(user_id=bob.pk)
+    charge_turn(bob)
     clock.move(seconds=39)
     with pytest.raises(LimitReached):
-        count_request(user_id=alice.pk)
+        charge_turn(alice)
     clock.move(seconds=1)
-    count_request(user_id=alice.pk)
+    charge_turn(alice)
     with pytest.raises(LimitReached) as refusal:
-        count_request(user_id=alice.pk)
+        charge_turn(alice)
     assert refusal.value.retry_seconds == 20

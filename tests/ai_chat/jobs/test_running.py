@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from ai_chat.conversations.turns import start_turn
 from ai_chat.jobs import supervision
 from ai_chat.jobs.ending import Outcome
 from ai_chat.jobs.errors import Busy
@@ -15,13 +14,12 @@ from ai_chat.jobs.following import Following, wait
 from ai_chat.jobs.running import Bounds, Run, Stopped, Work, find_run, stop_job
 from ai_chat.jobs.supervision import begin
 from ai_chat.models import Turn
-from ai_chat.offer import TEXT
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.pieces import Piece, Text
-from credits.catalogue.models import get_model
 from credits.ledger import get_balance
 from credits.models import AIModel, Hold, User
 from credits.reasons import Reason
+from tests.ai_chat.turns import charge_turn, text_model
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -53,11 +51,7 @@ class Scripted(Work[Turn]):
 
 
 def new_work(user: User) -> Scripted:
-    model = get_model("smollm2-135m", feature=TEXT)
-    turn, _ = start_turn(
-        user_id=user.pk, conversation=None, text="Hi", model=model, idempotency_key="k"
-    )
-    return Scripted(turn, model)
+    return Scripted(charge_turn(user), text_model())
 
 
 @pytest.fixture
