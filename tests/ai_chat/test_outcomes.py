@@ -3,6 +3,7 @@ HTTP, against a provider that really fails."""
 
 import threading
 from collections.abc import Callable
+from html import unescape
 
 import pytest
 
@@ -66,7 +67,7 @@ def test_a_failed_answer_is_refunded_in_full_and_keeps_its_text(
             assert turn.refund.credits_used == -1
             assert turn.refund.details == {"refund": True, "reason": failure.value}
             assert answer.receipt == "↩ Refunded 1 credit"
-            assert failure.label in answer.events[-1][1]
+            assert failure.label in unescape(answer.events[-1][1])
             assert ("receipt back cut" in answer.events[-1][1]) is has_text
     assert provider.completions_started == len(FAILURES)
 
