@@ -125,7 +125,12 @@ def test_a_call_is_cancelled_while_it_connects(
         go_on.wait()
         stream = connect(*args, **kwargs)
         close = stream.close
-        monkeypatch.setattr(stream, "close", lambda: (close(), closed.set()))
+
+        def close_and_say_so() -> None:
+            close()
+            closed.set()
+
+        monkeypatch.setattr(stream, "close", close_and_say_so)
         return stream
 
     monkeypatch.setattr(httpcore2.SyncBackend, "connect_tcp", connect_slowly)
