@@ -38,7 +38,7 @@ def paint(
     with provider_errors():
         answer = json.loads(_body(model.provider, call, request))
         if error := answer.get("error"):
-            raise error_of(error.get("code") if isinstance(error, dict) else None)
+            raise error_of(error)
         return [_file_of(entry) for entry in answer["data"][:count]]
 
 

@@ -9,7 +9,8 @@ import pytest
 from credits.models import User
 from tests.ai_chat.api.client import Program
 from tests.ai_chat.chat import Chat
-from tests.ai_chat.images.fake import FakePainter, fake_painter
+from tests.ai_chat.images.fake import FakePainter
+from tests.fakes.scripted import serve
 from tests.live import Site
 
 
@@ -34,13 +35,13 @@ def var(kept_var: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def kept_painter() -> Iterator[FakePainter]:
-    with fake_painter() as painter:
+    with serve(FakePainter()) as painter:
         yield painter
 
 
 @pytest.fixture
 def painter(kept_painter: FakePainter) -> FakePainter:
-    """A painter that was never called."""
+    """A provider of text and images that was never called."""
     kept_painter.reset()
     return kept_painter
 

@@ -3,6 +3,7 @@ HTTP, against a provider that really fails."""
 
 import threading
 from collections.abc import Callable
+from html import unescape
 
 import pytest
 
@@ -69,27 +70,43 @@ def test_a_failed_answer_is_refunded_in_full_and_keeps_its_text(
             assert turn.refund.credits_used == -1
             assert turn.refund.details == {"refund": True, "reason": failure.value}
             assert answer.receipt == "↩ Refunded 1 credit"
-            assert failure.label in answer.events[-1][1]
+            assert failure.label in unescape(answer.events[-1][1])
             assert ("receipt back cut" in answer.events[-1][1]) is has_text
     assert provider.completions_started == len(FAILURES)
 
 
-def test_a_provider_that_is_silent_too_long_is_refunded(
-    start_site: Callable[..., Site], provider: FakeProvider, alice: User, subtests: pytest.Subtests
-) -> None:
+@pytest.fixture
+def hurried(start_site: Callable[..., Site], provider: FakeProvider, alice: User) -> Chat:
+    """Alice at a site that waits a second for a sign of life and three for an answer."""
     site = start_site(
         OPENAI_BASE_URL=provider.base_url,
         FIRST_TOKEN_SECONDS="1",
         SILENCE_SECONDS="1",
         ANSWER_SECONDS="3",
     )
-    chat = Chat(site, alice)
-    for message in ("[[fail:slow:30]]", "[[fail:stall:4]]"):
+    return Chat(site, alice)
+
+
+def test_a_provider_that_is_silent_too_long_is_refunded(
+    hurried: Chat, subtests: pytest.Subtests
+) -> None:
+    """Comments are signs of life, but they are no answer."""
+    for message in ("[[fail:slow:30]]", "[[fail:stall:0]]"):
         with subtests.test(message):
-            answer = chat.send(message)
+            answer = hurried.send(message)
             assert answer.receipt == "↩ Refunded 1 credit"
-            assert (chat.turn.state, chat.turn.failure) == (State.FAILED, Reason.TIMEOUT)
-            assert chat.balance == 100
+            assert (hurried.turn.state, hurried.turn.failure) == (State.FAILED, Reason.TIMEOUT)
+            assert hurried.balance == 100
+
+
+def test_text_that_our_own_time_limit_cuts_is_charged(
+    hurried: Chat, subtests: pytest.Subtests
+) -> None:
+    for charged, message in enumerate(("[[fail:stall:4]]", "[[tokens:2000]] [[delay:0.05]]"), 1):
+        with subtests.test(message):
+            assert hurried.send(message).receipt == "1 credit"
+            assert (hurried.turn.state, hurried.turn.cut) == (State.ANSWERED, Turn.Cut.TIME)
+            assert hurried.balance == 100 - charged
 
 
 def test_an_answer_cut_at_our_time_limit_is_charged_and_marked(

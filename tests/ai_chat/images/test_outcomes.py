@@ -76,7 +76,7 @@ def test_images_are_charged_together_and_kept(studio: Program, var: Path, bob: U
 
 OUTCOMES = [
     ("[[fail:500]]", 502, 0, "provider_error"),
-    ("[[fail:429]]", 502, 0, "provider_busy"),
+    ("[[fail:429]]", 503, 0, "provider_busy"),
     ("[[fail:401]]", 502, 0, "provider_access"),
     ("[[fail:garbage]]", 502, 0, "provider_unreadable"),
     ("[[fail:cut:1]]", 502, 0, "provider_cut_off"),
@@ -256,4 +256,4 @@ def test_no_prompt_is_in_the_log(studio: Program) -> None:
     studio.paint("Unmistakable words [[fail:500]]")
     studio.ask("Unmistakable words [[fail:500]]")
     assert "Unmistakable" not in studio.site.log.read_text()
-    assert "failed: provider_error 500 server_error" in studio.site.log.read_text()
+    assert "reason=provider_error status=500 code=server_error" in studio.site.log.read_text()

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from ai_chat.providers.client import limit_name
+from ai_chat.providers.client import limit_name, usage_options
 from ai_chat.providers.text import storable
-from credits.models import Provider
+from credits.models import AIModel, Provider
 from credits.reasons import Reason
 from tests.ai_chat.api.client import Program
 from tests.ai_chat.images.fake import FakePainter
@@ -82,3 +82,30 @@ def test_a_prompt_that_a_filter_stopped_is_a_refusal(
     painter.status, painter.answer = 400, {"error": {"code": "content_filter", "message": "No."}}
     answer = odd_studio.ask("Hi").json()
     assert (answer["reason"], answer["refunded"]) == (Reason.REFUSED, 1)
+
+
+@pytest.mark.parametrize(
+    ("provider", "asks"),
+    [
+        (Provider(base_url="https://api.openai.com/v1"), True),
+        (Provider(base_url="http://127.0.0.1:11434/v1"), True),
+        (Provider(base_url="https://api.mistral.ai/v1"), False),
+        (Provider(base_url="https://eu.example/v1", dialect=Provider.Dialect.MISTRAL), False),
+    ],
+)
+def test_usage_is_asked_for_where_the_server_takes_the_option(
+    provider: Provider, asks: bool
+) -> None:
+    """https://github.com/openai/openai-agents-python/issues/442: Mistral answers 422 to it."""
+    expected = {"stream_options": {"include_usage": True}} if asks else {}
+    assert usage_options(provider) == expected
+
+
+def test_an_answer_is_bounded_by_its_model(odd_studio: Program, painter: FakePainter) -> None:
+    painter.answer = streamed(said("Hello"), END)
+    odd_studio.ask("Hi")
+    AIModel.objects.update(output_tokens=300, reasoning_tokens=500)
+    odd_studio.ask("Hi")
+    limits = [call["max_tokens"] for call in painter.calls]
+    assert limits == [settings.ANSWER_MAX_TOKENS, 800]
+    assert [call["stream_options"] for call in painter.calls] == [{"include_usage": True}] * 2

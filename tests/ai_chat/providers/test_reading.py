@@ -4,6 +4,7 @@ the connection cuts it."""
 import json
 from collections.abc import Callable, Iterator
 from itertools import groupby
+from operator import add
 from typing import Any
 
 import httpx2
@@ -112,9 +113,12 @@ ENDS: dict[str, tuple[bytes, list[Piece]]] = {
         [Text("Hello"), End(STOP)],
     ),
     "one JSON object": (
-        b'\n {"usage": {"prompt_tokens": 3, "completion_tokens": 2}, '
-         b'"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}',
-        [Text("Hello"), End(STOP), Usage(3, 0, 2, 0)],
+        b'\n {"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}',
+        [Text("Hello"), End(STOP)],
+    ),
+    "one JSON object with usage": (
+        b'{"usage":{"prompt_tokens":3,"completion_tokens":2},"choices":[{"message":{"content":"H"}}]}',
+        [Text("H"), End(STOP), Usage(3, 0, 2, 0)],
     ),
     "one JSON object without a reason": (
         b'{"choices": [{"message": {"content": "Hello", "reasoning_content": "Hm."}}]}',
@@ -356,10 +360,11 @@ def test_calls_of_tools_are_numbered_however_they_come(told: list[dict[str, Any]
     pieces = answer(calls(*told), tools_offered=True)
     assert pieces.pop() == End(Finish.TOOL_CALLS)
     parts = [piece for piece in pieces if isinstance(piece, ToolCall)]
-    whole = {
-        position: ["".join(dict.fromkeys(part[field] for part in group)) for field in (1, 2, 3)]
-        for position, group in ((p, [x for x in parts if x.position == p]) for p in (0, 1))
-    }
+    whole: dict[int, list[str]] = {}
+    for position, *texts in parts:
+        known = whole.setdefault(position, ["", "", ""])
+        # An id may come with every piece.
+        whole[position] = [texts[0] or known[0], *map(add, known[1:], texts[1:])]
     assert whole == {0: ["1", "a", '{"x": 1}'], 1: ["2", "b", "{}"]}
 
 
