@@ -22,6 +22,7 @@ from ai_chat.local_provider.engine import (
     Event,
     Events,
     ImageRequest,
+    Message,
     Pause,
     Reason,
 )
@@ -31,6 +32,9 @@ SLOTS = 4
 CONTEXT_TOKENS = 4096
 # Small batches cost nothing on a CPU and let an abandoned prompt end sooner.
 BATCH_TOKENS = 128
+#: What the model is told first unless the conversation brings a system message of its own. Without
+#: the language it falls into that of the country asked about (tests/bench/easy_questions.py).
+INSTRUCTIONS = Message("system", "You are a helpful assistant. Answer briefly, in plain English.")
 # Beyond this many open answers, callers wait for a connection.
 MAX_OPEN = 64
 
@@ -56,7 +60,7 @@ class LlamaEngine:
     def chat(self, request: ChatRequest) -> Events:
         """Yield the model's answer."""
         body = {
-            "messages": [{"role": m.role, "content": m.text} for m in request.messages],
+            "messages": [{"role": m.role, "content": m.text} for m in _instructed(request)],
             "temperature": request.temperature,
             "max_tokens": request.max_tokens,
             "stream": True,
@@ -74,6 +78,13 @@ class LlamaEngine:
         """Yield the painter's pictures."""
         for index in range(request.count):
             yield paint(request.prompt, index=index, width=request.width, height=request.height)
+
+
+def _instructed(request: ChatRequest) -> tuple[Message, ...]:
+    """The conversation, which begins with INSTRUCTIONS unless it has a system message."""
+    if any(message.role == "system" for message in request.messages):
+        return request.messages
+    return (INSTRUCTIONS, *request.messages)
 
 
 def _params(xllamacpp: Any, weights: Path, threads: int, key: str) -> Any:

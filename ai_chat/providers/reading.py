@@ -56,9 +56,10 @@ class AnswerReader:
                 yield from self._pieces(without_mark(chunks))
         except ProviderError as error:
             failure = error
-        yield from self._rest()
         if not self._finish:
+            # What is still held, half a tag or half a character, is no text.
             raise failure or self._without_finish()
+        yield from self._rest()
         yield End(self._finish)
         if self._usage.latest:
             yield self._usage.latest

@@ -32,6 +32,7 @@ def measure(folder: Path, names: list[str]) -> bool:
     from django.core.management import call_command
 
     from tests.bench.answers import bench_answers
+    from tests.bench.easy_questions import bench_easy_questions
     from tests.bench.measure import row
     from tests.bench.pages import bench_balance
     from tests.bench.sessions import bench_who_is_asking
@@ -44,6 +45,7 @@ def measure(folder: Path, names: list[str]) -> bool:
         "pages": bench_balance,
         "answers": bench_answers,
         "streams": bench_open_streams,
+        "questions": bench_easy_questions,
     }
     call_command("migrate", verbosity=0)
     load = os.getloadavg()[0]

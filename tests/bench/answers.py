@@ -52,9 +52,16 @@ type Servers = dict[str, Server]
 @contextmanager
 def fake_provider(folder: Path) -> Iterator[str]:
     """The fake provider's address; in a process of its own, so that its work is not the site's."""
+    log = ["--log", str(folder / "provider.jsonl")]
+    with provider([sys.executable, "-m", "tests.fakes.provider", *log]) as base_url:
+        yield base_url
+
+
+@contextmanager
+def provider(command: list[str]) -> Iterator[str]:
+    """The address of a provider that the command starts on the `--port` it is given."""
     port = free_port()
-    command = [sys.executable, "-m", "tests.fakes.provider", "--port", str(port)]
-    command += ["--log", str(folder / "provider.jsonl")]
+    command = [*command, "--port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
     base_url = f"http://127.0.0.1:{port}"
 

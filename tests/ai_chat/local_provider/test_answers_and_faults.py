@@ -95,6 +95,15 @@ def test_the_engine_is_given_the_conversation_and_the_temperature(
     assert said == [("system", "Be short."), ("user", "One"), ("assistant", "1"), ("user", "Two")]
 
 
+def test_a_request_without_a_temperature_gets_the_likeliest_words(
+    client: openai.OpenAI, provider: FakeProvider
+) -> None:
+    whole(client, "Hi")
+    request = provider.calls[0].request
+    assert isinstance(request, ChatRequest)
+    assert request.temperature == 0
+
+
 def test_many_streams_run_at_the_same_time(client: openai.OpenAI, provider: FakeProvider) -> None:
     threads = [
         threading.Thread(target=streamed, args=(client, "[[tokens:400]] [[delay:0.05]]"))

@@ -12,9 +12,10 @@ from pathlib import Path
 import openai
 import pytest
 from django.core.management import call_command
+from openai.types.chat import ChatCompletionMessageParam
 
 from ai_chat.management.commands import local_provider
-from tests.ai_chat.sdk import sdk, stream, streamed, text_of, whole
+from tests.ai_chat.sdk import CHAT, sdk, stream, streamed, text_of, whole
 from tests.fakes.provider import FakeProvider
 from tests.processes import ROOT, free_port, stop
 
@@ -57,7 +58,8 @@ def test_the_fake_provider_runs_as_a_process_whose_log_survives_a_kill(tmp_path:
     assert len(log.read_text().splitlines()) == 1
 
 
-def test_the_real_model_streams_an_answer_and_the_command_stops_with_streams_open() -> None:
+def test_the_real_model_knows_its_capitals_and_the_command_stops_with_streams_open() -> None:
+    """A request that says neither temperature nor system message, as the chat sends it."""
     port = free_port()
     command = [sys.executable, "manage.py", "local_provider", f"--port={port}"]
     with (
@@ -68,13 +70,14 @@ def test_the_real_model_streams_an_answer_and_the_command_stops_with_streams_ope
             client,
             "What is the capital of France?",
             max_tokens=12,
-            temperature=0,
             stream_options={"include_usage": True},
         )
-        assert len(text_of(chunks).split()) > 2
+        assert "Paris" in text_of(chunks)
         assert chunks[-1].usage
         assert 0 < chunks[-1].usage.completion_tokens <= 12
         assert chunks[-2].choices[0].finish_reason in ("stop", "length")
+        # A system message of the request's own stands in the place of the instructions.
+        assert tokens_read(client, "Hi", system="Rhyme.") < tokens_read(client, "Hi")
         with pytest.raises(openai.BadRequestError, match="maximum context length is 4096"):
             streamed(client, "hello " * 5000)
 
@@ -88,6 +91,15 @@ def test_the_real_model_streams_an_answer_and_the_command_stops_with_streams_ope
         output = process.stdout.read().decode()
     assert "/v1/chat/completions 200" in output
     assert "capital of France" not in output
+
+
+def tokens_read(client: openai.OpenAI, prompt: str, *, system: str = "") -> int:
+    messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": prompt}]
+    if system:
+        messages.insert(0, {"role": "system", "content": system})
+    answer = client.chat.completions.create(model=CHAT, messages=messages, max_tokens=1)
+    assert answer.usage
+    return answer.usage.prompt_tokens
 
 
 def test_a_port_in_use_is_said_in_one_sentence(provider: FakeProvider) -> None:

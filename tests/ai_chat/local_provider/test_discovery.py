@@ -188,7 +188,7 @@ def test_what_is_no_list_of_models_is_none(body: bytes | object) -> None:
 
 def test_ids_that_cannot_be_a_models_are_left_out() -> None:
     server = Server("good", "", " blank", "a\nb", "x" * 121)
-    server.body = {"data": [{"id": 7}, *server.body["data"]]}  # type: ignore[index]
+    server.body = {"data": [{"id": 7}, *server.body["data"]]}
     with server.running():
         assert list_models(server.base_url) == ["good"]
 
