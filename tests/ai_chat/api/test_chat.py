@@ -61,8 +61,8 @@ def test_one_json_answer_for_those_who_ask_for_json(program: Program) -> None:
 
 FAILURES = [
     ("[[fail:500]]", 0, "provider_error"),
-    ("[[fail:cut:3]]", 3, "provider_error"),
-    ("[[fail:garbage:2]]", 2, "provider_error"),
+    ("[[fail:cut:3]]", 3, "provider_cut_off"),
+    ("[[fail:garbage:2]]", 2, "provider_unreadable"),
     ("[[fail:refuse]]", 0, "provider_refused"),
     ("[[fail:empty]]", 0, "empty_answer"),
 ]
@@ -116,7 +116,7 @@ def test_characters_that_no_database_takes_are_left_out_of_an_answer(
 def test_an_answer_that_is_no_text_is_refunded(odd_studio: Program, painter: FakePainter) -> None:
     painter.answer = (token('{"a": 1}') + END).encode()
     answer = odd_studio.ask("Hello")
-    assert (answer.status_code, answer.json()["reason"]) == (502, "provider_error")
+    assert (answer.status_code, answer.json()["reason"]) == (502, "provider_unreadable")
     assert odd_studio.balance == 100
 
 
@@ -241,7 +241,8 @@ def test_the_clients_messages_are_what_the_model_is_told(
     listed = "One?\n\nAttached:\n- file (image/png): (its content was not sent on)"
     assert told[:3] == [("system", "Be brief."), ("user", listed), ("assistant", "One.")]
     assert told[3][1] == (
-        "Two?\n\nAttached:\n- a.pdf: http://192.0.2.1/a.pdf\n- b.png (image/png): (its content was not sent on)"
+        "Two?\n\nAttached:\n- a.pdf: http://192.0.2.1/a.pdf\n"
+        "- b.png (image/png): (its content was not sent on)"
     )
     assert call.temperature == 0.1
 
