@@ -11,6 +11,7 @@ from ai_chat.jobs.errors import TurnRunning
 from ai_chat.models import Conversation, Turn
 from credits.ledger import get_balance
 from credits.models import User
+from tests.ai_chat.turns import text_model
 from tests.parallel import backend_pid, in_background, wait_until_blocked
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,7 +27,7 @@ def send(conversation: Conversation) -> Turn:
         user_id=conversation.user_id,
         conversation=conversation,
         text="Hello",
-        model="smollm2-135m",
+        model=text_model(),
         idempotency_key="meanwhile",
     )
     return turn

@@ -37,7 +37,11 @@ def test_a_model_that_reads_pictures_and_files_gets_them(
 ) -> None:
     text_model(reads_images=True, reads_files=True)
     pdf = "data:application/pdf;base64,JVBERi0="
-    parts = ["What is it?", file(filename="a.png"), file(pdf, "application/pdf", filename="a.pdf")]
+    parts: list[Any] = [
+        "What is it?",
+        file(filename="a.png"),
+        file(pdf, "application/pdf", filename="a.pdf"),
+    ]
     response = program.post(message("user", *parts), id="chat-1")
     assert response.status_code == 200, response.text
     assert painter.calls[-1]["messages"][-1]["content"] == [

@@ -1,6 +1,7 @@
 """GET /api/ai/models, and what a model's factor does to prices."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -28,7 +29,7 @@ def priced(keep_site: Callable[..., Site], provider: FakeProvider, alice: User) 
 
 def test_models_have_prices_and_are_charged_at_them(priced: Program) -> None:
     set_price("ai_text_chat", 2)
-    unknown = {"abilities": [], "contextTokens": None, "outputTokens": None}
+    unknown: dict[str, Any] = {"abilities": [], "contextTokens": None, "outputTokens": None}
     small = {"id": "smollm2-135m", "label": "Small", "multiplier": 1, "cost": 2}
     big = {"id": "big", "label": "Big one", "multiplier": 3, "cost": 6}
     painter = {"id": "tally-painter", "label": "Painter", "multiplier": 2, "cost": 10}
