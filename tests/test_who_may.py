@@ -38,6 +38,8 @@ GET    api/docs                                            200   200   200   200
 
 GET    api/ai/models                                       401   200   200   200
 POST   api/ai/chat                                         401   400   400   400
+GET    api/ai/chat/<path:chat_id>/stream                   401   204   204   204
+POST   api/ai/chat/<path:chat_id>/stop                     401   204   404   404
 POST   api/ai/image                                        401   400   400   400
 GET    api/ai/images                                       401   200   200   200
 GET    api/ai/images/requests/<uuid:request_id>            401   200   404   404
@@ -202,6 +204,7 @@ def things_of(owner: User) -> dict[str, str]:
     )  # fmt: skip
     return {
         "conversation_id": str(conversation.pk),
+        "chat_id": str(conversation.pk),
         "turn_id": str(turn.pk),
         "request_id": str(made.pk),
         "image_id": str(_image(made).pk),

@@ -1,5 +1,6 @@
 """Bodies as the web server hands them over: in chunks without a length, or broken off."""
 
+import gc
 import json
 from collections.abc import Callable
 from io import BytesIO
@@ -11,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from config.urls import handler400
-from config.wsgi import application
+from config.wsgi import application, take_body
 from credits.ledger import get_balance
 from credits.models import User
 from tests.live import Site
@@ -80,3 +81,39 @@ def test_a_program_may_send_its_message_in_chunks(chat_site: Site, alice: User) 
     )
     assert answer.status_code == 200, answer.text
     assert get_balance(user_id=alice.pk).remaining == 99
+
+
+def large(length: int, **about: str) -> tuple[bytes, dict[str, str]]:
+    """A body of a call that takes files, and its environment."""
+    environ = {"PATH_INFO": "/api/ai/chat", "CONTENT_LENGTH": str(length), **about}
+    return b"x" * length, environ
+
+
+def test_large_bodies_are_taken_while_there_is_room_for_them_together(settings: Any) -> None:
+    """What was taken counts as long as its request keeps it."""
+    settings.LARGE_BODIES_TOGETHER = 5_000_000
+    kept = []
+    for _ in range(2):
+        body, about = large(2_000_000)
+        kept.append({**about, "wsgi.input": BytesIO(body)})
+        assert take_body(kept[-1]) is None
+    body, about = large(2_000_000)
+    stream = BytesIO(body)
+    refused = take_body({**about, "wsgi.input": stream})
+    assert refused and refused[0].startswith("503")
+    assert stream.tell() == 0, "Nothing of it is read."
+    small, about = large(900_000)
+    assert take_body({**about, "wsgi.input": BytesIO(small)}) is None
+    kept.pop()
+    gc.collect()
+    body, about = large(2_000_000)
+    again = {**about, "wsgi.input": BytesIO(body)}
+    assert take_body(again) is None
+
+
+def test_a_large_body_is_taken_where_files_are_and_nowhere_else(settings: Any) -> None:
+    for address, is_read in (("/api/ai/chat", True), ("/api/ai/image", False)):
+        body, about = large(2_000_000, PATH_INFO=address)
+        stream = BytesIO(body)
+        assert take_body({**about, "wsgi.input": stream}) is None
+        assert bool(stream.tell()) is is_read

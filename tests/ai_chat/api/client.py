@@ -21,6 +21,12 @@ def user_says(text: str, **more: Any) -> dict[str, Any]:
     return {"messages": [message], "trigger": "submit-message", **more}
 
 
+def message(role: str, *parts: str | dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A UI message; a text stands for its part."""
+    made = [{"type": "text", "text": part} if isinstance(part, str) else part for part in parts]
+    return {"role": role, "parts": made, **more}
+
+
 def parts_of(response: httpx.Response) -> list[dict[str, Any]]:
     """The parts of a UI message stream; its last line must be the end mark."""
     lines = [line for line in response.read().decode().splitlines() if line.startswith("data: ")]
@@ -51,6 +57,11 @@ class Program:
         """One JSON answer."""
         headers = JSON | ({"Idempotency-Key": key} if key else {})
         return self.client.post("/api/ai/chat", json=user_says(text, **more), headers=headers)
+
+    def post(self, *messages: dict[str, Any], **more: Any) -> httpx.Response:
+        """One JSON answer to messages of our own making."""
+        body = {"messages": messages, **more}
+        return self.client.post("/api/ai/chat", json=body, headers=JSON)
 
     def paint(self, prompt: str, *, key: str = "", **more: Any) -> httpx.Response:
         headers = {"Idempotency-Key": key} if key else {}

@@ -236,7 +236,8 @@ def test_the_clients_messages_are_what_the_model_is_told(
     listed = "One?\n\nAttached:\n- file (image/png): (its content was not sent on)"
     assert told[:3] == [("system", "Be brief."), ("user", listed), ("assistant", "One.")]
     assert told[3][1] == (
-        "Two?\n\nAttached:\n- a.pdf: http://192.0.2.1/a.pdf\n- b.png (image/png): (its content was not sent on)"
+        "Two?\n\nAttached:\n- a.pdf: http://192.0.2.1/a.pdf\n"
+        "- b.png (image/png): (its content was not sent on)"
     )
     assert call.temperature == 0.1
 

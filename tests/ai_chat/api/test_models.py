@@ -1,6 +1,7 @@
 """GET /api/ai/models, and what a model's factor does to prices."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -10,6 +11,7 @@ from config import env
 from credits.models import User
 from tests.ai_chat.api.client import Program
 from tests.ai_chat.chat import Chat
+from tests.ai_chat.turns import text_model
 from tests.factories import set_price
 from tests.fakes.provider import FakeProvider
 from tests.live import Site
@@ -27,17 +29,29 @@ def priced(keep_site: Callable[..., Site], provider: FakeProvider, alice: User) 
 
 def test_models_have_prices_and_are_charged_at_them(priced: Program) -> None:
     set_price("ai_text_chat", 2)
+    unknown: dict[str, Any] = {"abilities": [], "contextTokens": None, "outputTokens": None}
+    small = {"id": "smollm2-135m", "label": "Small", "multiplier": 1, "cost": 2}
+    big = {"id": "big", "label": "Big one", "multiplier": 3, "cost": 6}
+    painter = {"id": "tally-painter", "label": "Painter", "multiplier": 2, "cost": 10}
     assert priced.client.get("/api/ai/models").json() == {
-        "text": [
-            {"id": "smollm2-135m", "label": "Small", "multiplier": 1, "cost": 2},
-            {"id": "big", "label": "Big one", "multiplier": 3, "cost": 6},
-        ],
-        "image": [{"id": "tally-painter", "label": "Painter", "multiplier": 2, "cost": 10}],
+        "text": [{**model, "reads": ["text"], **unknown} for model in (small, big)],
+        "image": [{**painter, "reads": ["text"], "sizes": []}],
     }
     assert priced.ask("Hello", model="smollm2-135m").json()["creditsCharged"] == 2
     assert priced.paint("A tree", count=2).json()["creditsCharged"] == 20
     priced.ask("Hello", model="big")  # The fake provider has no such model: refunded.
     assert priced.balance == 78
+
+
+def test_models_say_what_they_read_and_can(program: Program) -> None:
+    text_model(
+        reads_images=True, reads_files=True, uses_tools=True, reasons=True, context_tokens=8192,
+        output_tokens=1024,
+    )  # fmt: skip
+    shown = program.client.get("/api/ai/models").json()["text"][0]
+    assert shown["reads"] == ["text", "image", "file"]
+    assert shown["abilities"] == ["tools", "reasoning"]
+    assert (shown["contextTokens"], shown["outputTokens"]) == (8192, 1024)
 
 
 def test_the_button_follows_the_model(priced: Program, alice: User) -> None:
