@@ -1,6 +1,5 @@
 """The record of what admins did: read, filtered, and taken away as a file. Nothing changes it."""
 
-from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -29,7 +28,7 @@ def audit_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
     """Every entry that the page's filters let through, newest first; not that of this file."""
     form = AuditForm(request.GET)
     if not form.is_valid():
-        raise BadRequest("A filter that means nothing.")
+        raise form.refusal
     entry = exported(request, "audit", form)
     batches = in_batches(form.rows().filter(pk__lt=entry.pk))
     return csv_response(batches, COLUMNS, name="tally-audit")

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.core.exceptions import BadRequest
 from django.http import HttpResponse, StreamingHttpResponse
 from django.views.decorators.http import require_GET
 
@@ -29,7 +28,7 @@ COLUMNS: Columns[UsageHistory] = {
     "User": lambda row: str(row.user),
     "Kind": lambda row: str(row.kind),
     "What": lambda row: row.what,
-    "Note": lambda row: row.note,
+    "Note": lambda row: row.full_note,
     "Model": lambda row: row.paid_model,
     "Reason": lambda row: row.details.get("reason"),
     "Credits used": lambda row: row.credits_used,
@@ -62,7 +61,7 @@ def usage_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
     """All rows that the filters of `/admin/usage` let through."""
     form = UsageForm(request.GET)
     if not form.is_valid():
-        raise BadRequest("A filter that means nothing.")
+        raise form.refusal
     exported(request, "usage", form)
     filters = form.filters
     rows = matching(filters)

@@ -118,8 +118,7 @@ def place_of(user: User, row_id: int) -> Place | None:
 
 
 def _of_row(row: UsageHistory) -> Event:
-    actor = row.details.get("actor") if row.kind == Kind.REFUND else None
-    note = " · ".join(filter(None, [row.note, actor and f"by {actor}"]))
+    note = row.full_note
     return Event("row", row.kind, row.pk, row.created_at, row.what, note, line=row)
 
 

@@ -9,10 +9,12 @@ from django.conf import settings
 from ai_chat.jobs.ending import load_job
 from ai_chat.jobs.errors import AnswerDeleted, LimitReached, TurnRunning
 from ai_chat.jobs.models import Job
+from credits.clerk.billing.releases import next_grant
+from credits.exceptions import InsufficientCredits
 from credits.features import to_operation_type
 from credits.idempotency import fingerprint
 from credits.ledger import Charge, Refused, call_deduct
-from credits.models import UsageHistory
+from credits.models import UsageHistory, User
 
 #: When to come back after being refused for work in flight: nobody knows when it ends.
 IN_FLIGHT_RETRY_SECONDS = 3
@@ -34,7 +36,8 @@ def start_job[J: Job](
     its recorder needs besides. Returns the job and whether it is new: a repeated key finds the
     first one (I7).
 
-    Raises LimitReached, TurnRunning, AnswerDeleted, and what `deduct_credits_for_feature` raises.
+    Raises LimitReached, TurnRunning, AnswerDeleted, and what `deduct_credits_for_feature` raises;
+    its InsufficientCredits says what comes next and when, as the pages do.
     """
     row = {"id": str(uuid4()), **row}
     try:
@@ -56,6 +59,10 @@ def start_job[J: Job](
         )
     except Refused as refusal:
         raise _refused(refusal.row) from None
+    except InsufficientCredits as error:
+        upcoming = next_grant(User.objects.get(pk=user_id))
+        error.members["next"] = upcoming and upcoming._asdict()
+        raise
     if not charge.replayed:
         paid = _row_of(charge, account_id=user_id, feature=feature, quantity=quantity)
         known = {**row, **json.loads(started.recorded), "user_id": user_id}

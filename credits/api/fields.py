@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from credits.catalogue.fields import Flag as FlagRule
 from credits.catalogue.fields import Rule
+from credits.statement.days import parse_day
 
 #: Ids are bigints in the database.
 MAX_ID = 2**63 - 1
@@ -86,14 +87,13 @@ class QueryNumber(serializers.IntegerField):
 
 
 class QueryDate(serializers.DateField):
-    """A day in a query, as 2026-12-31."""
-
-    default_error_messages = {"invalid": "Must be a day, as 2026-12-31."}
+    """A day of a statement, in a query."""
 
     def to_internal_value(self, value: Any) -> Any:
-        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", str(value)):
-            self.fail("invalid")
-        return super().to_internal_value(value)
+        try:
+            return parse_day(str(value))
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from None
 
 
 class PageQuery(StrictSerializer):

@@ -30,13 +30,23 @@ SPEND = {
     "required": _of("integer", "Credits that the call takes."),
     "available": _of("integer", "Credits that can be spent."),
 }
+NEXT = {
+    "type": "object",
+    "nullable": True,
+    "description": "Paid calls: what your plan brings next.",
+    "properties": {
+        "credits": {"type": "integer"},
+        "at": {"type": "string", "format": "date-time"},
+    },
+    "required": ["credits", "at"],
+}
 VERSION = _of("string", "What it is at now.")
 #: The shapes of errors, by the name of their component.
 SHAPES: dict[str, Json] = {
     "Error": _object(BASE, description="Every error has this shape; some have further members."),
     "Issue": _object({"path": PATH, "message": _of("string", "What is wrong with it.")}),
     "InvalidError": _object({**BASE, "issues": ISSUES}, optional="issues"),
-    "InsufficientCreditsError": _object({**BASE, **SPEND}),
+    "InsufficientCreditsError": _object({**BASE, **SPEND, "next": NEXT}, optional="next"),
     "ChangedError": _object({**BASE, "version": VERSION}, optional="version"),
 }
 

@@ -9,6 +9,7 @@ from credits.api.fields import PageQuery, QueryDate, StrictSerializer, field_of
 from credits.catalogue.fields import COST
 from credits.features import FEATURES, Kind, OperationType
 from credits.models import UsageHistory
+from credits.statement.days import range_problem
 
 Cost = field_of(COST)
 
@@ -61,6 +62,11 @@ class UsageQuery(PageQuery):
         first = QueryDate(required=False, source="first", help_text="The first day (UTC).")
         return {**super().get_fields(), "from": first}
 
+    def validate(self, attrs: Any) -> Any:
+        if problem := range_problem(attrs.get("first"), attrs.get("last")):
+            raise serializers.ValidationError({"from": [problem]})
+        return attrs
+
 
 def filters_of(query: dict[str, Any]) -> dict[str, Any]:
     """The part of a checked UsageQuery that `history.filter_rows` takes."""
@@ -82,6 +88,9 @@ class UsageRow(serializers.Serializer[UsageHistory]):
     refundOf = serializers.IntegerField(source="refund_of_id", allow_null=True)
     held = serializers.BooleanField(help_text="Whether the work it pays for is still going on.")
     reason = serializers.CharField(source="details.reason", allow_null=True)
+    actor = serializers.CharField(
+        source="actor_for_payer", allow_null=True, help_text="`an admin` where one did this."
+    )
     model = serializers.CharField(source="details.model", allow_null=True)
 
 

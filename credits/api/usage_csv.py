@@ -1,9 +1,9 @@
 """One's own history as a file."""
 
-from django.core.exceptions import BadRequest
 from django.http import StreamingHttpResponse
 from django.views.decorators.http import require_safe
 
+from config.errors import InvalidInput, issues_of
 from credits.api.serializers import UsageQuery, filters_of
 from credits.features import FEATURES, Kind
 from credits.http import AuthenticatedHttpRequest
@@ -33,7 +33,7 @@ def usage_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
         chosen |= {"kind": Kind.CHARGE, "feature": chosen["kind"]}
     query = UsageQuery(data=chosen)
     if not query.is_valid():
-        raise BadRequest("A filter that means nothing.")
+        raise InvalidInput.of(issues_of(query.errors))
     rows = filter_rows(statement(user_id=request.user.pk), **filters_of(query.validated_data))
     batches = in_batches(rows.select_related("grant"))
     return csv_response(batches, COLUMNS, name="tally-usage")

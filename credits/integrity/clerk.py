@@ -33,6 +33,46 @@ CHECKS = [
                         = (i.instance_id, i.payer_kind, i.payer_id, p.plan_id, p.start, p.trial))
             """,
         ),
+        # Each release grants every month that is due by then. Those of a plan that brings credits
+        # come with the hourly task at the latest; a plan that changed gets two hours as well.
+        annual_period_has_its_months=(
+            ("period", "credits_period"),
+            "Each annual period that was granted from has every month that has begun since.",
+            """
+            WITH period AS (
+                SELECT p.id, p.plan_id, p.start, p.trial, i.instance_id, i.payer_kind, i.payer_id,
+                    least(p."end", (SELECT min(e) FROM unnest(i.ends) e WHERE e > p.start),
+                        (SELECT min(o.start) FROM credits_period o
+                            WHERE o.item_id = p.item_id AND o.earned AND o.start > p.start)) AS last
+                FROM credits_period p JOIN credits_subscriptionitem i ON i.id = p.item_id
+                WHERE p.earned AND p.annual AND NOT EXISTS (
+                    SELECT FROM credits_period o WHERE o.item_id = p.item_id AND o.earned
+                        AND o.start = p.start AND o.id <> p.id)
+            ), granted AS (
+                SELECT i.instance_id, i.payer_kind, i.payer_id, p.plan_id, p.start, p.trial,
+                    count(*) AS months, max(g.created_at) - interval '1 minute' AS released
+                FROM credits_creditgrant g JOIN credits_period p ON p.id = g.period_id
+                JOIN credits_subscriptionitem i ON i.id = p.item_id
+                WHERE g.key ~ ':m[0-9]+$'
+                GROUP BY 1, 2, 3, 4, 5, 6
+            ), due AS (
+                SELECT l.clerk_id AS plan_id, c.clerk_id AS payer_id,
+                    credits_now() - %(grace)s - interval '2 hours' AS latest
+                FROM credits_plan l CROSS JOIN credits_identity c
+                WHERE l.active AND l.credits > 0 AND c.user_id IS NOT NULL AND c.deleted_at IS NULL
+                    AND l.updated_at < credits_now() - interval '2 hours'
+            )
+            SELECT id FROM period
+            JOIN granted USING (instance_id, payer_kind, payer_id, plan_id, start, trial)
+            LEFT JOIN due USING (plan_id, payer_id)
+            WHERE months < (
+                SELECT count(*) FROM generate_series(0, 11) month, LATERAL (
+                    SELECT (to_timestamp(start / 1000.0) AT TIME ZONE 'UTC'
+                        + month * interval '1 month') AT TIME ZONE 'UTC' AS begins) b
+                WHERE begins < greatest(released, latest)
+                    AND (month = 0 OR last IS NULL OR begins < to_timestamp(last / 1000.0)))
+            """,
+        ),
         free_grant_has_its_item=(
             GRANTS,
             "Each grant of the free plan is of its item's payer, and ends with a calendar month.",

@@ -109,6 +109,9 @@ class CreditGrant(models.Model):
         return f"{self.get_source_display()}: {self.remaining} of {self.amount}"
 
 
+#: Who made an adjustment, for its payer.
+AN_ADMIN = "an admin"
+
 #: Burn order by source: what expires is burnt before what was bought to keep.
 PRIORITIES = {
     CreditGrant.Source.PLAN: 10,
@@ -256,10 +259,22 @@ class UsageHistory(models.Model):
                 expires_at = self.grant and self.grant.expires_at
                 return f"until {format_date(expires_at, 'j M Y')}" if expires_at else ""
             case Kind.ADJUSTMENT:
-                actor = self.details.get("actor")
+                actor = self.actor_for_payer
                 return f"{reason or ''}, by {actor}" if actor else str(reason or "")
             case Kind.EXPIRY:
                 return self._source_label
+
+    @property
+    def full_note(self) -> str:
+        """The same for admins, with the name of the admin who adjusted or refunded."""
+        actor = self.details.get("actor")
+        note = self.note.removesuffix(f", by {AN_ADMIN}")
+        return f"{note}, by {actor}" if actor else note
+
+    @property
+    def actor_for_payer(self) -> str | None:
+        """Who did this, as the payer may know it: an admin's name is no business of theirs."""
+        return AN_ADMIN if self.details.get("actor") else None
 
     @property
     def _source_label(self) -> str:

@@ -1,8 +1,33 @@
-"""Ranges of days (UTC), as statements and lists are read by."""
+"""Ranges of days (UTC), as statements and lists are read by, and which of them there are."""
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.db.models import Q
+
+#: No statement reaches beyond these.
+FIRST_DAY = date(2020, 1, 1)
+LAST_DAY = date(2100, 12, 31)
+
+
+def parse_day(text: str) -> date:
+    """The day that is written as 2026-11-30. Raises ValueError, whose sentence is for people."""
+    try:
+        # fromisoformat() takes other spellings too.
+        day = date.fromisoformat(text if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else "")
+    except ValueError:
+        raise ValueError("Write a day as 2026-11-30.") from None
+    if day < FIRST_DAY:
+        raise ValueError(f"There is nothing before {FIRST_DAY.year}.")
+    if day > LAST_DAY:
+        raise ValueError(f"There is nothing after {LAST_DAY.year}.")
+    return day
+
+
+def range_problem(first: date | None, last: date | None) -> str:
+    """What is wrong with the days of a range, in a sentence about the first one; "" if nothing."""
+    backwards = first and last and first > last
+    return "The first day is after the last one." if backwards else ""
 
 
 def today() -> date:

@@ -1,17 +1,14 @@
 """What can be asked of the statement."""
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from django import forms
-from django.core.validators import MaxValueValidator, MinValueValidator
 
+from config.errors import InvalidInput, issue
 from credits.features import FEATURES, Kind
-from credits.statement.days import today
+from credits.statement.days import FIRST_DAY, LAST_DAY, parse_day, range_problem, today
 
-FIRST_DAY = date(2020, 1, 1)
-LAST_DAY = date(2100, 12, 31)
-MAX_DAYS = 3660
 ROW_ERRORS = ("invalid", "min_value", "max_value")
 
 KINDS = [
@@ -24,22 +21,19 @@ KINDS = [
 ]
 
 
-def day_field(label: str) -> forms.DateField:
-    within = [
-        MinValueValidator(FIRST_DAY, f"There is nothing before {FIRST_DAY.year}."),
-        MaxValueValidator(LAST_DAY, f"There is nothing after {LAST_DAY.year}."),
-    ]
-    return forms.DateField(
-        label=label,
-        required=False,
-        input_formats=["%Y-%m-%d"],
-        validators=within,
-        error_messages={"invalid": "Write a day as 2026-11-30."},
-        widget=forms.DateInput(
-            format="%Y-%m-%d",
-            attrs={"type": "date", "min": f"{FIRST_DAY}", "max": f"{LAST_DAY}"},
-        ),
-    )
+class DayField(forms.DateField):
+    """A day of a statement, or none."""
+
+    def __init__(self, label: str) -> None:
+        attrs = {"type": "date", "min": f"{FIRST_DAY}", "max": f"{LAST_DAY}"}
+        widget = forms.DateInput(format="%Y-%m-%d", attrs=attrs)
+        super().__init__(label=label, required=False, widget=widget)
+
+    def to_python(self, value: Any) -> date | None:
+        try:
+            return parse_day(value) if value else None
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from None
 
 
 class RowField(forms.IntegerField):
@@ -75,19 +69,27 @@ class PageForm(forms.Form):
 class RowsForm(PageForm):
     """Which days of a list of rows (UTC, both included), and the place to go on from."""
 
-    to = day_field("To")
+    to = DayField("To")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # `from` is no name that Python can assign to.
-        self.fields["from"] = day_field("From")
+        self.fields["from"] = DayField("From")
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        first, last = data.get("from"), data.get("to")
-        if first and last and first > last:
-            raise forms.ValidationError("The first day is after the last one.")
+        if problem := range_problem(data.get("from"), data.get("to")):
+            self.add_error("from", problem)
         return data
+
+    @property
+    def refusal(self) -> InvalidInput:
+        """The error that names each wrong field, for answers that are not the page."""
+        errors = self.errors.get_json_data().items()
+        named = [((name,) if name in self.fields else (), each) for name, each in errors]
+        return InvalidInput.of(
+            [issue(path, str(one["message"])) for path, each in named for one in each]
+        )
 
     @property
     def problems(self) -> list[tuple[str, str]]:
@@ -109,13 +111,6 @@ class StatementForm(RowsForm):
         error_messages={"invalid_choice": "There is no such kind of row."},
     )
     row = RowField()
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean()
-        first, last = data.get("from"), data.get("to")
-        if first and (last or today()) - first > timedelta(days=MAX_DAYS):
-            raise forms.ValidationError("A statement covers ten years at most.")
-        return data
 
     @property
     def days(self) -> tuple[date, date] | None:

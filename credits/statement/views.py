@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from credits.features import FEATURES
 from credits.http import AuthenticatedHttpRequest
 from credits.models import Plan
+from credits.outcomes import FOR_PEOPLE, RETURNED_LATE
 from credits.pricing import get_feature_cost, get_feature_costs
 from credits.statement.chart import draw
 from credits.statement.days import month_around, recent_months, today
@@ -97,6 +98,8 @@ def pricing(
         "features": [{"feature": feature, "cost": costs[key]} for key, feature in FEATURES.items()],
         "plans": [{"plan": plan, "units": _units(plan.credits, costs)} for plan in plans],
         "welcome_credits": settings.SIGNUP_CREDITS,
+        "outcomes": FOR_PEOPLE,
+        "returned_late": RETURNED_LATE,
         **(extra or {}),
     }
     return render(request, template, context)

@@ -38,6 +38,7 @@ def test_a_charge_is_told_in_full(alice: User) -> None:
         "refundOf": None,
         "held": True,
         "reason": None,
+        "actor": None,
         "model": "m1",
     }
 
@@ -92,8 +93,19 @@ def test_days_are_included_on_both_ends(alice: User, clock: Clock) -> None:
     assert items(alice, "?from=2031-05-03") == []
 
 
-def test_days_at_the_ends_of_time_are_days(alice: User) -> None:
-    assert len(items(alice, "?from=0001-01-01&to=9999-12-31")) == 1
+def test_the_longest_range_is_a_range(alice: User) -> None:
+    assert len(items(alice, "?from=2020-01-01&to=2100-12-31")) == 1
+
+
+def test_who_adjusted_is_an_admin_whoever_it_was(alice: User) -> None:
+    adjust_credits(
+        user_id=alice.pk, delta=5, reason="gift", actor="dora@example.com", idempotency_key="a"
+    )
+    make_charge(alice)
+    charge, adjustment, grant = items(alice)
+    assert (adjustment["actor"], adjustment["reason"]) == ("an admin", "gift")
+    assert (charge["actor"], grant["actor"]) == (None, None)
+    assert "dora" not in Api(alice).get(USAGE).text
 
 
 def test_pages_hold_every_row_once_also_when_rows_come_meanwhile(alice: User) -> None:

@@ -2,13 +2,16 @@
 
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from credits.clerk.billing.projection import add_months
 from credits.integrity.clerk import CHECKS
 from credits.integrity.run import run_checks
-from credits.models import CreditGrant, Period, SubscriptionItem
+from credits.ledger import expire_credits
+from credits.models import CreditGrant, Period, Plan, SubscriptionItem
+from tests.clock import Clock
 from tests.credits.clerk.conftest import Deliver
 from tests.factories import make_plan, make_user
 from tests.fakes.clerk_events import DAY, event, item_json
@@ -86,3 +89,49 @@ def test_a_grant_of_the_wrong_user_is_found(grant: CreditGrant) -> None:
     type(identity).objects.update(user=other)
     assert found() == {"plan_grant_has_its_period"}
     type(identity).objects.update(user=grant.user)
+
+
+@pytest.fixture
+def year(deliver: Deliver) -> list[CreditGrant]:
+    """The four months so far of an annual plan, begun on a day that some months do not have."""
+    make_plan("cplan_pro", credits=100)
+    start = add_months(NOW, -3) - DAY
+    item = item_json(
+        "user_1", period_start=start, period_end=add_months(start, 12), interval="annual"
+    )
+    deliver(event("subscriptionItem.active", item, at=NOW))
+    grants = list(CreditGrant.objects.order_by("pk"))
+    assert [grant.key.rpartition(":")[2] for grant in grants] == ["m0", "m1", "m2", "m3"]
+    return grants
+
+
+@pytest.mark.parametrize("month", range(4))
+def test_a_missing_month_of_an_annual_plan_is_found(month: int, year: list[CreditGrant]) -> None:
+    assert found() == set()
+    grant, period = year[month], year[month].period
+    CreditGrant.objects.filter(pk=grant.pk).update(period=None)
+    assert "annual_period_has_its_months" in found()
+    CreditGrant.objects.filter(pk=grant.pk).update(period=period)
+
+
+def test_months_after_an_annual_plan_ended_are_not_missed(
+    year: list[CreditGrant], clock: Clock
+) -> None:
+    SubscriptionItem.objects.update(ends=[NOW])
+    clock.move(days=70)
+    expire_credits()
+    assert "annual_period_has_its_months" not in {r.check.name for r in run_checks() if not r.ok}
+
+
+@pytest.mark.parametrize(
+    ("change", "missed"),
+    [({}, True), ({"active": False}, False), ({"credits": 0}, False)],
+)
+def test_a_month_that_nobody_released_is_found_while_its_plan_brings_credits(
+    change: dict[str, Any], missed: bool, year: list[CreditGrant], clock: Clock
+) -> None:
+    Plan.objects.update(**change)
+    clock.move(days=40)
+    expire_credits()
+    broken = {r.check.name for r in run_checks() if not r.ok}
+    assert ("annual_period_has_its_months" in broken) is missed

@@ -82,6 +82,13 @@ def test_a_filter_that_means_nothing_is_400(query: str, alice: User) -> None:
     assert Api(alice).get(f"{CSV}?{query}").status_code == 400
 
 
+def test_who_adjusted_is_an_admin_whoever_it_was(alice: User) -> None:
+    adjust_credits(
+        user_id=alice.pk, delta=5, reason="gift", actor="dora@example.com", idempotency_key="k"
+    )
+    assert table(alice)[0]["Note"] == "gift, by an admin"
+
+
 def test_nobody_is_sent_to_sign_in(db: None) -> None:
     assert Api().get(CSV).status_code == 302
 

@@ -119,8 +119,8 @@ def test_each_kind_of_row_says_what_it_was(browser: Client, ann: User, november:
     assert words == [
         f"13 Nov 12:04 Text chat in flight #{ids[0]} 1 106",
         f"13 Nov 12:04 Expiry Plan #{ids[1]} 22 107",
-        f"10 Nov 12:04 Adjustment goodwill, by ops #{ids[2]} 3 129",
-        f"10 Nov 12:04 Adjustment goodwill, by ops #{ids[3]} +7 132",
+        f"10 Nov 12:04 Adjustment goodwill, by an admin #{ids[2]} 3 129",
+        f"10 Nov 12:04 Adjustment goodwill, by an admin #{ids[3]} +7 132",
         f"10 Nov 12:04 Refund goodwill #{ids[4]} → #{last_charge - 1} +1 125",
         f"10 Nov 12:04 Refund the provider failed #{ids[5]} → #{last_charge} +2 124",
         f"10 Nov 12:03 2 messages SmolLM2 135M · 1 each #{ids[6]} 2 122",
@@ -255,7 +255,6 @@ def test_the_newest_row_has_no_link_to_newer_ones(browser: Client, ann: User) ->
         ({"from": "0001-01-01"}, "There is nothing before 2020."),
         ({"to": "9999-12-31"}, "There is nothing after 2100."),
         ({"from": "2026-11-02", "to": "2026-11-01"}, "The first day is after the last one."),
-        ({"from": "2020-01-01", "to": "2100-01-01"}, "A statement covers ten years at most."),
         ({"kind": "charge"}, "There is no such kind of row."),
         ({"kind": "\x00"}, "There is no such kind of row."),
         ({"row": "x"}, "There is no such row."),

@@ -1,6 +1,7 @@
 """When the next credits come, by the subscriptions that are stored."""
 
 import time
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from credits.clerk.billing.projection import add_months, moment
 from credits.clerk.billing.releases import next_grant
+from credits.features import FEATURES
 from credits.models import User
+from tests.api import Api, assert_problem
 from tests.credits.clerk.histories import receive_all
 from tests.factories import make_plan, make_user, set_price
 from tests.fakes.clerk_events import DAY, History, item_json
@@ -62,3 +65,24 @@ def test_the_button_that_is_off_says_when_credits_come(client: Client) -> None:
     assert "Your next" not in client.get("/ai-chat").text
     set_price("ai_text_chat", 1000)
     assert "Your next 500 credits come on <time" in client.get("/ai-chat").text
+
+
+MESSAGE = {"id": "1", "role": "user", "parts": [{"type": "text", "text": "Hello"}]}
+PAID = [("/api/ai/chat", {"messages": [MESSAGE]}), ("/api/ai/image", {"prompt": "A tree"})]
+
+
+@pytest.mark.parametrize(("path", "body"), PAID)
+def test_a_paid_call_without_credits_says_what_comes_and_when(
+    path: str, body: dict[str, Any]
+) -> None:
+    """The same as the page says."""
+    people = [subscribed(period_start=NOW - DAY, period_end=NOW + 5 * DAY), make_user(credits=5)]
+    for feature in FEATURES:
+        set_price(feature, 1000)
+    said = [
+        assert_problem(Api(user).send("post", path, body), 402, "insufficient_credits")["next"]
+        for user in people
+    ]
+    assert said[1] is None
+    assert (said[0].keys(), said[0]["credits"]) == ({"credits", "at"}, 500)
+    assert datetime.fromisoformat(said[0]["at"]) == moment(NOW + 5 * DAY)

@@ -1,0 +1,110 @@
+"""What each outcome of a paid job costs: the table of `docs/ledger.md` and, in words for people, of
+`/pricing`. Each row is proved by the tests that `tests/credits/test_outcomes.py` names."""
+
+from typing import NamedTuple
+
+
+class Outcome(NamedTuple):
+    """A row: what happened and what it costs, as the docs have it; the same for people, where a
+    person would ask. `coming` names what the row waits for, where the site cannot do it yet."""
+
+    happened: str
+    credits: str
+    for_people: tuple[str, str] | None = None
+    coming: str = ""
+
+
+OUTCOMES: dict[str, Outcome] = {
+    "refused": Outcome(
+        "not enough credits, bad input, not signed in",
+        "nothing; the provider is not called",
+        ("Too few credits, or a message that cannot be sent", "Nothing; it is not sent"),
+    ),
+    "failed": Outcome(
+        "provider error, timeout, refusal, unknown end, before or in the middle of the answer",
+        "full refund, partial text kept and marked",
+        (
+            "The provider fails, refuses, or takes too long, even halfway",
+            "Nothing; refunded in full, and what had arrived stays",
+        ),
+    ),
+    "empty": Outcome(
+        "empty answer: nothing visible when rendered, or reasoning alone",
+        "full refund",
+        ("The answer is empty, or only thinking", "Nothing; refunded in full"),
+    ),
+    "length": Outcome(
+        "cut at the length limit, with text",
+        "charged, marked, *Continue* offered",
+        (
+            "The answer reaches the longest length",
+            "The price on the button; it says so, and you can go on",
+        ),
+    ),
+    "time": Outcome(
+        "cut at our own time limit, with text",
+        "charged, marked, *Continue* offered; without text full refund",
+        (
+            "The answer takes longer than we let it",
+            "The price on the button if words arrived, and you can go on; else nothing",
+        ),
+    ),
+    "early stop": Outcome(
+        "stopped by the user before the first token",
+        "full refund, the first 10 an hour; then charged",
+        (
+            "You stop before the first word",
+            "Nothing, ten times an hour; after that the price on the button",
+        ),
+    ),
+    "stop": Outcome(
+        "stopped after text was delivered",
+        "charged",
+        ("You stop after words arrived", "The price on the button"),
+    ),
+    "lost browser": Outcome(
+        "the browser's connection lost",
+        "the answer is finished on the server and waits in the conversation; charged if it holds "
+        "text",
+        (
+            "Your connection drops",
+            "The price on the button; the answer is finished and waits for you",
+        ),
+    ),
+    "lost client": Outcome(
+        "JSON client closes the stream",
+        "as a stop, unless it asked to go on",
+        ("A program of yours hangs up", "As if you had stopped"),
+    ),
+    "closed account": Outcome(
+        "the account is closed or banned meanwhile",
+        "as a stop",
+        coming="with the deletion of accounts",
+    ),
+    "no image": Outcome(
+        "image: non-OK status, invalid body, unparsable or empty result",
+        "full refund",
+        ("No usable image comes back", "Nothing; refunded in full"),
+    ),
+    "some images": Outcome(
+        "image: k of n delivered",
+        "refund n − k",
+        ("Some of the images of a set fail", "Only those you got"),
+    ),
+    "tokens": Outcome(
+        "priced by tokens: what was used",
+        "reserve kept up to its cost, the rest returned",
+        coming="with prices by tokens",
+    ),
+    "killed": Outcome(
+        "process killed, database gone at the wrong moment",
+        "full refund when the lease ends",
+        ("Our server dies in the middle of it", "Nothing; refunded in full within minutes"),
+    ),
+}
+FOR_PEOPLE = [outcome.for_people for outcome in OUTCOMES.values() if outcome.for_people]
+#: What becomes of credits that come back after they would have left.
+RETURNED_LATE = (
+    "Credits that come back after their month has ended stay 30 days more, unless it was you who "
+    "stopped, or the provider refused what you asked for."
+)

@@ -1,0 +1,70 @@
+"""What each outcome costs is one table: in the code, the docs, on the page and in the tests."""
+
+import html
+import re
+from itertools import chain
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from credits.outcomes import FOR_PEOPLE, OUTCOMES
+from tests.processes import ROOT
+
+CHAT, API = "tests/ai_chat/test_outcomes.py", "tests/ai_chat/api/test_chat.py"
+RECEIPTS, KILLED = "tests/ai_chat/test_receipts.py", "tests/ai_chat/jobs/test_killed.py"
+IMAGES = "tests/ai_chat/images/test_outcomes.py"
+#: The tests of each row.
+PROOFS: dict[str, list[tuple[str, str]]] = {
+    "refused": [
+        (CHAT, "test_what_is_refused_before_the_charge_costs_nothing_and_calls_nobody"),
+        (API, "test_too_few_credits_is_402_and_the_provider_is_not_called"),
+        (API, "test_nobody_is_401"),
+    ],
+    "failed": [
+        (CHAT, "test_a_failed_answer_is_refunded_in_full_and_keeps_its_text"),
+        (CHAT, "test_a_provider_that_is_silent_too_long_is_refunded"),
+        (CHAT, "test_a_provider_that_cannot_be_reached_is_refunded"),
+    ],
+    "empty": [(CHAT, "test_a_failed_answer_is_refunded_in_full_and_keeps_its_text")],
+    "length": [(RECEIPTS, "test_a_cut_answer_says_so_and_offers_to_go_on")],
+    "time": [(RECEIPTS, "test_a_cut_answer_says_so_and_offers_to_go_on")],
+    "early stop": [(CHAT, "test_stopped_before_the_first_token_is_refunded")],
+    "stop": [(CHAT, "test_stopped_after_text_was_delivered_is_charged")],
+    "lost browser": [(CHAT, "test_a_lost_browser_finds_the_finished_answer_waiting")],
+    "lost client": [
+        (API, "test_closing_the_stream_after_text_stops_the_answer_and_is_charged"),
+        (API, "test_closing_the_stream_before_the_first_token_is_refunded"),
+    ],
+    "no image": [(IMAGES, "test_an_answer_that_is_none_is_refunded")],
+    "some images": [(IMAGES, "test_what_is_not_delivered_is_refunded")],
+    "killed": [(KILLED, "test_killed_workers_leave_no_hold_past_its_lease")],
+}
+
+
+def test_every_row_that_holds_has_its_tests() -> None:
+    assert PROOFS.keys() == {key for key, outcome in OUTCOMES.items() if not outcome.coming}
+
+
+@pytest.mark.parametrize(("path", "name"), sorted(set(chain.from_iterable(PROOFS.values()))))
+def test_the_tests_of_the_rows_are_there(path: str, name: str) -> None:
+    assert re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
+
+
+def test_the_docs_have_the_same_rows() -> None:
+    page = (ROOT / "docs" / "ledger.md").read_text()
+    section = page.partition("## What each outcome costs\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (.*) \| (.*) \|$", section, re.MULTILINE)
+    expected = [
+        (outcome.happened, outcome.credits + (f" ({outcome.coming})" if outcome.coming else ""))
+        for outcome in OUTCOMES.values()
+    ]
+    assert rows == [("outcome", "credits"), *expected]
+
+
+def test_the_page_has_the_rows_for_people(client: Client, db: Any) -> None:
+    table = client.get("/pricing").text.partition('<table class="t outcomes">')[2]
+    rows = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td></tr>", table.partition("</table>")[0])
+    assert [tuple(map(html.unescape, row)) for row in rows] == FOR_PEOPLE
+    for outcome in OUTCOMES.values():
+        assert bool(outcome.for_people) != bool(outcome.coming)
