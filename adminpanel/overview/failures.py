@@ -27,7 +27,7 @@ ADVICE = {
     Reason.QUOTA: "Pay the bill or raise the limit at the provider.",
     Reason.UNKNOWN_MODEL: "Correct the model's id at the provider, or retire the model.",
     Reason.REDIRECTED: "Enter the address that the provider has now: redirects are not followed.",
-    Reason.NOT_ACCEPTED: "Compare the model's row with what it can do: sizes, images a call, tokens.",
+    Reason.NOT_ACCEPTED: "See what it takes: sizes, images a call, tokens; correct the row.",
     Reason.TIMEOUT: "See whether the provider is slow, or allow more seconds (.env.example).",
     Reason.CUT_OFF: "Look for a proxy between here and the provider that closes connections.",
     Reason.UNREADABLE: "Check that the address answers in OpenAI's protocol.",
