@@ -10,11 +10,13 @@ from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from adminpanel.overview.failures import FAILS, PARAMETERS
 from credits.reports.totals import get_totals
+from credits.sql import fetch_all
 from credits.users.permissions import is_admin
 
 #: Each number of the ledger (`credits.reports.totals`): its metric (after `tally_`) and meaning.
@@ -33,6 +35,26 @@ JOBS = {
     "todo": ("jobs_waiting", "Background jobs that wait for a worker."),
     "failed": ("jobs_failed", "Background jobs that failed for good."),
 }
+#: Failures by what the operator can tell apart. A provider chooses its codes, so only the first
+#: CODES of a model and reason are labels of their own: a code never changes its label, and so no
+#: counter ever falls.
+CODES = 10
+COUNT_FAILURES = """
+WITH codes AS (
+    SELECT model, provider, reason, coalesce(nullif(code, ''), status::text, '') AS code,
+        sum(count) AS count, min(id) AS first
+    FROM ai_chat_providerfailure GROUP BY 1, 2, 3, 4
+), ranked AS (
+    SELECT *, row_number() OVER (PARTITION BY model, provider, reason ORDER BY first) AS rank
+    FROM codes
+)
+SELECT model, provider, reason, CASE WHEN rank <= %s THEN code ELSE 'other' END, sum(count)
+FROM ranked GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+"""
+FAILING = f"""
+SELECT m.name, EXISTS (SELECT FROM ai_chat_providerfailure f WHERE f.model = m.name AND {FAILS})
+FROM credits_aimodel m WHERE m.active ORDER BY m.name
+"""  # noqa: S608 -- ours
 COUNT_JOBS = "SELECT count(*) FROM procrastinate_jobs WHERE status = %s"
 LOOPBACK = {"127.0.0.1", "::1"}
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Via")
@@ -49,6 +71,18 @@ class Database(Collector):
                 values[metric] = cursor.fetchone()[0]
         for (name, meaning), value in values.items():
             yield GaugeMetricFamily(f"tally_{name}", meaning, float(value))
+        failures = CounterMetricFamily(
+            "tally_provider_failures", "Failures of providers.",
+            labels=["model", "provider", "reason", "code"],
+        )  # fmt: skip
+        for *labels, count in fetch_all(COUNT_FAILURES, [CODES]):
+            failures.add_metric(labels, float(count))
+        failing = GaugeMetricFamily(
+            "tally_provider_failing", "Whether a model's provider fails now.", labels=["model"]
+        )
+        for model, fails in fetch_all(FAILING, PARAMETERS):
+            failing.add_metric([model], float(fails))
+        yield from (failures, failing)
 
 
 REGISTRY = CollectorRegistry()

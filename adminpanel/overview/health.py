@@ -1,5 +1,5 @@
 """Whether everything that ought to run runs: the worker, its queue, the inbox, the ledger's proof,
-the rollup, and the features in the database."""
+the rollup, the features in the database, and the models' providers."""
 
 from datetime import date, timedelta
 from typing import NamedTuple
@@ -8,9 +8,17 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
+from adminpanel.overview.failures import (
+    FAILS,
+    PARAMETERS,
+    Failure,
+    detail_of,
+    recent_failures,
+)
 from credits.integrity.features import Mapping, check_features
 from credits.integrity.run import last_check
 from credits.models.rollup import LedgerCheck
+from credits.reasons import words_of
 from credits.reports.rollup import BEGINNING, open_since
 from credits.reports.totals import get_totals
 
@@ -37,6 +45,7 @@ class Health(NamedTuple):
     features: list[Mapping]
     last: LedgerCheck | None
     check_requested: bool
+    failures: list[Failure]
 
     @property
     def ok(self) -> bool:
@@ -51,22 +60,41 @@ def ago(seconds: float) -> str:
     return f"{max(int(seconds), 0)} s"
 
 
-BRIEF = """
+BRIEF = f"""
 SELECT checked.ok, checked.age,
-    (SELECT extract(epoch FROM now() - max(last_heartbeat))::float FROM procrastinate_workers)
+    (SELECT extract(epoch FROM now() - max(last_heartbeat))::float FROM procrastinate_workers),
+    failing.label, failing.reason, failing.status, failing.code, failing.age
 FROM (SELECT) AS always LEFT JOIN (
     SELECT ok, extract(epoch FROM now() - started_at)::float AS age
     FROM credits_ledgercheck ORDER BY id DESC LIMIT 1) checked ON true
-"""
+LEFT JOIN (
+    SELECT m.label, f.reason, f.status, f.code, extract(epoch FROM now() - f.since)::float AS age
+    FROM ai_chat_providerfailure f JOIN credits_aimodel m ON m.name = f.model
+    WHERE {FAILS} ORDER BY f.since LIMIT 1) failing ON true
+"""  # noqa: S608 -- ours
 
 
 def get_brief() -> list[Sign]:
     """What stands at the top of every admin page: one query."""
     with connection.cursor() as cursor:
-        cursor.execute(BRIEF)
-        ok, age, heartbeat = cursor.fetchone()
+        cursor.execute(BRIEF, PARAMETERS)
+        ok, age, heartbeat, *failing = cursor.fetchone()
     href = reverse("admin-health")
-    return [Sign("Ledger", *_proof(ok, age), href), Sign("Worker", *_worker(heartbeat), href)]
+    signs = [Sign("Ledger", *_proof(ok, age), href), Sign("Worker", *_worker(heartbeat), href)]
+    label, reason, status, code, since = failing
+    if label is None:
+        return signs
+    return [Sign("Models", BAD, _failing(label, reason, status, code, since), href), *signs]
+
+
+def _failing(label: str, reason: str, status: int | None, code: str, since: float) -> str:
+    why = detail_of(status, code) or words_of(reason)
+    return f"{label} has failed for {ago(since)}: {why}"
+
+
+def _models(failures: list[Failure]) -> tuple[str, str]:
+    labels = dict.fromkeys(each.model for each in failures if each.fails)
+    return (BAD, f"{', '.join(labels)}: see below") if labels else (OK, "none fails")
 
 
 def _proof(ok: bool | None, age: float | None) -> tuple[str, str]:  # noqa: FBT001
@@ -126,7 +154,7 @@ def get_health() -> Health:
     with connection.cursor() as cursor:
         cursor.execute(STATE)
         state = State(*cursor.fetchone())
-    features = check_features()
+    features, failures = check_features(), recent_failures()
     holds, grants = get_totals("overdue_holds", "overdue_expiries").values()
     last = last_check()
     age = (timezone.now() - last.started_at).total_seconds() if last else None
@@ -134,6 +162,7 @@ def get_health() -> Health:
     signs = [
         Sign("Features", *_features(features)),
         Sign("Ledger", *_proof(last.ok if last else None, age), here),
+        Sign("Models", *_models(failures), here),
         Sign("Worker", *_worker(state.heartbeat), here),
         Sign("Sweeper", *_swept(state.swept_at)),
         Sign("Queue", *_queue(state)),
@@ -143,7 +172,7 @@ def get_health() -> Health:
         Sign("Grants", *_overdue(grants, "time")),
         Sign("Rollup", *_days(open_since())),
     ]
-    return Health(signs, features, last, state.check_requested)
+    return Health(signs, features, last, state.check_requested, failures)
 
 
 def _features(features: list[Mapping]) -> tuple[str, str]:

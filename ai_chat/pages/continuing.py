@@ -20,7 +20,9 @@ class Continuation(NamedTuple):
 
 
 def continuation_of(job: Turn | ImageRequest | None) -> Continuation | None:
-    """For the latest entry of a conversation; None unless it is an answer that was cut."""
+    """For the latest entry of a conversation; None unless it is an answer that was cut and a model
+    can be asked to go on."""
     if not isinstance(job, Turn) or not job.cut:
         return None
-    return Continuation(job, get_offer(user_id=job.user_id, model=job.model), uuid4())
+    offer = get_offer(user_id=job.user_id, model=job.model)
+    return Continuation(job, offer, uuid4()) if offer.model and not offer.plan else None

@@ -89,7 +89,7 @@ def with_costs(models: QuerySet[AIModel]) -> QuerySet[AIModel]:
 
 def _usable_by(user_id: int) -> "ExpressionWrapper[Q]":
     """Whether a model needs no plan, or the user has one that brings as many credits a month."""
-    clerk_id = User.objects.filter(pk=user_id).values("clerk_id")
+    clerk_id = User.objects.filter(pk=user_id).values("clerk_id")[:1]
     unended = Q(period_end=None) | Q(period_end__gt=int(time.time() * 1000))
     items = SubscriptionItem.objects.filter(
         # A canceled one holds to its end; an active one until Clerk says otherwise.
