@@ -378,10 +378,10 @@ def adjust_credits(
     target: int | None = None,
     details: Details | None = None,
 ) -> Adjustment:
-    """Adds `delta` credits (negative takes away) or sets the balance to `target`. The key means this
-    change and reason, whoever asks again. Raises InsufficientCredits below 0, IdempotencyConflict,
-    LedgerError on a missing reason, an amount out of bounds, or when not exactly one of `delta` and
-    `target` is given."""
+    """Adds `delta` credits (negative takes away) or sets the balance to `target`. The key means
+    this change and reason, whoever asks again. Raises InsufficientCredits below 0,
+    IdempotencyConflict, LedgerError on a missing reason, an amount out of bounds, or when not
+    exactly one of `delta` and `target` is given."""
     if (delta is None) == (target is None) or is_blank(reason):
         raise exceptions.LedgerError("An adjustment has a reason and either a delta or a target.")
     _check("An adjustment", delta or target or 0, -MAX_AMOUNT, MAX_AMOUNT)

@@ -65,13 +65,19 @@ BEGIN
     END LOOP;
 END $$;
 
--- Whether credits come before the next read or spend.
-CREATE FUNCTION credits_is_due(owner bigint) RETURNS boolean LANGUAGE sql
+-- Whether credits come before the next read or spend. The clock is looked at only if some are
+-- expected: of a spend that waits for its lock, the time after that counts.
+CREATE FUNCTION credits_is_due(owner bigint) RETURNS boolean LANGUAGE plpgsql
 AS $$
-    SELECT EXISTS (
-        SELECT FROM credits_creditbalance b
-        WHERE b.account_id = owner AND b.due_at <= credits_now())
-$$;
+DECLARE
+    planned timestamptz;
+BEGIN
+    SELECT b.due_at INTO planned FROM credits_creditbalance b WHERE b.account_id = owner;
+    IF planned IS NOT NULL THEN
+        RETURN planned <= credits_now();
+    END IF;
+    RETURN false;
+END $$;
 
 -- The moment at which credits come the next time. An earlier one stands unless it is to be
 -- postponed; NULL takes it away.
