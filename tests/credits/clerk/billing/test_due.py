@@ -80,9 +80,7 @@ def test_a_period_ahead_of_our_clock_comes_at_once(send: Send, pro: Plan, clock:
     assert balance() == 100
 
 
-def test_due_credits_are_spent_before_those_that_were_bought(
-    free_user: User, clock: Clock
-) -> None:
+def test_due_credits_are_spent_before_those_that_were_bought(free_user: User, clock: Clock) -> None:
     make_grant(free_user, 5)
     clock.freeze(next_month())
     make_charge(free_user)
