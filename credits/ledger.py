@@ -12,7 +12,6 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import DateTimeField, Func
 from django.dispatch import Signal
-from django.utils import timezone
 from psycopg.rows import class_row, namedtuple_row
 
 from config.text import is_blank
@@ -82,10 +81,10 @@ def get_balance(*, user_id: int) -> Balance:
     return balance
 
 
-def set_due(*, user_id: int, at: datetime | None, postpone: bool = False) -> None:
-    """Says when credits come to an account the next time by our clock; an earlier moment stands,
-    unless `postpone`. None: not at all."""
-    _call("credits_set_due", owner=user_id, moment=at, postpone=postpone)
+def set_due(*, user_id: int, at: datetime | None) -> None:
+    """Says when credits come to an account the next time by our clock; an earlier moment stands.
+    None: not at all."""
+    _call("credits_set_due", owner=user_id, moment=at, wait=None)
 
 
 def _post_due(user_id: int) -> None:
@@ -93,8 +92,7 @@ def _post_due(user_id: int) -> None:
     logged, and tried again with a read or spend after DUE_AGAIN."""
     results = credits_due.send_robust(sender=CreditBalance, user_id=user_id)
     if any(isinstance(result, Exception) for _, result in results):
-        later = timezone.now() + DUE_AGAIN
-        set_due(user_id=user_id, at=later, postpone=True)
+        _call("credits_set_due", owner=user_id, moment=None, wait=DUE_AGAIN)
 
 
 def validate_credits_for_feature(*, user_id: int, feature: str, quantity: int = 1) -> Balance:

@@ -36,9 +36,9 @@ class SyncForm(forms.Form):
         if not (options.sync_users or options.sync_plans or options.set_credits):
             self.add_error("syncUsers", "Choose something to do.")
         if lacks_set_credits(options):
-            self.add_error("overrideCredits", "Only with “Set balances”.")
+            self.add_error("overrideCredits", "Only with “Set plan credits”.")
         if options.set_credits and not options.reason and "reason" not in self.errors:
-            self.add_error("reason", "Say why balances are set.")
+            self.add_error("reason", "Say why plan credits are set.")
         return data
 
 

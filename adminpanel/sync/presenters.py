@@ -10,7 +10,7 @@ from django.urls import reverse
 from config.pagination import LATEST_FIRST, InvalidCursor, Page, key_of, paginate
 from credits.clerk.sync.jobs import RECONCILE, describe, run_of, stalled, syncs
 from credits.clerk.sync.options import SyncOptions, contract_of
-from credits.models import SyncJob
+from credits.models import SyncJob, User
 
 State = SyncJob.State
 
@@ -24,7 +24,7 @@ LABELS = {
     "activeSubscriptions": ("Active subscriptions", "Active subscriptions"),
     "drift": ("Subscriptions that had drifted", "Subscriptions that have drifted"),
     "creditsGranted": ("Plan credits granted", "Plan credits to grant"),
-    "creditsRefreshed": ("Balances set", "Balances to set"),
+    "creditsRefreshed": ("People whose plan credits were set", "People whose plan credits to set"),
     "creditsAdded": ("Credits added by that", "Credits that adds"),
     "creditsTaken": ("Credits taken by that", "Credits that takes"),
 }
@@ -40,9 +40,9 @@ PHASES = {
     "items:past_due": "subscriptions past due",
     "items:upcoming": "upcoming subscriptions",
     "missing": "subscriptions that were not met",
-    "credits": "setting balances",
+    "credits": "setting plan credits",
 }
-#: What setting balances counts: its rows in the journal name their sync, and this is how
+#: What setting plan credits counts: its rows in the journal name their sync, and this is how
 #: `/admin/usage` is asked for them. What else a sync did keeps no name of it: a webhook may have
 #: done the same in the same minute.
 ROWS: dict[str, dict[str, str]] = {
@@ -65,6 +65,19 @@ class Line(NamedTuple):
     @property
     def differs(self) -> bool:
         return self.foreseen is not None and self.foreseen != self.number
+
+
+class CreditsChange(NamedTuple):
+    """Plan credits that were set, or would be; `user` is None for somebody who is not here yet."""
+
+    who: str
+    user: User | None
+    before: int
+    after: int
+
+    @property
+    def change(self) -> int:
+        return self.after - self.before
 
 
 @dataclass(frozen=True)
@@ -133,8 +146,21 @@ class Summary:
         return reverse("admin-usage", query={"sync": str(self.job.pk), **ROWS[name]})
 
     @property
+    def changes(self) -> list[CreditsChange]:
+        """Whose plan credits were set: who loses first."""
+        named = self.job.changes
+        users = User.objects.in_bulk([change["who"] for change in named], field_name="clerk_id")
+        changes = [CreditsChange(user=users.get(change["who"]), **change) for change in named]
+        return sorted(changes, key=lambda change: change.change > 0)
+
+    @property
+    def changes_unnamed(self) -> int:
+        """How many more there are."""
+        return int(self.job.counts.get("creditsRefreshed", 0)) - len(self.job.changes)
+
+    @property
     def set_rows(self) -> str:
-        """Where the balances that it set are."""
+        """Where the rows by which it set plan credits are."""
         return self._rows_of("creditsRefreshed")
 
     @property
@@ -143,13 +169,13 @@ class Summary:
 
     @property
     def options(self) -> str:
-        """`people, subscriptions, balances set to 40, 2 pages of 100`."""
+        """`people, subscriptions, plan credits set to 40, 2 pages of 100`."""
         chosen = contract_of(self.job.options)
         parts = ["people"] * bool(chosen["syncUsers"])
         parts += ["subscriptions"] * bool(chosen["syncPlans"])
         if chosen["setCredits"]:
             amount = chosen["overrideCredits"]
-            parts.append(f"balances set to {'their plan' if amount is None else f'{amount:,}'}")
+            parts.append(f"plan credits set to {'their plan' if amount is None else f'{amount:,}'}")
         if chosen["maxPages"]:
             parts.append(f"{chosen['maxPages']:,} pages of {chosen['pageSize']:,}")
         elif chosen["pageSize"] not in {None, SyncOptions.page_size}:

@@ -65,28 +65,34 @@ BEGIN
     END LOOP;
 END $$;
 
--- Whether credits come before the next read or spend.
-CREATE FUNCTION credits_is_due(owner bigint) RETURNS boolean LANGUAGE sql
+-- Whether credits come before the next read or spend. The clock is looked at only if some are
+-- expected: of a spend that waits for its lock, the time after that counts.
+CREATE FUNCTION credits_is_due(owner bigint) RETURNS boolean LANGUAGE plpgsql
 AS $$
-    SELECT EXISTS (
-        SELECT FROM credits_creditbalance b
-        WHERE b.account_id = owner AND b.due_at <= credits_now())
-$$;
+DECLARE
+    planned timestamptz;
+BEGIN
+    SELECT b.due_at INTO planned FROM credits_creditbalance b WHERE b.account_id = owner;
+    IF planned IS NOT NULL THEN
+        RETURN planned <= credits_now();
+    END IF;
+    RETURN false;
+END $$;
 
--- The moment at which credits come the next time. An earlier one stands unless it is to be
--- postponed; NULL takes it away.
-CREATE FUNCTION credits_set_due(owner bigint, moment timestamptz, postpone boolean) RETURNS void
+-- The moment at which credits come the next time: an earlier one stands; NULL takes it away, or, with
+-- `wait`, puts it off for so long.
+CREATE FUNCTION credits_set_due(owner bigint, moment timestamptz, wait interval) RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
     planned timestamptz;
 BEGIN
     SELECT b.due_at INTO planned FROM credits_creditbalance b WHERE b.account_id = owner;
-    IF planned <= moment AND NOT postpone THEN
+    IF planned <= moment THEN
         RETURN;
     END IF;
     PERFORM credits_lock(owner);
     UPDATE credits_creditbalance b
-    SET due_at = CASE WHEN postpone THEN moment WHEN moment IS NOT NULL THEN least(b.due_at, moment) END
+    SET due_at = CASE WHEN moment IS NULL THEN credits_now() + wait ELSE least(b.due_at, moment) END
     WHERE b.account_id = owner;
 END $$;

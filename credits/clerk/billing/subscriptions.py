@@ -110,6 +110,7 @@ class ItemWithPeriods:
     def __init__(self, row: SubscriptionItem) -> None:
         self.row = row
         self.periods = list(row.periods.order_by("start", "id")) if row.pk else []
+        self._ends = {period.pk: period.end for period in self.periods}
         self._stored_row = _values(row, ROW_SAVED) if row.pk else None
         self._stored = {period.pk: _values(period, PERIOD_SAVED) for period in self.periods}
 
@@ -178,6 +179,11 @@ class ItemWithPeriods:
         """Moments at which the item ended, or this period gave way to a later one."""
         others = map(_period_state_of, self.periods)
         return [*self.row.ends, *replaced_at(_period_state_of(period), others)]
+
+    def may_end_early(self, period: Period) -> bool:
+        """Whether something may have been given for longer than the period lasts."""
+        known_end = self._ends.get(period.pk, period.end)
+        return bool(self.ends_of(period)) or known_end != period.end
 
     def save(self) -> None:
         """Saves what changed since it was read or saved."""
@@ -250,8 +256,9 @@ def _move_end(grant: CreditGrant, expires_at: datetime) -> list[Change]:
 
 
 def _end_early(period: Period, item: ItemWithPeriods) -> list[Change]:
-    """Months of an annual plan, released before its end was known, last no longer either."""
-    row, grants = item.row, item.grants_of(period) if period.annual and item.ends_of(period) else []
+    """What was given besides the period's own grants, or before its end was known (months of an
+    annual plan, an admin's reset), lasts no longer than these."""
+    row, grants = item.row, item.grants_of(period) if item.may_end_early(period) else []
     if not grants:
         return []
     # Under every item of its payer: they earn a period once, under whichever came first.
@@ -264,8 +271,9 @@ def _end_early(period: Period, item: ItemWithPeriods) -> list[Change]:
         trial=period.trial,
     )
     later = CreditGrant.objects.filter(period__in=same)
-    later = later.exclude(key__in=[grant.key for grant in grants])
-    return [moved for grant in later for moved in _move_end(grant, grants[-1].expires_at)]
+    last = grants[-1].expires_at
+    later = later.exclude(key__in=[grant.key for grant in grants]).filter(expires_at__gt=last)
+    return [moved for grant in later for moved in _move_end(grant, last)]
 
 
 @transaction.atomic

@@ -127,6 +127,8 @@ def _check_user(progress: Progress, client: ClerkClient, clerk_id: str) -> None:
         else:
             progress.fail(clerk_id, error)
     else:
+        read = list[str]()
         with progress.row(clerk_id):
             upsert_person(person)
-        mark_checked(Identity.objects.filter(clerk_id=clerk_id))
+            read.append(clerk_id)
+        mark_checked(Identity.objects.filter(clerk_id__in=read))

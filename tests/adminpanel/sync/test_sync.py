@@ -85,6 +85,27 @@ def test_setting_balances_is_foreseen_with_what_it_adds_and_takes(
     assert {row.details["actor"] for row in rows} == {"admin@example.com"}
 
 
+def test_who_gains_and_who_loses_is_named_before_and_after(desk: Client, base: FakeClerk) -> None:
+    desk.post(f"{PATH}/{dry_run(desk).pk}/run")
+    work()
+    make_charge(User.objects.get(clerk_id="user_1"), 90)
+    preview = dry_run(desk, setCredits="on", overrideCredits=40, reason="a fresh start")
+    page = desk.get(f"{PATH}/{preview.pk}")
+    shown = [(str(c.user), c.before, c.after) for c in page.context["sync"].changes]
+    assert shown == [
+        ("u2@example.com", 100, 40), ("u3@example.com", 100, 40), ("u1@example.com", 10, 40),
+    ]  # fmt: skip
+    user = User.objects.get(clerk_id="user_1")
+    assert f'<a href="/admin/users/{user.pk}">u1@example.com</a></td>' in page.text
+    assert "In all 120 taken and 30 added." in page.text
+    done = desk.get(desk.post(f"{PATH}/{preview.pk}/run")["Location"])
+    work()
+    done = desk.get(done.request["PATH_INFO"])
+    assert done.context["sync"].changes == page.context["sync"].changes
+    answer = desk.get(f"/api/admin/users/sync/{preview.pk}").json()
+    assert answer["changes"][0] == {"who": "user_1", "before": 10, "after": 40}
+
+
 def test_the_figures_of_set_balances_lead_to_just_their_rows(desk: Client, base: FakeClerk) -> None:
     desk.post(f"{PATH}/{dry_run(desk).pk}/run")
     work()
@@ -374,7 +395,7 @@ class TestTheApi:
         assert entry.after["overrideCredits"] == 40
         assert entry.target == f"sync {answer.json()['job']['id']}"
         listed = desk.get("/admin/sync").context["page"].rows
-        assert listed[0].options == "people, subscriptions, balances set to 40, 3 pages of 100"
+        assert listed[0].options == "people, subscriptions, plan credits set to 40, 3 pages of 100"
 
     def test_one_at_a_time(self, desk: Client, base: FakeClerk) -> None:
         running = start_job(options=SyncOptions(), actor="somebody", background=False)

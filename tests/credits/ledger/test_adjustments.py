@@ -91,7 +91,6 @@ def test_a_target_set_twice_with_one_key_is_set_once(alice: User) -> None:
         {"target": 105},
         {"reason": "a correction"},
         {"delta": None, "target": 5},
-        {"keep_packs": True},
     ],
 )
 def test_a_key_stands_for_one_adjustment_and_its_reason(other: dict[str, Any], alice: User) -> None:
