@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from config.errors import InvalidInput
-from credits.catalogue.exceptions import ChangedMeanwhile, DuplicateName, InUse, UnknownModel
+from credits.catalogue.exceptions import (
+    CannotUndo,
+    ChangedMeanwhile,
+    DuplicateName,
+    InUse,
+    UnknownModel,
+)
 from credits.catalogue.history import model_state, version_of
 from credits.catalogue.model_changes import (
     catalogue_version,
@@ -18,7 +24,7 @@ from credits.catalogue.model_changes import (
     remove_provider,
 )
 from credits.catalogue.plans import delete_plan
-from credits.catalogue.undo import CannotUndo, undo_change
+from credits.catalogue.undo import undo_change
 from credits.models import AIModel, AuditEntry, Provider, SettingsChange, User
 from credits.models.catalogue import model_label
 from tests.factories import make_model, make_plan
