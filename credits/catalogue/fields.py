@@ -117,7 +117,7 @@ class OrNull:
 
     @property
     def schema(self) -> dict[str, Any]:
-        return {"oneOf": [self.rule.schema, {"type": "null"}]}
+        return {**self.rule.schema, "nullable": True}
 
     def accepts(self, value: object) -> bool:
         return value is None or self.rule.accepts(value)

@@ -29,10 +29,12 @@ def test_models_have_prices_and_are_charged_at_them(priced: Program) -> None:
     set_price("ai_text_chat", 2)
     assert priced.client.get("/api/ai/models").json() == {
         "text": [
-            {"id": "smollm2-135m", "label": "Small", "multiplier": 1, "cost": 2},
-            {"id": "big", "label": "Big one", "multiplier": 3, "cost": 6},
+            {"id": "smollm2-135m", "label": "Small", "multiplier": 1, "cost": 2, "plan": ""},
+            {"id": "big", "label": "Big one", "multiplier": 3, "cost": 6, "plan": ""},
         ],
-        "image": [{"id": "tally-painter", "label": "Painter", "multiplier": 2, "cost": 10}],
+        "image": [
+            {"id": "tally-painter", "label": "Painter", "multiplier": 2, "cost": 10, "plan": ""}
+        ],
     }
     assert priced.ask("Hello", model="smollm2-135m").json()["creditsCharged"] == 2
     assert priced.paint("A tree", count=2).json()["creditsCharged"] == 20
