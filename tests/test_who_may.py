@@ -49,6 +49,8 @@ GET    api/ai/images/<uuid:image_id>/file                  401   200   404   404
 GET    api/admin/settings                                  401   404   404   200
 PUT    api/admin/settings                                  401   404   404   400
 GET    api/admin/settings/changes                          401   404   404   200
+GET    api/admin/models                                    401   404   404   200
+PUT    api/admin/models                                    401   404   404   200
 GET    api/admin/plans                                     401   404   404   200
 POST   api/admin/plans                                     401   404   404   400
 PUT    api/admin/plans/<str:clerk_id>                      401   404   404   200

@@ -1,5 +1,6 @@
 """The shapes of prices, plans, people and their usage, syncs, and Clerk's plans, for admins."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_serializer
@@ -7,10 +8,21 @@ from rest_framework import serializers
 
 from credits.api.fields import Flag, StrictSerializer, Text, WholeNumber, field_of
 from credits.api.serializers import FeatureCostsChange, SettingsOut
-from credits.catalogue.fields import PLAN_ACTIVE, PLAN_CREDITS, PLAN_ID, PLAN_NAME
+from credits.catalogue.fields import (
+    MODEL_FIELDS,
+    PLAN_ACTIVE,
+    PLAN_CREDITS,
+    PLAN_ID,
+    PLAN_NAME,
+    PROVIDER_FIELDS,
+    Rule,
+)
 from credits.catalogue.plans import plan_version
 from credits.clerk.sync.options import MAX_REASON, OPTIONS, Option, lacks_set_credits, options_of
 from credits.models import Plan, SettingsChange, SyncJob
+
+#: Models, or providers, of one call.
+MAX_ENTRIES = 500
 
 
 @extend_schema_serializer(component_name="Plan")
@@ -85,16 +97,104 @@ class PlanChange(VersionQuery):
     active = PlanActive(required=False)
 
 
+def _fields_of(rules: Mapping[str, Rule], **options: Any) -> dict[str, Any]:
+    """A serializer's fields, one for each rule, by its name in JSON; those in EXPLAINED with their
+    meaning."""
+    return {
+        name: field_of(rule)(help_text=EXPLAINED.get(name, ""), **options)
+        for name, rule in rules.items()
+    }
+
+
+#: What the names alone do not say.
+EXPLAINED = {
+    "id": "What calls, journals and receipts name it; it stays.",
+    "providerModel": "What the provider calls it.",
+    "tools": "Whether it can call tools.",
+    "reasoning": "Whether it thinks before it answers.",
+    "contextTokens": "Of a call and its answer together; null: unknown.",
+    "outputTokens": "Of an answer; null: ANSWER_MAX_TOKENS.",
+    "reasoningTokens": "Budget for reasoning, beside the answer's.",
+    "imagesPerCall": "The most images that one call of the provider makes.",
+    "sizes": "Sizes of images that it makes; empty: any.",
+    "priceFactor": "How many times the feature's price a unit costs.",
+    "leastPlan": "From which plan on it may be used, by its Clerk id; null: by everybody.",
+    "fallback": "Takes over before the answer begins when its provider is down.",
+    "active": "Whether it is offered. Models are retired, not removed.",
+    "position": "The order in which people see them.",
+    "baseUrl": "Empty: OPENAI_BASE_URL.",
+    "keyVariable": "The environment variable with its key.",
+}
+
+
+@extend_schema_serializer(component_name="CatalogueModel")
+class CatalogueModelOut(serializers.Serializer[Any]):
+    """A model of the catalogue, and what a unit of it costs."""
+
+    def get_fields(self) -> dict[str, Any]:
+        cost = serializers.IntegerField(help_text="Credits of a unit, now.")
+        return {**_fields_of(MODEL_FIELDS), "cost": cost}
+
+
+@extend_schema_serializer(component_name="CatalogueProvider")
+class CatalogueProviderOut(serializers.Serializer[Any]):
+    """A server that answers calls."""
+
+    def get_fields(self) -> dict[str, Any]:
+        is_set = serializers.BooleanField(help_text="Whether the environment has its key.")
+        return {**_fields_of(PROVIDER_FIELDS), "keyIsSet": is_set}
+
+
+@extend_schema_serializer(component_name="Catalogue")
+class CatalogueOut(serializers.Serializer[Any]):
+    """Every model, also retired ones, and every provider."""
+
+    models = CatalogueModelOut(many=True)
+    providers = CatalogueProviderOut(many=True)
+    version = serializers.CharField(help_text="Of all of it, for a PUT.")
+
+
+@extend_schema_serializer(component_name="CatalogueModelChange")
+class ModelChange(StrictSerializer):
+    """A model to add or to change: what is not named stays, or begins with its default."""
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = _fields_of(MODEL_FIELDS, required=False)
+        return {**fields, "id": field_of(MODEL_FIELDS["id"])()}
+
+
+@extend_schema_serializer(component_name="CatalogueProviderChange")
+class ProviderChange(StrictSerializer):
+    """A provider to add or to change."""
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = _fields_of(PROVIDER_FIELDS, required=False)
+        return {**fields, "name": field_of(PROVIDER_FIELDS["name"])()}
+
+
+@extend_schema_serializer(component_name="CatalogueChange")
+class CatalogueIn(VersionQuery):
+    """Models and providers to add or to change; others stay."""
+
+    models = serializers.ListField(child=ModelChange(), required=False, max_length=MAX_ENTRIES)
+    providers = serializers.ListField(
+        child=ProviderChange(), required=False, max_length=MAX_ENTRIES
+    )
+
+
 @extend_schema_serializer(component_name="SettingsChange")
 class ChangeRow(serializers.Serializer[SettingsChange]):
-    """One change of a price (numbers) or a plan (objects; null is what was not there)."""
+    """One change of a price (numbers), or of a plan, model or provider (objects; null is what was
+    not there)."""
 
     id = serializers.IntegerField()
     createdAt = serializers.DateTimeField(source="created_at")
     actor = serializers.CharField(source="actor_name")
     actorId = serializers.IntegerField(source="actor_id", allow_null=True)
     subject = serializers.ChoiceField(SettingsChange.Subject.choices)
-    name = serializers.CharField(help_text="The feature's key, or the plan's id before.")
+    name = serializers.CharField(
+        help_text="The feature's key, the plan's id before, or the model's or provider's name."
+    )
     before = serializers.JSONField(allow_null=True)
     after = serializers.JSONField(allow_null=True)
 

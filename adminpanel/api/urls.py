@@ -7,6 +7,7 @@ from adminpanel.api import sync, users, views
 urlpatterns = [
     path("settings", views.Settings.as_view(), name="api-admin-settings"),
     path("settings/changes", views.Changes.as_view(), name="api-admin-changes"),
+    path("models", views.Models.as_view(), name="api-admin-models"),
     path("plans", views.Plans.as_view(), name="api-admin-plans"),
     path("plans/<str:clerk_id>", views.OnePlan.as_view(), name="api-admin-plan"),
     path("users", users.People.as_view(), name="api-admin-users"),

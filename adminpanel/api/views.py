@@ -1,4 +1,4 @@
-"""Prices and plans in JSON, for admins."""
+"""Prices, plans, models and providers in JSON, for admins."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +11,8 @@ from rest_framework.response import Response
 
 from adminpanel.api.serializers import (
     AdminSettingsOut,
+    CatalogueIn,
+    CatalogueOut,
     ChangeRow,
     CostsIn,
     EnumHealthOut,
@@ -25,7 +27,8 @@ from credits.api.answers import page_of
 from credits.api.base import ApiView, body_of, query_of, user_of
 from credits.api.fields import PageQuery
 from credits.api.schema import errors
-from credits.catalogue.history import version_of
+from credits.catalogue.history import model_state, provider_state, version_of
+from credits.catalogue.model_changes import change_catalogue, read_catalogue
 from credits.catalogue.plans import create_plan, delete_plan, update_plan
 from credits.catalogue.prices import set_feature_costs
 from credits.integrity.features import check_features
@@ -155,9 +158,44 @@ class OnePlan(AdminView):
         return Response(status=204)
 
 
+class Models(AdminView):
+    @described(
+        operation_id="getCatalogue",
+        summary="Models, their prices and providers",
+        responses=CatalogueOut,
+    )
+    def get(self, request: Request) -> Response:
+        return Response(_catalogue())
+
+    @described(
+        operation_id="changeCatalogue",
+        summary="Add and change models and providers",
+        description="All of the body, or nothing. A job in flight keeps its model and price.",
+        request=CatalogueIn,
+        responses={200: CatalogueOut, **errors(409)},
+    )
+    def put(self, request: Request) -> Response:
+        body = body_of(request, CatalogueIn)
+        version = body.pop("version", None)
+        change_catalogue(actor=user_of(request), expected_version=version, **body)
+        return Response(_catalogue())
+
+
+def _catalogue() -> dict[str, Any]:
+    catalogue = read_catalogue()
+    values = {
+        "models": [{**model_state(row), "cost": row.cost} for row in catalogue.models],
+        "providers": [
+            {**provider_state(row), "keyIsSet": row.key_is_set} for row in catalogue.providers
+        ],
+        "version": catalogue.version,
+    }
+    return dict(CatalogueOut(values).data)
+
+
 class Changes(AdminView):
     @described_list(
-        "listSettingsChanges", "Who changed prices and plans", PageQuery,
+        "listSettingsChanges", "Who changed prices, plans, models and providers", PageQuery,
         ChangeRow, page="SettingsChanges", meaning="A page of changes.",
     )  # fmt: skip
     def get(self, request: Request) -> Response:

@@ -56,6 +56,10 @@ class RuleField(serializers.Field[Any, Any, Any, Any]):
 
     rule: Rule
 
+    def __init__(self, **options: Any) -> None:
+        # DRF answers null before it asks the field.
+        super().__init__(**{"allow_null": self.rule.accepts(None), **options})
+
     def to_internal_value(self, data: Any) -> Any:
         if not self.rule.accepts(data):
             self.fail("invalid")

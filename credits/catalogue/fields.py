@@ -117,27 +117,42 @@ class OrNull:
 
     @property
     def schema(self) -> dict[str, Any]:
-        return {"oneOf": [self.rule.schema, {"type": "null"}]}
+        return {**self.rule.schema, "nullable": True}
 
     def accepts(self, value: object) -> bool:
         return value is None or self.rule.accepts(value)
 
 
 @dataclass(frozen=True)
+class OrEmpty:
+    """What a rule accepts, or an empty string."""
+
+    rule: "Rule"
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.rule.sentence.removesuffix('.')}, or empty."
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"oneOf": [self.rule.schema, {"type": "string", "maxLength": 0}]}
+
+    def accepts(self, value: object) -> bool:
+        return value == "" or self.rule.accepts(value)
+
+
+@dataclass(frozen=True)
 class Address:
-    """The address of an API, or an empty string. Neither credentials nor a query: they would be
-    shown and logged."""
+    """The address of an API. Neither credentials nor a query: they would be shown and logged."""
 
     longest: int
     sentence: str
 
     @property
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "maxLength": self.longest}
+        return {"type": "string", "minLength": 1, "maxLength": self.longest}
 
     def accepts(self, value: object) -> bool:
-        if value == "":
-            return True
         if not isinstance(value, str) or not re.fullmatch(rf"[!-~]{{1,{self.longest}}}", value):
             return False
         try:
@@ -150,7 +165,7 @@ class Address:
 
 #: Which values a field takes. `sentence` is the answer to all others, `schema` the same in JSON
 #: Schema.
-type Rule = WholeNumber | Text | Flag | OneOf | ListOf | OrNull | Address
+type Rule = WholeNumber | Text | Flag | OneOf | ListOf | OrNull | OrEmpty | Address
 
 #: Control characters, what ends a line, and what turns the letters after it around.
 _UNFIT = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
@@ -189,10 +204,9 @@ SIZES = ListOf(SIZE, 20, "Must be at most 20 sizes as WIDTHxHEIGHT, in pixels, e
 PROVIDER_NAME = one_line(60)
 #: Nothing but keys: an admin cannot have other secrets of the environment sent anywhere.
 KEY_VARIABLE = Text(
-    "([A-Z][A-Z0-9_]*_API_KEY)?",
-    100,
-    "Must be capitals, digits and underscores that end in _API_KEY, or empty.",
+    "[A-Z][A-Z0-9_]*_API_KEY", 100, "Must be capitals, digits and underscores that end in _API_KEY."
 )
+BASE_URL = Address(500, "Must be an http or https address without credentials, query or fragment.")
 #: By the names that JSON and the history have for a model's fields.
 MODEL_FIELDS: Mapping[str, Rule] = {
     "id": MODEL_ID,
@@ -222,10 +236,8 @@ MODEL_FIELDS: Mapping[str, Rule] = {
 #: The same of a provider.
 PROVIDER_FIELDS: Mapping[str, Rule] = {
     "name": PROVIDER_NAME,
-    "baseUrl": Address(
-        500, "Must be an http or https address without credentials, query or fragment, or empty."
-    ),
-    "keyVariable": KEY_VARIABLE,
+    "baseUrl": OrEmpty(BASE_URL),
+    "keyVariable": OrEmpty(KEY_VARIABLE),
     "dialect": OneOf(Provider.Dialect.values),
 }
 

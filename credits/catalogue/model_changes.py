@@ -3,7 +3,7 @@
 retired, not deleted."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import Max
@@ -24,7 +24,12 @@ from credits.catalogue.history import (
     record_change,
     version_of,
 )
-from credits.catalogue.models import DEFAULT_PROVIDER, default_provider, fill_catalogue
+from credits.catalogue.models import (
+    DEFAULT_PROVIDER,
+    default_provider,
+    fill_catalogue,
+    with_costs,
+)
 from credits.catalogue.prices import lock_prices
 from credits.models import AIModel, Plan, Provider, User
 from credits.models.catalogue import forget_labels
@@ -49,10 +54,23 @@ MODEL_COLUMNS = {
 PROVIDER_COLUMNS = {"baseUrl": "base_url", "keyVariable": "key_variable", "dialect": "dialect"}
 
 
-def catalogue_version() -> str:
-    """Differs for two states of all models and providers: for `expected_version`."""
-    states = [model_state(row) for row in _models()], [*map(provider_state, _providers())]
-    return version_of({"models": states[0], "providers": states[1]})
+class Catalogue(NamedTuple):
+    """Every model, each with its `cost`, and every provider. `version` differs for two states of
+    them: for `expected_version`."""
+
+    models: list[AIModel]
+    providers: list[Provider]
+
+    @property
+    def version(self) -> str:
+        models, providers = map(model_state, self.models), map(provider_state, self.providers)
+        return version_of({"models": [*models], "providers": [*providers]})
+
+
+def read_catalogue() -> Catalogue:
+    """The catalogue as it stands; an empty one is filled from the settings first."""
+    fill_catalogue()
+    return Catalogue(list(with_costs(_models())), list(_providers()))
 
 
 @transaction.atomic
@@ -66,9 +84,9 @@ def change_catalogue(
 ) -> None:
     """Adds and changes models and providers, all or none. Each names its `id` (a provider its
     `name`); fields that it does not name stay, or begin with their defaults. Raises InvalidInput
-    with every issue; ChangedMeanwhile if `catalogue_version` is not `expected_version`."""
+    with every issue; ChangedMeanwhile if the catalogue's version is not `expected_version`."""
     _lock()
-    if expected_version is not None and expected_version != (now := catalogue_version()):
+    if expected_version is not None and expected_version != (now := read_catalogue().version):
         raise ChangedMeanwhile(now)
     _put_providers(actor, providers, reason)
     _put_models(actor, models, reason)

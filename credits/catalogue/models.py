@@ -95,7 +95,7 @@ def _usable_by(user_id: int) -> "ExpressionWrapper[Q]":
         # A canceled one holds to its end; an active one until Clerk says otherwise.
         ~Q(status="canceled") | unended,
         payer_kind=PayerKind.USER,
-        payer_id=Subquery(clerk_id),
+        payer_id__in=clerk_id,
         status__in=EARNING,
     )
     plans = Plan.objects.filter(active=True, clerk_id__in=items.values("plan_id"))

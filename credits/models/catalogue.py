@@ -1,6 +1,7 @@
 """What is sold and for how much: plans, prices, the models to choose from and their providers, and
 every change of them."""
 
+import os
 import time
 from functools import lru_cache
 from typing import Literal
@@ -80,6 +81,11 @@ class Provider(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def key_is_set(self) -> bool:
+        """Whether this process has a key for it. The key itself is never shown."""
+        return bool(os.environ.get(self.key_variable))
 
 
 class AIModel(models.Model):

@@ -30,9 +30,9 @@ def priced(keep_site: Callable[..., Site], provider: FakeProvider, alice: User) 
 def test_models_have_prices_and_are_charged_at_them(priced: Program) -> None:
     set_price("ai_text_chat", 2)
     unknown: dict[str, Any] = {"abilities": [], "contextTokens": None, "outputTokens": None}
-    small = {"id": "smollm2-135m", "label": "Small", "multiplier": 1, "cost": 2}
-    big = {"id": "big", "label": "Big one", "multiplier": 3, "cost": 6}
-    painter = {"id": "tally-painter", "label": "Painter", "multiplier": 2, "cost": 10}
+    small = {"id": "smollm2-135m", "label": "Small", "multiplier": 1, "cost": 2, "plan": ""}
+    big = {"id": "big", "label": "Big one", "multiplier": 3, "cost": 6, "plan": ""}
+    painter = {"id": "tally-painter", "label": "Painter", "multiplier": 2, "cost": 10, "plan": ""}
     assert priced.client.get("/api/ai/models").json() == {
         "text": [{**model, "reads": ["text"], **unknown} for model in (small, big)],
         "image": [{**painter, "reads": ["text"], "sizes": []}],

@@ -5,20 +5,26 @@ from typing import Any
 import pytest
 
 from config.errors import InvalidInput
-from credits.catalogue.exceptions import ChangedMeanwhile, DuplicateName, InUse, UnknownModel
+from credits.catalogue.exceptions import (
+    CannotUndo,
+    ChangedMeanwhile,
+    DuplicateName,
+    InUse,
+    UnknownModel,
+)
 from credits.catalogue.history import model_state, version_of
 from credits.catalogue.model_changes import (
-    catalogue_version,
     change_catalogue,
     change_model,
     change_provider,
     create_model,
     create_provider,
     find_model,
+    read_catalogue,
     remove_provider,
 )
 from credits.catalogue.plans import delete_plan
-from credits.catalogue.undo import CannotUndo, undo_change
+from credits.catalogue.undo import undo_change
 from credits.models import AIModel, AuditEntry, Provider, SettingsChange, User
 from credits.models.catalogue import model_label
 from tests.factories import make_model, make_plan
@@ -160,7 +166,7 @@ class TestManyAtOnce:
 
     def test_all_or_none_and_every_issue_with_its_path(self) -> None:
         make_model("large")
-        version = catalogue_version()
+        version = read_catalogue().version
         with pytest.raises(InvalidInput) as refused:
             change_catalogue(
                 actor=None,
@@ -176,7 +182,7 @@ class TestManyAtOnce:
             ["models", 2, "provider"],
             ["models", 2, "fallback"],
         ]
-        assert catalogue_version() == version
+        assert read_catalogue().version == version
         assert not SettingsChange.objects.exists()
 
     def test_a_model_that_is_there_twice(self) -> None:
@@ -185,7 +191,7 @@ class TestManyAtOnce:
 
     def test_the_version_is_of_all_models_and_providers(self) -> None:
         make_model("large")
-        read = catalogue_version()
+        read = read_catalogue().version
         create_provider(actor=None, values={"name": "other"})
         with pytest.raises(ChangedMeanwhile):
             change_catalogue(actor=None, models=[NEW], expected_version=read)
