@@ -43,7 +43,7 @@ ADVICE = {
 
 
 class Failure(NamedTuple):
-    """One way in which a model's provider failed. `count` is of all time, `since` the first failure
+    """One way in which a model's provider failed. `times` is of all time, `since` the first failure
     since the model answered last."""
 
     model: str
@@ -51,7 +51,7 @@ class Failure(NamedTuple):
     words: str
     detail: str
     advice: str
-    count: int
+    times: int
     since: datetime
     latest_at: datetime
     recovered_at: datetime | None

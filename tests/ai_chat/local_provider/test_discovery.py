@@ -77,7 +77,7 @@ def start(*servers: tuple[str, Server]) -> None:
 
 
 def offered() -> list[str]:
-    return [model.name for model in offered_models("ai_text_chat")]
+    return [model.name for model in offered_models("ai_text_chat", user_id=0)]
 
 
 def test_the_usual_ports_are_asked() -> None:

@@ -1,5 +1,7 @@
 """I7: the same idempotency key and body never charges twice; it answers with the first result."""
 
+from typing import Any
+
 import pytest
 
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, LedgerError
@@ -148,7 +150,11 @@ def test_the_database_refuses_a_key_twice(alice: User) -> None:
 
 
 def test_a_refunds_key_stands_for_its_reason_too(alice: User) -> None:
-    refund = {"charge_id": make_charge(alice, 4).id, "amount": 1, "idempotency_key": "r"}
+    refund: dict[str, Any] = {
+        "charge_id": make_charge(alice, 4).id,
+        "amount": 1,
+        "idempotency_key": "r",
+    }
     refund_charge(**refund, reason="goodwill")
     assert refund_charge(**refund, reason="goodwill").replayed
     with pytest.raises(IdempotencyConflict):
