@@ -11,9 +11,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from config.standalone import run
 from config.standalone.postgres.process_table import is_running, wait_until
 from tests.config.standalone.postgres.clients import data_of, has_stopped
 from tests.processes import ROOT, children_of, free_port
@@ -129,6 +131,26 @@ def test_a_wrong_value_stops_the_start_with_a_sentence(
         said = site.stdout.read()
         assert said.startswith(f"Tally cannot start: {sentence}"), said
         assert site.wait() == 1
+
+
+@pytest.mark.parametrize(
+    ("local_provider", "discovery", "looks"),
+    [(True, True, True), (True, False, False), (False, True, False)],
+)
+def test_models_of_this_machine_are_looked_for_where_no_provider_is_configured(
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    local_provider: bool,
+    discovery: bool,
+    looks: bool,
+) -> None:
+    commands: list[str] = []
+    settings.LOCAL_PROVIDER, settings.LOCAL_DISCOVERY = local_provider, discovery
+    monkeypatch.setattr(run, "call_command", lambda name, **_: commands.append(name))
+    monkeypatch.setattr(run, "migrate", lambda: commands.append("migrate"))
+    run.prepare()
+    assert ("discover_models" in commands) is looks
+    assert commands[0] == "migrate"
 
 
 def test_a_command_without_settings_says_what_is_missing() -> None:
