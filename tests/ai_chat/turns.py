@@ -6,8 +6,7 @@ from uuid import uuid4
 
 from ai_chat.conversations.turns import start_turn
 from ai_chat.models import Conversation, Turn
-from ai_chat.offer import TEXT
-from credits.catalogue.models import fill_catalogue, get_model
+from credits.catalogue.models import fill_catalogue
 from credits.ledger import settle_charge
 from credits.models import AIModel, UsageHistory, User
 from credits.reasons import Reason
@@ -19,8 +18,9 @@ MODEL = "smollm2-135m"
 def text_model(**changes: Any) -> AIModel:
     """The first text model, changed."""
     fill_catalogue()
-    model = get_model("", feature="ai_text_chat")
-    AIModel.objects.filter(pk=model.pk).update(**changes)
+    models = AIModel.objects.select_related("provider", "fallback__provider")
+    model = models.get(name=MODEL)
+    models.filter(pk=model.pk).update(**changes)
     model.refresh_from_db()
     return model
 
@@ -29,9 +29,8 @@ def charge_turn(
     user: User, *, conversation: Conversation | None = None, model: AIModel | None = None
 ) -> Turn:
     """A turn that was charged, and whose answer nobody has asked for yet."""
-    model = model or get_model(MODEL, feature=TEXT)
     turn, _ = start_turn(
-        user_id=user.pk, conversation=conversation, text="Hi", model=model,
+        user_id=user.pk, conversation=conversation, text="Hi", model=model or text_model(),
         idempotency_key=uuid4().hex,
     )  # fmt: skip
     return turn

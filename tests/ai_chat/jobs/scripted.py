@@ -49,7 +49,7 @@ class ScriptedStream:
 def begin_turn(user: User, *steps: Step, model: str = MODEL) -> Turn:
     """A turn that was charged, and whose answer is being made."""
     ScriptedStream.scripts[model] = steps
-    chosen = get_model(model, feature=TEXT)
+    chosen = get_model(model, feature=TEXT, user_id=user.pk)
     turn = charge_turn(user, model=chosen)
     answer_turn(turn, chosen, [{"role": "user", "content": "Hi"}])
     return turn
