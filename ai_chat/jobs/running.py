@@ -249,9 +249,7 @@ class Run[J: Job]:
         if not is_first or not is_down or isinstance(cause, TimeIsUp) or self._whole_at:
             return None
         fallback = self._asked_for.fallback
-        if fallback is None or not fallback.active or fallback.feature != self._asked_for.feature:
-            return None
-        return self.work.with_model(fallback)
+        return self.work.with_model(fallback) if fallback and fallback.is_offered else None
 
     def _fall_back(self, work: Work[J], cause: Exception | None) -> None:
         """Does the job with the fallback, in this thread."""

@@ -147,6 +147,11 @@ class AIModel(models.Model):
         return self.label
 
     @property
+    def is_offered(self) -> bool:
+        """Whether calls may be made to it, whoever may choose it."""
+        return self.active and not self.unreachable
+
+    @property
     def reads(self) -> list[Kind]:
         """What it reads, as the API says it."""
         kinds: list[tuple[Kind, bool]] = [

@@ -11,16 +11,15 @@ from django.test import Client
 from ai_chat.api.problems import refund_sentence
 from ai_chat.conversations.turns import start_turn
 from ai_chat.models import ImageRequest, Turn
-from ai_chat.offer import TEXT
 from ai_chat.pages.streams import REASONING_SHOWN, render_pieces
 from ai_chat.providers.errors import FOR_THE_OPERATOR
 from ai_chat.providers.pieces import Alive, Piece, Reasoning, Text
-from credits.catalogue.models import get_model
 from credits.idempotency import namespaced
 from credits.ledger import release_charge, settle_charge
 from credits.models import User
 from credits.reasons import Reason
 from tests.ai_chat.api.client import JSON, user_says
+from tests.ai_chat.turns import text_model
 from tests.api import Api
 from tests.factories import make_charge
 
@@ -34,7 +33,7 @@ def ended(user: User, *, failure: str = "", **columns: Any) -> Turn:
         conversation=None,
         external_id="chat-1",
         text="Hello",
-        model=get_model("", feature=TEXT, user_id=user.pk),
+        model=text_model(),
         idempotency_key=namespaced("api", "one"),
         request=user_says("Hello"),
     )
@@ -86,7 +85,7 @@ def test_only_the_latest_answer_can_be_continued(alice: User) -> None:
     turn = ended(alice, cut=Turn.Cut.LENGTH)
     later, _ = start_turn(
         user_id=alice.pk, conversation=turn.conversation, text="Next",
-        model=get_model("", feature=TEXT, user_id=alice.pk), idempotency_key=uuid4().hex,
+        model=text_model(), idempotency_key=uuid4().hex,
     )  # fmt: skip
     settle_charge(charge_id=later.charge_id)
     Turn.objects.filter(pk=later.pk).update(state=Turn.State.ANSWERED, answer="Whole.")

@@ -21,16 +21,15 @@ def text_model(**changes: Any) -> AIModel:
     row = AIModel.objects.filter(name=MODEL)
     if changes:
         row.update(**changes)
-    return row.select_related("provider").get()
+    return row.select_related("provider", "fallback__provider").get()
 
 
 def charge_turn(
     user: User, *, conversation: Conversation | None = None, model: AIModel | None = None
 ) -> Turn:
     """A turn that was charged, and whose answer nobody has asked for yet."""
-    model = model or text_model()
     turn, _ = start_turn(
-        user_id=user.pk, conversation=conversation, text="Hi", model=model,
+        user_id=user.pk, conversation=conversation, text="Hi", model=model or text_model(),
         idempotency_key=uuid4().hex,
     )  # fmt: skip
     return turn

@@ -63,7 +63,7 @@ def test_a_failure_is_refunded_before_ones_eyes(chat: Window, alice: User, size:
     send(page, "A story [[fail:cut:5]]")
     receipt = page.locator(".receipt.back")
     expect(receipt).to_contain_text("Refunded 1 credit")
-    expect(receipt).to_contain_text("the provider failed")
+    expect(receipt).to_contain_text("the connection broke before the end")
     expect(page.locator(".md")).to_contain_text("word5")
     expect(page.locator("#meter strong")).to_have_text("100")
     page.reload()
