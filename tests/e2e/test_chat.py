@@ -8,7 +8,8 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from ai_chat.models import Turn
 from credits.ledger import get_balance, release_charge
-from credits.models import User
+from credits.models import AIModel, User
+from tests.ai_chat.turns import text_model
 from tests.e2e.browser import CHANGED, LOOKS, Scheme, Size, Window, axe, fits, wait_for_any, windows
 from tests.factories import make_charge, make_user, set_price
 from tests.live import Site
@@ -292,3 +293,173 @@ def test_a_refund_that_comes_while_the_button_is_asked_for_turns_it_on(
     asked[0].fulfill(response=stale)
     page.wait_for_timeout(300)
     expect(button).to_be_enabled()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_thinking_is_folded_while_it_comes_and_afterwards(
+    chat: Window, alice: User, size: Size
+) -> None:
+    page = chat(alice, size=size, permissions=["clipboard-read", "clipboard-write"])
+    page.goto("/ai-chat")
+    thoughts = " ".join(f"step{n}" for n in range(1, 13))
+    send(page, f"[[echo]] [[delay:0.2]] <think>{thoughts}</think> The answer is 42.")
+    thinking = page.locator(".thinking")
+    expect(page.locator(".writing")).to_have_text("Thinking")
+    expect(page.locator("#progress")).to_have_text("The model is thinking.")
+    expect(thinking.locator("div")).to_be_hidden()
+    thinking.locator("summary").click()
+    expect(thinking.locator("div")).to_contain_text("step3")
+    axe(page)
+    expect(page.locator(".writing")).to_have_text("Writing")
+    expect(page.locator(".receipt b")).to_have_text("1 credit")
+    expect(thinking.locator("summary")).to_have_text("Thought")
+    expect(thinking.locator("div"), "It was opened, and stays open.").to_contain_text("step12")
+    expect(page.locator(".it .md")).to_have_text("The answer is 42.")
+    fits(page)
+    page.get_by_role("button", name="Copy the answer").click()
+    expect(page.locator("#progress")).to_have_text("Copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == "The answer is 42."
+    page.reload()
+    expect(thinking.locator("div")).to_be_hidden()
+    axe(page)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_an_answer_that_was_cut_goes_on_at_the_price_on_the_button(
+    chat: Window, alice: User, size: Size
+) -> None:
+    text_model(output_tokens=20)
+    page = chat(alice, size=size)
+    page.goto("/ai-chat")
+    send(page, "Tell me all [[tokens:60]]")
+    receipts = page.locator(".receipt")
+    expect(receipts).to_contain_text("cut at the length limit")
+    axe(page)
+    fits(page)
+    page.get_by_label("Message").fill("A draft")
+    page.get_by_role("button", name="Continue · 1 credit").click()
+    expect(receipts).to_have_count(2)
+    expect(receipts.last.locator("b")).to_have_text("1 credit")
+    expect(page.locator(".me").last).to_contain_text("Continue.")
+    expect(page.get_by_role("button", name="Continue")).to_have_count(0)
+    expect(page.get_by_label("Message")).to_have_value("A draft")
+    assert get_balance(user_id=alice.pk).remaining == 98
+    assert Turn.objects.filter(cut=Turn.Cut.LENGTH).count() == 1
+
+
+def test_a_cut_answer_goes_on_without_javascript_and_never_at_a_higher_price(
+    chat: Window, alice: User
+) -> None:
+    text_model(output_tokens=20)
+    chat.allow("409")
+    plain = chat(alice, javascript=False)
+    plain.goto("/ai-chat")
+    send(plain, "Tell me all [[tokens:60]]")
+    plain.get_by_role("button", name="Continue · 1 credit").click()
+    expect(plain.locator(".receipt")).to_have_count(2)
+    send(plain, "And more [[tokens:60]]")
+    expect(plain.locator(".receipt")).to_have_count(3)
+    page = chat(alice)
+    page.goto(plain.url)
+    set_price("ai_text_chat", 4)
+    page.get_by_role("button", name="Continue · 1 credit").click()
+    expect(page.get_by_role("alert")).to_contain_text("The price is now 4 credits")
+    expect(page.get_by_label("Message")).to_have_value("Continue.")
+    assert get_balance(user_id=alice.pk).remaining == 97
+    page.get_by_role("button", name="Send 4 credits").click()
+    expect(page.locator(".receipt")).to_have_count(4)
+    assert get_balance(user_id=alice.pk).remaining == 93
+
+
+def press_for_input_method(page: Page, key: str = "Enter") -> None:
+    """A key as Safari sends it once an input method has taken it: keyCode 229, no longer composing.
+    The browser does with it what it does with any key."""
+    keys = page.context.new_cdp_session(page)
+    event = {"key": key, "code": key, "windowsVirtualKeyCode": 229}
+    keys.send("Input.dispatchKeyEvent", {**event, "type": "keyDown", "text": "\r"})
+    keys.send("Input.dispatchKeyEvent", {**event, "type": "keyUp"})
+    keys.detach()
+
+
+def test_the_enter_that_ends_a_conversion_sends_nothing_in_any_field(
+    chat: Window, alice: User
+) -> None:
+    page = chat(alice)
+    page.goto("/ai-chat")
+    send(page, "First")
+    expect(page.locator(".receipt b")).to_have_text("1 credit")
+    page.reload()
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method + request.url))
+    message = page.get_by_label("Message")
+    message.fill("日本語")
+    message.focus()
+    press_for_input_method(page)
+    page.locator(".more-menu summary").click()
+    page.get_by_label("Title").fill("日本語")
+    page.get_by_label("Title").focus()
+    press_for_input_method(page)
+    page.get_by_label("Search chats").focus()
+    press_for_input_method(page)
+    page.wait_for_timeout(500)
+    assert [each for each in sent if "/credits/balance" not in each and "/offer" not in each] == []
+    assert Turn.objects.count() == 1
+    message.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".receipt")).to_have_count(2)
+
+
+def test_a_key_that_an_input_method_takes_stops_no_answer(chat: Window, alice: User) -> None:
+    page = chat(alice)
+    page.goto("/ai-chat")
+    send(page, "Go on [[tokens:600]] [[delay:0.1]]")
+    expect(page.locator(".live .tail")).to_contain_text("word5")
+    press_for_input_method(page, "Escape")
+    expect(page.locator(".live .tail")).to_contain_text("word15")
+    page.keyboard.press("Escape")
+    expect(page.locator(".receipt")).to_contain_text("stopped by you")
+
+
+def test_a_chat_opens_with_the_model_of_its_last_turn_and_a_new_one_with_the_last_chosen(
+    chat: Window, alice: User
+) -> None:
+    small = text_model()
+    values = {"feature": small.feature, "provider": small.provider}
+    AIModel.objects.create(
+        name="large", label="Large", provider_model=small.provider_model, price_factor=3,
+        position=9, **values,
+    )  # fmt: skip
+    page = chat(alice)
+    page.goto("/ai-chat")
+    send(page, "With the small one")
+    expect(page.locator(".receipt b")).to_have_text("1 credit")
+    small_chat = page.url
+    page.goto("/ai-chat")
+    page.get_by_label("Model", exact=True).select_option("large")
+    expect(page.get_by_role("button", name="Send 3 credits")).to_be_enabled()
+    send(page, "With the large one")
+    expect(page.locator(".receipt b")).to_have_text("3 credits")
+    page.reload()
+    expect(page.get_by_label("Model", exact=True)).to_have_value("large")
+    expect(page.get_by_role("button", name="Send 3 credits")).to_be_enabled()
+    page.goto("/ai-chat")
+    expect(page.get_by_label("Model", exact=True)).to_have_value("large")
+    page.goto(small_chat)
+    expect(page.get_by_label("Model", exact=True)).to_have_value(small.name)
+    AIModel.objects.filter(name="large").update(active=False)
+    page.goto("/ai-chat")
+    expect(page.get_by_label("Model", exact=True)).to_have_value(small.name)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_images_can_be_stopped_in_the_chat(chat: Window, alice: User, size: Size) -> None:
+    page = chat(alice, size=size)
+    page.goto("/ai-chat")
+    page.get_by_label("Image", exact=True).check()
+    page.get_by_label("Message").fill("A slow tree [[delay:30]]")
+    page.get_by_role("button", name=re.compile("^Create")).click()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".receipt")).to_contain_text("Refunded 5 credits")
+    expect(page.locator("#meter strong")).to_have_text("100")
+    axe(page)
+    fits(page)

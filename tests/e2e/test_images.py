@@ -43,3 +43,17 @@ def test_a_price_that_rose_asks_again_and_then_is_what_is_paid(
     expect(page.locator("#meter strong")).to_have_text("88")
     expect(page.get_by_role("alert")).to_be_hidden()
     axe(page)
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_images_can_be_stopped_in_the_gallery(studio: Window, alice: User, size: Size) -> None:
+    page = studio(alice, size=size)
+    page.goto("/images")
+    page.get_by_label("Describe the image").fill("A slow tree [[delay:30]]")
+    page.get_by_role("button", name="Create 1 image").click()
+    expect(page.locator("#gallery .receipt")).to_contain_text("5 credits held")
+    axe(page)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#gallery .receipt")).to_contain_text("Refunded 5 credits")
+    expect(page.locator("#meter strong")).to_have_text("100")
+    fits(page)
