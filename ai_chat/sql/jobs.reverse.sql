@@ -1,4 +1,4 @@
 DROP FUNCTION ai_chat_record_images(bigint, bigint, jsonb);
 DROP FUNCTION ai_chat_record_turn(bigint, bigint, jsonb);
 DROP FUNCTION ai_chat_touch_conversation(bigint, jsonb);
-DROP FUNCTION ai_chat_start;
+DROP FUNCTION ai_chat_start, ai_chat_is_answering;

@@ -13,6 +13,7 @@ from tests.processes import ROOT
 
 CHAT, API = "tests/ai_chat/test_outcomes.py", "tests/ai_chat/api/test_chat.py"
 RECEIPTS, KILLED = "tests/ai_chat/test_receipts.py", "tests/ai_chat/jobs/test_killed.py"
+ANSWERING = "tests/ai_chat/jobs/test_answering.py"
 IMAGES = "tests/ai_chat/images/test_outcomes.py"
 #: The tests of each row.
 PROOFS: dict[str, list[tuple[str, str]]] = {
@@ -27,9 +28,19 @@ PROOFS: dict[str, list[tuple[str, str]]] = {
         (CHAT, "test_a_provider_that_cannot_be_reached_is_refunded"),
     ],
     "empty": [(CHAT, "test_a_failed_answer_is_refunded_in_full_and_keeps_its_text")],
-    "length": [(RECEIPTS, "test_a_cut_answer_says_so_and_offers_to_go_on")],
-    "time": [(RECEIPTS, "test_a_cut_answer_says_so_and_offers_to_go_on")],
-    "early stop": [(CHAT, "test_stopped_before_the_first_token_is_refunded")],
+    "length": [
+        (ANSWERING, "test_more_than_an_answer_may_hold_is_cut_and_marked"),
+        (RECEIPTS, "test_a_cut_answer_says_so_and_offers_to_go_on"),
+    ],
+    "time": [
+        (CHAT, "test_an_answer_cut_at_our_time_limit_is_charged_and_marked"),
+        (ANSWERING, "test_our_time_limit_is_not_the_providers_failure"),
+        (RECEIPTS, "test_a_cut_answer_says_so_and_offers_to_go_on"),
+    ],
+    "early stop": [
+        (CHAT, "test_stopped_before_the_first_token_is_refunded"),
+        (CHAT, "test_early_stops_cost_once_the_free_ones_of_the_hour_are_used_up"),
+    ],
     "stop": [(CHAT, "test_stopped_after_text_was_delivered_is_charged")],
     "lost browser": [(CHAT, "test_a_lost_browser_finds_the_finished_answer_waiting")],
     "lost client": [
