@@ -9,7 +9,7 @@ from uuid import UUID
 from django.conf import settings
 
 from ai_chat.models import Conversation, Turn
-from ai_chat.providers.chat import Message, Part
+from ai_chat.providers.chat import Message, Part, tokens_of
 from credits.models import AIModel
 from credits.reasons import Reason
 
@@ -111,8 +111,7 @@ def room_for(model: AIModel) -> int:
     room: int = settings.HISTORY_MAX_CHARACTERS
     if model.context_tokens is None:
         return room
-    answer = (model.output_tokens or settings.ANSWER_MAX_TOKENS) + model.reasoning_tokens
-    return max(0, min(room, (model.context_tokens - answer) * CHARACTERS_PER_TOKEN))
+    return max(0, min(room, (model.context_tokens - tokens_of(model)) * CHARACTERS_PER_TOKEN))
 
 
 def from_turns(

@@ -2,7 +2,7 @@
 // Started by test_ai_sdk.py with one JSON argument; prints what the client saw as JSON.
 import { AbstractChat, DefaultChatTransport, readUIMessageStream } from "ai";
 
-const { url, headers, texts, body, stopAfter } = JSON.parse(process.argv[2]);
+const { url, headers, texts, body, stopAfter, resumed } = JSON.parse(process.argv[2]);
 
 class State {
   status = "ready";
@@ -42,6 +42,18 @@ for (const text of texts) {
   await sending;
 }
 
+// A page that was loaded anew: it follows the answer that is being written, if there is one, and stops
+// it for everybody once it has seen so many words.
+if (resumed) {
+  let ended = false;
+  const following = chat.resumeStream().finally(() => { ended = true; });
+  while (!ended && !(chat.lastMessage && textOf(chat.lastMessage).trim().split(" ").length >= resumed)) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  if (!ended) await fetch(`${url}/api/ai/chat/npm-chat/stop`, { method: "POST", headers });
+  await following;
+}
+
 // The reader for those without a Chat: it yields the message as it grows.
 async function read(text) {
   const messages = [{ id: "u", role: "user", parts: [{ type: "text", text }] }];
@@ -50,6 +62,6 @@ async function read(text) {
   for await (const message of readUIMessageStream({ stream })) last = message;
   return last;
 }
-if (!stopAfter && !seen.errors.length) seen.read = textOf(await read("Read this"));
+if (!stopAfter && !resumed && !seen.errors.length) seen.read = textOf(await read("Read this"));
 
 process.stdout.write(JSON.stringify({ ...seen, status: chat.status, messages: chat.messages }));

@@ -16,6 +16,7 @@ import pytest
 from ai_chat.models import Conversation, Turn
 from credits.ledger import get_balance
 from credits.models import User
+from tests.ai_chat.api.client import Program
 from tests.factories import set_price
 from tests.fakes.provider import FakeProvider
 from tests.live import Site
@@ -113,7 +114,7 @@ def test_the_ai_sdk_reads_whole_answers(run: Run, alice: User) -> None:
 def test_the_ai_sdk_is_told_of_a_failure_in_the_middle(run: Run, alice: User) -> None:
     seen = run("[[tokens:40]] [[delay:0.02]] [[fail:cut:20]]")
     assert seen["status"] == "error"
-    assert seen["errors"] == ["The provider failed. 1 credit was refunded."]
+    assert seen["errors"] == ["The connection broke before the end. 1 credit was refunded."]
     assert len(text_of(seen["messages"][-1]).split()) == 20
     assert seen["messages"][-1]["metadata"]["receipt"]["refunded"] == 1
     assert get_balance(user_id=alice.pk).remaining == 100
@@ -137,3 +138,20 @@ def test_the_ai_sdks_stop_stops_the_answer(run: Run, provider: FakeProvider, ali
     assert Turn.objects.get().state == Turn.State.STOPPED
     assert get_balance(user_id=alice.pk).remaining == 99
     wait_for(lambda: provider.open_completions == 0, "the provider to be released")
+
+
+def test_the_ai_sdk_resumes_a_running_answer_from_its_beginning_and_stops_it(
+    run: Run, site: Site, provider: FakeProvider, alice: User
+) -> None:
+    text = "[[tokens:20]] [[gate]]"
+    program = Program(site, alice)
+    with program.streaming(text, id="npm-chat", onDisconnect="continue") as response:
+        next(response.iter_lines())
+    seen = run(resumed=20)
+    turn = Turn.objects.get()
+    assert (seen["status"], seen["errors"]) == ("ready", [])
+    assert [text_of(message) for message in seen["messages"]] == [turn.answer]
+    assert (seen["messages"][0]["id"], len(turn.answer.split())) == (str(turn.pk), 20)
+    assert (turn.state, seen["finished"][-1]["isDisconnect"]) == (Turn.State.STOPPED, False)
+    assert run(resumed=20)["messages"] == [], "Nothing is being written any more."
+    assert get_balance(user_id=alice.pk).remaining == 99
