@@ -17,6 +17,7 @@ from ai_chat.models import Conversation, Turn
 from credits.ledger import get_balance
 from credits.models import User
 from tests.ai_chat.api.client import Program
+from tests.ai_chat.turns import text_model
 from tests.factories import set_price
 from tests.fakes.provider import FakeProvider
 from tests.live import Site
@@ -109,6 +110,20 @@ def test_the_ai_sdk_reads_whole_answers(run: Run, alice: User) -> None:
     assert seen["finished"][-1]["finishReason"] == "stop"
     assert seen["read"] == Turn.objects.latest("created_at").answer
     assert get_balance(user_id=alice.pk).remaining == 97
+
+
+def test_the_ai_sdk_reads_thinking_and_that_an_answer_was_cut(run: Run) -> None:
+    text_model(output_tokens=6)
+    seen = run("[[echo]] <think>one two</think> three four five six seven")
+    assert (seen["status"], seen["errors"]) == ("ready", [])
+    answer = seen["messages"][-1]
+    thoughts = [part for part in answer["parts"] if part["type"] == "reasoning"]
+    assert [(part["text"].split(), part["state"]) for part in thoughts] == [
+        (["one", "two"], "done")
+    ]
+    assert text_of(answer).split() == ["three", "four", "five", "six"]
+    assert seen["finished"][-1]["finishReason"] == "length"
+    assert answer["metadata"]["cut"] == "length"
 
 
 def test_the_ai_sdk_is_told_of_a_failure_in_the_middle(run: Run, alice: User) -> None:
