@@ -113,7 +113,7 @@ def test_the_ai_sdk_reads_whole_answers(run: Run, alice: User) -> None:
 def test_the_ai_sdk_is_told_of_a_failure_in_the_middle(run: Run, alice: User) -> None:
     seen = run("[[tokens:40]] [[delay:0.02]] [[fail:cut:20]]")
     assert seen["status"] == "error"
-    assert seen["errors"] == ["The provider failed. 1 credit was refunded."]
+    assert seen["errors"] == ["The connection broke before the end. 1 credit was refunded."]
     assert len(text_of(seen["messages"][-1]).split()) == 20
     assert seen["messages"][-1]["metadata"]["receipt"]["refunded"] == 1
     assert get_balance(user_id=alice.pk).remaining == 100
