@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 from cryptography.x509.oid import NameOID
+from pytest_django.fixtures import SettingsWrapper
 
 from ai_chat.providers import chat
 from ai_chat.providers.chat import AnswerStream
@@ -34,6 +35,12 @@ HELLO = b'data: {"choices": [{"delta": {"content": "Hello"}}]}\n\n'
 STOP = b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
 DONE = b"data: [DONE]\n\n"
 WHOLE = Pieces([HELLO, STOP + DONE])
+
+
+@pytest.fixture(autouse=True)
+def patient(settings: SettingsWrapper) -> None:
+    """Nothing in this file ends because a provider took too long."""
+    settings.FIRST_TOKEN_SECONDS = settings.SILENCE_SECONDS = 3600
 
 
 @pytest.fixture
