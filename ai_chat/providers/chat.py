@@ -60,13 +60,15 @@ class AnswerStream(Cancellable):
                 self._read_to_end(chunks)
 
     def _bounded(self, chunks: Iterable[bytes], reader: AnswerReader) -> Iterator[bytes]:
-        """The same chunks; once the answer has ended they have only USAGE_SECONDS more."""
+        """The same chunks; once the answer has ended they have only USAGE_SECONDS more, or less
+        where the job itself would not wait so long."""
+        wait = min(USAGE_SECONDS, settings.SILENCE_SECONDS / 2)
         bounded = False
         for chunk in chunks:
             yield chunk
             if reader.ended is not bounded:
                 bounded = reader.ended
-                self.end_within(USAGE_SECONDS if bounded else None)
+                self.end_within(wait if bounded else None)
 
     def _read_to_end(self, chunks: Iterable[bytes]) -> None:
         self.end_within(BODY_SECONDS)

@@ -88,7 +88,7 @@ class AnswerReader:
                 if self._has_content and not self._finish:
                     self._finish = self._well(Finish.STOP)
                 return
-            elif name == "error" and not self._finish:
+            elif name == "error":
                 raise error_of(_error_in(data))
             elif name != "message" and not data.startswith("{"):  # A ping with words of its own.
                 yield from ALIVE
@@ -113,7 +113,7 @@ class AnswerReader:
     def _chunk(self, chunk: Any) -> list[Piece]:
         """What one chunk, or a whole completion, adds. `chunk` may be any JSON: `provider_errors`
         knows what this raises."""
-        if (error := _error_of(chunk)) and not self._finish:
+        if error := _error_of(chunk):
             raise error_of(error)
         if usage := chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage"):
             self._usage.note(usage)
@@ -134,7 +134,7 @@ class AnswerReader:
         if finish_reason and not self.ended:
             self._finish = None
             self._finish = self._finish_of(finish_reason)
-        elif (error := choice.get("error")) and not self._finish:
+        elif error := choice.get("error"):
             raise error_of(error)
         if usage := choice.get("usage"):  # Moonshot puts it here.
             self._usage.note(usage)
@@ -151,7 +151,7 @@ class AnswerReader:
                 self._say(content, pieces)
             else:
                 self._parts(content, pieces)
-        if delta.get("refusal") and not self._finish:
+        if delta.get("refusal"):
             raise ProviderError(Reason.REFUSED, code="refusal")
         if calls := delta.get("tool_calls"):
             pieces += self._calls.read(calls)

@@ -36,6 +36,12 @@ DONE = b"data: [DONE]\n\n"
 WHOLE = Pieces([HELLO, STOP + DONE])
 
 
+@pytest.fixture(autouse=True)
+def patient(settings: Any) -> None:
+    """Nothing in this file ends because a provider took too long."""
+    settings.FIRST_TOKEN_SECONDS = settings.SILENCE_SECONDS = 3600
+
+
 @pytest.fixture
 def scripted() -> Iterator[ScriptedProvider]:
     with serve(ScriptedProvider()) as provider:
