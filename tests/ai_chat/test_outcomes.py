@@ -109,19 +109,6 @@ def test_text_that_our_own_time_limit_cuts_is_charged(
             assert hurried.balance == 100 - charged
 
 
-def test_an_answer_cut_at_our_time_limit_is_charged_and_marked(
-    start_site: Callable[..., Site], provider: FakeProvider, alice: User
-) -> None:
-    chat = Chat(start_site(OPENAI_BASE_URL=provider.base_url, ANSWER_SECONDS="3"), alice)
-    answer = chat.send("[[tokens:2000]] [[delay:0.05]]")
-    assert answer.receipt == "1 credit"
-    turn = chat.turn
-    assert (turn.state, turn.failure, turn.cut) == (State.ANSWERED, "", Turn.Cut.TIME)
-    assert 0 < len(turn.answer.split()) < 2000
-    assert chat.balance == 99
-    wait_for(lambda: not provider.open_completions, "the provider to be told")
-
-
 def test_a_provider_that_cannot_be_reached_is_refunded(
     start_site: Callable[..., Site], alice: User
 ) -> None:

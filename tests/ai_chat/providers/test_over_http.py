@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from ai_chat.models import Turn
-from credits.models import User
+from ai_chat.models import ProviderFailure, Turn
+from credits.models import AIModel, Provider, User
 from credits.reasons import Reason
 from tests.ai_chat.api.client import Program
 from tests.ai_chat.images.fake import FakePainter
+from tests.ai_chat.turns import text_model
+from tests.fakes.provider import FakeProvider
 from tests.fakes.scripted import Act, Pieces
 from tests.live import Site
 from tests.waiting import wait_for
@@ -70,6 +72,12 @@ REFUNDED: dict[str, tuple[Any, Reason, str]] = {
     "HTML": (b"<html>Sign in</html>", Reason.UNREADABLE, ""),
     "a chunk nested too deeply": (b"data: " + b"[" * 100_000 + b"\n\n", Reason.UNREADABLE, ""),
     "thinking alone": (said("<think>a b c</think>") + STOP, Reason.EMPTY_ANSWER, ""),
+    "characters that draw nothing": (
+        said("\u200b\ufeff\u00ad") + STOP,
+        Reason.EMPTY_ANSWER,
+        "\u200b\ufeff\u00ad",
+    ),
+    "an empty code block": (said("```\n```") + STOP, Reason.EMPTY_ANSWER, "```\n```"),
     "a length used up": (delta(reasoning="Hm.") + delta("length"), Reason.LENGTH_USED_UP, ""),
     "a connection that is reset": (Pieces([said("Half"), Act.RESET]), Reason.CUT_OFF, "Half"),
 }
@@ -125,6 +133,41 @@ def test_reasoning_keeps_an_answer_alive_beyond_the_wait_for_its_first_word(
     painter.answer = Pieces([*slowly, said("Hello") + STOP])
     assert program.ask("Hi").json()["text"] == "Hello"
     assert (Turn.objects.get().reasoning, program.balance) == ("Hm. Hm. ", 99)
+
+
+def test_reasoning_without_end_ends_at_the_time_limit(
+    keep_site: Callable[..., Site], painter: FakePainter, alice: User
+) -> None:
+    site = keep_site(OPENAI_BASE_URL=painter.base_url, ANSWER_SECONDS="2")
+    program = Program(site, alice)
+    painter.answer = Pieces([delta(reasoning="Hm. "), Act.HANG])
+    failed = program.ask("Hi").json()
+    assert (failed["reason"], program.balance) == (Reason.TIMEOUT, 100)
+    assert Turn.objects.get().reasoning == "Hm. "
+    wait_for(lambda: painter.left == 1, "the provider to see that nobody waits")
+
+
+def test_another_provider_takes_over_from_one_that_says_nothing(
+    keep_site: Callable[..., Site], painter: FakePainter, provider: FakeProvider, alice: User
+) -> None:
+    site = keep_site(OPENAI_BASE_URL=painter.base_url, FIRST_TOKEN_SECONDS="1", SILENCE_SECONDS="1")
+    program, model = Program(site, alice), text_model()
+    other = Provider.objects.create(
+        name="other", base_url=provider.base_url, dialect=Provider.Dialect.COMPATIBLE
+    )
+    fallback = AIModel.objects.create(
+        name="second", label="Second", feature=model.feature, provider=other,
+        provider_model=model.provider_model, price_factor=5, position=9,
+    )  # fmt: skip
+    text_model(fallback=fallback)
+    painter.silent = True
+    answer = program.ask("Hi")
+    assert answer.json()["text"].startswith("word1 word2")
+    assert program.balance == 99
+    assert Turn.objects.get().answered_by == "second"
+    failure = ProviderFailure.objects.get()
+    assert (failure.model, failure.reason) == (model.name, Reason.TIMEOUT)
+    wait_for(lambda: painter.left == 1, "the first provider to see that nobody waits")
 
 
 def test_a_stop_before_the_headers_reaches_the_provider(
