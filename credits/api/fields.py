@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from credits.catalogue.fields import Flag as FlagRule
 from credits.catalogue.fields import Rule
-from credits.statement.days import parse_day
+from credits.statement.days import DAY_PATTERN, parse_day
 
 #: Ids are bigints in the database.
 MAX_ID = 2**63 - 1
@@ -90,6 +90,7 @@ class QueryNumber(serializers.IntegerField):
         return int(data)
 
 
+@extend_schema_field({"type": "string", "format": "date", "pattern": DAY_PATTERN})
 class QueryDate(serializers.DateField):
     """A day of a statement, in a query."""
 

@@ -8,6 +8,8 @@ from django.db.models import Q
 #: No statement reaches beyond these.
 FIRST_DAY = date(2020, 1, 1)
 LAST_DAY = date(2100, 12, 31)
+#: The same for the API's schema.
+DAY_PATTERN = "^(20[2-9][0-9]|2100)-[0-9]{2}-[0-9]{2}$"
 
 
 def parse_day(text: str) -> date:
