@@ -8,7 +8,7 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 #: What the fields of a plan are called.
 LABELS = {"clerkId": "id", "credits": "credits a month"}
 #: PostgreSQL keeps no order of keys; people expect one.
-ORDER = ("clerkId", "name", "credits", "active")
+ORDER = ("clerkId", "id", "name", "label", "feature", "credits", "priceFactor", "active")
 #: Values longer than this are cut: a page shows them in one line.
 MAX_CHARACTERS = 120
 

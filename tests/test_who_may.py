@@ -127,6 +127,17 @@ GET    admin/settings/plans/<str:clerk_id>                 302   404   404   404
 POST   admin/settings/plans/<str:clerk_id>                 302   404   404   422
 GET    admin/settings/plans/<str:clerk_id>/delete          302   404   404   404
 POST   admin/settings/plans/<str:clerk_id>/delete          302   404   404   404
+GET    admin/settings/models/new                           302   404   404   200
+POST   admin/settings/models/new                           302   404   404   422
+GET    admin/settings/models/<int:model_id>                302   404   404   404
+POST   admin/settings/models/<int:model_id>                302   404   404   422
+GET    admin/settings/providers/new                        302   404   404   200
+POST   admin/settings/providers/new                        302   404   404   422
+GET    admin/settings/providers/<int:provider_id>          302   404   404   404
+POST   admin/settings/providers/<int:provider_id>          302   404   404   422
+POST   admin/settings/providers/<int:provider_id>/delete   302   404   404   404
+GET    admin/settings/providers/<int:provider_id>/models   302   404   404   404
+POST   admin/settings/providers/<int:provider_id>/models   302   404   404   404
 GET    admin/settings/import                               302   404   404   200
 POST   admin/settings/import/preview                       302   404   404   422
 POST   admin/settings/import/take                          302   404   404   422
