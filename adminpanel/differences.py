@@ -27,11 +27,13 @@ def differences(before: Any, after: Any) -> list[Difference]:
     old, new = _fields(before), _fields(after)
     keys = [*old, *(key for key in new if key not in old)]
     labels = LABELS if "clerkId" in keys else {}
-    return [
+    changed = [
         Difference(labels.get(key) or _label(key), readable(old.get(key)), readable(new.get(key)))
         for key in keys
         if old.get(key) != new.get(key) or (key in old) != (key in new)
     ]
+    # What was not there and is null now is nothing to read.
+    return [difference for difference in changed if difference.before or difference.after]
 
 
 def _fields(state: Any) -> dict[str, Any]:
