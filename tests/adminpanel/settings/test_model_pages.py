@@ -43,11 +43,13 @@ class TestModels:
         plan = make_plan("cplan_pro")
         make_model("x/large", label="Large", price_factor=3, least_plan=plan, reads_images=True)
         make_model("old", label="Old <b>", active=False, uses_tools=True)
+        make_model("away", unreachable=True)
         set_price("ai_text_chat", 5)
         page = desk.get(PAGE)
         assert "Large x/large default text, image 3 15 a message Pro active" in words(page)
         assert "text, tools 1 5 a message retired" in words(page)
         assert "Old &lt;b&gt;" in page.text
+        assert "away away default text 1 5 a message unreachable" in words(page)
 
     def test_one_is_added(self, desk: Client, admin: User) -> None:
         fields = fields_of(desk.get(f"{PAGE}/models/new").text)
@@ -274,12 +276,12 @@ class TestRefresh:
     @pytest.mark.parametrize(
         ("status", "body", "sentence"),
         [
-            (401, {"error": {"message": "no"}}, "Its list could not be read"),
-            (500, b"<html>", "Its list could not be read"),
-            (200, b"<html>", "what the provider sent could not be read"),
-            (200, [1], "what the provider sent could not be read"),
-            (200, {"data": [{"name": "x"}]}, "what the provider sent could not be read"),
-            (200, b"x" * 5_000_001, "what the provider sent could not be read"),
+            (401, {"error": {"message": "no"}}, "could not be read: status 401."),
+            (500, b"<html>", "could not be read: status 500."),
+            (200, b"<html>", "could not be read: no list of models."),
+            (200, [1], "could not be read: no list of models."),
+            (200, {"data": [{"name": "x"}]}, "could not be read: no list of models."),
+            (200, b"x" * 5_000_001, "could not be read: no list of models."),
         ],
     )
     def test_a_list_that_cannot_be_read_is_said_in_words(
