@@ -8,7 +8,7 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 #: What the fields of a plan are called.
 LABELS = {"clerkId": "id", "credits": "credits a month"}
 #: PostgreSQL keeps no order of keys; people expect one.
-ORDER = ("clerkId", "name", "credits", "active")
+ORDER = ("clerkId", "id", "name", "label", "feature", "credits", "priceFactor", "active")
 #: Values longer than this are cut: a page shows them in one line.
 MAX_CHARACTERS = 120
 
@@ -27,11 +27,13 @@ def differences(before: Any, after: Any) -> list[Difference]:
     old, new = _fields(before), _fields(after)
     keys = [*old, *(key for key in new if key not in old)]
     labels = LABELS if "clerkId" in keys else {}
-    return [
+    changed = [
         Difference(labels.get(key) or _label(key), readable(old.get(key)), readable(new.get(key)))
         for key in keys
         if old.get(key) != new.get(key) or (key in old) != (key in new)
     ]
+    # What was not there and is null now is nothing to read.
+    return [difference for difference in changed if difference.before or difference.after]
 
 
 def _fields(state: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from adminpanel.audit import views as audit
 from adminpanel.confirm import ConfirmView
 from adminpanel.metrics import metrics
 from adminpanel.overview import views as overview
-from adminpanel.settings import import_views, plan_views
+from adminpanel.settings import import_views, model_views, plan_views
 from adminpanel.settings import views as settings
 from adminpanel.sync import views as sync
 from adminpanel.usage import views as usage
@@ -32,6 +32,24 @@ urlpatterns = [
         "admin/settings/plans/<str:clerk_id>/delete",
         plan_views.remove_plan,
         name="admin-plan-delete",
+    ),
+    path("admin/settings/models/new", model_views.edit_model, name="admin-model-new"),
+    path("admin/settings/models/<int:model_id>", model_views.edit_model, name="admin-model"),
+    path("admin/settings/providers/new", model_views.edit_provider, name="admin-provider-new"),
+    path(
+        "admin/settings/providers/<int:provider_id>",
+        model_views.edit_provider,
+        name="admin-provider",
+    ),
+    path(
+        "admin/settings/providers/<int:provider_id>/delete",
+        model_views.delete_provider,
+        name="admin-provider-delete",
+    ),
+    path(
+        "admin/settings/providers/<int:provider_id>/models",
+        model_views.pick_models,
+        name="admin-provider-models",
     ),
     path("admin/settings/import", import_views.start, name="admin-plan-import"),
     path("admin/settings/import/preview", import_views.compare, name="admin-plan-import-preview"),

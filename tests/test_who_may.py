@@ -20,9 +20,9 @@ from PIL import Image as Picture
 
 from ai_chat.models import Conversation, Image, ImageRequest, Turn
 from credits.catalogue.prices import set_feature_costs
-from credits.models import SettingsChange, User, WebhookDelivery
+from credits.models import Provider, SettingsChange, User, WebhookDelivery
 from tests.api import Api
-from tests.factories import make_adjustment_request, make_charge, make_plan
+from tests.factories import make_adjustment_request, make_charge, make_model, make_plan
 
 #: METHOD route                                          nobody owner other admin
 TABLE = """
@@ -127,6 +127,17 @@ GET    admin/settings/plans/<str:clerk_id>                 302   404   404   404
 POST   admin/settings/plans/<str:clerk_id>                 302   404   404   422
 GET    admin/settings/plans/<str:clerk_id>/delete          302   404   404   404
 POST   admin/settings/plans/<str:clerk_id>/delete          302   404   404   404
+GET    admin/settings/models/new                           302   404   404   200
+POST   admin/settings/models/new                           302   404   404   422
+GET    admin/settings/models/<int:model_id>                302   404   404   200
+POST   admin/settings/models/<int:model_id>                302   404   404   422
+GET    admin/settings/providers/new                        302   404   404   200
+POST   admin/settings/providers/new                        302   404   404   422
+GET    admin/settings/providers/<int:provider_id>          302   404   404   200
+POST   admin/settings/providers/<int:provider_id>          302   404   404   422
+GET    admin/settings/providers/<int:provider_id>/models   302   404   404   502
+POST   admin/settings/providers/<int:provider_id>/models   302   404   404   502
+POST   admin/settings/providers/<int:provider_id>/delete   302   404   404   302
 GET    admin/settings/import                               302   404   404   200
 POST   admin/settings/import/preview                       302   404   404   422
 POST   admin/settings/import/take                          302   404   404   422
@@ -217,9 +228,18 @@ def things_of(owner: User) -> dict[str, str]:
         "job_id": str(uuid4()),
         "delivery_id": str(_delivery(owner).pk),
         "change_id": str(_change().pk),
+        "model_id": str(make_model().pk),
+        "provider_id": str(_provider().pk),
         "uidb64": "MQ",
         "token": "set-password",
     }
+
+
+def _provider() -> Provider:
+    """Nobody answers there."""
+    return Provider.objects.create(
+        name="Nobody", base_url="http://127.0.0.1:9/v1", dialect=Provider.Dialect.COMPATIBLE
+    )
 
 
 def _change() -> SettingsChange:

@@ -1,21 +1,40 @@
-"""What admins type into prices and plans. Text stays as it was typed until it is right."""
+"""What admins type into prices, plans, models and providers. Text stays as it was typed until it is
+right."""
 
+import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, ClassVar, Self, cast
 
 from django import forms
 from django.core import signing
 from django.http import QueryDict
 
 from adminpanel.forms import CreditsField, RuleField
-from credits.catalogue.fields import COST, PLAN_CREDITS, PLAN_ID, PLAN_NAME
-from credits.catalogue.history import plan_state
+from credits.catalogue.fields import (
+    BASE_URL,
+    COST,
+    IMAGES_PER_CALL,
+    KEY_VARIABLE,
+    MODEL_FIELDS,
+    MODEL_ID,
+    MODEL_LABEL,
+    PLAN_CREDITS,
+    PLAN_ID,
+    PLAN_NAME,
+    POSITION,
+    PRICE_FACTOR,
+    PROVIDER_FIELDS,
+    PROVIDER_MODEL,
+    PROVIDER_NAME,
+    REASONING_TOKENS,
+    SIZES,
+    TOKENS,
+    ListOf,
+)
+from credits.catalogue.model_changes import read_catalogue
 from credits.features import FEATURE_CREDIT_COSTS, FEATURES
-from credits.models import Plan
-
-SALT = "adminpanel.settings.plan"
-#: The fields of a plan by their names in JSON, and in the form.
-FORM_NAMES = {"clerkId": "clerk_id", "name": "name", "credits": "credits", "active": "active"}
+from credits.models import AIModel, Plan, Provider
+from credits.models.catalogue import FEATURE_CHOICES
 
 
 class CostsForm(forms.Form):
@@ -72,15 +91,86 @@ class CostsForm(forms.Form):
         return CostsForm(data, current=self.current)
 
 
-class PlanForm(forms.Form):
-    """A plan; `was` is the state of it that the page showed, signed; empty for a new one."""
+def snake_case(name: str) -> str:
+    """A name of JSON as Python has it."""
+    return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+
+
+class StateForm(forms.Form):
+    """A row of the catalogue; `was` is the state of it that the page showed, signed; empty for a
+    new one. What nobody touched follows what others did meanwhile."""
+
+    #: The fields by their names in the state, and in the form.
+    NAMES: ClassVar[Mapping[str, str]]
+
+    was = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any], **options: Any) -> Self:
+        was = signing.dumps(dict(state), salt=cls.__name__)
+        return cls(initial={**cls.by_form_name(state), "was": was}, **options)
+
+    @classmethod
+    def by_form_name(cls, state: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: state[key] for key, name in cls.NAMES.items() if key in state}
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """The state that the page showed; empty when it does not come from us."""
+        try:
+            state: dict[str, Any] = signing.loads(
+                self.data.get("was", ""), salt=type(self).__name__
+            )
+        except signing.BadSignature:
+            return {}
+        return state
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What the form says, by its own names."""
+        return {name: value for name, value in self.cleaned_data.items() if name != "was"}
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The values that were touched."""
+        shown = self.by_form_name(self.seen)
+        return {name: value for name, value in self.values.items() if value != shown.get(name)}
+
+    def by_key(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The same values by their names in the state."""
+        return {key: values[name] for key, name in self.NAMES.items() if name in values}
+
+    def with_untouched(self, state: Mapping[str, Any]) -> QueryDict:
+        """What was typed, with what holds now in the fields that nobody touched."""
+        now = self.by_form_name(state)
+        data = cast(QueryDict, self.data).copy()
+        for name in now.keys() & self.fields.keys() - self.changes.keys():
+            value = self.fields[name].prepare_value(now[name])
+            data.setlist(
+                name, value if isinstance(value, list) else ["" if value is None else value]
+            )
+            if value is False:
+                del data[name]  # As a browser sends a box that is not ticked.
+        data["was"] = signing.dumps(dict(state), salt=type(self).__name__)
+        return data
+
+
+def _exact() -> forms.TextInput:
+    """A field for what is copied letter by letter."""
+    return forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+
+
+class PlanForm(StateForm):
+    """A plan."""
+
+    NAMES = {"clerkId": "clerk_id", "name": "name", "credits": "credits", "active": "active"}
 
     name = RuleField(PLAN_NAME, widget=forms.TextInput(attrs={"maxlength": PLAN_NAME.longest}))
     clerk_id = RuleField(
         PLAN_ID,
         label="Clerk's id",
         help_text="As Clerk's dashboard shows it: cplan_…",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        widget=_exact(),
     )
     credits = CreditsField(PLAN_CREDITS, label="Credits a month")
     active = forms.BooleanField(
@@ -88,43 +178,154 @@ class PlanForm(forms.Form):
         initial=True,
         help_text="An inactive plan brings nothing: neither to new subscribers nor at renewals.",
     )
-    was = forms.CharField(required=False, widget=forms.HiddenInput)
-
-    @classmethod
-    def of(cls, plan: Plan) -> "PlanForm":
-        state = plan_state(plan)
-        return cls(initial={**_by_form_name(state), "was": signing.dumps(state, salt=SALT)})
-
-    @property
-    def seen(self) -> dict[str, Any]:
-        """The state that the page showed; empty when it does not come from us."""
-        try:
-            state: dict[str, Any] = signing.loads(self.data.get("was", ""), salt=SALT)
-        except signing.BadSignature:
-            return {}
-        return state
-
-    @property
-    def values(self) -> dict[str, Any]:
-        return {name: self.cleaned_data[name] for name in FORM_NAMES.values()}
-
-    @property
-    def changes(self) -> dict[str, Any]:
-        """What was touched, as `update_plan` takes it."""
-        shown = _by_form_name(self.seen)
-        return {name: value for name, value in self.values.items() if value != shown.get(name)}
-
-    def rebased(self, state: Mapping[str, Any]) -> "PlanForm":
-        """The same wishes on top of what holds now."""
-        now = _by_form_name(state)
-        data = cast(QueryDict, self.data).copy()
-        for name in now.keys() - self.changes.keys():
-            data[name] = now[name]
-        if not data.get("active"):
-            data.pop("active", None)  # As a browser sends a box that is not ticked.
-        data["was"] = signing.dumps(dict(state), salt=SALT)
-        return PlanForm(data)
 
 
-def _by_form_name(state: Mapping[str, Any]) -> dict[str, Any]:
-    return {FORM_NAMES[key]: value for key, value in state.items()}
+class ProviderForm(StateForm):
+    """A provider; the name of one that is there stays."""
+
+    NAMES = {key: snake_case(key) for key in PROVIDER_FIELDS}
+
+    name = RuleField(PROVIDER_NAME, help_text="It stays: models and the history name it.")
+    base_url = RuleField(
+        BASE_URL,
+        label="Address",
+        required=False,
+        help_text="As https://ai.example/v1. Empty: what OPENAI_BASE_URL says.",
+        widget=_exact(),
+    )
+    key_variable = RuleField(
+        KEY_VARIABLE,
+        label="Variable with its key",
+        required=False,
+        help_text="The name of an environment variable that ends in _API_KEY. The key itself is "
+        "neither stored nor shown. Empty: it needs none.",
+        widget=_exact(),
+    )
+    dialect = forms.ChoiceField(
+        choices=Provider.Dialect.choices, initial=Provider.Dialect.COMPATIBLE
+    )
+
+    def __init__(self, *data: Any, new: bool = True, **options: Any) -> None:
+        super().__init__(*data, **options)
+        if not new:
+            del self.fields["name"]
+
+
+class ListField(forms.CharField):
+    """Values of a rule, with commas or blanks between them."""
+
+    def __init__(self, rule: ListOf, **options: Any) -> None:
+        super().__init__(required=False, **options)
+        self.rule = rule
+
+    def clean(self, value: Any) -> list[str]:
+        values = str(value or "").replace(",", " ").split()
+        if not self.rule.accepts(values):
+            raise forms.ValidationError(self.rule.sentence, "invalid")
+        return values
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+
+class OptionField(forms.ChoiceField):
+    """One of the options, or none (null)."""
+
+    def clean(self, value: Any) -> str | None:
+        return str(super().clean(value)) or None
+
+
+class ModelForm(StateForm):
+    """A model; the id and the feature of one that is there stay."""
+
+    NAMES = {key: snake_case(key) for key in MODEL_FIELDS}
+
+    id = RuleField(
+        MODEL_ID,
+        label="Id",
+        help_text="What calls and receipts name it: letters, digits and . _ : / @ + -. It stays.",
+        widget=_exact(),
+    )
+    label = RuleField(MODEL_LABEL, label="Label", help_text="What people read.")
+    feature = forms.ChoiceField(choices=FEATURE_CHOICES)
+    provider = forms.ChoiceField()
+    provider_model = RuleField(PROVIDER_MODEL, label="Its id at the provider", widget=_exact())
+    price_factor = CreditsField(
+        PRICE_FACTOR,
+        label="Price factor",
+        initial=1,
+        help_text="How many times the feature's price a unit costs.",
+    )
+    least_plan = OptionField(label="From which plan on", required=False)
+    active = forms.BooleanField(
+        required=False, initial=True, help_text="A retired model keeps its label in receipts."
+    )
+    position = CreditsField(
+        POSITION, label="Position", help_text="The first of a feature is chosen unless another is."
+    )
+    fallback = OptionField(
+        label="Takes over when its provider is down",
+        required=False,
+        help_text="Before the answer begins, without a second charge.",
+    )
+    reads = forms.MultipleChoiceField(
+        choices=[("image", "Images"), ("file", "Files")],
+        label="Reads, besides text",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    tools = forms.BooleanField(label="Calls tools", required=False)
+    reasoning = forms.BooleanField(label="Reasons before it answers", required=False)
+    context_tokens = CreditsField(
+        TOKENS,
+        label="Context, in tokens",
+        required=False,
+        help_text="A call and its answer together. Empty: unknown.",
+    )
+    output_tokens = CreditsField(
+        TOKENS,
+        label="Longest answer, in tokens",
+        required=False,
+        help_text="Empty: ANSWER_MAX_TOKENS.",
+    )
+    reasoning_tokens = CreditsField(
+        REASONING_TOKENS, label="Budget for reasoning, in tokens", initial=0
+    )
+    images_per_call = CreditsField(IMAGES_PER_CALL, label="Images a call", initial=4)
+    sizes = ListField(
+        SIZES, label="Sizes of images", help_text="As 1024x1024, 512x512. Empty: any."
+    )
+
+    def __init__(self, *data: Any, model: AIModel | None = None, **options: Any) -> None:
+        super().__init__(*data, **options)
+        catalogue = read_catalogue()
+        if model:
+            del self.fields["id"], self.fields["feature"]
+        plans = [(plan.clerk_id, f"{plan.name} ({plan.credits:,})") for plan in Plan.objects.all()]
+        others = [
+            (other.name, other.label)
+            for other in catalogue.models
+            if other.active and not (model and _cannot_take_over(other, model))
+        ]
+        self._offer("provider", [(each.name, each.name) for each in catalogue.providers])
+        self._offer("least_plan", [("", "Everybody"), *plans])
+        self._offer("fallback", [("", "None"), *others])
+        places = [other.position for other in catalogue.models]
+        self.fields["position"].initial = min(max(places, default=-1) + 1, POSITION.high)
+
+    def _offer(self, name: str, options: list[tuple[str, str]]) -> None:
+        cast(forms.ChoiceField, self.fields[name]).choices = options
+
+    def clean_reads(self) -> list[str]:
+        return ["text", *self.cleaned_data["reads"]]
+
+
+def _cannot_take_over(other: AIModel, model: AIModel) -> bool:
+    return other.pk == model.pk or other.feature != model.feature
+
+
+class PickForm(forms.Form):
+    """What the models that are picked from a provider's list are for."""
+
+    feature = forms.ChoiceField(choices=FEATURE_CHOICES)
+    active = forms.BooleanField(label="Offer them at once", required=False)

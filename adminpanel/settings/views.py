@@ -1,4 +1,5 @@
-"""Prices: looked at, changed, reviewed, and taken back."""
+"""The settings: prices looked at, changed, reviewed; plans, models and providers listed; changes
+looked at and taken back."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -23,8 +24,9 @@ from credits.catalogue.history import (
     stands,
     version_of,
 )
+from credits.catalogue.model_changes import read_catalogue
 from credits.catalogue.prices import set_feature_costs
-from credits.catalogue.undo import CHANGED, undo_change
+from credits.catalogue.undo import CHANGED, state_before, undo_change
 from credits.features import FEATURES
 from credits.http import AuthenticatedHttpRequest
 from credits.models import Plan, SettingsChange
@@ -66,7 +68,8 @@ def what_of(change: SettingsChange) -> str:
     if change.subject == SettingsChange.Subject.PRICE:
         feature = FEATURES.get(change.name)
         return feature.label if feature else change.name
-    name = (change.after or change.before or {}).get("name", change.name)
+    state = change.after or change.before or {}
+    name = state.get("label") or state.get("name", change.name)
     if change.before is None:
         return f"{name} added"
     return f"{name} removed" if change.after is None else str(name)
@@ -138,6 +141,7 @@ def _page(request: HttpRequest, form: CostsForm, *, status: int = 200) -> HttpRe
         "moved": moved,
         "plans": [(plan, counts[plan.clerk_id]) for plan in plans],
         "unmapped": unmapped_plans(),
+        "catalogue": read_catalogue(),
         "page": get_changes(size=LATEST),
     }
     return render(request, "adminpanel/settings.html", context, status=status)
@@ -178,7 +182,7 @@ def undo(request: AuthenticatedHttpRequest, change_id: int) -> HttpResponse:
     context: dict[str, Any] = {
         "line": line,
         "refusal": refusal or ("" if line.can_be_undone else CHANGED),
-        "back": differences(change.after, change.before),
+        "back": differences(change.after, state_before(change)),
         "newer": latest_change(change.subject, name_after(change))
         if not line.can_be_undone
         else None,

@@ -1,14 +1,18 @@
 """Which models a server of OpenAI's protocol says it has: `GET /models`."""
 
 import json
+import os
 import time
 from urllib.parse import urlsplit
 
 import httpx2
+from django.conf import settings
+
+from credits.models import Provider
 
 #: The most bytes of a list, models of it, and characters of a model's id.
-MAX_LIST_BYTES = 1_000_000
-MAX_MODELS = 200
+MAX_LIST_BYTES = 5_000_000
+MAX_MODELS = 2_000
 MAX_ID_CHARACTERS = 120
 
 
@@ -27,6 +31,12 @@ def list_models(base_url: str, *, key: str = "", seconds: float = 10) -> list[st
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise NoList("no list of models") from error
     return list(dict.fromkeys(filter(_is_id, ids)))[:MAX_MODELS]
+
+
+def models_of(provider: Provider) -> list[str]:
+    """The ids of the models that a provider of the catalogue says it has. Raises NoList."""
+    key = os.environ.get(provider.key_variable, "")
+    return list_models(provider.base_url or settings.OPENAI_BASE_URL, key=key)
 
 
 def _body(url: str, key: str, seconds: float) -> bytes:

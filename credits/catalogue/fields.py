@@ -197,8 +197,14 @@ PLAN_FIELDS: Mapping[str, Rule] = {
 MODEL_ID = Text(
     "[A-Za-z0-9._:/@+-]{1,120}", 120, "Must be 1 to 120 letters, digits or any of . _ : / @ + -"
 )
+MODEL_LABEL = one_line(150)
+PROVIDER_MODEL = one_line(200)
 #: Tokens of a call, and of an answer.
 TOKENS = WholeNumber(1, 10_000_000)
+REASONING_TOKENS = WholeNumber(0, 1_000_000)
+IMAGES_PER_CALL = WholeNumber(1, 4)
+PRICE_FACTOR = WholeNumber(1, 999)
+POSITION = WholeNumber(0, 9999)
 SIZE = Text("[1-9][0-9]{1,3}x[1-9][0-9]{1,3}", 9, "Must be WIDTHxHEIGHT, in pixels.")
 SIZES = ListOf(SIZE, 20, "Must be at most 20 sizes as WIDTHxHEIGHT, in pixels, each once.")
 PROVIDER_NAME = one_line(60)
@@ -210,10 +216,10 @@ BASE_URL = Address(500, "Must be an http or https address without credentials, q
 #: By the names that JSON and the history have for a model's fields.
 MODEL_FIELDS: Mapping[str, Rule] = {
     "id": MODEL_ID,
-    "label": one_line(150),
+    "label": MODEL_LABEL,
     "feature": OneOf(FEATURES),
     "provider": PROVIDER_NAME,
-    "providerModel": one_line(200),
+    "providerModel": PROVIDER_MODEL,
     "reads": ListOf(
         OneOf(("text", "image", "file")),
         3,
@@ -224,14 +230,14 @@ MODEL_FIELDS: Mapping[str, Rule] = {
     "reasoning": Flag(),
     "contextTokens": OrNull(TOKENS),
     "outputTokens": OrNull(TOKENS),
-    "reasoningTokens": WholeNumber(0, 1_000_000),
-    "imagesPerCall": WholeNumber(1, 4),
+    "reasoningTokens": REASONING_TOKENS,
+    "imagesPerCall": IMAGES_PER_CALL,
     "sizes": SIZES,
-    "priceFactor": WholeNumber(1, 999),
+    "priceFactor": PRICE_FACTOR,
     "leastPlan": OrNull(PLAN_ID),
     "fallback": OrNull(MODEL_ID),
     "active": Flag(),
-    "position": WholeNumber(0, 9999),
+    "position": POSITION,
 }
 #: The same of a provider.
 PROVIDER_FIELDS: Mapping[str, Rule] = {

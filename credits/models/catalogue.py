@@ -152,6 +152,11 @@ class AIModel(models.Model):
         return self.active and not self.unreachable
 
     @property
+    def unit(self) -> str:
+        """What its price is for."""
+        return f"a{'n' * (FEATURES[self.feature].unit[0] in 'aeiou')} {FEATURES[self.feature].unit}"
+
+    @property
     def reads(self) -> list[Kind]:
         """What it reads, as the API says it."""
         kinds: list[tuple[Kind, bool]] = [

@@ -10,11 +10,12 @@ from playwright.sync_api import Page, expect
 from credits.catalogue.plans import create_plan, update_plan
 from credits.catalogue.prices import set_feature_costs
 from credits.clerk.webhooks import inbox
-from credits.models import Plan, SettingsChange, User
+from credits.models import AIModel, Plan, SettingsChange, User
 from credits.pricing import get_feature_costs
 from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits
 from tests.factories import make_admin, make_charge, make_plan
 from tests.fakes.clerk_events import DAY, event, item_json
+from tests.fakes.provider import FakeProvider
 
 SIZES: list[Size] = ["desktop", "phone"]
 TEXT, IMAGE = "ai_text_chat", "ai_image_generation"
@@ -220,6 +221,9 @@ def test_the_keyboard_reaches_every_row(window: Window, admin: User) -> None:
     expect(page).to_have_url(re.compile("/admin/settings$"))
     page.keyboard.press("j")
     expect(page.get_by_role("link", name="Pro", exact=True)).to_be_focused()
+    for name in ("Local painter", "SmolLM2 135M", "default"):
+        page.keyboard.press("j")
+        expect(page.get_by_role("link", name=name, exact=True)).to_be_focused()
     page.keyboard.press("j")
     expect(page.get_by_role("link", name="Undo: Text chat")).to_be_focused()
     page.keyboard.press("Enter")
@@ -250,8 +254,106 @@ def test_pages_can_be_read_by_everybody(
         "/admin/settings/plans/new?clerk_id=cplan_x&name=X",
         "/admin/settings/plans/cplan_pro",
         "/admin/settings/plans/cplan_pro/delete",
+        "/admin/settings/models/new",
+        "/admin/settings/providers/new",
         "/admin/audit",
     ):
         page.goto(url)
         axe(page)
         fits(page)
+
+
+def add_model(page: Page) -> None:
+    """Fills in the form of a new model and sends it."""
+    page.get_by_role("link", name="New model").click()
+    page.get_by_label("Id", exact=True).fill("vendor/large:8b")
+    page.get_by_label("Label").fill("Large")
+    page.get_by_label("Its id at the provider").fill("large:8b")
+    page.get_by_label("Price factor").fill("3")
+    page.get_by_label("From which plan on").select_option("cplan_pro")
+    page.get_by_label("Images", exact=True).check()
+    page.get_by_label("Sizes of images").fill("big")
+    axe(page)
+    fits(page)
+    page.get_by_role("button", name="Add model").click()
+    expect(page.get_by_text("at most 20 sizes as WIDTHxHEIGHT")).to_be_visible()
+    axe(page)
+    page.get_by_label("Sizes of images").fill("")
+    page.get_by_role("button", name="Add model").click()
+
+
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
+def test_a_model_is_added_changed_and_retired(
+    window: Window, admin: User, alice: User, size: Size, scheme: Scheme
+) -> None:
+    make_plan("cplan_pro", credits=500)
+    window.allow("422")
+    page = window(admin, size=size, scheme=scheme)
+    page.goto("/admin/settings")
+    add_model(page)
+    toast(page, "Large is added.")
+    row = page.get_by_role("row").filter(has_text="vendor/large:8b").first
+    expect(row).to_contain_text("3 a message")
+    expect(row).to_contain_text("text, image")
+    axe(page)
+    fits(page)
+    chat = window(alice, size=size, scheme=scheme)
+    chat.goto("/ai-chat")
+    option = chat.locator("#model option", has_text="Large · 3 credits · with Pro")
+    expect(option).to_be_disabled()
+    axe(chat)
+    row.get_by_role("link", name="Edit Large").click()
+    page.get_by_label("Active").uncheck()
+    page.get_by_role("button", name="Save").click()
+    toast(page, "Large is changed.")
+    expect(page.get_by_role("row").filter(has_text="vendor/large:8b").first).to_contain_text(
+        "retired"
+    )
+    chat.reload()
+    expect(option).to_have_count(0)
+
+
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
+def test_models_are_picked_from_what_a_provider_offers(
+    window: Window, admin: User, provider: FakeProvider, size: Size, scheme: Scheme
+) -> None:
+    window.allow("422")
+    page = window(admin, size=size, scheme=scheme)
+    page.goto("/admin/settings")
+    page.get_by_role("link", name="New provider").click()
+    page.get_by_label("Name").fill("Other")
+    page.get_by_label("Address").fill(provider.base_url)
+    page.get_by_label("Variable with its key").fill("SECRET_KEY")
+    page.get_by_role("button", name="Add provider").click()
+    expect(page.get_by_text("that end in _API_KEY").last).to_be_visible()
+    axe(page)
+    fits(page)
+    page.get_by_label("Variable with its key").fill("OTHER_API_KEY")
+    page.get_by_role("button", name="Add provider").click()
+    toast(page, "Other is added.")
+    page.get_by_role("link", name="Refresh from Other").click()
+    page.get_by_label("smollm2-135m").check()
+    axe(page)
+    fits(page)
+    page.get_by_role("button", name="Add those picked").click()
+    toast(page, "1 model is added.")
+    added = AIModel.objects.get(provider__name="Other")
+    assert (added.name, added.active) == ("Other/smollm2-135m", True)
+    page.goto(f"/admin/settings/providers/{added.provider.pk}")
+    expect(page.get_by_text("not set")).to_be_visible()
+    axe(page)
+    fits(page)
+    page.goto("/admin/settings")
+    fits(page)
+
+
+def test_a_model_is_managed_without_javascript(window: Window, admin: User) -> None:
+    make_plan("cplan_pro", credits=500)
+    page = window(admin, javascript=False)
+    page.goto("/admin/settings")
+    page.get_by_role("link", name="New model").click()
+    page.get_by_label("Id", exact=True).fill("large")
+    page.get_by_label("Label").fill("Large")
+    page.get_by_label("Its id at the provider").fill("large")
+    page.get_by_role("button", name="Add model").click()
+    toast(page, "Large is added.")
