@@ -1,17 +1,22 @@
 """Models of servers that were found running beside the site, as Ollama and LM Studio do."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from django.db import transaction
 from django.db.models import Max
 
-from credits.catalogue.models import fill_catalogue
+from credits.catalogue.fields import MODEL_ID
+from credits.catalogue.models import OFFERED, fill_catalogue
 from credits.models import AIModel, Provider
+from credits.models.catalogue import forget_labels
 
 FEATURE = "ai_text_chat"
 #: Models by whose names one sees that they do not chat.
 NO_CHAT = re.compile(r"embed|bge-|minilm|rerank|whisper", re.IGNORECASE)
+#: What no model's id has here.
+NO_ID = re.compile(r"[^A-Za-z0-9._:/@+-]+")
+LONGEST_LABEL = 150
 
 
 @transaction.atomic
@@ -28,7 +33,7 @@ def offer_discovered(*, server: str, base_url: str, found: Sequence[str]) -> int
         model.unreachable = model.provider_model not in found
     AIModel.objects.bulk_update(known.values(), ["unreachable"])
     _add(provider, [name for name in found if name not in known and not NO_CHAT.search(name)])
-    return provider.models.filter(active=True, unreachable=False).count()
+    return provider.models.filter(OFFERED).count()
 
 
 def _provider(server: str, base_url: str, *, create: bool) -> Provider | None:
@@ -45,17 +50,16 @@ def _provider(server: str, base_url: str, *, create: bool) -> Provider | None:
 def _add(provider: Provider, names: Sequence[str]) -> None:
     taken = set(AIModel.objects.values_list("name", flat=True))
     last = AIModel.objects.filter(feature=FEATURE).aggregate(last=Max("position"))["last"] or 0
-    longest = AIModel._meta.get_field("name").max_length
     rows = []
     for position, name in enumerate(names, last + 1):
-        own = name if name not in taken else f"{provider.name}/{name}"
-        if own in taken or len(own) > (longest or 0):
+        own = next((each for each in _ids(provider, name) if each not in taken), "")
+        if not MODEL_ID.accepts(own):
             continue
-        label = f"{name} ({provider.name})"
+        taken.add(own)
         rows.append(
             AIModel(
                 name=own,
-                label=label,
+                label=f"{name} ({provider.name})"[:LONGEST_LABEL],
                 feature=FEATURE,
                 provider=provider,
                 provider_model=name,
@@ -63,3 +67,10 @@ def _add(provider: Provider, names: Sequence[str]) -> None:
             )
         )
     AIModel.objects.bulk_create(rows)
+    forget_labels()
+
+
+def _ids(provider: Provider, name: str) -> Iterator[str]:
+    """What a model may be called here: as its server calls it, or with the server's name."""
+    for parts in ([name], [provider.name.lower(), name]):
+        yield "/".join(NO_ID.sub("-", part) for part in parts)

@@ -153,7 +153,16 @@ def test_one_model_at_two_servers_has_two_names() -> None:
     with ollama.running(), studio.running():
         for _ in range(2):
             start(("Ollama", ollama), ("LM Studio", studio))
-    assert offered() == [LOCAL, "qwen3", f"Ollama/{LOCAL}", "LM Studio/qwen3"]
+    assert offered() == [LOCAL, "qwen3", f"ollama/{LOCAL}", "lm-studio/qwen3"]
+
+
+@pytest.mark.django_db
+def test_a_name_that_no_address_could_hold_is_written_otherwise() -> None:
+    ollama = Server("My Model (Q4)", "x" * 120)
+    with ollama.running():
+        start(("Ollama", ollama))
+    assert offered() == [LOCAL, "My-Model-Q4-", "x" * 120]
+    assert AIModel.objects.get(name="My-Model-Q4-").provider_model == "My Model (Q4)"
 
 
 @pytest.mark.django_db
