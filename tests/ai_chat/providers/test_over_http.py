@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from ai_chat.models import ProviderFailure, Turn
+from ai_chat.providers.pieces import Finish
 from credits.models import AIModel, Provider, User
 from credits.reasons import Reason
 from tests.ai_chat.api.client import Program
 from tests.ai_chat.images.fake import FakePainter
+from tests.ai_chat.providers.streams import Stream, load_streams
 from tests.ai_chat.turns import text_model
 from tests.fakes.provider import FakeProvider
 from tests.fakes.scripted import Act, Pieces
@@ -95,6 +97,34 @@ def test_what_does_not_end_well_is_refunded_with_its_reason(
             assert failed["text"] == text
             assert odd_studio.balance == 100
     assert Turn.objects.filter(state=Turn.State.RUNNING).count() == 0
+
+
+def bill_of(stream: Stream) -> tuple[str, str, int]:
+    """What the table of outcomes makes of a stream where no tools are offered: its text, the reason
+    of the refund, and what it costs."""
+    expected = stream.expected
+    if isinstance(expected.ending, Reason):
+        return expected.text, expected.ending, 0
+    if expected.ending is Finish.TOOL_CALLS:
+        return expected.text, Reason.UNKNOWN_END, 0
+    if not expected.text.strip():
+        used_up = expected.ending is Finish.LENGTH
+        return "", Reason.LENGTH_USED_UP if used_up else Reason.EMPTY_ANSWER, 0
+    return expected.text, "", 1
+
+
+def test_every_stream_of_a_provider_is_billed_by_the_table_of_outcomes(
+    odd_studio: Program, painter: FakePainter, subtests: pytest.Subtests
+) -> None:
+    for stream in load_streams():
+        with subtests.test(stream.name):
+            painter.answer = stream.body
+            before = odd_studio.balance
+            answer = odd_studio.ask("Hi").json()
+            text, reason, cost = bill_of(stream)
+            assert (answer["text"], answer.get("reason", "")) == (text, reason)
+            assert before - odd_studio.balance == cost
+            assert Turn.objects.latest("created_at").reasoning == stream.expected.reasoning
 
 
 STATUSES = [
