@@ -183,7 +183,7 @@ LISTS_OF_NOTHING: dict[str, bytes | object] = {
     "models without id": {"data": [{"name": "a"}]},
     "models that are none": {"data": ["a", None]},
     "JSON nested too deep": b"[" * 100_000,
-    "too long": b" " * (listing.MAX_LIST_BYTES + 1),
+    "too long": b'{"data": []' + b" " * listing.MAX_LIST_BYTES + b"}",
 }
 
 
