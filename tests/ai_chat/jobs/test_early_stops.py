@@ -13,9 +13,8 @@ from ai_chat.models import Turn
 from credits.ledger import get_balance
 from credits.models import User
 from credits.reasons import Reason
-from tests.ai_chat.jobs.scripted import ScriptedStream, Wait, begin_turn, ended
+from tests.ai_chat.jobs.scripted import Wait, begin_turn, ended
 from tests.clock import Clock
-from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("scripted")
 
@@ -61,9 +60,9 @@ def test_an_ending_that_is_repeated_counts_once(alice: User, monkeypatch: Any) -
 
 
 def test_a_stop_after_a_delivered_unit_is_not_counted(alice: User, monkeypatch: Any) -> None:
-    monkeypatch.setattr(ending, "FREE_STOPS", 0)
+    monkeypatch.setattr(ending, "FREE_STOPS", 1)
+    assert stopped(alice).failure == Reason.STOPPED_EARLY
     turn = begin_turn(alice, Wait())
-    wait_for(lambda: bool(ScriptedStream.calls), "the call")
     outcome = Outcome(Turn.State.STOPPED, Reason.STOPPED_EARLY, delivered=1)
     job, _ = end_job(turn, outcome, lambda _lost: {})
     assert job and job.failure == Reason.STOPPED_EARLY
