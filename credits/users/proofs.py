@@ -24,7 +24,7 @@ class ProofTokens(PasswordResetTokenGenerator):
 
     key_salt = "credits.users.proofs"
 
-    def _make_hash_value(self, user: User, timestamp: int) -> str:  # type: ignore[override]
+    def _make_hash_value(self, user: User, timestamp: int) -> str:
         return f"{user.pk} {user.email} {user.email_proved_at} {timestamp}"
 
 
