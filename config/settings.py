@@ -169,7 +169,7 @@ DATABASES = {"default": {**DATABASE, "CONN_HEALTH_CHECKS": True}}
 # Jobs at once: holds are swept while a sync, or a proof of a large ledger, takes its time.
 PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}
 # Background work beside each app's own `tasks` module.
-PROCRASTINATE_IMPORT_PATHS = ["credits.clerk.tasks"]
+PROCRASTINATE_IMPORT_PATHS = ["credits.clerk.tasks", "credits.users.tasks"]
 
 # --- Accounts ----------------------------------------------------------------------------------
 
@@ -191,6 +191,8 @@ LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "chat"
 LOGOUT_REDIRECT_URL = "home"
 SIGNUP_CREDITS = env.integer("SIGNUP_CREDITS", 50, low=0, high=1_000_000)
+# Hashes the addresses that have had welcome credits. It must stay when SECRET_KEY changes.
+IDENTITY_KEY = env.text("IDENTITY_KEY", SECRET_KEY)
 ADMIN_EMAILS = [email.lower() for email in env.listing("ADMIN_EMAILS")]
 ADMIN_USER_IDS = env.listing("ADMIN_USER_IDS")
 # An adjustment of more credits than this waits for a second admin.
@@ -215,6 +217,8 @@ AXES_VERBOSE = False
 AXES_DISABLE_ACCESS_LOG = True
 
 MAILERS = {"default": env.mailer("EMAIL_URL")}
+# With it, local accounts prove their address before they get welcome credits.
+MAIL_CONFIGURED = bool(env.text("EMAIL_URL"))
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Tally <noreply@localhost>")
 
 # --- Provider ----------------------------------------------------------------------------------

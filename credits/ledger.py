@@ -344,12 +344,6 @@ def grant_credits(
     return Grant(grant_id, usage_id, available, outcome == "replayed")
 
 
-def grant_welcome_credits(*, user_id: int, amount: int) -> Grant:
-    """The credits that a new account begins with, once."""
-    source, key = CreditGrant.Source.SIGNUP, f"signup:{user_id}"
-    return grant_credits(user_id=user_id, source=source, amount=amount, key=key)
-
-
 def set_grant_expiry(*, key: str, expires_at: datetime) -> bool:
     """Moves the end of the grant with this key, never to before its last use. An expiry that was
     posted is not undone. Returns whether anything changed."""

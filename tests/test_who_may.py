@@ -80,6 +80,9 @@ GET    password-reset                                      200   200   200   200
 GET    password-reset/sent                                 200   200   200   200
 GET    password-reset/done                                 200   200   200   200
 GET    reset/<uidb64>/<token>                              200   200   200   200
+GET    prove/<uidb64>/<token>                              200   200   200   200
+POST   prove/<uidb64>/<token>                              200   200   200   200
+POST   account/prove                                       302   302   302   302
 GET    account                                             302   200   200   200
 GET    account/password                                    302   200   200   200
 GET    credits/balance                                     401   200   200   200

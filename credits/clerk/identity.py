@@ -14,8 +14,8 @@ from procrastinate.contrib.django import app
 from credits.clerk import conf
 from credits.clerk.changes import Change, change
 from credits.clerk.parsing import Payer, Person
-from credits.ledger import grant_welcome_credits
 from credits.models import Identity, SessionLink, User
+from credits.users.welcome import grant_welcome_credits
 
 
 def lock(payer_id: str) -> datetime:
@@ -57,9 +57,7 @@ def _create(person: Person) -> tuple[Identity, list[Change]]:
     user.set_unusable_password()
     _save_account(user, person.email)
     changes = [change("account", user.pk, done="created", fields=[])]
-    if settings.SIGNUP_CREDITS:
-        grant = grant_welcome_credits(user_id=user.pk, amount=settings.SIGNUP_CREDITS)
-        changes.append(change("grant", grant.id))
+    changes += _welcome(user, person)
     identity = Identity.objects.create(
         clerk_id=person.clerk_id,
         user=user,
@@ -69,6 +67,13 @@ def _create(person: Person) -> tuple[Identity, list[Change]]:
         version=person.version,
     )
     return identity, changes
+
+
+def _welcome(user: User, person: Person) -> list[Change]:
+    """Welcome credits, for an address that Clerk has verified."""
+    address = person.email if person.email_verified else ""
+    grant = grant_welcome_credits(user_id=user.pk, address=address)
+    return [change("grant", grant.id)] if grant else []
 
 
 def _save_account(user: User, email: str, *, fields: list[str] | None = None) -> None:
@@ -140,7 +145,7 @@ def _update(identity: Identity, user: User, person: Person) -> list[Change]:
     identity.save(update_fields=["banned", "version", "email", "email_verified"])
     if email and email != user.email:
         _reassign_email(email)
-    return _updated(identity, before)
+    return [*_updated(identity, before), *_welcome(user, person)]
 
 
 @transaction.atomic

@@ -45,6 +45,7 @@ class Migration(migrations.Migration):
                 ("email", models.EmailField(max_length=254, null=True, unique=True)),
                 ("name", models.CharField(blank=True, max_length=150)),
                 ("clerk_id", models.CharField(blank=True, max_length=64, null=True, unique=True)),
+                ("email_proved_at", models.DateTimeField(editable=False, null=True)),
                 ("is_active", models.BooleanField(default=True)),
                 ("is_staff", models.BooleanField(default=False, verbose_name="is admin")),
                 (

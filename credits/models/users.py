@@ -58,6 +58,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(unique=True, null=True)
     name = models.CharField(max_length=150, blank=True)
     clerk_id = models.CharField(max_length=64, unique=True, null=True, blank=True)
+    #: When the owner of the present address opened our letter to it; local accounts only.
+    email_proved_at = models.DateTimeField(null=True, editable=False)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField("is admin", default=False)
     date_joined = models.DateTimeField(db_default=Now(), editable=False)

@@ -1,19 +1,29 @@
 """What every page shows."""
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from credits.models import User
 from credits.statement.meter import Meter, get_meter
 from credits.users.permissions import is_admin
+from credits.users.proofs import lacks_proof
 
 
 def account(request: HttpRequest) -> dict[str, object]:
-    """The meter of whoever is signed in, and whether to link to the admin pages. The database is
-    not asked before they are shown."""
+    """The meter of whoever is signed in, whether to link to the admin pages, and the credits that
+    proving an address would bring. The database is not asked before they are shown."""
     user = getattr(request, "user", None)
 
     def meter() -> Meter | None:
         return get_meter(user_id=user.pk) if isinstance(user, User) else None
 
-    return {"meter": SimpleLazyObject(meter), "is_admin": SimpleLazyObject(lambda: is_admin(user))}
+    def unproved() -> bool:
+        return isinstance(user, User) and lacks_proof(user)
+
+    return {
+        "meter": SimpleLazyObject(meter),
+        "is_admin": SimpleLazyObject(lambda: is_admin(user)),
+        "unproved": SimpleLazyObject(unproved),
+        "proof_credits": settings.SIGNUP_CREDITS,
+    }

@@ -8,9 +8,9 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from config.errors import DomainError, TooManyRequests
-from credits.ledger import grant_welcome_credits
 from credits.models import User
 from credits.rate_limits import LONGEST, take
+from credits.users.welcome import grant_welcome_credits
 
 
 class EmailTaken(DomainError):
@@ -24,10 +24,12 @@ class TooManySignUps(TooManyRequests):
     """SIGNUPS_PER_HOUR accounts came from one place."""
 
 
-def sign_up(*, email: str, password: str, name: str = "", place: str = "") -> User:
-    """A new account with its welcome credits, or neither. `place` is where it comes from, which is
-    limited to SIGNUPS_PER_HOUR. Raises TooManySignUps; EmailTaken, also when two sign-ups with one
-    address run at the same time."""
+def sign_up(
+    *, email: str, password: str, name: str = "", place: str = "", welcome: bool = True
+) -> User:
+    """A new account, with its welcome credits if `welcome`, or neither. `place` is where it comes
+    from, which is limited to SIGNUPS_PER_HOUR. Raises TooManySignUps; EmailTaken, also when two
+    sign-ups with one address run at the same time."""
     seconds = take(f"sign-up:{place}", limit=settings.SIGNUPS_PER_HOUR, window=LONGEST)
     if seconds:
         minutes = math.ceil(seconds / 60)
@@ -35,16 +37,17 @@ def sign_up(*, email: str, password: str, name: str = "", place: str = "") -> Us
         raise TooManySignUps(message, retry_seconds=60 * minutes)
     with _unique_email(email), transaction.atomic():
         user = User.objects.create_user(email, password, name=name)
-        if settings.SIGNUP_CREDITS:
-            grant_welcome_credits(user_id=user.pk, amount=settings.SIGNUP_CREDITS)
+        if welcome:
+            grant_welcome_credits(user_id=user.pk, address=email)
     return user
 
 
 def change_profile(*, user: User, email: str, name: str) -> None:
-    """Raises EmailTaken; then nothing was changed."""
+    """A new address is not proved yet. Raises EmailTaken; then nothing was changed."""
+    proved_at = user.email_proved_at if email == user.email else None
     with _unique_email(email), transaction.atomic():
-        User.objects.filter(pk=user.pk).update(email=email, name=name)
-    user.email, user.name = email, name
+        User.objects.filter(pk=user.pk).update(email=email, name=name, email_proved_at=proved_at)
+    user.email, user.name, user.email_proved_at = email, name, proved_at
 
 
 @contextmanager

@@ -15,6 +15,8 @@ urlpatterns = [
     path("password-reset", views.PasswordResetView.as_view(), name="password-reset"),
     path("password-reset/sent", SENT, name="password-reset-sent"),
     path("password-reset/done", DONE, name="password-reset-done"),
+    path("account/prove", views.ask_for_letter, name="prove-ask"),
+    path("prove/<uidb64>/<token>", views.prove_address, name="prove"),
     # Short: a line of a mail that is longer than 78 characters is broken where it is printed.
     path(
         "reset/<uidb64>/<token>",

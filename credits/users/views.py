@@ -5,20 +5,25 @@ from typing import Any, cast
 from axes.helpers import get_cool_off
 from axes.utils import reset as forgive_wrong_passwords
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import login, views
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.messages.views import SuccessMessageMixin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
+from django.utils.cache import add_never_cache_headers
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
 from django.views.generic import FormView
 
+from credits.http import AuthenticatedHttpRequest
 from credits.models import User
 from credits.users import forms
 from credits.users.addresses import client_address
+from credits.users.proofs import ask_for_proof, lacks_proof, prove, proves_addresses, user_of
 from credits.users.services import EmailTaken, TooManySignUps, change_profile, may_mail, sign_up
 
 
@@ -54,7 +59,9 @@ class SignUpView(views.RedirectURLMixin, FormView):  # type: ignore[type-arg]
 
     def form_valid(self, form: forms.SignUpForm) -> HttpResponse:
         try:
-            user = sign_up(**form.cleaned_data, place=client_address(self.request))
+            welcome = not proves_addresses()
+            place = client_address(self.request)
+            user = sign_up(**form.cleaned_data, place=place, welcome=welcome)
         except EmailTaken:
             form.add_error("email", "There is an account with this address already.")
             return self.form_invalid(form)
@@ -65,10 +72,48 @@ class SignUpView(views.RedirectURLMixin, FormView):  # type: ignore[type-arg]
             answer["Retry-After"] = str(error.retry_seconds)
             return answer
         login(self.request, user, backend="credits.users.sessions.AccountBackend")
+        if not welcome:
+            ask_for_proof(user=user, site=site_of(self.request))
         return super().form_valid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(next=self.get_redirect_url(), **kwargs)
+        kwargs |= {"next": self.get_redirect_url(), "proves_addresses": proves_addresses()}
+        return super().get_context_data(**kwargs)
+
+
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def prove_address(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
+    """What the link in a letter opens, in whatever browser: a button, so that no program that looks
+    at links proves anything."""
+    user = user_of(uidb64=uidb64, token=token)
+    if request.method != "POST" or user is None:
+        answer = render(request, "credits/users/prove.html", {"whose": user})
+        add_never_cache_headers(answer)
+        return answer
+    proved, grant = prove(user=user, token=token)
+    if grant:
+        messages.success(request, f"Your address is proved: {settings.SIGNUP_CREDITS:,} credits.")
+    elif proved:
+        messages.info(request, "Your address is proved. It has had its welcome credits before.")
+    return redirect("chat")
+
+
+@require_POST
+def ask_for_letter(request: AuthenticatedHttpRequest) -> HttpResponse:
+    """Sends the letter again, a few times an hour."""
+    if not lacks_proof(request.user):
+        messages.info(request, "There is nothing to prove.")
+    elif ask_for_proof(user=request.user, site=site_of(request)):
+        messages.success(request, f"The letter is on its way to {request.user.email}.")
+    else:
+        messages.error(request, "Several letters went to this address. Try again in an hour.")
+    return redirect("account")
+
+
+def site_of(request: HttpRequest) -> str:
+    """Scheme and host of this site, for links in letters."""
+    return f"{request.scheme}://{request.get_host()}"
 
 
 class LocalAccountMixin(SuccessMessageMixin, FormView):  # type: ignore[type-arg]

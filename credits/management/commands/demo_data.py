@@ -9,8 +9,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from credits.ledger import grant_welcome_credits
 from credits.models import User
+from credits.users.welcome import grant_welcome_credits
 
 #: e-mail, name, admin?, credits
 ACCOUNTS = [
@@ -40,7 +40,7 @@ class Command(BaseCommand):
                     user = User.objects.create_user(
                         email, passwords[email], name=name, is_staff=is_admin
                     )
-                    grant_welcome_credits(user_id=user.pk, amount=credits)
+                    grant_welcome_credits(user_id=user.pk, address=email, amount=credits)
         if options["show"] and path.exists():
             for email, password in json.loads(path.read_text()).items():
                 self.stdout.write(f"sign in as {email} with password {password}")
