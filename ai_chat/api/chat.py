@@ -18,7 +18,7 @@ from ai_chat.api.serializers import ChatIn, ChatOut, ModelsOut, ProviderFailedOu
 from ai_chat.api.ui_stream import HEADERS, UIMessageStream
 from ai_chat.conversations.history import history
 from ai_chat.conversations.services import find_answered, find_conversation, running_turn
-from ai_chat.conversations.turns import answer_turn, start_turn
+from ai_chat.conversations.turns import answer_turn, choose_text_model, start_turn
 from ai_chat.jobs.capacity import keeps_its_thread
 from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.jobs.following import wait
@@ -31,7 +31,7 @@ from credits.api.base import ApiView, body_of, user_of
 from credits.api.idempotency import IDEMPOTENCY_KEY, REPLAYED_HEADER, read_key, replay_headers
 from credits.api.parsing import LargeJSONParser
 from credits.api.schema import MEANINGS, errors
-from credits.catalogue.models import all_offered, get_model
+from credits.catalogue.models import all_offered
 from credits.clerk.auth.requests import refuse_impersonated
 from credits.idempotency import namespaced
 
@@ -75,7 +75,8 @@ class Chat(ApiView):
         refuse_impersonated(request)
         body = body_of(request, ChatIn)
         user_id = user_of(request).pk
-        model = get_model(body["model"], feature=TEXT, user_id=user_id)
+        key = namespaced("api", read_key(request) or str(uuid4()))
+        model = choose_text_model(body["model"], user_id=user_id, idempotency_key=key)
         attachments = body.get("attachments") or ()
         files = readable_files(body["messages"], attachments, model)
         conversation, replaces = place_of(body, user_id=user_id)
@@ -86,7 +87,7 @@ class Chat(ApiView):
             replaces=replaces,
             text=text_of(body["messages"][-1], attachments, sent=files),
             model=model,
-            idempotency_key=namespaced("api", read_key(request) or str(uuid4())),
+            idempotency_key=key,
             request=request.data,
         )
         if is_new:

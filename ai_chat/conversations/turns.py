@@ -8,7 +8,7 @@ from django.conf import settings
 
 from ai_chat.jobs.ending import Outcome
 from ai_chat.jobs.running import Bounds, Stopped, TimeIsUp, Work
-from ai_chat.jobs.start import start_job
+from ai_chat.jobs.start import choose_model, start_job
 from ai_chat.jobs.supervision import begin
 from ai_chat.markdown import has_visible_text
 from ai_chat.models import Conversation, Turn, title_from
@@ -28,6 +28,13 @@ class InvalidMessage(InvalidInput):
     """The message cannot be sent; the text says why, for people."""
 
     path = ("messages",)
+
+
+def choose_text_model(name: str, *, user_id: int, idempotency_key: str) -> AIModel:
+    """The model of a message that is sent with this key, as `choose_model` has it."""
+    return choose_model(
+        name, feature=TEXT, user_id=user_id, idempotency_key=f"turn:{idempotency_key}"
+    )
 
 
 def start_turn(

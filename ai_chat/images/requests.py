@@ -7,13 +7,12 @@ from django.db import transaction
 
 from ai_chat import files
 from ai_chat.images.painter import Painting
-from ai_chat.jobs.start import start_job
+from ai_chat.jobs.start import choose_model, start_job, was_charged
 from ai_chat.jobs.supervision import begin
 from ai_chat.models import Conversation, Image, ImageRequest, title_from
 from ai_chat.offer import IMAGE, MAX_IMAGES
 from config.errors import InvalidInput
 from config.text import is_blank
-from credits.catalogue.models import get_model
 
 SIZE = re.compile(r"([1-9][0-9]{1,3})x([1-9][0-9]{1,3})", re.ASCII)
 MIN_SIDE, MAX_SIDE = 64, 2048  # pixels that can be asked for
@@ -45,9 +44,12 @@ def start_request(
     is new: a repeated key finds the first one (I7). `max_total` is what the button said, in
     credits. With `in_conversation` and no conversation one is begun. Raises InvalidImageRequest,
     ModelNotOffered, PlanRequired, Busy, and what `start_job` raises."""
-    chosen = get_model(model, feature=IMAGE, user_id=user_id)
+    key = f"image:{idempotency_key}"
+    chosen = choose_model(model, feature=IMAGE, user_id=user_id, idempotency_key=key)
     prompt = _checked(prompt, size, count)
-    if chosen.sizes and size not in chosen.sizes:
+    if size not in (chosen.sizes or [size]) and not was_charged(
+        user_id=user_id, idempotency_key=key
+    ):
         made = ", ".join(chosen.sizes)
         raise InvalidImageRequest("size", f"{chosen.label} makes images of {made}.")
     place = str(conversation.pk) if conversation else None
@@ -57,7 +59,7 @@ def start_request(
         feature=IMAGE,
         quantity=count,
         max_unit_cost=None if max_total is None else max_total // count,
-        idempotency_key=f"image:{idempotency_key}",
+        idempotency_key=key,
         request=[place, chosen.name, size, count, prompt],
         row={
             "conversation_id": place,

@@ -9,15 +9,35 @@ from django.conf import settings
 from ai_chat.jobs.ending import load_job
 from ai_chat.jobs.errors import AnswerDeleted, LimitReached, TurnRunning
 from ai_chat.jobs.models import Job
+from credits.catalogue.models import get_model
 from credits.clerk.billing.releases import next_grant
-from credits.exceptions import InsufficientCredits
+from credits.exceptions import InsufficientCredits, ModelNotOffered, PlanRequired
 from credits.features import to_operation_type
 from credits.idempotency import fingerprint
 from credits.ledger import Charge, Refused, call_deduct
-from credits.models import UsageHistory, User
+from credits.models import AIModel, UsageHistory, User
 
 #: When to come back after being refused for work in flight: nobody knows when it ends.
 IN_FLIGHT_RETRY_SECONDS = 3
+
+
+def choose_model(name: str, *, feature: str, user_id: int, idempotency_key: str) -> AIModel:
+    """The model of this name as `get_model` offers it. A repeated request has its model whatever
+    has become of that meanwhile: it gets its first answer (I7). Raises ModelNotOffered,
+    PlanRequired."""
+    try:
+        return get_model(name, feature=feature, user_id=user_id)
+    except (ModelNotOffered, PlanRequired):
+        known = AIModel.objects.filter(name=name).select_related("provider").first()
+        if known is None or not was_charged(user_id=user_id, idempotency_key=idempotency_key):
+            raise
+        return known
+
+
+def was_charged(*, user_id: int, idempotency_key: str) -> bool:
+    """Whether a request with this key was charged before."""
+    rows = UsageHistory.objects.filter(account_id=user_id, idempotency_key=idempotency_key)
+    return rows.exists()
 
 
 def start_job[J: Job](

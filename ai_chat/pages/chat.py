@@ -22,14 +22,14 @@ from ai_chat.conversations.services import (
     recent_conversations,
     rename_conversation,
 )
-from ai_chat.conversations.turns import answer_turn, start_turn
+from ai_chat.conversations.turns import answer_turn, choose_text_model, start_turn
 from ai_chat.jobs.capacity import keeps_its_thread
 from ai_chat.jobs.ending import job_or_404
 from ai_chat.jobs.errors import TurnRunning
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
 from ai_chat.models import Conversation, ImageRequest, Turn
-from ai_chat.offer import TEXT, get_offer
+from ai_chat.offer import get_offer
 from ai_chat.pages.addresses import address_of
 from ai_chat.pages.continuing import continuation_of
 from ai_chat.pages.forms import (
@@ -43,7 +43,6 @@ from ai_chat.pages.forms import (
 from ai_chat.pages.streams import event_response
 from config.errors import DomainError
 from config.text import is_blank
-from credits.catalogue.models import get_model
 from credits.clerk.auth.requests import refuse_impersonated
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
 from credits.models import UsageHistory, User
@@ -122,13 +121,14 @@ def send(request: AuthenticatedHttpRequest, conversation: Conversation | None) -
 def send_text(
     request: AuthenticatedHttpRequest, conversation: Conversation | None
 ) -> HttpResponseBase:
-    model = get_model(request.POST.get("model", ""), feature=TEXT, user_id=request.user.pk)
+    user_id, key = request.user.pk, read_key(request.POST)
+    model = choose_text_model(request.POST.get("model", ""), user_id=user_id, idempotency_key=key)
     turn, is_new = start_turn(
-        user_id=request.user.pk,
+        user_id=user_id,
         conversation=conversation,
         text=request.POST.get("message", ""),
         model=model,
-        idempotency_key=read_key(request.POST),
+        idempotency_key=key,
         max_unit_cost=shown_price(request.POST.get("price", "")),
     )
     if is_new:
