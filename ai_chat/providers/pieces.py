@@ -11,7 +11,7 @@ class Text(NamedTuple):
 
 
 class Reasoning(NamedTuple):
-    """A piece of what the model thought before it answered; never told to it again."""
+    """A piece of what the model thought before it answered; never sent to it again."""
 
     text: str
 

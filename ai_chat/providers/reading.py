@@ -102,11 +102,11 @@ class AnswerReader:
             body += chunk
             if len(body) > MAX_EVENT_BYTES:
                 raise EventTooLarge
-        told = json.loads(body)
-        told = told[0] if isinstance(told, list) else told
-        if not told.get("choices") and not _error_of(told):
+        answer = json.loads(body)
+        answer = answer[0] if isinstance(answer, list) else answer
+        if not answer.get("choices") and not _error_of(answer):
             raise ProviderError(Reason.UNREADABLE, code="no_choices")
-        yield from self._chunk(told)
+        yield from self._chunk(answer)
         if self._has_content and not self._finish:
             self._finish = self._well(Finish.STOP)
 
@@ -186,14 +186,14 @@ class AnswerReader:
         yield from self._tags.feed(self._text.rest())
         yield from self._tags.rest()
 
-    def _finish_of(self, told: object) -> Finish:
+    def _finish_of(self, finish_reason: object) -> Finish:
         """Raises ProviderError for what does not end an answer well."""
-        word = str(told).lower()
+        word = str(finish_reason).lower()
         tools = self._tools_offered and word in {"tool_calls", "function_call"}
         if word in {Finish.STOP, Finish.LENGTH} or tools:
             return self._well(Finish.TOOL_CALLS if tools else Finish(word))
         reason = Reason.REFUSED if FILTERS.search(word) else Reason.UNKNOWN_END
-        raise ProviderError(reason, code=str(told))
+        raise ProviderError(reason, code=str(finish_reason))
 
     def _well(self, finish: Finish) -> Finish:
         """Ollama and Gemini end with `stop` although they ask for a tool."""
@@ -214,7 +214,7 @@ def _error_of(chunk: dict[str, Any]) -> Any:
 def _error_in(data: str) -> Any:
     """The error that an event of that name holds: JSON, or words."""
     try:
-        told = json.loads(data)
+        error = json.loads(data)
     except (ValueError, RecursionError):
         return data
-    return (_error_of(told) or told) if isinstance(told, dict) else told
+    return (_error_of(error) or error) if isinstance(error, dict) else error

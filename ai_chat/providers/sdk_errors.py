@@ -62,11 +62,11 @@ STATUSES = {
 
 
 def error_of(
-    told: object, *, status: int | None = None, headers: Mapping[str, str] | None = None
+    error: object, *, status: int | None = None, headers: Mapping[str, str] | None = None
 ) -> ProviderError:
-    """What an error that the provider sent comes to: `told` is the JSON or text that it sent, with
+    """What an error that the provider sent comes to: `error` is the JSON or text that it sent, with
     an HTTP status other than 200, or within an answer."""
-    names, message = _names_of(told), _message_of(told)
+    names, message = _names_of(error), _message_of(error)
     number = status or next((int(name) for name in names if re.fullmatch(r"[345]\d\d", name)), 0)
     reason = _reason_of(names, message, number)
     code = next((name for name in names if not name.isdigit()), (names or [""])[0])
@@ -90,16 +90,16 @@ def _reason_of(names: list[str], message: str, status: int) -> Reason:
     return Reason.NOT_ACCEPTED if refused else Reason.PROVIDER_ERROR
 
 
-def _names_of(told: object) -> list[str]:
+def _names_of(error: object) -> list[str]:
     """The code, type and status of an error, as far as they are words or numbers."""
-    if not isinstance(told, dict):
+    if not isinstance(error, dict):
         return []
-    values = [told.get(name) for name in ("code", "type", "status")]
+    values = [error.get(name) for name in ("code", "type", "status")]
     return [str(value) for value in values if isinstance(value, str | int) and value]
 
 
-def _message_of(told: object) -> str:
-    message = told.get("message") or told.get("detail") if isinstance(told, dict) else told
+def _message_of(error: object) -> str:
+    message = error.get("message") or error.get("detail") if isinstance(error, dict) else error
     return message[:2000] if isinstance(message, str) else ""
 
 
@@ -107,8 +107,8 @@ def retry_seconds(headers: Mapping[str, str]) -> int | None:
     """Seconds after which the provider wants to be called again, at most MAX_RETRY_SECONDS. It says
     so as a number or a date (RFC 9110, 10.2.3), OpenAI also in milliseconds."""
     try:
-        if told := headers.get("retry-after-ms"):
-            seconds = float(told) / 1000
+        if milliseconds := headers.get("retry-after-ms"):
+            seconds = float(milliseconds) / 1000
         else:
             seconds = _seconds_until(headers.get("retry-after", ""))
     except ValueError:
@@ -134,9 +134,8 @@ def provider_errors() -> Iterator[None]:
     try:
         yield
     except openai.APIStatusError as error:
-        told: Any = error.body
-        headers = error.response.headers
-        raise error_of(_inner(told), status=error.status_code, headers=headers) from error
+        body, headers = _inner(error.body), error.response.headers
+        raise error_of(body, status=error.status_code, headers=headers) from error
     except openai.APIConnectionError as error:
         raise _unreached(error.__cause__ or error) from error
     except httpx2.TimeoutException as error:
@@ -153,11 +152,11 @@ def provider_errors() -> Iterator[None]:
         raise ProviderError(Reason.UNREADABLE, code=type(error).__name__) from error
 
 
-def _inner(told: Any) -> Any:
+def _inner(body: Any) -> Any:
     """The error itself: some wrap it in a list, some put an object where its message belongs."""
-    if isinstance(told, list) and told:
-        told = told[0]
-    return told.get("error", told) if isinstance(told, dict) else told
+    if isinstance(body, list) and body:
+        body = body[0]
+    return body.get("error", body) if isinstance(body, dict) else body
 
 
 def _unreached(cause: BaseException) -> ProviderError:

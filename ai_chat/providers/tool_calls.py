@@ -22,9 +22,9 @@ class ToolCalls:
         """Whether there was one."""
         return bool(self._cleaners)
 
-    def read(self, told: list[dict[str, Any]]) -> Iterator[ToolCall]:
-        """The pieces that a delta holds. `told` may be any JSON."""
-        for call in told:
+    def read(self, deltas: list[dict[str, Any]]) -> Iterator[ToolCall]:
+        """The pieces that a delta holds. They may be any JSON."""
+        for call in deltas:
             function = call.get("function") or {}
             arguments = function.get("arguments") or ""
             if not isinstance(arguments, str):
