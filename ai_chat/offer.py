@@ -3,11 +3,10 @@
 from dataclasses import dataclass, field
 
 from credits.catalogue.models import offered_models
+from credits.features import TEXT
 from credits.ledger import get_balance
 from credits.models import AIModel
 
-TEXT = "ai_text_chat"
-IMAGE = "ai_image_generation"
 MAX_IMAGES = 4
 
 

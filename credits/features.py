@@ -9,6 +9,9 @@ from config.errors import DomainError
 
 #: The largest price of one unit, in credits (issue 3; the database refuses more).
 MAX_FEATURE_COST = 1_000_000
+#: The keys of the features.
+TEXT = "ai_text_chat"
+IMAGE = "ai_image_generation"
 
 
 class OperationType(TextChoices):
@@ -44,11 +47,9 @@ class Feature(NamedTuple):
 
 
 _ALL = (
+    Feature(TEXT, OperationType.AI_TEXT_CHAT, 1, "Text chat", "message", "AI_TEXT_MODELS"),
     Feature(
-        "ai_text_chat", OperationType.AI_TEXT_CHAT, 1, "Text chat", "message", "AI_TEXT_MODELS"
-    ),
-    Feature(
-        "ai_image_generation",
+        IMAGE,
         OperationType.AI_IMAGE_GENERATION,
         5,
         "Image",

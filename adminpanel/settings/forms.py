@@ -32,6 +32,7 @@ from credits.catalogue.fields import (
     ListOf,
 )
 from credits.catalogue.model_changes import read_catalogue
+from credits.catalogue.models import position_after
 from credits.features import FEATURE_CREDIT_COSTS, FEATURES
 from credits.models import AIModel, Plan, Provider
 from credits.models.catalogue import FEATURE_CHOICES
@@ -310,8 +311,7 @@ class ModelForm(StateForm):
         self._offer("provider", [(each.name, each.name) for each in catalogue.providers])
         self._offer("least_plan", [("", "Everybody"), *plans])
         self._offer("fallback", [("", "None"), *others])
-        places = [other.position for other in catalogue.models]
-        self.fields["position"].initial = min(max(places, default=-1) + 1, POSITION.high)
+        self.fields["position"].initial = position_after(catalogue.models)
 
     def _offer(self, name: str, options: list[tuple[str, str]]) -> None:
         cast(forms.ChoiceField, self.fields[name]).choices = options

@@ -12,7 +12,7 @@ from adminpanel.forms import CreditsField
 from adminpanel.settings import imports
 from adminpanel.settings.imports import NotReadable, Offer, Row
 from config.text import is_blank
-from credits.catalogue.exceptions import ChangedMeanwhile, DuplicatePlan, InvalidValue, UnknownPlan
+from credits.catalogue.exceptions import ChangedMeanwhile, InvalidValue, NameTaken, NotInCatalogue
 from credits.catalogue.fields import PLAN_CREDITS, PLAN_ID
 from credits.catalogue.history import Subject, latest_change
 from credits.catalogue.plans import PlanRow, import_plans
@@ -70,7 +70,7 @@ def take(request: AuthenticatedHttpRequest) -> HttpResponse:
     try:
         if not moved:
             import_plans(actor=request.user, rows=wanted, reason=f"Imported from {source}")
-    except (ChangedMeanwhile, DuplicatePlan, UnknownPlan):
+    except (ChangedMeanwhile, NameTaken, NotInCatalogue):
         moved = [row.clerk_id for row in wanted]
     except InvalidValue as error:
         return _start_page(request, 422, problems=[str(error)])

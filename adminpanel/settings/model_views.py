@@ -1,7 +1,5 @@
 """Models and their providers: added, changed, retired, and picked from what a provider offers."""
 
-import re
-from itertools import chain, count
 from typing import Any
 
 from django.contrib import messages
@@ -12,7 +10,7 @@ from adminpanel.settings.editing import Editing
 from adminpanel.settings.forms import ModelForm, PickForm, ProviderForm
 from ai_chat.providers.listing import NoList, models_of
 from config.errors import DomainError, InvalidInput
-from credits.catalogue.fields import MODEL_ID
+from credits.catalogue.fields import MODEL_LABEL
 from credits.catalogue.history import Subject, model_state, provider_state
 from credits.catalogue.model_changes import (
     change_catalogue,
@@ -23,6 +21,7 @@ from credits.catalogue.model_changes import (
     read_catalogue,
     remove_provider,
 )
+from credits.catalogue.models import free_id
 from credits.http import AuthenticatedHttpRequest
 from credits.models import AIModel, Provider, User
 from credits.users.permissions import admin_action, admin_form
@@ -159,8 +158,8 @@ def _new_models(provider: Provider, picked: list[str], form: PickForm) -> list[d
     taken = set(AIModel.objects.values_list("name", flat=True))
     return [
         {
-            "id": _free_id(name, provider.name, taken),
-            "label": name[:150],
+            "id": free_id(name, provider=provider.name, taken=taken),
+            "label": name[: MODEL_LABEL.longest],
             "feature": form.cleaned_data["feature"],
             "provider": provider.name,
             "providerModel": name,
@@ -169,14 +168,3 @@ def _new_models(provider: Provider, picked: list[str], form: PickForm) -> list[d
         for name in dict.fromkeys(picked)
         if name not in here
     ]
-
-
-def _free_id(name: str, provider: str, taken: set[str]) -> str:
-    """The name itself if it can be an id and is free, else one after the provider; it is taken
-    then."""
-    first = name if MODEL_ID.accepts(name) else ""
-    longer = re.sub(r"[^A-Za-z0-9._:/@+-]+", "-", f"{provider}/{name}")[: MODEL_ID.longest - 5]
-    numbered = (f"{longer}-{number}" for number in count(2))
-    free = next(each for each in chain([first or longer, longer], numbered) if each not in taken)
-    taken.add(free)
-    return free

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from adminpanel.settings.editing import Editing
 from adminpanel.settings.forms import PlanForm
 from adminpanel.settings.preview import plan_use
-from credits.catalogue.exceptions import ChangedMeanwhile, InUse, UnknownPlan
+from credits.catalogue.exceptions import ChangedMeanwhile, InUse, NotInCatalogue
 from credits.catalogue.history import Subject, latest_change, plan_state
 from credits.catalogue.plans import create_plan, delete_plan, find_plan, plan_version, update_plan
 from credits.http import AuthenticatedHttpRequest
@@ -84,7 +84,7 @@ def remove_plan(request: AuthenticatedHttpRequest, clerk_id: str) -> HttpRespons
             delete_plan(actor=request.user, clerk_id=clerk_id, expected_version=version)
             messages.success(request, f"{plan.name} is removed. What it granted stays.")
             return redirect("admin-settings")
-        except UnknownPlan:
+        except NotInCatalogue:
             messages.info(request, f"{plan.name} was removed already.")
             return redirect("admin-settings")
         except InUse as error:

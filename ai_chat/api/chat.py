@@ -24,7 +24,6 @@ from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
 from ai_chat.models import Conversation, Turn
-from ai_chat.offer import IMAGE, TEXT
 from config.errors import HttpError
 from credits.api.answers import conditional
 from credits.api.base import ApiView, body_of, user_of
@@ -33,6 +32,7 @@ from credits.api.parsing import LargeJSONParser
 from credits.api.schema import MEANINGS, errors
 from credits.catalogue.models import all_offered
 from credits.clerk.auth.requests import refuse_impersonated
+from credits.features import IMAGE, TEXT
 from credits.idempotency import namespaced
 
 JSON = "application/json"

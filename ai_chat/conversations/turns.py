@@ -12,12 +12,12 @@ from ai_chat.jobs.start import choose_model, start_job
 from ai_chat.jobs.supervision import begin
 from ai_chat.markdown import has_visible_text
 from ai_chat.models import Conversation, Turn, title_from
-from ai_chat.offer import TEXT
 from ai_chat.providers.chat import AnswerStream, Message
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.pieces import Alive, End, Finish, Piece, Reasoning, Text
 from config.errors import InvalidInput
 from config.text import is_blank
+from credits.features import TEXT
 from credits.models import AIModel
 from credits.reasons import Reason
 

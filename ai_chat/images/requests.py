@@ -10,9 +10,10 @@ from ai_chat.images.painter import Painting
 from ai_chat.jobs.start import choose_model, start_job, was_charged
 from ai_chat.jobs.supervision import begin
 from ai_chat.models import Conversation, Image, ImageRequest, title_from
-from ai_chat.offer import IMAGE, MAX_IMAGES
+from ai_chat.offer import MAX_IMAGES
 from config.errors import InvalidInput
 from config.text import is_blank
+from credits.features import IMAGE
 
 SIZE = re.compile(r"([1-9][0-9]{1,3})x([1-9][0-9]{1,3})", re.ASCII)
 MIN_SIDE, MAX_SIDE = 64, 2048  # pixels that can be asked for

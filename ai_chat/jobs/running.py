@@ -21,6 +21,7 @@ from ai_chat.jobs.ending import Outcome, end_job
 from ai_chat.jobs.models import FAILED, RUNNING, Job
 from ai_chat.providers.errors import DOWN, ProviderError
 from ai_chat.providers.pieces import End, Piece, Reasoning, Text
+from ai_chat.providers.usage import USAGE_SECONDS
 from credits.ledger import extend_holds, get_balance
 from credits.models import AIModel
 from credits.reasons import Reason
@@ -29,8 +30,6 @@ logger = logging.getLogger(__name__)
 
 #: How often an ending is tried again when the database does not answer; then the lease decides.
 FINISH_TRIES = 5
-#: Seconds for which a whole answer waits for what the provider says of its usage.
-USAGE_SECONDS = 2.0
 
 _runs: dict[UUID, "Run[Any]"] = {}
 

@@ -11,10 +11,11 @@ from ai_chat.images.gallery import last_request
 from ai_chat.images.requests import DEFAULT_SIZE, SIZES, start_request
 from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.models import Conversation, ImageRequest
-from ai_chat.offer import IMAGE, MAX_IMAGES, get_offer
+from ai_chat.offer import MAX_IMAGES, get_offer
 from config.errors import DomainError
 from credits.clerk.billing.releases import next_grant
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, PriceChanged
+from credits.features import IMAGE
 from credits.http import AuthenticatedHttpRequest
 from credits.ledger import MAX_AMOUNT
 from credits.models import User

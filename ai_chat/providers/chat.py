@@ -12,13 +12,12 @@ from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.pieces import Piece
 from ai_chat.providers.reading import AnswerReader
 from ai_chat.providers.sdk_errors import provider_errors
+from ai_chat.providers.usage import USAGE_SECONDS
 from credits.models import AIModel
 
-#: Seconds for which usage is waited for after the finish reason, and the end of the body after the
-#: mark of the end: a connection whose body was read to its end can be used again.
-USAGE_SECONDS = 2.0
+#: Seconds for which the end of the body is waited for after the mark of the end: a connection whose
+#: body was read to its end can be used again.
 BODY_SECONDS = 0.2
-
 
 type Part = dict[str, Any]
 

@@ -1,6 +1,5 @@
 """The official SDK, set up as every call needs it."""
 
-import os
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,10 +17,9 @@ def client(provider: Provider) -> openai.OpenAI:
     """The client of a provider: one per process and address, as it pools its connections and is
     safe to share between threads. It never retries: a job is one call, and a failed call is
     refunded, not repeated. Nor does it follow redirects: whoever runs the site is to know."""
-    key = os.environ.get(provider.key_variable, "")
-    if key:
-        known_keys.add(key)
-    return _client(provider.base_url or settings.OPENAI_BASE_URL, key or "none")
+    if provider.key_is_set:
+        known_keys.add(provider.key)
+    return _client(provider.address, provider.key or "none")
 
 
 @cache
@@ -50,5 +48,5 @@ def usage_options(provider: Provider) -> dict[str, Any]:
 
 
 def _speaks(provider: Provider, dialect: Provider.Dialect, domain: str) -> bool:
-    host = urlsplit(provider.base_url or settings.OPENAI_BASE_URL).hostname or ""
+    host = urlsplit(provider.address).hostname or ""
     return provider.dialect == dialect or host.endswith(domain)

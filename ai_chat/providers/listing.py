@@ -1,12 +1,10 @@
 """Which models a server of OpenAI's protocol says it has: `GET /models`."""
 
 import json
-import os
 import time
 from urllib.parse import urlsplit
 
 import httpx2
-from django.conf import settings
 
 from credits.models import Provider
 
@@ -35,8 +33,7 @@ def list_models(base_url: str, *, key: str = "", seconds: float = 10) -> list[st
 
 def models_of(provider: Provider) -> list[str]:
     """The ids of the models that a provider of the catalogue says it has. Raises NoList."""
-    key = os.environ.get(provider.key_variable, "")
-    return list_models(provider.base_url or settings.OPENAI_BASE_URL, key=key)
+    return list_models(provider.address, key=provider.key)
 
 
 def _body(url: str, key: str, seconds: float) -> bytes:

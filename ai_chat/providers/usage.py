@@ -7,6 +7,8 @@ from ai_chat.providers.pieces import Usage
 
 #: No call has more tokens.
 MAX_TOKENS = 1_000_000_000
+#: Seconds for which a whole answer waits for its usage.
+USAGE_SECONDS = 2.0
 
 
 class UsageReader:

@@ -22,39 +22,24 @@ class ChangedMeanwhile(DomainError):
         super().__init__(message, version=version)
 
 
-class DuplicatePlan(DomainError):
-    """Another plan has this Clerk id."""
+class NameTaken(DomainError):
+    """Another row of this kind (`plan`, `model`, `provider`) has this name, a plan its Clerk id."""
 
     status = 409
     code = "duplicate"
 
-
-class UnknownPlan(DomainError):
-    """No plan has this Clerk id."""
-
-    status = 404
-    code = "not_found"
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"There is a {kind} {name} already.")
 
 
-class DuplicateName(DomainError):
-    """Another model, or provider, has this name."""
-
-    status = 409
-    code = "duplicate"
-
-
-class UnknownModel(DomainError):
-    """No model has this name."""
+class NotInCatalogue(DomainError):
+    """No row of this kind (`plan`, `model`, `provider`) has this name."""
 
     status = 404
     code = "not_found"
 
-
-class UnknownProvider(DomainError):
-    """No provider has this name."""
-
-    status = 404
-    code = "not_found"
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"There is no {kind} {name!r}.")
 
 
 class InUse(DomainError):

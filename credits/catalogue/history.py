@@ -4,14 +4,38 @@ what a change set still holds."""
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from credits import audit
+from credits.catalogue.exceptions import ChangedMeanwhile
 from credits.idempotency import fingerprint
 from credits.models import AIModel, Plan, Provider, SettingsChange, User
 from credits.pricing import get_feature_costs
 
 Subject = SettingsChange.Subject
+
+#: The columns of fields that JSON has as they are stored.
+MODEL_COLUMNS = {
+    "id": "name",
+    "label": "label",
+    "providerModel": "provider_model",
+    "tools": "uses_tools",
+    "reasoning": "reasons",
+    "contextTokens": "context_tokens",
+    "outputTokens": "output_tokens",
+    "reasoningTokens": "reasoning_tokens",
+    "imagesPerCall": "images_per_call",
+    "sizes": "sizes",
+    "priceFactor": "price_factor",
+    "active": "active",
+    "position": "position",
+}
+PROVIDER_COLUMNS = {
+    "name": "name",
+    "baseUrl": "base_url",
+    "keyVariable": "key_variable",
+    "dialect": "dialect",
+}
 
 
 def plan_state(plan: Plan) -> dict[str, Any]:
@@ -23,41 +47,35 @@ def plan_state(plan: Plan) -> dict[str, Any]:
 def model_state(model: AIModel) -> dict[str, Any]:
     """A model as the API and its history have it. All that it refers to is read already."""
     return {
-        "id": model.name,
-        "label": model.label,
+        **{name: getattr(model, column) for name, column in MODEL_COLUMNS.items()},
         "feature": model.feature,
         "provider": model.provider.name,
-        "providerModel": model.provider_model,
         "reads": model.reads,
-        "tools": model.uses_tools,
-        "reasoning": model.reasons,
-        "contextTokens": model.context_tokens,
-        "outputTokens": model.output_tokens,
-        "reasoningTokens": model.reasoning_tokens,
-        "imagesPerCall": model.images_per_call,
-        "sizes": list(model.sizes),
-        "priceFactor": model.price_factor,
         "leastPlan": model.least_plan and model.least_plan.clerk_id,
         "fallback": model.fallback and model.fallback.name,
-        "active": model.active,
-        "position": model.position,
     }
 
 
 def provider_state(provider: Provider) -> dict[str, Any]:
     """The same of a provider."""
-    return {
-        "name": provider.name,
-        "baseUrl": provider.base_url,
-        "keyVariable": provider.key_variable,
-        "dialect": provider.dialect,
-    }
+    return {name: getattr(provider, column) for name, column in PROVIDER_COLUMNS.items()}
+
+
+def all_models() -> QuerySet[AIModel]:
+    """Every model, active or retired, with all that `model_state` reads."""
+    return AIModel.objects.select_related("provider", "least_plan", "fallback")
 
 
 def version_of(state: Mapping[str, Any]) -> str:
     """Differs for two states of a plan, a model or a provider, or of all prices: for
     `expected_version`."""
     return fingerprint(state)[:16]
+
+
+def check_version(version: str, expected_version: str | None) -> None:
+    """Raises ChangedMeanwhile unless this is the version that is expected; None: any is."""
+    if expected_version not in {None, version}:
+        raise ChangedMeanwhile(version)
 
 
 def record_change(
@@ -90,13 +108,14 @@ def current_states() -> dict[tuple[str, str], Any]:
     """What holds now, by subject and name, as the history keeps it."""
     prices = {(Subject.PRICE.value, key): cost for key, cost in get_feature_costs().items()}
     plans = {(Subject.PLAN.value, plan.clerk_id): plan_state(plan) for plan in Plan.objects.all()}
-    models = AIModel.objects.select_related("provider", "least_plan", "fallback")
-    providers = Provider.objects.all()
     return {
         **prices,
         **plans,
-        **{(Subject.MODEL.value, model.name): model_state(model) for model in models},
-        **{(Subject.PROVIDER.value, each.name): provider_state(each) for each in providers},
+        **{(Subject.MODEL.value, model.name): model_state(model) for model in all_models()},
+        **{
+            (Subject.PROVIDER.value, each.name): provider_state(each)
+            for each in Provider.objects.all()
+        },
     }
 
 

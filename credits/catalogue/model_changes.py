@@ -6,19 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Max
 
 from config.errors import InvalidInput, Issue, issue
-from credits.catalogue.exceptions import (
-    ChangedMeanwhile,
-    DuplicateName,
-    InUse,
-    UnknownModel,
-    UnknownProvider,
-)
+from credits.catalogue.exceptions import InUse, NameTaken, NotInCatalogue
 from credits.catalogue.fields import MODEL_FIELDS, PROVIDER_FIELDS, Rule, problems_of
 from credits.catalogue.history import (
+    MODEL_COLUMNS,
+    PROVIDER_COLUMNS,
     Subject,
+    all_models,
+    check_version,
     model_state,
     provider_state,
     record_change,
@@ -28,6 +25,7 @@ from credits.catalogue.models import (
     DEFAULT_PROVIDER,
     default_provider,
     fill_catalogue,
+    position_after,
     with_costs,
 )
 from credits.catalogue.prices import lock_prices
@@ -35,23 +33,6 @@ from credits.models import AIModel, Plan, Provider, User
 from credits.models.catalogue import forget_labels
 
 type Values = Mapping[str, Any]
-
-#: The columns of the fields that are stored as JSON has them.
-MODEL_COLUMNS = {
-    "label": "label",
-    "providerModel": "provider_model",
-    "tools": "uses_tools",
-    "reasoning": "reasons",
-    "contextTokens": "context_tokens",
-    "outputTokens": "output_tokens",
-    "reasoningTokens": "reasoning_tokens",
-    "imagesPerCall": "images_per_call",
-    "sizes": "sizes",
-    "priceFactor": "price_factor",
-    "active": "active",
-    "position": "position",
-}
-PROVIDER_COLUMNS = {"baseUrl": "base_url", "keyVariable": "key_variable", "dialect": "dialect"}
 
 
 class Catalogue(NamedTuple):
@@ -70,7 +51,7 @@ class Catalogue(NamedTuple):
 def read_catalogue() -> Catalogue:
     """The catalogue as it stands; an empty one is filled from the settings first."""
     fill_catalogue()
-    return Catalogue(list(with_costs(_models())), list(_providers()))
+    return Catalogue(list(with_costs(all_models())), list(Provider.objects.all()))
 
 
 @transaction.atomic
@@ -86,18 +67,17 @@ def change_catalogue(
     `name`); fields that it does not name stay, or begin with their defaults. Raises InvalidInput
     with every issue; ChangedMeanwhile if the catalogue's version is not `expected_version`."""
     _lock()
-    if expected_version is not None and expected_version != (now := read_catalogue().version):
-        raise ChangedMeanwhile(now)
+    check_version(read_catalogue().version, expected_version)
     _put_providers(actor, providers, reason)
     _put_models(actor, models, reason)
 
 
 @transaction.atomic
 def create_model(*, actor: User | None, values: Values, reason: str = "") -> AIModel:
-    """Adds a model. Raises InvalidInput, DuplicateName."""
+    """Adds a model. Raises InvalidInput, NameTaken."""
     _lock()
     if find_model(values["id"]):
-        raise DuplicateName(f"There is a model {values['id']} already.")
+        raise NameTaken("model", values["id"])
     return _put_models(actor, [values], reason)[0]
 
 
@@ -110,22 +90,19 @@ def change_model(
     expected_version: str | None = None,
     reason: str = "",
 ) -> AIModel:
-    """Changes what `changes` names of a model; `active: False` retires it. Raises UnknownModel,
+    """Changes what `changes` names of a model; `active: False` retires it. Raises NotInCatalogue,
     InvalidInput, ChangedMeanwhile."""
     _lock()
-    model = find_model(name)
-    if model is None:
-        raise UnknownModel(f"There is no model {name!r}.")
-    _check_version(model_state(model), expected_version)
+    _current(find_model(name), "model", name, expected_version)
     return _put_models(actor, [{**changes, "id": name}], reason)[0]
 
 
 @transaction.atomic
 def create_provider(*, actor: User | None, values: Values, reason: str = "") -> Provider:
-    """Adds a provider. Raises InvalidInput, DuplicateName."""
+    """Adds a provider. Raises InvalidInput, NameTaken."""
     _lock()
     if find_provider(values["name"]):
-        raise DuplicateName(f"There is a provider {values['name']} already.")
+        raise NameTaken("provider", values["name"])
     return _put_providers(actor, [values], reason)[0]
 
 
@@ -138,9 +115,10 @@ def change_provider(
     expected_version: str | None = None,
     reason: str = "",
 ) -> Provider:
-    """Changes what `changes` names of a provider. Raises UnknownProvider, InvalidInput,
+    """Changes what `changes` names of a provider. Raises NotInCatalogue, InvalidInput,
     ChangedMeanwhile."""
-    _locked_provider(name, expected_version)
+    _lock()
+    _current(find_provider(name), "provider", name, expected_version)
     return _put_providers(actor, [{**changes, "name": name}], reason)[0]
 
 
@@ -148,8 +126,9 @@ def change_provider(
 def remove_provider(
     *, actor: User | None, name: str, expected_version: str | None = None, reason: str = ""
 ) -> None:
-    """Removes a provider that no model names. Raises UnknownProvider, ChangedMeanwhile, InUse."""
-    provider = _locked_provider(name, expected_version)
+    """Removes a provider that no model names. Raises NotInCatalogue, ChangedMeanwhile, InUse."""
+    _lock()
+    provider = _current(find_provider(name), "provider", name, expected_version)
     if count := provider.models.count():
         named = "1 model names" if count == 1 else f"{count} models name"
         raise InUse(f"{named} this provider. Give it another one first.")
@@ -160,13 +139,13 @@ def remove_provider(
 
 def find_model(name: object) -> AIModel | None:
     """The model of this name, active or retired, whatever the text."""
-    return _models().filter(name=name).first() if MODEL_FIELDS["id"].accepts(name) else None
+    return all_models().filter(name=name).first() if MODEL_FIELDS["id"].accepts(name) else None
 
 
 def find_provider(name: object) -> Provider | None:
     """The provider of this name, whatever the text."""
     fits = PROVIDER_FIELDS["name"].accepts(name)
-    return _providers().filter(name=name).first() if fits else None
+    return Provider.objects.filter(name=name).first() if fits else None
 
 
 def _lock() -> None:
@@ -176,31 +155,23 @@ def _lock() -> None:
     fill_catalogue()
 
 
-def _models() -> Any:
-    return AIModel.objects.select_related("provider", "least_plan", "fallback")
+def _current[Row: (AIModel, Provider)](
+    row: Row | None, kind: str, name: str, expected_version: str | None
+) -> Row:
+    """The row itself. Raises NotInCatalogue, ChangedMeanwhile."""
+    if row is None:
+        raise NotInCatalogue(kind, name)
+    check_version(version_of(_state(row)), expected_version)
+    return row
 
 
-def _providers() -> Any:
-    return Provider.objects.all()
-
-
-def _locked_provider(name: str, expected_version: str | None) -> Provider:
-    _lock()
-    provider = find_provider(name)
-    if provider is None:
-        raise UnknownProvider(f"There is no provider {name!r}.")
-    _check_version(provider_state(provider), expected_version)
-    return provider
-
-
-def _check_version(state: Values, expected_version: str | None) -> None:
-    if expected_version is not None and expected_version != version_of(state):
-        raise ChangedMeanwhile(version_of(state))
+def _state(row: AIModel | Provider) -> dict[str, Any]:
+    return model_state(row) if isinstance(row, AIModel) else provider_state(row)
 
 
 def _put_providers(actor: User | None, entries: Sequence[Values], reason: str) -> list[Provider]:
     _refuse(_field_issues("providers", "name", entries, PROVIDER_FIELDS))
-    rows = {row.name: row for row in _providers()}
+    rows = {row.name: row for row in Provider.objects.all()}
     put = []
     for values in entries:
         row = rows.get(values["name"]) or Provider(
@@ -216,7 +187,7 @@ def _put_providers(actor: User | None, entries: Sequence[Values], reason: str) -
 def _put_models(actor: User | None, entries: Sequence[Values], reason: str) -> list[AIModel]:
     """Fallbacks come last: one may be among the new models."""
     _refuse(_field_issues("models", "id", entries, MODEL_FIELDS))
-    rows: dict[str, AIModel] = {row.name: row for row in _models()}
+    rows: dict[str, AIModel] = {row.name: row for row in all_models()}
     before = {name: model_state(row) for name, row in rows.items()}
     issues = [
         issue(("models", place, field), sentence)
@@ -267,15 +238,13 @@ def _new_model(rows: Mapping[str, AIModel], values: Values) -> AIModel:
     """A model after the others, with its id for a label, at the provider that the settings
     configure."""
     name = values["id"]
-    highest = AIModel.objects.aggregate(highest=Max("position"))["highest"] or 0
-    place = max([highest, *(row.position for row in rows.values())]) + 1
     return AIModel(
         name=name,
         label=name,
         feature=values.get("feature", ""),
         provider=find_provider(DEFAULT_PROVIDER) or default_provider(),
         provider_model=name,
-        position=min(place, 9999),
+        position=position_after(rows.values()),
     )
 
 
@@ -341,10 +310,8 @@ def _assign(row: AIModel | Provider, values: Values, columns: Mapping[str, str])
 
 
 def _save(actor: User | None, row: AIModel | Provider, before: Values | None, reason: str) -> None:
-    if isinstance(row, AIModel):
-        subject, after = Subject.MODEL, model_state(row)
-    else:
-        subject, after = Subject.PROVIDER, provider_state(row)
+    subject = Subject.MODEL if isinstance(row, AIModel) else Subject.PROVIDER
+    after = _state(row)
     if after != before:
         row.save()
         record_change(actor, subject, row.name, before, after, reason=reason)

@@ -1,7 +1,10 @@
 """The models that people choose from: which are offered to whom, at what price, and the rows that
 the first start makes. What admins change of them: `model_changes.py`."""
 
+import re
 import time
+from collections.abc import Iterable
+from itertools import chain, count
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -21,6 +24,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
+from credits.catalogue.fields import MODEL_ID, POSITION
 from credits.exceptions import ModelNotOffered, PlanRequired
 from credits.features import FEATURES, UnknownFeature
 from credits.models import AIModel, PayerKind, Plan, Provider, SubscriptionItem, User
@@ -102,6 +106,27 @@ def _usable_by(user_id: int) -> "ExpressionWrapper[Q]":
     most = plans.order_by("-credits").values("credits")[:1]
     enough = Q(least_plan__credits__lte=Coalesce(Subquery(most), -1))
     return ExpressionWrapper(Q(least_plan=None) | enough, output_field=BooleanField())
+
+
+def position_after(models: Iterable[AIModel]) -> int:
+    """The place of a new model that people see after these."""
+    return min(max((model.position for model in models), default=-1) + 1, POSITION.high)
+
+
+def fitting_id(text: str) -> str:
+    """The text with a hyphen for whatever no model's id may hold."""
+    return re.sub(r"[^A-Za-z0-9._:/@+-]+", "-", text)
+
+
+def free_id(name: str, *, provider: str, taken: set[str]) -> str:
+    """An id for a new model: its `name` if that can be an id and is not `taken`, else one that
+    begins with the provider's. It is taken then."""
+    longer = fitting_id(f"{provider}/{name}")[: MODEL_ID.longest - 5]
+    numbered = (f"{longer}-{number}" for number in count(2))
+    ids = (each for each in chain([name, longer], numbered) if MODEL_ID.accepts(each))
+    free = next(each for each in ids if each not in taken)
+    taken.add(free)
+    return free
 
 
 def default_provider() -> Provider:

@@ -5,15 +5,9 @@ from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
-from credits.catalogue.exceptions import (
-    ChangedMeanwhile,
-    DuplicatePlan,
-    InUse,
-    InvalidValue,
-    UnknownPlan,
-)
+from credits.catalogue.exceptions import InUse, InvalidValue, NameTaken, NotInCatalogue
 from credits.catalogue.fields import PLAN_FIELDS, PLAN_ID, problems_of
-from credits.catalogue.history import Subject, plan_state, record_change, version_of
+from credits.catalogue.history import Subject, check_version, plan_state, record_change, version_of
 from credits.models import Plan, User
 
 
@@ -41,7 +35,7 @@ def create_plan(
     active: bool = True,
     reason: str = "",
 ) -> Plan:
-    """Adds a plan that brings `credits` a month. Raises InvalidValue, DuplicatePlan."""
+    """Adds a plan that brings `credits` a month. Raises InvalidValue, NameTaken."""
     plan = Plan(clerk_id=clerk_id, name=name, credits=credits, active=active)
     _save(plan)
     record_change(actor, Subject.PLAN, clerk_id, None, plan_state(plan), reason=reason)
@@ -58,7 +52,7 @@ def update_plan(
     reason: str = "",
 ) -> Plan:
     """Changes a plan's `clerk_id`, `name`, `credits` or `active`: those that `changes` names.
-    Raises UnknownPlan, InvalidValue, DuplicatePlan, ChangedMeanwhile."""
+    Raises NotInCatalogue, InvalidValue, NameTaken, ChangedMeanwhile."""
     plan = _locked(clerk_id, expected_version)
     before = plan_state(plan)
     for field in changes.keys() & {"clerk_id", "name", "credits", "active"}:
@@ -74,7 +68,7 @@ def update_plan(
 def delete_plan(
     *, actor: User | None, clerk_id: str, expected_version: str | None = None, reason: str = ""
 ) -> None:
-    """Removes a plan; grants made under it stay. Raises UnknownPlan, ChangedMeanwhile, InUse."""
+    """Removes a plan; grants made under it stay. Raises NotInCatalogue, ChangedMeanwhile, InUse."""
     plan = _locked(clerk_id, expected_version)
     if labels := [model.label for model in plan.models.all()]:
         raise InUse(f"It is needed for {', '.join(labels)}. Choose another plan there first.")
@@ -110,9 +104,8 @@ def import_plans(*, actor: User | None, rows: Iterable[PlanRow], reason: str = "
 def _locked(clerk_id: str, expected_version: str | None) -> Plan:
     plan = find_plan(clerk_id, lock=True)
     if plan is None:
-        raise UnknownPlan(f"There is no plan {clerk_id!r}.")
-    if expected_version is not None and expected_version != plan_version(plan):
-        raise ChangedMeanwhile(plan_version(plan))
+        raise NotInCatalogue("plan", clerk_id)
+    check_version(plan_version(plan), expected_version)
     return plan
 
 
@@ -124,5 +117,5 @@ def _save(plan: Plan) -> None:
             plan.save()
     except IntegrityError as error:
         if Plan.objects.filter(clerk_id=plan.clerk_id).exists():
-            raise DuplicatePlan(f"There is a plan {plan.clerk_id} already.") from error
+            raise NameTaken("plan", plan.clerk_id) from error
         raise

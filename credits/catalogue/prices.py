@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping
 
 from django.db import transaction
 
-from credits.catalogue.exceptions import ChangedMeanwhile, InvalidValue
+from credits.catalogue.exceptions import InvalidValue
 from credits.catalogue.fields import COST
-from credits.catalogue.history import Subject, record_change, version_of
+from credits.catalogue.history import Subject, check_version, record_change, version_of
 from credits.features import FEATURE_CREDIT_COSTS, FEATURES
 from credits.models import AdminSettings, User
 from credits.pricing import get_feature_costs
@@ -27,8 +27,7 @@ def set_feature_costs(
     wanted = _checked({**costs, **{key: FEATURE_CREDIT_COSTS.get(key) for key in reset}})
     row = lock_prices()
     before = get_feature_costs()
-    if expected_version is not None and expected_version != version_of(before):
-        raise ChangedMeanwhile(version_of(before))
+    check_version(version_of(before), expected_version)
     changed = {key: cost for key, cost in wanted.items() if cost != before[key]}
     merged = {**row.feature_costs, **changed}
     overrides = {key: cost for key, cost in merged.items() if key not in reset}

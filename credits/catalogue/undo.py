@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from config.errors import DomainError
-from credits.catalogue.exceptions import CannotUndo, DuplicatePlan, InUse
+from credits.catalogue.exceptions import CannotUndo, InUse, NameTaken
 from credits.catalogue.history import (
     Subject,
     model_state,
@@ -72,7 +72,7 @@ def _undo_plan(actor: User | None, change: SettingsChange, *, reason: str) -> No
             update_plan(actor=actor, clerk_id=clerk_id, changes=former, reason=reason)
         else:
             create_plan(actor=actor, reason=reason, **former)
-    except DuplicatePlan as error:
+    except NameTaken as error:
         raise CannotUndo(f"Another plan has the id it had. {error}") from None
 
 

@@ -6,6 +6,7 @@ import time
 from functools import lru_cache
 from typing import Literal
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import PROTECT, CheckConstraint, Index, Q
@@ -83,9 +84,19 @@ class Provider(models.Model):
         return self.name
 
     @property
+    def address(self) -> str:
+        """Where it answers: `https://…/v1`."""
+        return self.base_url or str(settings.OPENAI_BASE_URL)
+
+    @property
+    def key(self) -> str:
+        """Its key, from this process's environment; empty without one. Never shown."""
+        return os.environ.get(self.key_variable, "")
+
+    @property
     def key_is_set(self) -> bool:
-        """Whether this process has a key for it. The key itself is never shown."""
-        return bool(os.environ.get(self.key_variable))
+        """Whether this process has a key for it."""
+        return bool(self.key)
 
 
 class AIModel(models.Model):

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from credits.features import TEXT
 from credits.ledger import Balance, get_balance
 from credits.pricing import get_feature_cost
 
-TEXT = "ai_text_chat"
 #: Below this share of the grants that still hold something, or so many messages, credits run low.
 LOW_SHARE = 0.1
 LOW_MESSAGES = 3

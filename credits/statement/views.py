@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from credits.features import FEATURES
+from credits.features import FEATURES, TEXT
 from credits.http import AuthenticatedHttpRequest
 from credits.models import Plan
 from credits.outcomes import FOR_PEOPLE, RETURNED_LATE
@@ -17,7 +17,7 @@ from credits.pricing import get_feature_cost, get_feature_costs
 from credits.statement.chart import draw
 from credits.statement.days import month_around, recent_months, today
 from credits.statement.forms import StatementForm
-from credits.statement.meter import TEXT, get_meter
+from credits.statement.meter import get_meter
 from credits.statement.rows import get_page, get_range, step_of, sums_by_step, time_of_row, total
 
 

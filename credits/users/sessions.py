@@ -11,8 +11,8 @@ from django.contrib.sessions.backends import db
 from django.db import connection
 
 from credits.features import FEATURE_CREDIT_COSTS
+from credits.features import TEXT as METER_FEATURE
 from credits.models import Session, User
-from credits.statement.meter import TEXT as METER_FEATURE
 
 #: The user that came with the session which was read last.
 _user_of_session: ContextVar[User | None] = ContextVar("user_of_session", default=None)

@@ -27,7 +27,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         given = options["server"] and dict(server.split("=", 1) for server in options["server"])
         for server, base_url in (given or SERVERS).items():
-            offered = offer_discovered(server=server, base_url=base_url, found=models_at(base_url))
+            offered = offer_discovered(server=server, base_url=base_url, names=models_at(base_url))
             if offered:
                 self.stdout.write(
                     f"{server} answers at {base_url}: models of it that are offered too: {offered}"

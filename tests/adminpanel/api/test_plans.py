@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from credits.catalogue.exceptions import ChangedMeanwhile, DuplicatePlan
+from credits.catalogue.exceptions import ChangedMeanwhile, NameTaken
 from credits.catalogue.plans import create_plan, plan_version, update_plan
 from credits.models import Plan, SettingsChange, User
 from credits.pricing import get_plan_credits
@@ -163,8 +163,8 @@ def test_of_many_that_add_the_same_plan_at_once_one_does(admin: User) -> None:
     def add(number: int) -> Plan:
         return create_plan(actor=admin, clerk_id="cplan_pro", name="Pro", credits=number)
 
-    answers = in_parallel(8, add, catch=DuplicatePlan)
-    assert count_of(answers, DuplicatePlan) == 7
+    answers = in_parallel(8, add, catch=NameTaken)
+    assert count_of(answers, NameTaken) == 7
     assert SettingsChange.objects.count() == 1
 
 

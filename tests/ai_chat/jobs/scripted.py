@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 from ai_chat.conversations.turns import answer_turn
 from ai_chat.jobs.following import wait
 from ai_chat.models import Turn
-from ai_chat.offer import TEXT
 from ai_chat.providers.pieces import Piece
 from credits.catalogue.models import get_model
+from credits.features import TEXT
 from credits.models import AIModel, User
 from tests.ai_chat.turns import MODEL, charge_turn
 

@@ -8,9 +8,9 @@ from config.errors import InvalidInput
 from credits.catalogue.exceptions import (
     CannotUndo,
     ChangedMeanwhile,
-    DuplicateName,
     InUse,
-    UnknownModel,
+    NameTaken,
+    NotInCatalogue,
 )
 from credits.catalogue.history import model_state, version_of
 from credits.catalogue.model_changes import (
@@ -82,10 +82,10 @@ class TestModels:
 
     def test_the_same_name_twice_and_an_unknown_one(self) -> None:
         make_model("large")
-        with pytest.raises(DuplicateName):
+        with pytest.raises(NameTaken):
             create_model(actor=None, values=NEW)
         for name in ("other", "a\x00b", ""):
-            with pytest.raises(UnknownModel):
+            with pytest.raises(NotInCatalogue):
                 change_model(actor=None, name=name, changes={})
 
     def test_what_was_read_before_another_change_is_not_written(self) -> None:
