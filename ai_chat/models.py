@@ -77,7 +77,7 @@ class Turn(Job):
     #: What the model thought before it answered; kept at the end.
     reasoning = models.TextField(blank=True, default="", db_default="")
     cut = models.CharField(max_length=10, choices=Cut, blank=True, default="", db_default="")
-    #: The turn that this one answers anew: the model is told one of them. Not a foreign key, as
+    #: The turn that this one answers anew: the model is sent one of them. Not a foreign key, as
     #: turns go with their conversation.
     replaces = models.UUIDField(null=True)
     state = models.CharField(max_length=10, choices=State, default=State.RUNNING)

@@ -34,8 +34,8 @@ django_application = get_wsgi_application()
 
 
 def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-    """Django, told nothing of the body's charset: all is UTF-8 here. It would take `charset=rot13`
-    at its word and fail while making the request, before any handler of errors is in place."""
+    """Django without the charset of the body's type: all is UTF-8 here. It would apply
+    `charset=rot13` and fail while making the request, before any handler of errors is in place."""
     environ["CONTENT_TYPE"] = CHARSET.sub("", environ.get("CONTENT_TYPE", ""))
     if refusal := take_body(environ):
         status, content = refusal
@@ -46,15 +46,15 @@ def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> 
 
 
 def take_body(environ: "WSGIEnvironment") -> tuple[str, bytes] | None:
-    """Reads the body that Django would misread: one in chunks, whose length nobody said, it takes
-    for empty; one that was broken off, for a shorter one, and that may be a message to charge.
-    Returns how to refuse it when it is not whole, or when too many large ones are kept already. One
-    that is too large by itself is left to be refused."""
+    """Reads the body that Django would misread: one in chunks, whose length no header says, it
+    takes for empty; one that was broken off, for a shorter one, and that may be a message to
+    charge. Returns how to refuse it when it is not whole, or when too many large ones are kept
+    already. One that is too large by itself is left to be refused."""
     usual = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     room = settings.LARGE_BODIES.get(environ.get("PATH_INFO", ""), usual)
     is_chunked = "HTTP_TRANSFER_ENCODING" in environ
-    said = int(environ.get("CONTENT_LENGTH") or 0)
-    length = room + 1 if is_chunked else said
+    declared = int(environ.get("CONTENT_LENGTH") or 0)
+    length = room + 1 if is_chunked else declared
     if not 0 < length <= room + is_chunked:
         return None
     reserved = length if length > usual + 1 else 0
@@ -63,7 +63,7 @@ def take_body(environ: "WSGIEnvironment") -> tuple[str, bytes] | None:
     content = environ["wsgi.input"].read(length)
     body = BytesIO(content)
     # As long as a request has it; a stream keeps its request to the end.
-    weakref.finalize(body, _large_bodies.give_back, reserved)
+    weakref.finalize(body, _large_bodies.release, reserved)
     if is_chunked:
         environ["CONTENT_LENGTH"] = str(len(content))
     elif len(content) < length:
@@ -87,7 +87,7 @@ class _LargeBodies:
             self._kept += size if has_room else 0
         return has_room
 
-    def give_back(self, size: int) -> None:
+    def release(self, size: int) -> None:
         with self._lock:
             self._kept -= size
 

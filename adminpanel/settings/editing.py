@@ -102,8 +102,8 @@ class Editing[Row, Form: StateForm]:
         return self.page(form, status=422)
 
     def changed_meanwhile(self, form: Form) -> HttpResponse:
-        """What the other admin changed, and the same wishes on top of it. If the row was renamed or
-        removed, the values are kept, to be added again if that is wanted."""
+        """What the other admin changed, and on top of it the values that were typed. If the row was
+        renamed or removed, the values are kept, to be added again if that is wanted."""
         newer = latest_change(self.subject, self.name())
         self.row = self.find()
         if self.row is None:

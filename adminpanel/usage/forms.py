@@ -54,9 +54,9 @@ class UsageForm(FilterForm):
     sync = forms.UUIDField(required=False, error_messages={"invalid": NO_SYNC})
 
     def clean_sync(self) -> SyncJob | None:
-        asked = self.cleaned_data["sync"]
-        job = SyncJob.objects.filter(pk=asked).first() if asked else None
-        if asked and job is None:
+        job_id = self.cleaned_data["sync"]
+        job = SyncJob.objects.filter(pk=job_id).first() if job_id else None
+        if job_id and job is None:
             raise forms.ValidationError(NO_SYNC)
         return job
 
@@ -69,16 +69,18 @@ class UsageForm(FilterForm):
     @property
     def filters(self) -> Filters:
         """What was asked for; call it on a valid form."""
-        asked = self.cleaned_data
-        user, sync = asked["user"], asked["sync"]
-        first, last = _days_of(sync, asked["from"], asked["to"])
+        values = self.cleaned_data
+        user, sync = values["user"], values["sync"]
+        first, last = _days_of(sync, values["from"], values["to"])
         return Filters(
             user_id=user.pk if user else None,
-            kind=asked["kind"] or (Kind.ADJUSTMENT if sync else ""),
+            kind=values["kind"] or (Kind.ADJUSTMENT if sync else ""),
             first=first,
             last=last,
             sync=sync.pk if sync else None,
-            **{name: asked[name] for name in ("feature", "model", "reason", "state", "row", "way")},
+            **{
+                name: values[name] for name in ("feature", "model", "reason", "state", "row", "way")
+            },
         )
 
 

@@ -173,11 +173,11 @@ class PeopleForm(forms.Form):
     @property
     def filters(self) -> dict[str, Any]:
         """What `search.find_users` takes."""
-        asked = self.cleaned_data
+        values = self.cleaned_data
         return {
-            **{name: asked[name] for name in ("search", "low", "high", "plan", "state")},
-            "search": asked["search"].strip(),
-            "signed_in": int(asked["signed_in"] or 0) or None,
+            **{name: values[name] for name in ("search", "low", "high", "plan", "state")},
+            "search": values["search"].strip(),
+            "signed_in": int(values["signed_in"] or 0) or None,
         }
 
     @property
@@ -214,11 +214,11 @@ class TimelineForm(forms.Form):
         """What `timeline.get_page` takes; an error when the row is not the person's."""
         if not self.is_valid():
             return {}
-        asked = self.cleaned_data
-        if not asked["row"]:
-            before, after = (asked[name] and Place(*asked[name]) for name in ("before", "after"))
-            return {"kind": asked["kind"], "older_than": before, "newer_than": after}
-        place = place_of(user, asked["row"])
+        values = self.cleaned_data
+        if not values["row"]:
+            before, after = (values[name] and Place(*values[name]) for name in ("before", "after"))
+            return {"kind": values["kind"], "older_than": before, "newer_than": after}
+        place = place_of(user, values["row"])
         if place is None:
-            self.add_error(None, f"There is no row #{asked['row']} in this person's journal.")
+            self.add_error(None, f"There is no row #{values['row']} in this person's journal.")
         return {"older_than": place}

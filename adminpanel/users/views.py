@@ -28,14 +28,14 @@ def users(request: AuthenticatedHttpRequest) -> HttpResponse:
     form = PeopleForm(request.GET)
     context: dict[str, Any] = {"form": form}
     if form.is_valid():
-        asked = form.cleaned_data
+        values = form.cleaned_data
         # This list's `after` and `before` say what comes next in it, whatever it is sorted by.
         context["page"] = get_page(
             find_users(**form.filters),
-            sort=asked["sort"] or Sort.NEWEST,
-            searched=bool(asked["search"]),
-            older_than=asked["after"],
-            newer_than=asked["before"],
+            sort=values["sort"] or Sort.NEWEST,
+            searched=bool(values["search"]),
+            older_than=values["after"],
+            newer_than=values["before"],
         )
     if not wants_fragment(request):
         context["pending"] = _pending()[: PENDING + 1]

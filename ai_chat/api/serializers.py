@@ -113,7 +113,7 @@ class ChatIn(serializers.Serializer[Any]):
         min_length=1,
         max_length=MAX_MESSAGES,
         help_text="Oldest first; the last message is the user's and alone is needed in a chat that "
-        "is known by its `id`: then what is stored here is what the model is told, besides system "
+        "is known by its `id`: then what is stored here is what the model is sent, besides system "
         "messages.",
     )
     model = _model_field()
@@ -125,7 +125,7 @@ class ChatIn(serializers.Serializer[Any]):
         ["submit-message", "regenerate-message"],
         required=False,
         help_text="Either is a new answer with a charge of its own; `regenerate-message` answers "
-        "an earlier message anew, which the model is told once.",
+        "an earlier message anew, which the model is sent once.",
     )
     messageId = Text(
         required=False,

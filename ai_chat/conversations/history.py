@@ -1,6 +1,6 @@
-"""What a model is told: the stored turns of a conversation, or a client's messages where it is not
-known here, as a list that every model takes. A system message may stand first; then user and
-assistant alternate, from the user to the user, and none is empty."""
+"""The messages that a model is sent: the stored turns of a conversation, or a client's messages
+where it is not known here, as a list that every model takes. A system message may stand first; then
+user and assistant alternate, from the user to the user, and none is empty."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -20,7 +20,7 @@ LEAST_CHARACTERS = 500
 #: A cautious guess; most languages have three or four characters in a token.
 CHARACTERS_PER_TOKEN = 2
 CUT = " […] "
-#: After these the question is not told again: the user took it back, or it would fail every later
+#: After these the question is not sent again: the user took it back, or it would fail every later
 #: message as well.
 QUESTION_DROPPED = {
     Reason.STOPPED_EARLY,
@@ -57,8 +57,8 @@ class Exchange(NamedTuple):
 
 
 class KnownFrom(NamedTuple):
-    """The first turn that the model is told. `forgets` says that it is not told earlier ones,
-    `shortened` that it is told a part of this one."""
+    """The first turn that the model is sent. `forgets` says that earlier ones are left out,
+    `shortened` that only a part of this one is sent."""
 
     turn_id: UUID | None
     forgets: bool
@@ -91,7 +91,7 @@ def history(
 
 
 def known_from(conversation: Conversation, model: AIModel) -> KnownFrom | None:
-    """From where on the model would be told a conversation now; None when it is told all of it. A
+    """From where on the model would be sent a conversation now; None when that is all of it. A
     long message takes room from what stands before it."""
     turns = _latest_turns(conversation.pk)
     room = room_for(model)
@@ -117,16 +117,16 @@ def room_for(model: AIModel) -> int:
 def from_turns(
     turns: Iterable[Turn], model: AIModel, room: int, *, replaces: UUID | None = None
 ) -> list[Exchange]:
-    """Stored turns, oldest first, as the model is to be told them. A turn that was answered anew,
+    """Stored turns, oldest first, as the model is to be sent them. A turn that was answered anew,
     or is now (`replaces`), goes with all that followed it. A conversation that was too long for the
     model is halved each time, from the characters that it had `room` for, and stays so."""
     past: list[Exchange] = []
-    originals: dict[UUID, UUID] = {}  # Of those that failed to replace one: these are not told.
+    originals: dict[UUID, UUID] = {}  # Of those that failed to replace one: these are not sent.
     for turn in turns:
-        is_told = _is_told(turn)
+        is_sent = _is_sent(turn)
         if turn.replaces:
             original = originals.get(turn.replaces, turn.replaces)
-            if is_told:
+            if is_sent:
                 _cut_at(past, original)
             else:
                 originals[turn.pk] = original
@@ -134,7 +134,7 @@ def from_turns(
             past = fitting(past, min(room, sum(each.size for each in past)) // 2)
         if turn.pk not in originals and turn.failure not in QUESTION_DROPPED:
             _ask(past, turn.prompt, turn.pk)
-            if is_told:
+            if is_sent:
                 _answer(past, turn.answer)
     if replaces:
         _cut_at(past, originals.get(replaces, replaces))
@@ -223,7 +223,7 @@ def _latest_turns(conversation_id: UUID, besides: UUID | None = None) -> list[Tu
     return list(turns[:MAX_TURNS])[::-1]
 
 
-def _is_told(turn: Turn) -> bool:
+def _is_sent(turn: Turn) -> bool:
     """Whether the answer was paid for and has text: also one that was cut, or stopped."""
     ended_well = turn.state in {Turn.State.ANSWERED, Turn.State.STOPPED}
     return ended_well and turn.refund_id is None and bool(turn.answer.strip())

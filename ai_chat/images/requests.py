@@ -51,8 +51,8 @@ def start_request(
     if size not in (chosen.sizes or [size]) and not was_charged(
         user_id=user_id, idempotency_key=key
     ):
-        made = ", ".join(chosen.sizes)
-        raise InvalidImageRequest("size", f"{chosen.label} makes images of {made}.")
+        sizes = ", ".join(chosen.sizes)
+        raise InvalidImageRequest("size", f"{chosen.label} makes images of {sizes}.")
     place = str(conversation.pk) if conversation else None
     request, is_new = start_job(
         ImageRequest,

@@ -228,7 +228,7 @@ class Run[J: Job]:
         self, work: Work[J], cause: Exception | None
     ) -> Callable[[Work[J], Exception | None], None] | None:
         """What the caller is to do now that `work` is over because of `cause`: end the job, or do
-        it with the fallback. None when somebody else was first to be told, or the fallback is at
+        it with the fallback. None when another thread was first to call this, or the fallback is at
         work already."""
         with self._news:
             if self._closed or work is not self.work:

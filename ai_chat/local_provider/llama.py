@@ -32,7 +32,7 @@ SLOTS = 4
 CONTEXT_TOKENS = 4096
 # Small batches cost nothing on a CPU and let an abandoned prompt end sooner.
 BATCH_TOKENS = 128
-#: What the model is told first unless the conversation brings a system message of its own. Without
+#: What the model is sent first unless the conversation brings a system message of its own. Without
 #: the language it falls into that of the country asked about (tests/bench/easy_questions.py).
 INSTRUCTIONS = Message("system", "You are a helpful assistant. Answer briefly, in plain English.")
 # Beyond this many open answers, callers wait for a connection.

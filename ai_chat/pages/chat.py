@@ -44,7 +44,6 @@ from ai_chat.pages.streams import event_response
 from config.errors import DomainError
 from config.text import is_blank
 from credits.clerk.auth.requests import refuse_impersonated
-from credits.features import TEXT
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
 from credits.models import UsageHistory, User
 

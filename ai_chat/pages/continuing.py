@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 from ai_chat.models import ImageRequest, Turn
 from ai_chat.offer import Offer, get_offer
 
-#: The message. The model is told the cut answer before it, as any answer.
+#: The message. The model is sent the cut answer before it, as any answer.
 PROMPT = "Continue."
 
 

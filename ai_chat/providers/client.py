@@ -16,7 +16,8 @@ from credits.models import Provider
 def client(provider: Provider) -> openai.OpenAI:
     """The client of a provider: one per process and address, as it pools its connections and is
     safe to share between threads. It never retries: a job is one call, and a failed call is
-    refunded, not repeated. Nor does it follow redirects: whoever runs the site is to know."""
+    refunded, not repeated. Nor does it follow redirects: the operator is to enter
+    the new address."""
     if provider.key_is_set:
         known_keys.add(provider.key)
     return _client(provider.address, provider.key or "none")

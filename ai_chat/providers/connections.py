@@ -14,12 +14,12 @@ import httpcore2
 import httpx2
 
 _thread = threading.local()
-#: Guards whose connection is whose.
+#: Guards which connection carries which call.
 _lock = threading.Lock()
 
 
 class Cancellable:
-    """A provider's call that another thread may end, so that nobody is worked for in vain."""
+    """A provider's call that another thread may end."""
 
     def __init__(self) -> None:
         self.cancelled = threading.Event()
@@ -67,7 +67,7 @@ class Cancellable:
 
 
 class _Stream(httpcore2.NetworkStream):
-    """A connection that knows whose call it carries."""
+    """A connection with the call that it carries."""
 
     def __init__(self, inner: httpcore2.NetworkStream) -> None:
         self._inner = inner

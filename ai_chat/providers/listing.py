@@ -15,7 +15,7 @@ MAX_ID_CHARACTERS = 120
 
 
 class NoList(Exception):
-    """Nobody answers at the address, or not with a list of models."""
+    """No server answers at the address, or not with a list of models."""
 
 
 def list_models(base_url: str, *, key: str = "", seconds: float = 10) -> list[str]:
@@ -56,7 +56,7 @@ def _body(url: str, key: str, seconds: float) -> bytes:
 
 
 def _is_local(url: str) -> bool:
-    """Whether it names this machine: a proxy of the environment cannot know it."""
+    """Whether it names this machine: a proxy of the environment cannot reach it."""
     return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
 
 

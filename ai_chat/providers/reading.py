@@ -112,7 +112,7 @@ class AnswerReader:
 
     def _chunk(self, chunk: Any) -> list[Piece]:
         """What one chunk, or a whole completion, adds. `chunk` may be any JSON: `provider_errors`
-        knows what this raises."""
+        turns what this raises into ProviderError."""
         if error := _error_of(chunk):
             raise error_of(error)
         if usage := chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage"):

@@ -58,8 +58,8 @@ class PageForm(forms.Form):
     @property
     def place(self) -> dict[str, Any]:
         """What `config.pagination.paginate` takes: no place if it is not right."""
-        asked = getattr(self, "cleaned_data", {})
-        before, after = asked.get("before"), asked.get("after")
+        values = getattr(self, "cleaned_data", {})
+        before, after = values.get("before"), values.get("after")
         return {
             "older_than": (before,) if before else None,
             "newer_than": (after,) if after else None,
@@ -85,10 +85,12 @@ class RowsForm(PageForm):
     @property
     def refusal(self) -> InvalidInput:
         """The error that names each wrong field, for answers that are not the page."""
-        errors = self.errors.get_json_data().items()
-        named = [((name,) if name in self.fields else (), each) for name, each in errors]
         return InvalidInput.of(
-            [issue(path, str(one["message"])) for path, each in named for one in each]
+            [
+                issue((name,) if name in self.fields else (), str(error["message"]))
+                for name, errors in self.errors.get_json_data().items()
+                for error in errors
+            ]
         )
 
     @property

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from ai_chat.providers.listing import NoList, list_models
 from credits.catalogue.discovered import offer_discovered
 
-#: Where Ollama and LM Studio listen unless told otherwise.
+#: Where Ollama and LM Studio listen unless configured otherwise.
 SERVERS = {"Ollama": "http://127.0.0.1:11434/v1", "LM Studio": "http://127.0.0.1:1234/v1"}
 #: The longest wait for one of them, in seconds: on this machine they answer at once.
 SECONDS = 2.0
@@ -36,7 +36,7 @@ class Command(BaseCommand):
 
 
 def models_at(base_url: str) -> list[str]:
-    """The ids of the models there; none where nobody answers."""
+    """The ids of the models there; none where no server answers."""
     try:
         return list_models(base_url, seconds=SECONDS)
     except NoList:

@@ -9,7 +9,7 @@ import pytest
 
 from credits.models import UsageHistory
 from tests.ai_chat.api.client import Program, message
-from tests.ai_chat.api.test_told import answer
+from tests.ai_chat.api.test_history import answer
 from tests.ai_chat.images.fake import FakePainter, picture
 from tests.ai_chat.turns import text_model
 
