@@ -9,7 +9,7 @@ from django.conf import settings
 from ai_chat.jobs.ending import load_job
 from ai_chat.jobs.errors import AnswerDeleted, LimitReached, TurnRunning
 from ai_chat.jobs.models import Job
-from credits.catalogue.models import get_model
+from credits.catalogue.models import find_model, get_model
 from credits.clerk.billing.releases import next_grant
 from credits.exceptions import InsufficientCredits, ModelNotOffered, PlanRequired
 from credits.features import to_operation_type
@@ -28,10 +28,10 @@ def choose_model(name: str, *, feature: str, user_id: int, idempotency_key: str)
     try:
         return get_model(name, feature=feature, user_id=user_id)
     except (ModelNotOffered, PlanRequired):
-        known = AIModel.objects.filter(name=name).select_related("provider").first()
-        if known is None or not was_charged(user_id=user_id, idempotency_key=idempotency_key):
+        model = find_model(name)
+        if model is None or not was_charged(user_id=user_id, idempotency_key=idempotency_key):
             raise
-        return known
+        return model
 
 
 def was_charged(*, user_id: int, idempotency_key: str) -> bool:

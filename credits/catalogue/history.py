@@ -4,10 +4,11 @@ what a change set still holds."""
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from credits import audit
 from credits.catalogue.exceptions import ChangedMeanwhile
+from credits.catalogue.models import all_models
 from credits.idempotency import fingerprint
 from credits.models import AIModel, Plan, Provider, SettingsChange, User
 from credits.pricing import get_feature_costs
@@ -59,11 +60,6 @@ def model_state(model: AIModel) -> dict[str, Any]:
 def provider_state(provider: Provider) -> dict[str, Any]:
     """The same of a provider."""
     return {name: getattr(provider, column) for name, column in PROVIDER_COLUMNS.items()}
-
-
-def all_models() -> QuerySet[AIModel]:
-    """Every model, active or retired, with all that `model_state` reads."""
-    return AIModel.objects.select_related("provider", "least_plan", "fallback")
 
 
 def version_of(state: Mapping[str, Any]) -> str:

@@ -14,7 +14,6 @@ from credits.catalogue.history import (
     MODEL_COLUMNS,
     PROVIDER_COLUMNS,
     Subject,
-    all_models,
     check_version,
     model_state,
     provider_state,
@@ -22,9 +21,11 @@ from credits.catalogue.history import (
     version_of,
 )
 from credits.catalogue.models import (
-    DEFAULT_PROVIDER,
+    all_models,
     default_provider,
     fill_catalogue,
+    find_model,
+    find_provider,
     position_after,
     with_costs,
 )
@@ -137,17 +138,6 @@ def remove_provider(
     record_change(actor, Subject.PROVIDER, name, before, None, reason=reason)
 
 
-def find_model(name: object) -> AIModel | None:
-    """The model of this name, active or retired, whatever the text."""
-    return all_models().filter(name=name).first() if MODEL_FIELDS["id"].accepts(name) else None
-
-
-def find_provider(name: object) -> Provider | None:
-    """The provider of this name, whatever the text."""
-    fits = PROVIDER_FIELDS["name"].accepts(name)
-    return Provider.objects.filter(name=name).first() if fits else None
-
-
 def _lock() -> None:
     """Of two who change the catalogue at once one waits. What the settings name is there first: an
     empty catalogue is filled, a changed one never."""
@@ -242,7 +232,7 @@ def _new_model(rows: Mapping[str, AIModel], values: Values) -> AIModel:
         name=name,
         label=name,
         feature=values.get("feature", ""),
-        provider=find_provider(DEFAULT_PROVIDER) or default_provider(),
+        provider=default_provider(),
         provider_model=name,
         position=position_after(rows.values()),
     )

@@ -24,7 +24,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
-from credits.catalogue.fields import MODEL_ID, POSITION
+from credits.catalogue.fields import MODEL_ID, POSITION, PROVIDER_NAME
 from credits.exceptions import ModelNotOffered, PlanRequired
 from credits.features import FEATURES, UnknownFeature
 from credits.models import AIModel, PayerKind, Plan, Provider, SubscriptionItem, User
@@ -67,6 +67,23 @@ def get_model(name: str, *, feature: str, user_id: int) -> AIModel:
     if not chosen.usable and chosen.least_plan:
         raise PlanRequired(model=chosen.label, plan=chosen.least_plan.name)
     return chosen
+
+
+def all_models() -> QuerySet[AIModel]:
+    """Every model, active or retired, with all that it refers to."""
+    return AIModel.objects.select_related("provider", "least_plan", "fallback")
+
+
+def find_model(name: object) -> AIModel | None:
+    """The model of this name, active or retired, whatever the text: one that is no id may hold what
+    PostgreSQL does not take (a NUL)."""
+    return all_models().filter(name=name).first() if MODEL_ID.accepts(name) else None
+
+
+def find_provider(name: object) -> Provider | None:
+    """The provider of this name, whatever the text."""
+    fits = PROVIDER_NAME.accepts(name)
+    return Provider.objects.filter(name=name).first() if fits else None
 
 
 def price_factors() -> dict[str, dict[str, int]]:

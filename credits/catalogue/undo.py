@@ -18,10 +18,9 @@ from credits.catalogue.model_changes import (
     change_model,
     change_provider,
     create_provider,
-    find_model,
-    find_provider,
     remove_provider,
 )
+from credits.catalogue.models import find_model, find_provider
 from credits.catalogue.plans import create_plan, delete_plan, find_plan, update_plan
 from credits.catalogue.prices import lock_prices, set_feature_costs
 from credits.features import FEATURE_CREDIT_COSTS

@@ -116,3 +116,13 @@ def test_a_button_that_lost_its_models_is_sent_anew(client: Client, dana: User) 
     assert client.get("/images/offer", {"shown": shown}).status_code == 204
     AIModel.objects.update(active=False)
     assert client.get("/images/offer", {"shown": shown}).status_code == 200
+
+
+@pytest.mark.parametrize("field", ["/ai-chat model", "/images image_model"])
+def test_a_model_that_no_database_could_name_is_refused(
+    client: Client, dana: User, field: str
+) -> None:
+    address, name = field.split()
+    answer = client.post(address, {"message": "Hello", name: "large\0"})
+    assert answer.status_code == 400
+    assert "Choose one of the models offered." in answer.text

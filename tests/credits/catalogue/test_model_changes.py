@@ -19,10 +19,10 @@ from credits.catalogue.model_changes import (
     change_provider,
     create_model,
     create_provider,
-    find_model,
     read_catalogue,
     remove_provider,
 )
+from credits.catalogue.models import find_model
 from credits.catalogue.plans import delete_plan
 from credits.catalogue.undo import undo_change
 from credits.models import AIModel, AuditEntry, Provider, SettingsChange, User
