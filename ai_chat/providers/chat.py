@@ -60,7 +60,8 @@ class AnswerStream(Cancellable):
 
     def _bounded(self, chunks: Iterable[bytes], reader: AnswerReader) -> Iterator[bytes]:
         """The same chunks; once the answer has ended they have only USAGE_SECONDS more, or less
-        where the job itself would not wait so long."""
+        where the job itself would not wait so long. After an end that text has followed, silence
+        ends the answer a little before the job would take it for a failure."""
         wait = min(USAGE_SECONDS, settings.SILENCE_SECONDS / 2)
         bounded = False
         for chunk in chunks:
@@ -68,6 +69,8 @@ class AnswerStream(Cancellable):
             if reader.ended is not bounded:
                 bounded = reader.ended
                 self.end_within(wait if bounded else None)
+            if reader.goes_on:
+                self.end_within(settings.SILENCE_SECONDS * 0.9)
 
     def _read_to_end(self, chunks: Iterable[bytes]) -> None:
         self.end_within(BODY_SECONDS)

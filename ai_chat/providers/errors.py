@@ -15,6 +15,8 @@ DOWN = {
     Reason.UNKNOWN_MODEL,
     Reason.REDIRECTED,
     Reason.TIMEOUT,
+    Reason.CUT_OFF,
+    Reason.UNKNOWN_END,
 }
 #: It will go on until somebody who runs the site mends it.
 FOR_THE_OPERATOR = {

@@ -5,8 +5,8 @@ import base64
 import binascii
 import json
 import re
-import time
 from typing import Any
+from urllib.parse import unquote
 
 from django.conf import settings
 
@@ -19,8 +19,10 @@ from credits.reasons import Reason
 
 #: OpenAI's own models always send base64 and refuse the parameter that asks others for it.
 ALWAYS_BASE64 = ("gpt-image", "chatgpt-image")
-#: An image within its address.
-DATA_ADDRESS = re.compile(r"data:image/[\w.+-]+(?:;[\w=.+-]+)*;base64,", re.IGNORECASE)
+#: A file within its address; some send that as `b64_json` too.
+DATA_ADDRESS = re.compile(
+    r"\s*data:(image/|application/octet-stream\b)[^,]*;base64,", re.IGNORECASE
+)
 URL_SAFE = str.maketrans("-_", "+/")
 
 
@@ -45,9 +47,9 @@ def paint(
 def _body(provider: Provider, call: Cancellable, request: dict[str, Any]) -> bytes:
     """The answer's body, read piece by piece: neither its length nor its slowness is up to the
     provider."""
-    deadline = time.monotonic() + request["timeout"]
     room = request["n"] * settings.IMAGE_MAX_BYTES * 4 // 3 + 100_000
     body = bytearray()
+    call.end_within(request["timeout"])
     with (
         call.calling(),
         client(provider).images.with_streaming_response.generate(**request) as response,
@@ -56,21 +58,19 @@ def _body(provider: Provider, call: Cancellable, request: dict[str, Any]) -> byt
             body += piece
             if len(body) > room:
                 raise ProviderError(Reason.UNREADABLE, code="too_large")
-            if time.monotonic() > deadline:
-                raise ProviderError(Reason.TIMEOUT)
     return bytes(body)
 
 
 def _file_of(entry: Any) -> bytes | Reason:
     """The content of one entry, whichever way it came."""
     entry = entry if isinstance(entry, dict) else {}
-    if isinstance(text := entry.get("b64_json"), str):
+    text, address = entry.get("b64_json"), entry.get("url")
+    for value in (text, address):
+        if isinstance(value, str) and (data := DATA_ADDRESS.match(value)):
+            return _decoded(unquote(value[data.end() :]))
+    if text and isinstance(text, str):
         return _decoded(text)
-    if not isinstance(address := entry.get("url"), str):
-        return Reason.EMPTY_RESULT
-    if data := DATA_ADDRESS.match(address):
-        return _decoded(address[data.end() :])
-    return Reason.IMAGE_ADDRESS
+    return Reason.IMAGE_ADDRESS if isinstance(address, str) else Reason.EMPTY_RESULT
 
 
 def _decoded(text: str) -> bytes | Reason:

@@ -3,6 +3,7 @@ ends is said in docs/architecture.md."""
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -30,10 +31,11 @@ def read_answer(chunks: Iterable[bytes], *, tools_offered: bool = False) -> Iter
 
 class AnswerReader:
     """Reads one answer. `ended` says while it does whether a finish reason has come and no more of
-    the answer since: then only usage may follow. (Gateways to Gemini send one with every chunk.)"""
+    the answer since: then only usage may follow; `goes_on` that more has. (Gateways to Gemini send
+    one with every chunk.)"""
 
     def __init__(self, *, tools_offered: bool = False) -> None:
-        self._goes_on = False
+        self.goes_on = False
         self._tools_offered = tools_offered
         self._finish: Finish | None = None
         self._done = False
@@ -46,7 +48,7 @@ class AnswerReader:
 
     @property
     def ended(self) -> bool:
-        return self._finish is not None and not self._goes_on
+        return self._finish is not None and not self.goes_on
 
     def read(self, chunks: Iterable[bytes]) -> Iterator[Piece]:
         """As `read_answer`. Stops reading at the mark of the end."""
@@ -83,12 +85,12 @@ class AnswerReader:
         for name, data in events:
             if not data:  # A comment, or an event with nothing in it.
                 yield from ALIVE
-            elif data.startswith(DONE):
+            elif data.lstrip().startswith(DONE):
                 self._done = True
                 if self._has_content and not self._finish:
                     self._finish = self._well(Finish.STOP)
                 return
-            elif name == "error":
+            elif name.lower() == "error":
                 raise error_of(_error_in(data))
             elif name != "message" and not data.startswith("{"):  # A ping with words of its own.
                 yield from ALIVE
@@ -97,12 +99,7 @@ class AnswerReader:
 
     def _whole(self, chunks: Iterable[bytes]) -> Iterator[Piece]:
         """An answer that is one JSON object, although a stream was asked for."""
-        body = bytearray()
-        for chunk in chunks:
-            body += chunk
-            if len(body) > MAX_EVENT_BYTES:
-                raise EventTooLarge
-        answer = json.loads(body)
+        answer = _read_json(chunks)
         answer = answer[0] if isinstance(answer, list) else answer
         if not answer.get("choices") and not _error_of(answer):
             raise ProviderError(Reason.UNREADABLE, code="no_choices")
@@ -124,18 +121,18 @@ class AnswerReader:
         return []
 
     def _choice(self, choice: dict[str, Any]) -> list[Piece]:
+        if error := choice.get("error"):
+            raise error_of(error)
         delta = choice.get("delta")
         if delta is None and not self._has_content:  # A server that sends it all at once.
             delta = choice.get("message")
         pieces = self._delta(delta) if delta else []
         finish_reason = choice.get("finish_reason")
         if pieces and self._finish:
-            self._goes_on = True
+            self.goes_on = True
         if finish_reason and not self.ended:
             self._finish = None
             self._finish = self._finish_of(finish_reason)
-        elif error := choice.get("error"):
-            raise error_of(error)
         if usage := choice.get("usage"):  # Moonshot puts it here.
             self._usage.note(usage)
         return pieces
@@ -204,6 +201,19 @@ class AnswerReader:
         if self._done or self._is_empty:
             return ProviderError(Reason.EMPTY_ANSWER, code="no_content")
         return ProviderError(Reason.CUT_OFF, code="no_finish_reason")
+
+
+def _read_json(chunks: Iterable[bytes]) -> Any:
+    """A body's JSON, as soon as it is whole: the connection may stay open after it."""
+    body = bytearray()
+    for chunk in chunks:
+        body += chunk
+        if len(body) > MAX_EVENT_BYTES:
+            raise EventTooLarge
+        if chunk.rstrip().endswith((b"}", b"]")):
+            with suppress(ValueError):
+                return json.loads(body)
+    return json.loads(body)
 
 
 def _error_of(chunk: dict[str, Any]) -> Any:

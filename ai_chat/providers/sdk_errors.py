@@ -31,7 +31,10 @@ NAMES = [
         r"insufficient_\w*(quota|balance|credit|fund)|billing|payment|arrearage|overdue|spending",
         Reason.QUOTA,
     ),
-    (r"model_?not_?(found|exist)|(invalid|unknown)_?model|no_such_model", Reason.UNKNOWN_MODEL),
+    (
+        r"(model|deployment)_?not_?(found|exist)|(invalid|unknown)_?model|no_such_model",
+        Reason.UNKNOWN_MODEL,
+    ),
     (r"api_?key|authenticat|unauthori|permission|forbidden|access_?denied", Reason.ACCESS),
     (r"rate_?limit|overload|too_?many|slow_?down|throttl|unavailable|exhausted", Reason.BUSY),
     (r"time_?out|timed_?out|deadline", Reason.TIMEOUT),
@@ -39,13 +42,21 @@ NAMES = [
 #: The same for messages, of errors that have no name of their own for it. What a message quotes
 #: may come from the user, so none of these reasons may be one that a user gains by.
 MESSAGES = [
+    (r"requires moderation|(was|were|been) flagged", Reason.REFUSED),
     (
-        r"context (length|size|window)|prompt is too long|input token count|too many tokens",
+        (
+            r"context (length|size|window)|(prompt|input) (length|is too long)|input token count"
+            r"|too many tokens|reduce the length|`inputs` .{0,40}must "
+        ),
         Reason.CONTEXT_TOO_LONG,
     ),
+    (r"(invalid|incorrect|expired) api key|api key (not valid|expired)", Reason.ACCESS),
     (r"credit balance|insufficient (balance|credits|funds)|spending limit", Reason.QUOTA),
     (
-        r"model\b.{0,100}?\bnot (found|exist|available)|(invalid|unknown|valid) model|no endpoints",
+        (
+            r"model\b.{0,100}?\bnot (found|exist|available)|(invalid|unknown|valid) model"
+            r"|no endpoints|no models loaded"
+        ),
         Reason.UNKNOWN_MODEL,
     ),
 ]
@@ -75,10 +86,12 @@ def error_of(
 
 
 def _reason_of(names: list[str], message: str, status: int) -> Reason:
+    if status == 413:  # Whatever it is called: the same would be refused again.
+        return Reason.CONTEXT_TOO_LONG
     for pattern, reason in NAMES:
         if any(re.search(pattern, name, re.IGNORECASE) for name in names):
             return reason
-    if status not in {401, 402, 403, 429}:
+    if status not in {401, 402, 429}:
         for pattern, reason in MESSAGES:
             if re.search(pattern, message, re.IGNORECASE):
                 return reason

@@ -14,6 +14,10 @@ THINK_TAGS = {
     "<thinking>": "</thinking>",
     "<thought>": "</thought>",
     "[THINK]": "[/THINK]",
+    "<reasoning>": "</reasoning>",
+    "<seed:think>": "</seed:think>",
+    "<|START_THINKING|>": "<|END_THINKING|>",
+    "◁think▷": "◁/think▷",
 }
 #: Characters of white space before which a tag is still looked for.
 MAX_BLANKS = 1000

@@ -2,6 +2,7 @@
 
 import base64
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -30,6 +31,10 @@ ENTRIES = {
     "the same in other letters": {"url": f"DATA:image/PNG;BASE64,{PLAIN}"},
     "the same without padding": {"url": f"data:image/webp;base64,{url_safe(picture('WEBP'))}"},
     "the other alphabet without padding": {"b64_json": url_safe(PNG)},
+    "an address that is percent-encoded": {"url": f"data:image/png;base64,{quote(PLAIN, safe='')}"},
+    "an address in the place of the text": {"b64_json": f"data:image/png;base64,{PLAIN}"},
+    "an address of bytes": {"url": f" data:application/octet-stream;base64,{PLAIN}"},
+    "a blank text beside an address": {"b64_json": "", "url": f"data:image/png;base64,{PLAIN}"},
     "an empty text beside an address": {"b64_json": None, "url": f"data:image/png;base64,{PLAIN}"},
 }
 

@@ -27,6 +27,11 @@ def delta(finish_reason: str | None = None, **members: Any) -> bytes:
     return f"data: {json.dumps({'choices': [choice]})}\n\n".encode()
 
 
+def choice_error(finish_reason: str) -> bytes:
+    choice = {"delta": {}, "finish_reason": finish_reason, "error": {"code": 503}}
+    return f"data: {json.dumps({'choices': [choice]})}\n\n".encode()
+
+
 def said(text: str) -> bytes:
     return delta(content=text)
 
@@ -46,6 +51,10 @@ CHARGED: dict[str, tuple[Any, str]] = {
     "reasoning in tags": (said("<th") + said("ink>a b c</think>Hello") + STOP, "Hello"),
     "a reset after the finish reason": (Pieces([said("Hello"), STOP, Act.RESET]), "Hello"),
     "silence after the finish reason": (Pieces([said("Hello"), STOP, Act.HANG]), "Hello"),
+    "silence after a reason with every chunk": (
+        Pieces([delta("stop", content="Hel"), delta("stop", content="lo"), Act.HANG]), "Hello",
+    ),
+    "silence after one JSON object": (Pieces([WHOLE[:30], WHOLE[30:], Act.HANG]), "Hello"),
     "another choice": (
         b'data: {"choices": [{"index": 1, "delta": {"content": "B"}}]}\n\n' + said("A") + STOP, "A",
     ),
@@ -69,6 +78,17 @@ REFUNDED: dict[str, tuple[Any, Reason, str]] = {
     "ended by SAFETY": (said("Half") + delta("SAFETY"), Reason.REFUSED, "Half"),
     "ended by nothing": (said("Half"), Reason.CUT_OFF, "Half"),
     "an error event": (ERROR + STOP + DONE, Reason.PROVIDER_ERROR, ""),
+    "an error event in capitals": (
+        b'event: ERROR\ndata: {"message": "It broke."}\n\n' + said("Half") + STOP,
+        Reason.PROVIDER_ERROR,
+        "",
+    ),
+    "an error beside a good end": (
+        said("Half") + choice_error("stop"),
+        Reason.BUSY,
+        "Half",
+    ),
+    "an error beside a bad end": (choice_error("error"), Reason.BUSY, ""),
     "an error with 200": (b'{"error": {"code": "model_not_found"}}', Reason.UNKNOWN_MODEL, ""),
     "no body": (b"", Reason.EMPTY_ANSWER, ""),
     "HTML": (b"<html>Sign in</html>", Reason.UNREADABLE, ""),

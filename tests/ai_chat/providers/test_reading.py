@@ -73,6 +73,7 @@ ENDS: dict[str, tuple[bytes, list[Piece]]] = {
         chunk(reasoning="Hm.") + chunk("length"),
         [Reasoning("Hm."), End(Finish.LENGTH)],
     ),
+    "the mark after two blanks": (said("Hello") + b"data:  [DONE]\n\n", [Text("Hello"), End(STOP)]),
     "the mark alone": (said("Hello") + DONE, [Text("Hello"), End(STOP)]),
     "nothing but a reason": (chunk("stop"), [End(STOP)]),
     "a reason with every chunk": (
@@ -301,6 +302,11 @@ TAGS: dict[str, tuple[str, list[Piece]]] = {
     "think": ("<think>a b c</think>Hello", [Reasoning("a b c"), Text("Hello")]),
     "thinking": (" \n<thinking>\na</thinking>\n\nHello", [Reasoning("a"), Text("Hello")]),
     "thought": ("<thought>a < b</thought>Hello", [Reasoning("a < b"), Text("Hello")]),
+    "a namespace": ("<seed:think>a</seed:think>Hello", [Reasoning("a"), Text("Hello")]),
+    "tokens": (
+        "<|START_THINKING|>a<|END_THINKING|>Hello",
+        [Reasoning("a"), Text("Hello")],
+    ),
     "brackets": ("[THINK]a[/THINK]Hello", [Reasoning("a"), Text("Hello")]),
     "without an end": ("<think>a</thi", [Reasoning("a</thi")]),
     "with nothing in it": ("<think>\n\n</think>\n\nHello", [Text("Hello")]),
