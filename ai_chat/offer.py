@@ -40,9 +40,12 @@ class Offer:
 
     @property
     def token(self) -> str:
-        """Changes whenever the button would look different: an unchanged one is not sent again."""
+        """Changes whenever the button, or the sizes beside it, would look different: what is
+        unchanged is not sent again."""
+        if not self.model:
+            return "none"
         state = "ok" if self.takes_orders else f"{self.available}{'p' * bool(self.plan)}"
-        return f"{self.cost}x{self.quantity}.{state if self.model else 'none'}"
+        return f"{self.cost}x{self.quantity}.{state}.{','.join(self.model.sizes)}"
 
 
 def get_offer(*, user_id: int, model: str = "", feature: str = TEXT, quantity: int = 1) -> Offer:

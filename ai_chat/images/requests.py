@@ -14,12 +14,21 @@ from ai_chat.offer import MAX_IMAGES
 from config.errors import InvalidInput
 from config.text import is_blank
 from credits.features import IMAGE
+from credits.models import AIModel
 
 SIZE = re.compile(r"([1-9][0-9]{1,3})x([1-9][0-9]{1,3})", re.ASCII)
 MIN_SIDE, MAX_SIDE = 64, 2048  # pixels that can be asked for
-#: What the pages offer.
+#: What the pages offer of a model that makes any size.
 SIZES = {"1024x1024": "Square", "1536x1024": "Wide", "1024x1536": "Tall"}
 DEFAULT_SIZE = "1024x1024"
+
+
+def sizes_to_choose(model: AIModel | None, chosen: str) -> dict[str, str]:
+    """The sizes that the pages offer for a model, by what people read; a `chosen` one that they do
+    not list is among them where the model makes any size."""
+    any_size = [*SIZES, *({chosen} - SIZES.keys())]
+    sizes = model.sizes if model and model.sizes else any_size
+    return {size: SIZES.get(size, size.replace("x", " × ")) for size in sizes}
 
 
 class InvalidImageRequest(InvalidInput):

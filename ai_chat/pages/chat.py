@@ -192,7 +192,7 @@ def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
     context = composer(request.user, request.GET)
     if request.GET.get("shown") == f"{context['offer'].token}-{context['image_offer'].token}":
         return HttpResponse(status=204)
-    return render(request, "ai_chat/chat.html#offer", context)
+    return render(request, "ai_chat/chat.html#offer", {**context, "is_update": True})
 
 
 @require_GET

@@ -8,7 +8,7 @@ from uuid import uuid4
 from django.http import HttpResponse, QueryDict
 
 from ai_chat.images.gallery import last_request
-from ai_chat.images.requests import DEFAULT_SIZE, SIZES, start_request
+from ai_chat.images.requests import DEFAULT_SIZE, sizes_to_choose, start_request
 from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.models import Conversation, ImageRequest
 from ai_chat.offer import MAX_IMAGES, get_offer
@@ -49,10 +49,12 @@ def image_choices(
     latest = again or last_request(user_id=user.pk, conversation=conversation)
     model = form.get("image_model") or (latest.model if latest else "")
     count = read_count(form) if "count" in form or not again else again.count
+    offer = get_offer(user_id=user.pk, feature=IMAGE, model=model, quantity=count)
+    size = form.get("size") or (again.size if again else DEFAULT_SIZE)
     return {
-        "image_offer": get_offer(user_id=user.pk, feature=IMAGE, model=model, quantity=count),
-        "sizes": SIZES,
-        "size": form.get("size", again.size if again else DEFAULT_SIZE),
+        "image_offer": offer,
+        "sizes": sizes_to_choose(offer.model, size),
+        "size": size,
         "counts": range(1, MAX_IMAGES + 1),
         "key": uuid4(),
         # Asked for only by a button that is off.

@@ -89,7 +89,7 @@ def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
     context = studio(request, request.GET)
     if request.GET.get("shown") == context["image_offer"].token:
         return HttpResponse(status=204)
-    return render(request, f"{TEMPLATE}#offer", context)
+    return render(request, f"{TEMPLATE}#offer", {**context, "is_update": True})
 
 
 @require_GET

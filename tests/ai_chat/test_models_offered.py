@@ -1,6 +1,7 @@
 """Models that need a plan, and features without a model: on the pages and in the API, nothing is
 charged and nothing breaks."""
 
+import re
 from typing import Any
 
 import pytest
@@ -126,3 +127,29 @@ def test_a_model_that_no_database_could_name_is_refused(
     answer = client.post(address, {"message": "Hello", name: "large\0"})
     assert answer.status_code == 400
     assert "Choose one of the models offered." in answer.text
+
+
+@pytest.mark.parametrize("address", ["/images", "/ai-chat"])
+def test_the_pages_offer_the_sizes_that_a_model_makes(
+    client: Client, alice: User, address: str
+) -> None:
+    make_model("painter", feature=IMAGE, sizes=["512x512", "1024x1024"])
+    make_model("any-size", feature=IMAGE)
+    client.force_login(alice)
+    page = client.get(address).text
+    assert offered_sizes(page) == ["512x512", "1024x1024"]
+    assert '<option value="1024x1024" selected>Square</option>' in page
+    form = {"message": "A tree", "mode": "image", "image_model": "painter", "size": "64x64"}
+    refused = client.post(address, form)
+    assert refused.status_code == 400
+    assert "painter makes images of 512x512, 1024x1024." in refused.text
+    assert offered_sizes(refused.text) == ["512x512", "1024x1024"]
+    other = client.post(address, {**form, "image_model": "any-size", "size": "2x2"})
+    assert offered_sizes(other.text) == ["1024x1024", "1536x1024", "1024x1536", "2x2"]
+
+
+def offered_sizes(page: str) -> list[str]:
+    """The values of the field for the size, in their order."""
+    field = re.search(r'<select [^>]*id="size".*?</select>', page, re.DOTALL)
+    assert field
+    return re.findall(r'<option value="([^"]*)"', field[0])

@@ -8,8 +8,10 @@ from playwright.sync_api import Browser, expect
 from credits.ledger import get_balance
 from credits.models import User
 from tests.e2e.browser import Size, Window, axe, fits, windows
-from tests.factories import set_price
+from tests.factories import make_model, set_price
 from tests.live import Site
+
+IMAGE = "ai_image_generation"
 
 
 @pytest.fixture
@@ -58,3 +60,21 @@ def test_images_can_be_stopped_in_the_gallery(studio: Window, alice: User, size:
     expect(page.locator("#gallery .receipt")).to_contain_text("stopped by you")
     expect(page.locator("#meter strong")).to_have_text("100")
     fits(page)
+
+
+@pytest.mark.parametrize("address", ["/images", "/ai-chat"])
+def test_the_sizes_are_those_of_the_chosen_model(studio: Window, alice: User, address: str) -> None:
+    make_model("any-size", feature=IMAGE)
+    make_model("small-painter", feature=IMAGE, sizes=["512x512", "1024x1024"])
+    page = studio(alice)
+    page.goto(address)
+    if address == "/ai-chat":
+        page.locator(".seg label", has_text="Image").click()
+    page.get_by_label("Size").select_option("Wide")
+    page.get_by_label("Image model").select_option("small-painter")
+    expect(page.locator("#size option")).to_have_text(["512 × 512", "Square"])
+    page.get_by_label("Size").select_option("512 × 512")
+    page.get_by_label("How many").select_option("2")
+    expect(page.get_by_role("button", name="Create 2 images")).to_be_visible()
+    expect(page.get_by_label("Size")).to_have_value("512x512")
+    axe(page)
