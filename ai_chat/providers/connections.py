@@ -38,6 +38,11 @@ class Cancellable:
             yield
         finally:
             _thread.call = None
+            with _lock:
+                # The pool may have given it to the next call, which has not used it yet.
+                if self.stream and self.stream.call is self:
+                    self.stream.call = None
+                self.stream = None
 
     def cancel(self) -> None:
         """Ends the call, now or before it is sent. May be called at any time, also twice."""

@@ -108,6 +108,17 @@ def test_a_call_is_cancelled_while_it_reads(scripted: ScriptedProvider) -> None:
     assert call.error
 
 
+def test_a_call_that_is_cancelled_after_its_end_leaves_the_connection_to_the_next(
+    scripted: ScriptedProvider,
+) -> None:
+    scripted.answer = WHOLE
+    for _ in range(2):
+        stream = asking(scripted)
+        assert Text("Hello") in list(stream)
+        stream.cancel()
+    assert scripted.connections == 1
+
+
 def test_a_call_that_was_cancelled_before_it_is_sent_is_not_sent(
     scripted: ScriptedProvider,
 ) -> None:
