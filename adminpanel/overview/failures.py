@@ -13,10 +13,12 @@ SHOWN = 30
 #: What is up to whoever asked, however often it comes.
 BY_CONTENT = [Reason.REFUSED, Reason.CONTEXT_TOO_LONG]
 #: Whether a row `f` says that its model fails now: nothing was answered since, and it is the
-#: operator's to mend, or came more than once. A retired model does not matter.
+#: operator's to mend, or came more than once. A retired model does not
+#: matter, nor does a provider that its model has left.
 FAILS = """(f.recovered_at IS NULL
     AND (f.reason = ANY(%(operator)s) OR f.latest_at > f.since AND f.reason <> ALL(%(content)s))
-    AND EXISTS (SELECT FROM credits_aimodel a WHERE a.name = f.model AND a.active))"""
+    AND EXISTS (SELECT FROM credits_aimodel a JOIN credits_provider p ON p.id = a.provider_id
+        WHERE a.name = f.model AND p.name = f.provider AND a.active))"""
 PARAMETERS = {"operator": sorted(FOR_THE_OPERATOR), "content": BY_CONTENT}
 #: What the operator can do, by the reason of a failure.
 ADVICE = {

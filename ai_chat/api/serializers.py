@@ -266,8 +266,9 @@ class ImageIn(StrictSerializer):
     size = serializers.RegexField(
         f"^{SIDE}x{SIDE}$",
         trim_whitespace=False,
-        default=DEFAULT_SIZE,
-        help_text="WIDTHxHEIGHT, each from 64 to 2048 pixels.",
+        default="",
+        help_text="WIDTHxHEIGHT, each from 64 to 2048 pixels; unless given the model's first size, "
+        f"or {DEFAULT_SIZE}.",
     )
     count = WholeNumber(default=1, min_value=1, max_value=MAX_IMAGES)
 

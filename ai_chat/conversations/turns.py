@@ -12,7 +12,7 @@ from ai_chat.jobs.start import choose_model, start_job
 from ai_chat.jobs.supervision import begin
 from ai_chat.markdown import has_visible_text
 from ai_chat.models import Conversation, Turn, title_from
-from ai_chat.providers.chat import AnswerStream, Message
+from ai_chat.providers.chat import AnswerStream, Message, can_read
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.pieces import Alive, End, Finish, Piece, Reasoning, Text
 from config.errors import InvalidInput
@@ -111,8 +111,9 @@ class Answering(Work[Turn]):
         self._finish = Finish.STOP
         self._cut = ""
 
-    def with_model(self, model: AIModel) -> "Answering":
-        return Answering(self.job, model, *self._asked)
+    def with_model(self, model: AIModel) -> "Answering | None":
+        messages, _ = self._asked
+        return Answering(self.job, model, *self._asked) if can_read(model, messages) else None
 
     def perform(self, publish: Callable[[Piece], bool]) -> None:
         room = dict.fromkeys((Text, Reasoning), settings.ANSWER_MAX_CHARACTERS)

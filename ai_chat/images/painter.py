@@ -41,7 +41,8 @@ class Painting(Work[ImageRequest]):
 
     def with_model(self, model: AIModel) -> "Painting | None":
         # What was painted is kept, and paid for.
-        return None if self._painted else Painting(self.job, model)
+        cannot = self._painted or (model.sizes and self.job.size not in model.sizes)
+        return None if cannot else Painting(self.job, model)
 
     def perform(self, publish: Callable[[Piece], bool]) -> None:
         with ThreadPoolExecutor(len(self._calls), "painting") as pool:

@@ -51,11 +51,13 @@ def start_request(
     max_total: int | None = None,
 ) -> tuple[ImageRequest, bool]:
     """Charges `count` images together and begins to make them. Returns the request and whether it
-    is new: a repeated key finds the first one (I7). `max_total` is what the button said, in
-    credits. With `in_conversation` and no conversation one is begun. Raises InvalidImageRequest,
-    ModelNotOffered, PlanRequired, Busy, and what `start_job` raises."""
+    is new: a repeated key finds the first one (I7). An empty `size` is the model's first one, or
+    DEFAULT_SIZE. `max_total` is what the button said, in credits. With `in_conversation` and no
+    conversation one is begun. Raises InvalidImageRequest, ModelNotOffered, PlanRequired, Busy, and
+    what `start_job` raises."""
     key = f"image:{idempotency_key}"
     chosen = choose_model(model, feature=IMAGE, user_id=user_id, idempotency_key=key)
+    asked_size, size = size, size or next(iter(chosen.sizes), DEFAULT_SIZE)
     prompt = _checked(prompt, size, count)
     if size not in (chosen.sizes or [size]) and not was_charged(
         user_id=user_id, idempotency_key=key
@@ -70,7 +72,7 @@ def start_request(
         quantity=count,
         max_unit_cost=None if max_total is None else max_total // count,
         idempotency_key=key,
-        request=[place, chosen.name, size, count, prompt],
+        request=[place, chosen.name, asked_size, count, prompt],
         row={
             "conversation_id": place,
             "in_conversation": in_conversation,

@@ -29,7 +29,7 @@ def start_images(request: AuthenticatedHttpRequest, **place: Any) -> ImageReques
         user_id=request.user.pk,
         prompt=form.get("message", ""),
         model=form.get("image_model", ""),
-        size=form.get("size") or DEFAULT_SIZE,
+        size=form.get("size", ""),
         count=requested_count(form),
         idempotency_key=read_key(form),
         max_total=shown_price(form.get("image_price", "")),

@@ -79,6 +79,14 @@ class AnswerStream(Cancellable):
                 pass
 
 
+def can_read(model: AIModel, messages: Iterable[Message]) -> bool:
+    """Whether the model reads every kind of part that these messages have."""
+    contents = [message["content"] for message in messages]
+    kinds = {part["type"] for parts in contents if not isinstance(parts, str) for part in parts}
+    pictures, files = "image_url" in kinds, "file" in kinds
+    return (model.reads_images or not pictures) and (model.reads_files or not files)
+
+
 def tokens_of(model: AIModel) -> int:
     """The most tokens that an answer of the model may take, with what it thinks before."""
     return (model.output_tokens or settings.ANSWER_MAX_TOKENS) + model.reasoning_tokens

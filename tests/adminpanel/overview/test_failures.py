@@ -16,7 +16,7 @@ from adminpanel.overview.health import get_brief, get_health
 from ai_chat.jobs.failures import NOT_THE_PROVIDER
 from ai_chat.models import ProviderFailure
 from credits.catalogue.models import fill_catalogue
-from credits.models import AIModel
+from credits.models import AIModel, Provider
 from credits.reasons import Reason
 from tests.api import Api
 
@@ -82,6 +82,14 @@ def test_a_retired_model_does_not_matter(small: AIModel) -> None:
     fail(small)
     AIModel.objects.filter(pk=small.pk).update(active=False)
     assert red() == []
+
+
+def test_a_provider_that_the_model_has_left_does_not_matter(small: AIModel, desk: Client) -> None:
+    fail(small)
+    other = Provider.objects.create(name="other", dialect=Provider.Dialect.COMPATIBLE)
+    AIModel.objects.filter(pk=small.pk).update(provider=other)
+    assert red() == []
+    assert next(sign for sign in get_health().signs if sign.label == "Models").state == "ok"
 
 
 def test_every_failure_of_a_provider_has_its_advice() -> None:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from credits.models import UsageHistory
+from credits.models import AIModel, UsageHistory
 from tests.ai_chat.api.client import Program, message
 from tests.ai_chat.api.test_history import answer
 from tests.ai_chat.images.fake import FakePainter, picture
 from tests.ai_chat.turns import text_model
+from tests.factories import make_model
 
 PNG = "data:image/png;base64," + base64.b64encode(picture()).decode()
 
@@ -116,3 +117,18 @@ def test_a_slash_may_be_written_with_a_backslash(program: Program, painter: Fake
     response = program.client.post("/api/ai/chat", content=body, headers=headers)
     assert response.status_code == 200, response.text
     assert painter.calls[-1]["messages"][-1]["content"][1]["image_url"]["url"] == part["url"]
+
+
+def test_a_model_that_does_not_read_a_picture_does_not_take_over(
+    program: Program, painter: FakePainter
+) -> None:
+    text_model(reads_images=True)
+    other = make_model("other")
+    text_model(fallback=other)
+    painter.status, painter.answer = 503, {}
+    assert program.post(message("user", "Hi", file())).json()["reason"] == "provider_busy"
+    assert len(painter.calls) == 1
+    AIModel.objects.filter(pk=other.pk).update(reads_images=True)
+    program.post(message("user", "Hi", file()))
+    assert [call["model"] for call in painter.calls[1:]] == [painter.calls[0]["model"], "other"]
+    assert program.balance == 100

@@ -1,6 +1,7 @@
 """What image providers do differently: how a file is sent, and what one call can ask for."""
 
 import base64
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -8,9 +9,12 @@ import pytest
 
 from ai_chat.models import Image
 from credits.catalogue.models import fill_catalogue
-from credits.models import AIModel, UsageHistory
+from credits.models import AIModel, UsageHistory, User
 from tests.ai_chat.api.client import Program
 from tests.ai_chat.images.fake import FakePainter, entry, picture
+from tests.factories import make_model
+from tests.fakes.scripted import Pieces
+from tests.live import Site
 
 PNG = picture()
 
@@ -124,3 +128,35 @@ def test_a_size_that_the_model_does_not_make_is_refused_before_the_charge(
     assert "1024x1024, 64x64" in issue["message"]
     assert not UsageHistory.objects.filter(unit_cost__isnull=False).exists()
     assert odd_studio.paint("A tree", size="64x64").status_code == 200
+
+
+def test_a_model_of_certain_sizes_makes_its_first_one_unless_another_is_named(
+    odd_studio: Program, painter: FakePainter
+) -> None:
+    set_painter(sizes=["512x512", "64x64"])
+    painter.will_send(PNG)
+    response = odd_studio.client.post("/api/ai/image", json={"prompt": "A tree"})
+    assert (response.status_code, painter.calls[-1]["size"]) == (200, "512x512"), response.text
+
+
+def test_a_model_that_does_not_make_the_size_does_not_take_over(
+    odd_studio: Program, painter: FakePainter
+) -> None:
+    fill_catalogue()
+    other = make_model("other-painter", feature="ai_image_generation", sizes=["512x512"])
+    set_painter(fallback=other)
+    painter.status, painter.answer = 503, {}
+    assert odd_studio.paint("A tree").json()["reason"] == "provider_busy"
+    assert odd_studio.paint("A tree", size="512x512").json()["reason"] == "provider_busy"
+    calls = [call["model"] for call in painter.calls]
+    assert calls == ["tally-painter", "tally-painter", "other-painter"]
+    assert odd_studio.balance == 100
+
+
+def test_the_body_of_an_error_that_comes_slowly_is_waited_for_no_longer_than_images(
+    keep_site: Callable[..., Site], painter: FakePainter, alice: User
+) -> None:
+    program = Program(keep_site(OPENAI_BASE_URL=painter.base_url, IMAGE_SECONDS="1"), alice)
+    painter.status, painter.answer = 400, Pieces([b"x", 0.4] * 20)
+    answer = program.paint("A tree").json()
+    assert (answer["reason"], program.balance) == ("provider_timeout", 100)
