@@ -9,14 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import DateTimeField, Func
 from django.dispatch import Signal
-from psycopg.rows import class_row, namedtuple_row
 
-from config.text import is_blank
-from credits import exceptions, idempotency
+from credits import exceptions
 from credits.features import FEATURES, OperationType, to_operation_type
+from credits.kernel import MAX_AMOUNT, MAX_QUANTITY, call_kernel, check_amount, check_key
 from credits.models import CreditBalance, CreditGrant, Hold
 from credits.models.ledger import PRIORITIES
 from credits.pricing import get_feature_cost
@@ -24,38 +22,11 @@ from credits.reasons import is_by_payer
 
 type Details = dict[str, Any]
 
-#: The largest amount of one operation, in credits: a balance cannot overflow by adding these up.
-MAX_AMOUNT = 10**12
-#: The largest quantity of one charge.
-MAX_QUANTITY = 1000
-#: Characters of an idempotency key.
-MAX_KEY = 255
 #: Sent with `user_id` when credits have come due at a moment given to `set_due`. The receiver
 #: grants them, and sets the next moment.
 credits_due = Signal()
 #: How long until credits that could not be granted are tried again.
 DUE_AGAIN = timedelta(minutes=1)
-
-
-def _check(what: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise exceptions.LedgerError(f"{what} must be from {low} to {high}, not {value}.")
-
-
-def _check_key(key: str | None) -> None:
-    if key is not None and (not 1 <= len(key) <= MAX_KEY or "\0" in key):
-        raise exceptions.LedgerError(f"An idempotency key has 1 to {MAX_KEY} characters.")
-
-
-def _call(function: str, *, row: type | None = None, **arguments: Any) -> Any:
-    """The row that a function of the kernel returns: as `row`, whose fields are the function's
-    columns, or as a named tuple."""
-    # Not callproc(): Django logs and counts only what goes through execute().
-    names = ", ".join(f"{name} => %({name})s" for name in arguments)
-    with connection.cursor() as cursor:
-        cursor.cursor.row_factory = class_row(row) if row else namedtuple_row
-        cursor.execute(f"SELECT * FROM {function}({names})", arguments)  # noqa: S608 -- ours
-        return cursor.fetchone()
 
 
 class Balance(NamedTuple):
@@ -74,17 +45,17 @@ class Balance(NamedTuple):
 
 def get_balance(*, user_id: int) -> Balance:
     """The balance, after expired credits have left and due ones have come."""
-    balance: Balance = _call("credits_balance", row=Balance, owner=user_id)
+    balance: Balance = call_kernel("credits_balance", row=Balance, owner=user_id)
     if balance.due:
         _post_due(user_id)
-        balance = _call("credits_balance", row=Balance, owner=user_id)
+        balance = call_kernel("credits_balance", row=Balance, owner=user_id)
     return balance
 
 
 def set_due(*, user_id: int, at: datetime | None) -> None:
     """Says when credits come to an account the next time by our clock; an earlier moment stands.
     None: not at all."""
-    _call("credits_set_due", owner=user_id, moment=at, wait=None)
+    call_kernel("credits_set_due", owner=user_id, moment=at, wait=None)
 
 
 def _post_due(user_id: int) -> None:
@@ -92,7 +63,7 @@ def _post_due(user_id: int) -> None:
     logged, and tried again with a read or spend after DUE_AGAIN."""
     results = credits_due.send_robust(sender=CreditBalance, user_id=user_id)
     if any(isinstance(result, Exception) for _, result in results):
-        _call("credits_set_due", owner=user_id, moment=None, wait=DUE_AGAIN)
+        call_kernel("credits_set_due", owner=user_id, moment=None, wait=DUE_AGAIN)
 
 
 def validate_credits_for_feature(*, user_id: int, feature: str, quantity: int = 1) -> Balance:
@@ -176,8 +147,8 @@ def call_deduct(
     """Charges through `credits_deduct`, or an SQL function around it that takes `more` and has the
     same columns and others beside them. Returns the charge and the function's row. Raises what
     `deduct_credits_for_feature` raises, and Refused on further outcomes."""
-    _check("The quantity", quantity, 1, MAX_QUANTITY)
-    _check_key(idempotency_key)
+    check_amount("The quantity", quantity, 1, MAX_QUANTITY)
+    check_key(idempotency_key)
     arguments = dict(
         owner=user_id,
         operation=to_operation_type(feature),
@@ -192,10 +163,10 @@ def call_deduct(
         extra=json.dumps(details or {}),
         **more,
     )
-    row = _call(function, **arguments)
+    row = call_kernel(function, **arguments)
     if row.outcome == "due":
         _post_due(user_id)
-        row = _call(function, **arguments)
+        row = call_kernel(function, **arguments)
     if row.outcome not in {"charged", "replayed"}:
         raise _refusal(row, max_unit_cost or 0)
     replayed = row.outcome == "replayed"
@@ -237,7 +208,7 @@ def settle_charge(
     refunded for `reason`. What a grant paid that has expired by then lives 30 days more, or leaves
     at once where the reason is the payer's own doing. A late caller changes nothing and gets
     `ended` (I6)."""
-    ending: Ending = _call(
+    ending: Ending = call_kernel(
         "credits_end_hold",
         row=Ending,
         charge_id=charge_id,
@@ -275,9 +246,9 @@ def refund_charge(
     doing. The key means this charge, amount and reason. Raises ChargeHeld, RefundTooLarge,
     NotACharge, IdempotencyConflict."""
     if amount is not None:
-        _check("A refund", amount, 1, MAX_AMOUNT)
-    _check_key(idempotency_key)
-    outcome, refund_id, refunded, available = _call(
+        check_amount("A refund", amount, 1, MAX_AMOUNT)
+    check_key(idempotency_key)
+    outcome, refund_id, refunded, available = call_kernel(
         "credits_refund",
         charge_id=charge_id,
         amount=amount,
@@ -324,9 +295,9 @@ def grant_credits(
     or a source that only the ledger itself uses."""
     if source not in PRIORITIES:
         raise exceptions.LedgerError(f"Nobody grants {source!r} credits.")
-    _check("A grant", amount, 1, MAX_AMOUNT)
-    _check_key(key)
-    outcome, grant_id, usage_id, available = _call(
+    check_amount("A grant", amount, 1, MAX_AMOUNT)
+    check_key(key)
+    outcome, grant_id, usage_id, available = call_kernel(
         "credits_grant",
         owner=user_id,
         operation=OperationType.GRANT,
@@ -347,95 +318,8 @@ def grant_credits(
 def set_grant_expiry(*, key: str, expires_at: datetime) -> bool:
     """Moves the end of the grant with this key, never to before its last use. An expiry that was
     posted is not undone. Returns whether anything changed."""
-    (outcome,) = _call("credits_set_expiry", grant_key=key, until=expires_at)
+    (outcome,) = call_kernel("credits_set_expiry", grant_key=key, until=expires_at)
     return bool(outcome == "moved")
-
-
-class Adjustment(NamedTuple):
-    """An admin's signed change; `usage_id` is None when there was nothing to change."""
-
-    usage_id: int | None
-    change: int
-    balance: int
-    replayed: bool
-
-
-def adjust_credits(
-    *,
-    user_id: int,
-    reason: str,
-    actor: str,
-    idempotency_key: str,
-    delta: int | None = None,
-    target: int | None = None,
-    details: Details | None = None,
-) -> Adjustment:
-    """Adds `delta` credits (negative takes away) or sets the balance to `target`. The key means
-    this change and reason, whoever asks again. Raises InsufficientCredits below 0,
-    IdempotencyConflict, LedgerError on a missing reason, an amount out of bounds, or when not
-    exactly one of `delta` and `target` is given."""
-    if (delta is None) == (target is None) or is_blank(reason):
-        raise exceptions.LedgerError("An adjustment has a reason and either a delta or a target.")
-    _check("An adjustment", delta or target or 0, -MAX_AMOUNT, MAX_AMOUNT)
-    _check_key(idempotency_key)
-    outcome, usage_id, change, available = _call(
-        "credits_adjust",
-        owner=user_id,
-        delta=delta,
-        target=target,
-        burn_priority=PRIORITIES[CreditGrant.Source.ADJUSTMENT],
-        request_key=idempotency_key,
-        fingerprint=idempotency.fingerprint([delta, target, reason.strip()]),
-        extra=json.dumps({**(details or {}), "reason": reason.strip(), "actor": actor}),
-    )
-    if outcome == "insufficient":
-        raise exceptions.InsufficientCredits(required=-change, available=available)
-    if outcome == "key_conflict":
-        raise exceptions.IdempotencyConflict("This idempotency key belongs to another adjustment.")
-    return Adjustment(usage_id, change, available, outcome == "replayed")
-
-
-class PlanReset(NamedTuple):
-    """What an admin's reset did to the plan credits of an account: `before` of them were left, None
-    when replayed, and `change` came (negative: left)."""
-
-    before: int | None
-    change: int
-    balance: int
-    replayed: bool
-
-
-def set_plan_credits(
-    *,
-    user_id: int,
-    target: int,
-    expires_at: datetime,
-    item_id: int,
-    period_id: int | None,
-    reason: str,
-    actor: str,
-    idempotency_key: str,
-) -> PlanReset:
-    """Sets what is left of an account's plan credits to `target`; credits from elsewhere stay. What
-    is given lasts until `expires_at`, and is of the subscription item and period with these rows.
-    Raises IdempotencyConflict, LedgerError on an amount or key out of bounds."""
-    _check("Plan credits", target, 0, MAX_AMOUNT)
-    _check_key(idempotency_key)
-    outcome, before, change, available = _call(
-        "credits_set_plan",
-        owner=user_id,
-        target=target,
-        until=expires_at,
-        of_item=item_id,
-        of_period=period_id,
-        burn_priority=PRIORITIES[CreditGrant.Source.PLAN],
-        request_key=idempotency_key,
-        fingerprint=idempotency.fingerprint([target, reason.strip()]),
-        extra=json.dumps({"reason": reason.strip(), "actor": actor}),
-    )
-    if outcome == "key_conflict":
-        raise exceptions.IdempotencyConflict("This idempotency key belongs to another adjustment.")
-    return PlanReset(before, change, available, outcome == "replayed")
 
 
 def sweep_holds(*, batch: int = 500) -> int:
@@ -451,7 +335,7 @@ def expire_credits(*, batch: int = 500) -> int:
 def _in_batches(function: str, batch: int) -> int:
     total, done = 0, batch
     while done == batch:
-        (done,) = _call(function, at_most=batch)
+        (done,) = call_kernel(function, at_most=batch)
         total += done
     return total
 

@@ -23,6 +23,7 @@ from adminpanel.models import AdjustmentRequest
 from adminpanel.users.adjustments import MAX_ADJUSTMENT, adjust
 from adminpanel.users.search import State, find_users
 from config.errors import InvalidInput
+from credits.adjustments import Adjustment
 from credits.api.answers import page_of
 from credits.api.base import body_of, query_of, user_of
 from credits.api.fields import (
@@ -39,7 +40,6 @@ from credits.api.schema import errors
 from credits.api.serializers import UsageQuery, UsageRow, filters_of
 from credits.catalogue.fields import one_line
 from credits.idempotency import namespaced
-from credits.ledger import Adjustment
 from credits.models import User
 from credits.statement.history import filter_rows, statement
 

@@ -7,8 +7,8 @@ from django.db.models.functions import Now
 
 from adminpanel.models import AdjustmentRequest
 from credits import audit
+from credits.adjustments import Adjustment, adjust_credits
 from credits.exceptions import IdempotencyConflict, LedgerError
-from credits.ledger import Adjustment, adjust_credits
 from credits.models import User
 
 #: The largest balance or change that an admin can set, in credits.

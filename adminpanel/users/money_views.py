@@ -14,6 +14,7 @@ from adminpanel.models import AdjustmentRequest
 from adminpanel.users import adjustments, refunds
 from adminpanel.users.forms import AdjustForm, DecisionForm, OnceForm, RefundForm, with_new_key
 from config.pagination import paginate
+from credits.adjustments import Adjustment
 from credits.exceptions import (
     ChargeHeld,
     IdempotencyConflict,
@@ -23,7 +24,7 @@ from credits.exceptions import (
 )
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment
 from credits.idempotency import namespaced
-from credits.ledger import Adjustment, Balance, get_balance
+from credits.ledger import Balance, get_balance
 from credits.models import User
 from credits.statement.forms import PageForm
 from credits.users.permissions import admin_form, admin_page

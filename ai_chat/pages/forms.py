@@ -17,7 +17,7 @@ from credits.clerk.billing.releases import next_grant
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, PriceChanged
 from credits.features import IMAGE
 from credits.http import AuthenticatedHttpRequest
-from credits.ledger import MAX_AMOUNT
+from credits.kernel import MAX_AMOUNT
 from credits.models import User
 
 

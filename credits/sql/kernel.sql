@@ -1,7 +1,7 @@
 -- The kernel: each operation of the ledger in one round trip. Locks are always taken in the order
 -- hold, balance, grants; where a balance is locked first (a spend), holds are taken only with
--- SKIP LOCKED, so no two operations can wait for each other. `credits/ledger.py` is the only
--- caller and gives the outcomes their names.
+-- SKIP LOCKED, so no two operations can wait for each other. `credits/ledger.py` and
+-- `credits/adjustments.py` are the only callers and give the outcomes their names.
 
 -- Creates the balance if need be and locks it; the amount is what can be spent.
 CREATE FUNCTION credits_lock(owner bigint) RETURNS bigint LANGUAGE plpgsql

@@ -33,7 +33,7 @@ PROOFS: dict[str, list[tuple[str, str]]] = {
         (RECEIPTS, "test_a_cut_answer_says_so_and_offers_to_go_on"),
     ],
     "time": [
-        (CHAT, "test_an_answer_cut_at_our_time_limit_is_charged_and_marked"),
+        (CHAT, "test_text_that_our_own_time_limit_cuts_is_charged"),
         (ANSWERING, "test_our_time_limit_is_not_the_providers_failure"),
         (RECEIPTS, "test_a_cut_answer_says_so_and_offers_to_go_on"),
     ],

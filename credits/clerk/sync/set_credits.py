@@ -7,6 +7,7 @@ from itertools import batched
 
 from django.db.models import Q, QuerySet
 
+from credits.adjustments import set_plan_credits
 from credits.clerk.billing.projection import holds_free_plan
 from credits.clerk.billing.subscriptions import (
     Earning,
@@ -19,7 +20,6 @@ from credits.clerk.client import ClerkClient, ClerkError
 from credits.clerk.identity import lock
 from credits.clerk.sync.items import ALIVE
 from credits.clerk.sync.progress import Progress
-from credits.ledger import set_plan_credits
 from credits.models import Identity, PayerKind, SubscriptionItem
 from credits.models.subscriptions import EARNING
 from credits.pricing import get_plans_credits

@@ -10,9 +10,10 @@ from pytest_django import DjangoAssertNumQueries
 
 from adminpanel.overview.charts import charts_of
 from adminpanel.overview.metrics import DAYS, get_overview, percent
+from credits.adjustments import adjust_credits
 from credits.catalogue.models import fill_catalogue
 from credits.features import FEATURES
-from credits.ledger import adjust_credits, deduct_credits_for_feature, refund_charge, release_charge
+from credits.ledger import deduct_credits_for_feature, refund_charge, release_charge
 from credits.models import User, WebhookDelivery
 from credits.reports.rollup import close_days
 from tests.clock import Clock

@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 
 from django.test import Client
 
-from credits.ledger import adjust_credits, deduct_credits_for_feature, refund_charge, release_charge
+from credits.adjustments import adjust_credits
+from credits.ledger import deduct_credits_for_feature, refund_charge, release_charge
 from credits.models import UsageHistory, User
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant

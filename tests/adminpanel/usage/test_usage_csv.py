@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 import pytest
 from django.test import Client
 
-from credits.ledger import adjust_credits, refund_charge
+from credits.adjustments import adjust_credits
+from credits.ledger import refund_charge
 from credits.models import AuditEntry, UsageHistory, User
 from credits.reports.rollup import close_days
 from tests.adminpanel.usage.rows import FILTERS, spelt, three_days

@@ -10,8 +10,9 @@ from django.test import Client
 
 from adminpanel.models import AdjustmentRequest
 from adminpanel.users.adjustments import adjust
+from credits.adjustments import Adjustment
 from credits.exceptions import InsufficientCredits
-from credits.ledger import Adjustment, get_balance
+from credits.ledger import get_balance
 from credits.models import AuditEntry, UsageHistory, User
 from tests.factories import make_charge
 from tests.parallel import count_of, in_parallel

@@ -10,7 +10,8 @@ from pytest_django import Settings
 
 from adminpanel.models import AdjustmentRequest
 from adminpanel.users.adjustments import AlreadyDecided, approve
-from credits.ledger import Adjustment, get_balance
+from credits.adjustments import Adjustment
+from credits.ledger import get_balance
 from credits.models import AuditEntry, UsageHistory, User
 from tests.api import Api
 from tests.factories import make_adjustment_request, make_admin, make_charge

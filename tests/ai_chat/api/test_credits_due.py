@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from credits.adjustments import adjust_credits
 from credits.clerk.billing.projection import end_of_month
 from credits.clerk.billing.subscriptions import apply_item
 from credits.clerk.parsing import Payer, parse_item
-from credits.ledger import adjust_credits
 from credits.models import Identity, RateLimit, User
 from tests.ai_chat.api.client import Program
 from tests.clock import Clock

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from credits.ledger import adjust_credits, deduct_credits_for_feature, refund_charge
+from credits.adjustments import adjust_credits
+from credits.ledger import deduct_credits_for_feature, refund_charge
 from credits.models import User
 from tests.api import Api, assert_problem
 from tests.clock import Clock

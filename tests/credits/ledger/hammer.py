@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
 
+from credits.adjustments import adjust_credits
 from credits.exceptions import LedgerError
 from credits.ledger import (
-    adjust_credits,
     expire_credits,
     get_balance,
     refund_charge,

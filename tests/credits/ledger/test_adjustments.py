@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from credits.adjustments import Adjustment, adjust_credits
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, LedgerError
-from credits.ledger import Adjustment, adjust_credits
 from credits.models import CreditGrant, UsageHistory, User
 from tests.factories import make_charge
 from tests.ledger import sql_balance

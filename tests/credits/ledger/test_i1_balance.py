@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from credits.adjustments import adjust_credits
 from credits.exceptions import InsufficientCredits
-from credits.ledger import Charge, Grant, adjust_credits, get_balance, validate_credits_for_feature
+from credits.ledger import Charge, Grant, get_balance, validate_credits_for_feature
 from credits.models import CreditBalance, UsageHistory, User
 from tests.factories import make_charge, make_grant, make_user
 from tests.ledger import insert_row, refused_by, sql

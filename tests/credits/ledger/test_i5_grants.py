@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import pytest
 
+from credits.adjustments import adjust_credits
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, LedgerError
 from credits.ledger import (
     Grant,
-    adjust_credits,
     expire_credits,
     get_balance,
     grant_credits,

@@ -4,14 +4,9 @@ from typing import Any
 
 import pytest
 
+from credits.adjustments import adjust_credits
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, LedgerError
-from credits.ledger import (
-    Charge,
-    adjust_credits,
-    deduct_credits_for_feature,
-    refund_charge,
-    release_charge,
-)
+from credits.ledger import Charge, deduct_credits_for_feature, refund_charge, release_charge
 from credits.models import UsageHistory, User
 from tests.factories import make_charge, set_price
 from tests.ledger import insert_row, refused_by, sql_balance

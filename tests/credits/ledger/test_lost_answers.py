@@ -8,14 +8,8 @@ from random import Random
 import pytest
 from django.db import InterfaceError, OperationalError, connection
 
-from credits.ledger import (
-    Charge,
-    Ending,
-    adjust_credits,
-    refund_charge,
-    release_charge,
-    settle_charge,
-)
+from credits.adjustments import adjust_credits
+from credits.ledger import Charge, Ending, refund_charge, release_charge, settle_charge
 from credits.models import CreditGrant, UsageHistory, User
 from tests.factories import make_charge, make_grant
 from tests.ledger import sql, sql_balance

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
+from credits.adjustments import PlanReset, set_plan_credits
 from credits.exceptions import IdempotencyConflict
 from credits.integrity.run import run_checks
-from credits.ledger import PlanReset, get_balance, grant_credits, set_plan_credits
+from credits.ledger import get_balance, grant_credits
 from credits.models import CreditGrant, Identity, SubscriptionItem, UsageHistory, User
 from tests.factories import make_charge, make_grant, make_user
 from tests.ledger import sql_balance

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from credits import ledger
+from credits import adjustments, ledger
 from credits.exceptions import ChargeHeld, IdempotencyConflict, InsufficientCredits, RefundTooLarge
 from credits.models import CreditGrant, User
 from credits.reasons import Reason
@@ -105,14 +105,14 @@ class LedgerMachine(RuleBasedStateMachine):
         asked_for |= {"reason": "r", "actor": "a"}
         if account.balance + change < 0:
             with pytest.raises(InsufficientCredits):
-                ledger.adjust_credits(**asked_for, idempotency_key=key)
+                adjustments.adjust_credits(**asked_for, idempotency_key=key)
             return
-        answer = ledger.adjust_credits(**asked_for, idempotency_key=key)
+        answer = adjustments.adjust_credits(**asked_for, idempotency_key=key)
         if change > 0:
             account.fill(change, 100, None)
         account.burn(max(-change, 0))
         assert (answer.change, answer.balance) == (change, account.balance)
-        again = ledger.adjust_credits(**asked_for, idempotency_key=key)
+        again = adjustments.adjust_credits(**asked_for, idempotency_key=key)
         assert again.replayed is (change != 0)
 
     # Credits go --------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from itertools import pairwise
 import pytest
 from django.db import connection
 
+from credits.adjustments import adjust_credits
 from credits.api.usage_csv import COLUMNS
-from credits.ledger import adjust_credits, refund_charge
+from credits.ledger import refund_charge
 from credits.models import User
 from credits.statement.csv_file import csv_lines, text_cell
 from credits.statement.history import in_batches, statement

@@ -10,8 +10,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from credits.adjustments import adjust_credits
 from credits.catalogue.models import fill_catalogue
-from credits.ledger import adjust_credits, get_balance, refund_charge, release_charge, settle_charge
+from credits.ledger import get_balance, refund_charge, release_charge, settle_charge
 from credits.models import CreditGrant, UsageHistory, User
 from credits.models.catalogue import model_label
 from credits.statement import rows
