@@ -23,7 +23,7 @@ class Reason(TextChoices):
     CONTEXT_TOO_LONG = "context_too_long", "the conversation is too long for this model"
     EMPTY_ANSWER = "empty_answer", "the answer was empty"
     LENGTH_USED_UP = "length_used_up", "the model used up its length before answering"
-    STOPPED_EARLY = "stopped_before_first_token", "stopped before the answer began"
+    STOPPED_EARLY = "stopped_before_first_token", "stopped early"
     #: No refund: what the job says that was charged for a stop.
     STOPS_USED_UP = (
         "early_stops_used_up",

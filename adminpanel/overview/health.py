@@ -94,7 +94,8 @@ def _failing(label: str, reason: str, status: int | None, code: str, since: floa
 
 def _models(failures: list[Failure]) -> tuple[str, str]:
     labels = dict.fromkeys(each.model for each in failures if each.fails)
-    return (BAD, f"{', '.join(labels)}: see below") if labels else (OK, "none fails")
+    fail = "fails" if len(labels) == 1 else "fail"
+    return (BAD, f"{', '.join(labels)} {fail}") if labels else (OK, "none fails")
 
 
 def _proof(ok: bool | None, age: float | None) -> tuple[str, str]:  # noqa: FBT001

@@ -2,10 +2,11 @@
 right."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
 from django import forms
+from django.conf import settings
 from django.core import signing
 from django.http import QueryDict
 
@@ -240,6 +241,15 @@ class ModelForm(StateForm):
     """A model; the id and the feature of one that is there stay."""
 
     NAMES = {key: snake_case(key) for key in MODEL_FIELDS}
+    GROUPS: ClassVar[Mapping[str, Sequence[str]]] = {
+        "What people see": ("id", "label", "feature", "position", "active"),
+        "Price and plan": ("price_factor", "least_plan"),
+        "Provider": ("provider", "provider_model", "fallback"),
+        "For text chat": (
+            "reads", "tools", "reasoning", "context_tokens", "output_tokens", "reasoning_tokens",
+        ),
+        "For images": ("images_per_call", "sizes"),
+    }  # fmt: skip
 
     id = RuleField(
         MODEL_ID,
@@ -311,10 +321,17 @@ class ModelForm(StateForm):
         self._offer("provider", [(each.name, each.name) for each in catalogue.providers])
         self._offer("least_plan", [("", "Everybody"), *plans])
         self._offer("fallback", [("", "None"), *others])
+        tokens = settings.ANSWER_MAX_TOKENS
+        self.fields["output_tokens"].help_text = f"Empty: {tokens:,} (ANSWER_MAX_TOKENS)."
         self.fields["position"].initial = position_after(catalogue.models)
 
     def _offer(self, name: str, options: list[tuple[str, str]]) -> None:
         cast(forms.ChoiceField, self.fields[name]).choices = options
+
+    def groups(self) -> Iterator[tuple[str, list[forms.BoundField]]]:
+        """The fields under their headings."""
+        for heading, names in self.GROUPS.items():
+            yield heading, [self[name] for name in names if name in self.fields]
 
     def clean_reads(self) -> list[str]:
         return ["text", *self.cleaned_data["reads"]]
@@ -327,5 +344,5 @@ def _cannot_take_over(other: AIModel, model: AIModel) -> bool:
 class PickForm(forms.Form):
     """What the models that are picked from a provider's list are for."""
 
-    feature = forms.ChoiceField(choices=FEATURE_CHOICES)
+    feature = forms.ChoiceField(choices=FEATURE_CHOICES, widget=forms.Select(attrs={"class": "f"}))
     active = forms.BooleanField(label="Offer them at once", required=False)

@@ -25,8 +25,8 @@ LABELS = {
     "drift": ("Subscriptions that had drifted", "Subscriptions that have drifted"),
     "creditsGranted": ("Plan credits granted", "Plan credits to grant"),
     "creditsRefreshed": ("People whose plan credits were set", "People whose plan credits to set"),
-    "creditsAdded": ("Credits added by that", "Credits that adds"),
-    "creditsTaken": ("Credits taken by that", "Credits that takes"),
+    "creditsAdded": ("Credits added by that", "Credits this would add"),
+    "creditsTaken": ("Credits taken by that", "Credits this would take"),
 }
 #: Changes: with all of these at nought there is nothing to do.
 CHANGES = (

@@ -84,7 +84,7 @@ class Migration(migrations.Migration):
                             ("context_too_long", "the conversation is too long for this model"),
                             ("empty_answer", "the answer was empty"),
                             ("length_used_up", "the model used up its length before answering"),
-                            ("stopped_before_first_token", "stopped before the answer began"),
+                            ("stopped_before_first_token", "stopped early"),
                             (
                                 "early_stops_used_up",
                                 "stopped before the answer began; free stops of this hour are used up",
@@ -220,7 +220,7 @@ class Migration(migrations.Migration):
                             ("context_too_long", "the conversation is too long for this model"),
                             ("empty_answer", "the answer was empty"),
                             ("length_used_up", "the model used up its length before answering"),
-                            ("stopped_before_first_token", "stopped before the answer began"),
+                            ("stopped_before_first_token", "stopped early"),
                             (
                                 "early_stops_used_up",
                                 "stopped before the answer began; free stops of this hour are used up",
@@ -293,7 +293,7 @@ class Migration(migrations.Migration):
                             ("context_too_long", "the conversation is too long for this model"),
                             ("empty_answer", "the answer was empty"),
                             ("length_used_up", "the model used up its length before answering"),
-                            ("stopped_before_first_token", "stopped before the answer began"),
+                            ("stopped_before_first_token", "stopped early"),
                             (
                                 "early_stops_used_up",
                                 "stopped before the answer began; free stops of this hour are used up",

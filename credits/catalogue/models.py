@@ -86,6 +86,11 @@ def find_provider(name: object) -> Provider | None:
     return Provider.objects.filter(name=name).first() if fits else None
 
 
+def models_that_need_a_plan() -> list[AIModel]:
+    """The offered models that not everybody may use, each with its least plan."""
+    return list(all_models().filter(OFFERED, least_plan__isnull=False))
+
+
 def price_factors() -> dict[str, dict[str, int]]:
     """Of every feature the offered models' price factors, by their names."""
     factors: dict[str, dict[str, int]] = {key: {} for key in FEATURES}

@@ -182,6 +182,10 @@ class AIModel(models.Model):
         """The name of the plan that the user at hand lacks for it; empty for none."""
         return "" if self.usable or not self.least_plan else self.least_plan.name
 
+    def comes_with(self, plan: Plan) -> bool:
+        """Whether subscribers of this plan may use it."""
+        return self.least_plan is None or self.least_plan.credits <= plan.credits
+
 
 def model_label(name: object) -> str:
     """What a model is called on this site; its name when the catalogue does not know it."""

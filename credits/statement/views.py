@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
+from credits.catalogue.models import models_that_need_a_plan
 from credits.features import FEATURES, TEXT
 from credits.http import AuthenticatedHttpRequest
 from credits.models import Plan
@@ -94,9 +95,17 @@ def pricing(
     """What things cost now, and what a month of each plan brings."""
     costs = get_feature_costs()
     plans = Plan.objects.filter(active=True).order_by("credits", "name")
+    special = models_that_need_a_plan()
     context = {
         "features": [{"feature": feature, "cost": costs[key]} for key, feature in FEATURES.items()],
-        "plans": [{"plan": plan, "units": _units(plan.credits, costs)} for plan in plans],
+        "plans": [
+            {
+                "plan": plan,
+                "units": _units(plan.credits, costs),
+                "models": [model.label for model in special if model.comes_with(plan)],
+            }
+            for plan in plans
+        ],
         "welcome_credits": settings.SIGNUP_CREDITS,
         "outcomes": FOR_PEOPLE,
         "returned_late": RETURNED_LATE,

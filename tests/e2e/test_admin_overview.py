@@ -5,12 +5,14 @@ import re
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from ai_chat.models import ProviderFailure
 from credits.integrity.run import check_and_keep
 from credits.ledger import deduct_credits_for_feature, release_charge
 from credits.models import User
 from credits.models.rollup import LedgerCheck
+from credits.reasons import Reason
 from tests.e2e.browser import LOOKS, SIZES, Scheme, Size, Window, axe, fits
-from tests.factories import make_charge
+from tests.factories import make_charge, make_model
 
 
 @pytest.fixture
@@ -35,6 +37,11 @@ def busy(alice: User, bob: User) -> None:
 def test_every_page_is_accessible_and_fits(
     window: Window, admin: User, busy: None, size: Size, scheme: Scheme
 ) -> None:
+    model = make_model("large")
+    ProviderFailure.objects.create(
+        model=model.name, provider=model.provider.name, reason=Reason.QUOTA, status=402,
+        code="insufficient_quota",
+    )  # fmt: skip
     page = window(admin, size=size, scheme=scheme)
     for address in ("/admin", "/admin/health", "/admin/usage", "/admin/usage?state=overdue"):
         page.goto(address)

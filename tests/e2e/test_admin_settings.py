@@ -13,7 +13,7 @@ from credits.clerk.webhooks import inbox
 from credits.models import AIModel, Plan, SettingsChange, User
 from credits.pricing import get_feature_costs
 from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits
-from tests.factories import make_admin, make_charge, make_plan
+from tests.factories import make_admin, make_charge, make_model, make_plan
 from tests.fakes.clerk_events import DAY, event, item_json
 from tests.fakes.provider import FakeProvider
 
@@ -241,6 +241,7 @@ def test_pages_can_be_read_by_everybody(
         fits(page)
     create_plan(actor=admin, clerk_id="cplan_pro", name="Pro", credits=500)
     update_plan(actor=None, clerk_id="cplan_pro", changes={"credits": 600})
+    model = make_model("large")
     now = int(time.time() * 1000)
     for plan in ("cplan_pro", "cplan_" + "x" * 58):
         item = item_json("user_1", plan, period_start=now - DAY)
@@ -255,7 +256,9 @@ def test_pages_can_be_read_by_everybody(
         "/admin/settings/plans/cplan_pro",
         "/admin/settings/plans/cplan_pro/delete",
         "/admin/settings/models/new",
+        f"/admin/settings/models/{model.pk}",
         "/admin/settings/providers/new",
+        f"/admin/settings/providers/{model.provider.pk}",
         "/admin/audit",
     ):
         page.goto(url)

@@ -57,7 +57,7 @@ def test_images_can_be_stopped_in_the_gallery(studio: Window, alice: User, size:
     axe(page)
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#gallery .receipt")).to_contain_text("Refunded 5 credits")
-    expect(page.locator("#gallery .receipt")).to_contain_text("stopped by you")
+    expect(page.locator("#gallery .receipt")).to_contain_text("stopped early")
     expect(page.locator("#meter strong")).to_have_text("100")
     fits(page)
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from adminpanel.settings.forms import ModelForm
 from credits.models import AIModel, Provider, SettingsChange, User
 from tests.adminpanel.settings.words import value_of, words
 from tests.factories import make_model, make_plan, set_price
@@ -152,6 +153,11 @@ class TestModels:
         answer = desk.post(f"{PAGE}/models/new", new)
         assert answer.status_code == 409
         assert "There is a model small already." in words(answer)
+
+
+def test_every_field_of_a_model_is_on_its_page(db: None) -> None:
+    shown = {field.name for _, fields in ModelForm().groups() for field in fields}
+    assert shown == {field.name for field in ModelForm().visible_fields()}
 
 
 class TestProviders:

@@ -41,5 +41,5 @@ def test_the_pages_form_stops_images_without_scripts(
     answer = studio.client.post(f"/images/requests/{job.pk}/stop")
     assert (answer.status_code, answer.headers["Location"]) == (302, f"/images#made-{job.pk}")
     wait_for(lambda: not ImageRequest.objects.get().is_running, "the request to end")
-    assert "stopped by you" in studio.client.get("/images").text
+    assert "stopped early" in studio.client.get("/images").text
     assert studio.balance == 100

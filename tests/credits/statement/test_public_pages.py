@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from credits.models import User
-from tests.factories import make_plan, set_price
+from tests.factories import make_model, make_plan, set_price
 
 
 def test_a_visitor_reads_what_it_is_and_what_it_costs(client: Client, db: None) -> None:
@@ -47,6 +47,17 @@ def test_a_plan_that_buys_nothing_promises_nothing(client: Client, db: None) -> 
     make_plan(credits=0)
     set_price("ai_text_chat", 0)
     assert "Enough for" not in client.get("/pricing").text
+
+
+def test_plans_name_the_models_that_come_with_them(client: Client, db: None) -> None:
+    basic, pro = make_plan(credits=100), make_plan(credits=1500)
+    make_model("fast", least_plan=basic)
+    make_model("large", least_plan=pro)
+    make_model("retired", least_plan=basic, active=False)
+    make_model("everybodys")
+    cards = re.findall(r'<li class="card">.*?</li>', client.get("/pricing").text, re.DOTALL)
+    assert "With the model fast<" in cards[-2]
+    assert "With the models fast, large<" in cards[-1]
 
 
 def test_without_plans_it_says_so(client: Client, db: None) -> None:
