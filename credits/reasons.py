@@ -37,6 +37,11 @@ class Reason(TextChoices):
     LEASE_EXPIRED = "lease_expired", "interrupted on our side"
 
     @property
+    def is_stop(self) -> bool:
+        """Whether the user stopped the work before anything was delivered."""
+        return self in {Reason.STOPPED_EARLY, Reason.STOPS_USED_UP}
+
+    @property
     def by_payer(self) -> bool:
         """Whether the payer's own doing brought the credits back."""
         return self in {Reason.STOPPED_EARLY, Reason.REFUSED}

@@ -33,6 +33,7 @@ from credits.api.idempotency import IDEMPOTENCY_KEY, REPLAYED_HEADER, read_key, 
 from credits.api.schema import MEANINGS, errors
 from credits.clerk.auth.requests import refuse_impersonated
 from credits.idempotency import namespaced
+from credits.reasons import Reason
 
 
 class CreateImages(ApiView):
@@ -63,7 +64,7 @@ class CreateImages(ApiView):
             raise StillRunning
         headers = replay_headers(is_new=is_new)
         answer = {**ImagesOut(job).data, "creditsRemaining": remaining(job)}
-        if job.state == ImageRequest.State.FAILED:
+        if job.state == ImageRequest.State.FAILED and not Reason(job.failure).is_stop:
             raise provider_failed(job, answer, headers)
         return Response(answer, headers=paid_headers(answer, headers))
 

@@ -49,7 +49,8 @@ class Painting(Work[ImageRequest]):
             results = [*pool.map(self._call, self._calls, self._counts)]
         failures = [result for result in results if result]
         if failures:
-            raise failures[0]
+            # All that comes back has one reason: the payer's own doing only when nothing else is.
+            raise min(failures, key=lambda failure: failure.reason.by_payer)
 
     def _call(self, call: Cancellable, count: int) -> ProviderError | None:
         """One call of the provider, and its images kept; how it failed, if it did."""
@@ -102,7 +103,7 @@ class Painting(Work[ImageRequest]):
         with self._lock:
             self._delivered = self._painted
         failure = self._missing
-        if isinstance(cause, ProviderError):
+        if isinstance(cause, ProviderError) and not (failure and cause.reason.by_payer):
             failure = cause.reason
         elif isinstance(cause, Stopped):
             failure = Reason.STOPPED_EARLY

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 from urllib.parse import quote
 
@@ -114,6 +115,24 @@ def test_a_call_that_fails_costs_the_others_nothing(
     assert (answer["receipt"]["reason"], answer["receipt"]["refunded"]) == ("provider_error", 5)
     assert (odd_studio.balance, Image.objects.count()) == (90, 2)
     assert sorted(call["n"] for call in painter.calls) == [1, 2]
+
+
+def test_a_refusal_beside_a_failure_is_not_the_payers_doing(
+    odd_studio: Program, painter: FakePainter
+) -> None:
+    set_painter(images_per_call=1)
+    numbers = count()
+
+    def refused_and_failed(body: dict[str, Any]) -> tuple[int, Any]:
+        code = "content_policy_violation" if next(numbers) == 0 else "server_error"
+        return 400 if code != "server_error" else 500, {"error": {"code": code, "message": "No."}}
+
+    painter.answer = refused_and_failed
+    assert odd_studio.paint("A tree", count=2).json()["reason"] == "provider_error"
+    assert not UsageHistory.objects.get(refund_of__isnull=False).by_payer
+    painter.answer = {"error": {"code": "content_policy_violation", "message": "No."}}
+    assert odd_studio.paint("A tree", count=2).json()["reason"] == "provider_refused"
+    assert UsageHistory.objects.filter(refund_of__isnull=False).latest("pk").by_payer
 
 
 def test_a_size_that_the_model_does_not_make_is_refused_before_the_charge(

@@ -1,12 +1,19 @@
 """Images that are stopped: by a program, and by the page's form without scripts."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+from typing import Any
 
 from ai_chat.models import ImageRequest
 from tests.ai_chat.api.client import Program
+from tests.ai_chat.images.fake import FakePainter, entry, picture
+from tests.ai_chat.images.test_dialects import set_painter
+from tests.ai_chat.images.test_outcomes import files_in
 from tests.ai_chat.images.test_pages import form
 from tests.fakes.provider import FakeProvider
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 
 def being_made(provider: FakeProvider) -> ImageRequest:
@@ -17,17 +24,41 @@ def being_made(provider: FakeProvider) -> ImageRequest:
 def test_a_program_stops_its_images_and_is_told_what_came_of_it(
     studio: Program, provider: FakeProvider
 ) -> None:
-    painting = threading.Thread(target=studio.paint, args=["A slow tree [[delay:30]]"])
-    painting.start()
-    path = f"/api/ai/images/requests/{being_made(provider).pk}/stop"
-    stopped = studio.client.post(path)
-    painting.join()
-    assert stopped.status_code == 200
+    with ThreadPoolExecutor() as pool:
+        painting = pool.submit(studio.paint, "A slow tree [[delay:30]]")
+        path = f"/api/ai/images/requests/{being_made(provider).pk}/stop"
+        stopped = studio.client.post(path)
+    assert stopped.status_code == painting.result().status_code == 200
+    assert painting.result().json()["images"] == []
     made = stopped.json()
     assert (made["state"], made["images"], made["creditsCharged"]) == ("failed", [], 0)
     assert made["receipt"]["reason"] == "stopped_before_first_token"
     assert studio.client.post(path).json() == made, "It has ended: nothing changes."
     assert studio.balance == 100
+
+
+def test_what_was_made_before_a_stop_is_kept_and_paid_for(
+    odd_studio: Program, painter: FakePainter, var: Path
+) -> None:
+    set_painter(images_per_call=1)
+    released, numbers = threading.Event(), count()
+
+    def first_only(body: dict[str, Any]) -> tuple[int, Any]:
+        if next(numbers):
+            released.wait(PATIENCE)
+        return 200, {"data": [entry(picture())]}
+
+    painter.answer = first_only
+    with ThreadPoolExecutor() as pool:
+        painting = pool.submit(odd_studio.paint, "A tree", count=3)
+        wait_for(lambda: len(painter.calls) == 3 and bool(files_in(var)), "the first image")
+        odd_studio.client.post(f"/api/ai/images/requests/{ImageRequest.objects.get().pk}/stop")
+        released.set()
+    answer = painting.result().json()
+    assert (answer["state"], len(answer["images"])) == ("partial", 1)
+    assert answer["receipt"]["reason"] == "stopped_before_first_token"
+    assert (answer["receipt"]["refunded"], odd_studio.balance) == (10, 95)
+    assert odd_studio.client.get(answer["images"][0]["url"]).status_code == 200
 
 
 def test_the_pages_form_stops_images_without_scripts(
