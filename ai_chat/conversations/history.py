@@ -24,6 +24,7 @@ CUT = " […] "
 #: message as well.
 QUESTION_DROPPED = {
     Reason.STOPPED_EARLY,
+    Reason.STOPS_USED_UP,
     Reason.REFUSED,
     Reason.NOT_ACCEPTED,
     Reason.CONTEXT_TOO_LONG,

@@ -75,8 +75,13 @@ def start_turn(
     )
 
 
+def as_kept(text: str) -> str:
+    """A message as its turn keeps it."""
+    return text.replace("\x00", "").replace("\r\n", "\n").strip()
+
+
 def _checked(text: str) -> str:
-    text = text.replace("\x00", "").replace("\r\n", "\n").strip()
+    text = as_kept(text)
     if is_blank(text):
         raise InvalidMessage("Write a message first.")
     if len(text) > settings.MESSAGE_MAX_CHARACTERS:

@@ -88,6 +88,14 @@ def test_a_question_that_would_fail_every_later_one_is_not_told(
     assert ask("Hello") == [("u", "Hello")]
 
 
+def test_a_question_that_was_stopped_is_not_told_though_the_stop_cost(
+    conversation: Conversation, ask: Ask
+) -> None:
+    turn = make_turn(conversation, "Oops", state=Turn.State.STOPPED)
+    Turn.objects.filter(pk=turn.pk).update(failure=Reason.STOPS_USED_UP)
+    assert ask("Hello") == [("u", "Hello")]
+
+
 def test_a_turn_answered_anew_is_told_once(conversation: Conversation, ask: Ask) -> None:
     make_turn(conversation, "One?", "1")
     second = make_turn(conversation, "Two?", "2")
