@@ -1,6 +1,7 @@
 """Welcome credits: once per proven identity, whoever's account it is. The grant's key is a keyed
 hash of the address; grants are never deleted, so it outlives the account."""
 
+import re
 import unicodedata
 from contextlib import suppress
 
@@ -14,12 +15,16 @@ from credits.models import CreditGrant
 
 #: One mail provider under two names, which ignores dots.
 GMAIL = {"gmail.com", "googlemail.com"}
+QUOTED = re.compile(r'"((?:[^"\\]|\\.)+)"', re.DOTALL)
 
 
 def normalise(address: str) -> str:
-    """The address of a mailbox, of whose spellings there are many: in lower case, without `+tag`,
-    the domain in ASCII, and for Gmail without dots and by one name."""
+    """The address of a mailbox, of whose spellings there are many: in lower case, without quotes
+    (RFC 5321, 4.1.2: `"a"@` and `"\\a"@` are `a@`) and `+tag`, the domain in ASCII, and for Gmail
+    without dots and by one name."""
     name, _, domain = unicodedata.normalize("NFKC", address).strip().lower().rpartition("@")
+    while quoted := QUOTED.fullmatch(name):
+        name = re.sub(r"\\(.)", r"\1", quoted[1], flags=re.DOTALL)
     name, domain = name.partition("+")[0] or name, domain.rstrip(".")
     with suppress(UnicodeError):  # Else the domain is no name of a host, and stays as it is.
         domain = domain.encode("idna").decode()
