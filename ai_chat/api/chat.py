@@ -18,7 +18,7 @@ from ai_chat.api.serializers import ChatIn, ChatOut, ModelsOut, ProviderFailedOu
 from ai_chat.api.ui_stream import HEADERS, UIMessageStream
 from ai_chat.conversations.history import history
 from ai_chat.conversations.services import find_answered, find_conversation, running_turn
-from ai_chat.conversations.turns import answer_turn, choose_text_model, start_turn
+from ai_chat.conversations.turns import answer_turn, as_kept, choose_text_model, start_turn
 from ai_chat.jobs.capacity import keeps_its_thread
 from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.jobs.following import wait
@@ -79,13 +79,14 @@ class Chat(ApiView):
         model = choose_text_model(body["model"], user_id=user_id, idempotency_key=key)
         attachments = body.get("attachments") or ()
         files = readable_files(body["messages"], attachments, model)
-        conversation, replaces = place_of(body, user_id=user_id)
+        text = text_of(body["messages"][-1], attachments, sent=files)
+        conversation, replaces = place_of(body, text, user_id=user_id)
         turn, is_new = start_turn(
             user_id=user_id,
             conversation=conversation,
             external_id=body.get("id"),
             replaces=replaces,
-            text=text_of(body["messages"][-1], attachments, sent=files),
+            text=text,
             model=model,
             idempotency_key=key,
             request=request.data,
@@ -107,15 +108,16 @@ class Chat(ApiView):
         return stream(UIMessageStream(turn, stops=body["onDisconnect"] == "stop"), headers)
 
 
-def place_of(body: dict[str, Any], *, user_id: int) -> tuple[Conversation | None, UUID | None]:
-    """Where a message goes: the conversation, if it is known here, and the id of its turn that is
-    to be answered anew."""
+def place_of(
+    body: dict[str, Any], text: str, *, user_id: int
+) -> tuple[Conversation | None, UUID | None]:
+    """Where a message with this text goes: the conversation, if it is known here, and the id of its
+    turn that is to be answered anew."""
     name = body.get("id")
     conversation = find_conversation(user_id=user_id, name=name) if name else None
     if conversation is None or body.get("trigger") != "regenerate-message":
         return conversation, None
-    text = text_of(body["messages"][-1], body.get("attachments") or ())
-    turn = find_answered(conversation, name=body.get("messageId") or "", prompt=text)
+    turn = find_answered(conversation, name=body.get("messageId") or "", prompt=as_kept(text))
     return conversation, turn.pk if turn else None
 
 

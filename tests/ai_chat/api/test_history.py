@@ -10,7 +10,7 @@ from credits.reasons import Reason
 from tests.ai_chat.api.client import Program, message
 from tests.ai_chat.chat import Chat
 from tests.ai_chat.images.fake import FakePainter
-from tests.ai_chat.turns import make_turn
+from tests.ai_chat.turns import make_turn, text_model
 
 END = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
 
@@ -96,6 +96,24 @@ def test_a_message_regenerated_is_told_once(program: Program, provider: FakePain
     program.post(user("One?"), **regenerate, messageId=first)
     assert told(provider)[-1] == ("user", "One?")
     assert program.balance == 96, "Each answer has a charge of its own."
+
+
+def test_a_message_regenerated_is_recognised_as_it_is_kept(
+    program: Program, provider: FakePainter
+) -> None:
+    """Without a name of ours, by its text: blanks around it and files in it change nothing."""
+    text_model(reads_images=True)
+    picture = {"type": "file", "mediaType": "image/png", "url": "data:image/png;base64,QUJD"}
+    regenerate = {"id": "chat-1", "trigger": "regenerate-message", "messageId": "msg-of-the-client"}
+    program.post(user("One?\r\n", picture), id="chat-1")
+    provider.answer = answer("No.")
+    program.post(user("One?\r\n", picture), **regenerate)
+    assert len(told(provider)) == 1
+    program.post(user("Two?"), id="chat-1")
+    assert [role for role, _ in told(provider)] == ["user", "assistant", "user"]
+    assert told(provider)[1] == ("assistant", "No.")
+    program.post(user(" Two?\n"), **regenerate)
+    assert [content for _, content in told(provider)][1:] == ["No.", "Two?"]
 
 
 def test_after_a_failure_ask_again_tells_the_question_once(
