@@ -190,26 +190,27 @@ class Upcoming(NamedTuple):
 
 
 def next_grant(user: User) -> Upcoming | None:
-    """The soonest grant of this user's plans; None when no active plan of theirs brings any."""
+    """The soonest grant of this user's plans; None when none brings any."""
     if not user.clerk_id:
         return None
     now = datetime.now(UTC)
     mapped = Plan.objects.filter(active=True, credits__gt=0)
     amounts = dict(mapped.values_list("clerk_id", "credits"))
-    items = SubscriptionItem.objects.filter(
-        payer_id=user.clerk_id, status="active", plan_id__in=amounts
-    )
+    items = SubscriptionItem.objects.filter(payer_id=user.clerk_id, plan_id__in=amounts)
     upcoming = (Upcoming(at, amounts[item.plan_id]) for item in items for at in _moments(item, now))
-    return min(upcoming, default=None)
+    return min((each for each in upcoming if each.at > now), default=None)
 
 
 def _moments(item: SubscriptionItem, now: datetime) -> Iterator[datetime]:
-    """Each calendar month, each month of a paid year, or the next period."""
-    if item.is_free:
+    """The start of a plan that follows another; else each calendar month, each month of a paid
+    year, or the next period. What is canceled brings no next one."""
+    start, end = item.period_start, item.period_end
+    if item.status == "upcoming" and start is not None:
+        yield moment(start)
+    if item.status in EARNING and item.annual and not item.is_free and start is not None:
+        months = (add_months(start, month) for month in range(1, MONTHS))
+        yield from (moment(at) for at in months if end is None or at < end)
+    if item.status == "active" and item.is_free:
         yield end_of_month(now)
-        return
-    if item.annual and item.period_start is not None:
-        months = (moment(add_months(item.period_start, month)) for month in range(1, MONTHS))
-        yield from (at for at in months if at > now)
-    if item.period_end is not None and moment(item.period_end) > now:
-        yield moment(item.period_end)
+    elif item.status == "active" and end is not None:
+        yield moment(end)

@@ -20,9 +20,11 @@ from tests.fakes.clerk_events import DAY, History, item_json
 NOW = int(time.time() * 1000)
 
 
-def subscribed(**fields: Any) -> User:
+def subscribed(*items: dict[str, Any], **fields: Any) -> User:
+    """A user with these items, or with one."""
     history = History()
-    history.item("active", item_json("user_1", updated_at=NOW, **fields), at=NOW)
+    for item in items or [fields]:
+        history.item("updated", item_json("user_1", updated_at=NOW, **item), at=NOW)
     receive_all(history.events)
     return User.objects.get(clerk_id="user_1")
 
@@ -47,6 +49,29 @@ def test_a_year_brings_the_next_month() -> None:
     start = NOW - 40 * DAY
     user = subscribed(period_start=start, period_end=add_months(start, 12), interval="annual")
     assert next_grant(user) == (moment(add_months(start, 2)), 500)
+
+
+@pytest.mark.parametrize(("months", "brings_more"), [(12, True), (2, False)])
+def test_a_canceled_year_brings_its_other_months(months: int, brings_more: bool) -> None:
+    start = NOW - 40 * DAY
+    user = subscribed(
+        period_start=start, period_end=add_months(start, months), interval="annual",
+        status="canceled",
+    )  # fmt: skip
+    assert next_grant(user) == ((moment(add_months(start, 2)), 500) if brings_more else None)
+
+
+@pytest.mark.parametrize(("plan_id", "credits"), [("cplan_free", 10), ("cplan_pro", 500)])
+def test_after_what_is_canceled_comes_the_plan_that_follows_it(plan_id: str, credits: int) -> None:
+    end = NOW + 5 * DAY
+    canceled = {"period_start": NOW - DAY, "period_end": end, "status": "canceled"}
+    follows = {"period_start": end, "period_end": None, "status": "upcoming", "plan_id": plan_id}
+    assert next_grant(subscribed(canceled, follows)) == (moment(end), credits)
+
+
+def test_a_plan_that_should_have_begun_is_not_announced() -> None:
+    user = subscribed(period_start=NOW - DAY, period_end=None, status="upcoming")
+    assert next_grant(user) is None
 
 
 def test_a_plan_that_is_not_mapped_or_brings_nothing_is_not_announced() -> None:
