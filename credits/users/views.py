@@ -95,7 +95,8 @@ def prove_address(request: HttpRequest, uidb64: str, token: str) -> HttpResponse
     if grant:
         messages.success(request, f"Your address is proved: {settings.SIGNUP_CREDITS:,} credits.")
     elif proved:
-        messages.info(request, "Your address is proved. It has had its welcome credits before.")
+        before = " It has had its welcome credits before." if settings.SIGNUP_CREDITS else ""
+        messages.info(request, f"Your address is proved.{before}")
     return redirect("chat")
 
 

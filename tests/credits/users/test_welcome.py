@@ -185,6 +185,33 @@ def test_a_second_spelling_is_proved_without_credits(browser: Browser, with_mail
     assert credits_of("new+2@example.com") == 0
 
 
+@pytest.mark.parametrize(
+    ("amount", "message"),
+    [(0, "Your address is proved."), (70, "Your address is proved: 70 credits.")],
+)
+def test_what_counts_is_what_there_is_when_the_link_is_opened(
+    browser: Browser, with_mail: None, settings: Any, amount: int, message: str
+) -> None:
+    browser.send("/sign-up", email=NEW, password=PASSWORD)
+    work()
+    settings.SIGNUP_CREDITS = amount
+    page = browser.get(browser.send(link())["Location"]).text
+    assert message in page and "It has had" not in page
+    assert credits_of(NEW) == amount
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_link_that_is_opened_in_two_tabs_at_once_brings_them_once(
+    browser: Browser, with_mail: None
+) -> None:
+    browser.send("/sign-up", email=NEW, password=PASSWORD)
+    work()
+    path = link()
+    answers = in_parallel(4, lambda _: Client().post(path).status_code)
+    assert set(answers) <= {200, 302}
+    assert (credits_of(NEW), CreditGrant.objects.count()) == (50, 1)
+
+
 def test_the_letter_can_be_sent_again_a_few_times(
     browser: Browser, with_mail: None, settings: Any
 ) -> None:
