@@ -2,34 +2,20 @@
 the first start makes. What admins change of them: `model_changes.py`."""
 
 import re
-import time
 from collections.abc import Iterable
 from itertools import chain, count
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import (
-    BigIntegerField,
-    BooleanField,
-    Case,
-    ExpressionWrapper,
-    F,
-    Func,
-    Q,
-    QuerySet,
-    Subquery,
-    Value,
-    When,
-)
-from django.db.models.functions import Coalesce
+from django.db.models import BigIntegerField, Case, F, Func, Q, QuerySet, Value, When
 
 from credits.catalogue.fields import MODEL_ID, POSITION, PROVIDER_NAME
+from credits.catalogue.offered import read_offered
 from credits.exceptions import ModelNotOffered, PlanRequired
 from credits.features import FEATURES, UnknownFeature
-from credits.models import AIModel, PayerKind, Plan, Provider, SubscriptionItem, User
+from credits.models import AIModel, Provider
 from credits.models.catalogue import forget_labels
-from credits.models.subscriptions import EARNING
 
 #: The provider that OPENAI_BASE_URL and OPENAI_API_KEY configure.
 DEFAULT_PROVIDER = "default"
@@ -45,15 +31,12 @@ def offered_models(feature: str, *, user_id: int) -> list[AIModel]:
 
 
 def all_offered(*, user_id: int) -> list[AIModel]:
-    """The same of every feature, in one query. An empty catalogue is filled from the settings
+    """The same of every feature, in one statement. An empty catalogue is filled from the settings
     first."""
-    offered = with_costs(AIModel.objects.filter(OFFERED)).annotate(
-        usable=_usable_by(user_id)  # type: ignore[no-redef]  # declared for those who read it
-    )
-    if rows := list(offered):
+    if rows := read_offered(user_id=user_id):
         return rows
     fill_catalogue()
-    return list(offered.all())
+    return read_offered(user_id=user_id)
 
 
 def get_model(name: str, *, feature: str, user_id: int) -> AIModel:
@@ -111,23 +94,6 @@ def with_costs(models: QuerySet[AIModel]) -> QuerySet[AIModel]:
     related = models.select_related("provider", "least_plan", "fallback__provider")
     cost = price * F("price_factor")
     return related.annotate(cost=cost)  # type: ignore[no-redef]  # declared for those who read it
-
-
-def _usable_by(user_id: int) -> "ExpressionWrapper[Q]":
-    """Whether a model needs no plan, or the user has one that brings as many credits a month."""
-    clerk_id = User.objects.filter(pk=user_id).values("clerk_id")[:1]
-    unended = Q(period_end=None) | Q(period_end__gt=int(time.time() * 1000))
-    items = SubscriptionItem.objects.filter(
-        # A canceled one holds to its end; an active one until Clerk says otherwise.
-        ~Q(status="canceled") | unended,
-        payer_kind=PayerKind.USER,
-        payer_id__in=clerk_id,
-        status__in=EARNING,
-    )
-    plans = Plan.objects.filter(active=True, clerk_id__in=items.values("plan_id"))
-    most = plans.order_by("-credits").values("credits")[:1]
-    enough = Q(least_plan__credits__lte=Coalesce(Subquery(most), -1))
-    return ExpressionWrapper(Q(least_plan=None) | enough, output_field=BooleanField())
 
 
 def position_after(models: Iterable[AIModel]) -> int:
