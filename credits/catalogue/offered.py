@@ -14,7 +14,7 @@ from credits.models import AIModel, PayerKind, Plan, Provider
 from credits.models.subscriptions import EARNING
 from credits.sql import fetch_all
 
-NAMES = {
+NAMES: dict[type[Model], list[str]] = {
     kind: [field.attname for field in kind._meta.concrete_fields]
     for kind in (AIModel, Provider, Plan)
 }
