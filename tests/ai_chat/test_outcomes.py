@@ -81,7 +81,8 @@ def hurried(start_site: Callable[..., Site], provider: FakeProvider, alice: User
     site = start_site(
         OPENAI_BASE_URL=provider.base_url,
         FIRST_TOKEN_SECONDS="1",
-        SILENCE_SECONDS="1",
+        # Twice as long as the fake provider waits between two comments.
+        SILENCE_SECONDS="2",
         ANSWER_SECONDS="3",
     )
     return Chat(site, alice)
