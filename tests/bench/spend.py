@@ -17,7 +17,9 @@ from tests.bench.measure import SECONDS, Prepare, in_turn, rate, ratio, row
 from tests.factories import make_user
 from tests.live import database_url
 
-CALL = "credits_deduct({}, 'AI_TEXT_CHAT', 'ai_text_chat', 1, 1, 1, NULL, NULL, NULL, NULL, '{{}}')"
+CALL = (
+    "credits_deduct({}, 'AI_TEXT_CHAT', 'ai_text_chat', 1, 1, NULL, NULL, NULL, NULL, NULL, '{{}}')"
+)
 
 
 def bench_spend(_: Path) -> None:
