@@ -74,6 +74,9 @@ class Turn(Job):
     )
     prompt = models.TextField()
     answer = models.TextField(blank=True)
+    #: The answer as HTML, made at its end, and the version of the renderer that made it (0: none).
+    html = models.TextField(blank=True, default="", db_default="")
+    html_version = models.PositiveSmallIntegerField(default=0, db_default=0)
     #: What the model thought before it answered; kept at the end.
     reasoning = models.TextField(blank=True, default="", db_default="")
     cut = models.CharField(max_length=10, choices=Cut, blank=True, default="", db_default="")

@@ -37,6 +37,10 @@ PORT = env.integer("PORT", 8000, low=1, high=65535)
 WEB_WORKERS = env.integer("WEB_WORKERS", 2, low=1, high=256)
 WEB_THREADS = env.integer("WEB_THREADS", 128, low=2, high=4096)
 
+# Scheme and host of this site in letters: a request's own Host is its sender's word.
+_host = next((name for name in ALLOWED_HOSTS if name not in LOOPBACK_HOSTS), "").lstrip(".*")
+SITE_URL = env.url("SITE_URL", f"https://{_host}" if _host else f"http://localhost:{PORT}")
+
 # A site that answers to a real host name is served over https; one on loopback is not.
 HTTPS = env.flag("HTTPS", default=not DEBUG and not set(ALLOWED_HOSTS) <= set(LOOPBACK_HOSTS))
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS

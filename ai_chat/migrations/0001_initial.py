@@ -318,6 +318,8 @@ class Migration(migrations.Migration):
                 ("ended_at", models.DateTimeField(null=True)),
                 ("prompt", models.TextField()),
                 ("answer", models.TextField(blank=True)),
+                ("html", models.TextField(blank=True, db_default="", default="")),
+                ("html_version", models.PositiveSmallIntegerField(db_default=0, default=0)),
                 ("reasoning", models.TextField(blank=True, db_default="", default="")),
                 (
                     "cut",

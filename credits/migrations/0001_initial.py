@@ -189,6 +189,54 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="AuthenticationEvent",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("signed_in", "Signed in"),
+                            ("signed_out", "Signed out"),
+                            ("signed_up", "Account made"),
+                            ("wrong_password", "Wrong password"),
+                            ("wrong_code", "Wrong code"),
+                            ("locked_out", "Locked out"),
+                            ("confirmed", "Confirmed that it is them"),
+                            ("password_changed", "Password changed"),
+                            ("reset_asked", "Asked for a new password"),
+                            ("password_reset", "Password set by a letter"),
+                            ("address_asked", "Asked for a new address"),
+                            ("address_proved", "Address proved"),
+                            ("address_changed", "Address changed"),
+                            ("second_factor_added", "Second factor added"),
+                            ("second_factor_removed", "Second factor removed"),
+                            ("recovery_code_used", "Recovery code used"),
+                            ("recovery_codes_made", "New recovery codes"),
+                            ("session_ended", "Session ended"),
+                            ("role_changed", "Role changed"),
+                            ("key_used", "Key used from a new place"),
+                            ("closed", "Account closed"),
+                        ],
+                        max_length=30,
+                    ),
+                ),
+                ("address", models.CharField(blank=True, max_length=64)),
+                ("device", models.CharField(blank=True, max_length=200)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="CreditGrant",
             fields=[
                 (
@@ -466,6 +514,20 @@ class Migration(migrations.Migration):
                 ),
                 ("session_data", models.TextField(verbose_name="session data")),
                 ("expire_date", models.DateTimeField(db_index=True, verbose_name="expire date")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "used_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                ("address", models.CharField(blank=True, db_default="", max_length=64)),
+                ("device", models.CharField(blank=True, db_default="", max_length=200)),
             ],
             options={
                 "verbose_name": "session",
@@ -793,6 +855,17 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField(
+            model_name="authenticationevent",
+            name="user",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="authentication_events",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
             model_name="creditgrant",
             name="account",
             field=models.ForeignKey(
@@ -1064,6 +1137,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="auditentry",
             index=models.Index(fields=["user", "-id"], name="audit_of_user"),
+        ),
+        migrations.AddIndex(
+            model_name="authenticationevent",
+            index=models.Index(fields=["user", "-id"], name="authentication_of_user"),
+        ),
+        migrations.AddIndex(
+            model_name="authenticationevent",
+            index=models.Index(fields=["created_at"], name="authentication_by_time"),
         ),
         migrations.AddField(
             model_name="hold",

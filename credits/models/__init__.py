@@ -1,6 +1,7 @@
 """All tables of this app, a module for each subject."""
 
 from credits.models.audit import AuditEntry
+from credits.models.authentication import AuthenticationEvent
 from credits.models.catalogue import AdminSettings, AIModel, Plan, Provider, SettingsChange
 from credits.models.clerk import Identity, SessionLink, SyncJob, WebhookDelivery
 from credits.models.ledger import CreditBalance, CreditGrant, GrantAllocation, Hold, UsageHistory
@@ -14,6 +15,7 @@ __all__ = [
     "ActiveAccount",
     "AdminSettings",
     "AuditEntry",
+    "AuthenticationEvent",
     "CreditBalance",
     "CreditGrant",
     "GrantAllocation",

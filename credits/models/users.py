@@ -82,6 +82,12 @@ class Session(AbstractBaseSession):
 
     #: None for a session without a sign-in.
     user = models.ForeignKey(User, models.CASCADE, null=True, related_name="sessions")
+    #: What the list of one's sessions shows: when it began, when it was last used (to a few
+    #: minutes), and from where.
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    used_at = models.DateTimeField(db_default=Now(), editable=False)
+    address = models.CharField(max_length=64, blank=True, db_default="")
+    device = models.CharField(max_length=200, blank=True, db_default="")
 
     @classmethod
     def get_session_store_class(cls) -> type[SessionBase]:

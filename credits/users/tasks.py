@@ -1,11 +1,12 @@
 """Letters of local accounts (settings.PROCRASTINATE_IMPORT_PATHS)."""
 
 from smtplib import SMTPException
+from typing import Any
 
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from credits.users import proofs
+from credits.users import letters, proofs
 
 LATER = RetryStrategy(max_attempts=6, exponential_wait=4, retry_exceptions={SMTPException, OSError})
 
@@ -14,3 +15,9 @@ LATER = RetryStrategy(max_attempts=6, exponential_wait=4, retry_exceptions={SMTP
 def send_proof(user_id: int, site: str) -> None:
     """Sends the letter by which an address is proved."""
     proofs.send_proof(user_id=user_id, site=site)
+
+
+@app.task(name="users.send_letter", retry=LATER)
+def send_letter(template: str, subject: str, to: str, context: dict[str, Any]) -> None:
+    """Sends a letter that a request left to the worker."""
+    letters.send(template=template, subject=subject, to=to, context=context)

@@ -1,0 +1,11 @@
+"""Events of the core that higher rooms and apps react to."""
+
+from django.dispatch import Signal
+
+#: An account closes for good: its user deleted it, or was deleted at Clerk. Sent in the transaction
+#: that closes it, with `user_id`; receivers stop what runs and have the content erased.
+account_closed = Signal()
+
+#: An account may do nothing any more, but keeps its content: banned, locked or deactivated. Sent in
+#: that transaction, with `user_id`; receivers stop what runs.
+account_suspended = Signal()
