@@ -10,7 +10,7 @@ from adminpanel.settings import import_views, model_views, plan_views
 from adminpanel.settings import views as settings
 from adminpanel.sync import views as sync
 from adminpanel.usage import views as usage
-from adminpanel.users import money_views
+from adminpanel.users import approval_views, money_views
 from adminpanel.users import views as users
 from adminpanel.webhooks import views as webhooks
 
@@ -55,8 +55,8 @@ urlpatterns = [
     path("admin/settings/import/preview", import_views.compare, name="admin-plan-import-preview"),
     path("admin/settings/import/take", import_views.take, name="admin-plan-import-take"),
     path("admin/users", users.users, name="admin-users"),
-    path("admin/users/approvals", money_views.approvals, name="admin-approvals"),
-    path("admin/users/approvals/<int:adjustment_id>", money_views.approval, name="admin-approval"),
+    path("admin/users/approvals", approval_views.index, name="admin-approvals"),
+    path("admin/users/approvals/<int:approval_id>", approval_views.approval, name="admin-approval"),
     path("admin/users/charges/<int:charge_id>/refund", money_views.refund, name="admin-refund"),
     path("admin/users/<int:user_id>", users.user, name="admin-user"),
     path("admin/users/<int:user_id>/adjust", money_views.adjust, name="admin-adjust"),

@@ -1,26 +1,93 @@
-"""The record of what admins do: append-only rows, each in the transaction of what it records."""
+"""The record of what admins do: append-only rows, each in the transaction of what it records. And
+who has said yes to it, while it is done."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 
-from credits.models import AuditEntry, User
+from credits.exceptions import OwnAccount
+from credits.models import Approval, AuditEntry, User
 
 #: Where the work at hand was asked for: the address of a request, else a command or a job.
 origin: ContextVar[str] = ContextVar("origin", default="command")
+#: Rows of a movement that are kept for a request: an import's plans.
+EFFECTS_KEPT = 500
+
+
+@dataclass
+class Movement:
+    """A change that an admin wants (None: a command), while it is done; `approval` is what a second
+    one said yes to. It sums up what has been recorded of it: credits, and each row's `effects`."""
+
+    actor: User | None
+    approval: Approval | None = None
+    credits: int = 0
+    usage_id: int | None = None
+    effects: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def approved_by(self) -> User | None:
+        return self.approval.decided_by if self.approval else None
+
+
+movement: ContextVar[Movement | None] = ContextVar("movement", default=None)
+
+
+@contextmanager
+def moving(change: Movement) -> Iterator[Movement]:
+    """What is recorded within this block belongs to this change."""
+    token = movement.set(change)
+    try:
+        yield change
+    finally:
+        movement.reset(token)
 
 
 def record(
     *,
-    actor: User | None,
+    actor: User | str | None,
     action: str,
     target: str = "",
     user_id: int | None = None,
     before: Any = None,
     after: Any = None,
     reason: str = "",
+    credits: int = 0,
+    usage_id: int | None = None,
 ) -> AuditEntry:
-    """Writes down what an admin did, within the transaction that does it. `before` and `after` are
-    JSON, without secrets and message bodies."""
-    change = {"target": target, "user_id": user_id, "before": before, "after": after}
-    who = {"actor": actor, "actor_name": str(actor) if actor else "", "origin": origin.get()}
-    return AuditEntry.objects.create(**who, **change, action=action, reason=reason)
+    """Writes down what an admin did, within the transaction that does it; `actor` may be the name
+    of what is no person. `before` and `after` are JSON, without secrets and message bodies.
+    `credits` says how many were moved, or may be, and `usage_id` by which row of the journal: of an
+    admin, that is part of a movement (`credits.approvals`).
+
+    Raises OwnAccount when they are the actor's, or those of who approved it.
+    """
+    change = movement.get()
+    admin = actor if isinstance(actor, User) else None
+    approved_by = change.approved_by if change else None
+    if credits:
+        if admin and change is None:
+            raise RuntimeError(f"{action} moves credits, and credits.approvals was not asked.")
+        if user_id in {each.pk for each in (admin, approved_by) if each}:
+            raise OwnAccount
+    if change:
+        change.credits += credits
+        change.usage_id = usage_id or change.usage_id
+        if len(change.effects) < EFFECTS_KEPT:
+            change.effects.append({"target": target, "before": before, "after": after})
+    return AuditEntry.objects.create(
+        actor=admin,
+        actor_name=str(actor or ""),
+        action=action,
+        target=target,
+        user_id=user_id,
+        before=before,
+        after=after,
+        reason=reason,
+        credits=credits,
+        usage_id=usage_id,
+        approved_by=approved_by if credits else None,
+        origin=origin.get(),
+    )

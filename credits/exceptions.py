@@ -91,3 +91,22 @@ class NotACharge(LedgerError):
 
     status = 404
     code = "not_found"
+
+
+class OwnAccount(LedgerError):
+    """An admin would move credits of their own account, or approve that. Nothing was changed."""
+
+    status = 403
+    code = "own_account"
+
+    def __init__(self, message: str = "") -> None:
+        own = "This is your own account. Another admin has to change it."
+        super().__init__(message or own)
+
+
+class SecondAdminNeeded(LedgerError):
+    """More would be moved than one admin, or a command that names none, may move in a day, and it
+    cannot be asked for from here. Nothing was changed."""
+
+    status = 403
+    code = "second_admin_needed"

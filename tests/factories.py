@@ -4,10 +4,9 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from adminpanel.models import AdjustmentRequest
 from credits.catalogue.models import default_provider
 from credits.ledger import Charge, Grant, deduct_credits_for_feature, grant_credits
-from credits.models import AdminSettings, AIModel, CreditGrant, Plan, User
+from credits.models import AdminSettings, AIModel, Approval, CreditGrant, Plan, User
 from credits.models.catalogue import forget_labels
 
 PASSWORD = "correct horse battery staple"
@@ -79,9 +78,10 @@ def set_price(feature: str, cost: int) -> None:
 
 def make_adjustment_request(
     user: User, *, delta: int | None = None, target: int | None = None, asked_by: User | None = None
-) -> AdjustmentRequest:
+) -> Approval:
     """A large adjustment that waits for a second admin."""
-    return AdjustmentRequest.objects.create(
-        user=user, delta=delta, target=target, balance_then=0, reason="A large gift",
-        asked_by=asked_by or make_admin(), key=f"factory:{next(_numbers)}",
+    return Approval.objects.create(
+        kind="adjustment", user=user, delta=delta, target=target, balance_then=0,
+        credits=abs(delta or target or 1), reason="A large gift", asked_by=asked_by or make_admin(),
+        key=f"factory:{next(_numbers)}",
     )  # fmt: skip

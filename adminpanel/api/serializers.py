@@ -19,7 +19,7 @@ from credits.catalogue.fields import (
 )
 from credits.catalogue.plans import plan_version
 from credits.clerk.sync.options import MAX_REASON, OPTIONS, Option, lacks_set_credits, options_of
-from credits.models import Plan, SettingsChange, SyncJob
+from credits.models import Approval, Plan, SettingsChange, SyncJob
 
 #: Models, or providers, of one call.
 MAX_ENTRIES = 500
@@ -39,6 +39,27 @@ class PlanOut(serializers.Serializer[Plan]):
 
     def get_version(self, plan: Plan) -> str:
         return plan_version(plan)
+
+
+@extend_schema_serializer(component_name="Approval")
+class ApprovalOut(serializers.Serializer[Any]):
+    """A change that waits for a second admin, and how it went since (`Approval.as_json`)."""
+
+    requestId = serializers.IntegerField()
+    kind = serializers.ChoiceField(Approval.Kind.choices)
+    state = serializers.ChoiceField(Approval.State.choices)
+    moves = serializers.IntegerField(help_text="Credits that it moves at most.")
+    userId = serializers.IntegerField(allow_null=True, help_text="Null if it is not about one.")
+    credits = serializers.IntegerField(
+        allow_null=True, help_text="The balance to set; null for all else."
+    )
+    adjustment = serializers.IntegerField(
+        allow_null=True, help_text="Credits to add (negative: take); null for all else."
+    )
+    reason = serializers.CharField()
+    usageId = serializers.IntegerField(
+        allow_null=True, help_text="The journal row it became, once approved."
+    )
 
 
 @extend_schema_serializer(component_name="Plans")

@@ -3,11 +3,19 @@
 import uuid
 
 from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import PolymorphicProxySerializer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from adminpanel.api.serializers import ClerkPlansOut, JobOut, SyncIn, SyncOut, SyncStartedOut
-from adminpanel.api.views import AdminView, described
+from adminpanel.api.serializers import (
+    ApprovalOut,
+    ClerkPlansOut,
+    JobOut,
+    SyncIn,
+    SyncOut,
+    SyncStartedOut,
+)
+from adminpanel.api.views import ABOVE, AdminView, described
 from config.errors import HttpError
 from credits.api.base import body_of, user_of
 from credits.api.schema import errors
@@ -18,6 +26,9 @@ from credits.clerk.sync.options import SyncOptions, options_of
 from credits.clerk.sync.run import result_of, run_sync
 from credits.models import Plan, SyncJob
 
+STARTED = PolymorphicProxySerializer(
+    "SyncStartedOrWaiting", [SyncStartedOut, ApprovalOut], resource_type_field_name=None
+)
 #: Users up to which a sync is done within the request; more go to a worker.
 AT_ONCE = 300
 
@@ -26,9 +37,10 @@ class Sync(AdminView):
     @described(
         operation_id="syncWithClerk",
         summary="Sync people and subscriptions from Clerk",
-        description="Small bases are done at once; for large ones the answer is 202 with a job.",
+        description="Small bases are done at once; for large ones the answer is 202 with a job. "
+        f"`setCredits` may move the plan credits of every subscriber. {ABOVE}",
         request=SyncIn,
-        responses={200: SyncOut, 202: SyncStartedOut, **errors(409, 502)},
+        responses={200: SyncOut, 202: STARTED, **errors(403, 409, 502)},
     )
     def post(self, request: Request) -> Response:
         _need_clerk()

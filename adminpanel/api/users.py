@@ -9,7 +9,6 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import (
     OpenApiParameter,
-    OpenApiResponse,
     extend_schema,
     extend_schema_serializer,
     extend_schema_view,
@@ -18,8 +17,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from adminpanel.api.views import AdminView, described, described_list
-from adminpanel.models import AdjustmentRequest
+from adminpanel.api.views import ABOVE, WAITS, AdminView, described, described_list
 from adminpanel.users.adjustments import MAX_ADJUSTMENT, adjust
 from adminpanel.users.search import State, find_users
 from config.errors import InvalidInput
@@ -150,25 +148,6 @@ class AdjustmentOut(serializers.Serializer[Adjustment]):
     )
 
 
-@extend_schema_serializer(component_name="AdjustmentRequest")
-class RequestOut(serializers.Serializer[AdjustmentRequest]):
-    """An adjustment that waits for a second admin, and how it went since."""
-
-    requestId = serializers.IntegerField(source="pk")
-    state = serializers.ChoiceField(AdjustmentRequest.State.choices)
-    userId = serializers.IntegerField(source="account_id")
-    credits = serializers.IntegerField(
-        source="target", allow_null=True, help_text="The balance to set; null to adjust."
-    )
-    adjustment = serializers.IntegerField(
-        source="delta", allow_null=True, help_text="Credits to add (negative: take); null to set."
-    )
-    reason = serializers.CharField()
-    usageId = serializers.IntegerField(
-        source="usage_id", allow_null=True, help_text="The journal row it became, once approved."
-    )
-
-
 class People(AdminView):
     @described_list(
         "listUsers", "People", PeopleQuery,
@@ -204,15 +183,14 @@ class Usage(AdminView):
 ADJUST = described(
     summary="Set or adjust a balance",
     description="`credits` sets it, `adjustment` adds (negative takes away). The change and its "
-    "reason stand in the user's history. A change of more than ADJUSTMENT_APPROVAL_CREDITS is not "
-    "made but asked for (202): nothing moves until a second admin approves it, at "
-    "/admin/users/approvals. Asked again with the same key, the answer says how it went.",
+    "reason stand in the user's history. Asked again with the same key, the answer says how it "
+    f"went. An admin's own balance is for other admins. {ABOVE}",
     parameters=[USER_ID, IDEMPOTENCY_KEY],
     request=AdjustmentIn,
     responses={
         200: AdjustmentOut,
-        202: OpenApiResponse(RequestOut, description="It waits for a second admin."),
-        **errors(402, 404, 422),
+        **WAITS,
+        **errors(402, 403, 404, 422),
     },
 )
 
@@ -230,7 +208,7 @@ class PersonsCredits(AdminView):
     @ADJUST
     @extend_schema(operation_id="adjustUserCredits")
     def put(self, request: Request, user_id: str) -> Response:
-        """Makes the adjustment of a checked body, or asks for it; a key is one admin's own."""
+        """Makes the adjustment of a checked body; a key is one admin's own."""
         body = body_of(request, AdjustmentIn)
         if ("credits" in body) == ("adjustment" in body):
             raise InvalidInput("Send either credits or adjustment.")
@@ -244,8 +222,6 @@ class PersonsCredits(AdminView):
             reason=body["reason"],
             key=namespaced(f"adjust:{actor.pk}", key),
         )
-        if isinstance(done, AdjustmentRequest):
-            return Response(RequestOut(done).data, status=202)
         return Response(AdjustmentOut(done).data)
 
 

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from adminpanel.api.serializers import (
     AdminSettingsOut,
+    ApprovalOut,
     CatalogueIn,
     CatalogueOut,
     ChangeRow,
@@ -42,6 +43,13 @@ CLERK_ID = OpenApiParameter(
 )  # fmt: skip
 
 
+#: What each call says that moves credits.
+ABOVE = (
+    "What an admin moves alone in 24 hours is summed: above ADJUSTMENT_APPROVAL_CREDITS nothing is "
+    "done but asked for (202), and nothing moves until a second admin approves it, at "
+    "/admin/users/approvals."
+)
+WAITS = {202: OpenApiResponse(ApprovalOut, description="It waits for a second admin.")}
 #: Describes a call of admins.
 described = partial(extend_schema, tags=["admin"])
 
@@ -117,8 +125,9 @@ class Plans(AdminView):
     @described(
         operation_id="createPlan",
         summary="Add a plan",
+        description=f"It may move the credits of a month. {ABOVE}",
         request=PlanIn,
-        responses={201: PlanOut, **errors(409)},
+        responses={201: PlanOut, **WAITS, **errors(403, 409)},
     )
     def post(self, request: Request) -> Response:
         plan = create_plan(actor=user_of(request), **body_of(request, PlanIn))
@@ -129,10 +138,11 @@ class OnePlan(AdminView):
     @described(
         operation_id="updatePlan",
         summary="Change a plan",
-        description="Changes what the body names; `newClerkId` renames.",
+        description="Changes what the body names; `newClerkId` renames. It may move what its "
+        f"subscribers get more in a month. {ABOVE}",
         parameters=[CLERK_ID],
         request=PlanChange,
-        responses={200: PlanOut, **errors(404, 409)},
+        responses={200: PlanOut, **WAITS, **errors(403, 404, 409)},
     )
     def put(self, request: Request, clerk_id: str) -> Response:
         changes = body_of(request, PlanChange)

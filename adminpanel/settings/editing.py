@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from adminpanel.differences import differences
 from adminpanel.settings.forms import StateForm
 from config.errors import DomainError, InvalidInput
+from credits.approvals import ApprovalPending
 from credits.catalogue.exceptions import ChangedMeanwhile
 from credits.catalogue.history import Subject, latest_change, version_of
 from credits.http import AuthenticatedHttpRequest
@@ -81,6 +82,8 @@ class Editing[Row, Form: StateForm]:
                 saved = self.change(self.request.user, form, version)
             else:
                 saved = self.create(self.request.user, form)
+        except ApprovalPending:
+            raise
         except InvalidInput as error:
             return self.refused(form, error)
         except DomainError as error:

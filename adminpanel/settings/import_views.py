@@ -18,6 +18,7 @@ from credits.catalogue.history import Subject, latest_change
 from credits.catalogue.plans import PlanRow, import_plans
 from credits.clerk import conf
 from credits.clerk.client import ClerkClient, ClerkError, ClerkUnavailable
+from credits.exceptions import OwnAccount
 from credits.http import AuthenticatedHttpRequest
 from credits.users.permissions import admin_action, admin_page
 
@@ -72,7 +73,7 @@ def take(request: AuthenticatedHttpRequest) -> HttpResponse:
             import_plans(actor=request.user, rows=wanted, reason=f"Imported from {source}")
     except (ChangedMeanwhile, NameTaken, NotInCatalogue):
         moved = [row.clerk_id for row in wanted]
-    except InvalidValue as error:
+    except (InvalidValue, OwnAccount) as error:
         return _start_page(request, 422, problems=[str(error)])
     if moved:
         return _compare_page(request, offers, source, 409, ticked=ticked, moved=moved)

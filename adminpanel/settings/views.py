@@ -27,6 +27,7 @@ from credits.catalogue.history import (
 from credits.catalogue.model_changes import read_catalogue
 from credits.catalogue.prices import set_feature_costs
 from credits.catalogue.undo import CHANGED, state_before, undo_change
+from credits.exceptions import OwnAccount
 from credits.features import FEATURES
 from credits.http import AuthenticatedHttpRequest
 from credits.models import Plan, SettingsChange
@@ -176,7 +177,7 @@ def undo(request: AuthenticatedHttpRequest, change_id: int) -> HttpResponse:
             undo_change(actor=request.user, change_id=change_id)
             messages.success(request, f"Undone: {what_of(change)} is as it was before.")
             return redirect("admin-settings")
-        except CannotUndo as error:
+        except (CannotUndo, OwnAccount) as error:
             refusal = str(error)
     [line] = as_lines([change])
     context: dict[str, Any] = {

@@ -1,5 +1,5 @@
 """Adjusting a balance and refunding a charge: a form, a preview of what it does, and a confirmation
-that does it once. Large adjustments wait on a page of their own for a second admin."""
+that does it once."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 
-from adminpanel.models import AdjustmentRequest
-from adminpanel.users import adjustments, refunds
-from adminpanel.users.forms import AdjustForm, DecisionForm, OnceForm, RefundForm, with_new_key
-from config.pagination import paginate
+from adminpanel.users import refunds
+from adminpanel.users.adjustments import adjust as adjust_balance
+from adminpanel.users.adjustments import needs_approval
+from adminpanel.users.forms import AdjustForm, OnceForm, RefundForm, with_new_key
+from config.errors import DomainError
 from credits.adjustments import Adjustment
 from credits.exceptions import (
     ChargeHeld,
@@ -25,12 +26,8 @@ from credits.exceptions import (
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment
 from credits.idempotency import namespaced
 from credits.ledger import Balance, get_balance
-from credits.models import User
-from credits.statement.forms import PageForm
-from credits.users.permissions import admin_form, admin_page
-
-#: Requests of one page.
-PAGE = 50
+from credits.models import Approval, User
+from credits.users.permissions import admin_form
 
 
 class Preview(NamedTuple):
@@ -38,6 +35,7 @@ class Preview(NamedTuple):
 
     before: int
     change: int
+    needs_approval: bool = False
 
     @property
     def after(self) -> int:
@@ -48,16 +46,12 @@ class Preview(NamedTuple):
         sign = "+" if self.change > 0 else "−" if self.change else ""
         return f"{sign}{abs(self.change):,}"
 
-    @property
-    def needs_approval(self) -> bool:
-        return adjustments.needs_approval(self.change)
-
 
 def _count(credits: int) -> str:
     return f"{credits:,} credit{'' if credits == 1 else 's'}"
 
 
-def error_text(error: LedgerError, *, held: int = 0) -> str:
+def error_text(error: DomainError, *, held: int = 0) -> str:
     """The error as a sentence for the admin who wanted it; `held` credits are in flight."""
     match error:
         case InsufficientCredits():
@@ -101,12 +95,16 @@ def _answer[Form: OnceForm](
                 form = type(form)(with_new_key(request.POST))
     balance = get_balance(user_id=account_id)
     planned = preview(form, balance, error) if form.is_valid() else None
+    if planned:
+        alone = not needs_approval(request.user, planned.change)
+        planned = planned._replace(needs_approval=not alone)
     context |= {
         "form": form,
         "balance": balance,
         "preview": planned if form.is_valid() else None,
         "problem": error_text(error, held=balance.held) if error else "",
         "limit": settings.ADJUSTMENT_APPROVAL_CREDITS,
+        "own": account_id == request.user.pk,
     }
     status = 422 if error or (form.is_bound and not form.is_valid()) else 200
     return render_page_or_fragment(
@@ -120,10 +118,10 @@ def adjust(request: AuthenticatedHttpRequest, user_id: int) -> HttpResponse:
 
     def confirm(form: AdjustForm, key: str) -> HttpResponse:
         reason, seen = form.cleaned_data["reason"], form.cleaned_data["seen"]
-        done = adjustments.adjust(
+        done = adjust_balance(
             actor=request.user, user_id=user_id, reason=reason, key=key, seen=seen, **form.change
         )
-        _say_adjusted(request, done)
+        say_adjusted(request, done)
         return redirect("admin-user", user_id)
 
     return _answer(
@@ -138,7 +136,7 @@ def adjust(request: AuthenticatedHttpRequest, user_id: int) -> HttpResponse:
 
 
 def _preview_adjustment(form: AdjustForm, balance: Balance, error: LedgerError | None) -> Preview:
-    change = AdjustmentRequest(**form.change).change_of(balance.remaining)
+    change = Approval(**form.change).change_of(balance.remaining)
     planned = Preview(balance.remaining, change)
     if planned.after < 0:
         short = InsufficientCredits(required=-change, available=balance.remaining)
@@ -148,13 +146,8 @@ def _preview_adjustment(form: AdjustForm, balance: Balance, error: LedgerError |
     return planned
 
 
-def _say_adjusted(request: HttpRequest, done: Adjustment | AdjustmentRequest) -> None:
-    if isinstance(done, AdjustmentRequest):
-        if done.is_pending:
-            messages.warning(request, "Nothing has moved yet: a second admin must approve it.")
-        else:
-            messages.info(request, f"This was asked before, and {done.state}.")
-    elif done.replayed:
+def say_adjusted(request: HttpRequest, done: Adjustment) -> None:
+    if done.replayed:
         messages.info(request, "That was done already. Nothing moved again.")
     elif done.change:
         signed = Preview(done.balance - done.change, done.change).signed
@@ -180,7 +173,12 @@ def refund(request: AuthenticatedHttpRequest, charge_id: int) -> HttpResponse:
     def confirm(form: RefundForm, key: str) -> HttpResponse:
         amount, reason = form.cleaned_data["amount"], form.cleaned_data["reason"]
         done = refunds.refund(
-            actor=request.user, charge=charge, amount=amount, reason=reason, key=key
+            actor=request.user,
+            user_id=charge.account_id,
+            charge_id=charge.pk,
+            amount=amount,
+            reason=reason,
+            key=key,
         )
         if done.replayed:
             messages.info(request, "That was done already. Nothing was returned again.")
@@ -200,61 +198,3 @@ def refund(request: AuthenticatedHttpRequest, charge_id: int) -> HttpResponse:
         confirm=confirm,
         context=context,
     )
-
-
-@admin_page
-def approvals(request: AuthenticatedHttpRequest) -> HttpResponse:
-    """What waits, the longest first, and below it what was decided, newest first, in pages."""
-    form = PageForm(request.GET)
-    valid = form.is_valid()
-    requests = AdjustmentRequest.objects.select_related("user", "asked_by", "decided_by")
-    decided = requests.exclude(state="pending")
-    page = paginate(decided, size=PAGE, onwards_only=True, **form.place)
-    waiting = list(requests.filter(state="pending").order_by("id")[: PAGE + 1])
-    context = {
-        "form": form,
-        "limit": settings.ADJUSTMENT_APPROVAL_CREDITS,
-        "pending": waiting[:PAGE],
-        "more": len(waiting) > PAGE,
-        "decided": page.rows,
-        "older": page.older,
-    }
-    return render(request, "adminpanel/approvals.html", context, status=200 if valid else 400)
-
-
-@admin_form
-def approval(request: AuthenticatedHttpRequest, adjustment_id: int) -> HttpResponse:
-    """One request, and the word of the second admin."""
-    requests = AdjustmentRequest.objects.select_related("user", "asked_by", "decided_by")
-    asked = get_object_or_404(requests, pk=adjustment_id)
-    error = None
-    if request.method == "POST":
-        try:
-            _decide(request, asked)
-            return redirect("admin-user", asked.account_id)
-        except LedgerError as refusal:
-            error = refusal
-            asked.refresh_from_db()
-    balance = get_balance(user_id=asked.account_id)
-    context = {
-        "asked": asked,
-        "balance": balance,
-        "preview": Preview(balance.remaining, asked.change_of(balance.remaining)),
-        "own": asked.asked_by_id == request.user.pk,
-        "problem": error_text(error, held=balance.held) if error else "",
-    }
-    return render(request, "adminpanel/approval.html", context, status=422 if error else 200)
-
-
-def _decide(request: AuthenticatedHttpRequest, asked: AdjustmentRequest) -> None:
-    """Does what the second admin says. Raises LedgerError."""
-    form = DecisionForm(request.POST)
-    if not form.is_valid():
-        raise LedgerError("Approve or decline it.")
-    if form.cleaned_data["decision"] == "decline":
-        adjustments.decline(actor=request.user, request_id=asked.pk)
-        messages.info(request, "Declined. Nothing has moved.")
-    else:
-        seen = form.cleaned_data["seen"]
-        done = adjustments.approve(actor=request.user, request_id=asked.pk, seen=seen)
-        _say_adjusted(request, done)

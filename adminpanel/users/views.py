@@ -6,11 +6,11 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
-from adminpanel.models import AdjustmentRequest
 from adminpanel.users import timeline
 from adminpanel.users.forms import PeopleForm, TimelineForm
 from adminpanel.users.search import Sort, find_users, get_page
 from ai_chat.models import Conversation, Image
+from credits.approvals import waiting
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
 from credits.ledger import get_balance
 from credits.models import Identity, SubscriptionItem, User
@@ -38,17 +38,11 @@ def users(request: AuthenticatedHttpRequest) -> HttpResponse:
             newer_than=values["before"],
         )
     if not wants_fragment(request):
-        context["pending"] = _pending()[: PENDING + 1]
+        context["pending"] = waiting()[: PENDING + 1]
     status = 200 if form.is_valid() else 400
     return render_page_or_fragment(
         request, "adminpanel/users.html", "people", context, status=status
     )
-
-
-def _pending() -> QuerySet[AdjustmentRequest]:
-    """The requests that wait for a second admin, the longest first."""
-    pending = AdjustmentRequest.objects.filter(state=AdjustmentRequest.State.PENDING)
-    return pending.select_related("user", "asked_by").order_by("id")
 
 
 @admin_page
@@ -66,7 +60,7 @@ def user(request: HttpRequest, user_id: int) -> HttpResponse:
         "over": get_grants(user_id=someone.pk, live=False),
         "items": _items(someone),
         "counts": _counts(someone),
-        "pending": _pending().filter(user=someone)[:PENDING],
+        "pending": waiting().filter(user=someone)[:PENDING],
         "form": form,
         "page": timeline.get_page(someone, **form.place_for(someone)),
     }

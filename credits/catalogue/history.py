@@ -75,16 +75,24 @@ def check_version(version: str, expected_version: str | None) -> None:
 
 
 def record_change(
-    actor: User | None, subject: Subject, name: str, before: Any, after: Any, *, reason: str
+    actor: User | None,
+    subject: Subject,
+    name: str,
+    before: Any,
+    after: Any,
+    *,
+    reason: str,
+    credits: int = 0,
 ) -> None:
     """Writes a change into the history and into the record of what admins do. Called within the
     transaction of the change. `before` and `after` are costs or states; None is what is not
-    there."""
+    there. `credits`: how many it lets move."""
     who = {"actor": actor, "actor_name": str(actor) if actor else ""}
     SettingsChange.objects.create(**who, subject=subject, name=name, before=before, after=after)
     verb = "remove" if after is None else "add" if before is None else "change"
     action = f"{subject}.{verb}"
-    audit.record(actor=actor, action=action, target=name, before=before, after=after, reason=reason)
+    states = {"before": before, "after": after}
+    audit.record(actor=actor, action=action, target=name, reason=reason, credits=credits, **states)
 
 
 def latest_change(subject: str, name: str) -> SettingsChange | None:

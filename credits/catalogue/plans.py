@@ -1,14 +1,19 @@
-"""Changing plans. Each function is one transaction, and leaves a change in the history."""
+"""Changing plans. Each function is one transaction, and leaves a change in the history. Where
+people get more by it, it moves credits (`credits.approvals`)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
+from credits import audit
+from credits.approvals import Kind, asks
 from credits.catalogue.exceptions import InUse, InvalidValue, NameTaken, NotInCatalogue
 from credits.catalogue.fields import PLAN_FIELDS, PLAN_ID, problems_of
 from credits.catalogue.history import Subject, check_version, plan_state, record_change, version_of
-from credits.models import Plan, User
+from credits.exceptions import OwnAccount
+from credits.models import Period, Plan, SubscriptionItem, User
+from credits.models.subscriptions import EARNING, PayerKind
 
 
 def plan_version(plan: Plan) -> str:
@@ -25,7 +30,7 @@ def find_plan(clerk_id: str, *, lock: bool = False) -> Plan | None:
     return plans.filter(clerk_id=clerk_id).first()
 
 
-@transaction.atomic
+@asks(Kind.PLAN_ADD)
 def create_plan(
     *,
     actor: User | None,
@@ -35,14 +40,23 @@ def create_plan(
     active: bool = True,
     reason: str = "",
 ) -> Plan:
-    """Adds a plan that brings `credits` a month. Raises InvalidValue, NameTaken."""
+    """Adds a plan that brings `credits` a month. Raises InvalidValue, NameTaken, OwnAccount,
+    ApprovalPending."""
     plan = Plan(clerk_id=clerk_id, name=name, credits=credits, active=active)
     _save(plan)
-    record_change(actor, Subject.PLAN, clerk_id, None, plan_state(plan), reason=reason)
+    _record(actor, clerk_id, None, plan_state(plan), reason)
     return plan
 
 
-@transaction.atomic
+def _pinned(arguments: dict[str, Any], _: Plan) -> dict[str, Any]:
+    """A change that is asked for is of the plan as it was then."""
+    change = audit.movement.get()
+    assert change
+    version = version_of(change.effects[-1]["before"])
+    return {"expected_version": arguments.get("expected_version") or version}
+
+
+@asks(Kind.PLAN_CHANGE, pin=_pinned)
 def update_plan(
     *,
     actor: User | None,
@@ -52,7 +66,8 @@ def update_plan(
     reason: str = "",
 ) -> Plan:
     """Changes a plan's `clerk_id`, `name`, `credits` or `active`: those that `changes` names.
-    Raises NotInCatalogue, InvalidValue, NameTaken, ChangedMeanwhile."""
+    Raises NotInCatalogue, InvalidValue, NameTaken, ChangedMeanwhile, OwnAccount,
+    ApprovalPending."""
     plan = _locked(clerk_id, expected_version)
     before = plan_state(plan)
     for field in changes.keys() & {"clerk_id", "name", "credits", "active"}:
@@ -60,7 +75,7 @@ def update_plan(
     after = plan_state(plan)
     if after != before:
         _save(plan)
-        record_change(actor, Subject.PLAN, clerk_id, before, after, reason=reason)
+        _record(actor, clerk_id, before, after, reason)
     return plan
 
 
@@ -88,17 +103,58 @@ class PlanRow(NamedTuple):
     version: str | None
 
 
-@transaction.atomic
+@asks(Kind.PLAN_IMPORT)
 def import_plans(*, actor: User | None, rows: Iterable[PlanRow], reason: str = "") -> None:
     """Adds and changes plans, all or none. Raises what `create_plan` and `update_plan` do."""
     # In one order, so that two imports at once wait for each other and do not deadlock.
-    for row in sorted(rows):
+    for row in sorted(PlanRow(*row) for row in rows):
         plan: dict[str, Any] = {"actor": actor, "clerk_id": row.clerk_id, "reason": reason}
         fields: dict[str, Any] = {"name": row.name, "credits": row.credits, "active": row.active}
         if row.version is None:
             create_plan(**plan, **fields)
         else:
             update_plan(**plan, changes=fields, expected_version=row.version)
+
+
+def _record(
+    actor: User | None, clerk_id: str, before: Any, after: Mapping[str, Any], reason: str
+) -> None:
+    """Writes a change down, with the credits a month that its subscribers get more by it; at least
+    one's, who may come. What is taken off a plan is taken from nobody: what it brought stays."""
+    more = _monthly(after) - (_monthly(before) if before else 0)
+    if before and before["clerkId"] != after["clerkId"]:
+        more = _monthly(after)
+    credits = max(more, 0) * max(_subscribers(after["clerkId"]), 1)
+    if credits:
+        _refuse_own(actor, after["clerkId"])
+    record_change(actor, Subject.PLAN, clerk_id, before, after, reason=reason, credits=credits)
+
+
+def _monthly(state: Mapping[str, Any]) -> int:
+    return int(state["credits"]) if state["active"] else 0
+
+
+def _subscribers(clerk_id: str) -> int:
+    """How often a plan's credits come at once: subscriptions, or periods that wait for it."""
+    items = SubscriptionItem.objects.filter(plan_id=clerk_id, status__in=EARNING)
+    waiting = Period.objects.filter(plan_id=clerk_id, earned=True, settled=False)
+    return max(items.count(), waiting.count())
+
+
+def _refuse_own(actor: User | None, clerk_id: str) -> None:
+    """Raises OwnAccount when who changes a plan, or who approved that, pays for it. The free plan
+    is everybody's."""
+    change = audit.movement.get()
+    people = [each for each in (actor, change and change.approved_by) if each and each.clerk_id]
+    paid = SubscriptionItem.objects.filter(
+        plan_id=clerk_id,
+        status__in=EARNING,
+        is_free=False,
+        payer_kind=PayerKind.USER,
+        payer_id__in=[each.clerk_id for each in people],
+    )
+    if people and paid.exists():
+        raise OwnAccount("You have this plan yourself. An admin without it has to change it.")
 
 
 def _locked(clerk_id: str, expected_version: str | None) -> Plan:

@@ -3,9 +3,8 @@ set. An undo is a change itself, and stays in the history like any other."""
 
 from typing import Any
 
-from django.db import transaction
-
 from config.errors import DomainError
+from credits.approvals import Kind, asks
 from credits.catalogue.exceptions import CannotUndo, InUse, NameTaken
 from credits.catalogue.history import (
     Subject,
@@ -30,9 +29,10 @@ from credits.pricing import get_feature_costs
 CHANGED = "It has been changed since."
 
 
-@transaction.atomic
+@asks(Kind.UNDO)
 def undo_change(*, actor: User | None, change_id: int) -> SettingsChange:
-    """Puts back what was before that change. Raises SettingsChange.DoesNotExist, CannotUndo."""
+    """Puts back what was before that change. Raises SettingsChange.DoesNotExist, CannotUndo,
+    OwnAccount, ApprovalPending."""
     change = SettingsChange.objects.get(pk=change_id)
     undo = {
         Subject.PRICE: _undo_price,

@@ -165,6 +165,60 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Approval",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("adjustment", "Adjustment"),
+                            ("refund", "Refund"),
+                            ("plan.add", "New plan"),
+                            ("plan.change", "Change of a plan"),
+                            ("plan.import", "Import of plans"),
+                            ("settings.undo", "Undo of a change"),
+                            ("sync", "Sync that sets plan credits"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("delta", models.BigIntegerField(null=True)),
+                ("target", models.BigIntegerField(null=True)),
+                ("balance_then", models.BigIntegerField(null=True)),
+                ("arguments", models.JSONField(default=dict)),
+                ("effects", models.JSONField(default=list)),
+                ("credits", models.BigIntegerField()),
+                ("moved_before", models.BigIntegerField(default=0)),
+                ("reason", models.CharField(blank=True, max_length=500)),
+                (
+                    "asked_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                ("key", models.CharField(max_length=255)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("approved", "Approved"),
+                            ("declined", "Declined"),
+                        ],
+                        default="pending",
+                        max_length=10,
+                    ),
+                ),
+                ("decided_at", models.DateTimeField(null=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name="AuditEntry",
             fields=[
                 (
@@ -178,6 +232,7 @@ class Migration(migrations.Migration):
                 ("target", models.CharField(blank=True, max_length=254)),
                 ("before", models.JSONField(null=True)),
                 ("after", models.JSONField(null=True)),
+                ("credits", models.BigIntegerField(db_default=0)),
                 ("reason", models.CharField(blank=True, max_length=500)),
                 ("origin", models.CharField(max_length=64)),
                 (
@@ -652,6 +707,7 @@ class Migration(migrations.Migration):
                 ),
                 ("options", models.JSONField(default=dict)),
                 ("actor", models.CharField(max_length=254)),
+                ("allowance", models.BigIntegerField(db_default=0)),
                 (
                     "state",
                     models.CharField(
@@ -835,12 +891,62 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField(
+            model_name="approval",
+            name="account",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="approvals",
+                to="credits.account",
+            ),
+        ),
+        migrations.AddField(
+            model_name="approval",
+            name="asked_by",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="asked_approvals",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
+            model_name="approval",
+            name="decided_by",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="decided_approvals",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
+            model_name="approval",
+            name="user",
+            field=models.ForeignObject(
+                from_fields=["account"],
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="approvals",
+                to=settings.AUTH_USER_MODEL,
+                to_fields=["id"],
+            ),
+        ),
+        migrations.AddField(
             model_name="auditentry",
             name="actor",
             field=models.ForeignKey(
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="audit_entries",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
+            model_name="auditentry",
+            name="approved_by",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="approved_entries",
                 to=settings.AUTH_USER_MODEL,
             ),
         ),
@@ -980,6 +1086,23 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField(
+            model_name="auditentry",
+            name="usage",
+            field=models.OneToOneField(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="audit_entry",
+                to="credits.usagehistory",
+            ),
+        ),
+        migrations.AddField(
+            model_name="approval",
+            name="usage",
+            field=models.OneToOneField(
+                null=True, on_delete=django.db.models.deletion.PROTECT, to="credits.usagehistory"
+            ),
+        ),
+        migrations.AddField(
             model_name="identity",
             name="user",
             field=models.OneToOneField(
@@ -1067,6 +1190,26 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField(
+            model_name="syncjob",
+            name="approval",
+            field=models.OneToOneField(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="sync",
+                to="credits.approval",
+            ),
+        ),
+        migrations.AddField(
+            model_name="syncjob",
+            name="started_by",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="syncs",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
             model_name="usageslice",
             name="day",
             field=models.ForeignKey(
@@ -1125,18 +1268,6 @@ class Migration(migrations.Migration):
                 to_fields=["id"],
                 unique=True,
             ),
-        ),
-        migrations.AddIndex(
-            model_name="auditentry",
-            index=models.Index(fields=["action", "-id"], name="audit_of_action"),
-        ),
-        migrations.AddIndex(
-            model_name="auditentry",
-            index=models.Index(fields=["actor", "-id"], name="audit_of_actor"),
-        ),
-        migrations.AddIndex(
-            model_name="auditentry",
-            index=models.Index(fields=["user", "-id"], name="audit_of_user"),
         ),
         migrations.AddIndex(
             model_name="authenticationevent",
@@ -1296,6 +1427,154 @@ class Migration(migrations.Migration):
                 condition=models.Q(("amount", 0), _negated=True), name="allocation_not_zero"
             ),
         ),
+        migrations.AddIndex(
+            model_name="auditentry",
+            index=models.Index(
+                condition=models.Q(("approved_by__isnull", True), ("credits__gt", 0)),
+                fields=["actor", "created_at"],
+                name="audit_moved_alone",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="auditentry",
+            index=models.Index(fields=["action", "-id"], name="audit_of_action"),
+        ),
+        migrations.AddIndex(
+            model_name="auditentry",
+            index=models.Index(fields=["actor", "-id"], name="audit_of_actor"),
+        ),
+        migrations.AddIndex(
+            model_name="auditentry",
+            index=models.Index(fields=["user", "-id"], name="audit_of_user"),
+        ),
+        migrations.AddConstraint(
+            model_name="auditentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("credits__gte", 0)), name="audit_credits_not_negative"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="auditentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("approved_by", models.F("actor")), _negated=True),
+                name="audit_approved_by_another",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="auditentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("credits", 0),
+                    models.Q(
+                        models.Q(("user", models.F("actor")), _negated=True),
+                        models.Q(("user", models.F("approved_by")), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="audit_not_own_account",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="approval",
+            index=models.Index(
+                condition=models.Q(("state", "pending")), fields=["-id"], name="approval_pending"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="approval",
+            constraint=models.UniqueConstraint(
+                fields=("asked_by", "account", "key"),
+                name="approval_asked_once",
+                nulls_distinct=False,
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="approval",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", "adjustment"), _negated=True),
+                    models.Q(
+                        ("account__isnull", False),
+                        ("balance_then__isnull", False),
+                        models.Q(
+                            models.Q(
+                                ("delta__isnull", True),
+                                ("target__gte", 0),
+                                ("target__isnull", False),
+                            ),
+                            models.Q(
+                                ("delta__isnull", False),
+                                ("target__isnull", True),
+                                models.Q(("delta", 0), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                    ),
+                    _connector="OR",
+                ),
+                name="adjustment_delta_or_target",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="approval",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("credits__gt", 0)), name="approval_moves_credits"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="approval",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("decided_at__isnull", True),
+                        ("decided_by__isnull", True),
+                        ("state", "pending"),
+                        ("usage__isnull", True),
+                    ),
+                    models.Q(
+                        ("decided_at__isnull", False),
+                        ("decided_by__isnull", False),
+                        ("state", "declined"),
+                        ("usage__isnull", True),
+                    ),
+                    models.Q(
+                        ("decided_at__isnull", False),
+                        ("decided_by__isnull", False),
+                        ("state", "approved"),
+                        models.Q(
+                            ("usage__isnull", False), ("account__isnull", True), _connector="OR"
+                        ),
+                    ),
+                    _connector="OR",
+                ),
+                name="approval_decision_whole",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="approval",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "approved"), _negated=True),
+                    models.Q(("decided_by", models.F("asked_by")), _negated=True),
+                    _connector="OR",
+                ),
+                name="approval_needs_two_admins",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="approval",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("account", models.F("asked_by")), _negated=True),
+                    models.Q(
+                        models.Q(("state", "approved"), _negated=True),
+                        models.Q(("account", models.F("decided_by")), _negated=True),
+                        _connector="OR",
+                    ),
+                ),
+                name="approval_not_own_account",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="identity",
             constraint=models.CheckConstraint(
@@ -1409,6 +1688,14 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="grant_of_refund_expires",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="syncjob",
+            index=models.Index(
+                condition=models.Q(("state__in", ["queued", "running"])),
+                fields=["started_by"],
+                name="sync_at_work",
             ),
         ),
         migrations.AddIndex(

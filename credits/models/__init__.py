@@ -1,5 +1,6 @@
 """All tables of this app, a module for each subject."""
 
+from credits.models.approvals import Approval
 from credits.models.audit import AuditEntry
 from credits.models.authentication import AuthenticationEvent
 from credits.models.catalogue import AdminSettings, AIModel, Plan, Provider, SettingsChange
@@ -14,6 +15,7 @@ __all__ = [
     "Account",
     "ActiveAccount",
     "AdminSettings",
+    "Approval",
     "AuditEntry",
     "AuthenticationEvent",
     "CreditBalance",

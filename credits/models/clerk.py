@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import PROTECT, CheckConstraint, Index, Q
 from django.db.models.functions import Now
 
+from credits.models.approvals import Approval
 from credits.models.subscriptions import OfPayer
 from credits.models.users import User
 
@@ -111,6 +112,12 @@ class SyncJob(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     options = models.JSONField(default=dict)
     actor = models.CharField(max_length=254)
+    #: The admin who started it; None for our clock and for commands that name none.
+    started_by = models.ForeignKey(User, PROTECT, null=True, related_name="syncs")
+    #: Credits that it may move at most by setting plan credits, and the second admin's word that it
+    #: may; without that they are the admin's own of the day.
+    allowance = models.BigIntegerField(db_default=0)
+    approval = models.OneToOneField(Approval, PROTECT, null=True, related_name="sync")
     state = models.CharField(max_length=16, choices=State, default=State.QUEUED)
     phase = models.CharField(max_length=32, blank=True)
     processed = models.PositiveIntegerField(default=0)
@@ -134,6 +141,13 @@ class SyncJob(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        indexes = [
+            Index(
+                fields=["started_by"],
+                condition=Q(state__in=["queued", "running"]),
+                name="sync_at_work",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.state}: {self.processed} of {self.total}"

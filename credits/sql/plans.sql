@@ -3,15 +3,17 @@
 -- An admin sets what is left of an account's plan credits to `target`. Only grants of plans are
 -- touched: what is too much leaves those that end soonest, what lacks comes until `until` as a grant
 -- of the same item and period. Outcomes: adjusted, unchanged, replayed, key_conflict; `change` is
--- what `before` became `target` by.
+-- what `before` became `target` by, and `usage_ids` are the rows by which.
 CREATE FUNCTION credits_set_plan(owner bigint, target bigint, until timestamptz, of_item bigint,
     of_period bigint, burn_priority integer, request_key text, fingerprint text, extra jsonb,
-    OUT outcome text, OUT before bigint, OUT change bigint, OUT available bigint) LANGUAGE plpgsql
+    OUT outcome text, OUT before bigint, OUT change bigint, OUT available bigint,
+    OUT usage_ids bigint[]) LANGUAGE plpgsql
 AS $$
 DECLARE
     earlier credits_usagehistory;
     live record;
     filled bigint;
+    row_id bigint;
     owed bigint;
     part bigint;
     row_key text := request_key;
@@ -44,7 +46,9 @@ BEGIN
             (account_id, operation_type, credits_used, balance_after, details, grant_id,
              idempotency_key, request_fingerprint, created_at)
         VALUES (owner, 'ADJUSTMENT', -change, available, extra, filled, request_key, fingerprint,
-            moment);
+            moment)
+        RETURNING id INTO row_id;
+        usage_ids := ARRAY[row_id];
     END IF;
     owed := -change;
     FOR live IN
@@ -59,7 +63,9 @@ BEGIN
         INSERT INTO credits_usagehistory
             (account_id, operation_type, credits_used, balance_after, details, grant_id,
              idempotency_key, request_fingerprint, created_at)
-        VALUES (owner, 'ADJUSTMENT', part, available, extra, live.id, row_key, fingerprint, moment);
+        VALUES (owner, 'ADJUSTMENT', part, available, extra, live.id, row_key, fingerprint, moment)
+        RETURNING id INTO row_id;
+        usage_ids := usage_ids || row_id;
         -- A row for each grant: the first has the key, and stands for the others.
         row_key := format('%s:%s', request_key, live.id);
     END LOOP;

@@ -7,3 +7,18 @@ CREATE TRIGGER settings_change_append_only BEFORE UPDATE OR DELETE ON credits_se
 FOR EACH ROW EXECUTE FUNCTION credits_refuse('Settings', 'the history is append-only');
 CREATE TRIGGER settings_change_no_truncate BEFORE TRUNCATE ON credits_settingschange
 FOR EACH STATEMENT EXECUTE FUNCTION credits_refuse('Settings', 'the history is append-only');
+-- A request for a second admin stays what it was, and so does its decision. What is approved is what
+-- was asked for.
+CREATE TRIGGER approval_stays_as_asked BEFORE UPDATE ON credits_approval
+FOR EACH ROW WHEN (
+    OLD.state <> 'pending'
+    OR (NEW.id, NEW.kind, NEW.account_id, NEW.delta, NEW.target, NEW.balance_then, NEW.arguments,
+        NEW.effects, NEW.credits, NEW.moved_before, NEW.reason, NEW.asked_by_id, NEW.asked_at, NEW.key)
+    IS DISTINCT FROM
+       (OLD.id, OLD.kind, OLD.account_id, OLD.delta, OLD.target, OLD.balance_then, OLD.arguments,
+        OLD.effects, OLD.credits, OLD.moved_before, OLD.reason, OLD.asked_by_id, OLD.asked_at, OLD.key)
+) EXECUTE FUNCTION credits_refuse('Approval', 'a request stays as asked, a decision is final');
+CREATE TRIGGER approval_stays BEFORE DELETE ON credits_approval
+FOR EACH ROW EXECUTE FUNCTION credits_refuse('Approval', 'a request is decided, not deleted');
+CREATE TRIGGER approval_no_truncate BEFORE TRUNCATE ON credits_approval
+FOR EACH STATEMENT EXECUTE FUNCTION credits_refuse('Approval', 'a request is decided, not deleted');

@@ -8,10 +8,11 @@ from functools import wraps
 from typing import Any, Protocol, cast
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponseBase
-from django.shortcuts import resolve_url
+from django.shortcuts import redirect, resolve_url
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 from rest_framework.authentication import SessionAuthentication
@@ -19,6 +20,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from config.errors import HttpError
+from credits.approvals import ApprovalPending
 from credits.models import User
 
 
@@ -78,7 +80,8 @@ class _Guard(Protocol):
 
 def _for_admins(*methods: str) -> _Guard:
     """For admins' pages: whoever is not signed in signs in and comes back, other users get 404, and
-    an admin who was not asked for 12 hours is asked first. Other methods are answered with 405."""
+    an admin who was not asked for 12 hours is asked first. What needs a second admin leads to the
+    request for one. Other methods are answered with 405."""
 
     def decorate[V: Callable[..., HttpResponseBase]](view: V) -> V:
         allowed = require_http_methods(methods)(view)
@@ -91,7 +94,12 @@ def _for_admins(*methods: str) -> _Guard:
                 raise Http404
             if not is_confirmed(request):
                 return _ask(request, resolve_url("admin-confirm"))
-            return allowed(request, *args, **kwargs)
+            try:
+                return allowed(request, *args, **kwargs)
+            except ApprovalPending as waits:
+                level = messages.WARNING if waits.approval.is_pending else messages.INFO
+                messages.add_message(request, level, str(waits))
+                return redirect("admin-approval", waits.approval.pk)
 
         # Else LoginRequiredMiddleware would redirect first, and not know where to go back to.
         guarded.login_required = False  # type: ignore[attr-defined]

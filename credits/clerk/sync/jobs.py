@@ -14,8 +14,10 @@ from procrastinate.contrib.django import app
 
 from config.errors import DomainError
 from credits import audit
+from credits.approvals import Kind, asks
+from credits.clerk.sync.amounts import allowance_of, most_credits_set
 from credits.clerk.sync.options import SyncOptions, contract_of
-from credits.models import SyncJob, User
+from credits.models import Approval, SyncJob, User
 
 State = SyncJob.State
 
@@ -60,14 +62,24 @@ class PreviewOutdated(DomainError):
 
 
 def start_job(
-    *, options: SyncOptions, actor: str, background: bool, job_id: uuid.UUID | None = None
+    *,
+    options: SyncOptions,
+    actor: User | str,
+    background: bool,
+    job_id: uuid.UUID | None = None,
+    allowance: int = 0,
+    approval: Approval | None = None,
 ) -> SyncJob:
-    """A new job, on the queue when it is to run in the background."""
+    """A new job, on the queue when it is to run in the background. It may move `allowance` credits
+    by setting plan credits."""
     job = SyncJob.objects.create(
         pk=job_id or uuid.uuid4(),
         options=asdict(options),
-        actor=actor,
+        actor=str(actor),
+        started_by=actor if isinstance(actor, User) else None,
         counts=dict.fromkeys(COUNTS, 0),
+        allowance=allowance,
+        approval=approval,
     )
     if background:
         sync_later(job.pk)
@@ -89,25 +101,55 @@ def current_sync() -> SyncJob | None:
     return syncs().filter(state__in=[State.QUEUED, State.RUNNING]).first()
 
 
-@transaction.atomic
 def start_sync(
     *, actor: User | None, options: SyncOptions, background: bool, job_id: uuid.UUID | None = None
 ) -> SyncJob:
-    """A new sync, or the one of `job_id`; `actor` None is the command. Raises SyncRunning."""
+    """A new sync, or the one of `job_id`; `actor` None is the command. Raises SyncRunning, and
+    ApprovalPending or SecondAdminNeeded when it sets plan credits of more than one may move."""
+    return _start_sync(
+        actor=actor,
+        options=asdict(options),
+        background=background,
+        job_id=str(job_id) if job_id else None,
+        reason=options.reason,
+    )
+
+
+# Who approves it does not wait for its end.
+@asks(Kind.SYNC, pin=lambda *_: {"background": True})
+def _start_sync(
+    *,
+    actor: User | None,
+    options: dict[str, Any],
+    background: bool,
+    job_id: str | None,
+    reason: str,
+) -> SyncJob:
     with connection.cursor() as cursor:  # Two who start at once: the second sees the first.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('clerk.sync', 4))")
     if job_id and (known := SyncJob.objects.filter(pk=job_id).first()):
         return known
     if running := current_sync():
         raise SyncRunning(running)
-    name = str(actor or COMMAND)
-    job = start_job(options=options, actor=name, background=background, job_id=job_id)
+    wanted = SyncOptions(**options)
+    change = audit.movement.get()
+    assert change
+    most = most_credits_set(wanted)
+    change.credits += most
+    job = start_job(
+        options=wanted,
+        actor=actor or COMMAND,
+        background=background,
+        job_id=uuid.UUID(job_id) if job_id else None,
+        allowance=allowance_of(wanted, change, most),
+        approval=change.approval,
+    )
     audit.record(
         actor=actor,
-        action="sync.preview" if options.dry_run else "sync.start",
+        action="sync.preview" if wanted.dry_run else "sync.start",
         target=f"sync {job.pk}",
-        after=contract_of(options),
-        reason=options.reason,
+        after=contract_of(wanted),
+        reason=reason,
     )
     return job
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from credits.audit import Movement, moving
 from credits.clerk import conf
 from credits.clerk.billing.projection import milliseconds
 from credits.clerk.billing.releases import release_due
@@ -42,7 +43,8 @@ def run_sync(job_id: uuid.UUID | str, *, watch: Callable[[SyncJob], object] | No
         return
     progress.watch = watch
     try:
-        with ClerkClient(sleep=progress.wait) as client:
+        change = Movement(progress.job.started_by, progress.job.approval)
+        with ClerkClient(sleep=progress.wait) as client, moving(change):
             _run(progress, client)
     except Cancelled:
         progress.finish(State.CANCELED)

@@ -20,6 +20,7 @@ from credits.clerk.client import ClerkClient, ClerkError
 from credits.clerk.identity import lock
 from credits.clerk.sync.items import ALIVE
 from credits.clerk.sync.progress import Progress
+from credits.exceptions import SecondAdminNeeded
 from credits.models import Identity, PayerKind, SubscriptionItem
 from credits.models.subscriptions import EARNING
 from credits.pricing import get_plans_credits
@@ -95,13 +96,26 @@ def _set_plan(progress: Progress, identity: Identity, now: datetime) -> None:
         item_id=row.pk,
         period_id=current.period.pk if current.period else None,
         reason=options.reason or "Plan credits set by a sync with Clerk",
-        actor=progress.job.actor,
+        actor=progress.job.started_by or progress.job.actor,
         idempotency_key=f"sync:{progress.job.pk}:{identity.user_id}",
+        part_of=f"sync {progress.job.pk}",
     )
     if done.before is not None and done.change:
         progress.count("creditsRefreshed")
         progress.count("creditsAdded" if done.change > 0 else "creditsTaken", abs(done.change))
         progress.name_change(identity.clerk_id, before=done.before, after=target)
+        _check_allowance(progress)
+
+
+def _check_allowance(progress: Progress) -> None:
+    """Raises SecondAdminNeeded, which takes the row back, when the job would move more than it may.
+    A dry run counts all of it."""
+    counts, allowance = progress.job.counts, progress.job.allowance
+    if not progress.options.dry_run and counts["creditsAdded"] + counts["creditsTaken"] > allowance:
+        raise SecondAdminNeeded(
+            f"With this one it would move more than the {allowance:,} credits that it may. "
+            "Start it again: a second admin is asked."
+        )
 
 
 def _current(item: ItemWithPeriods, *, now: datetime, free: bool) -> Earning:

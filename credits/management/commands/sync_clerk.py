@@ -5,11 +5,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from credits.approvals import ApprovalPending
 from credits.clerk import conf
 from credits.clerk.sync.jobs import SyncRunning, describe, start_sync
 from credits.clerk.sync.options import OPTIONS, Option, SyncOptions, lacks_set_credits
 from credits.clerk.sync.run import result_of, run_sync
-from credits.models import SyncJob
+from credits.exceptions import SecondAdminNeeded
+from credits.models import SyncJob, User
+from credits.users.permissions import is_admin
 
 #: Flags that leave out what is synced unless they are given, and what that is.
 ONLY = {"plans_only": "sync_users", "users_only": "sync_plans"}
@@ -20,6 +23,7 @@ class Command(BaseCommand):
     help = "Syncs people and subscriptions from Clerk. Running it twice changes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--actor", help="address of the admin who asks for it", metavar="EMAIL")
         only = parser.add_mutually_exclusive_group()
         only.add_argument("--users-only", action="store_true", help="people, no subscriptions")
         only.add_argument("--plans-only", action="store_true", help="subscriptions, no people")
@@ -35,10 +39,16 @@ class Command(BaseCommand):
         wanted = SyncOptions(**chosen)
         if lacks_set_credits(wanted):
             raise CommandError("--override-credits needs --set-credits.")
+        actor = _admin(options["actor"])
         try:
-            job = start_sync(actor=None, options=wanted, background=False)
+            job = start_sync(actor=actor, options=wanted, background=False)
         except SyncRunning as running:
             raise CommandError(f"{running} It is at /admin/sync/{running.job.pk}.") from None
+        except ApprovalPending as waits:
+            where = f"/admin/users/approvals/{waits.approval.pk}"
+            raise CommandError(f"{waits} It is at {where}.") from None
+        except SecondAdminNeeded as error:
+            raise CommandError(f"{error} (--actor EMAIL)") from None
         run_sync(job.pk, watch=self.show)
         job.refresh_from_db()
         for name, value in result_of(job).items():
@@ -54,6 +64,15 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{now['phase']}: {now['processed']} of {now['total']} ({now['rate']}/s{left})"
         )
+
+
+def _admin(address: str | None) -> User | None:
+    if address is None:
+        return None
+    user = User.objects.filter(email__iexact=address).first()
+    if not is_admin(user):
+        raise CommandError(f"{address} is no admin.")
+    return user
 
 
 def _argument(option: Option) -> dict[str, Any]:

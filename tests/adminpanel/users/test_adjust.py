@@ -8,12 +8,11 @@ import pytest
 from django.db.models import QuerySet
 from django.test import Client
 
-from adminpanel.models import AdjustmentRequest
 from adminpanel.users.adjustments import adjust
 from credits.adjustments import Adjustment
 from credits.exceptions import InsufficientCredits
 from credits.ledger import get_balance
-from credits.models import AuditEntry, UsageHistory, User
+from credits.models import Approval, AuditEntry, UsageHistory, User
 from tests.factories import make_charge
 from tests.parallel import count_of, in_parallel
 
@@ -259,6 +258,6 @@ def test_a_large_one_confirmed_twenty_times_at_once_is_asked_once(admin: User, a
         return post(browser, alice, amount="100001").status_code
 
     assert in_parallel(20, confirm) == [302] * 20
-    assert AdjustmentRequest.objects.count() == 1
+    assert Approval.objects.count() == 1
     assert AuditEntry.objects.filter(action="adjustment.ask").count() == 1
     assert balance(alice) == 100

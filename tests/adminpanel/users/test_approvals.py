@@ -8,11 +8,10 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from adminpanel.models import AdjustmentRequest
-from adminpanel.users.adjustments import AlreadyDecided, approve
 from credits.adjustments import Adjustment
+from credits.approvals import AlreadyDecided, approve
 from credits.ledger import get_balance
-from credits.models import AuditEntry, UsageHistory, User
+from credits.models import Approval, AuditEntry, UsageHistory, User
 from tests.api import Api
 from tests.factories import make_adjustment_request, make_admin, make_charge
 from tests.ledger import sql
@@ -31,7 +30,7 @@ def ask(desk: Client, user: User, **fields: Any) -> Any:
     return desk.post(f"/admin/users/{user.pk}/adjust", {**form, **fields})
 
 
-def decide(desk: Client, asked: AdjustmentRequest, decision: str = "approve", **fields: Any) -> Any:
+def decide(desk: Client, asked: Approval, decision: str = "approve", **fields: Any) -> Any:
     return desk.post(f"/admin/users/approvals/{asked.pk}", {"decision": decision, **fields})
 
 
@@ -48,7 +47,7 @@ def test_above_the_limit_nothing_moves_until_a_second_admin_says_so(
     desk: Client, alice: User, mode: str, amount: str, waits: bool
 ) -> None:
     assert ask(desk, alice, mode=mode, amount=amount).status_code == 302
-    assert AdjustmentRequest.objects.exists() == waits
+    assert Approval.objects.exists() == waits
     assert (balance(alice) == 100) == waits
 
 
@@ -62,7 +61,7 @@ def test_a_second_admin_approves_and_it_happens(
     desk: Client, other_desk: Client, admin: User, second: User, alice: User
 ) -> None:
     ask(desk, alice)
-    asked = AdjustmentRequest.objects.get()
+    asked = Approval.objects.get()
     page = other_desk.get(f"/admin/users/approvals/{asked.pk}")
     assert page.context["preview"].after == 151
     assert decide(other_desk, asked).status_code == 302
@@ -75,13 +74,13 @@ def test_a_second_admin_approves_and_it_happens(
     assert (asked.state, asked.decided_by, asked.usage) == ("approved", second, row)
     entries = AuditEntry.objects.filter(action__startswith="adjustment.").order_by("id")
     assert [(entry.action, entry.actor) for entry in entries] == [
-        ("adjustment.ask", admin), ("adjustment.approve", second),
+        ("adjustment.ask", admin), ("adjustment.make", admin), ("adjustment.approve", second),
     ]  # fmt: skip
 
 
 def test_who_asked_cannot_approve(desk: Client, alice: User) -> None:
     ask(desk, alice)
-    asked = AdjustmentRequest.objects.get()
+    asked = Approval.objects.get()
     assert 'value="approve"' not in desk.get(f"/admin/users/approvals/{asked.pk}").text
     answer = decide(desk, asked)
     assert answer.status_code == 422
@@ -91,7 +90,7 @@ def test_who_asked_cannot_approve(desk: Client, alice: User) -> None:
 
 def test_who_asked_may_take_it_back(desk: Client, admin: User, alice: User) -> None:
     ask(desk, alice)
-    asked = AdjustmentRequest.objects.get()
+    asked = Approval.objects.get()
     assert decide(desk, asked, "decline").status_code == 302
     asked.refresh_from_db()
     assert (asked.state, asked.decided_by) == ("declined", admin)
@@ -104,7 +103,7 @@ def test_a_decision_is_final(
     desk: Client, other_desk: Client, alice: User, first: str, again: str
 ) -> None:
     ask(desk, alice)
-    asked = AdjustmentRequest.objects.get()
+    asked = Approval.objects.get()
     decide(other_desk, asked, first)
     after = balance(alice)
     answer = decide(other_desk, asked, again)
@@ -118,7 +117,7 @@ def test_what_cannot_be_taken_any_more_stays_pending(
 ) -> None:
     ask(desk, alice, mode="take", amount="100")
     make_charge(alice, 10)
-    asked = AdjustmentRequest.objects.get()
+    asked = Approval.objects.get()
     answer = decide(other_desk, asked)
     assert answer.status_code == 422
     assert "At most 90 credits can be taken away." in answer.text
@@ -130,7 +129,7 @@ def test_setting_a_balance_that_moved_is_shown_anew(
     desk: Client, other_desk: Client, alice: User
 ) -> None:
     ask(desk, alice, mode="set", amount="200")
-    asked = AdjustmentRequest.objects.get()
+    asked = Approval.objects.get()
     make_charge(alice, 10)
     assert "it is 90 now" in decide(other_desk, asked, seen="100").text
     assert decide(other_desk, asked, seen="90").status_code == 302
@@ -156,7 +155,7 @@ def test_a_request_that_is_none_is_not_there(desk: Client, number: str) -> None:
 def test_the_list_has_what_waits_and_what_was_decided(
     desk: Client, other_desk: Client, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adminpanel.users.money_views.PAGE", 2)
+    monkeypatch.setattr("adminpanel.users.approval_views.PAGE", 2)
     for _ in range(3):
         decide(other_desk, make_adjustment_request(alice, delta=60), "decline")
     waiting = make_adjustment_request(alice, delta=70)
@@ -204,55 +203,53 @@ def test_twenty_clicks_of_one_admin_apply_once(second: User, alice: User) -> Non
 
 class TestTheDatabaseItself:
     @pytest.fixture
-    def asked(self, alice: User, admin: User) -> AdjustmentRequest:
+    def asked(self, alice: User, admin: User) -> Approval:
         return make_adjustment_request(alice, delta=60, asked_by=admin)
 
-    def change(self, asked: AdjustmentRequest, **fields: Any) -> None:
+    def change(self, asked: Approval, **fields: Any) -> None:
         with transaction.atomic():
-            AdjustmentRequest.objects.filter(pk=asked.pk).update(**fields)
+            Approval.objects.filter(pk=asked.pk).update(**fields)
 
     def test_refuses_an_approval_by_who_asked(
-        self, asked: AdjustmentRequest, admin: User, alice: User
+        self, asked: Approval, admin: User, alice: User
     ) -> None:
         row = UsageHistory.objects.filter(user=alice).first()
-        with pytest.raises(IntegrityError, match="adjustment_needs_two_admins"):
+        with pytest.raises(IntegrityError, match="approval_needs_two_admins"):
             self.change(
                 asked, state="approved", decided_by=admin, decided_at=timezone.now(), usage=row
             )
 
-    def test_refuses_an_approval_without_its_row(
-        self, asked: AdjustmentRequest, second: User
-    ) -> None:
-        with pytest.raises(IntegrityError, match="adjustment_decision_whole"):
+    def test_refuses_an_approval_without_its_row(self, asked: Approval, second: User) -> None:
+        with pytest.raises(IntegrityError, match="approval_decision_whole"):
             self.change(asked, state="approved", decided_by=second, decided_at=timezone.now())
 
-    def test_refuses_a_state_there_is_not(self, asked: AdjustmentRequest, second: User) -> None:
-        with pytest.raises(IntegrityError, match="adjustment_decision_whole"):
+    def test_refuses_a_state_there_is_not(self, asked: Approval, second: User) -> None:
+        with pytest.raises(IntegrityError, match="approval_decision_whole"):
             self.change(asked, state="maybe")
 
     @pytest.mark.parametrize("fields", [{"delta": 9000}, {"reason": "x"}, {"balance_then": 7}])
     def test_refuses_to_change_what_was_asked(
-        self, asked: AdjustmentRequest, fields: dict[str, Any]
+        self, asked: Approval, fields: dict[str, Any]
     ) -> None:
         with pytest.raises(IntegrityError, match="stays as asked"):
             self.change(asked, **fields)
 
-    def test_refuses_another_asker(self, asked: AdjustmentRequest, second: User) -> None:
+    def test_refuses_another_asker(self, asked: Approval, second: User) -> None:
         with pytest.raises(IntegrityError, match="stays as asked"):
             self.change(asked, asked_by=second)
 
-    def test_refuses_to_undo_a_decision(self, asked: AdjustmentRequest, second: User) -> None:
+    def test_refuses_to_undo_a_decision(self, asked: Approval, second: User) -> None:
         self.change(asked, state="declined", decided_by=second, decided_at=timezone.now())
         with pytest.raises(IntegrityError, match="a decision is final"):
             self.change(asked, state="pending", decided_by=None, decided_at=None)
 
-    def test_refuses_to_forget(self, asked: AdjustmentRequest) -> None:
+    def test_refuses_to_forget(self, asked: Approval) -> None:
         with pytest.raises(IntegrityError, match="decided, not deleted"), transaction.atomic():
-            sql("DELETE FROM adminpanel_adjustmentrequest")
+            sql("DELETE FROM credits_approval")
         # PostgreSQL truncates nothing while a foreign key is still to be checked.
         sql("SET CONSTRAINTS ALL IMMEDIATE")
         with pytest.raises(IntegrityError, match="decided, not deleted"), transaction.atomic():
-            sql("TRUNCATE adminpanel_adjustmentrequest")
+            sql("TRUNCATE credits_approval CASCADE")
 
     @pytest.mark.parametrize("what", [{}, {"delta": 0}, {"delta": 1, "target": 1}, {"target": -1}])
     def test_refuses_a_request_for_nothing(
@@ -274,10 +271,10 @@ class TestTheApi:
         self, path: str, admin: User, alice: User
     ) -> None:
         answer = self.put(admin, path, {"adjustment": 51, "reason": "A prize"})
-        asked = AdjustmentRequest.objects.get()
+        asked = Approval.objects.get()
         assert answer.status_code == 202
         assert answer.json() == {
-            "requestId": asked.pk, "state": "pending", "userId": alice.pk, "credits": None,
+            "requestId": asked.pk, "kind": "adjustment", "state": "pending", "moves": 51, "userId": alice.pk, "credits": None,
             "adjustment": 51, "reason": "A prize", "usageId": None,
         }  # fmt: skip
         assert balance(alice) == 100
@@ -287,7 +284,7 @@ class TestTheApi:
     ) -> None:
         body = {"credits": 200, "reason": "A prize"}
         self.put(admin, path, body)
-        decide(other_desk, AdjustmentRequest.objects.get())
+        decide(other_desk, Approval.objects.get())
         answer = self.put(admin, path, body)
         assert (answer.status_code, answer.json()["state"]) == (202, "approved")
         assert balance(alice) == 200
@@ -304,9 +301,9 @@ class TestTheApi:
         again = self.put(admin, path, body)
         assert (first.status_code, again.status_code) == (200, 200)
         assert again.json()["usageId"] == first.json()["usageId"]
-        assert not AdjustmentRequest.objects.exists()
+        assert not Approval.objects.exists()
 
     def test_more_than_there_is_is_402_at_any_size(self, path: str, admin: User) -> None:
         answer = self.put(admin, path, {"adjustment": -101, "reason": "x"})
         assert answer.status_code == 402
-        assert not AdjustmentRequest.objects.exists()
+        assert not Approval.objects.exists()

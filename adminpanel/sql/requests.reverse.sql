@@ -1,3 +1,0 @@
-DROP TRIGGER adjustment_no_truncate ON adminpanel_adjustmentrequest;
-DROP TRIGGER adjustment_request_stays ON adminpanel_adjustmentrequest;
-DROP TRIGGER adjustment_stays_as_asked ON adminpanel_adjustmentrequest;
