@@ -46,6 +46,7 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(blank=True, max_length=150)),
                 ("clerk_id", models.CharField(blank=True, max_length=64, null=True, unique=True)),
                 ("email_proved_at", models.DateTimeField(editable=False, null=True)),
+                ("second_factor_at", models.DateTimeField(editable=False, null=True)),
                 ("is_active", models.BooleanField(default=True)),
                 ("is_staff", models.BooleanField(default=False, verbose_name="is admin")),
                 (
