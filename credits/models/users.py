@@ -12,6 +12,8 @@ from django.db import models
 from django.db.models import CheckConstraint, Func, Q, Value
 from django.db.models.functions import Lower, Now
 
+from config.user_agents import describe
+
 
 class Account(models.Model):
     """A payer: balances, grants and the journal belong to an account, not to who signs in.
@@ -93,6 +95,11 @@ class Session(AbstractBaseSession):
     used_at = models.DateTimeField(db_default=Now(), editable=False)
     address = models.CharField(max_length=64, blank=True, db_default="")
     device = models.CharField(max_length=200, blank=True, db_default="")
+
+    @property
+    def program(self) -> str:
+        """The device as people read it: "Firefox on Linux"."""
+        return describe(self.device)
 
     @classmethod
     def get_session_store_class(cls) -> type[SessionBase]:

@@ -22,7 +22,8 @@ _user_of_session: ContextVar[User | None] = ContextVar("user_of_session", defaul
 USER_FIELDS = [field.attname for field in User._meta.concrete_fields]
 # Names of columns, from the model.
 READ = f"""
-SELECT session_data, is_stale, meter_version, {", ".join(f"(person).{name}" for name in USER_FIELDS)}
+SELECT session_data, is_stale, meter_version,
+    {", ".join(f"(person).{name}" for name in USER_FIELDS)}
 FROM credits_session(%s, %s, %s, %s, %s)
 """  # noqa: S608
 
@@ -45,8 +46,9 @@ class SessionStore(db.SessionStore):
         """What the session holds; nothing, and no key, when there is none or it has expired."""
         default_cost = FEATURE_CREDIT_COSTS[METER_FEATURE]
         with connection.cursor() as cursor:
-            bounds = [settings.SESSION_IDLE, timedelta(seconds=settings.SESSION_COOKIE_AGE)]
-            cursor.execute(READ, [self.session_key, METER_FEATURE, default_cost, *bounds])
+            longest: Any = timedelta(seconds=settings.SESSION_COOKIE_AGE)
+            values = [self.session_key, METER_FEATURE, default_cost, settings.SESSION_IDLE, longest]
+            cursor.execute(READ, values)
             row = cursor.fetchone()
         if row is None:
             self._session_key = None
