@@ -1,6 +1,6 @@
 """Asking admins again who they are: what they can do is worth more than a browser left open."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib.auth.views import RedirectURLMixin
@@ -9,17 +9,37 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
+from credits.models import User
 from credits.users.forms import confirm_password, password_field
 from credits.users.permissions import confirm, is_admin
+from credits.users.second_factor import lacks_second_factor, mark_passed
+from credits.users.second_factor_views import CodeField, confirm_code
+from credits.users.trail import Kind, record
 
 
 class ConfirmForm(forms.Form):
+    """The password, and a code where the account has a second factor."""
+
     password = password_field()
+    code = CodeField()
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        self.request = request
+        super().__init__(*args, **kwargs)
+        if not cast(User, request.user).second_factor_at:
+            del self.fields["code"]
+
+    def clean(self) -> dict[str, Any]:
+        confirm_password(self, "password", self.request)
+        if "code" in self.fields and not self.errors:
+            confirm_code(self, user=cast(User, self.request.user), request=self.request)
+        return self.cleaned_data
 
 
 @method_decorator(sensitive_post_parameters(), name="dispatch")
 class ConfirmView(RedirectURLMixin, FormView):  # type: ignore[type-arg]
-    """The password once more, then back. Who has none with us (Clerk) signs in anew."""
+    """The password once more, with a code, then back. Who has none with us (Clerk) signs in
+    anew."""
 
     template_name = "adminpanel/confirm.html"
     form_class = ConfirmForm
@@ -30,9 +50,15 @@ class ConfirmView(RedirectURLMixin, FormView):  # type: ignore[type-arg]
             raise Http404
         return super().dispatch(request, *args, **kwargs)
 
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "request": self.request}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(lacks_factor=lacks_second_factor(self.request), **kwargs)
+
     def form_valid(self, form: ConfirmForm) -> HttpResponse:
-        confirm_password(form, "password", self.request)
-        if form.errors:
-            return self.form_invalid(form)
+        user = cast(User, self.request.user)
         confirm(self.request)
+        mark_passed(self.request, user)
+        record(Kind.CONFIRMED, user=user, request=self.request)
         return super().form_valid(form)

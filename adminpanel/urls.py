@@ -8,6 +8,7 @@ from adminpanel.metrics import metrics
 from adminpanel.overview import views as overview
 from adminpanel.settings import import_views, model_views, plan_views
 from adminpanel.settings import views as settings
+from adminpanel.sign_ins import views as sign_ins
 from adminpanel.sync import views as sync
 from adminpanel.usage import views as usage
 from adminpanel.users import approval_views, money_views
@@ -74,6 +75,8 @@ urlpatterns = [
     path("admin/sync/<uuid:job_id>", sync.job, name="admin-sync-job"),
     path("admin/sync/<uuid:job_id>/run", sync.run, name="admin-sync-run"),
     path("admin/sync/<uuid:job_id>/cancel", sync.cancel, name="admin-sync-cancel"),
+    path("admin/sign-ins", sign_ins.sign_ins, name="admin-sign-ins"),
+    path("admin/sign-ins.csv", sign_ins.sign_ins_csv, name="admin-sign-ins-csv"),
     path("admin/audit", audit.audit, name="admin-audit"),
     path("admin/audit.csv", audit.audit_csv, name="admin-audit-csv"),
 ]

@@ -1,6 +1,7 @@
 """Tally's settings. Every value that can differ between machines comes from the environment;
 `.env.example` lists each name with one line of meaning."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -54,6 +55,9 @@ if TRUSTED_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 SESSION_ENGINE = "credits.users.sessions"
+# A session ends two weeks after its sign-in, and before that once nobody has used it for a while.
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_IDLE = timedelta(days=env.integer("SESSION_IDLE_DAYS", 7, low=1, high=14))
 SECURE_CSP: dict[str, list[str | CSP]] = {
     "default-src": [CSP.SELF],
     "img-src": [CSP.SELF],
@@ -84,6 +88,9 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "axes",
     "django_htmx",
+    "django_otp",
+    "django_otp.plugins.otp_static",
+    "django_otp.plugins.otp_totp",
     "drf_spectacular",
     "lucide",
     "procrastinate.contrib.django",
@@ -203,6 +210,16 @@ ADMIN_USER_IDS = env.listing("ADMIN_USER_IDS")
 ADJUSTMENT_APPROVAL_CREDITS = env.integer(
     "ADJUSTMENT_APPROVAL_CREDITS", 100_000, low=0, high=1_000_000_000
 )
+
+# Whether admins need a second factor: ours, or Clerk's where they sign in there.
+ADMIN_SECOND_FACTOR = env.flag("ADMIN_SECOND_FACTOR", default=False)
+# Codes, right and wrong, that are judged in an hour: for one user, and from one address. django-otp
+# would lock the factor itself, and its owner out, for as long as somebody goes on guessing.
+CODES_PER_HOUR, CODES_PER_HOUR_AND_ADDRESS = 10, 30
+OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0
+OTP_TOTP_ISSUER = "Tally"
+# Days for which it is kept who signed in, from where, and what they changed of how they do.
+AUTHENTICATION_DAYS = env.integer("AUTHENTICATION_DAYS", 90, low=1, high=3650)
 
 # A mail to reset a password is good for two hours; both limits are against abuse.
 PASSWORD_RESET_TIMEOUT = 2 * 3600

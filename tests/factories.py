@@ -1,8 +1,13 @@
 """Things that tests need before they begin. Credits come through the ledger's own door."""
 
+import time
 from datetime import datetime
 from itertools import count
 from typing import Any
+
+from django.utils import timezone
+from django_otp.oath import hotp
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from credits.catalogue.models import default_provider
 from credits.ledger import Charge, Grant, deduct_credits_for_feature, grant_credits
@@ -20,6 +25,18 @@ def make_user(email: str = "", *, credits: int = 0, **fields: Any) -> User:
     if credits:
         make_grant(user, credits)
     return user
+
+
+def add_second_factor(user: User) -> TOTPDevice:
+    """An app of the user's that has shown no code yet (`code_of`)."""
+    user.second_factor_at = timezone.now()
+    user.save(update_fields=["second_factor_at"])
+    return TOTPDevice.objects.create(user=user, name="app")
+
+
+def code_of(key: str, *, steps: int = 0) -> str:
+    """What an app with this secret (hexadecimal) shows, so many steps of 30 seconds from now."""
+    return f"{hotp(bytes.fromhex(key), int(time.time()) // 30 + steps):06}"
 
 
 def make_admin(email: str = "", *, credits: int = 0, **fields: Any) -> User:

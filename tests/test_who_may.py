@@ -21,8 +21,10 @@ from PIL import Image as Picture
 from ai_chat.models import Conversation, Image, ImageRequest, Turn
 from credits.catalogue.prices import set_feature_costs
 from credits.models import Provider, SettingsChange, User, WebhookDelivery
+from credits.users.session_list import list_sessions
 from tests.api import Api
 from tests.factories import make_adjustment_request, make_charge, make_model, make_plan
+from tests.live import session_of
 
 #: METHOD route                                          nobody owner other admin
 TABLE = """
@@ -73,6 +75,8 @@ POST   auth/clerk/session                                  404   404   404   404
 GET                                                        200   302   302   302
 GET    sign-in                                             200   302   302   302
 GET    sign-in/password                                    200   302   302   302
+GET    sign-in/code                                        302   302   302   302
+POST   sign-in/code                                        302   302   302   302
 GET    sign-up                                             200   302   302   302
 POST   sign-out                                            302   302   302   302
 GET    pricing                                             200   200   200   200
@@ -85,6 +89,10 @@ POST   prove/<uidb64>/<token>                              200   200   200   200
 POST   account/prove                                       302   302   302   302
 GET    account                                             302   200   200   200
 GET    account/password                                    302   200   200   200
+GET    account/second-factor                               302   200   200   200
+POST   account/second-factor                               302   200   200   200
+POST   account/sessions/<str:session_id>/end               302   302   404   404
+POST   account/sessions/end                                302   302   302   302
 GET    credits/balance                                     401   200   200   200
 GET    usage                                               302   200   200   200
 GET    usage.csv                                           302   200   200   200
@@ -167,6 +175,8 @@ GET    admin/sync/<uuid:job_id>                            302   404   404   404
 POST   admin/sync/<uuid:job_id>/run                        302   404   404   404
 GET    admin/sync/<uuid:job_id>/cancel                     302   404   404   404
 POST   admin/sync/<uuid:job_id>/cancel                     302   404   404   404
+GET    admin/sign-ins                                      302   404   404   200
+GET    admin/sign-ins.csv                                  302   404   404   200
 GET    admin/audit                                         302   404   404   200
 GET    admin/audit.csv                                     302   404   404   200
 """
@@ -233,9 +243,16 @@ def things_of(owner: User) -> dict[str, str]:
         "change_id": str(_change().pk),
         "model_id": str(make_model().pk),
         "provider_id": str(_provider().pk),
+        "session_id": _session_id(owner),
         "uidb64": "MQ",
         "token": "set-password",
     }
+
+
+def _session_id(owner: User) -> str:
+    """A session of hers, as her list of sessions names it."""
+    session_of(owner)
+    return list_sessions(user=owner, this=None)[-1].id
 
 
 def _provider() -> Provider:

@@ -13,7 +13,7 @@ from ai_chat.models import Conversation, Image
 from credits.approvals import waiting
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
 from credits.ledger import get_balance
-from credits.models import Identity, SubscriptionItem, User
+from credits.models import AuthenticationEvent, Identity, SubscriptionItem, User
 from credits.reports.grants import get_grants
 from credits.users.permissions import admin_page, is_admin
 
@@ -21,6 +21,8 @@ from credits.users.permissions import admin_page, is_admin
 PENDING = 5
 #: Subscription items that a person's page shows.
 ITEMS = 20
+#: The latest events of how a person signs in; the page of sign-ins has the others.
+EVENTS = 5
 
 
 @admin_page
@@ -61,6 +63,7 @@ def user(request: HttpRequest, user_id: int) -> HttpResponse:
         "items": _items(someone),
         "counts": _counts(someone),
         "pending": waiting().filter(user=someone)[:PENDING],
+        "events": AuthenticationEvent.objects.filter(user=someone).order_by("-pk")[:EVENTS],
         "form": form,
         "page": timeline.get_page(someone, **form.place_for(someone)),
     }

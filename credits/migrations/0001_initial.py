@@ -46,6 +46,7 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(blank=True, max_length=150)),
                 ("clerk_id", models.CharField(blank=True, max_length=64, null=True, unique=True)),
                 ("email_proved_at", models.DateTimeField(editable=False, null=True)),
+                ("second_factor_at", models.DateTimeField(editable=False, null=True)),
                 ("is_active", models.BooleanField(default=True)),
                 ("is_staff", models.BooleanField(default=False, verbose_name="is admin")),
                 (
@@ -274,7 +275,8 @@ class Migration(migrations.Migration):
                             ("recovery_code_used", "Recovery code used"),
                             ("recovery_codes_made", "New recovery codes"),
                             ("session_ended", "Session ended"),
-                            ("role_changed", "Role changed"),
+                            ("became_admin", "Became an admin"),
+                            ("no_admin", "Is no admin any more"),
                             ("key_used", "Key used from a new place"),
                             ("closed", "Account closed"),
                         ],

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models.functions import Now
 
+from config.user_agents import describe
 from credits.models.users import User
 
 
@@ -29,7 +30,8 @@ class AuthenticationEvent(models.Model):
         RECOVERY_CODE_USED = "recovery_code_used", "Recovery code used"
         RECOVERY_CODES_MADE = "recovery_codes_made", "New recovery codes"
         SESSION_ENDED = "session_ended", "Session ended"
-        ROLE_CHANGED = "role_changed", "Role changed"
+        BECAME_ADMIN = "became_admin", "Became an admin"
+        NO_ADMIN = "no_admin", "Is no admin any more"
         KEY_USED = "key_used", "Key used from a new place"
         CLOSED = "closed", "Account closed"
 
@@ -52,3 +54,8 @@ class AuthenticationEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.user or 'nobody'}"
+
+    @property
+    def program(self) -> str:
+        """The device as people read it: "Firefox on Linux"; nothing where none asked."""
+        return describe(self.device) if self.device else ""

@@ -1,6 +1,7 @@
 """Who pays (accounts) and who signs in: users, their sessions, and what is counted against them."""
 
 from importlib import import_module
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -10,6 +11,8 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import CheckConstraint, Func, Q, Value
 from django.db.models.functions import Lower, Now
+
+from config.user_agents import describe
 
 
 class Account(models.Model):
@@ -60,6 +63,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     clerk_id = models.CharField(max_length=64, unique=True, null=True, blank=True)
     #: When the owner of the present address opened our letter to it; local accounts only.
     email_proved_at = models.DateTimeField(null=True, editable=False)
+    #: When the present second factor was set up; None without one. It names the factor: a session
+    #: that passed it holds this time (`credits.users.second_factor`).
+    second_factor_at = models.DateTimeField(null=True, editable=False)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField("is admin", default=False)
     date_joined = models.DateTimeField(db_default=Now(), editable=False)
@@ -78,7 +84,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class Session(AbstractBaseSession):
-    """Django's session with its user in a column, so that one statement reads both."""
+    """Django's session with its user in a column, so that one statement reads both. What the list
+    of one's sessions shows is written when a session begins, and by `credits.users.sessions`."""
 
     #: None for a session without a sign-in.
     user = models.ForeignKey(User, models.CASCADE, null=True, related_name="sessions")
@@ -89,10 +96,22 @@ class Session(AbstractBaseSession):
     address = models.CharField(max_length=64, blank=True, db_default="")
     device = models.CharField(max_length=200, blank=True, db_default="")
 
+    @property
+    def program(self) -> str:
+        """The device as people read it: "Firefox on Linux"."""
+        return describe(self.device)
+
     @classmethod
     def get_session_store_class(cls) -> type[SessionBase]:
         store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
         return store
+
+    def save(self, *, force_insert: bool = False, **options: Any) -> None:  # type: ignore[override]
+        """Django makes an instance anew each time that it saves a session: an update must not take
+        the defaults of its other columns for values."""
+        if not force_insert:
+            options["update_fields"] = ["session_data", "expire_date", "user"]
+        super().save(force_insert=force_insert, **options)
 
 
 class RateLimit(models.Model):

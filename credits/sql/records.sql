@@ -22,3 +22,19 @@ CREATE TRIGGER approval_stays BEFORE DELETE ON credits_approval
 FOR EACH ROW EXECUTE FUNCTION credits_refuse('Approval', 'a request is decided, not deleted');
 CREATE TRIGGER approval_no_truncate BEFORE TRUNCATE ON credits_approval
 FOR EACH STATEMENT EXECUTE FUNCTION credits_refuse('Approval', 'a request is decided, not deleted');
+
+-- Who becomes an admin, and who is none any more, is on the trail whatever writes it: a command, a
+-- shell, a migration.
+CREATE FUNCTION credits_note_role() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+    INSERT INTO credits_authenticationevent (user_id, kind, address, device)
+    VALUES (NEW.id, CASE WHEN NEW.is_staff THEN 'became_admin' ELSE 'no_admin' END, '', '');
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER role_noted_when_made AFTER INSERT ON credits_user
+FOR EACH ROW WHEN (NEW.is_staff) EXECUTE FUNCTION credits_note_role();
+
+CREATE TRIGGER role_noted AFTER UPDATE OF is_staff ON credits_user
+FOR EACH ROW WHEN (NEW.is_staff <> OLD.is_staff) EXECUTE FUNCTION credits_note_role();

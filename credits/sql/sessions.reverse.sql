@@ -1,1 +1,1 @@
-DROP FUNCTION credits_session(text, text, bigint);
+DROP FUNCTION credits_session(text, text, bigint, interval, interval);

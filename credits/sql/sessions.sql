@@ -2,12 +2,15 @@
 -- round trip with its plans cached (docs/performance.md). It is the first thing of every request, and
 -- all that the poll of an unchanged meter needs. `meter_version` is written as credits_balance()
 -- writes it, with the price of `feature` behind it; NULL when credits are due to come or to expire.
-CREATE FUNCTION credits_session(cookie text, feature text, default_cost bigint,
-    OUT session_data text, OUT meter_version text, OUT person credits_user)
+-- A session ends `idle` after its last use and `longest` after its sign-in; `is_stale` says that its
+-- last use, which is written at most every five minutes, is to be written now.
+CREATE FUNCTION credits_session(
+    cookie text, feature text, default_cost bigint, idle interval, longest interval,
+    OUT session_data text, OUT is_stale boolean, OUT meter_version text, OUT person credits_user)
 RETURNS SETOF record ROWS 1 LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
-    RETURN QUERY SELECT s.session_data,
+    RETURN QUERY SELECT s.session_data, s.used_at < now() - interval '5 minutes',
         CASE WHEN NOT EXISTS (
             SELECT FROM credits_creditgrant g
             WHERE g.account_id = u.id AND NOT g.expired AND g.expires_at <= credits_now()
@@ -18,5 +21,6 @@ BEGIN
     FROM credits_session s
     LEFT JOIN credits_user u ON u.id = s.user_id
     LEFT JOIN credits_creditbalance b ON b.account_id = u.id
-    WHERE s.session_key = cookie AND s.expire_date > now();
+    WHERE s.session_key = cookie AND s.expire_date > now()
+        AND s.used_at > now() - idle AND s.created_at > now() - longest;
 END $$;

@@ -1,7 +1,7 @@
 """Who is asked to sign in, and how; and where a request comes from, for the audit record."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
@@ -11,6 +11,8 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from credits.audit import origin
 from credits.users.addresses import client_address
+from credits.users.sessions import SessionStore
+from credits.users.trail import device_of
 
 
 class SignInMiddleware(LoginRequiredMiddleware):
@@ -30,14 +32,20 @@ class SignInMiddleware(LoginRequiredMiddleware):
 
 
 class OriginMiddleware:
-    """Lets `audit.record` know where a request came from, without every service passing it on."""
+    """Lets `audit.record` and the session know where a request came from, without every service
+    passing it on."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        token = origin.set(client_address(request))
+        session = cast(SessionStore, request.session)
+        session.address, session.device = client_address(request), device_of(request)
+        token = origin.set(session.address)
         try:
-            return self.get_response(request)
+            response = self.get_response(request)
+            session = cast(SessionStore, request.session)
+            session.write_use()
+            return response
         finally:
             origin.reset(token)

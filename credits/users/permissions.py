@@ -22,6 +22,7 @@ from rest_framework.request import Request
 from config.errors import HttpError
 from credits.approvals import ApprovalPending
 from credits.models import User
+from credits.users.second_factor import lacks_second_factor
 
 
 def is_admin(user: User | AnonymousUser | None) -> bool:
@@ -57,9 +58,17 @@ def is_confirmed(request: HttpRequest | Request) -> bool:
     return bool(time.time() - request.session.get(CONFIRMED_AT, 0) < CONFIRMED_FOR)
 
 
+def needs_setup(request: HttpRequest) -> bool:
+    """Whether an admin must set up a second factor here first; one who signs in with Clerk does
+    that there."""
+    user = cast(User, request.user)
+    here = user.second_factor_at is None and user.has_usable_password()
+    return here and lacks_second_factor(request)
+
+
 class IsTallyAdmin(BasePermission):
     """For the API: 401 for nobody, 404 for somebody who is no admin, 403 for an admin who was not
-    asked lately."""
+    asked lately, or lacks a second factor."""
 
     def has_permission(self, request: Request, view: object) -> bool:
         if request.user.is_anonymous:
@@ -71,6 +80,9 @@ class IsTallyAdmin(BasePermission):
         if by_session and not is_confirmed(request):
             message = "Say that it is still you, at /admin/confirm, and try again."
             raise HttpError(403, "confirmation_required", message)
+        if lacks_second_factor(request):
+            message = "Set up your second factor, or show it, at /admin, and try again."
+            raise HttpError(403, "second_factor_required", message)
         return True
 
 
@@ -80,8 +92,8 @@ class _Guard(Protocol):
 
 def _for_admins(*methods: str) -> _Guard:
     """For admins' pages: whoever is not signed in signs in and comes back, other users get 404, and
-    an admin who was not asked for 12 hours is asked first. What needs a second admin leads to the
-    request for one. Other methods are answered with 405."""
+    an admin who was not asked for 12 hours, or has not shown a second factor, is asked first. What
+    needs a second admin leads to the request for one. Other methods are answered with 405."""
 
     def decorate[V: Callable[..., HttpResponseBase]](view: V) -> V:
         allowed = require_http_methods(methods)(view)
@@ -92,7 +104,9 @@ def _for_admins(*methods: str) -> _Guard:
                 return _ask(request, resolve_url(settings.LOGIN_URL))
             if not is_admin_request(request):
                 raise Http404
-            if not is_confirmed(request):
+            if needs_setup(request):
+                return _ask(request, resolve_url("second-factor"))
+            if not is_confirmed(request) or lacks_second_factor(request):
                 return _ask(request, resolve_url("admin-confirm"))
             try:
                 return allowed(request, *args, **kwargs)

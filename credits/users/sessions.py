@@ -3,12 +3,15 @@ request: two queries built by the ORM cost a millisecond each (docs/performance.
 measures it as "who is asking"). Everything else is Django's."""
 
 from contextvars import ContextVar
+from datetime import timedelta
 from typing import Any, cast
 
+from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.sessions.backends import db
 from django.db import connection
+from django.db.models.functions import Now
 
 from credits.features import FEATURE_CREDIT_COSTS
 from credits.features import TEXT as METER_FEATURE
@@ -19,8 +22,9 @@ _user_of_session: ContextVar[User | None] = ContextVar("user_of_session", defaul
 USER_FIELDS = [field.attname for field in User._meta.concrete_fields]
 # Names of columns, from the model.
 READ = f"""
-SELECT session_data, meter_version, {", ".join(f"(person).{name}" for name in USER_FIELDS)}
-FROM credits_session(%s, %s, %s)
+SELECT session_data, is_stale, meter_version,
+    {", ".join(f"(person).{name}" for name in USER_FIELDS)}
+FROM credits_session(%s, %s, %s, %s, %s)
 """  # noqa: S608
 
 
@@ -29,6 +33,10 @@ class SessionStore(db.SessionStore):
     its user's meter is drawn now."""
 
     meter_version: str | None = None
+    #: Where the request comes from, and the program that sends it (`OriginMiddleware`).
+    address = device = ""
+    #: Whether the last use is to be written: it is minutes old.
+    is_stale = False
 
     @classmethod
     def get_model_class(cls) -> type[Session]:
@@ -38,12 +46,14 @@ class SessionStore(db.SessionStore):
         """What the session holds; nothing, and no key, when there is none or it has expired."""
         default_cost = FEATURE_CREDIT_COSTS[METER_FEATURE]
         with connection.cursor() as cursor:
-            cursor.execute(READ, [self.session_key, METER_FEATURE, default_cost])
+            longest: Any = timedelta(seconds=settings.SESSION_COOKIE_AGE)
+            values = [self.session_key, METER_FEATURE, default_cost, settings.SESSION_IDLE, longest]
+            cursor.execute(READ, values)
             row = cursor.fetchone()
         if row is None:
             self._session_key = None
             return {}
-        encoded, self.meter_version, *person = row
+        encoded, self.is_stale, self.meter_version, *person = row
         user = User.from_db(connection.alias, USER_FIELDS, person) if person[0] else None
         _user_of_session.set(user)
         data: dict[str, Any] = self.decode(encoded)
@@ -52,7 +62,16 @@ class SessionStore(db.SessionStore):
     def create_model_instance(self, data: dict[str, Any]) -> Session:
         session = cast(Session, super().create_model_instance(data))
         session.user_id = data.get(SESSION_KEY)
+        session.address, session.device = self.address, self.device
         return session
+
+    def write_use(self) -> None:
+        """Writes that the session is used now and from here, if that was last written minutes ago.
+        One that has ended meanwhile stays ended."""
+        if self.is_stale and self.session_key:
+            used = {"used_at": Now(), "address": self.address, "device": self.device}
+            Session.objects.filter(pk=self.session_key).update(**used)
+            self.is_stale = False
 
     def _validate_session_key(self, key: str | None) -> bool:
         # Django makes letters and digits; a cookie can hold what PostgreSQL refuses (a NUL).

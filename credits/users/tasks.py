@@ -6,7 +6,8 @@ from typing import Any
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from credits.users import letters, proofs
+from credits.users import letters, proofs, trail
+from credits.users.session_list import forget_sessions
 
 LATER = RetryStrategy(max_attempts=6, exponential_wait=4, retry_exceptions={SMTPException, OSError})
 
@@ -21,3 +22,11 @@ def send_proof(user_id: int, site: str) -> None:
 def send_letter(template: str, subject: str, to: str, context: dict[str, Any]) -> None:
     """Sends a letter that a request left to the worker."""
     letters.send(template=template, subject=subject, to=to, context=context)
+
+
+@app.periodic(cron="23 4 * * *")
+@app.task(name="users.forget", queueing_lock="users.forget")
+def forget(timestamp: int) -> None:
+    """Deletes sessions that are over, and events older than AUTHENTICATION_DAYS."""
+    forget_sessions()
+    trail.forget()

@@ -3,7 +3,7 @@
 from django.contrib.auth.views import PasswordResetCompleteView, PasswordResetDoneView
 from django.urls import path
 
-from credits.users import views
+from credits.users import second_factor_views, session_views, views
 
 SENT = PasswordResetDoneView.as_view(template_name="credits/users/password_reset_sent.html")
 DONE = PasswordResetCompleteView.as_view(template_name="credits/users/password_reset_done.html")
@@ -11,6 +11,10 @@ DONE = PasswordResetCompleteView.as_view(template_name="credits/users/password_r
 urlpatterns = [
     # For staff made with `createsuperuser`, also while Clerk does not answer.
     path("sign-in/password", views.SignInView.as_view(), name="sign-in-password"),
+    path("sign-in/code", second_factor_views.SignInCodeView.as_view(), name="sign-in-code"),
+    path("account/second-factor", second_factor_views.second_factor, name="second-factor"),
+    path("account/sessions/end", session_views.end_others, name="sessions-end"),
+    path("account/sessions/<str:session_id>/end", session_views.end, name="session-end"),
     path("account/password", views.PasswordChangeView.as_view(), name="password-change"),
     path("password-reset", views.PasswordResetView.as_view(), name="password-reset"),
     path("password-reset/sent", SENT, name="password-reset-sent"),

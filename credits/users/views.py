@@ -24,7 +24,9 @@ from credits.models import User
 from credits.users import forms
 from credits.users.addresses import client_address
 from credits.users.proofs import ask_for_proof, lacks_proof, prove, proves_addresses, user_of
+from credits.users.second_factor_views import ask_for_code
 from credits.users.services import EmailTaken, TooManySignUps, change_profile, may_mail, sign_up
+from credits.users.session_views import devices_and_activity
 
 
 def locked_out(
@@ -41,6 +43,12 @@ class SignInView(views.LoginView):
     template_name = "credits/users/sign_in.html"
     authentication_form = forms.SignInForm
     redirect_authenticated_user = True
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        user = form.get_user()
+        if user.second_factor_at:
+            return ask_for_code(self.request, user, back=self.get_success_url())
+        return super().form_valid(form)
 
 
 @method_decorator([sensitive_post_parameters(), login_not_required], name="dispatch")
@@ -141,6 +149,9 @@ class AccountView(LocalAccountMixin):
     def get_initial(self) -> dict[str, Any]:
         user = cast(User, self.request.user)
         return {"name": user.name, "email": user.email}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**devices_and_activity(self.request), **kwargs)
 
     def form_valid(self, form: forms.ProfileForm) -> HttpResponse:
         email, name = form.cleaned_data["email"], form.cleaned_data["name"]

@@ -3,6 +3,7 @@ API; and the refusal of impersonated sessions."""
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
@@ -19,8 +20,9 @@ logger = logging.getLogger(__name__)
 
 
 class ClerkMiddleware:
-    """Knows a visitor by Clerk's cookie while it is good, and marks impersonated sessions. Runs
-    after Django's session, which has precedence, and before the rule that pages need a sign-in."""
+    """Knows a visitor by Clerk's cookie while it is good, and marks impersonated sessions and those
+    that showed Clerk's second factor. Runs after Django's session, which has precedence, and before
+    the rule that pages need a sign-in."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -28,11 +30,13 @@ class ClerkMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if conf.signs_in():
             impersonated = request.session.get(sessions.IMPERSONATED, False)
+            second_factor = request.session.get(sessions.SECOND_FACTOR, False)
             anonymous = sessions.tokens_in_cookies(request) and not request.user.is_authenticated
             if anonymous and (known := sessions.user_of_cookies(request)):
                 request.user, claims = known
-                impersonated = claims.impersonated
+                impersonated, second_factor = claims.impersonated, claims.second_factor
             request.clerk_impersonated = impersonated  # type: ignore[attr-defined]
+            request.clerk_second_factor = second_factor  # type: ignore[attr-defined]
         return self.get_response(request)
 
 
@@ -49,7 +53,9 @@ class ClerkTokenAuthentication(authentication.BaseAuthentication):
             logger.warning("Token refused: %s", refusal.reason)
             raise AuthenticationFailed("This token is not accepted.") from None
         # On Django's request, where views and `refuse_impersonated` look.
-        request._request.clerk_impersonated = claims.impersonated  # type: ignore[attr-defined]  # noqa: SLF001 - DRF hides it
+        plain: Any = request._request  # noqa: SLF001 - DRF hides it
+        plain.clerk_impersonated = claims.impersonated
+        plain.clerk_second_factor = claims.second_factor
         return user, claims.session_id
 
     def authenticate_header(self, request: Request) -> str:

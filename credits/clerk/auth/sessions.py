@@ -21,7 +21,7 @@ BACKEND = "credits.users.sessions.AccountBackend"
 SESSION_AGE = 12 * 3600
 #: Django sessions that stand for one of Clerk's at the same time.
 BROWSERS = 10
-SID, IMPERSONATED = "clerk_sid", "clerk_impersonated"
+SID, IMPERSONATED, SECOND_FACTOR = "clerk_sid", "clerk_impersonated", "clerk_second_factor"
 
 
 def user_of_token(token: str) -> tuple[User, SessionClaims]:
@@ -74,6 +74,7 @@ def start_session(request: HttpRequest, token: str) -> User:
     request.session.set_expiry(SESSION_AGE)
     request.session[SID] = claims.session_id
     request.session[IMPERSONATED] = claims.impersonated
+    request.session[SECOND_FACTOR] = claims.second_factor
     request.session.save()
     link, _ = SessionLink.objects.select_for_update().get_or_create(
         sid=claims.session_id, defaults={"clerk_id": claims.user_id}

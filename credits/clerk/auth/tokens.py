@@ -26,11 +26,13 @@ SUBJECT = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 @dataclass(frozen=True)
 class SessionClaims:
-    """The user, the session, and whether somebody else acts in the user's name."""
+    """The user, the session, whether somebody else acts in the user's name, and whether the user
+    showed a second factor in this session."""
 
     user_id: str
     session_id: str
     impersonated: bool
+    second_factor: bool
 
 
 def verify_session_token(token: str) -> SessionClaims:
@@ -43,7 +45,20 @@ def verify_session_token(token: str) -> SessionClaims:
     user_id, session_id = claims["sub"], str(claims["sid"])
     if not SUBJECT.fullmatch(session_id) or not SUBJECT.fullmatch(user_id):
         raise TokenRefused("token-invalid")
-    return SessionClaims(user_id, session_id, impersonated="act" in claims)
+    return SessionClaims(
+        user_id,
+        session_id,
+        impersonated="act" in claims,
+        second_factor=_has_second_factor(claims.get("fva")),
+    )
+
+
+def _has_second_factor(ages: object) -> bool:
+    """`fva` says how many minutes ago the first and the second factor were shown; -1 for one that
+    never was (clerk.com/docs/guides/sessions/session-tokens)."""
+    if not isinstance(ages, list) or len(ages) != 2:
+        return False
+    return type(ages[1]) is int and ages[1] >= 0
 
 
 def _header(token: str) -> dict[str, Any]:

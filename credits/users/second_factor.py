@@ -1,0 +1,228 @@
+"""The second factor of local accounts: codes of an authenticator app (TOTP, RFC 6238), and recovery
+codes for the day on which it is lost. django-otp keeps and judges both; each code is counted before
+it is judged, and right once (docs/decisions.md)."""
+
+import math
+import re
+from base64 import b32encode
+from dataclasses import dataclass
+
+import segno
+from django.conf import settings
+from django.core import signing
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
+from django_otp.plugins.otp_totp.models import TOTPDevice, default_key
+from rest_framework.request import Request
+
+from config.errors import DomainError, TooManyRequests
+from credits import audit
+from credits.models import User
+from credits.rate_limits import LONGEST, take
+from credits.users.addresses import client_address
+from credits.users.notices import notify
+from credits.users.session_list import end_sessions
+from credits.users.trail import Kind, record
+
+#: What a session holds that has passed the second factor: which one.
+PASSED = "second_factor"
+RECOVERY_CODES = 10
+#: Seconds for which an offered secret can be set up.
+OFFER_SECONDS = 3600
+
+
+class TooManyCodes(TooManyRequests):
+    """CODES_PER_HOUR of a user, or CODES_PER_HOUR_AND_ADDRESS from one address, were judged."""
+
+    code = "too_many_codes"
+
+
+class WrongCode(DomainError):
+    """The code does not belong to the secret, or was used before."""
+
+    code = "wrong_code"
+
+
+class HasSecondFactor(DomainError):
+    """The account has a second factor already."""
+
+    status = 409
+    code = "has_second_factor"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A new secret for an app: signed for our form, and as the QR code and text that people see.
+    Nothing of it is stored before it is set up."""
+
+    signed: str
+    text: str
+    uri: str
+
+    @property
+    def qr_code(self) -> str:
+        """The QR code as SVG, without attributes that the content security policy refuses."""
+        code = segno.make(self.uri, error="m", micro=False)
+        return str(code.svg_inline(omitsize=True, dark="#000", light="#fff", border=4))
+
+
+def offer(user: User, *, signed: str = "") -> Offer:
+    """The offer whose `signed` secret the form sent back, or a new one if that is none or old."""
+    key = secret_of(user, signed) or default_key()
+    if signed == "" or secret_of(user, signed) is None:
+        signed = signing.dumps(key, salt=_salt(user))
+    text = b32encode(bytes.fromhex(key)).decode()
+    groups = " ".join(re.findall(".{1,4}", text))
+    return Offer(signed, groups, TOTPDevice(user=user, key=key).config_url)
+
+
+def secret_of(user: User, signed: str) -> str | None:
+    """The secret that was offered to this user lately, in hexadecimal; else None."""
+    try:
+        return str(signing.loads(signed, salt=_salt(user), max_age=OFFER_SECONDS))
+    except signing.BadSignature:
+        return None
+
+
+def _salt(user: User) -> str:
+    return f"credits.users.second_factor.{user.pk}"
+
+
+@transaction.atomic
+def set_up(*, user: User, secret: str, code: str, request: HttpRequest) -> list[str]:
+    """Sets up an app that shows the right code, and returns new recovery codes. All other sessions
+    of the user end: they never passed it. Raises WrongCode, HasSecondFactor."""
+    locked = User.objects.select_for_update().get(pk=user.pk)
+    if locked.second_factor_at:
+        raise HasSecondFactor("There is a second factor already.")
+    device = TOTPDevice(user=user, name="app", key=secret)
+    if not device.verify_token(_digits(code)):  # Saves it; what is raised takes that back.
+        raise WrongCode
+    _change(user, request, exists=True)
+    record(Kind.SECOND_FACTOR_ADDED, user=user, request=request)
+    notify(user=user, what="A second factor was added to your account.", request=request)
+    return make_recovery_codes(user=user, request=request)
+
+
+@transaction.atomic
+def remove(*, user: User, request: HttpRequest | None = None) -> None:
+    """Removes the app and the recovery codes. All other sessions of the user end."""
+    User.objects.select_for_update().get(pk=user.pk)
+    TOTPDevice.objects.filter(user=user).delete()
+    StaticDevice.objects.filter(user=user).delete()
+    _change(user, request, exists=False)
+    record(Kind.SECOND_FACTOR_REMOVED, user=user, request=request)
+    notify(user=user, what="The second factor of your account was removed.", request=request)
+
+
+@transaction.atomic
+def reset(*, email: str) -> bool:
+    """Removes the second factor of somebody who lost it, on the audit record; False when there is
+    none. Raises User.DoesNotExist."""
+    user = User.objects.get_by_natural_key(email)
+    if not user.second_factor_at:
+        return False
+    remove(user=user)
+    audit.record(
+        actor=None, action="second_factor.reset", target=f"user {user.pk}", user_id=user.pk
+    )
+    return True
+
+
+def _change(user: User, request: HttpRequest | None, *, exists: bool) -> None:
+    user.second_factor_at = timezone.now() if exists else None
+    User.objects.filter(pk=user.pk).update(second_factor_at=user.second_factor_at)
+    end_sessions(user=user, but=request.session.session_key if request else None)
+    if request:
+        mark_passed(request, user)
+
+
+@transaction.atomic
+def make_recovery_codes(*, user: User, request: HttpRequest) -> list[str]:
+    """New recovery codes, each good once; those before are good no more. Kept as keyed hashes."""
+    User.objects.select_for_update().get(pk=user.pk)
+    StaticDevice.objects.filter(user=user).delete()
+    device = StaticDevice.objects.create(user=user, name="recovery codes")
+    codes = [StaticToken.random_token() for _ in range(RECOVERY_CODES)]
+    StaticToken.objects.bulk_create(
+        [StaticToken(device=device, token=_hashed(user, code)) for code in codes]
+    )
+    record(Kind.RECOVERY_CODES_MADE, user=user, request=request)
+    return [f"{code[:4]}-{code[4:]}" for code in codes]
+
+
+def recovery_codes_left(user: User) -> int:
+    """How many recovery codes were not used yet."""
+    return int(StaticToken.objects.filter(device__user=user).count())
+
+
+def check_code(*, user: User, code: str, request: HttpRequest) -> bool:
+    """Whether this is the app's present code, or a recovery code, for the first time. It is counted
+    before it is judged, so that guesses at the same time are no more. Raises TooManyCodes."""
+    _count(user, request)
+    with transaction.atomic():
+        if _is_right(user, code, request):
+            return True
+    record(Kind.WRONG_CODE, user=user, request=request)
+    return False
+
+
+def _count(user: User, request: HttpRequest) -> None:
+    limits = {
+        f"code:{user.pk}": settings.CODES_PER_HOUR,
+        f"code-from:{client_address(request)}": settings.CODES_PER_HOUR_AND_ADDRESS,
+    }
+    for key, limit in limits.items():
+        if seconds := take(key, limit=limit, window=LONGEST):
+            minutes = math.ceil(seconds / 60)
+            message = f"Too many codes were tried. Try again in {minutes} min."
+            raise TooManyCodes(message, retry_seconds=seconds)
+
+
+def _is_right(user: User, code: str, request: HttpRequest) -> bool:
+    # Locked: of two requests with the same code the second sees that it was used.
+    if digits := _digits(code):
+        app = TOTPDevice.objects.select_for_update().filter(user=user, confirmed=True).first()
+        return bool(app and app.verify_token(digits))
+    recovery = StaticDevice.objects.select_for_update().filter(user=user).first()
+    word = re.sub(r"[\s-]", "", code).lower()
+    if recovery is None or not recovery.verify_token(_hashed(user, word)):
+        return False
+    record(Kind.RECOVERY_CODE_USED, user=user, request=request)
+    notify(user=user, what="A recovery code of your account was used.", request=request)
+    return True
+
+
+def _digits(code: str) -> str:
+    """The six digits of an app's code, which may be written in groups; else nothing."""
+    digits = re.sub(r"\s", "", code)
+    return digits if re.fullmatch("[0-9]{6}", digits) else ""
+
+
+def _hashed(user: User, code: str) -> str:
+    salt, secret = "credits.users.recovery", settings.IDENTITY_KEY
+    digest = salted_hmac(salt, f"{user.pk}:{code}", secret=secret, algorithm="sha256")
+    return str(digest.hexdigest()[:16])  # As long as django-otp's column.
+
+
+def mark_passed(request: HttpRequest, user: User) -> None:
+    """This session has shown the user's present second factor, if there is one."""
+    if user.second_factor_at:
+        request.session[PASSED] = user.second_factor_at.isoformat()
+    else:
+        request.session.pop(PASSED, None)
+
+
+def lacks_second_factor(request: HttpRequest | Request) -> bool:
+    """Whether this request of an admin's must not go on without a second factor: it has one, which
+    the session has not shown, or ADMIN_SECOND_FACTOR demands one. Clerk's own counts where the
+    session is one of Clerk's."""
+    user = request.user
+    if getattr(request, "clerk_second_factor", False) or not isinstance(user, User):
+        return False
+    if user.second_factor_at:
+        return bool(request.session.get(PASSED) != user.second_factor_at.isoformat())
+    return bool(settings.ADMIN_SECOND_FACTOR)

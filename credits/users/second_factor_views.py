@@ -1,0 +1,205 @@
+"""Setting up a second factor, and signing in with it.
+
+Between the right password and the right code nobody is signed in: the session is an anonymous one,
+which knows for CODE_SECONDS whose code it waits for."""
+
+import time
+from typing import Any, cast
+from urllib.parse import quote
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import login
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.crypto import constant_time_compare
+from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+from django.views.generic import FormView
+
+from credits.http import AuthenticatedHttpRequest
+from credits.models import User
+from credits.users import second_factor as factor
+from credits.users.forms import confirm_password, password_field
+
+BACKEND = "credits.users.sessions.AccountBackend"
+#: Whose code an anonymous session waits for, and for how many seconds.
+WAITS_FOR = "waits_for_code"
+CODE_SECONDS = 600
+
+
+class CodeField(forms.CharField):
+    """A code of the app, or a recovery code."""
+
+    def __init__(self, **options: Any) -> None:
+        attrs = {"autocomplete": "one-time-code", "autocapitalize": "off", "spellcheck": "false"}
+        widget = forms.TextInput(attrs=attrs)
+        super().__init__(label="Code", max_length=40, widget=widget, **options)
+
+
+def confirm_code(form: forms.Form, *, user: User, request: HttpRequest) -> None:
+    """Checks the code of a form as signing in does. Raises TooManyCodes."""
+    code = form.cleaned_data.get("code")
+    if code and not factor.check_code(user=user, code=code, request=request):
+        form.add_error("code", "This code is not right, or was used before.")
+
+
+def ask_for_code(request: HttpRequest, user: User, *, back: str) -> HttpResponse:
+    """The answer to a right password where a code must follow; then the browser goes `back`."""
+    request.session.flush()
+    request.session[WAITS_FOR] = {
+        "user": user.pk,
+        "password": user.get_session_auth_hash(),
+        "since": int(time.time()),
+        "back": back,
+    }
+    request.session.set_expiry(CODE_SECONDS)
+    return redirect("sign-in-code")
+
+
+def _waiting_user(request: HttpRequest) -> User | None:
+    """Whose code the session waits for, unless it waited too long or something changed."""
+    waits = request.session.get(WAITS_FOR)
+    if not waits or time.time() - waits["since"] > CODE_SECONDS:
+        return None
+    user = User.objects.filter(pk=waits["user"], is_active=True).first()
+    if user is None or not user.second_factor_at:
+        return None
+    same = constant_time_compare(user.get_session_auth_hash(), waits["password"])
+    return user if same else None
+
+
+class SignInCodeForm(forms.Form):
+    code = CodeField()
+
+
+@method_decorator([sensitive_post_parameters(), login_not_required], name="dispatch")
+class SignInCodeView(FormView):  # type: ignore[type-arg]
+    """The code, after the password. Who gave none lately is sent to sign in."""
+
+    template_name = "credits/users/sign_in_code.html"
+    form_class = SignInCodeForm
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if request.user.is_authenticated:
+            return redirect(settings.LOGIN_REDIRECT_URL)
+        user = _waiting_user(request)
+        if user is None:
+            back = request.session.get(WAITS_FOR, {}).get("back", "/")
+            return redirect_to_login(back, "sign-in-password")
+        self.user = user
+        return super().dispatch(request, *args, **kwargs)
+
+    def form_valid(self, form: SignInCodeForm) -> HttpResponse:
+        confirm_code(form, user=self.user, request=self.request)
+        if form.errors:
+            return self.form_invalid(form)
+        back = self.request.session[WAITS_FOR]["back"]  # LoginView has judged that it is safe.
+        self.request.session.flush()
+        login(self.request, self.user, backend=BACKEND)
+        factor.mark_passed(self.request, self.user)
+        return redirect(back)
+
+
+class SetUpForm(forms.Form):
+    """The password, and the first code of the app."""
+
+    secret = forms.CharField(max_length=500, widget=forms.HiddenInput)
+    password = password_field("Current password")
+    code = CodeField()
+
+    def __init__(self, request: HttpRequest, *args: Any) -> None:
+        self.request = request
+        super().__init__(*args)
+
+    def clean(self) -> dict[str, Any]:
+        confirm_password(self, "password", self.request)
+        return self.cleaned_data
+
+    def save(self) -> list[str] | None:
+        """Sets up the app and returns its recovery codes; None with an error on the form."""
+        user, data = cast(User, self.request.user), self.cleaned_data
+        secret = factor.secret_of(user, data["secret"])
+        if secret is None:
+            self.add_error("code", "This QR code is too old: scan the new one.")
+            return None
+        try:
+            code = data["code"]
+            return factor.set_up(user=user, secret=secret, code=code, request=self.request)
+        except factor.WrongCode:
+            self.add_error("code", "The app shows another code: look at it again.")
+            return None
+
+
+class ChangeForm(forms.Form):
+    """New recovery codes, or no second factor any more: for a password and a code."""
+
+    action = forms.ChoiceField(choices=[("codes", ""), ("remove", "")])
+    password = password_field("Current password")
+    code = CodeField()
+
+    def __init__(self, request: HttpRequest, *args: Any) -> None:
+        self.request = request
+        super().__init__(*args)
+
+    def clean(self) -> dict[str, Any]:
+        confirm_password(self, "password", self.request)
+        if not self.errors:
+            confirm_code(self, user=cast(User, self.request.user), request=self.request)
+        return self.cleaned_data
+
+    def save(self) -> list[str]:
+        """New recovery codes; none where the second factor was removed."""
+        user = cast(User, self.request.user)
+        if self.cleaned_data["action"] == "remove":
+            factor.remove(user=user, request=self.request)
+            return []
+        factor.mark_passed(self.request, user)
+        return factor.make_recovery_codes(user=user, request=self.request)
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def second_factor(request: AuthenticatedHttpRequest) -> HttpResponse:
+    """Sets up the second factor, changes or removes it. Accounts without a password of ours have
+    theirs where they sign in."""
+    user = request.user
+    form_class = ChangeForm if user.second_factor_at else SetUpForm
+    if request.method != "POST":
+        return _page(request, form_class(request))
+    if not user.has_usable_password():
+        raise PermissionDenied
+    form = form_class(request, request.POST)
+    codes = form.save() if form.is_valid() else None
+    if codes is None:
+        return _page(request, form)
+    if not codes:
+        messages.success(request, "The second factor is removed. Other devices are signed out.")
+        return redirect("account")
+    text = "".join(f"{code}\n" for code in codes)
+    context = {"codes": codes, "file": f"data:text/plain,{quote(text)}", "next": _next(request)}
+    return render(request, "credits/users/recovery_codes.html", context)
+
+
+def _page(request: AuthenticatedHttpRequest, form: SetUpForm | ChangeForm) -> HttpResponse:
+    user = request.user
+    context: dict[str, Any] = {"form": form, "next": _next(request)}
+    if user.second_factor_at:
+        context["codes_left"] = factor.recovery_codes_left(user)
+    elif user.has_usable_password():
+        context["offer"] = factor.offer(user, signed=form.data.get("secret", ""))
+    return render(request, "credits/users/second_factor.html", context)
+
+
+def _next(request: HttpRequest) -> str:
+    """The page that sent an admin here, if it is one of this site."""
+    target = request.POST.get("next", request.GET.get("next", ""))
+    hosts = {request.get_host()}
+    safe = url_has_allowed_host_and_scheme(target, hosts, require_https=request.is_secure())
+    return target if safe else ""

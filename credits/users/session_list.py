@@ -1,0 +1,77 @@
+"""The list of a user's sessions, each of which they can end."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from credits.models import Session, SessionLink, User
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A session as its user sees it. `id` names it without being its key, which signs in."""
+
+    session: Session
+    is_this: bool
+
+    @property
+    def id(self) -> str:
+        return _id_of(self.session)
+
+
+def list_sessions(*, user: User, this: str | None) -> list[Listed]:
+    """The sessions of a user that have not ended, the one with the key `this` first."""
+    listed = [Listed(row, row.pk == this) for row in _alive(user).order_by("-used_at")]
+    return sorted(listed, key=lambda row: not row.is_this)
+
+
+def end_session(*, user: User, session_id: str) -> bool:
+    """Ends one session of a user; False when the user has none with this id."""
+    keys = [row.pk for row in _alive(user) if _id_of(row) == session_id]
+    return bool(keys) and bool(_end(Session.objects.filter(pk__in=keys)))
+
+
+def end_sessions(*, user: User, but: str | None = None) -> int:
+    """Ends all sessions of a user except the one with the key `but`; returns how many."""
+    return _end(Session.objects.filter(user=user).exclude(pk=but or ""))
+
+
+@transaction.atomic
+def _end(sessions: QuerySet[Session]) -> int:
+    """Where a session stands for one of Clerk's, that ends here too: its token would at once make
+    a new one."""
+    keys = list(sessions.values_list("pk", flat=True))
+    SessionLink.objects.filter(session_keys__overlap=keys, ended_at=None).update(ended_at=Now())
+    ended, _ = Session.objects.filter(pk__in=keys).delete()
+    return ended
+
+
+def _alive(user: User) -> QuerySet[Session]:
+    return Session.objects.filter(user=user).exclude(_over())
+
+
+def _over() -> Q:
+    """As `credits_session` judges it."""
+    now, longest = timezone.now(), timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    return (
+        Q(expire_date__lte=now)
+        | Q(used_at__lte=now - settings.SESSION_IDLE)
+        | Q(created_at__lte=now - longest)
+    )
+
+
+def forget_sessions() -> int:
+    """Deletes the sessions that are over, and returns how many."""
+    deleted, _ = Session.objects.filter(_over()).delete()
+    return deleted
+
+
+def _id_of(session: Session) -> str:
+    key = str(session.pk)
+    return str(salted_hmac("credits.users.session_list", key, algorithm="sha256").hexdigest()[:32])
