@@ -54,6 +54,7 @@ if TRUSTED_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 SESSION_ENGINE = "credits.users.sessions"
+CSRF_FAILURE_VIEW = "credits.users.resending.csrf_failure"
 SECURE_CSP: dict[str, list[str | CSP]] = {
     "default-src": [CSP.SELF],
     "img-src": [CSP.SELF],
@@ -65,6 +66,7 @@ SECURE_CSP: dict[str, list[str | CSP]] = {
 
 APPEND_SLASH = False
 ROOT_URLCONF = "config.urls"
+FORM_RENDERER = "config.forms.Renderer"
 WSGI_APPLICATION = "config.wsgi.application"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 #: Bytes of a body, by address, where pictures are taken: beside them no more than everywhere.
@@ -98,6 +100,7 @@ MIDDLEWARE = [
     "config.middleware.ErrorMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.middleware.HostMiddleware",
+    "config.zones.ZoneMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "credits.clerk.auth.requests.ClerkMiddleware",
@@ -122,7 +125,10 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "credits.users.context_processors.account",
             ],
-            "builtins": ["django.contrib.humanize.templatetags.humanize"],
+            "builtins": [
+                "django.contrib.humanize.templatetags.humanize",
+                "config.template_filters",
+            ],
         },
     }
 ]

@@ -85,6 +85,7 @@ POST   prove/<uidb64>/<token>                              200   200   200   200
 POST   account/prove                                       302   302   302   302
 GET    account                                             302   200   200   200
 GET    account/password                                    302   200   200   200
+GET    session                                             200   200   200   200
 GET    credits/balance                                     401   200   200   200
 GET    usage                                               302   200   200   200
 GET    usage.csv                                           302   200   200   200

@@ -3,12 +3,13 @@
 from django.contrib.auth.views import PasswordResetCompleteView, PasswordResetDoneView
 from django.urls import path
 
-from credits.users import views
+from credits.users import resending, views
 
 SENT = PasswordResetDoneView.as_view(template_name="credits/users/password_reset_sent.html")
 DONE = PasswordResetCompleteView.as_view(template_name="credits/users/password_reset_done.html")
 
 urlpatterns = [
+    path("session", resending.session, name="session"),
     # For staff made with `createsuperuser`, also while Clerk does not answer.
     path("sign-in/password", views.SignInView.as_view(), name="sign-in-password"),
     path("account/password", views.PasswordChangeView.as_view(), name="password-change"),
