@@ -222,7 +222,7 @@ def conversations(request: AuthenticatedHttpRequest) -> HttpResponse:
     context = {
         "conversations": own,
         "search": search,
-        "problem": f"Search for at most {SEARCH_CHARACTERS} characters." if is_long else "",
+        "search_problem": f"Search for at most {SEARCH_CHARACTERS} characters." if is_long else "",
         "current": None,
         "most": CONVERSATIONS_SHOWN,
     }

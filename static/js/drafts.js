@@ -5,7 +5,12 @@
 const PREFIX = "draft:";
 const MOST = 50;
 const DAYS = 30;
+const signedOut = new BroadcastChannel("signed-out");
 const own = `${PREFIX}${document.body.dataset.user}:`;
+
+// What a page that is left would keep once more is not kept after signing out, in whichever tab.
+let isOver = false;
+signedOut.addEventListener("message", () => (isOver = true));
 
 /** The draft of a page: `text`, and the `key` with which it was sent, if that was tried. */
 export function readDraft(place) {
@@ -15,6 +20,7 @@ export function readDraft(place) {
 /** Keeps a draft; one without text is removed. */
 export function keepDraft(place, draft) {
   inStorage((storage) => {
+    if (isOver) return;
     if (!draft.text) return storage.removeItem(own + place);
     storage.setItem(own + place, JSON.stringify({ ...draft, at: Date.now() }));
     removeOld(storage);
@@ -23,6 +29,8 @@ export function keepDraft(place, draft) {
 
 /** Removes the drafts of whoever is signed in. */
 export function removeOwnDrafts() {
+  isOver = true;
+  signedOut.postMessage("");
   removeDrafts((name) => name.startsWith(own));
 }
 
