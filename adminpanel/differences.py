@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 
+from config.text import cut
+
 #: What the fields of a plan are called.
 LABELS = {"clerkId": "id", "credits": "credits a month"}
 #: PostgreSQL keeps no order of keys; people expect one.
@@ -65,4 +67,4 @@ def readable(value: Any) -> str:
         text = ", ".join(map(readable, value))
     else:
         text = str(value)
-    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"
+    return cut(text, MAX_CHARACTERS)

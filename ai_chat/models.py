@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from ai_chat import files
 from ai_chat.jobs.models import FAILED, RUNNING, Job
-from config.text import is_blank
+from config.text import cut, is_blank
 from credits.reasons import Reason
 
 TITLE_CHARACTERS = 60
@@ -47,7 +47,7 @@ class Conversation(models.Model):
 def title_from(text: str) -> str:
     """What a conversation is called that begins with this text: what can be seen of it first."""
     line = "".join(dropwhile(is_blank, " ".join(text.split())))
-    return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1] + "…"
+    return cut(line, TITLE_CHARACTERS)
 
 
 class Turn(Job):

@@ -58,6 +58,7 @@ SESSION_ENGINE = "credits.users.sessions"
 # A session ends two weeks after its sign-in, and before that once nobody has used it for a while.
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_IDLE = timedelta(days=env.integer("SESSION_IDLE_DAYS", 7, low=1, high=14))
+CSRF_FAILURE_VIEW = "credits.users.resending.csrf_failure"
 SECURE_CSP: dict[str, list[str | CSP]] = {
     "default-src": [CSP.SELF],
     "img-src": [CSP.SELF],
@@ -69,6 +70,7 @@ SECURE_CSP: dict[str, list[str | CSP]] = {
 
 APPEND_SLASH = False
 ROOT_URLCONF = "config.urls"
+FORM_RENDERER = "config.forms.Renderer"
 WSGI_APPLICATION = "config.wsgi.application"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 #: Bytes of a body, by address, where pictures are taken: beside them no more than everywhere.
@@ -105,6 +107,7 @@ MIDDLEWARE = [
     "config.middleware.ErrorMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.middleware.HostMiddleware",
+    "config.zones.ZoneMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "credits.clerk.auth.requests.ClerkMiddleware",
@@ -129,7 +132,10 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "credits.users.context_processors.account",
             ],
-            "builtins": ["django.contrib.humanize.templatetags.humanize"],
+            "builtins": [
+                "django.contrib.humanize.templatetags.humanize",
+                "config.template_filters",
+            ],
         },
     }
 ]

@@ -25,3 +25,50 @@ def is_blank(text: str) -> bool:
         unicodedata.category(character) in _INVISIBLE_CATEGORIES or character in _DRAWN_AS_NOTHING
         for character in text
     )
+
+
+#: Joins the characters around it into one: the zero-width joiner of emoji sequences.
+_JOINER = "\u200d"
+#: Colours of skin, and the letters and the end of flags such as Scotland's.
+_MODIFIERS = frozenset(map(chr, [*range(0x1F3FB, 0x1F400), *range(0xE0020, 0xE0080)]))
+_REGIONAL = frozenset(map(chr, range(0x1F1E6, 0x1F200)))
+#: The combining class of a virama, which ties two consonants of an Indic script.
+_VIRAMA = 9
+
+
+def cut(text: str, most: int, end: str = "…") -> str:
+    """The text in at most `most` characters (code points), with `end` where it was longer. It is
+    never cut inside what a reader sees as one character: an emoji with its modifiers, a flag, a
+    letter with its accents (after Unicode's UAX #29). A single one that is longer is cut anyhow."""
+    if len(text) <= most:
+        return text
+    room = max(most - len(end), 0)
+    place = room
+    while place and _is_inside(text, place):
+        place -= 1
+    return text[: place or room].rstrip() + end
+
+
+def _is_inside(text: str, place: int) -> bool:
+    """Whether a cut in front of `text[place]` would go through one visible character."""
+    before, after = text[place - 1], text[place]
+    if after == _JOINER or after in _MODIFIERS or unicodedata.category(after).startswith("M"):
+        return True
+    if before == _JOINER or unicodedata.combining(before) == _VIRAMA or before + after == "\r\n":
+        return True
+    if before in _REGIONAL and after in _REGIONAL:
+        flags = place - len(text[:place].rstrip("".join(_REGIONAL)))
+        return flags % 2 == 1
+    return _is_syllable(before, after)
+
+
+def _is_syllable(before: str, after: str) -> bool:
+    """Whether both are parts of one Hangul syllable that is written in its letters."""
+    lead, vowel = "\u1100" <= before <= "\u115f", "\u1160" <= after <= "\u11a7"
+    tail = "\u11a8" <= after <= "\u11ff"
+    is_block = "\uac00" <= before <= "\ud7a3"
+    return (
+        (lead and (vowel or "\u1100" <= after <= "\u115f" or "\uac00" <= after <= "\ud7a3"))
+        or ((is_block or "\u1160" <= before <= "\u11a7") and (vowel or tail))
+        or ("\u11a8" <= before <= "\u11ff" and tail)
+    )

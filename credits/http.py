@@ -18,6 +18,13 @@ class AuthenticatedHttpRequest(HttpRequest):
     htmx: HtmxDetails
 
 
+def polled[View](view: View) -> View:
+    """For fragments that a page asks for by itself: nobody is taken away from it, to the sign-in
+    page, while they write."""
+    view.is_polled = True  # type: ignore[attr-defined]
+    return view
+
+
 def wants_fragment(request: AuthenticatedHttpRequest) -> bool:
     """Whether htmx asks for a part of a page. A boosted link and a page that is restored from the
     history are asked for by htmx too, but as a whole."""

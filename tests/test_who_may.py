@@ -93,6 +93,7 @@ GET    account/second-factor                               302   200   200   200
 POST   account/second-factor                               302   200   200   200
 POST   account/sessions/<str:session_id>/end               302   302   404   404
 POST   account/sessions/end                                302   302   302   302
+GET    session                                             200   200   200   200
 GET    credits/balance                                     401   200   200   200
 GET    usage                                               302   200   200   200
 GET    usage.csv                                           302   200   200   200

@@ -7,6 +7,7 @@ from django.shortcuts import redirect, render
 from adminpanel.overview.charts import charts_of
 from adminpanel.overview.health import get_health
 from adminpanel.overview.metrics import get_overview
+from config.zones import in_utc
 from credits.http import AuthenticatedHttpRequest
 from credits.models.rollup import LedgerCheck
 from credits.statement.days import today
@@ -15,6 +16,7 @@ from credits.users.permissions import admin_action, admin_page
 
 
 @admin_page
+@in_utc
 def overview(request: HttpRequest) -> HttpResponse:
     numbers = get_overview(today())
     context = {"numbers": numbers, "charts": charts_of(numbers), "health": get_health()}

@@ -167,7 +167,7 @@ class PlanForm(StateForm):
 
     NAMES = {"clerkId": "clerk_id", "name": "name", "credits": "credits", "active": "active"}
 
-    name = RuleField(PLAN_NAME, widget=forms.TextInput(attrs={"maxlength": PLAN_NAME.longest}))
+    name = RuleField(PLAN_NAME)
     clerk_id = RuleField(
         PLAN_ID,
         label="Clerk's id",

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 
 from adminpanel.differences import Difference, differences, readable
 from adminpanel.settings.forms import CostsForm
@@ -33,7 +34,6 @@ from credits.http import AuthenticatedHttpRequest
 from credits.models import Plan, SettingsChange
 from credits.pricing import get_feature_costs
 from credits.reports.plans import unmapped_plans
-from credits.statement.days import today
 from credits.statement.forms import PageForm
 from credits.users.permissions import admin_action, admin_form, admin_page
 
@@ -153,7 +153,7 @@ def _costs(form: CostsForm) -> dict[str, Any]:
     changes = form.changes
     by_feature = effects(form.current, changes)
     rows = [(form[key], by_feature[key], key in changes) for key in FEATURES]
-    week_ago = today() - timedelta(days=DAYS)
+    week_ago = timezone.now().date() - timedelta(days=DAYS)  # Of /admin/usage: a day in UTC.
     return {"form": form, "rows": rows, "changes": changes, "week_ago": week_ago}
 
 

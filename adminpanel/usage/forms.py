@@ -47,8 +47,7 @@ class UsageForm(FilterForm):
     way = _choice("Way", "Either", list(Way.choices))
     row = RowField(
         widget=forms.TextInput(
-            attrs={"class": "f num", "inputmode": "numeric", "size": 8, "maxlength": 19,
-                   "autocomplete": "off"}
+            attrs={"class": "f num", "inputmode": "numeric", "size": 8, "autocomplete": "off"}
         )
     )  # fmt: skip
     sync = forms.UUIDField(required=False, error_messages={"invalid": NO_SYNC})

@@ -7,6 +7,7 @@ from django.views.decorators.http import require_GET
 
 from adminpanel.exports import exported
 from adminpanel.usage.forms import UsageForm
+from config.zones import in_utc
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
 from credits.models import UsageHistory
 from credits.reports.journal import (
@@ -40,6 +41,7 @@ COLUMNS: Columns[UsageHistory] = {
 
 
 @admin_page
+@in_utc
 def usage(request: AuthenticatedHttpRequest) -> HttpResponse:
     form = UsageForm(request.GET)
     context: dict[str, Any] = {"form": form}
@@ -57,6 +59,7 @@ def usage(request: AuthenticatedHttpRequest) -> HttpResponse:
 
 @admin_page
 @require_GET
+@in_utc
 def usage_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
     """All rows that the filters of `/admin/usage` let through."""
     form = UsageForm(request.GET)

@@ -52,9 +52,7 @@ class OnceForm(forms.Form):
         REASON,
         label="Reason",
         help_text="The user reads it in the statement.",
-        widget=forms.TextInput(
-            attrs={"class": "f", "autocomplete": "off", "maxlength": REASON.longest}
-        ),
+        widget=forms.TextInput(attrs={"class": "f", "autocomplete": "off"}),
     )
 
     #: The answer is a sentence beside the field, also where a browser would refuse by itself.

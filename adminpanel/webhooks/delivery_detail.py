@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from django.utils.dateformat import format as format_date
 from django.utils.dateparse import parse_datetime
+from django.utils.timezone import localtime
 
 from credits.clerk.billing.projection import moment
 from credits.clerk.parsing import as_id, as_ms, as_object, as_objects
@@ -112,15 +113,19 @@ def _item(change: dict[str, Any]) -> str:
 
 def _part(name: str, value: Any) -> str:
     if name.startswith("period"):
-        return format_date(moment(value), "j M Y H:i") if value else "open"
+        return _written(moment(value)) if value else "open"
     if name == "is_trial":
         return "yes" if value else "no"
     return str(value or "none")
 
 
+def _written(at: datetime) -> str:
+    return format_date(localtime(at), "j M Y H:i")
+
+
 def _when(text: str | None) -> str:
     at = parse_datetime(text) if text else None
-    return format_date(at, "j M Y H:i") if at else "never"
+    return _written(at) if at else "never"
 
 
 def items_now(delivery: WebhookDelivery) -> list[ItemNow]:

@@ -10,11 +10,19 @@ from django.db.models import QuerySet
 from ai_chat.jobs.ending import reconcile
 from ai_chat.jobs.errors import TurnRunning
 from ai_chat.models import Conversation, ImageRequest, Turn
+from config.errors import InvalidInput
 from config.pagination import LATEST_FIRST, Key, Reading, paginate
 from config.text import is_blank
 
 TURNS_SHOWN = 50
 CONVERSATIONS_SHOWN = 40
+LONGEST_TITLE = 120
+
+
+class InvalidTitle(InvalidInput):
+    """A conversation cannot be called that; the text says why, for people."""
+
+    path = ("title",)
 
 
 def recent_conversations(*, user_id: int, search: str = "") -> QuerySet[Conversation]:
@@ -96,8 +104,13 @@ def _place(conversation: Conversation, entry: str) -> Key | None:
 
 
 def rename_conversation(*, conversation: Conversation, title: str) -> None:
-    """Gives the conversation another title, if there is anything to see in it."""
-    title = " ".join(title.replace("\0", " ").split())[:120]
+    """Gives the conversation another title, if there is anything to see in it. Raises
+    InvalidTitle."""
+    title = " ".join(title.replace("\0", " ").split())
+    if len(title) > LONGEST_TITLE:
+        raise InvalidTitle(
+            f"A title has at most {LONGEST_TITLE} characters; this one has {len(title):,}."
+        )
     if not is_blank(title):
         Conversation.objects.filter(pk=conversation.pk).update(title=title)
 

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from ai_chat.conversations.history import history, known_from
 from ai_chat.conversations.services import (
     CONVERSATIONS_SHOWN,
+    InvalidTitle,
     delete_conversation,
     last_model,
     latest_turns,
@@ -28,7 +30,7 @@ from ai_chat.jobs.ending import job_or_404
 from ai_chat.jobs.errors import TurnRunning
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
-from ai_chat.models import Conversation, ImageRequest, Turn
+from ai_chat.models import Conversation, ImageRequest, Turn, title_from
 from ai_chat.offer import get_offer
 from ai_chat.pages.addresses import address_of
 from ai_chat.pages.continuing import continuation_of
@@ -37,6 +39,7 @@ from ai_chat.pages.forms import (
     read_count,
     read_key,
     refuse,
+    refuse_another,
     shown_price,
     start_images,
 )
@@ -44,8 +47,11 @@ from ai_chat.pages.streams import event_response
 from config.errors import DomainError
 from config.text import is_blank
 from credits.clerk.auth.requests import refuse_impersonated
-from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
+from credits.http import AuthenticatedHttpRequest, polled, render_page_or_fragment, wants_fragment
 from credits.models import UsageHistory, User
+
+#: Of a search; longer ones are refused.
+SEARCH_CHARACTERS = 100
 
 
 def own_conversation(request: AuthenticatedHttpRequest, conversation_id: UUID) -> Conversation:
@@ -67,15 +73,18 @@ def page(
     *,
     problem: str = "",
     status: int = 200,
+    **extra: str,
 ) -> HttpResponse:
-    """The whole page, or with a `problem` for a script only what changes in the composer."""
+    """The whole page, with what else its template shows; or with a `problem` for a script only what
+    changes in the composer."""
     context = {
         **composer(request.user, request.POST, conversation),
         "conversation": conversation,
         "problem": problem,
         "draft": request.POST.get("message", ""),
-        "max_characters": settings.MESSAGE_MAX_CHARACTERS,
         "local_provider": settings.LOCAL_PROVIDER,
+        "typed_title": conversation.title if conversation else "",
+        **extra,
     }
     if problem and wants_events(request):
         return render(request, "ai_chat/chat.html#composer_foot", context, status=status)
@@ -111,6 +120,7 @@ def send(request: AuthenticatedHttpRequest, conversation: Conversation | None) -
     refuse_impersonated(request)
     is_image = request.POST.get("mode") == "image"
     try:
+        refuse_another(request)
         return (send_image if is_image else send_text)(request, conversation)
     except DomainError as error:
         images = read_count(request.POST) if is_image else 0
@@ -134,7 +144,7 @@ def send_text(
     if is_new:
         messages = history(turn, model, is_first=conversation is None)
         answer_turn(turn, model, messages)
-    return followed(request, turn)
+    return followed(request, turn, conversation)
 
 
 @keeps_its_thread
@@ -142,13 +152,19 @@ def send_image(
     request: AuthenticatedHttpRequest, conversation: Conversation | None
 ) -> HttpResponseBase:
     job = start_images(request, conversation=conversation, in_conversation=True)
-    return followed(request, job)
+    return followed(request, job, conversation)
 
 
-def followed(request: AuthenticatedHttpRequest, job: Turn | ImageRequest) -> HttpResponseBase:
-    """The job's events for a script; else its conversation, once it has ended."""
+def followed(
+    request: AuthenticatedHttpRequest, job: Turn | ImageRequest, conversation: Conversation | None
+) -> HttpResponseBase:
+    """The job's events for a script, with the title of the conversation where it began another one
+    than the page's; else its conversation, once it has ended."""
     if wants_events(request):
-        return event_response(request, job)
+        response = event_response(request, job)
+        if conversation is None or job.conversation_id != conversation.pk:
+            response["Tally-Title"] = quote(title_from(job.prompt))
+        return response
     connections.close_all()  # Before waiting: the pool is for those who work.
     wait(job)
     return redirect(f"{reverse('conversation', args=[job.conversation_id])}#turn-{job.pk}")
@@ -186,6 +202,7 @@ def paid_for(request: AuthenticatedHttpRequest, charge_id: int) -> HttpResponse:
     return redirect(address)
 
 
+@polled
 @require_GET
 def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The button with its price; 204 while it looks as the page shows it."""
@@ -198,11 +215,14 @@ def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
 @require_GET
 def conversations(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The list in the rail, searched."""
-    search = request.GET.get("q", "").replace("\x00", "").strip()[:100]
+    search = request.GET.get("q", "").replace("\x00", "").strip()
     search = "" if is_blank(search) else search
+    is_long = len(search) > SEARCH_CHARACTERS
+    own = recent_conversations(user_id=request.user.pk, search=search) if not is_long else []
     context = {
-        "conversations": recent_conversations(user_id=request.user.pk, search=search),
+        "conversations": own,
         "search": search,
+        "search_problem": f"Search for at most {SEARCH_CHARACTERS} characters." if is_long else "",
         "current": None,
         "most": CONVERSATIONS_SHOWN,
     }
@@ -215,7 +235,11 @@ def conversations(request: AuthenticatedHttpRequest) -> HttpResponse:
 @require_POST
 def rename(request: AuthenticatedHttpRequest, conversation_id: UUID) -> HttpResponse:
     conversation = own_conversation(request, conversation_id)
-    rename_conversation(conversation=conversation, title=request.POST.get("title", ""))
+    title = request.POST.get("title", "")
+    try:
+        rename_conversation(conversation=conversation, title=title)
+    except InvalidTitle as error:
+        return page(request, conversation, status=400, title_problem=str(error), typed_title=title)
     return redirect("conversation", conversation.pk)
 
 

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from django.conf import settings
 from django.http import HttpResponse, QueryDict
 
 from ai_chat.images.gallery import last_request
@@ -12,7 +13,7 @@ from ai_chat.images.requests import DEFAULT_SIZE, sizes_to_choose, start_request
 from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.models import Conversation, ImageRequest
 from ai_chat.offer import MAX_IMAGES, get_offer
-from config.errors import DomainError
+from config.errors import DomainError, HttpError
 from credits.clerk.billing.releases import next_grant
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, PriceChanged
 from credits.features import IMAGE
@@ -56,10 +57,26 @@ def image_choices(
         "sizes": sizes_to_choose(offer.model, size),
         "size": size,
         "counts": range(1, MAX_IMAGES + 1),
+        "longest": {
+            "text": settings.MESSAGE_MAX_CHARACTERS,
+            "image": settings.IMAGE_PROMPT_MAX_CHARACTERS,
+        },
         "key": uuid4(),
         # Asked for only by a button that is off.
         "next_grant": partial(next_grant, user),
     }
+
+
+def refuse_another(request: AuthenticatedHttpRequest) -> None:
+    """Refuses a form of somebody else's page: another one has signed in at this browser since it
+    was opened. Raises HttpError; a form that does not say whose it is is taken."""
+    if request.POST.get("as", "") not in {"", str(request.user.pk)}:
+        raise HttpError(
+            409,
+            "signed_in_as_another",
+            f"You are signed in as {request.user} now, and this was written by somebody else. "
+            "Nothing was charged; send it again if it is yours.",
+        )
 
 
 def requested_count(form: QueryDict) -> int:

@@ -24,11 +24,11 @@ from ai_chat.jobs.ending import job_or_404
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
 from ai_chat.models import ImageRequest
-from ai_chat.pages.forms import image_choices, read_count, refuse, start_images
+from ai_chat.pages.forms import image_choices, read_count, refuse, refuse_another, start_images
 from ai_chat.pages.streams import event_response
 from config.errors import DomainError
 from credits.clerk.auth.requests import refuse_impersonated
-from credits.http import AuthenticatedHttpRequest, wants_fragment
+from credits.http import AuthenticatedHttpRequest, polled, wants_fragment
 
 TEMPLATE = "ai_chat/images.html"
 
@@ -65,6 +65,7 @@ def create(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Charges and paints: for htmx the card that fills itself, else the page with the result."""
     refuse_impersonated(request)
     try:
+        refuse_another(request)
         return start(request)
     except DomainError as error:
         return refuse(partial(page, request), error, images=read_count(request.POST))
@@ -83,6 +84,7 @@ def start(request: AuthenticatedHttpRequest) -> HttpResponse:
     return response
 
 
+@polled
 @require_GET
 def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The button with its price; 204 while it looks as the page shows it."""
@@ -92,6 +94,7 @@ def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
     return render(request, f"{TEMPLATE}#offer", {**context, "is_update": True})
 
 
+@polled
 @require_GET
 def card(request: AuthenticatedHttpRequest, request_id: UUID) -> HttpResponse:
     """A request in the gallery; 204 while it is being worked on."""

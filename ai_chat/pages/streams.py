@@ -4,11 +4,13 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from datetime import tzinfo
 
 from django.db import connections
 from django.http import HttpRequest, StreamingHttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import escape
 
 from ai_chat.jobs.following import Following
@@ -42,7 +44,7 @@ def event_response(request: HttpRequest, job: Turn | ImageRequest) -> StreamingH
     error page, and a stream that has begun holds no database connection while it waits.
     """
     response = StreamingHttpResponse(
-        _events(request, job, _article(request, job)),
+        _events(request, job, _article(request, job), timezone.get_current_timezone()),
         content_type="text/event-stream; charset=utf-8",
     )
     response["Cache-Control"] = "no-store"
@@ -54,14 +56,17 @@ def event_response(request: HttpRequest, job: Turn | ImageRequest) -> StreamingH
     return response
 
 
-def _events(request: HttpRequest, job: Turn | ImageRequest, article: str) -> Iterator[bytes]:
+def _events(
+    request: HttpRequest, job: Turn | ImageRequest, article: str, zone: tzinfo
+) -> Iterator[bytes]:
     yield event("turn", article)
     if job.is_running:
         following = Following(job, heartbeat=HEARTBEAT_SECONDS)
         yield from render_pieces(following)
         if following.job is None:
             return  # Deleted meanwhile: who follows asks again, and learns that.
-        with released_connection():
+        # The middleware that knows the reader's zone is through: the answer was given long ago.
+        with released_connection(), timezone.override(zone):
             article = _article(request, following.job)
     yield event("end", article)
 

@@ -4,7 +4,7 @@ too large becomes None or "", never an exception."""
 from dataclasses import dataclass
 from typing import Any, Self
 
-from config.text import is_blank
+from config.text import cut, is_blank
 from credits.models import PayerKind
 
 type Json = dict[str, Any]
@@ -31,7 +31,7 @@ def as_id(value: object) -> str:
 
 def as_text(value: object, length: int) -> str:
     """A text that nobody can see is none."""
-    text = value[:length] if isinstance(value, str) else ""
+    text = cut(value, length, end="") if isinstance(value, str) else ""
     return "" if is_blank(text) else text
 
 
@@ -123,7 +123,7 @@ def parse_person(data: object) -> Person:
 
 def _full_name(data: Json) -> str:
     parts = (as_text(data.get(key), 80).strip() for key in ("first_name", "last_name"))
-    return " ".join(part for part in parts if part)[:150]
+    return cut(" ".join(part for part in parts if part), 150, end="")
 
 
 @dataclass(frozen=True)

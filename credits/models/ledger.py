@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import PROTECT, CheckConstraint, F, Index, Q, UniqueConstraint
 from django.db.models.functions import Now
 from django.utils.dateformat import format as format_date
+from django.utils.timezone import localtime
 
 from credits.features import CHARGE_TYPES, FEATURES_BY_TYPE, Kind, OperationType
 from credits.models.catalogue import model_label
@@ -257,7 +258,7 @@ class UsageHistory(models.Model):
                 return words_of(reason)
             case Kind.GRANT:
                 expires_at = self.grant and self.grant.expires_at
-                return f"until {format_date(expires_at, 'j M Y')}" if expires_at else ""
+                return f"until {format_date(localtime(expires_at), 'j M Y')}" if expires_at else ""
             case Kind.ADJUSTMENT:
                 actor = self.actor_for_payer
                 return f"{reason or ''}, by {actor}" if actor else str(reason or "")

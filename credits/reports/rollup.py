@@ -5,7 +5,7 @@ Charges never touch the rollup; a periodic task closes a day once nobody can wri
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from typing import NamedTuple
 
 from django.db import transaction
@@ -107,8 +107,8 @@ def slices(wanted: Slicing) -> list[Slice]:
     values = {
         **vars(wanted),
         "opened": opened,
-        "since": midnight(max(wanted.first, opened)),
-        "until": midnight(wanted.last + timedelta(days=1)),
+        "since": midnight(max(wanted.first, opened), UTC),
+        "until": midnight(wanted.last + timedelta(days=1), UTC),
     }
     return [Slice(*row) for row in fetch_all(SLICES, values)]
 
@@ -142,6 +142,6 @@ UNION ALL SELECT NULL, (SELECT count(*) FROM credits_activeaccount WHERE last_da
 def active_users(*, first: date) -> tuple[dict[date, int], int]:
     """How many users were charged, on each day since `first` and in all these days together."""
     opened = open_since()
-    values = {"first": first, "opened": opened, "since": midnight(max(first, opened))}
+    values = {"first": first, "opened": opened, "since": midnight(max(first, opened), UTC)}
     by_day = dict(fetch_all(ACTIVE_USERS, values))
     return by_day, by_day.pop(None)

@@ -1,12 +1,12 @@
 """Bars of days or months: numbers that `credits/chart.html` draws as SVG."""
 
-from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from collections.abc import Sequence
+from datetime import date
 from typing import Any, NamedTuple
 
 from django.utils.dateformat import format as format_date
 
-from credits.statement.rows import Range, Sums, step_of
+from credits.statement.rows import Range, Sums, step_of, steps_of
 
 #: Units of the drawing: each bar stands in a slot of this width, and the highest has this height.
 SLOT = 10
@@ -83,19 +83,10 @@ def draw(span: Range, sums: dict[date, Sums]) -> Chart | None:
     if not any(each.spent for each in sums.values()):
         return None
     rows = []
-    for day in _steps(span, step):
+    for day in steps_of(span):
         each = sums.get(day, Sums())
         # What came back today may have been taken yesterday: never draw more back than was taken.
         back = min(each.refunded, each.spent)
         label = format_date(day, "j M" if step == "day" else "M Y")
         rows.append((label, [each.spent - back, back], each))
     return stack(rows, ["net", "back"])
-
-
-def _steps(span: Range, step: str) -> Iterator[date]:
-    day = span.first if step == "day" else span.first.replace(day=1)
-    while day <= span.last:
-        yield day
-        day += timedelta(days=1)
-        if step == "month":
-            day = (day.replace(day=1) + timedelta(days=31)).replace(day=1)

@@ -1,9 +1,11 @@
-"""Ranges of days (UTC), as statements and lists are read by, and which of them there are."""
+"""Ranges of days, as statements and lists are read by, and which of them there are. A day is the
+reader's on pages (`config/zones.py`) and UTC's elsewhere."""
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 
 from django.db.models import Q
+from django.utils import timezone
 
 #: No statement reaches beyond these.
 FIRST_DAY = date(2020, 1, 1)
@@ -33,12 +35,12 @@ def range_problem(first: date | None, last: date | None) -> str:
 
 
 def today() -> date:
-    return datetime.now(UTC).date()
+    return timezone.localdate()
 
 
-def midnight(day: date) -> datetime:
-    """When a day begins."""
-    return datetime.combine(day, time.min, UTC)
+def midnight(day: date, zone: tzinfo | None = None) -> datetime:
+    """When a day begins, in the reader's zone unless another one is given."""
+    return datetime.combine(day, time.min, zone or timezone.get_current_timezone())
 
 
 def month_around(day: date) -> tuple[date, date]:
@@ -61,5 +63,5 @@ def on_days(column: str, first: date | None, last: date | None) -> Q:
     if first:
         days &= Q(**{f"{column}__gte": midnight(first)})
     if last:
-        days &= Q(**{f"{column}__lte": datetime.combine(last, time.max, UTC)})
+        days &= Q(**{f"{column}__lt": midnight(last + timedelta(days=1))})
     return days

@@ -22,7 +22,7 @@ def filter_rows(
     first: date | None = None,
     last: date | None = None,
 ) -> Rows:
-    """Only rows of a kind, of a feature, and from the day `first` to the day `last` (UTC, both
+    """Only rows of a kind, of a feature, and from the day `first` to the day `last` (both
     included). Raises UnknownFeature."""
     if kind in {Kind.CHARGE, Kind.REFUND}:
         rows = rows.filter(operation_type__in=CHARGE_TYPES, refund_of__isnull=kind == Kind.CHARGE)

@@ -1,8 +1,8 @@
 """A user's history as a bank statement: sums of a range that add up, and pages of rows. Days are
-UTC. A range is cut by journal ids, not by times: balances chain by id, so what was at the
+the reader's. A range is cut by journal ids, not by times: balances chain by id, so what was at the
 beginning plus what moved is always what was at the end."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -71,7 +71,7 @@ def _edge(user_id: int, day: date) -> Edge:
 # The five sums follow the kinds of `credits.statement.history`; a refund and its charge share
 # their operation.
 SUMS = """
-SELECT date_trunc(%s, created_at AT TIME ZONE 'UTC')::date,
+SELECT greatest(width_bucket(created_at, %s::timestamptz[]), 1),
     coalesce(sum(-credits_used) FILTER (WHERE operation_type = 'GRANT'), 0)::bigint,
     coalesce(sum(credits_used) FILTER (WHERE unit_cost IS NOT NULL), 0)::bigint,
     coalesce(sum(-credits_used) FILTER (WHERE refund_of_id IS NOT NULL), 0)::bigint,
@@ -85,13 +85,26 @@ GROUP BY 1
 
 def sums_by_step(span: Range) -> dict[date, Sums]:
     """What moved on each day, or in each month of a long range; steps without rows are absent."""
-    values = [step_of(span), span.user_id, span.opening.row_id, span.closing.row_id]
-    return {day: Sums(*amounts) for day, *amounts in fetch_all(SUMS, values)}
+    days = list(steps_of(span))
+    starts = [midnight(day) for day in days]
+    values = [starts, span.user_id, span.opening.row_id, span.closing.row_id]
+    return {days[place - 1]: Sums(*amounts) for place, *amounts in fetch_all(SUMS, values)}
 
 
 def step_of(span: Range) -> str:
     """`day` or `month`: what one bar of the chart stands for."""
     return "day" if (span.last - span.first).days < DAYS_DRAWN else "month"
+
+
+def steps_of(span: Range) -> Iterator[date]:
+    """The first day of each step."""
+    step = step_of(span)
+    day = span.first if step == "day" else span.first.replace(day=1)
+    while day <= span.last:
+        yield day
+        day += timedelta(days=1)
+        if step == "month":
+            day = (day.replace(day=1) + timedelta(days=31)).replace(day=1)
 
 
 def total(steps: Iterable[Sums]) -> Sums:

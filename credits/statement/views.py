@@ -1,12 +1,13 @@
 """The pages around credits: the meter, the statement, prices, and the front door."""
 
 from collections.abc import Mapping
-from datetime import UTC, date
+from datetime import date
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from credits.catalogue.models import models_that_need_a_plan
@@ -55,7 +56,7 @@ def usage(request: AuthenticatedHttpRequest) -> HttpResponse:
     if row and written is None:
         form.add_error(None, f"There is no row #{row} in your statement.")
         return _statement(request, form, month_around(today()), status=404)
-    day = written.astimezone(UTC).date() if written else today()
+    day = timezone.localdate(written) if written else today()
     return _statement(request, form, form.days or month_around(day))
 
 
@@ -79,7 +80,7 @@ def _statement(
         "step": step_of(span),
         "page": get_page(span, **form.kinds, **form.place),
         "is_new": not span.closing.row_id and not request.user.usage.exists(),
-        "months": recent_months(request.user.date_joined.date()),
+        "months": recent_months(timezone.localdate(request.user.date_joined)),
         "today": today(),
     }
     return render(request, "credits/usage.html", context, status=status)

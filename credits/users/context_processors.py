@@ -4,6 +4,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from config.zones import zone_name
 from credits.models import User
 from credits.statement.meter import Meter, get_meter
 from credits.users.permissions import is_admin
@@ -11,8 +12,9 @@ from credits.users.proofs import lacks_proof
 
 
 def account(request: HttpRequest) -> dict[str, object]:
-    """The meter of whoever is signed in, whether to link to the admin pages, and the credits that
-    proving an address would bring. The database is not asked before they are shown."""
+    """The meter of whoever is signed in, whether to link to the admin pages, the credits that
+    proving an address would bring, and the zone of the times. The database is not asked before they
+    are shown."""
     user = getattr(request, "user", None)
 
     def meter() -> Meter | None:
@@ -26,4 +28,5 @@ def account(request: HttpRequest) -> dict[str, object]:
         "is_admin": SimpleLazyObject(lambda: is_admin(user)),
         "unproved": SimpleLazyObject(unproved),
         "proof_credits": settings.SIGNUP_CREDITS,
+        "zone": zone_name(),
     }

@@ -22,6 +22,7 @@ from rest_framework.request import Request
 from config.errors import HttpError
 from credits.approvals import ApprovalPending
 from credits.models import User
+from credits.users.resending import keep_form
 from credits.users.second_factor import lacks_second_factor
 
 
@@ -129,8 +130,10 @@ admin_action = _for_admins("POST")
 
 
 def _ask(request: HttpRequest, where: str) -> HttpResponseBase:
-    """Redirects there, and then back to this page; after a form, which cannot be sent again by
-    itself, to /admin."""
+    """Redirects there, and then back to this page; after a form of nothing but its button, which
+    cannot be sent again by itself, to /admin. A form that was filled in is kept."""
+    if kept := keep_form(request, status=403, ask=where):
+        return kept
     htmx = getattr(request, "htmx", None)
     if htmx:
         back = htmx.current_url_abs_path or "/admin"

@@ -3,12 +3,13 @@
 from django.contrib.auth.views import PasswordResetCompleteView, PasswordResetDoneView
 from django.urls import path
 
-from credits.users import second_factor_views, session_views, views
+from credits.users import resending, second_factor_views, session_views, views
 
 SENT = PasswordResetDoneView.as_view(template_name="credits/users/password_reset_sent.html")
 DONE = PasswordResetCompleteView.as_view(template_name="credits/users/password_reset_done.html")
 
 urlpatterns = [
+    path("session", resending.session, name="session"),
     # For staff made with `createsuperuser`, also while Clerk does not answer.
     path("sign-in/password", views.SignInView.as_view(), name="sign-in-password"),
     path("sign-in/code", second_factor_views.SignInCodeView.as_view(), name="sign-in-code"),

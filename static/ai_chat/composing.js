@@ -1,39 +1,41 @@
 // The composer: a message is written, sent once, and its answer followed.
 
 import { fragment, hasKeyboard, notify, pause } from "../js/page.js";
+import { sendRenewed, sessionProblem } from "../js/session.js";
 import { followAnswer, showAnswer } from "./following.js";
-import { message, showProblem } from "./message.js";
+import { keepNow, message, sendButton, showProblem, tooLong, writeMessage } from "./message.js";
 
 const composer = message.form;
+const WAIT = "An answer is being written. This can be sent once it has ended; it stays here.";
 
 /** Puts a text into the message field. */
 export function setMessage(text) {
-  message.value = text;
+  writeMessage(text);
   fitMessage();
   if (text || hasKeyboard) message.focus({ preventScroll: true });
 }
 
 function fitMessage() {
   message.rows = Math.min(10, Math.max(2, message.value.split("\n").length));
-  const left = message.maxLength - message.value.length;
-  const count = document.getElementById("count");
-  count.hidden = left > 500;
-  count.textContent = `${left.toLocaleString()} characters left`;
 }
 
 message.addEventListener("input", fitMessage);
+fitMessage();
 
 composer.addEventListener("submit", (event) => {
   event.preventDefault();
-  const button = composer.querySelector("#offer button");
-  if (!isSending() && !button.disabled) send(composer);
+  if (isSending()) return showProblem(WAIT);
+  if (sendButton().disabled) return;
+  if (tooLong()) return showProblem(tooLong());
+  send(composer);
 });
 
 // The button that goes on with an answer that was cut is a form of its own.
 document.addEventListener("submit", (event) => {
   if (!event.target.matches(".continue")) return;
   event.preventDefault();
-  if (!isSending()) send(event.target);
+  if (isSending()) return showProblem(WAIT);
+  send(event.target);
 });
 
 const isSending = () => composer.classList.contains("sending");
@@ -44,10 +46,13 @@ async function send(form) {
   composer.setAttribute("aria-busy", "true");
   showProblem("");
   try {
-    const response = await post(form);
+    if (form === composer) keepNow(form.elements.key.value);
+    const response = await sendRenewed(() => post(form));
+    const problem = await sessionProblem(response.status, response.headers.get("Tally-Ask"));
+    if (problem) return showProblem(problem);
     if (response.redirected) return location.assign(response.url);
     if (!response.ok) return await showRefusal(response, form);
-    clearComposer(response.headers.get("HX-Push-Url"), form);
+    clearComposer(response.headers, form);
     const { ended, section } = await showAnswer(response).catch(() => ({ ended: false }));
     if (ended) notify("credits:changed");
     else if (section) await followAnswer(section.querySelector("[data-follow]").dataset.follow);
@@ -60,6 +65,7 @@ async function send(form) {
   } finally {
     composer.classList.remove("sending");
     composer.removeAttribute("aria-busy");
+    if (document.getElementById("problem").textContent === WAIT) showProblem("");
   }
 }
 
@@ -98,20 +104,22 @@ async function showRefusal(response, form) {
   notify("credits:changed");
 }
 
-function clearComposer(url, form) {
-  if (url !== location.pathname) startConversation(url);
+function clearComposer(headers, form) {
+  const url = headers.get("HX-Push-Url");
   document.getElementById("welcome")?.remove();
   if (form === composer) setMessage("");
+  if (url !== location.pathname) {
+    startConversation(url, decodeURIComponent(headers.get("Tally-Title")));
+  }
   form.elements.key.value = newKey();
   notify("credits:changed");
   notify("conversations:changed");
 }
 
 /** A conversation gets its address and its title with its first message. */
-function startConversation(url) {
+function startConversation(url, title) {
   history.pushState({}, "", url);
   composer.action = url;
-  const title = message.value.trim().replace(/\s+/g, " ").slice(0, 60);
   document.getElementById("conversation-title").textContent = title;
   document.title = `${title} · Tally`;
   const menu = document.getElementById("conversation-menu");

@@ -1,23 +1,101 @@
-// The field for a message or a description of an image, and the sentence below it.
+// The field for a message or a description of an image: its draft, its length, and the sentence
+// below it.
 
+import { keepDraft, readDraft } from "../js/drafts.js";
 import { hasKeyboard } from "../js/page.js";
 
 export const message = document.getElementById("message");
+
+const PAUSE = 300; // milliseconds without a key after which a draft is kept
+const SHOWN_FROM = 500; // characters left
+// What Python's strip() removes, which is not what trim() does.
+const BLANKS =
+  "[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]+";
+const AROUND = new RegExp(`^${BLANKS}|${BLANKS}$`, "g");
 
 export function focusMessage() {
   if (hasKeyboard) message.focus({ preventScroll: true });
 }
 
-/** Shows why something could not be sent; an empty text hides it. */
-export function showProblem(text) {
+/** Shows why something could not be sent, a text or nodes; an empty text hides it. */
+export function showProblem(content) {
   const problem = document.getElementById("problem");
-  problem.textContent = text;
-  problem.hidden = !text;
+  problem.replaceChildren(...[content].flat());
+  problem.hidden = content === "";
 }
+
+/** Puts a text into the field. */
+export function writeMessage(text) {
+  message.value = text;
+  showLength();
+  keepNow();
+}
+
+/** The button that sends: the composer has one for each mode. */
+export function sendButton() {
+  const buttons = [...message.form.querySelectorAll("#offer button")];
+  return buttons.find((button) => button.checkVisibility()) ?? buttons[0];
+}
+
+// --- Length -----------------------------------------------------------------------------------
+// Counted as the server does: code points, without blanks around them.
+
+const isImage = () => (message.form.elements.mode?.value ?? "image") === "image";
+const longest = () => Number(isImage() ? message.dataset.longestImage : message.dataset.longest);
+const length = () => [...message.value.replaceAll("\0", "").replace(AROUND, "")].length;
+
+/** The sentence for a text that is too long to be sent; "" for others. */
+export function tooLong() {
+  if (length() <= longest()) return "";
+  const [most, now] = [longest(), length()].map((count) => count.toLocaleString("en"));
+  const what = isImage() ? "A description" : "A message";
+  return `${what} has at most ${most} characters; this one has ${now}.`;
+}
+
+function showLength() {
+  const left = longest() - length();
+  const count = document.getElementById("count");
+  count.hidden = left > SHOWN_FROM;
+  count.classList.toggle("bad", left < 0);
+  count.textContent = `${left.toLocaleString("en")} character${left === 1 ? "" : "s"} left`;
+}
+
+message.addEventListener("input", showLength);
+message.form.addEventListener("change", showLength);
+
+// --- Draft ------------------------------------------------------------------------------------
+
+let waiting = 0;
+let triedKey = "";
+
+/** Keeps the draft as it stands, with the key that it is being sent with, if it is: sent again
+ * after a reload it is the same message. */
+export function keepNow(key = triedKey) {
+  clearTimeout(waiting);
+  triedKey = message.value ? key : "";
+  keepDraft(location.pathname, { text: message.value, key: triedKey });
+}
+
+message.addEventListener("input", () => {
+  clearTimeout(waiting);
+  waiting = setTimeout(keepNow, PAUSE);
+});
+window.addEventListener("pagehide", () => message.value && keepNow());
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden && message.value) keepNow();
+});
+
+const draft = message.value ? null : readDraft(location.pathname);
+if (draft?.text) {
+  message.value = draft.text;
+  triedKey = draft.key ?? "";
+  if (triedKey) message.form.elements.key.value = triedKey;
+}
+showLength();
 
 message.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.shiftKey && hasKeyboard) {
     event.preventDefault();
-    if (!message.form.querySelector("#offer button").disabled) message.form.requestSubmit();
+    if (!sendButton().disabled) message.form.requestSubmit(sendButton());
   }
 });

@@ -1,7 +1,9 @@
 // Every page works without this script. It adds behaviour to elements with data-* attributes, by
 // listeners on the document, so that elements which htmx adds later have it too.
 
+import { removeOthersDrafts, removeOwnDrafts } from "./drafts.js";
 import { announce, notify } from "./page.js";
+import { isForSession, renewSession, sessionProblem } from "./session.js";
 
 // --- Input methods -----------------------------------------------------------------------------
 // Keys that an input method takes, such as the Enter that ends a conversion, reach nothing else: no
@@ -20,7 +22,7 @@ document.addEventListener(
 
 // --- Messages in the corner -------------------------------------------------------------------
 // Shown for the event `tally:say` with {text, level}, which may come from a response's HX-Trigger
-// header. `level` is success, info, warning or error.
+// header. `level` is success, info, warning or error; `text` may be a list with nodes.
 
 const TOAST_MILLISECONDS = 8000;
 
@@ -28,7 +30,7 @@ function showToast({ text, level = "info" }) {
   const toast = document.createElement("p");
   toast.className = `toast ${level}`;
   const sentence = document.createElement("span");
-  sentence.textContent = text;
+  sentence.append(...[text].flat());
   const button = document.createElement("button");
   Object.assign(button, { type: "button", className: "btn icon bare", textContent: "×" });
   button.dataset.dismiss = "";
@@ -88,6 +90,33 @@ document.addEventListener("submit", (event) => {
   event.submitter?.setAttribute("aria-busy", "true");
 });
 
+// --- The session ------------------------------------------------------------------------------
+// A form that htmx sent and the server refused for its session is still on the page: it is sent
+// again with the token of the present session, or says what to do.
+
+document.addEventListener("htmx:responseError", async ({ detail }) => {
+  const { xhr, requestConfig, elt } = detail;
+  if (!elt.matches("form") || requestConfig.verb !== "post") return;
+  if (isForSession(xhr.status) && !elt.dataset.renewed && (await renewSession()).isSame) {
+    elt.dataset.renewed = "yes";
+    return elt.requestSubmit();
+  }
+  const text = await sessionProblem(xhr.status, xhr.getResponseHeader("Tally-Ask"));
+  const problem = elt.querySelector("[role=alert]");
+  if (text && problem) {
+    problem.replaceChildren(...text);
+    problem.hidden = false;
+  } else if (text) showToast({ text, level: "error" });
+});
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (detail.successful) delete detail.elt.dataset.renewed;
+});
+
+if (document.body.dataset.user) removeOthersDrafts();
+document.addEventListener("submit", ({ target }) => {
+  if (target.matches("[action$='/sign-out']")) removeOwnDrafts();
+});
+
 // The back button shows the page as it was left: its forms can be sent again.
 window.addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
@@ -102,13 +131,23 @@ window.addEventListener("pageshow", (event) => {
 // #meter asks and stays; the answer goes inside it. An event that comes during a request waits in
 // htmx's queue, and the queue is lost with the element that asks.
 
+const { body } = document;
 let previous = null;
 
 document.addEventListener("htmx:beforeRequest", (event) => {
   const { elt } = event.detail;
-  if (elt.id !== "meter") return;
+  if (!elt.matches("[hx-trigger*=every]")) return;
   // A hidden page asks when it gets the focus. Somebody signed out has nothing to ask.
-  if (document.hidden || elt.querySelector(".out")) event.preventDefault();
+  const isMeter = elt.id === "meter";
+  const isOut = document.querySelector("#meter .out") || (!isMeter && "out" in body.dataset);
+  if (isOut || (isMeter && document.hidden)) event.preventDefault();
+});
+
+// What asks by itself learns first that nobody is signed in any more: the meter says it.
+document.addEventListener("htmx:responseError", ({ detail }) => {
+  if (detail.xhr.status !== 401 || detail.requestConfig.verb !== "get") return;
+  body.dataset.out = "";
+  notify("credits:changed");
 });
 
 document.addEventListener("htmx:beforeSwap", (event) => {
@@ -136,7 +175,14 @@ function announceChange(meter, { remaining }) {
 }
 
 // --- Times ------------------------------------------------------------------------------------
-// Pages are written in UTC; the title of a time says it in the reader's own zone.
+// Pages are written in the reader's own zone, which the server knows by this cookie from the next
+// page on; until then in UTC, and the title of a time says it in the reader's own.
+
+const ZONE = `tz=${Intl.DateTimeFormat().resolvedOptions().timeZone}`;
+if (!document.cookie.split("; ").includes(ZONE)) {
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `${ZONE}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+}
 
 const LOCAL = { dateStyle: "long", timeStyle: "short" };
 

@@ -1,0 +1,75 @@
+"""Forms that come when the session has ended, or with the CSRF token of an earlier one: what was
+typed is not lost, and can be sent again after signing in."""
+
+import re
+from dataclasses import dataclass
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.csrf import get_token
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+#: The field with the CSRF token.
+CHECK = "csrfmiddlewaretoken"
+#: Names of fields whose values are not put into a page: they are asked for again.
+SECRETS = re.compile("password|secret|token|code", re.IGNORECASE)
+#: A value that was typed, as far as that can be seen: others are ids, numbers and choices.
+TYPED = re.compile(r"\s|[^\x00-\x7f]")
+#: How Django's CSRF check begins what it says of another site's form.
+FOREIGN = ("Origin checking failed", "Referer checking failed")
+
+
+@dataclass(frozen=True)
+class KeptField:
+    """A field of a form as it was sent."""
+
+    name: str
+    value: str
+
+    @property
+    def label(self) -> str:
+        return self.name.replace("_", " ").replace("-", " ").capitalize()
+
+    @property
+    def is_secret(self) -> bool:
+        return bool(SECRETS.search(self.name))
+
+    @property
+    def is_typed(self) -> bool:
+        return bool(TYPED.search(self.value))
+
+
+def keep_form(request: HttpRequest, *, status: int, ask: str = "") -> HttpResponse | None:
+    """A page with the form that this request sent, to be sent again once the reader has been at
+    `ask` (an address) in another tab; a script gets the status and that address alone, as it has
+    the form. None when nothing was filled in."""
+    if request.method != "POST" or not set(request.POST) - {CHECK}:
+        return None
+    if request.headers.get("HX-Request") or request.headers.get("Accept") == "text/event-stream":
+        return HttpResponse(status=status, headers={"Tally-Ask": ask})
+    fields = [
+        KeptField(name, str(value))
+        for name, values in request.POST.lists()
+        for value in values
+        if name != CHECK
+    ]
+    return render(request, "kept.html", {"fields": fields, "ask": ask}, status=status)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's CSRF_FAILURE_VIEW. Only a form of this site is kept: sending another site's again
+    from our page would be what the check is against."""
+    is_own = "Origin" in request.headers and not reason.startswith(FOREIGN)
+    kept = keep_form(request, status=403) if is_own else None
+    return kept or render(request, "403_csrf.html", status=403)
+
+
+@login_not_required
+@require_safe
+def session(request: HttpRequest) -> JsonResponse:
+    """Who is signed in at this browser now, and the CSRF token for their forms: for a page that is
+    older than that session."""
+    user = request.user
+    who = {"user": str(user.pk), "name": str(user)} if user.is_authenticated else {"user": ""}
+    return JsonResponse({**who, "csrf": get_token(request)})
