@@ -101,6 +101,7 @@ document.addEventListener("htmx:responseError", async ({ detail }) => {
     elt.dataset.renewed = "yes";
     return elt.requestSubmit();
   }
+  delete elt.dataset.renewed;
   const text = await sessionProblem(xhr.status, xhr.getResponseHeader("Tally-Ask"));
   const problem = elt.querySelector("[role=alert]");
   if (text && problem) {

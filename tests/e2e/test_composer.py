@@ -1,14 +1,18 @@
 """What is written stays written: too long, signed out, reloaded, sent too early."""
 
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
+from django.conf import settings
 from playwright.sync_api import Browser, Page, expect
 
 from ai_chat.models import Conversation, ImageRequest, Turn
 from credits.ledger import get_balance
 from credits.models import User
+from credits.users.permissions import CONFIRMED_AT
+from credits.users.sessions import SessionStore
 from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits, windows
 from tests.factories import PASSWORD, make_user
 from tests.live import Site
@@ -51,7 +55,7 @@ def sign_in_elsewhere(page: Page, user: User) -> None:
     """In another tab of the same browser."""
     tab = page.context.new_page()
     tab.goto("/sign-in")
-    tab.get_by_label("E-mail").fill(user.email)
+    tab.get_by_label("E-mail").fill(user.email or "")
     tab.get_by_label("Password", exact=True).fill(PASSWORD)
     tab.get_by_role("button", name="Sign in").click()
     expect(tab).to_have_url(re.compile("/ai-chat"))
@@ -202,6 +206,7 @@ def test_without_scripts_a_form_is_kept_until_its_writer_has_signed_in(
     expect(page.get_by_role("heading")).to_have_text("You are signed out")
     expect(page.get_by_label("Message")).to_have_value("Two\nlines to keep")
     fits(page)
+    axe(page)
     sign_in_elsewhere(page, alice)
     page.get_by_role("button", name="Send it again").click()
     expect(page.get_by_text("You are signed in as alice@example.com now")).to_be_visible()
@@ -209,6 +214,31 @@ def test_without_scripts_a_form_is_kept_until_its_writer_has_signed_in(
     page.get_by_role("button", name="Send it again").click()
     expect(page.locator(".receipt b")).to_have_text("1 credit")
     assert Turn.objects.get().prompt == "Two\nlines to keep"
+
+
+def test_an_admin_who_has_to_confirm_keeps_what_was_typed(
+    chat: Window, admin: User, alice: User
+) -> None:
+    page = chat(admin)
+    page.goto(f"/admin/users/{alice.pk}/adjust")
+    page.get_by_label("Credits").fill("5")
+    page.get_by_label("Reason").fill("For the trouble")
+    confirmed_at(page, 0)
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator("#toasts")).to_contain_text("Confirm that it is still you in another tab")
+    expect(page.get_by_label("Reason")).to_have_value("For the trouble")
+    confirmed_at(page, int(time.time()))
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator("#money")).to_contain_text("105")
+
+
+def confirmed_at(page: Page, moment: int) -> None:
+    """When the password was asked for last in this browser's session."""
+    name = settings.SESSION_COOKIE_NAME
+    cookies = page.context.cookies()
+    session = SessionStore(next(each["value"] for each in cookies if each["name"] == name))
+    session[CONFIRMED_AT] = moment
+    session.save()
 
 
 def test_a_draft_of_each_page_is_there_after_a_reload_and_gone_once_sent(
@@ -338,7 +368,11 @@ def test_sending_while_an_answer_is_written_says_why_it_waits(
     page.goto("/ai-chat")
     send(page, "Go on [[tokens:600]] [[delay:0.1]]")
     expect(page.locator(".live .tail")).to_contain_text("word3")
-    send(page, "And then?")
+    write(page, "And then?")
+    if size == "desktop":
+        page.keyboard.press("Enter")
+    else:
+        page.get_by_role("button", name=re.compile("^Send")).click()
     expect(page.get_by_role("alert")).to_contain_text("An answer is being written.")
     expect(page.get_by_label("Message")).to_have_value("And then?")
     axe(page)
