@@ -1,8 +1,8 @@
-"""What one admin may move alone, and asking a second one for the rest. Every service by which admins
-move credits, on a page, through the API or by a command, is decorated with `asks`: it does its
-work, and the credits that it recorded (`credits.audit.record`) are added to those which the same
-admin has moved alone in the last 24 hours. Above ADJUSTMENT_APPROVAL_CREDITS all of it is taken
-back, and kept as a request that another admin approves or declines."""
+"""What one admin may move alone, and asking a second one for the rest. Every service by which
+admins move credits, on a page, through the API or by a command, is decorated with `asks`: it does
+its work, and the credits that it recorded (`credits.audit.record`) are added to those which the
+same admin has moved alone in the last 24 hours. Above ADJUSTMENT_APPROVAL_CREDITS all of it is
+taken back, and kept as a request that another admin approves or declines."""
 
 import inspect
 import json
@@ -169,8 +169,10 @@ def _request(kind: Kind, actor: User | None, arguments: dict[str, Any]) -> Appro
 
 def _earlier(wanted: Approval) -> Approval | None:
     """The request with its key. Raises IdempotencyConflict when that is for another change."""
-    requests = Approval.objects.filter(asked_by=wanted.asked_by, account=wanted.account)
-    earlier = requests.filter(key=wanted.key).first() if wanted.key else None
+    if not (wanted.key and wanted.asked_by_id):
+        return None
+    requests = Approval.objects.filter(asked_by=wanted.asked_by_id, account=wanted.account_id)
+    earlier = requests.filter(key=wanted.key).first()
     if earlier and not _same_wish(earlier, wanted):
         raise IdempotencyConflict("This idempotency key belongs to another change.")
     return earlier
@@ -186,13 +188,13 @@ def _same_wish(earlier: Approval, wanted: Approval) -> bool:
 
 
 def _ask(wanted: Approval) -> Approval:
-    actor = wanted.asked_by_id and wanted.asked_by
-    if not actor:
+    if not wanted.asked_by_id:
         raise SecondAdminNeeded(
             f"This may move {wanted.credits:,} credits, more than "
             f"{settings.ADJUSTMENT_APPROVAL_CREDITS:,} in a day without a second admin. "
             "Say which admin asks for it."
         )
+    actor = wanted.asked_by
     alike = Approval.objects.filter(
         asked_by=actor, state=State.PENDING, kind=wanted.kind, arguments=wanted.arguments
     )

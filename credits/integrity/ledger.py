@@ -11,6 +11,9 @@ GRANT = "credits_creditgrant"
 ALLOCATION = "credits_grantallocation"
 HOLD = "credits_hold"
 SETTINGS = "credits_adminsettings"
+APPROVAL = "credits_approval"
+AUDIT = "credits_auditentry"
+CHANGES = "credits_settingschange"
 
 
 #: What PostgreSQL keeps the rules with. Without one of these the data may still be right, by luck.
@@ -43,6 +46,9 @@ TRIGGERS = {
         "i6_hold_ends_by_name",
         "i6_no_truncate",
     ],
+    APPROVAL: ["approval_stays_as_asked", "approval_stays", "approval_no_truncate"],
+    AUDIT: ["audit_append_only", "audit_no_truncate"],
+    CHANGES: ["settings_change_append_only", "settings_change_no_truncate"],
 }
 CONSTRAINTS = {
     ACCOUNT: ["account_kind_known"],
@@ -56,6 +62,14 @@ CONSTRAINTS = {
     ],
     ALLOCATION: ["allocation_not_zero"],
     SETTINGS: ["admin_settings_one_row", "feature_costs_valid"],
+    APPROVAL: [
+        "adjustment_delta_or_target",
+        "approval_moves_credits",
+        "approval_decision_whole",
+        "approval_needs_two_admins",
+        "approval_not_own_account",
+    ],
+    AUDIT: ["audit_credits_not_negative", "audit_approved_by_another", "audit_not_own_account"],
 }
 INDEXES = {
     ACCOUNT: ["credits_account_pkey"],
@@ -63,6 +77,8 @@ INDEXES = {
     BALANCE: ["credits_creditbalance_pkey"],
     GRANT: ["credits_creditgrant_key_key"],
     HOLD: ["credits_hold_pkey"],
+    APPROVAL: ["approval_asked_once"],
+    AUDIT: ["credits_auditentry_usage_id_key"],
 }
 
 
@@ -356,6 +372,30 @@ CHECKS = [
             SELECT coalesce(u.id, a.id)
             FROM credits_user u FULL JOIN credits_account a ON a.id = u.id
             WHERE (u.id IS NOT NULL) <> (a.kind IS NOT DISTINCT FROM 'personal')
+            """,
+        ),
+    ),
+    *checks(
+        "admins",
+        admins_rows_are_in_the_audit=(
+            ROWS,
+            "Each adjustment, and each refund by an admin, has its entry in the audit.",
+            """
+            SELECT u.id FROM credits_usagehistory u
+            LEFT JOIN credits_auditentry e ON e.usage_id = u.id
+            WHERE (u.operation_type = 'ADJUSTMENT'
+                    OR (u.refund_of_id IS NOT NULL AND u.details -> 'actor' IS NOT NULL))
+                AND (e.credits, e.user_id) IS DISTINCT FROM (abs(u.credits_used), u.account_id)
+            """,
+        ),
+        audit_has_its_row=(
+            ("audit entry", AUDIT),
+            "Each entry that names a row of the journal is about its account and credits.",
+            """
+            SELECT e.id FROM credits_auditentry e
+            LEFT JOIN credits_usagehistory u ON u.id = e.usage_id
+            WHERE e.usage_id IS NOT NULL
+                AND (abs(u.credits_used), u.account_id) IS DISTINCT FROM (e.credits, e.user_id)
             """,
         ),
     ),

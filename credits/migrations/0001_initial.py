@@ -926,6 +926,7 @@ class Migration(migrations.Migration):
             name="user",
             field=models.ForeignObject(
                 from_fields=["account"],
+                null=True,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="approvals",
                 to=settings.AUTH_USER_MODEL,

@@ -40,7 +40,10 @@ class Approval(models.Model):
     #: Whose balance, where it is about one; `user` is the user with the account's id, without a
     #: column of its own.
     account = models.ForeignKey(Account, PROTECT, null=True, related_name="approvals")
-    user = models.ForeignObject(User, PROTECT, ["account"], ["id"], related_name="approvals")
+    # Nullable too: else who reads it along reads no request without an account.
+    user = models.ForeignObject(
+        User, PROTECT, ["account"], ["id"], null=True, related_name="approvals"
+    )
     #: Of an adjustment: credits to add (negative: to take away), or the balance to set.
     delta = models.BigIntegerField(null=True)
     target = models.BigIntegerField(null=True)

@@ -274,7 +274,8 @@ class TestTheApi:
         asked = Approval.objects.get()
         assert answer.status_code == 202
         assert answer.json() == {
-            "requestId": asked.pk, "kind": "adjustment", "state": "pending", "moves": 51, "userId": alice.pk, "credits": None,
+            "requestId": asked.pk, "kind": "adjustment", "state": "pending", "moves": 51,
+            "userId": alice.pk, "credits": None,
             "adjustment": 51, "reason": "A prize", "usageId": None,
         }  # fmt: skip
         assert balance(alice) == 100

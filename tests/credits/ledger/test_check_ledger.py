@@ -10,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
 
+from credits.adjustments import adjust_credits
 from credits.integrity.base import Check
 from credits.integrity.ledger import TRIGGERS
 from credits.integrity.run import CHECKS, CheckResult, run_checks
@@ -97,6 +98,8 @@ DIFFERENCES: dict[str, list[str]] = {
     "user_has_an_account": [
         "DELETE FROM credits_account WHERE id = (SELECT max(id) FROM credits_user)"
     ],
+    "admins_rows_are_in_the_audit": ["DELETE FROM credits_auditentry WHERE credits = 5"],
+    "audit_has_its_row": ["UPDATE credits_auditentry SET credits = 6 WHERE credits = 5"],
     "guards_stand": [f"DROP TRIGGER i3_usage_append_only ON {USAGE}"],
 }
 
@@ -104,7 +107,7 @@ DIFFERENCES: dict[str, list[str]] = {
 @pytest.fixture
 def busy_ledger(alice: User, bob: User, clock: Clock) -> None:
     """A charge of 7 of which 3 came back, 4 that came back after their grant had expired, a hold,
-    grants, a price."""
+    grants, a price, an adjustment of 5."""
     make_grant(bob, 4, expires_at=clock.now() + timedelta(days=1))
     late = make_charge(bob, 4, hold=True)
     clock.move(days=2)
@@ -115,6 +118,7 @@ def busy_ledger(alice: User, bob: User, clock: Clock) -> None:
     make_grant(alice, 20)
     make_charge(alice, 2, hold=True)
     set_price("ai_text_chat", 2)
+    adjust_credits(user_id=alice.pk, delta=5, reason="r", actor="x", idempotency_key="a")
 
 
 @contextmanager

@@ -13,7 +13,8 @@ NOW = int(time.time() * 1000)
 
 
 def run(**options: Any) -> SyncJob:
-    job = start_job(options=SyncOptions(**options), actor="test", background=False)
+    options = {"options": SyncOptions(**options), "background": False}
+    job = start_job(**options, actor="test", allowance=10**12)
     run_sync(job.pk)
     job.refresh_from_db()
     return job

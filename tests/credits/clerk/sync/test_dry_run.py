@@ -31,7 +31,7 @@ NOW = int(time.time() * 1000)
 
 
 def run(**options: Any) -> SyncJob:
-    job = start_job(options=SyncOptions(**options), actor="test", background=False)
+    job = start_job(options=SyncOptions(**options), actor="test", background=False, allowance=10**9)
     run_sync(job.pk)
     job.refresh_from_db()
     assert job.state == "done", job.error

@@ -68,6 +68,7 @@ def full_sync(**options: Any) -> SyncJob:
         options=SyncOptions(page_size=5, **options),
         actor="admin@example.com",
         background=False,
+        allowance=10**9,
     )
     sync.run_sync(job.pk)
     job.refresh_from_db()

@@ -98,7 +98,7 @@ def test_a_worker_killed_within_a_page_loses_nothing_and_does_nothing_twice(
     base: FakeClerk, tmp_path: Path, at: str
 ) -> None:
     log = tmp_path / "worker.log"
-    job = start_job(options=OPTIONS, actor="admin@example.com", background=True)
+    job = start_job(options=OPTIONS, actor="admin@example.com", background=True, allowance=10**9)
     with running_worker(base, log) as worker:
         wait_for(lambda: REACHED[at]() >= PAGE + PAGE // 2, end_of(log), pause=0.005)
         os.killpg(worker.pid, signal.SIGKILL)
