@@ -1,5 +1,5 @@
 from django.apps import AppConfig
-from django.contrib.auth.signals import user_logged_in
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.db.models.signals import post_save
 
 
@@ -10,12 +10,16 @@ class CreditsConfig(AppConfig):
         from credits.clerk import conf
         from credits.clerk.billing.releases import plan_saved, release_account
         from credits.ledger import credits_due
+        from credits.users import trail
         from credits.users.permissions import confirm
-        from credits.users.sign_ins import signed_in
+        from credits.users.sign_ins import tell_of_new_place
 
         conf.validate()
         user_logged_in.connect(confirm, dispatch_uid="users-confirm-session")
-        # Before Django writes `last_login`, as this app is named before Django's own.
-        user_logged_in.connect(signed_in, dispatch_uid="users-signed-in")
+        # Before the trail knows the place, and before Django writes `last_login`: this app is named
+        # before Django's own.
+        user_logged_in.connect(tell_of_new_place, dispatch_uid="users-new-place")
+        user_logged_in.connect(trail.signed_in, dispatch_uid="trail-signed-in")
+        user_logged_out.connect(trail.signed_out, dispatch_uid="trail-signed-out")
         credits_due.connect(release_account, dispatch_uid="plan-credits-due")
         post_save.connect(plan_saved, sender="credits.Plan", dispatch_uid="plan-mapped")

@@ -14,10 +14,15 @@ from credits.users.letters import send_later
 from credits.users.trail import device_of
 
 
+def is_told(user: User) -> bool:
+    """Whether letters about this account can be written, and are ours to write."""
+    return bool(settings.MAIL_CONFIGURED and user.email and user.has_usable_password())
+
+
 def notify(*, user: User, what: str, request: HttpRequest | None = None) -> None:
     """Has a worker tell a user, after the commit. `what` is a sentence; without a request it was
     done by whoever operates the site."""
-    if not (settings.MAIL_CONFIGURED and user.email and user.has_usable_password()):
+    if not is_told(user):
         return
     context = {
         "what": what,
@@ -27,6 +32,6 @@ def notify(*, user: User, what: str, request: HttpRequest | None = None) -> None
         "path": reverse("account"),
     }
     send_later(
-        template="account_notice.txt", subject="Your account at Tally", to=user.email,
+        template="account_notice.txt", subject="Your account at Tally", to=user.email or "",
         context=context,
     )  # fmt: skip

@@ -24,7 +24,7 @@ from credits.models import User
 from credits.rate_limits import LONGEST, take
 from credits.users.addresses import client_address
 from credits.users.notices import notify
-from credits.users.session_list import end_sessions
+from credits.users.sessions import end_sessions
 from credits.users.trail import Kind, record
 
 #: What a session holds that has passed the second factor: which one.
@@ -135,7 +135,7 @@ def reset(*, email: str) -> bool:
 def _change(user: User, request: HttpRequest | None, *, exists: bool) -> None:
     user.second_factor_at = timezone.now() if exists else None
     User.objects.filter(pk=user.pk).update(second_factor_at=user.second_factor_at)
-    end_sessions(user=user, but=request.session.session_key if request else None)
+    end_sessions(user_id=user.pk, but=request.session.session_key if request else None)
     if request:
         mark_passed(request, user)
 

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from credits.models import Session, SessionLink, User
+from credits.models import Session, User
+from credits.users.sessions import end
 
 
 @dataclass(frozen=True)
@@ -34,22 +33,7 @@ def list_sessions(*, user: User, this: str | None) -> list[Listed]:
 def end_session(*, user: User, session_id: str) -> bool:
     """Ends one session of a user; False when the user has none with this id."""
     keys = [row.pk for row in _alive(user) if _id_of(row) == session_id]
-    return bool(keys) and bool(_end(Session.objects.filter(pk__in=keys)))
-
-
-def end_sessions(*, user: User, but: str | None = None) -> int:
-    """Ends all sessions of a user except the one with the key `but`; returns how many."""
-    return _end(Session.objects.filter(user=user).exclude(pk=but or ""))
-
-
-@transaction.atomic
-def _end(sessions: QuerySet[Session]) -> int:
-    """Where a session stands for one of Clerk's, that ends here too: its token would at once make
-    a new one."""
-    keys = list(sessions.values_list("pk", flat=True))
-    SessionLink.objects.filter(session_keys__overlap=keys, ended_at=None).update(ended_at=Now())
-    ended, _ = Session.objects.filter(pk__in=keys).delete()
-    return ended
+    return bool(keys) and bool(end(Session.objects.filter(pk__in=keys)))
 
 
 def _alive(user: User) -> QuerySet[Session]:

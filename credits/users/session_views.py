@@ -9,7 +9,8 @@ from django.views.decorators.http import require_POST
 
 from credits.http import AuthenticatedHttpRequest
 from credits.models import AuthenticationEvent, User
-from credits.users.session_list import end_session, end_sessions, list_sessions
+from credits.users.session_list import end_session, list_sessions
+from credits.users.sessions import end_sessions
 from credits.users.trail import Kind, record
 
 #: Sessions and events that the page shows.
@@ -41,7 +42,7 @@ def end(request: AuthenticatedHttpRequest, session_id: str) -> HttpResponse:
 @require_POST
 def end_others(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Ends all the user's sessions but this one."""
-    if end_sessions(user=request.user, but=request.session.session_key):
+    if end_sessions(user_id=request.user.pk, but=request.session.session_key):
         record(Kind.SESSION_ENDED, user=request.user, request=request)
     messages.success(request, "All other devices are signed out.")
     return redirect("account")

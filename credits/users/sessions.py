@@ -10,12 +10,13 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.sessions.backends import db
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from credits.features import FEATURE_CREDIT_COSTS
 from credits.features import TEXT as METER_FEATURE
-from credits.models import Session, User
+from credits.models import Session, SessionLink, User
 
 #: The user that came with the session which was read last.
 _user_of_session: ContextVar[User | None] = ContextVar("user_of_session", default=None)
@@ -76,6 +77,21 @@ class SessionStore(db.SessionStore):
     def _validate_session_key(self, key: str | None) -> bool:
         # Django makes letters and digits; a cookie can hold what PostgreSQL refuses (a NUL).
         return bool(key) and str(key).isalnum() and bool(super()._validate_session_key(key))  # type: ignore[misc]
+
+
+def end_sessions(*, user_id: int, but: str | None = None) -> int:
+    """Signs a user out everywhere, `but` in the session with this key; returns how many ended."""
+    return end(Session.objects.filter(user_id=user_id).exclude(pk=but or ""))
+
+
+@transaction.atomic
+def end(sessions: QuerySet[Session]) -> int:
+    """Ends sessions, and returns how many. One that stands for a session of Clerk's ends that here
+    too: its token would at once make a new one."""
+    keys = list(sessions.values_list("pk", flat=True))
+    SessionLink.objects.filter(session_keys__overlap=keys, ended_at=None).update(ended_at=Now())
+    ended, _ = Session.objects.filter(pk__in=keys).delete()
+    return ended
 
 
 class AccountBackend(ModelBackend):

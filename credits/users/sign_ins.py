@@ -1,4 +1,4 @@
-"""What every sign-in leaves behind, whichever way it came (`user_logged_in`)."""
+"""Telling users of sign-ins that may not be theirs."""
 
 from datetime import timedelta
 
@@ -9,16 +9,14 @@ from django.utils import timezone
 from config.user_agents import describe
 from credits.models import AuthenticationEvent, User
 from credits.users.addresses import client_address
-from credits.users.notices import notify
-from credits.users.trail import Kind, device_of, record
+from credits.users.notices import is_told, notify
+from credits.users.trail import Kind, device_of
 
 
-def signed_in(*, request: HttpRequest, user: User, **_: object) -> None:
-    """Writes the sign-in down, and tells the user when it came from a place and with a program that
-    AUTHENTICATION_DAYS have not seen together. Nobody is told of their very first."""
-    is_first, is_known = user.last_login is None, _is_known(user, request)
-    record(Kind.SIGNED_IN, user=user, request=request)
-    if not (is_first or is_known):
+def tell_of_new_place(*, request: HttpRequest, user: User, **_: object) -> None:
+    """Receiver of `user_logged_in`, before the trail's. Tells the user of a sign-in from a place
+    and with a program that AUTHENTICATION_DAYS have not seen together; not of their very first."""
+    if is_told(user) and user.last_login is not None and not _is_known(user, request):
         notify(user=user, what="Somebody signed in to your account.", request=request)
 
 

@@ -24,7 +24,7 @@ def send_letter(template: str, subject: str, to: str, context: dict[str, Any]) -
     letters.send(template=template, subject=subject, to=to, context=context)
 
 
-@app.periodic(cron="23 4 * * *")
+@app.periodic(cron="23 * * * *")
 @app.task(name="users.forget", queueing_lock="users.forget")
 def forget(timestamp: int) -> None:
     """Deletes sessions that are over, and events older than AUTHENTICATION_DAYS."""

@@ -1,6 +1,7 @@
 """The trail of authentication: what is written down of it (`AuthenticationEvent`)."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -14,12 +15,24 @@ Kind = AuthenticationEvent.Kind
 
 def record(kind: str, *, user: User | None, request: HttpRequest | None = None) -> None:
     """Writes an event down, with where it came from. Without a request: from a command or job."""
-    AuthenticationEvent.objects.create(
-        user=user,
-        kind=kind,
-        address=client_address(request) if request else "",
-        device=device_of(request) if request else "",
-    )
+    address = client_address(request) if request else ""
+    write(kind, user=user, address=address, device=device_of(request) if request else "")
+
+
+def write(kind: str, *, user: User | None, address: str, device: str) -> None:
+    """Writes down an event of a request that is over."""
+    AuthenticationEvent.objects.create(user=user, kind=kind, address=address, device=device)
+
+
+def signed_in(*, user: User, request: HttpRequest, **_: Any) -> None:
+    """Receiver of `user_logged_in`, whoever signs in and how."""
+    record(Kind.SIGNED_IN, user=user, request=request)
+
+
+def signed_out(*, user: User | None, request: HttpRequest, **_: Any) -> None:
+    """Receiver of `user_logged_out`, which is sent for visitors too."""
+    if user is not None:
+        record(Kind.SIGNED_OUT, user=user, request=request)
 
 
 def device_of(request: HttpRequest) -> str:

@@ -257,7 +257,7 @@ class TestSigningIn:
     ) -> None:
         give_password(browser, "/usage")
         later = time.time() + second_factor_views.CODE_SECONDS + 1
-        monkeypatch.setattr(second_factor_views.time, "time", lambda: later)
+        monkeypatch.setattr("credits.users.second_factor_views.time.time", lambda: later)
         assert browser.get("/sign-in/code")["Location"] == "/sign-in/password?next=/usage"
 
     @pytest.mark.parametrize("change", ["password", "closed", "removed"])
