@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import escape
 
+from ai_chat.conversations.rendering import render_missing
 from ai_chat.jobs.following import Following
 from ai_chat.jobs.running import released_connection
 from ai_chat.markdown import StreamRenderer
@@ -68,6 +69,7 @@ def _events(request: HttpRequest, job: Turn | ImageRequest, article: str) -> Ite
 
 def _article(request: HttpRequest, job: Turn | ImageRequest) -> str:
     template, name = ARTICLES[job.kind]
+    render_missing([job])
     context = {name: job, "continuation": continuation_of(job)}
     return render_to_string(template, context, request)
 
