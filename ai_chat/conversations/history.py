@@ -220,7 +220,7 @@ def _cut_at(past: list[Exchange], turn_id: UUID) -> None:
 def _latest_turns(conversation_id: UUID, besides: UUID | None = None) -> list[Turn]:
     """Oldest first, at most MAX_TURNS, `besides` the one to be answered."""
     # Reasoning is never sent to a model, and may be longer than all else.
-    turns = Turn.objects.filter(conversation_id=conversation_id).defer("reasoning")
+    turns = Turn.objects.filter(conversation_id=conversation_id).defer("reasoning", "html")
     turns = turns.order_by("-created_at", "-pk")
     turns = turns.exclude(pk=besides) if besides else turns
     return list(turns[:MAX_TURNS])[::-1]

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 
+from ai_chat.conversations.rendering import render_missing, without_rendered_answers
 from ai_chat.jobs.ending import reconcile
 from ai_chat.jobs.errors import TurnRunning
 from ai_chat.models import Conversation, ImageRequest, Turn
@@ -67,8 +68,8 @@ def latest_turns(
     conversation: Conversation, *, before: str = ""
 ) -> tuple[Sequence[Turn | ImageRequest], bool]:
     """The last TURNS_SHOWN messages and image requests, oldest first, and whether there are earlier
-    ones; `before` is the id of the first one seen, if any."""
-    turns = Turn.with_receipt().filter(conversation=conversation)
+    ones; `before` is the id of the first one seen, if any. Answers come as HTML."""
+    turns = without_rendered_answers(Turn.with_receipt().filter(conversation=conversation))
     images = ImageRequest.with_receipt().filter(conversation=conversation)
 
     def read(reading: Reading) -> list[Turn | ImageRequest]:
@@ -78,7 +79,9 @@ def latest_turns(
 
     place = _place(conversation, before)
     page = paginate(read, size=TURNS_SHOWN, order=LATEST_FIRST, older_than=place, onwards_only=True)
-    return [reconcile(entry) for entry in reversed(page.rows)], page.older is not None
+    entries = [reconcile(entry) for entry in page.rows]
+    render_missing(entries)
+    return entries[::-1], page.older is not None
 
 
 def last_model(*, user_id: int, conversation: Conversation | None = None) -> str:

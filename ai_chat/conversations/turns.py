@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from ai_chat.conversations.rendering import html_columns
 from ai_chat.jobs.ending import Outcome
 from ai_chat.jobs.running import Bounds, Stopped, TimeIsUp, Work
 from ai_chat.jobs.start import choose_model, start_job
@@ -115,6 +116,7 @@ class Answering(Work[Turn]):
         self._stream = AnswerStream(model=model, messages=messages, temperature=temperature)
         self._finish = Finish.STOP
         self._cut = ""
+        self._html: Mapping[str, Any] = {}
 
     def with_model(self, model: AIModel) -> "Answering | None":
         messages, _ = self._asked
@@ -140,6 +142,8 @@ class Answering(Work[Turn]):
         self._stream.cancel()
 
     def outcome(self, cause: Exception | None, text: str) -> Outcome:
+        # Here, as `keep` is within the ending's transaction.
+        self._html = html_columns(text) if text else {}
         is_visible = has_visible_text(text)
         match cause:
             case TimeIsUp() if is_visible:
@@ -160,6 +164,5 @@ class Answering(Work[Turn]):
 
     def keep(self, text: str, reasoning: str, *, lost: bool) -> Mapping[str, Any]:
         kept = {"answer": text, "reasoning": reasoning}
-        return {name: value for name, value in kept.items() if value or not lost} | (
-            {} if lost else {"cut": self._cut}
-        )
+        shown = {name: value for name, value in kept.items() if value or not lost}
+        return {**shown, **self._html} | ({} if lost else {"cut": self._cut})

@@ -1,25 +1,31 @@
-"""From text to Markdown tokens, with bounds on what an answer may cost: CommonMark with tables and
-strikethrough; a line break stays one, as models write poems and addresses that way."""
+"""From text to Markdown tokens, with bounds on what an answer may cost: CommonMark with tables,
+strikethrough, notes and formulas; a line break stays one, as models write poems and addresses that
+way."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock, table
 from markdown_it.token import Token
 from markdown_it.utils import EnvType
+
+from ai_chat.markdown import blocks, formulas
+from ai_chat.markdown.mathml import FormulaAllowance
 
 MAX_CHARS = 100_000
 MAX_LINES = 3_000
 MAX_MARKERS = 20_000
 """Beyond these an answer is shown as plain text: each `[` or line may cost 30 to 100 µs."""
 
-MARKERS = "[]*_`<>&!~|\\"
+MARKERS = "[]*_`<>&!~|\\$"
 
 # Control characters mean nothing in HTML, a byte order mark is noise, and the bidirectional
 # overrides let text (above all code that people copy) read differently from what it is.
-# Joiners and the plain left-to-right and right-to-left marks stay: emoji and Persian need them.
-_DROPPED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
+# Joiners and the plain left-to-right and right-to-left marks stay: emoji and Persian need them. Each
+# block has a direction of its own, so that isolates are not missed.
+_DROPPED = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufdd0-\ufdef]"
+)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -31,6 +37,7 @@ class Allowance:
     table_cells: int = 10_000
     href_chars: int = 200_000
     colour_seconds: float = 0.3
+    formulas: FormulaAllowance = field(default_factory=FormulaAllowance)
 
 
 def clean(text: str) -> str:
@@ -41,11 +48,14 @@ def clean(text: str) -> str:
 
 def parse(text: str, env: EnvType) -> list[Token]:
     """The tokens of cleaned `text`; a plain code block if it is beyond the bounds. `env` holds the
-    `allowance`, and takes and gives the link `references`."""
+    `allowance`, and takes and gives the link `references` and the notes."""
     fits = len(text) <= MAX_CHARS and text.count("\n") <= MAX_LINES
     if not fits or sum(map(text.count, MARKERS)) > MAX_MARKERS:
         return [Token("code_block", "code", 0, content=text, block=True)]
-    return _markdown.parse(text, env)
+    env["formula_lines"] = formulas.may_have_lines(text)
+    tokens = _markdown.parse(formulas.with_pipes_held(text), env)
+    blocks.number_notes(tokens, env)
+    return tokens
 
 
 def parse_inline(text: str, env: EnvType) -> list[Token]:
@@ -53,21 +63,19 @@ def parse_inline(text: str, env: EnvType) -> list[Token]:
     return _markdown.parseInline(text, env)[0].children or []
 
 
-def _bounded_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001
-    """The library's table rule, ended early when the answer has had its share of cells."""
-    allowance: Allowance = state.env["allowance"]
-    columns = state.src.count("|", state.bMarks[start], state.eMarks[start]) + 1
-    rows = allowance.table_cells // columns
-    is_table = rows > 0 and table(state, start, min(end, start + 1 + rows), silent)
-    if is_table and not silent:
-        allowance.table_cells -= columns * (state.line - start)
-    return is_table
-
-
 def _build() -> MarkdownIt:
-    markdown = MarkdownIt("commonmark", {"html": False, "breaks": True, "xhtmlOut": False})
+    options = {"html": False, "breaks": True, "xhtmlOut": False, "maxNesting": blocks.MAX_DEPTH + 6}
+    markdown = MarkdownIt("commonmark", options)
     markdown.enable(["table", "strikethrough"])
-    markdown.block.ruler.at("table", _bounded_table, {"alt": ["paragraph", "reference"]})
+    interrupts = {"alt": ["paragraph", "reference"]}
+    ruler = markdown.block.ruler
+    ruler.at("table", blocks.table_rule, interrupts)
+    ruler.at("blockquote", blocks.quote_rule, {"alt": [*interrupts["alt"], "blockquote", "list"]})
+    ruler.at("list", blocks.list_rule, {"alt": [*interrupts["alt"], "blockquote"]})
+    ruler.before("reference", "note", blocks.note_rule, interrupts)
+    ruler.before("lheading", "formula_paragraph", formulas.paragraph_rule)
+    markdown.inline.ruler.before("escape", "formula", formulas.formula_rule)
+    markdown.inline.ruler.before("link", "note_mark", blocks.note_mark_rule)
     # The renderer decides which addresses become links. Refusing here would leave the source of
     # a refused link or picture standing in the text, megabytes of `data:` included.
     markdown.validateLink = bool  # type: ignore[method-assign, assignment]

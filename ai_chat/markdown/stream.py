@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from time import thread_time
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from django.utils.safestring import SafeString
 from markdown_it.token import Token
 from markdown_it.utils import EnvType
 
+from ai_chat.markdown.formulas import mark_open, missing_end
 from ai_chat.markdown.html import to_html
 from ai_chat.markdown.parser import Allowance, clean, parse, parse_inline
 
@@ -33,9 +35,9 @@ class Update(NamedTuple):
 
 class StreamRenderer:
     """Renders an answer piece by piece. After `close()` all that was finished, in order, is what
-    `render` makes of the whole text, with two exceptions: a link reference defined after a finished
-    block does not reach back into it, and the parser's bounds count per piece. So show `render` of
-    the stored answer in the end."""
+    `render` makes of the whole text, with two exceptions: a link reference or a note defined after
+    a finished block does not reach back into it (notes stand where they are defined), and the
+    parser's bounds count per piece. So show `render` of the stored answer in the end."""
 
     def __init__(self) -> None:
         self._open = ""
@@ -71,17 +73,28 @@ class StreamRenderer:
 
     def _draw_tail(self) -> int:
         """Draw the open end, and return how many characters stand before it."""
-        env = {
-            "allowance": replace(self._env["allowance"]),
-            "references": dict(self._env["references"]),
-        }
         shown = _without_half_a_line(self._open)
-        tokens = parse(shown, env)
+        end, env = missing_end(shown), self._copied_env()
+        tokens = parse(shown + end, env)
+        is_formula = bool(end) and mark_open(tokens)
+        if end and not is_formula:
+            env = self._copied_env()
+            tokens = parse(shown, env)
         lines = shown.split("\n")
         index, line = _boundary(tokens, lines)
-        _mend_last_inline(tokens[index:], env)
+        if not is_formula:
+            _mend_last_inline(tokens[index:], env)
         self._tail = to_html(tokens[index:], env, colours=False)
         return sum(len(text) + 1 for text in lines[:line])
+
+    def _copied_env(self) -> EnvType:
+        """What is known from the finished blocks, for a drawing that is not the last."""
+        allowance = self._env["allowance"]
+        copied = replace(allowance, formulas=replace(allowance.formulas))
+        return {
+            **deepcopy({k: v for k, v in self._env.items() if k != "allowance"}),
+            "allowance": copied,
+        }
 
     def _finish(self, end: int) -> SafeString:
         """Render the first `end` characters for good, with only the references defined so far."""

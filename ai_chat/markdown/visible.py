@@ -21,4 +21,4 @@ def has_visible_text(text: str) -> bool:
     ):
         return True  # Nearly every answer: it need not be rendered for this.
     html = render(text)
-    return "<li>" in html or not is_blank(unescape(_TAG.sub("", html)))
+    return "<li" in html or not is_blank(unescape(_TAG.sub("", html)))

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape
 
+from ai_chat.conversations.rendering import render_missing
 from ai_chat.jobs.following import Following
 from ai_chat.jobs.running import released_connection
 from ai_chat.markdown import StreamRenderer
@@ -73,6 +74,7 @@ def _events(
 
 def _article(request: HttpRequest, job: Turn | ImageRequest) -> str:
     template, name = ARTICLES[job.kind]
+    render_missing([job])
     context = {name: job, "continuation": continuation_of(job)}
     return render_to_string(template, context, request)
 

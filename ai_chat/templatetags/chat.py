@@ -1,18 +1,28 @@
 """Filters of the chat's templates."""
 
 from django import template
-from django.utils.safestring import SafeString
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 
+from ai_chat.conversations.rendering import source_of
 from ai_chat.jobs.advice import next_step
-from ai_chat.markdown import render
+from ai_chat.markdown import RENDERER_VERSION
+from ai_chat.models import Turn
 from credits.models.catalogue import model_label
 
 register = template.Library()
+
+PLAIN = """<p class="note">This page had much to render: the answer is shown as plain text until the
+page is opened again.</p><p class="plain" dir="auto">{}</p>"""
 register.filter(next_step)
 register.filter(model_label)
 
 
 @register.filter
-def markdown(text: str) -> SafeString:
-    """A model's answer as safe HTML."""
-    return render(text)
+def answer_html(turn: Turn) -> SafeString:
+    """A turn's answer as safe HTML: what the renderer has made of it, which `conversations/` alone
+    writes; plain text without that."""
+    if turn.html_version == RENDERER_VERSION:
+        return mark_safe(turn.html)  # noqa: S308
+    source = source_of(turn)
+    return format_html(PLAIN, source) if source else SafeString()

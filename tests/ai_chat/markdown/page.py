@@ -9,26 +9,61 @@ from itertools import pairwise
 from ai_chat.markdown import StreamRenderer, Update
 
 VOID = {"br", "hr"}
+DIR = {"dir": "auto"}
+BOOLEAN = "true|false"
+LENGTH = r"-?\d+(\.\d+)?r?e?m?"
+CLASSES = (
+    r"(box|closer|half|wide|left|right|to-left|to-right|apart|strike(-up|-down|-both)?"
+    r"|(line|dash)-(left|right|top|bottom)|red|yellow|green|teal|blue|purple| )*"
+)
+MATH = {
+    "math": {"display": "block", "dir": "ltr"},
+    "mfrac": {"displaystyle": BOOLEAN, "linethickness": "0", "scriptlevel": r"\d"},
+    "mi": {"mathvariant": "normal"},
+    "mo": {
+        "form": "prefix|infix|postfix",
+        "movablelimits": BOOLEAN,
+        "stretchy": BOOLEAN,
+        **dict.fromkeys(("lspace", "maxsize", "minsize", "rspace"), LENGTH),
+    },
+    "mover": {"accent": BOOLEAN},
+    "mpadded": dict.fromkeys(("height", "voffset", "width"), LENGTH),
+    "mrow": {"class": CLASSES, "displaystyle": BOOLEAN, "scriptlevel": r"\d"},
+    "mspace": {"class": CLASSES, "width": LENGTH},
+    "mtable": {"class": CLASSES, "displaystyle": BOOLEAN, "scriptlevel": r"\d"},
+    "mtd": {"class": CLASSES},
+    "munder": {"accentunder": BOOLEAN},
+}
 ATTRIBUTES = {
+    **MATH,
+    **dict.fromkeys(("blockquote", "h3", "h4", "h5", "h6", "li", "p", "table"), DIR),
     "a": {"href": r"(https?://|mailto:)\S.*", "rel": "noopener noreferrer nofollow"},
+    "code": {"class": "tex", "dir": "ltr"},
     "div": {
-        "class": "code|scroll",
+        "class": "code|note|scroll",
         "data-lang": r"[A-Za-z0-9+#._-]{1,30}",
+        "dir": "ltr",
         "tabindex": "0",
         "role": "group",
         "aria-label": "Table",
     },
     "ol": {"start": r"\d{1,9}"},
     "pre": {"tabindex": "0"},
-    "span": {"class": "c|k|s|m|nf|nb|na|gd|gi|gh"},
-    "td": {"align": "left|center|right"},
+    "span": {
+        "class": "c|k|s|m|nf|nb|na|gd|gi|gh|formula( long)?",
+        "tabindex": "0",
+        "role": "group",
+        "aria-label": "Formula",
+    },
+    "td": {"align": "left|center|right", **DIR},
     "th": {"align": "left|center|right"},
 }
 TAGS = (
     VOID
     | set(ATTRIBUTES)
-    | {"blockquote", "code", "em", "h3", "h4", "h5", "h6", "li", "p", "s", "strong", "table"}
-    | {"tbody", "thead", "tr", "ul"}
+    | {"b", "em", "i", "s", "strong", "sup", "tbody", "thead", "tr", "ul"}
+    | {"mmultiscripts", "mn", "mphantom", "mprescripts", "mroot", "msqrt", "msub", "msubsup"}
+    | {"msup", "mtext", "mtr", "munderover"}
 )
 
 

@@ -26,7 +26,7 @@ def test_lists_emphasis_strikethrough_and_line_breaks() -> None:
     for part in (
         "<strong>a</strong> <em>b</em>",
         "<s>c</s>",
-        "<li>d</li>",
+        '<li dir="auto">d</li>',
         "<p>e<br>\nf</p>",
         "<hr>",
     ):
@@ -36,15 +36,17 @@ def test_lists_emphasis_strikethrough_and_line_breaks() -> None:
 def test_a_table_scrolls_in_a_box_that_keys_can_reach() -> None:
     html = render("| a | b |\n|---|--:|\n| `x` | 1 |")
     assert html.startswith(
-        '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>'
+        '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table dir="auto">'
     )
-    assert '<td><code>x</code></td>\n<td align="right">1</td>' in html
+    assert (
+        '<td dir="auto"><code dir="ltr">x</code></td>\n<td align="right" dir="auto">1</td>' in html
+    )
     assert html.endswith("</table></div>\n")
 
 
 def test_code_is_coloured_with_classes_and_names_its_language() -> None:
     assert render("```python\ndef f():\n    return 'x'\n# y\n```") == (
-        '<div class="code" data-lang="python"><pre tabindex="0"><code>'
+        '<div class="code" dir="ltr" data-lang="python"><pre tabindex="0"><code>'
         '<span class="k">def</span> <span class="nf">f</span>():\n'
         '    <span class="k">return</span> <span class="s">\'x\'</span>\n'
         '<span class="c"># y</span>\n'

@@ -105,7 +105,7 @@ def test_finished_blocks_leave_the_tail() -> None:
     for character in answer + "The end":
         update = renderer.feed(character)
         assert len(update.tail) < 100
-    assert update.tail == "<p>The end</p>\n"
+    assert update.tail == '<p dir="auto">The end</p>\n'
 
 
 def test_code_is_coloured_once_when_it_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,19 +134,22 @@ def test_a_costly_tail_is_drawn_at_longer_steps(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("text", "tail"),
     [
-        ("an **open", "<p>an <strong>open</strong></p>\n"),
-        ("an **open*", "<p>an <strong>open</strong></p>\n"),
-        ("an **", "<p>an</p>\n"),
-        ("some `co", "<p>some <code>co</code></p>\n"),
-        ("no ~~lon", "<p>no <s>lon</s></p>\n"),
-        ("so 2 ** 3", "<p>so 2 ** 3</p>\n"),
-        ("see [the docs](https://exam", "<p>see the docs</p>\n"),
-        ("see ![a picture](https://evil", "<p>see a picture</p>\n"),
-        ("Here:\n-", "<p>Here:</p>\n"),
-        ("Here:\n- **a", "<p>Here:</p>\n<ul>\n<li><strong>a</strong></li>\n</ul>\n"),
+        ("an **open", '<p dir="auto">an <strong>open</strong></p>\n'),
+        ("an **open*", '<p dir="auto">an <strong>open</strong></p>\n'),
+        ("an **", '<p dir="auto">an</p>\n'),
+        ("some `co", '<p dir="auto">some <code dir="ltr">co</code></p>\n'),
+        ("no ~~lon", '<p dir="auto">no <s>lon</s></p>\n'),
+        ("so 2 ** 3", '<p dir="auto">so 2 ** 3</p>\n'),
+        ("see [the docs](https://exam", '<p dir="auto">see the docs</p>\n'),
+        ("see ![a picture](https://evil", '<p dir="auto">see a picture</p>\n'),
+        ("Here:\n-", '<p dir="auto">Here:</p>\n'),
+        (
+            "Here:\n- **a",
+            '<p dir="auto">Here:</p>\n<ul>\n<li dir="auto"><strong>a</strong></li>\n</ul>\n',
+        ),
         (
             "```\nif **x `y\n``",
-            '<div class="code"><pre tabindex="0"><code>if **x `y\n</code></pre></div>\n',
+            '<div class="code" dir="ltr"><pre tabindex="0"><code>if **x `y\n</code></pre></div>\n',
         ),
     ],
 )
