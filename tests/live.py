@@ -92,6 +92,22 @@ def running_site(environment: Mapping[str, str], *, log: Path) -> Iterator[Site]
         stop(process)
 
 
+@contextmanager
+def running_worker(
+    environment: Mapping[str, str], *, log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker as it is run in production, on the test's database. It leads its own group."""
+    with log.open("ab") as output:
+        worker = subprocess.Popen(
+            [sys.executable, "manage.py", "procrastinate", "worker"], cwd=ROOT,
+            env=_environment(environment), stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield worker
+    finally:
+        stop(worker)
+
+
 def serve(variables: Mapping[str, str]) -> list[str]:
     """The command line of the web server."""
     return [

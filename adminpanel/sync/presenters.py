@@ -8,7 +8,7 @@ from uuid import UUID
 from django.urls import reverse
 
 from config.pagination import LATEST_FIRST, InvalidCursor, Page, key_of, paginate
-from credits.clerk.sync.jobs import RECONCILE, describe, run_of, stalled, syncs
+from credits.clerk.sync.jobs import RECONCILE, describe, run_of, syncs
 from credits.clerk.sync.options import SyncOptions, contract_of
 from credits.models import SyncJob, User
 
@@ -197,5 +197,5 @@ def get_page(*, hourly: bool, cursor: str) -> Page[Summary]:
         older_than = None
     jobs = SyncJob.objects.all() if hourly else syncs()
     page = paginate(jobs, size=25, order=LATEST_FIRST, older_than=older_than, onwards_only=True)
-    lost = set(stalled().values_list("pk", flat=True))
+    lost = set(SyncJob.stalled().values_list("pk", flat=True))
     return page.map(lambda rows: [Summary(job, job.pk in lost) for job in rows])

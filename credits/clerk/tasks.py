@@ -11,9 +11,9 @@ from credits.clerk import conf
 from credits.clerk.billing.releases import release_due
 from credits.clerk.client import ClerkUnavailable, NotAtClerk
 from credits.clerk.sync import run
-from credits.clerk.sync.jobs import stalled, sync_later
+from credits.clerk.sync.jobs import sync_later
 from credits.clerk.webhooks.inbox import empty_old_payloads
-from credits.models import SessionLink
+from credits.models import SessionLink, SyncJob
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def hourly(timestamp: int) -> None:
 @app.task(name="clerk.resume", queueing_lock="clerk.resume")
 def resume(timestamp: int) -> None:
     """Puts syncs whose worker died back on the queue; they go on where they stopped."""
-    for job in stalled():
+    for job in SyncJob.stalled():
         sync_later(job.pk)
 
 

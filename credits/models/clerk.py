@@ -1,13 +1,12 @@
 """What else is kept of Clerk: users and their sessions, the webhook inbox, sync jobs."""
 
-import uuid
-
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import PROTECT, CheckConstraint, Index, Q
 from django.db.models.functions import Now
 
 from credits.models.approvals import Approval
+from credits.models.background import BackgroundJob
 from credits.models.subscriptions import OfPayer
 from credits.models.users import User
 
@@ -98,18 +97,9 @@ class WebhookDelivery(OfPayer):
         return f"{self.type} {self.svix_id}"
 
 
-class SyncJob(models.Model):
-    """A sync with Clerk: what was asked, how far it is, what came out. `runner` is the process that
-    works on it; another takes over when its heartbeat stops."""
+class SyncJob(BackgroundJob):
+    """A sync with Clerk: what was asked, how far it is, what came out."""
 
-    class State(models.TextChoices):
-        QUEUED = "queued", "Queued"
-        RUNNING = "running", "Running"
-        DONE = "done", "Done"
-        FAILED = "failed", "Failed"
-        CANCELED = "canceled", "Canceled"
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     options = models.JSONField(default=dict)
     actor = models.CharField(max_length=254)
     #: The admin who started it; None for our clock and for commands that name none.
@@ -118,10 +108,7 @@ class SyncJob(models.Model):
     #: may; without that they are the admin's own of the day.
     allowance = models.BigIntegerField(db_default=0)
     approval = models.OneToOneField(Approval, PROTECT, null=True, related_name="sync")
-    state = models.CharField(max_length=16, choices=State, default=State.QUEUED)
     phase = models.CharField(max_length=32, blank=True)
-    processed = models.PositiveIntegerField(default=0)
-    total = models.PositiveIntegerField(default=0)
     counts = models.JSONField(default=dict)
     failed = models.PositiveIntegerField(default=0)
     #: The first failures: [{"who": …, "error": …}].
@@ -131,16 +118,9 @@ class SyncJob(models.Model):
     changes = models.JSONField(default=list)
     #: Where to go on after a restart.
     cursor = models.JSONField(default=dict)
-    error = models.TextField(blank=True)
     cancel_requested = models.BooleanField(default=False)
-    runner = models.UUIDField(null=True)
-    heartbeat_at = models.DateTimeField(null=True)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    started_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
 
-    class Meta:
-        ordering = ["-created_at"]
+    class Meta(BackgroundJob.Meta):
         indexes = [
             Index(
                 fields=["started_by"],
@@ -148,6 +128,3 @@ class SyncJob(models.Model):
                 name="sync_at_work",
             )
         ]
-
-    def __str__(self) -> str:
-        return f"{self.state}: {self.processed} of {self.total}"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from procrastinate.contrib.django import app
@@ -21,8 +21,6 @@ from credits.models import Approval, SyncJob, User
 
 State = SyncJob.State
 
-#: A job without a heartbeat for so long is taken over: twice the longest pause of a client.
-SILENCE = timedelta(seconds=90)
 #: The actor of the hourly sync, which other syncs may run beside, and of `manage.py sync_clerk`.
 RECONCILE, COMMAND = "reconcile", "sync_clerk"
 #: How long the figures of a dry run may be acted upon.
@@ -214,16 +212,5 @@ def describe(job: SyncJob) -> dict[str, Any]:
     }
 
 
-def unattended() -> Q:
-    """Running jobs that no process works on any more: it sent no heartbeat for too long."""
-    return Q(state=State.RUNNING, heartbeat_at__lt=timezone.now() - SILENCE)
-
-
-def stalled() -> QuerySet[SyncJob]:
-    """Jobs whose worker died, or that were queued and lost."""
-    lost = Q(state=State.QUEUED, created_at__lt=timezone.now() - SILENCE)
-    return SyncJob.objects.filter(unattended() | lost)
-
-
 def is_stalled(job: SyncJob) -> bool:
-    return stalled().filter(pk=job.pk).exists()
+    return SyncJob.stalled().filter(pk=job.pk).exists()

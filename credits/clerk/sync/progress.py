@@ -8,15 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from credits.clerk.billing.projection import ItemState, merge_item
 from credits.clerk.billing.subscriptions import state_of
 from credits.clerk.parsing import ItemVersion
-from credits.clerk.sync.jobs import COUNTS, unattended
+from credits.clerk.sync.jobs import COUNTS
 from credits.clerk.sync.options import SyncOptions
 from credits.models import SubscriptionItem, SyncJob
+from credits.models.background import TakenOver
 
 logger = logging.getLogger(__name__)
 State = SyncJob.State
@@ -32,10 +31,6 @@ SEEN = ("processed", "activeSubscriptions")
 
 class Cancelled(Exception):
     """Somebody cancelled the job."""
-
-
-class TakenOver(Exception):
-    """Another process works on the job now; this one must leave it alone."""
 
 
 class Preview:
@@ -75,15 +70,8 @@ class Progress:
     @classmethod
     def claim(cls, job_id: uuid.UUID | str) -> "Progress | None":
         """Takes a job that no process works on; None when it ended or another process does."""
-        runner = uuid.uuid4()
-        free = SyncJob.objects.filter(Q(state=State.QUEUED) | unattended(), pk=job_id)
-        if not free.update(state=State.RUNNING, runner=runner, heartbeat_at=timezone.now()):
-            return None
-        job = SyncJob.objects.get(pk=job_id)
-        if not job.started_at:
-            job.started_at = timezone.now()
-            job.save(update_fields=["started_at"])
-        return cls(job)
+        job = SyncJob.claim(job_id)
+        return cls(job) if job else None
 
     def begin_again(self) -> None:
         """From the first page, as if nothing had been counted."""
@@ -130,7 +118,7 @@ class Progress:
                     # In the row's own transaction: counted once, also when this process is killed
                     # within the page. TakenOver takes the row back.
                     counts = {**self.job.counts, **self._seen}
-                    self._update(counts=counts, changes=self.job.changes)
+                    self.job.keep(counts=counts, changes=self.job.changes)
         except (Cancelled, TakenOver):
             raise
         except Exception as error:
@@ -142,7 +130,7 @@ class Progress:
         """Shows that this process still works on the job, and saves these columns. Raises
         Cancelled, TakenOver."""
         self._beat_at = time.monotonic()
-        self._update(**values)
+        self.job.keep(**values)
         if SyncJob.objects.filter(pk=self.job.pk, cancel_requested=True).exists():
             raise Cancelled(str(self.job.pk))
 
@@ -153,13 +141,6 @@ class Progress:
 
     def _counts_of_seen(self) -> dict[str, int]:
         return {name: self.job.counts.get(name, 0) for name in SEEN}
-
-    def _mine(self) -> QuerySet[SyncJob]:
-        return SyncJob.objects.filter(pk=self.job.pk, runner=self.job.runner, state=State.RUNNING)
-
-    def _update(self, **values: Any) -> None:
-        if not self._mine().update(heartbeat_at=timezone.now(), **values):
-            raise TakenOver(str(self.job.pk))
 
     def save(self, *, processed: int = 0, cursor: dict[str, Any] | None = None) -> None:
         job = self.job
@@ -178,6 +159,5 @@ class Progress:
     def finish(self, state: str, error: str = "") -> None:
         names = ("counts", "failed", "failures", "changes")
         kept = {name: getattr(self.job, name) for name in names}
-        now = timezone.now()
-        self._mine().update(state=state, error=error[:1000], finished_at=now, **kept)
+        self.job.finish(state, error, **kept)
         self.job.refresh_from_db()

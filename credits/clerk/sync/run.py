@@ -21,9 +21,10 @@ from credits.clerk.sync import users
 from credits.clerk.sync.items import find_missing_items, items_phase, version_of
 from credits.clerk.sync.jobs import RECONCILE, start_job
 from credits.clerk.sync.options import SyncOptions
-from credits.clerk.sync.progress import Cancelled, Progress, TakenOver
+from credits.clerk.sync.progress import Cancelled, Progress
 from credits.clerk.sync.set_credits import set_credits
 from credits.models import SyncJob
+from credits.models.background import TakenOver
 
 logger = logging.getLogger(__name__)
 State = SyncJob.State

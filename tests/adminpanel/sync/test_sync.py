@@ -13,11 +13,12 @@ from credits.adjustments import adjust_credits
 from credits.clerk import identity
 from credits.clerk.parsing import Person
 from credits.clerk.sync import users
-from credits.clerk.sync.jobs import GOOD_FOR, SILENCE, start_job
+from credits.clerk.sync.jobs import GOOD_FOR, start_job
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.run import reconcile, run_sync
 from credits.ledger import get_balance
 from credits.models import AuditEntry, CreditGrant, SyncJob, UsageHistory, User
+from credits.models.background import SILENCE
 from tests.factories import make_charge
 from tests.fakes.clerk import FakeClerk
 

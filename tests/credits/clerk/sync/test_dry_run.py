@@ -8,7 +8,7 @@ import pytest
 from credits.clerk import identity
 from credits.clerk.parsing import Person
 from credits.clerk.sync import progress, users
-from credits.clerk.sync.jobs import SILENCE, start_job
+from credits.clerk.sync.jobs import start_job
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.run import result_of, run_sync
 from credits.ledger import get_balance
@@ -21,6 +21,7 @@ from credits.models import (
     UsageHistory,
     User,
 )
+from credits.models.background import SILENCE
 from tests.credits.clerk.histories import receive_all
 from tests.factories import make_charge, make_grant, make_plan
 from tests.fakes.clerk import FakeClerk, user_json

@@ -11,10 +11,11 @@ from credits.clerk.billing import releases
 from credits.clerk.client import ClerkClient
 from credits.clerk.parsing import Person
 from credits.clerk.sync import users
-from credits.clerk.sync.jobs import SILENCE, cancel_job, describe, stalled, start_job
+from credits.clerk.sync.jobs import cancel_job, describe, start_job
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.sync.run import run_sync
 from credits.models import CreditGrant, Plan, SyncJob, User
+from credits.models.background import SILENCE
 from tests.credits.clerk.sync.runs import run
 from tests.fakes.clerk import FakeClerk
 
@@ -40,7 +41,7 @@ def test_a_killed_worker_s_job_goes_on_where_it_stopped(
     assert len(calls) == 2
     job.refresh_from_db()
     SyncJob.objects.update(heartbeat_at=job.heartbeat_at - 2 * SILENCE)
-    assert list(stalled()) == [job]
+    assert list(SyncJob.stalled()) == [job]
     run_sync(job.pk)
     job.refresh_from_db()
     assert job.state == "done"

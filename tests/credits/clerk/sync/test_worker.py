@@ -3,26 +3,25 @@
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from django.db import connection
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from credits.clerk.sync.jobs import SILENCE, cancel_job, start_job
+from credits.clerk.sync.jobs import cancel_job, start_job
 from credits.clerk.sync.options import SyncOptions
 from credits.clerk.tasks import HOURLY_AT, hourly, resume
 from credits.models import CreditBalance, CreditGrant, SyncJob, UsageHistory, User
+from credits.models.background import SILENCE
 from tests.factories import make_plan
 from tests.fakes import clerk as fake_clerk
 from tests.fakes.clerk import FakeClerk, user_json
 from tests.fakes.clerk_events import DAY, as_api, item_json
-from tests.live import database_url
-from tests.processes import ROOT, stop
+from tests.live import running_worker
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,27 +54,15 @@ def let_the_hourly_sync_have_run() -> None:
         )
 
 
-@contextmanager
-def running_worker(fake: FakeClerk, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker as it is run in production, on the test's database and the fake Clerk."""
+def worker_at(fake: FakeClerk, log: Path) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """A running worker that asks the fake Clerk."""
     environment = {
-        "DJANGO_SETTINGS_MODULE": "tests.settings",
-        "DATABASE_URL": database_url(),
         "CLERK_SECRET_KEY": fake_clerk.SECRET_KEY,
         "CLERK_INSTANCE_ID": fake_clerk.INSTANCE,
         "CLERK_API_URL": fake.url,
         "SIGNUP_CREDITS": "0",
     }
-    with log.open("ab") as output:
-        worker = subprocess.Popen(
-            [sys.executable, "manage.py", "procrastinate", "worker"], cwd=ROOT,
-            env={**os.environ, **environment}, stdout=output, stderr=output,
-            start_new_session=True,
-        )  # fmt: skip
-    try:
-        yield worker
-    finally:
-        stop(worker)
+    return running_worker(environment, log=log)
 
 
 def end_of(log: Path) -> Callable[[], str]:
@@ -99,7 +86,7 @@ def test_a_worker_killed_within_a_page_loses_nothing_and_does_nothing_twice(
 ) -> None:
     log = tmp_path / "worker.log"
     job = start_job(options=OPTIONS, actor="admin@example.com", background=True, allowance=10**9)
-    with running_worker(base, log) as worker:
+    with worker_at(base, log) as worker:
         wait_for(lambda: REACHED[at]() >= PAGE + PAGE // 2, end_of(log), pause=0.005)
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
@@ -109,7 +96,7 @@ def test_a_worker_killed_within_a_page_loses_nothing_and_does_nothing_twice(
     # Five minutes later the watch, which runs each minute, finds it silent.
     SyncJob.objects.update(heartbeat_at=job.heartbeat_at - 2 * SILENCE)
     resume(timestamp=0)
-    with running_worker(base, log) as worker:
+    with worker_at(base, log) as worker:
         wait_for(is_in(job, "done", "failed"), end_of(log))
     job.refresh_from_db()
     assert (job.state, job.failed, job.processed) == ("done", 0, 3 * PEOPLE)
@@ -132,7 +119,7 @@ def test_a_sync_in_a_worker_stops_when_it_is_cancelled(base: FakeClerk, tmp_path
     base.pause = 0.3
     log = tmp_path / "worker.log"
     job = start_job(options=SyncOptions(page_size=5), actor="admin", background=True)
-    with running_worker(base, log):
+    with worker_at(base, log):
         wait_for(User.objects.exists, end_of(log))
         assert cancel_job(job.pk)
         wait_for(is_in(job, "canceled"), end_of(log))
@@ -147,7 +134,7 @@ def test_a_long_sync_does_not_keep_the_sweep_of_holds_waiting(
     log = tmp_path / "worker.log"
     job = start_job(options=SyncOptions(page_size=1), actor="admin", background=True)
     swept = ProcrastinateJob.objects.filter(task_name="credits.sweep", status="succeeded")
-    with running_worker(base, log):
+    with worker_at(base, log):
         wait_for(is_in(job, "running"), end_of(log))
         wait_for(swept.exists, end_of(log))
         assert is_in(job, "running")()
