@@ -4,20 +4,21 @@ widely here, and logged."""
 import logging
 from collections.abc import Iterable
 
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 
 logger = logging.getLogger(__name__)
 
 
 class StorageFailed(Exception):
-    """The storage did not take a file."""
+    """The storage did not take, list or delete a file."""
 
 
-def save(name: str, content: bytes) -> str:
+def save(name: str, content: "bytes | File[bytes]") -> str:
     """Puts a file into the storage; returns the name it has there. Raises StorageFailed."""
     try:
-        saved: str = default_storage.save(name, ContentFile(content))
+        file = ContentFile(content) if isinstance(content, bytes) else content
+        saved: str = default_storage.save(name, file)
     except Exception as error:
         logger.exception("the storage did not take %s", name)
         raise StorageFailed from error
@@ -34,12 +35,39 @@ def discard(names: Iterable[str]) -> None:
 
 
 def discard_folder(folder: str) -> None:
-    """Deletes whatever is in a folder of the storage."""
+    """Deletes whatever is in a folder of the storage, likewise."""
     try:
-        _, names = default_storage.listdir(folder)
+        remove_folder(folder)
+    except StorageFailed:
+        logger.exception("the storage did not empty %s", folder)
+
+
+def remove(name: str) -> None:
+    """Deletes a file, or an empty folder. Raises StorageFailed."""
+    try:
+        default_storage.delete(name)
+    except Exception as error:
+        raise StorageFailed(name) from error
+
+
+def remove_folder(folder: str) -> None:
+    """Deletes a folder of the storage with all that is in it. Raises StorageFailed."""
+    folders, names = list_folder(folder)
+    for name in folders:
+        remove_folder(f"{folder}/{name}")
+    for name in names:
+        remove(f"{folder}/{name}")
+    if folders or names:
+        remove(folder)  # Nothing happens where folders are a part of files' names.
+
+
+def list_folder(folder: str) -> tuple[list[str], list[str]]:
+    """The names of the folders and of the files in a folder; none if there is no such folder.
+    Raises StorageFailed."""
+    try:
+        folders, names = default_storage.listdir(folder)
     except FileNotFoundError:
-        return
-    except Exception:
-        logger.exception("the storage did not list %s", folder)
-        return
-    discard(f"{folder}/{name}" for name in names)
+        return [], []
+    except Exception as error:
+        raise StorageFailed(folder) from error
+    return [name for name in folders if name], [name for name in names if name]

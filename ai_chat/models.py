@@ -11,9 +11,12 @@ from django.db.models.functions import Now
 from ai_chat import files
 from ai_chat.jobs.models import FAILED, RUNNING, Job
 from config.text import cut, is_blank
+from credits.models.background import BackgroundJob
 from credits.reasons import Reason
 
 TITLE_CHARACTERS = 60
+#: Folders of the storage; each has a folder for every user in it.
+IMAGES, ARCHIVES = "images", "archives"
 
 
 class Conversation(models.Model):
@@ -127,7 +130,7 @@ class ImageRequest(Job):
     @property
     def folder(self) -> str:
         """Where its files are in the storage: what a killed process left can be found."""
-        return f"images/{self.user_id}/{self.pk}"
+        return f"{IMAGES}/{self.user_id}/{self.pk}"
 
     def discard_result(self) -> None:
         files.discard_folder(self.folder)
@@ -171,6 +174,42 @@ class Image(models.Model):
     def filename(self) -> str:
         """What a download is called."""
         return f"tally-{str(self.pk)[:8]}.{self.file.rpartition('.')[2]}"
+
+
+class DataJob(BackgroundJob):
+    """What the worker does with everything that a user has here: see `ai_chat.data`."""
+
+    class Kind(models.TextChoices):
+        ARCHIVE = "archive", "Archive"
+        CHATS = "chats", "Deletion of all chats"
+        IMAGES = "images", "Deletion of all images"
+        ERASURE = "erasure", "Erasure of a closed account"
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="data_jobs", db_index=False
+    )
+    kind = models.CharField(max_length=10, choices=Kind)
+    #: An archive's name in the storage, and its size, once it is ready.
+    file = models.CharField(max_length=200, blank=True)
+    bytes = models.BigIntegerField(default=0)
+
+    class Meta(BackgroundJob.Meta):
+        indexes = [models.Index(fields=["user", "-created_at"], name="data_jobs_of_user")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "kind"],
+                condition=models.Q(state__in=BackgroundJob.OPEN),
+                name="data_job_open_once",
+            ),
+            models.UniqueConstraint(
+                fields=["user"], condition=models.Q(kind="erasure"), name="data_erasure_once"
+            ),
+        ]
+
+    @property
+    def folder(self) -> str:
+        """Where an archive is in the storage."""
+        return f"{ARCHIVES}/{self.user_id}"
 
 
 class ProviderFailure(models.Model):

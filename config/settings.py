@@ -284,6 +284,8 @@ if HOLD_LEASE_SECONDS <= IMAGE_SECONDS:
     )
 IMAGE_PROMPT_MAX_CHARACTERS = 4_000
 IMAGE_MAX_BYTES = 20_000_000
+# Bytes of the archive that a user takes along.
+ARCHIVE_MAX_BYTES = env.integer("ARCHIVE_MAX_BYTES", 5_000_000_000, low=1_000, high=10**12)
 
 # Limits beside money, per user: paid requests in any 60 seconds, and answers and images that are
 # being made at the same time.

@@ -59,6 +59,16 @@ class PlanRequired(LedgerError):
         super().__init__(message, plan=plan)
 
 
+class AccountClosed(LedgerError):
+    """The account was closed or banned after the request came in. Nothing was charged."""
+
+    status = 403
+    code = "account_closed"
+
+    def __init__(self) -> None:
+        super().__init__("This account is closed. Nothing was charged.")
+
+
 class IdempotencyConflict(LedgerError):
     """The key was used before, for a different request (I7)."""
 

@@ -114,8 +114,8 @@ def deduct_credits_for_feature(
     open until `settle_charge` or `release_charge`, or its lease (HOLD_LEASE_SECONDS unless given)
     runs out and it is refunded. `model` is of the catalogue, and its price factor counts;
     `max_unit_cost` is what the user was shown. Raises InsufficientCredits, PriceChanged,
-    IdempotencyConflict, ModelNotOffered, UnknownFeature, LedgerError on a quantity or key out of
-    bounds."""
+    IdempotencyConflict, ModelNotOffered, AccountClosed, UnknownFeature, LedgerError on a quantity
+    or key out of bounds."""
     return call_deduct(
         "credits_deduct",
         user_id=user_id,
@@ -185,7 +185,15 @@ def _refusal(row: Any, agreed: int) -> Exception:
             )
         case "not_offered":
             return exceptions.ModelNotOffered()
+        case "closed":
+            return exceptions.AccountClosed()
     return Refused(row)
+
+
+def wait_for_spends(*, user_id: int) -> None:
+    """Returns once every spend of the account that had begun is committed. After its user was
+    closed, no other can begin."""
+    call_kernel("credits_lock", owner=user_id)
 
 
 class Ending(NamedTuple):

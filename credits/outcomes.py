@@ -79,7 +79,7 @@ OUTCOMES: dict[str, Outcome] = {
     "closed account": Outcome(
         "the account is closed or banned meanwhile",
         "as a stop",
-        coming="with the deletion of accounts",
+        ("You close your account, or it is banned", "As if you had stopped"),
     ),
     "no image": Outcome(
         "image: non-OK status, invalid body, unparsable or empty result",

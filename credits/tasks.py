@@ -47,8 +47,10 @@ def check(timestamp: int) -> None:
 @app.periodic(cron="41 3 * * *")
 @app.task(name="credits.forget_jobs", queueing_lock="credits.forget_jobs", pass_context=True)
 async def forget_jobs(context: JobContext, timestamp: int) -> None:
-    """Deletes jobs that succeeded: the sweeper alone leaves 5,760 a day. Failed ones stay."""
+    """Deletes jobs that succeeded: the sweeper alone leaves 5,760 a day. Failed ones stay for a
+    month, to be looked at: letters among them hold addresses."""
     await context.app.job_manager.delete_old_jobs(nb_hours=72)
+    await context.app.job_manager.delete_old_jobs(nb_hours=30 * 24, include_failed=True)
 
 
 @app.task(name="credits.check_now", queueing_lock="credits.check_now")

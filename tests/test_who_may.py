@@ -94,6 +94,14 @@ POST   account/second-factor                               302   200   200   200
 POST   account/sessions/<str:session_id>/end               302   302   404   404
 POST   account/sessions/end                                302   302   302   302
 GET    session                                             200   200   200   200
+GET    account/data                                        302   200   200   200
+POST   account/data/archive                                302   302   302   302
+GET    account/data/archives/<uuid:job_id>                 302   404   404   404
+GET    account/data/delete/<str:kind>                      302   200   200   200
+POST   account/data/delete/<str:kind>                      302   302   302   302
+GET    account/close                                       302   200   200   200
+POST   account/close                                       302   200   200   200
+GET    privacy                                             200   200   200   200
 GET    credits/balance                                     401   200   200   200
 GET    usage                                               302   200   200   200
 GET    usage.csv                                           302   200   200   200
@@ -245,6 +253,7 @@ def things_of(owner: User) -> dict[str, str]:
         "model_id": str(make_model().pk),
         "provider_id": str(_provider().pk),
         "session_id": _session_id(owner),
+        "kind": "chats",
         "uidb64": "MQ",
         "token": "set-password",
     }

@@ -15,6 +15,8 @@ from adminpanel.overview.failures import (
     detail_of,
     recent_failures,
 )
+from ai_chat.data.jobs import ERASED_WITHIN
+from ai_chat.models import DataJob
 from credits.integrity.features import Mapping, check_features
 from credits.integrity.run import last_check
 from credits.models.rollup import LedgerCheck
@@ -172,6 +174,7 @@ def get_health() -> Health:
         Sign("Holds", *_overdue(holds, "lease"), overdue),
         Sign("Grants", *_overdue(grants, "time")),
         Sign("Rollup", *_days(open_since())),
+        Sign("Erasures", *_erasures()),
     ]
     return Health(signs, features, last, state.check_requested, failures)
 
@@ -210,6 +213,20 @@ def _inbox(state: State) -> Sign:
 
 def _overdue(count: int, end: str) -> tuple[str, str]:
     return WARN if count else OK, f"{count:,} past {'its' if count == 1 else 'their'} {end}"
+
+
+def _erasures() -> tuple[str, str]:
+    """Whether the content of closed accounts goes in time. One that has not ended after an hour
+    fails at something: the log says at what."""
+    open_ = DataJob.objects.filter(kind=DataJob.Kind.ERASURE, state__in=DataJob.OPEN)
+    oldest = open_.order_by("created_at").first()
+    if oldest is None:
+        return OK, "none is open"
+    age = timezone.now() - oldest.created_at
+    text = f"{open_.count():,} open, the oldest for {ago(age.total_seconds())}"
+    if age > ERASED_WITHIN:
+        return BAD, text
+    return (WARN if age > timedelta(hours=1) else OK), text
 
 
 def _days(opened: date) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, render
 from adminpanel.users import timeline
 from adminpanel.users.forms import PeopleForm, TimelineForm
 from adminpanel.users.search import Sort, find_users, get_page
-from ai_chat.models import Conversation, Image
+from ai_chat.models import Conversation, DataJob, Image
 from credits.approvals import waiting
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
 from credits.ledger import get_balance
@@ -64,6 +64,7 @@ def user(request: HttpRequest, user_id: int) -> HttpResponse:
         "counts": _counts(someone),
         "pending": waiting().filter(user=someone)[:PENDING],
         "events": AuthenticationEvent.objects.filter(user=someone).order_by("-pk")[:EVENTS],
+        "erasure": DataJob.objects.filter(user=someone, kind=DataJob.Kind.ERASURE).first(),
         "form": form,
         "page": timeline.get_page(someone, **form.place_for(someone)),
     }

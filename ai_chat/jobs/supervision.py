@@ -1,5 +1,6 @@
 """One thread per process that looks after everything being done in it: it ends what is overdue, and
-once a second saves all that was written since, and learns what is to be stopped."""
+once a second saves all that was written since, and learns what is to be stopped: because its user
+asked for that in another process, or may do nothing any more."""
 
 import logging
 import threading
@@ -23,6 +24,10 @@ logger = logging.getLogger(__name__)
 #: Seconds between saves of the text so far, and so between looks at a stop asked for elsewhere.
 SAVE_SECONDS = 1.0
 
+# A job that began in the moment of a ban is not seen by whoever bans: its user is looked at too.
+GOES_ON = """JOIN credits_user u ON u.id = j.user_id
+WHERE j.id = ANY(%(ids)s::uuid[]) AND j.state = %(running)s AND NOT j.stop_requested AND u.is_active
+"""
 # Appends what is new to the jobs that still run, and returns those that go on, with the length of
 # their text. A row that is locked is being ended or deleted, and must not keep the others waiting.
 # One whose length is not as we remember it was saved by a try whose answer was lost.
@@ -41,11 +46,11 @@ WITH news AS (
 )
 SELECT j.id, coalesce(s.length, length(j.{column}))
 FROM {table} j LEFT JOIN saved s ON s.id = j.id
-WHERE j.id = ANY(%(ids)s::uuid[]) AND j.state = %(running)s AND NOT j.stop_requested
+{goes_on}
 """
 LOOK = """
 SELECT j.id, 0 FROM {table} j
-WHERE j.id = ANY(%(ids)s::uuid[]) AND j.state = %(running)s AND NOT j.stop_requested
+{goes_on}
 """
 
 _wanted = threading.Event()
@@ -136,7 +141,7 @@ def _save(group: dict[UUID, Run[Any]]) -> None:
     stop or do not run any more."""
     job: Job = next(iter(group.values())).work.job
     statement = (SAVE if job.text_column else LOOK).format(
-        table=job._meta.db_table, column=job.text_column
+        table=job._meta.db_table, column=job.text_column, goes_on=GOES_ON
     )
     values: dict[str, Any] = {
         "ids": list(group),

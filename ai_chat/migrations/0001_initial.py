@@ -50,6 +50,71 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="DataJob",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("failed", "Failed"),
+                            ("canceled", "Canceled"),
+                        ],
+                        default="queued",
+                        max_length=16,
+                    ),
+                ),
+                ("processed", models.PositiveIntegerField(default=0)),
+                ("total", models.PositiveIntegerField(default=0)),
+                ("error", models.TextField(blank=True)),
+                ("runner", models.UUIDField(null=True)),
+                ("heartbeat_at", models.DateTimeField(null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("archive", "Archive"),
+                            ("chats", "Deletion of all chats"),
+                            ("images", "Deletion of all images"),
+                            ("erasure", "Erasure of a closed account"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("file", models.CharField(blank=True, max_length=200)),
+                ("bytes", models.BigIntegerField(default=0)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="data_jobs",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-created_at"],
+                "abstract": False,
+            },
+        ),
+        migrations.CreateModel(
             name="ImageRequest",
             fields=[
                 (
@@ -395,6 +460,24 @@ class Migration(migrations.Migration):
                 condition=models.Q(("external_id__isnull", False)),
                 fields=("user", "external_id"),
                 name="conversation_external_id_once",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="datajob",
+            index=models.Index(fields=["user", "-created_at"], name="data_jobs_of_user"),
+        ),
+        migrations.AddConstraint(
+            model_name="datajob",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ("queued", "running"))),
+                fields=("user", "kind"),
+                name="data_job_open_once",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="datajob",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "erasure")), fields=("user",), name="data_erasure_once"
             ),
         ),
         migrations.AddIndex(

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ai_chat.pages import chat, images
+from ai_chat.pages import chat, data, images
 
 urlpatterns = [
     path("ai-chat", chat.chat, name="chat"),
@@ -14,6 +14,12 @@ urlpatterns = [
     path("ai-chat/<uuid:conversation_id>", chat.chat, name="conversation"),
     path("ai-chat/<uuid:conversation_id>/rename", chat.rename, name="conversation-rename"),
     path("ai-chat/<uuid:conversation_id>/delete", chat.delete, name="conversation-delete"),
+    path("account/data", data.account_data, name="account-data"),
+    path("account/data/archive", data.ask_for_archive, name="account-archive"),
+    path("account/data/archives/<uuid:job_id>", data.archive, name="account-archive-file"),
+    path("account/data/delete/<str:kind>", data.delete_all, name="account-delete-all"),
+    path("account/close", data.CloseView.as_view(), name="account-close"),
+    path("privacy", data.privacy, name="privacy"),
     path("images", images.images, name="images"),
     path("images/offer", images.offer, name="image-offer"),
     path("images/requests/<uuid:request_id>", images.card, name="image-request"),

@@ -15,6 +15,8 @@ from credits.clerk import conf
 from credits.clerk.changes import Change, change
 from credits.clerk.parsing import Payer, Person
 from credits.models import Identity, SessionLink, User
+from credits.signals import account_suspended
+from credits.users.closing import close
 from credits.users.welcome import grant_welcome_credits
 
 
@@ -115,6 +117,7 @@ def upsert_person(person: Person) -> tuple[Identity, list[Change]]:
         changes = _update(identity, identity.user, person)
     if person.banned or person.locked:
         _end_sessions(clerk_id=person.clerk_id, ended_at=None)
+        account_suspended.send(sender=User, user_id=identity.user_id)
     return identity, changes
 
 
@@ -150,8 +153,8 @@ def _update(identity: Identity, user: User, person: Person) -> list[Change]:
 
 @transaction.atomic
 def mark_deleted(clerk_id: str) -> list[Change]:
-    """A user was deleted at Clerk: closes the account and erases name and address; the ledger and
-    the conversations stay. Later events change nothing. Returns what changed."""
+    """A user was deleted at Clerk: closes the account, erases name and address, and has the content
+    erased; the ledger stays. Later events change nothing. Returns what changed."""
     lock(clerk_id)
     identity, is_new = Identity.objects.select_related("user").get_or_create(
         clerk_id=clerk_id, defaults={"deleted_at": Now()}
@@ -159,8 +162,7 @@ def mark_deleted(clerk_id: str) -> list[Change]:
     is_deletion, changes = is_new or identity.deleted_at is None, list[Change]()
     if user := identity.user:
         before, email = _details(identity), user.email
-        user.is_active, user.name, user.email = False, "", None
-        user.save(update_fields=["is_active", "name", "email"])
+        close(user)
         Identity.objects.filter(pk=identity.pk, deleted_at=None).update(deleted_at=Now())
         identity.email, identity.email_verified = "", False
         identity.save(update_fields=["email", "email_verified"])

@@ -48,6 +48,7 @@ class Migration(migrations.Migration):
                 ("email_proved_at", models.DateTimeField(editable=False, null=True)),
                 ("second_factor_at", models.DateTimeField(editable=False, null=True)),
                 ("is_active", models.BooleanField(default=True)),
+                ("closed_at", models.DateTimeField(editable=False, null=True)),
                 ("is_staff", models.BooleanField(default=False, verbose_name="is admin")),
                 (
                     "date_joined",
@@ -707,9 +708,6 @@ class Migration(migrations.Migration):
                         default=uuid.uuid4, editable=False, primary_key=True, serialize=False
                     ),
                 ),
-                ("options", models.JSONField(default=dict)),
-                ("actor", models.CharField(max_length=254)),
-                ("allowance", models.BigIntegerField(db_default=0)),
                 (
                     "state",
                     models.CharField(
@@ -724,16 +722,9 @@ class Migration(migrations.Migration):
                         max_length=16,
                     ),
                 ),
-                ("phase", models.CharField(blank=True, max_length=32)),
                 ("processed", models.PositiveIntegerField(default=0)),
                 ("total", models.PositiveIntegerField(default=0)),
-                ("counts", models.JSONField(default=dict)),
-                ("failed", models.PositiveIntegerField(default=0)),
-                ("failures", models.JSONField(default=list)),
-                ("changes", models.JSONField(default=list)),
-                ("cursor", models.JSONField(default=dict)),
                 ("error", models.TextField(blank=True)),
-                ("cancel_requested", models.BooleanField(default=False)),
                 ("runner", models.UUIDField(null=True)),
                 ("heartbeat_at", models.DateTimeField(null=True)),
                 (
@@ -744,9 +735,20 @@ class Migration(migrations.Migration):
                 ),
                 ("started_at", models.DateTimeField(null=True)),
                 ("finished_at", models.DateTimeField(null=True)),
+                ("options", models.JSONField(default=dict)),
+                ("actor", models.CharField(max_length=254)),
+                ("allowance", models.BigIntegerField(db_default=0)),
+                ("phase", models.CharField(blank=True, max_length=32)),
+                ("counts", models.JSONField(default=dict)),
+                ("failed", models.PositiveIntegerField(default=0)),
+                ("failures", models.JSONField(default=list)),
+                ("changes", models.JSONField(default=list)),
+                ("cursor", models.JSONField(default=dict)),
+                ("cancel_requested", models.BooleanField(default=False)),
             ],
             options={
                 "ordering": ["-created_at"],
+                "abstract": False,
             },
         ),
         migrations.CreateModel(

@@ -67,6 +67,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     #: that passed it holds this time (`credits.users.second_factor`).
     second_factor_at = models.DateTimeField(null=True, editable=False)
     is_active = models.BooleanField(default=True)
+    #: When the account was closed for good (`credits.users.closing`); such a user is not active.
+    closed_at = models.DateTimeField(null=True, editable=False)
     is_staff = models.BooleanField("is admin", default=False)
     date_joined = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -151,7 +151,8 @@ END $$;
 
 -- A spend. Outcomes: charged, replayed (this key was charged before), key_conflict (the key was
 -- used for another request), not_offered (the model), price_changed (above what the caller agreed
--- to), insufficient, due (credits come first: `credits.ledger.credits_due`). Without a model a unit costs the feature's price.
+-- to), insufficient, closed (the user was closed, banned or deactivated since the request came in),
+-- due (credits come first: `credits.ledger.credits_due`). Without a model a unit costs the feature's price.
 CREATE FUNCTION credits_deduct(owner bigint, operation text, feature text, default_cost bigint,
     units integer, model text, max_unit_cost bigint, request_key text, fingerprint text,
     lease interval, extra jsonb,
@@ -190,7 +191,11 @@ BEGIN
     available := credits_expire(owner, available, moment);
     price := credits_model_price(feature, default_cost, model);
     total := price * units;
-    IF price IS NULL THEN
+    -- Read under the lock: whoever has it after the account was closed sees that, so that no work
+    -- begins once its erasure has taken this lock.
+    IF EXISTS (SELECT FROM credits_user u WHERE u.id = owner AND NOT u.is_active) THEN
+        outcome := 'closed';
+    ELSIF price IS NULL THEN
         outcome := 'not_offered';
     ELSIF price > max_unit_cost THEN
         outcome := 'price_changed';

@@ -15,6 +15,7 @@ CHAT, API = "tests/ai_chat/test_outcomes.py", "tests/ai_chat/api/test_chat.py"
 RECEIPTS, KILLED = "tests/ai_chat/test_receipts.py", "tests/ai_chat/jobs/test_killed.py"
 ANSWERING = "tests/ai_chat/jobs/test_answering.py"
 IMAGES = "tests/ai_chat/images/test_outcomes.py"
+CLOSED = "tests/ai_chat/data/test_closed_meanwhile.py"
 #: The tests of each row.
 PROOFS: dict[str, list[tuple[str, str]]] = {
     "refused": [
@@ -46,6 +47,11 @@ PROOFS: dict[str, list[tuple[str, str]]] = {
     "lost client": [
         (API, "test_closing_the_stream_after_text_stops_the_answer_and_is_charged"),
         (API, "test_closing_the_stream_before_the_first_token_is_refunded"),
+    ],
+    "closed account": [
+        (CLOSED, "test_an_answer_is_stopped_and_charged_when_its_account_closes"),
+        (CLOSED, "test_before_the_first_token_it_is_refunded"),
+        (CLOSED, "test_a_ban_stops_images_and_those_that_were_made_stay_charged"),
     ],
     "no image": [(IMAGES, "test_an_answer_that_is_none_is_refunded")],
     "some images": [(IMAGES, "test_what_is_not_delivered_is_refunded")],

@@ -47,10 +47,14 @@ def read_event(payload: Json, *, received_ms: int) -> Event:
 
 def payer_of(event: Event) -> Payer:
     """Whom the event is about, for the inbox."""
-    if event.family in {"user", "session"}:
-        key = "id" if event.family == "user" else "user_id"
-        return Payer.of_user(as_id(event.data.get(key)))
-    return parse_payer(event.data.get("payer"))
+    if event.family == "user":
+        return Payer.of_user(as_id(event.data.get("id")))
+    payer = parse_payer(event.data.get("payer"))
+    if payer.id:
+        return payer
+    # Sessions, letters, messages and memberships are about a user too.
+    member = as_object(event.data.get("public_user_data"))
+    return Payer.of_user(as_id(event.data.get("user_id") or member.get("user_id")))
 
 
 def handle(event: Event) -> Result:  # noqa: PLR0911 - a table of events

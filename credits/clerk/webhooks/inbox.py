@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from config.errors import DomainError
@@ -107,6 +107,14 @@ def empty_old_payloads() -> int:
 def empty_payloads_of(payer_id: str) -> int:
     """Empties the settled payloads about a deleted user, also unmapped; how many."""
     return _empty(payer_id=payer_id) if payer_id else 0
+
+
+def erase_payloads_of(payer_id: str) -> int:
+    """Empties every payload about a user whose account is closed, also those that failed: there is
+    nothing left that they could change. Returns how many."""
+    rows = WebhookDelivery.objects.filter(payer_id=payer_id, forgotten=False).exclude(payload={})
+    settled = {"processed_at": Coalesce("processed_at", Now()), "error": "", "unmapped": False}
+    return rows.update(payload={}, forgotten=True, **settled)
 
 
 def _empty(**chosen: Any) -> int:

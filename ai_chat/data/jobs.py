@@ -1,0 +1,141 @@
+"""Jobs over all that a user has: asking for one, doing it, and what is kept of them."""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils import timezone
+from procrastinate.contrib.django import app
+
+from ai_chat import files
+from ai_chat.data.archive import TooLarge, make_archive
+from ai_chat.data.erasing import StillRunning, delete_chats, delete_images, erase_content
+from ai_chat.models import ARCHIVES, DataJob
+from config.errors import TooManyRequests
+from credits.models.background import TakenOver
+from credits.users import letters
+
+logger = logging.getLogger(__name__)
+Kind, State = DataJob.Kind, DataJob.State
+
+#: Archives that one user may have made within a day, and for how long each is kept.
+ARCHIVES_A_DAY = 3
+ARCHIVE_KEPT = timedelta(days=7)
+#: An archive that is not ready by then has ended more than one worker.
+ARCHIVE_TAKES = timedelta(hours=6)
+#: How long until a deletion looks again at work that was told to stop (seconds).
+STOPPING_SECONDS = 3
+#: Content of a closed account is gone after so long, if the worker and the storage are up.
+ERASED_WITHIN = timedelta(hours=24)
+
+DO: dict[str, Callable[[DataJob], None]] = {
+    Kind.ARCHIVE: make_archive,
+    Kind.CHATS: delete_chats,
+    Kind.IMAGES: delete_images,
+    Kind.ERASURE: erase_content,
+}
+
+
+class TooManyArchives(TooManyRequests):
+    """ARCHIVES_A_DAY were made within a day."""
+
+    def __init__(self, *, retry_seconds: int) -> None:
+        message = f"You can have {ARCHIVES_A_DAY} archives a day. Take one of those below."
+        super().__init__(message, retry_seconds=retry_seconds)
+
+
+def start_archive(*, user_id: int) -> None:
+    """Has an archive made, unless one is being made. Raises TooManyArchives."""
+    day = timedelta(days=1)
+    made = DataJob.objects.filter(user_id=user_id, kind=Kind.ARCHIVE).exclude(state=State.FAILED)
+    recent = made.filter(created_at__gt=timezone.now() - day).order_by("created_at")
+    if len(recent) >= ARCHIVES_A_DAY and not any(job.is_open for job in recent):
+        again = recent[0].created_at + day - timezone.now()
+        raise TooManyArchives(retry_seconds=max(1, int(again.total_seconds())))
+    start(user_id=user_id, kind=Kind.ARCHIVE)
+
+
+def start(*, user_id: int, kind: str) -> None:
+    """Has a worker do this after the commit, unless such a job is open."""
+    with suppress(IntegrityError), transaction.atomic():
+        later(DataJob.objects.create(user_id=user_id, kind=kind))
+
+
+def later(job: DataJob, *, seconds: int = 0) -> None:
+    """Has a worker take up this job, if the caller's transaction commits."""
+    pause = {"seconds": seconds} if seconds else None
+    app.configure_task("data.run", queue="default", schedule_in=pause).defer(job_id=str(job.pk))
+
+
+def jobs_of(*, user_id: int) -> QuerySet[DataJob]:
+    """What the user has asked for lately, newest first."""
+    return DataJob.objects.filter(user_id=user_id).exclude(kind=Kind.ERASURE)
+
+
+def run(job_id: UUID | str) -> None:
+    """Works on a job until its end. What fails is logged; a deletion is taken up again once its
+    heartbeat is silent (`resume`), an archive is to be asked for anew."""
+    job = DataJob.claim(job_id)
+    if job is None:
+        return
+    try:
+        DO[job.kind](job)
+    except StillRunning:
+        with suppress(TakenOver):
+            job.keep(state=State.QUEUED)
+            later(job, seconds=STOPPING_SECONDS)
+    except TakenOver:
+        logger.warning("%s goes on in another process, or was deleted", job.pk)
+    except TooLarge as error:
+        job.finish(State.FAILED, str(error))
+    except Exception:
+        logger.exception("%s of user %d failed", job.kind, job.user_id)
+        if job.kind == Kind.ARCHIVE:
+            job.finish(State.FAILED, "Something went wrong on our side. Ask for it again.")
+    else:
+        job.finish(State.DONE)
+        if job.kind == Kind.ARCHIVE:
+            _tell(job)
+
+
+def _tell(job: DataJob) -> None:
+    if settings.MAIL_CONFIGURED and job.user.email:
+        context = {"link": reverse("account-data"), "days": ARCHIVE_KEPT.days}
+        letters.send_later(
+            template="archive_ready.txt",
+            subject="Your archive is ready",
+            to=job.user.email,
+            context=context,
+        )
+
+
+def resume() -> None:
+    """Puts jobs whose worker died, or that failed, back on the queue."""
+    for job in DataJob.stalled():
+        if job.kind == Kind.ARCHIVE and job.created_at < timezone.now() - ARCHIVE_TAKES:
+            ended = {"state": State.FAILED, "finished_at": timezone.now()}
+            stalled = DataJob.stalled().filter(pk=job.pk)
+            stalled.update(**ended, error="It took too long. Ask for it again.")
+        else:
+            later(job)
+
+
+def forget() -> None:
+    """Deletes archives, and what else was asked for, ARCHIVE_KEPT after it was; and files that
+    belong to no job, because a process died between the two."""
+    old = DataJob.objects.filter(created_at__lt=timezone.now() - ARCHIVE_KEPT)
+    for job in old.exclude(kind=Kind.ERASURE).exclude(state__in=DataJob.OPEN):
+        if job.file:
+            files.remove(job.file)
+        job.delete()
+    for user_id in files.list_folder(ARCHIVES)[0]:
+        for name in files.list_folder(f"{ARCHIVES}/{user_id}")[1]:
+            with suppress(ValueError):
+                if not DataJob.objects.filter(pk=UUID(name.partition(".")[0])).exists():
+                    files.remove(f"{ARCHIVES}/{user_id}/{name}")

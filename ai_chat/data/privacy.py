@@ -1,0 +1,109 @@
+"""What is kept of people: the table of `docs/privacy.md` and of `/privacy`."""
+
+from typing import NamedTuple
+
+from django.conf import settings
+
+from ai_chat.data.jobs import ARCHIVE_KEPT, ERASED_WITHIN
+
+#: Days for which what is known of signing in is kept (`AuthenticationEvent`).
+AUTHENTICATION_DAYS = 90
+_HOURS = int(ERASED_WITHIN.total_seconds() // 3600)
+
+
+class Kept(NamedTuple):
+    """One kind of data: what it is, why it is kept, until when, and what closing does to it."""
+
+    what: str
+    why: str
+    until: str
+    closing: str
+
+
+KEPT = [
+    Kept(
+        "Messages, answers, what a model thought, titles of chats, prompts of images",
+        "you come back to them; a model is sent the latest of its chat",
+        "you delete them",
+        f"gone within {_HOURS} hours, normally within minutes",
+    ),
+    Kept(
+        "Pictures, as files",
+        "you look at them again",
+        "you delete them",
+        f"gone within {_HOURS} hours, normally within minutes",
+    ),
+    Kept(
+        "Your name and e-mail address",
+        "you sign in by it, and letters go there",
+        "you change them",
+        "gone at once",
+    ),
+    Kept(
+        "Your password, as a hash that cannot be reversed",
+        "it is checked when you sign in",
+        "you change it",
+        "gone at once",
+    ),
+    Kept(
+        "Where you are signed in: times, network address, browser",
+        "you see and end your sessions",
+        "you sign out, or the session ends",
+        "gone at once",
+    ),
+    Kept(
+        "How you signed in, and what you changed of that: time, network address, browser",
+        "you and the admins can see whether somebody else did",
+        f"{AUTHENTICATION_DAYS} days",
+        f"gone after {AUTHENTICATION_DAYS} days",
+    ),
+    Kept(
+        "The journal: each charge, refund and grant with its time, amount, price and model; with "
+        "an adjustment the admin's reason, with a charge a hash of what was asked",
+        "it proves the bill; a repeated request is recognised by the hash",
+        "always: no line is ever changed",
+        "stays under a number, without your name and address",
+    ),
+    Kept(
+        "A hash of your address, made with a secret key",
+        "welcome credits come once",
+        "always",
+        "stays; the address cannot be read from it",
+    ),
+    Kept(
+        "What admins did to your account, with their reason",
+        "whoever moves credits has to answer for it",
+        "always",
+        "stays under a number",
+    ),
+    Kept(
+        "What Clerk sends about you, where people sign in with Clerk: name, address, subscription",
+        "a plan's credits come by it, and what went wrong can be repeated",
+        f"{settings.INBOX_PAYLOAD_DAYS} days",
+        "emptied with your content; your id at Clerk, payments and periods of plans stay",
+    ),
+    Kept(
+        "Letters to you, with their address",
+        "they are sent again when the mail server does not answer",
+        "3 days after they were sent, 30 if they could not be",
+        "gone at once, but for the one that says so",
+    ),
+    Kept(
+        "Archives that you asked for",
+        "you fetch them",
+        f"{ARCHIVE_KEPT.days} days",
+        "gone with your content",
+    ),
+    Kept(
+        "What limits count: the address of a letter or sign-up, and when",
+        "nobody floods the site or a mailbox",
+        "2 hours",
+        "gone after 2 hours",
+    ),
+    Kept(
+        "Wrong passwords: address, network address, browser",
+        "passwords cannot be guessed",
+        "the next right one",
+        "gone at once",
+    ),
+]

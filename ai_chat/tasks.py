@@ -1,0 +1,25 @@
+"""Background work over users' content, found by `manage.py procrastinate worker`."""
+
+from procrastinate.contrib.django import app
+
+from ai_chat.data import jobs
+
+
+@app.task(name="data.run")
+def run_job(job_id: str) -> None:
+    """Works on an archive, a deletion or an erasure."""
+    jobs.run(job_id)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="data.resume", queueing_lock="data.resume")
+def resume(timestamp: int) -> None:
+    """Takes up again what a worker that died, or an error, has left undone."""
+    jobs.resume()
+
+
+@app.periodic(cron="23 * * * *")
+@app.task(name="data.forget", queueing_lock="data.forget")
+def forget(timestamp: int) -> None:
+    """Deletes archives that are old."""
+    jobs.forget()

@@ -1,0 +1,80 @@
+"""Closing an account for good: its user is signed out, and name and address are erased, at once.
+What the account has made goes by `account_closed` (`credits.signals`); the journal and the
+balance stay, without a name."""
+
+from axes.utils import reset as forget_wrong_passwords
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
+
+from config.errors import DomainError
+from credits.models import AuthenticationEvent, Session, User
+from credits.signals import account_closed
+from credits.users import letters, trail
+from credits.users.permissions import is_admin
+
+# Letters hold the address they went to. One that is being sent just now goes with the others,
+# after three days.
+FORGET_LETTERS = """
+DELETE FROM procrastinate_jobs
+WHERE task_name = 'users.send_letter' AND status <> 'doing' AND lower(args ->> 'to') = %s
+"""
+
+
+class LastAdmin(DomainError):
+    """Nobody else could run the site."""
+
+    status = 409
+    code = "last_admin"
+
+    def __init__(self) -> None:
+        super().__init__("You are the only admin here. Make somebody else one first.")
+
+
+@transaction.atomic
+def close_own_account(*, user: User, request: HttpRequest) -> None:
+    """Closes a local account because its user wants that, and writes to them. Raises LastAdmin."""
+    _refuse_last_admin(user)
+    email = user.email
+    trail.record(AuthenticationEvent.Kind.CLOSED, user=user, request=request)
+    close(user)
+    if email and settings.MAIL_CONFIGURED:
+        letters.send_later(
+            template="account_closed.txt", subject="Your account is closed", to=email, context={}
+        )
+
+
+@transaction.atomic
+def close(user: User) -> None:
+    """Closes an account, once however often it is called: nobody signs in to it any more, it
+    spends nothing, and its address is free for another one."""
+    user.refresh_from_db(from_queryset=User.objects.select_for_update())
+    email, is_first = user.email, user.closed_at is None
+    user.is_active, user.is_staff, user.is_superuser = False, False, False
+    user.name, user.email, user.email_proved_at = "", None, None
+    user.closed_at = user.closed_at or timezone.now()
+    user.set_unusable_password()
+    user.save()
+    Session.objects.filter(user=user).delete()
+    if email:
+        forget_wrong_passwords(username=email)
+        with connection.cursor() as cursor:
+            cursor.execute(FORGET_LETTERS, [email.lower()])
+    if is_first:
+        account_closed.send(sender=User, user_id=user.pk)
+
+
+def _refuse_last_admin(user: User) -> None:
+    if not is_admin(user):
+        return
+    # Locked in one order: of two admins who leave at the same moment the second sees the first go.
+    active = User.objects.filter(is_active=True).order_by("pk")
+    list(active.filter(is_staff=True).select_for_update().values_list("pk", flat=True))
+    ids = settings.ADMIN_USER_IDS
+    numbers = [int(name) for name in ids if name.isdecimal()]
+    named = Q(is_staff=True) | Q(pk__in=numbers) | Q(clerk_id__in=ids)
+    by_address = Q(clerk_identity__email__in=settings.ADMIN_EMAILS)
+    if not any(is_admin(other) for other in active.filter(named | by_address).exclude(pk=user.pk)):
+        raise LastAdmin

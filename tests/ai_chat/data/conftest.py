@@ -1,0 +1,73 @@
+"""Somebody with content of every kind at a running site, and a worker that is started by hand."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+
+from ai_chat.models import DataJob
+from credits.models import User
+from tests.ai_chat.api.client import Program
+from tests.factories import make_user
+from tests.fakes.provider import FakeProvider
+from tests.live import Site, running_worker
+from tests.waiting import wait_for
+
+#: In everything that the user says: it must be nowhere afterwards.
+MARKER = "Xyzzyplugh"
+
+type Worker = Callable[[], AbstractContextManager[Popen[bytes]]]
+
+
+@pytest.fixture
+def place(keep_site: Callable[..., Site], provider: FakeProvider, var: Path) -> Site:
+    """A site that keeps its files in `var`."""
+    return keep_site(OPENAI_BASE_URL=provider.base_url, VAR_DIR=str(var))
+
+
+@pytest.fixture
+def worker(place: Site, var: Path, tmp_path: Path) -> Worker:
+    """Starts a worker of that site; what it does to jobs is waited for with `ended`."""
+
+    @contextmanager
+    def start() -> Iterator[Popen[bytes]]:
+        with running_worker({"VAR_DIR": str(var)}, log=tmp_path / "worker.log") as process:
+            yield process
+
+    return start
+
+
+@pytest.fixture
+def mary(transactional_db: None) -> User:
+    """Has the marker for a name and in her address."""
+    return make_user(f"{MARKER}@example.com", name=MARKER, credits=1000)
+
+
+def fill(place: Site, user: User, *, chats: int = 1) -> Program:
+    """Chats and pictures that the user asks for as a program, with the marker in all that can be
+    said."""
+    program = Program(place, user)
+    program.client.headers["User-Agent"] = f"{MARKER}/1.0"
+    for number in range(chats):
+        answer = program.ask(
+            f"{MARKER} says [[echo]]", id=f"{MARKER}-{number}", key=f"{MARKER}{number}"
+        )
+        assert MARKER in answer.text, answer.text
+    picture = program.paint(f"A portrait of {MARKER}", key=MARKER)
+    assert picture.status_code == 200, picture.text
+    return program
+
+
+def ended(job: DataJob, *states: str) -> Callable[[], bool]:
+    wanted = states or (DataJob.State.DONE,)
+    return lambda: DataJob.objects.filter(pk=job.pk, state__in=wanted).exists()
+
+
+def wait_until_done(kind: str) -> DataJob:
+    """The job of this kind once it has ended well."""
+    job = DataJob.objects.filter(kind=kind).latest("created_at")
+    wait_for(ended(job), lambda: f"the {kind}: {DataJob.objects.get(pk=job.pk)}")
+    job.refresh_from_db()
+    return job
