@@ -77,6 +77,12 @@ KEPT = [
         "stays under a number",
     ),
     Kept(
+        "For admins: their address beside all that they did as admins",
+        "whoever moves credits has to answer for it",
+        "always",
+        "stays",
+    ),
+    Kept(
         "What Clerk sends about you, where people sign in with Clerk: name, address, subscription",
         "a plan's credits come by it, and what went wrong can be repeated",
         f"{settings.INBOX_PAYLOAD_DAYS} days",

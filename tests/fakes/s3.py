@@ -73,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         query = parse_qs(urlsplit(self.path).query)
         if not key:
-            self._list(query.get("prefix", [""])[0])
+            self._list(query.get("prefix", [""])[0], query.get("delimiter", [""])[0])
         elif key in self.server.objects:
             body = self.server.objects[key]
             modified = formatdate(usegmt=True)
@@ -89,13 +89,22 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.objects.pop(key, None)
             self._answer(204)
 
-    def _list(self, prefix: str) -> None:
-        contents = "".join(
-            f"<Contents><Key>{key}</Key><Size>{len(body)}</Size></Contents>"
-            for key, body in sorted(self.server.objects.items())
-            if key.startswith(prefix)
+    def _list(self, prefix: str, delimiter: str) -> None:
+        """The keys with this prefix; those with the delimiter behind it as the folders they are
+        in."""
+        contents, folders = "", set()
+        for key, body in sorted(self.server.objects.items()):
+            head, is_in_folder, _ = key.removeprefix(prefix).partition(delimiter or "\0")
+            if key.startswith(prefix) and is_in_folder:
+                folders.add(f"{prefix}{head}{delimiter}")
+            elif key.startswith(prefix):
+                contents += f"<Contents><Key>{key}</Key><Size>{len(body)}</Size></Contents>"
+        listed = "".join(
+            f"<CommonPrefixes><Prefix>{folder}</Prefix></CommonPrefixes>"
+            for folder in sorted(folders)
         )
-        answer = f"<ListBucketResult><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>"
+        answer = f"<IsTruncated>false</IsTruncated>{contents}{listed}"
+        answer = f"<ListBucketResult>{answer}</ListBucketResult>"
         self._answer(200, answer.encode(), Content_Type="application/xml")
 
 

@@ -2,16 +2,28 @@
 
 from collections.abc import Callable, Iterator
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from PIL import Image as Pillow
 
-from ai_chat.models import ImageRequest
+from ai_chat.models import DataJob, ImageRequest
 from credits.models import User
 from tests.ai_chat.api.client import Program
+from tests.factories import PASSWORD
 from tests.fakes import s3
 from tests.fakes.provider import FakeProvider
-from tests.live import Site
+from tests.live import Site, running_worker
+from tests.waiting import wait_for
+
+#: How a site is told of the store, besides its address.
+VARIABLES = {
+    "MEDIA_S3_BUCKET": s3.BUCKET,
+    "MEDIA_S3_REGION": "eu-central-1",
+    "MEDIA_S3_ACCESS_KEY": s3.ACCESS_KEY,
+    "MEDIA_S3_SECRET_KEY": s3.SECRET_KEY,
+    "MEDIA_S3_PREFIX": "tally",
+}
 
 
 @pytest.fixture
@@ -24,15 +36,7 @@ def store() -> Iterator[s3.FakeS3]:
 def studio(
     start_site: Callable[..., Site], provider: FakeProvider, store: s3.FakeS3, alice: User
 ) -> Program:
-    site = start_site(
-        OPENAI_BASE_URL=provider.base_url,
-        MEDIA_S3_BUCKET=s3.BUCKET,
-        MEDIA_S3_ENDPOINT=store.url,
-        MEDIA_S3_REGION="eu-central-1",
-        MEDIA_S3_ACCESS_KEY=s3.ACCESS_KEY,
-        MEDIA_S3_SECRET_KEY=s3.SECRET_KEY,
-        MEDIA_S3_PREFIX="tally",
-    )
+    site = start_site(OPENAI_BASE_URL=provider.base_url, MEDIA_S3_ENDPOINT=store.url, **VARIABLES)
     return Program(site, alice)
 
 
@@ -85,3 +89,20 @@ def test_what_a_lost_request_has_left_is_found_and_deleted(
     store.objects = {f"{request.folder}/one.png": b"1", "images/other/two.png": b"2"}
     request.discard_result()
     assert list(store.objects) == ["images/other/two.png"]
+
+
+def test_what_a_closed_account_has_there_is_erased_and_an_archive_is_kept_there(
+    studio: Program, store: s3.FakeS3, tmp_path: Path
+) -> None:
+    studio.paint("A tree", count=2)
+    others = {"tally/images/0/r/other.png": b"1", "tally/archives/0/other.zip": b"2"}
+    store.objects |= others
+    studio.client.post("/account/data/archive")
+    with running_worker(VARIABLES | {"MEDIA_S3_ENDPOINT": store.url}, log=tmp_path / "worker.log"):
+        wait_for(DataJob.objects.filter(state="done").exists, "the archive")
+        job = DataJob.objects.get()
+        archive = studio.client.get(f"/account/data/archives/{job.pk}")
+        assert archive.content == store.objects[f"tally/archives/{studio.user.pk}/{job.pk}.zip"]
+        studio.client.post("/account/close", data={"password": PASSWORD})
+        wait_for(DataJob.objects.filter(kind="erasure", state="done").exists, "the erasure")
+    assert store.objects == others
