@@ -14,6 +14,7 @@ from ai_chat.jobs.models import RUNNING
 from ai_chat.models import ARCHIVES, IMAGES, Conversation, DataJob, ImageRequest, Turn
 from credits.clerk.webhooks.inbox import erase_payloads_of
 from credits.ledger import wait_for_spends
+from credits.models import Session
 
 #: Rows that are looked at, or deleted, at once.
 BATCH = 200
@@ -61,6 +62,7 @@ def erase_content(job: DataJob) -> None:
         files.remove_folder(f"{folder}/{job.user_id}")
     if job.user.clerk_id:
         erase_payloads_of(job.user.clerk_id)
+    Session.objects.filter(user_id=job.user_id).delete()  # Of a sign-in beside the closing.
 
 
 def _conversations(job: DataJob) -> QuerySet[Conversation]:

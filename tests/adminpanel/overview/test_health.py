@@ -8,12 +8,14 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from adminpanel.overview.health import Sign, ago, get_brief, get_health
+from ai_chat.models import DataJob
 from credits.features import FEATURES
 from credits.integrity import features
 from credits.integrity.run import check_and_keep
 from credits.ledger import expire_credits
 from credits.models import AuditEntry, User, WebhookDelivery
 from credits.models.rollup import LedgerCheck
+from credits.users.closing import close
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant
 from tests.ledger import sql
@@ -77,6 +79,16 @@ class TestSigns:
         assert (sign("Webhooks").state, sign("Webhooks").text) == (
             "bad", "1 not processed, the oldest for 3 h",
         )  # fmt: skip
+
+    def test_an_erasure_that_does_not_end_is_seen(self, alice: User) -> None:
+        assert (sign("Erasures").state, sign("Erasures").text) == ("ok", "none is open")
+        close(alice)
+        assert sign("Erasures").state == "ok"
+        for hours, state in ((2, "warn"), (25, "bad")):
+            asked_at = timezone.now() - timedelta(hours=hours)
+            DataJob.objects.update(created_at=asked_at)
+            assert sign("Erasures").state == state
+        assert sign("Erasures").text == "1 open, the oldest for 25 h"
 
     def test_a_hold_past_its_lease_is_seen(self, alice: User, clock: Clock) -> None:
         make_charge(alice, hold=True, lease_seconds=2)

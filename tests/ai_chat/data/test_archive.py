@@ -17,6 +17,7 @@ from django.utils import timezone
 from PIL import Image as Pillow
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from ai_chat import files
 from ai_chat.data import archive, jobs
 from ai_chat.models import Conversation, DataJob, Turn
 from credits.models import UsageHistory, User
@@ -214,14 +215,13 @@ def test_one_whose_account_closes_meanwhile_keeps_nothing(
 ) -> None:
     jobs.start_archive(user_id=alice.pk)
     job = DataJob.objects.get()
-    real = archive.files.save
+    save = files.save
 
-    def close_then_save(name: str, content: Any) -> str:
-        saved = real(name, content)
+    def save_and_close(name: str, content: Any) -> str:
         DataJob.objects.all().delete()  # As closing does.
-        return saved
+        return save(name, content)
 
-    monkeypatch.setattr(archive.files, "save", close_then_save)
+    monkeypatch.setattr(files, "save", save_and_close)
     jobs.run(job.pk)
     assert not list(here.rglob("*.zip"))
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from axes.models import AccessAttempt
-from django.db import connection
+from django.db import connection, transaction
+from django.test import Client
 from django.utils import timezone
 
 from ai_chat.data import jobs
@@ -26,7 +27,7 @@ from credits.models import (
     WebhookDelivery,
 )
 from credits.models.background import SILENCE
-from credits.users import letters
+from credits.users import closing, letters
 from credits.users.services import sign_up
 from tests.ai_chat.chat import Chat
 from tests.ai_chat.data.conftest import MARKER, Worker, ended, fill, wait_until_done
@@ -36,6 +37,7 @@ from tests.factories import PASSWORD, make_user
 from tests.fakes.clerk import user_json
 from tests.fakes.clerk_events import event
 from tests.live import Site
+from tests.parallel import backend_pid, in_background, in_parallel, wait_until_blocked
 from tests.waiting import wait_for
 
 #: Where the marker may be after an erasure, and why: docs/privacy.md.
@@ -183,6 +185,37 @@ def test_what_a_killed_process_left_running_goes_once_its_lease_is_over(
         sweep_holds()
         wait_for(ended(job), "the erasure")
     assert not Turn.objects.exists()
+
+
+def test_a_spend_that_began_before_the_closing_is_waited_for(mary: User) -> None:
+    with transaction.atomic():
+        turn = charge_turn(mary)  # Nobody else sees it yet, and it was let in.
+        in_background(lambda: closing.close(User.objects.get(pk=mary.pk))).result()
+        job = DataJob.objects.get(user=mary)
+        erasing = in_background(lambda: jobs.run(job.pk))
+        wait_until_blocked(by=backend_pid())
+    erasing.result()
+    assert ended(job, DataJob.State.QUEUED)(), "It goes on once the answer has ended."
+    assert Turn.objects.get().pk == turn.pk
+    assert Turn.objects.get().stop_requested
+
+
+def test_closing_twice_at_once_is_closing_once(mary: User) -> None:
+    in_parallel(2, lambda _: closing.close(User.objects.get(pk=mary.pk)))
+    assert DataJob.objects.filter(user=mary).count() == 1
+
+
+def test_the_page_of_a_closed_person_says_when_the_content_was_erased(
+    mary: User, admin: User, client: Client
+) -> None:
+    closing.close(mary)
+    client.force_login(admin)
+    client.post("/admin/confirm", data={"password": PASSWORD})
+    page = client.get(f"/admin/users/{mary.pk}").text
+    assert f"closed {timezone.now():%-d %b %Y}" in page
+    assert "content is being erased" in page
+    jobs.run(DataJob.objects.get().pk)
+    assert "content erased" in client.get(f"/admin/users/{mary.pk}").text
 
 
 def test_files_that_no_row_names_go_too(place: Site, mary: User, worker: Worker, var: Path) -> None:
