@@ -212,7 +212,7 @@ SIGNUP_CREDITS = env.integer("SIGNUP_CREDITS", 50, low=0, high=1_000_000)
 IDENTITY_KEY = env.text("IDENTITY_KEY", SECRET_KEY)
 ADMIN_EMAILS = [email.lower() for email in env.listing("ADMIN_EMAILS")]
 ADMIN_USER_IDS = env.listing("ADMIN_USER_IDS")
-# An adjustment of more credits than this waits for a second admin.
+# Credits that one admin may move alone in 24 hours (credits/approvals.py).
 ADJUSTMENT_APPROVAL_CREDITS = env.integer(
     "ADJUSTMENT_APPROVAL_CREDITS", 100_000, low=0, high=1_000_000_000
 )

@@ -10,7 +10,7 @@ import pytest
 
 from credits.api.docs import openapi
 from credits.models import SyncJob, User
-from tests.factories import PASSWORD, make_grant
+from tests.factories import PASSWORD, make_grant, make_user
 from tests.fakes.clerk import INSTANCE, SECRET_KEY, SIGNING_SECRET, running_clerk, user_json
 from tests.fakes.provider import FakeProvider
 from tests.live import Site
@@ -47,6 +47,7 @@ def test_every_command_answers_as_the_page_says(
     whole_site: Site, admin: User, tmp_path: Path
 ) -> None:
     make_grant(admin, 100)
+    person = make_user(credits=100)
     job = SyncJob.objects.create(actor="somebody", state=SyncJob.State.DONE)
     text, examples = script()
     done = subprocess.run(
@@ -54,7 +55,7 @@ def test_every_command_answers_as_the_page_says(
         timeout=PATIENCE,
         env={
             "PATH": "/usr/bin:/bin:/usr/local/bin", "no_proxy": "*", "TALLY": whole_site.base_url,
-            "EMAIL": "admin@example.com", "PASSWORD": PASSWORD, "USER_ID": str(admin.pk),
+            "EMAIL": "admin@example.com", "PASSWORD": PASSWORD, "USER_ID": str(person.pk),
             "MODEL": "smollm2-135m", "JOB": str(job.pk),
         },
     )  # fmt: skip

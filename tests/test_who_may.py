@@ -163,8 +163,8 @@ POST   admin/settings/import/preview                       302   404   404   422
 POST   admin/settings/import/take                          302   404   404   422
 GET    admin/users                                         302   404   404   200
 GET    admin/users/approvals                               302   404   404   200
-GET    admin/users/approvals/<int:adjustment_id>           302   404   404   200
-POST   admin/users/approvals/<int:adjustment_id>           302   404   404   422
+GET    admin/users/approvals/<int:approval_id>             302   404   404   200
+POST   admin/users/approvals/<int:approval_id>             302   404   404   422
 GET    admin/users/<int:user_id>                           302   404   404   200
 GET    admin/users/<int:user_id>/adjust                    302   404   404   200
 POST   admin/users/<int:user_id>/adjust                    302   404   404   422
@@ -246,7 +246,7 @@ def things_of(owner: User) -> dict[str, str]:
         "clerk_id": make_plan("cplan_pro").clerk_id,
         "user_id": str(owner.pk),
         "charge_id": str(turn.charge_id),
-        "adjustment_id": str(make_adjustment_request(owner, delta=20_000).pk),
+        "approval_id": str(make_adjustment_request(owner, delta=20_000).pk),
         "job_id": str(uuid4()),
         "delivery_id": str(_delivery(owner).pk),
         "change_id": str(_change().pk),

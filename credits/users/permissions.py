@@ -114,6 +114,8 @@ def _for_admins(*methods: str) -> _Guard:
             except ApprovalPending as waits:
                 level = messages.WARNING if waits.approval.is_pending else messages.INFO
                 messages.add_message(request, level, str(waits))
+                if whose := waits.approval.account_id:
+                    return redirect("admin-user", whose)
                 return redirect("admin-approval", waits.approval.pk)
 
         # Else LoginRequiredMiddleware would redirect first, and not know where to go back to.
