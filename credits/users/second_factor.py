@@ -177,9 +177,18 @@ def _count(user: User, request: HttpRequest) -> None:
     }
     for key, limit in limits.items():
         if seconds := take(key, limit=limit, window=LONGEST):
+            _tell_of_guesses(user, request)
             minutes = math.ceil(seconds / 60)
             message = f"Too many codes were tried. Try again in {minutes} min."
             raise TooManyCodes(message, retry_seconds=seconds)
+
+
+def _tell_of_guesses(user: User, request: HttpRequest) -> None:
+    """Once an hour: whoever guesses codes has the password."""
+    if not take(f"guesses-told:{user.pk}", limit=1, window=LONGEST):
+        record(Kind.LOCKED_OUT, user=user, request=request)
+        what = "Somebody who knows your password tried many wrong codes."
+        notify(user=user, what=what, request=request)
 
 
 def _is_right(user: User, code: str, request: HttpRequest) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.conf import settings as configured
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 from django_otp.plugins.otp_static.models import StaticToken
@@ -19,12 +20,13 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
 from credits.models import AuditEntry, AuthenticationEvent, Session, User
-from credits.users import second_factor_views
+from credits.users import second_factor, second_factor_views
 from credits.users.second_factor import make_recovery_codes
 from tests.api import Api, assert_problem
 from tests.credits.users.conftest import Browser
 from tests.factories import PASSWORD, add_second_factor, code_of
 from tests.live import Site
+from tests.parallel import backend_pid, in_background, wait_until_blocked
 
 PAGE = "/account/second-factor"
 NOT_RIGHT = "This code is not right, or was used before."
@@ -229,10 +231,27 @@ class TestSigningIn:
         assert statuses.count(429) == 20 - configured.CODES_PER_HOUR
         assert Session.objects.filter(user=alice).count() == 1
 
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("kind", ["app", "recovery"])
+    def test_a_code_that_is_being_judged_is_waited_for(self, alice: User, kind: str) -> None:
+        app, request = add_second_factor(alice), Client().get("/sign-in").wsgi_request
+        code = code_of(app.key) if kind == "app" else recovery_codes(alice)[0]
+
+        def judged() -> bool:
+            # Without the count of codes, which waits as well where it is not committed.
+            with transaction.atomic():
+                return second_factor._is_right(alice, code, request)
+
+        with transaction.atomic():
+            assert judged()
+            second = in_background(judged)
+            wait_until_blocked(by=backend_pid())
+        assert second.result() is False
+
     def test_guesses_are_counted_for_the_user(
-        self, browser: Browser, app: TOTPDevice, settings: Settings
+        self, browser: Browser, app: TOTPDevice, alice: User, settings: Settings
     ) -> None:
-        settings.CODES_PER_HOUR = 3
+        settings.CODES_PER_HOUR, settings.MAIL_CONFIGURED = 3, True
         give_password(browser)
         for _ in range(3):
             assert give_code(browser, "000000").status_code == 200
@@ -240,6 +259,9 @@ class TestSigningIn:
         assert answer.status_code == 429
         assert int(answer["Retry-After"]) > 0
         assert not browser.signed_in
+        give_code(browser, "000000")
+        assert kinds(alice) == [*["wrong_code"] * 3, "locked_out"]
+        assert notices() == ["Somebody who knows your password tried many wrong codes."]
 
     def test_guesses_are_counted_for_the_address(
         self, browser: Browser, app: TOTPDevice, bob: User, settings: Settings
@@ -273,8 +295,9 @@ class TestSigningIn:
         else:
             alice.second_factor_at = None
         alice.save()
+        browser.client.handler.enforce_csrf_checks = False
         answer = browser.client.post("/sign-in/code", {"code": code_of(app.key)})
-        assert answer.status_code in {302, 403}
+        assert answer["Location"].startswith("/sign-in/password")
         assert not browser.signed_in
 
     def test_a_recovery_code_is_right_once(
