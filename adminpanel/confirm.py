@@ -11,7 +11,7 @@ from django.views.generic import FormView
 
 from credits.models import User
 from credits.users.forms import confirm_password, password_field
-from credits.users.permissions import confirm, is_admin
+from credits.users.permissions import confirm, is_admin_request
 from credits.users.second_factor import lacks_second_factor, mark_passed
 from credits.users.second_factor_views import CodeField, confirm_code
 from credits.users.trail import Kind, record
@@ -46,7 +46,7 @@ class ConfirmView(RedirectURLMixin, FormView):  # type: ignore[type-arg]
     next_page = "admin"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        if request.user.is_authenticated and not is_admin(request.user):
+        if request.user.is_authenticated and not is_admin_request(request):
             raise Http404
         return super().dispatch(request, *args, **kwargs)
 

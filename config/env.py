@@ -87,6 +87,15 @@ def hosts(name: str, default: str = "") -> list[str]:
     return names
 
 
+def header(name: str, default: str) -> str:
+    """The name of a header: the default, or one of letters and digits alone. A name with a hyphen
+    can be spelled with an underscore, which WSGI cannot tell apart: any client may send it so."""
+    value = text(name, default)
+    if value != default and not re.fullmatch("[A-Za-z][A-Za-z0-9]*", value):
+        raise ImproperlyConfigured(f"{name} takes letters and digits alone, no - or _: {value!r}.")
+    return value
+
+
 class Model(NamedTuple):
     """A model on offer: the name people read, and how many times a feature's price it costs."""
 
@@ -136,10 +145,10 @@ def database(name: str) -> dict[str, Any]:
 
 def mailer(name: str) -> dict[str, object]:
     """`smtp://user:password@host:587` (`smtps://` for TLS from the first byte) as a mailer; unset
-    prints mail to the terminal."""
+    sends none, and writes none of it down."""
     value = text(name)
     if not value:
-        return {"BACKEND": "django.core.mail.backends.console.EmailBackend"}
+        return {"BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
     parts = _split(name, value, ("smtp", "smtps"), "look like smtp://user:password@host:587")
     implicit_tls = parts.scheme == "smtps"
     options = {

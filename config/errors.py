@@ -44,6 +44,8 @@ class DomainError(Exception):
 
     status = 400
     code = "invalid"
+    #: The template of its page; none: that of the status.
+    template = ""
     #: Seconds until it is worth trying again (Retry-After); None where waiting does not help.
     retry_seconds: int | None = None
 
@@ -176,10 +178,10 @@ def error_response(request: HttpRequest, error: DomainError) -> HttpResponse:
     """The answer for an error: JSON below /api/, a page elsewhere."""
     if request.path.startswith("/api/"):
         return json_response(error)
-    template = f"{error.status}.html" if error.status in PAGES else "error.html"
+    usual = f"{error.status}.html" if error.status in PAGES else "error.html"
     # From 500 on without the request: its context asks the database for the meter.
     used_request = request if error.status < 500 else None
-    page = render_to_string(template, {"error": error}, used_request)
+    page = render_to_string(error.template or usual, {"error": error}, used_request)
     return HttpResponse(page, status=error.status, headers=_headers(error))
 
 

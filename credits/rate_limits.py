@@ -10,6 +10,16 @@ from django.db import connection
 LONGEST = timedelta(hours=1)
 
 TAKE = "SELECT credits_take(counted => %(counted)s, at_most => %(at_most)s, span => %(span)s)"
+GIVE_BACK = """
+UPDATE credits_ratelimit SET moments = trim_array(moments, 1)
+WHERE key = %(counted)s AND moments <> '{}'
+"""
+WAIT = """
+SELECT ceil(extract(epoch FROM m + %(span)s - credits_now()))
+FROM credits_ratelimit r, unnest(r.moments) m
+WHERE r.key = %(counted)s AND m > credits_now() - %(span)s
+ORDER BY m DESC OFFSET %(at_most)s - 1 LIMIT 1
+"""
 FORGET = """
 DELETE FROM credits_ratelimit
 WHERE NOT EXISTS (SELECT FROM unnest(moments) m WHERE m > credits_now() - %(longest)s)
@@ -23,6 +33,22 @@ def take(key: str, *, limit: int, window: timedelta) -> int:
     with connection.cursor() as cursor:
         cursor.execute(TAKE, values)
         return int(cursor.fetchone()[0])
+
+
+def give_back(key: str) -> None:
+    """Takes the latest use of `key` back: what it was counted for did not happen, or does not
+    count."""
+    with connection.cursor() as cursor:
+        cursor.execute(GIVE_BACK, {"counted": key})
+
+
+def seconds_to_wait(key: str, *, limit: int, window: timedelta) -> int:
+    """What `take` would return now, without counting anything."""
+    values: dict[str, Any] = {"counted": key, "at_most": limit, "span": window}
+    with connection.cursor() as cursor:
+        cursor.execute(WAIT, values)
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
 
 
 def forget() -> int:

@@ -15,7 +15,6 @@ STORAGES = {
     **STORAGES,  # noqa: F405
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-# A password hash costs 0.3 s by design; the tests make hundreds of accounts.
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+PASSWORD_HASHERS = ["tests.hashers.QuickHasher"]
 # Running sites find the static files in their sources, so nothing is collected for a test.
 WHITENOISE_USE_FINDERS = True

@@ -78,6 +78,9 @@ GET    sign-in/password                                    200   302   302   302
 GET    sign-in/code                                        302   302   302   302
 POST   sign-in/code                                        302   302   302   302
 GET    sign-up                                             200   302   302   302
+GET    sign-up/sent                                        200   200   200   200
+GET    sign-up/<uidb64>/<token>                            200   200   200   200
+POST   sign-up/<uidb64>/<token>                            200   200   200   200
 POST   sign-out                                            302   302   302   302
 GET    pricing                                             200   200   200   200
 GET    password-reset                                      200   200   200   200

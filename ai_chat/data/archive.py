@@ -194,6 +194,7 @@ def _profile(user: User) -> dict[str, Any]:
         "clerkId": user.clerk_id,
         "joinedAt": _time(user.date_joined),
         "lastSignInAt": _time(user.last_login),
+        "newEmail": user.new_email,
         "emailProvedAt": _time(user.email_proved_at),
         "sessions": [
             {

@@ -107,9 +107,15 @@ KEPT = [
         "gone after 2 hours",
     ),
     Kept(
-        "Wrong passwords: address, network address, browser",
+        "Wrong passwords: a keyed hash of the address, network address",
         "passwords cannot be guessed",
-        "the next right one",
+        "the next right one, or 2 hours",
+        "gone at once",
+    ),
+    Kept(
+        "A sign-up before its letter is answered: name, address, the password's hash",
+        "the account is made of it",
+        "3 hours",
         "gone at once",
     ),
 ]

@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
                 ("clerk_id", models.CharField(blank=True, max_length=64, null=True, unique=True)),
                 ("email_proved_at", models.DateTimeField(editable=False, null=True)),
                 ("second_factor_at", models.DateTimeField(editable=False, null=True)),
+                ("new_email", models.EmailField(editable=False, max_length=254, null=True)),
                 ("is_active", models.BooleanField(default=True)),
                 ("closed_at", models.DateTimeField(editable=False, null=True)),
                 ("is_staff", models.BooleanField(default=False, verbose_name="is admin")),
@@ -653,6 +654,26 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="SignUp",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("email", models.EmailField(max_length=254)),
+                ("name", models.CharField(blank=True, max_length=150)),
+                ("password", models.CharField(max_length=128)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="SubscriptionItem",
             fields=[
                 (
@@ -1173,6 +1194,10 @@ class Migration(migrations.Migration):
                 related_name="settings_changes",
                 to=settings.AUTH_USER_MODEL,
             ),
+        ),
+        migrations.AddIndex(
+            model_name="signup",
+            index=models.Index(fields=["email"], name="sign_up_email"),
         ),
         migrations.AddField(
             model_name="period",

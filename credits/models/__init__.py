@@ -8,7 +8,7 @@ from credits.models.clerk import Identity, SessionLink, SyncJob, WebhookDelivery
 from credits.models.ledger import CreditBalance, CreditGrant, GrantAllocation, Hold, UsageHistory
 from credits.models.rollup import ActiveAccount, LedgerCheck, UsageDay, UsageSlice
 from credits.models.subscriptions import PayerKind, Payment, Period, SubscriptionItem
-from credits.models.users import Account, RateLimit, Session, User
+from credits.models.users import Account, RateLimit, Session, SignUp, User
 
 __all__ = [
     "AIModel",
@@ -33,6 +33,7 @@ __all__ = [
     "Session",
     "SessionLink",
     "SettingsChange",
+    "SignUp",
     "SubscriptionItem",
     "SyncJob",
     "UsageDay",

@@ -66,6 +66,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     #: When the present second factor was set up; None without one. It names the factor: a session
     #: that passed it holds this time (`credits.users.second_factor`).
     second_factor_at = models.DateTimeField(null=True, editable=False)
+    #: The address that this account asked for, until a letter to it is answered.
+    new_email = models.EmailField(null=True, editable=False)
     is_active = models.BooleanField(default=True)
     #: When the account was closed for good (`credits.users.closing`); such a user is not active.
     closed_at = models.DateTimeField(null=True, editable=False)
@@ -83,6 +85,23 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email or self.name or self.clerk_id or f"user {self.pk}"
+
+
+class SignUp(models.Model):
+    """An account that somebody asked for, until the letter to its address is answered; kept for
+    PASSWORD_RESET_TIMEOUT. There may be several with one address, and an account with it."""
+
+    email = models.EmailField()
+    name = models.CharField(max_length=150, blank=True)
+    #: As `User.password` will be.
+    password = models.CharField(max_length=128)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["email"], name="sign_up_email")]
+
+    def __str__(self) -> str:
+        return f"sign-up {self.pk}"
 
 
 class Session(AbstractBaseSession):

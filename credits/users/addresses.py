@@ -1,4 +1,4 @@
-"""Where a request comes from, for counting wrong passwords (AXES_CLIENT_IP_CALLABLE)."""
+"""Where a request comes from, for counting what comes from one place."""
 
 from ipaddress import IPv6Address, ip_address, ip_network
 
@@ -9,11 +9,12 @@ UNKNOWN = "0.0.0.0"  # noqa: S104  (nothing listens here)
 
 
 def client_address(request: HttpRequest) -> str:
-    """The peer's address; behind a trusted proxy the last one in X-Forwarded-For, which the proxy
-    wrote: those before it are the client's own words. Of IPv6 the network, as one address."""
+    """The peer's address; behind a trusted proxy the last one in CLIENT_ADDRESS_HEADER, which the
+    proxy wrote: those before it are the client's own words. Of IPv6 the network, as one address."""
     address = request.META.get("REMOTE_ADDR", "")
     if settings.TRUSTED_PROXY:
-        address = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() or address
+        header = request.headers.get(settings.CLIENT_ADDRESS_HEADER, "")
+        address = header.rpartition(",")[2].strip() or address
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -2,7 +2,6 @@
 What the account has made goes by `account_closed` (`credits.signals`); the journal and the
 balance stay, without a name."""
 
-from axes.utils import reset as forget_wrong_passwords
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
@@ -10,16 +9,18 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from config.errors import DomainError
-from credits.models import AuthenticationEvent, Session, User
+from credits.models import AuthenticationEvent, Session, SignUp, User
 from credits.signals import account_closed
 from credits.users import letters, trail
+from credits.users.limits import forgive
 from credits.users.permissions import is_admin
 
 # Letters hold the address they went to. One that is being sent just now goes with the others,
 # after three days.
 FORGET_LETTERS = """
 DELETE FROM procrastinate_jobs
-WHERE task_name = 'users.send_letter' AND status <> 'doing' AND lower(args ->> 'to') = %s
+WHERE task_name IN ('users.send_letter', 'users.send_reset') AND status <> 'doing'
+    AND lower(coalesce(args ->> 'to', args ->> 'email')) = %s
 """
 
 
@@ -53,13 +54,14 @@ def close(user: User) -> None:
     user.refresh_from_db(from_queryset=User.objects.select_for_update())
     email, is_first = user.email, user.closed_at is None
     user.is_active, user.is_staff, user.is_superuser = False, False, False
-    user.name, user.email, user.email_proved_at = "", None, None
+    user.name, user.email, user.new_email, user.email_proved_at = "", None, None, None
     user.closed_at = user.closed_at or timezone.now()
     user.set_unusable_password()
     user.save()
     Session.objects.filter(user=user).delete()
     if email:
-        forget_wrong_passwords(username=email)
+        forgive(email)
+        SignUp.objects.filter(email=email).delete()
         with connection.cursor() as cursor:
             cursor.execute(FORGET_LETTERS, [email.lower()])
     if is_first:

@@ -86,7 +86,7 @@ class ProfileForm(forms.Form):
         return self.cleaned_data
 
 
-class PasswordResetForm(auth_forms.PasswordResetForm):
+class PasswordResetForm(forms.Form):
     email = EmailField()
 
 

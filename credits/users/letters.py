@@ -1,24 +1,56 @@
 """Letters to users: written from templates, sent by the worker, so that no request waits for a mail
 server, and takes as long for an address without an account."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.mail import send_mail
+from django.db.models import Model
 from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 from procrastinate.contrib.django import app
 
 
-def send_later(*, template: str, subject: str, to: str, context: dict[str, Any]) -> None:
-    """Has a worker send a letter after the commit. `template` stands in `credits/users/letters/`;
-    `context` is JSON without secrets: a link with a token is made by the worker."""
-    app.configure_task("users.send_letter", queue="default").defer(
-        template=template, subject=subject, to=to, context=context
-    )
+def send_later(
+    *, template: str, subject: str, to: str | None, context: Mapping[str, Any] | None = None
+) -> None:
+    """Has a worker send a letter after the commit, where mail is configured. `template` stands in
+    `credits/users/letters/`; `context` is JSON without secrets: a link with a token is made by the
+    worker. Nothing is sent to nobody."""
+    if settings.MAIL_CONFIGURED and to:
+        job = app.configure_task("users.send_letter", queue="default")
+        job.defer(template=template, subject=subject, to=to, context=dict(context or {}))
 
 
-def send(*, template: str, subject: str, to: str, context: dict[str, Any]) -> None:
-    """Sends a letter now."""
-    site = settings.SITE_URL
-    body = render_to_string(f"credits/users/letters/{template}", {**context, "site": site})
+def send(*, template: str, subject: str, to: str, context: Mapping[str, Any]) -> None:
+    """Sends a letter now. Every one knows the `site` and the `hours` for which a link is good, and
+    has no name in it: an account is made with anybody's address and any name."""
+    known = {"site": settings.SITE_URL, "hours": settings.PASSWORD_RESET_TIMEOUT // 3600, "to": to}
+    body = render_to_string(f"credits/users/letters/{template}", {**known, **context})
     send_mail(subject, body, None, [to])
+
+
+def link_to(route: str, row: Model, tokens: PasswordResetTokenGenerator) -> str:
+    """The address of a page that knows this row by a token. Short: a line of a mail that is longer
+    than 78 characters is broken where it is printed."""
+    token = tokens.make_token(row)  # type: ignore[arg-type]
+    uid = urlsafe_base64_encode(force_bytes(row.pk))
+    return settings.SITE_URL + reverse(route, kwargs={"uidb64": uid, "token": token})
+
+
+def row_of_link[M: Model](
+    kind: type[M], uidb64: str, token: str, tokens: PasswordResetTokenGenerator
+) -> M | None:
+    """The row that a link names; None if it is spent."""
+    try:
+        key = int(urlsafe_base64_decode(uidb64))
+    except ValueError:
+        return None
+    if not 0 < key < 2**63:
+        return None
+    row = kind._default_manager.filter(pk=key).first()
+    return row if tokens.check_token(row, token) else None  # type: ignore[arg-type]

@@ -1,34 +1,46 @@
-"""Proving the address of a local account: by a link in a letter, before welcome credits come. Only
-where mail is configured."""
+"""Proving an address of a local account, by a link in a letter: the present one, before welcome
+credits come, or a new one, before it takes effect. Only where mail is configured."""
+
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
-from django.core.mail import send_mail
 from django.db import transaction
-from django.template.loader import render_to_string
-from django.urls import reverse
+from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.encoding import force_bytes
-from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 from procrastinate.contrib.django import app
 
 from credits.ledger import Grant
 from credits.models import User
-from credits.users.services import may_mail
+from credits.users import letters, trail
+from credits.users.notices import notify
+from credits.users.services import EmailTaken, may_mail, unique_email
+from credits.users.sessions import end_sessions
 from credits.users.welcome import grant_welcome_credits, has_welcome_credits
 
 
 class ProofTokens(PasswordResetTokenGenerator):
-    """Of an account and its present address, until that is proved or PASSWORD_RESET_TIMEOUT is
-    over. Signing in does not spend it, as it does a link to a new password."""
+    """Of an account, its present address and the one it asked for, until that is proved, another is
+    asked for, or PASSWORD_RESET_TIMEOUT is over. A new password spends it: whoever had the old one
+    may have asked. Signing in does not, as it does a link to a new password."""
 
     key_salt = "credits.users.proofs"
 
     def _make_hash_value(self, user: User, timestamp: int) -> str:
-        return f"{user.pk} {user.email} {user.email_proved_at} {timestamp}"
+        addresses = f"{user.email} {user.new_email} {user.email_proved_at}"
+        return f"{user.pk} {addresses} {user.password} {timestamp}"
 
 
 tokens = ProofTokens()
+
+
+@dataclass(frozen=True)
+class Proof:
+    """An address that was proved: whether the account had another before, and the welcome credits,
+    unless the address has had them."""
+
+    is_new: bool
+    grant: Grant | None
 
 
 def proves_addresses() -> bool:
@@ -47,49 +59,81 @@ def lacks_proof(user: User) -> bool:
     )
 
 
-def ask_for_proof(*, user: User, site: str) -> bool:
-    """Has a worker send the letter, if one more may go to this address now. `site` is where the
-    link leads: scheme and host."""
-    if not may_mail(email=user.email or ""):
+def address_to_prove(user: User) -> str | None:
+    """The address that this user asked for; else the present one, unless it is proved."""
+    return user.new_email or (None if user.email_proved_at else user.email)
+
+
+def ask_for_proof(*, user: User) -> bool:
+    """Has a worker send the letter, if one more may go to this address now."""
+    if not may_mail(email=address_to_prove(user) or ""):
         return False
-    app.configure_task("users.send_proof", queue="default").defer(user_id=user.pk, site=site)
+    app.configure_task("users.send_proof", queue="default").defer(user_id=user.pk)
     return True
 
 
-def send_proof(*, user_id: int, site: str) -> None:
-    """Sends the letter, unless the address was proved meanwhile."""
-    user = User.objects.filter(pk=user_id, is_active=True, email_proved_at=None).first()
-    if user is None or not user.email:
+@transaction.atomic
+def ask_for_address(*, user: User, email: str) -> bool:
+    """Remembers the address that this user wants, and has a worker send the letter to it. Whether
+    it is taken is looked up there: this takes as long, and says the same, if it is. False when
+    several letters went to that address lately; then nothing was changed."""
+    before, user.new_email = user.new_email, email
+    if not ask_for_proof(user=user):
+        user.new_email = before
+        return False
+    user.save(update_fields=["new_email"])
+    return True
+
+
+def send_proof(*, user_id: int) -> None:
+    """Sends the letter, unless the address was proved meanwhile; to the owner of an address that is
+    taken, one that says so."""
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    address = address_to_prove(user) if user else None
+    if not user or not address:
         return
-    uid = urlsafe_base64_encode(force_bytes(user.pk))
-    link = reverse("prove", kwargs={"uidb64": uid, "token": tokens.make_token(user)})
+    if User.objects.filter(email=address).exclude(pk=user.pk).exists():
+        subject = "Your address is in use at Tally"
+        letters.send(template="address_taken.txt", subject=subject, to=address, context={})
+        return
     context = {
-        "email": user.email,
-        "link": f"{site}{link}",
-        "site": site,
-        "credits": settings.SIGNUP_CREDITS,
-        "hours": settings.PASSWORD_RESET_TIMEOUT // 3600,
+        "link": letters.link_to("prove", user, tokens),
+        "is_new": bool(user.new_email),
+        "credits": settings.SIGNUP_CREDITS if lacks_proof(user) else 0,
     }
-    body = render_to_string("credits/users/prove_mail.txt", context)
-    send_mail("Your address for Tally", body, None, [user.email])
+    letters.send(
+        template="prove.txt", subject="Your address for Tally", to=address, context=context
+    )
 
 
 def user_of(*, uidb64: str, token: str) -> User | None:
     """Whose address a link proves; None if it is spent."""
+    user = letters.row_of_link(User, uidb64, token, tokens)
+    return user if user and user.is_active else None
+
+
+def prove(*, user: User, token: str, request: HttpRequest) -> Proof | None:
+    """Proves the address, which a link does once. A new one takes effect with it: all other
+    sessions of the account end, and the former address gets a letter. None if the link is spent, or
+    somebody else has the address by now."""
     try:
-        user_id = int(urlsafe_base64_decode(uidb64))
-    except ValueError:
+        with unique_email(address_to_prove(user)), transaction.atomic():
+            return _prove(user.pk, token, request)
+    except EmailTaken:
         return None
-    user = User.objects.filter(pk=user_id, is_active=True).first()
-    return user if tokens.check_token(user, token) else None
 
 
-@transaction.atomic
-def prove(*, user: User, token: str) -> tuple[bool, Grant | None]:
-    """Whether this has proved the address, which it does once; and the welcome credits, unless the
-    address has had them before."""
-    locked = User.objects.select_for_update().get(pk=user.pk)
-    if not tokens.check_token(locked, token):
-        return False, None
-    User.objects.filter(pk=locked.pk).update(email_proved_at=timezone.now())
-    return True, grant_welcome_credits(user_id=locked.pk, address=locked.email or "")
+def _prove(user_id: int, token: str, request: HttpRequest) -> Proof | None:
+    user = User.objects.select_for_update().get(pk=user_id)
+    if not tokens.check_token(user, token):
+        return None
+    new = user.new_email
+    if new:
+        end_sessions(user_id=user.pk, but=request.session.session_key)
+        what = "Your account has another address from now on, and this one opens it no more."
+        notify(user=user, what=what, request=request)  # To the former address.
+        trail.record(trail.Kind.ADDRESS_CHANGED, user=user, request=request)
+    user.email, user.new_email, user.email_proved_at = new or user.email, None, timezone.now()
+    user.save(update_fields=["email", "new_email", "email_proved_at"])
+    trail.record(trail.Kind.ADDRESS_PROVED, user=user, request=request)
+    return Proof(bool(new), grant_welcome_credits(user_id=user.pk, address=user.email or ""))

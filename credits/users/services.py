@@ -1,15 +1,20 @@
-"""Making and changing local accounts."""
+"""Making and changing local accounts, where no letter proves an address (`sign_ups`, `proofs`)."""
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
+from django.http import HttpRequest
 
 from config.errors import DomainError, TooManyRequests
 from credits.models import User
 from credits.rate_limits import LONGEST, take
+from credits.users import trail
+from credits.users.notices import notify
+from credits.users.sessions import end_sessions
 from credits.users.welcome import grant_welcome_credits
 
 
@@ -21,37 +26,55 @@ class EmailTaken(DomainError):
 
 
 class TooManySignUps(TooManyRequests):
-    """SIGNUPS_PER_HOUR accounts came from one place."""
+    """SIGNUPS_PER_HOUR sign-ups came from one place."""
 
 
-def sign_up(
-    *, email: str, password: str, name: str = "", place: str = "", welcome: bool = True
-) -> User:
-    """A new account, with its welcome credits if `welcome`, or neither. `place` is where it comes
-    from, which is limited to SIGNUPS_PER_HOUR. Raises TooManySignUps; EmailTaken, also when two
-    sign-ups with one address run at the same time."""
+def limit_sign_ups(place: str) -> None:
+    """Counts a sign-up from a place, be it refused afterwards. Raises TooManySignUps."""
     seconds = take(f"sign-up:{place}", limit=settings.SIGNUPS_PER_HOUR, window=LONGEST)
     if seconds:
         minutes = math.ceil(seconds / 60)
         message = f"Try again in {minutes} minute{'s' if minutes != 1 else ''}."
         raise TooManySignUps(message, retry_seconds=60 * minutes)
-    with _unique_email(email), transaction.atomic():
-        user = User.objects.create_user(email, password, name=name)
-        if welcome:
-            grant_welcome_credits(user_id=user.pk, address=email)
+
+
+def sign_up(*, email: str, password: str, name: str = "", place: str = "") -> User:
+    """A new account with its welcome credits, or neither. `place` is where it comes from, which is
+    limited to SIGNUPS_PER_HOUR. Raises TooManySignUps; EmailTaken, also when two sign-ups with one
+    address run at the same time."""
+    limit_sign_ups(place)
+    user = User(email=email, name=name, password=make_password(password))
+    with unique_email(email), transaction.atomic():
+        user.save()
+        grant_welcome_credits(user_id=user.pk, address=email)
     return user
 
 
-def change_profile(*, user: User, email: str, name: str) -> None:
-    """A new address is not proved yet. Raises EmailTaken; then nothing was changed."""
-    proved_at = user.email_proved_at if email == user.email else None
-    with _unique_email(email), transaction.atomic():
+def change_profile(*, user: User, email: str, name: str, session_key: str | None = None) -> None:
+    """A new address is not proved yet, and ends all sessions of the account but `session_key`.
+    Raises EmailTaken; then nothing was changed."""
+    is_new = email != user.email
+    proved_at = None if is_new else user.email_proved_at
+    with unique_email(email), transaction.atomic():
         User.objects.filter(pk=user.pk).update(email=email, name=name, email_proved_at=proved_at)
+        if is_new:
+            end_sessions(user_id=user.pk, but=session_key)
     user.email, user.name, user.email_proved_at = email, name, proved_at
 
 
+@transaction.atomic
+def password_was_set(*, user: User, request: HttpRequest, is_lost: bool = False) -> None:
+    """After a new password: all other sessions of the account end, a new address that waits for
+    proof is dropped, and the owner gets a letter. `is_lost`: it was set by a letter."""
+    User.objects.filter(pk=user.pk).update(new_email=None)
+    end_sessions(user_id=user.pk, but=None if is_lost else request.session.session_key)
+    notify(user=user, what="The password of your account was changed.", request=request)
+    kind = trail.Kind.PASSWORD_RESET if is_lost else trail.Kind.PASSWORD_CHANGED
+    trail.record(kind, user=user, request=request)
+
+
 @contextmanager
-def _unique_email(email: str) -> Iterator[None]:
+def unique_email(email: str | None) -> Iterator[None]:
     """Raises EmailTaken. The unique index decides: a check beforehand would leave a race."""
     try:
         yield

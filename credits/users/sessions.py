@@ -13,10 +13,12 @@ from django.contrib.sessions.backends import db
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
+from django.http import HttpRequest
 
 from credits.features import FEATURE_CREDIT_COSTS
 from credits.features import TEXT as METER_FEATURE
 from credits.models import Session, SessionLink, User
+from credits.users.limits import Guess
 
 #: The user that came with the session which was read last.
 _user_of_session: ContextVar[User | None] = ContextVar("user_of_session", default=None)
@@ -95,7 +97,32 @@ def end(sessions: QuerySet[Session]) -> int:
 
 
 class AccountBackend(ModelBackend):
-    """Users with a password of ours."""
+    """Users with a password of ours. Wherever one is judged (signing in, a new address, a new
+    password, an admin's confirmation), it is counted first."""
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **credentials: Any,
+    ) -> User | None:
+        """The user whose name and password these are. Raises TooManyFromHere, LockedOut; HttpError
+        (503) when too many passwords are being hashed."""
+        if request is None or not username or password is None:
+            return None
+        guess = Guess(username, request)
+        guess.count()
+        try:
+            user = super().authenticate(request, username, password, **credentials)
+        except Exception:
+            guess.take_back()
+            raise
+        if user is None:
+            guess.was_wrong()
+        else:
+            guess.was_right()
+        return user
 
     def get_user(self, user_id: int) -> User | None:
         """The user, unless they are gone or deactivated. Django asks right after it has read the

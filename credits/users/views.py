@@ -2,8 +2,6 @@
 
 from typing import Any, cast
 
-from axes.helpers import get_cool_off
-from axes.utils import reset as forgive_wrong_passwords
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, views
@@ -21,22 +19,28 @@ from django.views.generic import FormView
 
 from credits.http import AuthenticatedHttpRequest
 from credits.models import User
-from credits.users import forms
+from credits.users import forms, trail
 from credits.users.addresses import client_address
-from credits.users.proofs import ask_for_proof, lacks_proof, prove, proves_addresses, user_of
+from credits.users.limits import forgive, limit_address
+from credits.users.proofs import (
+    address_to_prove,
+    ask_for_address,
+    ask_for_proof,
+    lacks_proof,
+    prove,
+    user_of,
+)
+from credits.users.resets import ask_for_reset
 from credits.users.second_factor_views import ask_for_code
-from credits.users.services import EmailTaken, TooManySignUps, change_profile, may_mail, sign_up
+from credits.users.services import (
+    EmailTaken,
+    TooManySignUps,
+    change_profile,
+    password_was_set,
+    sign_up,
+)
 from credits.users.session_views import devices_and_activity
-
-
-def locked_out(
-    request: HttpRequest, _response: HttpResponse | None, _credentials: dict[str, Any] | None
-) -> HttpResponse:
-    """What AxesMiddleware answers in place of a page after too many wrong passwords."""
-    seconds = int(get_cool_off(request).total_seconds())
-    answer = render(request, "429.html", {"minutes": seconds // 60}, status=429)
-    answer["Retry-After"] = str(seconds)
-    return answer
+from credits.users.sign_ups import ask_for_account, make_account, sign_up_of
 
 
 class SignInView(views.LoginView):
@@ -53,7 +57,8 @@ class SignInView(views.LoginView):
 
 @method_decorator([sensitive_post_parameters(), login_not_required], name="dispatch")
 class SignUpView(views.RedirectURLMixin, FormView):  # type: ignore[type-arg]
-    """Makes an account and signs it in."""
+    """Makes an account and signs it in; where mail is configured, when the letter to its address is
+    answered."""
 
     template_name = "credits/users/sign_up.html"
     form_class = forms.SignUpForm
@@ -67,9 +72,7 @@ class SignUpView(views.RedirectURLMixin, FormView):  # type: ignore[type-arg]
 
     def form_valid(self, form: forms.SignUpForm) -> HttpResponse:
         try:
-            welcome = not proves_addresses()
-            place = client_address(self.request)
-            user = sign_up(**form.cleaned_data, place=place, welcome=welcome)
+            return self._ask(form) if settings.MAIL_CONFIGURED else self._sign_up(form)
         except EmailTaken:
             form.add_error("email", "There is an account with this address already.")
             return self.form_invalid(form)
@@ -79,50 +82,87 @@ class SignUpView(views.RedirectURLMixin, FormView):  # type: ignore[type-arg]
             answer.status_code = error.status
             answer["Retry-After"] = str(error.retry_seconds)
             return answer
-        login(self.request, user, backend="credits.users.sessions.AccountBackend")
-        if not welcome:
-            ask_for_proof(user=user, site=site_of(self.request))
+
+    def _ask(self, form: forms.SignUpForm) -> HttpResponse:
+        sign_up = ask_for_account(**form.cleaned_data, place=client_address(self.request))
+        self.request.session[SIGN_UP] = [sign_up.pk, self.get_success_url()]
+        return redirect("sign-up-sent")
+
+    def _sign_up(self, form: forms.SignUpForm) -> HttpResponse:
+        user = sign_up(**form.cleaned_data, place=client_address(self.request))
+        trail.record(trail.Kind.SIGNED_UP, user=user, request=self.request)
+        login(self.request, user)
         return super().form_valid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        kwargs |= {"next": self.get_redirect_url(), "proves_addresses": proves_addresses()}
+        kwargs |= {"next": self.get_redirect_url(), "sends_mail": settings.MAIL_CONFIGURED}
         return super().get_context_data(**kwargs)
+
+
+#: In the session of the browser that signed up: which sign-up, and where to go on to.
+SIGN_UP = "sign_up"
+
+
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def confirm_sign_up(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
+    """What the link in the letter to a new address opens, in whatever browser: a button. The one
+    that signed up is signed in by it. Others are not: the password may be another's who gave this
+    address, and its owner would use an account that somebody else can open."""
+    pending = sign_up_of(uidb64=uidb64, token=token)
+    user = make_account(sign_up=pending) if pending and request.method == "POST" else None
+    if pending is None or user is None:
+        return _question(request, pending.email if pending and request.method != "POST" else None)
+    trail.record(trail.Kind.SIGNED_UP, user=user, request=request)
+    trail.record(trail.Kind.ADDRESS_PROVED, user=user, request=request)
+    messages.success(request, "Your account is made.")
+    key, target = request.session.pop(SIGN_UP, None) or (None, "")
+    if key != pending.pk:
+        return redirect("sign-in")
+    login(request, user)
+    return HttpResponseRedirect(target)
 
 
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def prove_address(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
-    """What the link in a letter opens, in whatever browser: a button, so that no program that looks
-    at links proves anything."""
+    """What the link in a letter to an account's address opens, in whatever browser: a button, so
+    that no program that looks at links proves anything."""
     user = user_of(uidb64=uidb64, token=token)
-    if request.method != "POST" or user is None:
-        answer = render(request, "credits/users/prove.html", {"whose": user})
-        add_never_cache_headers(answer)
-        return answer
-    proved, grant = prove(user=user, token=token)
-    if grant:
+    if user is None or request.method != "POST":
+        return _question(request, address_to_prove(user) if user else None)
+    proof = prove(user=user, token=token, request=request)
+    if proof is None:
+        return _question(request, None)
+    if proof.grant:
         messages.success(request, f"Your address is proved: {settings.SIGNUP_CREDITS:,} credits.")
-    elif proved:
-        before = " It has had its welcome credits before." if settings.SIGNUP_CREDITS else ""
-        messages.info(request, f"Your address is proved.{before}")
+    else:
+        before = settings.SIGNUP_CREDITS and not proof.is_new
+        more = " It has had its welcome credits before." if before else ""
+        messages.info(request, f"Your address is proved.{more}")
     return redirect("chat")
+
+
+def _question(request: HttpRequest, address: str | None) -> HttpResponse:
+    """Whether this address is the visitor's; without one: the link is spent."""
+    answer = render(request, "credits/users/prove.html", {"address": address})
+    add_never_cache_headers(answer)
+    return answer
 
 
 @require_POST
 def ask_for_letter(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Sends the letter again, a few times an hour."""
-    if not lacks_proof(request.user):
+    user = request.user
+    if not settings.MAIL_CONFIGURED or not (user.new_email or lacks_proof(user)):
         messages.info(request, "There is nothing to prove.")
-    elif ask_for_proof(user=request.user, site=site_of(request)):
-        messages.success(request, f"The letter is on its way to {request.user.email}.")
+        return redirect("account")
+    limit_address(request, "letters", at_most=settings.LETTERS_PER_HOUR)
+    if ask_for_proof(user=user):
+        messages.success(request, f"The letter is on its way to {address_to_prove(user)}.")
     else:
         messages.error(request, "Several letters went to this address. Try again in an hour.")
     return redirect("account")
-
-
-def site_of(request: HttpRequest) -> str:
-    """Scheme and host of this site, for links in letters."""
-    return f"{request.scheme}://{request.get_host()}"
 
 
 class LocalAccountMixin(SuccessMessageMixin, FormView):  # type: ignore[type-arg]
@@ -154,12 +194,28 @@ class AccountView(LocalAccountMixin):
         return super().get_context_data(**devices_and_activity(self.request), **kwargs)
 
     def form_valid(self, form: forms.ProfileForm) -> HttpResponse:
-        email, name = form.cleaned_data["email"], form.cleaned_data["name"]
+        user, email = form.user, form.cleaned_data["email"]
+        if email != user.email and settings.MAIL_CONFIGURED:
+            return self._ask(form, email)
+        is_new, key = email != user.email, self.request.session.session_key
         try:
-            change_profile(user=form.user, email=email, name=name)
+            change_profile(user=user, email=email, name=form.cleaned_data["name"], session_key=key)
         except EmailTaken:
             form.add_error("email", "Another account has this address.")
             return self.form_invalid(form)
+        if is_new:
+            trail.record(trail.Kind.ADDRESS_CHANGED, user=user, request=self.request)
+        return super().form_valid(form)
+
+    def _ask(self, form: forms.ProfileForm, email: str) -> HttpResponse:
+        """Keeps the address until the letter to it is answered."""
+        limit_address(self.request, "letters", at_most=settings.LETTERS_PER_HOUR)
+        user = form.user
+        if not ask_for_address(user=user, email=email):
+            form.add_error("email", "Several letters went to this address. Try again in an hour.")
+            return self.form_invalid(form)
+        change_profile(user=user, email=user.email or "", name=form.cleaned_data["name"])
+        trail.record(trail.Kind.ADDRESS_ASKED, user=user, request=self.request)
         return super().form_valid(form)
 
 
@@ -170,22 +226,30 @@ class PasswordChangeView(LocalAccountMixin, views.PasswordChangeView):
     form_class = forms.PasswordChangeForm  # type: ignore[assignment]
     success_message = "Your password is changed. Other devices are signed out."
 
+    def form_valid(self, form: Any) -> HttpResponse:
+        answer = super().form_valid(form)  # The session has a new key now.
+        password_was_set(user=form.user, request=self.request)
+        return answer
 
-class PasswordResetView(views.PasswordResetView):
-    """Says the same whether or not there is such an account."""
+
+@method_decorator(login_not_required, name="dispatch")
+class PasswordResetView(FormView):  # type: ignore[type-arg]
+    """Says the same whether or not there is such an account; where no mail is configured, whom to
+    ask instead."""
 
     template_name = "credits/users/password_reset.html"
     form_class = forms.PasswordResetForm
-    email_template_name = "credits/users/password_reset_mail.txt"
-    subject_template_name = "credits/users/password_reset_subject.txt"
     success_url = reverse_lazy("password-reset-sent")
-    extra_email_context = {"hours": settings.PASSWORD_RESET_TIMEOUT // 3600}
 
-    def form_valid(self, form: Any) -> HttpResponse:
-        # Mails are counted whether or not there is such an account: the limit tells nothing.
-        if may_mail(email=form.cleaned_data["email"]):
-            return super().form_valid(form)
-        return HttpResponseRedirect(self.get_success_url())
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(sends_mail=settings.MAIL_CONFIGURED, **kwargs)
+
+    def form_valid(self, form: forms.PasswordResetForm) -> HttpResponse:
+        if not settings.MAIL_CONFIGURED:
+            return self.form_invalid(form)
+        limit_address(self.request, "letters", at_most=settings.LETTERS_PER_HOUR)
+        ask_for_reset(email=form.cleaned_data["email"], request=self.request)
+        return super().form_valid(form)
 
 
 class PasswordResetConfirmView(views.PasswordResetConfirmView):
@@ -194,6 +258,8 @@ class PasswordResetConfirmView(views.PasswordResetConfirmView):
     success_url = reverse_lazy("password-reset-done")
 
     def form_valid(self, form: Any) -> HttpResponse:
+        answer = super().form_valid(form)
         # Whoever reads the account's mail is no guesser: the wrong passwords are forgotten.
-        forgive_wrong_passwords(username=form.user.email)
-        return super().form_valid(form)
+        forgive(form.user.email)
+        password_was_set(user=form.user, request=self.request, is_lost=True)
+        return answer

@@ -4,7 +4,7 @@ import time
 
 from django.test import Client
 
-from credits.models import AuditEntry, User
+from credits.models import AuditEntry, AuthenticationEvent, User
 from credits.users.permissions import CONFIRMED_AT, CONFIRMED_FOR
 from tests.factories import PASSWORD
 
@@ -58,6 +58,18 @@ class TestAfterTwelveHours:
         answer = desk.post("/admin/confirm", {"password": "wrong"})
         assert "This is not your current password." in answer.text
         assert desk.get("/admin").status_code == 302
+
+    def test_an_open_session_is_no_way_to_guess_it(self, desk: Client) -> None:
+        grow_old(desk)
+        for _ in range(5):
+            answer = desk.post("/admin/confirm", {"password": "guess"})
+        assert answer.status_code == 429
+        assert desk.post("/admin/confirm", {"password": PASSWORD}).status_code == 429
+
+    def test_it_is_in_the_trail(self, desk: Client, admin: User) -> None:
+        desk.post("/admin/confirm", {"password": PASSWORD})
+        event = AuthenticationEvent.objects.latest("pk")
+        assert (event.user, event.kind) == (admin, "confirmed")
 
     def test_the_way_back_leads_to_no_other_site(self, desk: Client) -> None:
         answer = desk.post("/admin/confirm?next=https://evil.example/", {"password": PASSWORD})

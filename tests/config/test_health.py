@@ -23,7 +23,7 @@ def test_readyz_answers_when_every_migration_is_applied(client: Client, db: None
 
 
 def test_readyz_says_when_a_migration_is_missing(client: Client, db: None) -> None:
-    MigrationRecorder.Migration.objects.filter(app="axes").delete()
+    MigrationRecorder.Migration.objects.filter(app="ai_chat").delete()
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert "not applied" in answer.text

@@ -33,6 +33,11 @@ def test_the_least_that_starts(load: Any) -> None:
     assert loaded["DEBUG"] is False
     assert loaded["ALLOWED_HOSTS"] == ["tally.example"]
     assert loaded["SESSION_COOKIE_SECURE"] is True, "a real host name is served over https"
+    # Browsers refuse a cookie of this name that is not this very host's, over https.
+    assert loaded["SESSION_COOKIE_NAME"] == "__Host-sessionid"
+    assert loaded["CSRF_COOKIE_NAME"] == "__Host-csrftoken"
+    assert loaded["CSRF_COOKIE_SECURE"] is True
+    assert loaded["SECURE_HSTS_SECONDS"] > 0
     assert loaded["EMBEDDED_DATABASE"] is True
     assert loaded["LOCAL_PROVIDER"] is True
 
@@ -53,6 +58,9 @@ def test_secret_and_hosts_are_demanded_unless_debugging(load: Any, missing: str)
         ("ALLOWED_HOSTS", "tally.example:8000"),
         ("CSRF_TRUSTED_ORIGINS", "tally.example"),
         ("HTTPS", "2"),
+        ("HSTS_PRELOAD", "1"),
+        ("CLIENT_ADDRESS_HEADER", "X-Real-IP"),
+        ("CLIENT_ADDRESS_HEADER", "client_address"),
         ("PORT", "0"),
         ("PORT", "65536"),
         ("PORT", "--5"),
@@ -92,6 +100,25 @@ def test_no_sentence_repeats_a_secret(load: Any) -> None:
         with pytest.raises(ImproperlyConfigured) as refusal:
             load(**{**MINIMAL, name: value})
         assert "hunter2" not in str(refusal.value)
+
+
+def test_other_hosts_and_lists_of_browsers_are_the_operators_choice(load: Any) -> None:
+    names = ("SECURE_HSTS_INCLUDE_SUBDOMAINS", "SECURE_HSTS_PRELOAD")
+    loaded = load(**MINIMAL)
+    assert [loaded[name] for name in names] == [False, False]
+    loaded = load(**MINIMAL, HSTS_SUBDOMAINS="1", HSTS_PRELOAD="1")
+    assert [loaded[name] for name in names] == [True, True]
+
+
+def test_over_http_cookies_keep_their_plain_names(load: Any) -> None:
+    loaded = load(DEBUG="1")
+    assert loaded["SESSION_COOKIE_NAME"] == "sessionid"
+    assert loaded["CSRF_COOKIE_NAME"] == "csrftoken"
+
+
+def test_without_a_mail_server_no_letter_is_written_anywhere(load: Any) -> None:
+    """A terminal's log is read by others than the owner of a link."""
+    assert load(**MINIMAL)["MAILERS"]["default"]["BACKEND"].endswith("dummy.EmailBackend")
 
 
 def test_answers_and_images_end_before_a_short_lease(load: Any) -> None:

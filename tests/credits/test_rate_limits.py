@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from credits.models import RateLimit
-from credits.rate_limits import forget, take
+from credits.rate_limits import forget, give_back, seconds_to_wait, take
 from tests.clock import Clock
 from tests.parallel import in_parallel
 
@@ -28,6 +28,23 @@ def test_a_refused_use_is_not_counted_so_waiting_helps(clock: Clock) -> None:
         assert take("thing:1", limit=2, window=MINUTE) == 40
     clock.move(seconds=40)
     assert take("thing:1", limit=2, window=MINUTE) == 0
+
+
+def test_what_is_given_back_leaves_room_and_looking_counts_nothing(clock: Clock) -> None:
+    clock.freeze()
+    assert take("thing:1", limit=2, window=MINUTE) == 0
+    clock.move(seconds=20)
+    for _ in range(3):
+        assert seconds_to_wait("thing:1", limit=2, window=MINUTE) == 0
+    assert take("thing:1", limit=2, window=MINUTE) == 0
+    assert seconds_to_wait("thing:1", limit=2, window=MINUTE) == 40
+    give_back("thing:1")
+    assert seconds_to_wait("thing:1", limit=2, window=MINUTE) == 0
+    assert take("thing:1", limit=2, window=MINUTE) == 0
+    for _ in range(3):
+        give_back("thing:1")  # More than there are changes nothing.
+    give_back("never used")
+    assert take("thing:1", limit=1, window=MINUTE) == 0
 
 
 def test_keys_do_not_share(clock: Clock) -> None:

@@ -1,13 +1,17 @@
 """Accounts in a real browser, on a desktop and on a phone."""
 
 import re
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from credits.models import User
-from tests.e2e.browser import Size, Window, axe, fits
+from tests.credits.users.conftest import link_in_letter, work
+from tests.e2e.browser import Size, Window, axe, fits, windows
 from tests.factories import PASSWORD
+from tests.live import Site
 
 SIZES: list[Size] = ["desktop", "phone"]
 NEW = "a quite different staple"
@@ -62,7 +66,17 @@ def test_signing_in_wrongly_then_rightly(window: Window, alice: User, size: Size
     expect(page.locator("#meter strong")).to_have_text("100")
 
 
-def test_guessing_closes_the_door_and_a_new_password_opens_it(window: Window, alice: User) -> None:
+@pytest.fixture
+def mailing(browser: Browser, keep_site: Callable[..., Site], settings: Any) -> Iterator[Window]:
+    """Windows on a site with mail; nobody answers where its worker would deliver."""
+    settings.MAIL_CONFIGURED = True
+    site = keep_site(EMAIL_URL="smtp://127.0.0.1:9")
+    with windows(browser, site) as opened:
+        yield opened
+
+
+def test_guessing_closes_the_door_and_a_new_password_opens_it(mailing: Window, alice: User) -> None:
+    window = mailing
     window.allow("status of 429")
     page = window()
     for _ in range(5):
@@ -75,22 +89,60 @@ def test_guessing_closes_the_door_and_a_new_password_opens_it(window: Window, al
     page.get_by_role("button", name="Send the link").click()
     expect(page.get_by_role("heading")).to_have_text("Check your mail")
     axe(page)
-    page.goto(link_in_mail(window))
+    work()
+    link = link_in_letter("reset")
+    page.goto(link)
     page.get_by_label("New password").fill(NEW)
     axe(page)
     page.get_by_role("button", name="Save the password").click()
     expect(page.get_by_role("heading")).to_have_text("Your password is changed")
     sign_in(page, "alice@example.com", NEW)
     expect(page).to_have_url(re.compile("/ai-chat$"))
-    page.goto(link_in_mail(window))
+    page.goto(link)
     expect(page.get_by_role("heading")).to_have_text("This link is spent")
 
 
-def link_in_mail(window: Window) -> str:
-    """The letters of a running site go to its terminal."""
-    links = re.findall(r"https?://\S+(/reset/\S+/\S+)", window.site.log.read_text())
-    assert links, "No letter with a link was sent."
-    return str(links[-1])
+@pytest.mark.parametrize("size", SIZES)
+def test_signing_up_by_letter(mailing: Window, size: Size) -> None:
+    page = mailing(size=size)
+    page.goto("/sign-up")
+    page.get_by_label("E-mail").fill("new@example.com")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("heading")).to_have_text("Look into your mail")
+    axe(page)
+    work()
+    page.goto(link_in_letter("sign-up"))
+    axe(page)
+    page.get_by_role("button", name="It is mine").click()
+    expect(page).to_have_url(re.compile("/ai-chat$"))
+    expect(page.locator("#meter strong")).to_have_text("50")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_new_address_by_letter(mailing: Window, alice: User, size: Size) -> None:
+    page = mailing(alice, size=size)
+    page.goto("/account")
+    page.get_by_label("E-mail").fill("new@example.com")
+    page.get_by_label("Password (only").fill(PASSWORD)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("A letter is on its way to new@example.com.")).to_be_visible()
+    expect(page.get_by_role("button", name="Send the letter again")).to_be_visible()
+    axe(page)
+    fits(page)
+    work()
+    page.goto(link_in_letter("prove"))
+    page.get_by_role("button", name="It is mine").click()
+    page.goto("/account")
+    expect(page.get_by_label("E-mail")).to_have_value("new@example.com")
+
+
+def test_without_mail_the_page_says_whom_to_ask(window: Window) -> None:
+    page = window(size="phone")
+    page.goto("/password-reset")
+    expect(page.get_by_text("This site sends no mail.")).to_be_visible()
+    axe(page)
+    fits(page)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from credits.clerk import conf
 from credits.clerk.auth.keys import TokenRefused
-from credits.clerk.auth.tokens import SessionClaims, verify_session_token
+from credits.clerk.auth.tokens import SessionClaims, claimed_issue, verify_session_token
 from credits.clerk.identity import get_identity, pull_later
 from credits.clerk.parsing import Payer
 from credits.models import Identity, SessionLink, User
@@ -49,9 +49,11 @@ def _new_identity(clerk_id: str) -> Identity:
 
 
 def tokens_in_cookies(request: HttpRequest) -> list[str]:
-    """Session cookies, this instance's first: in development, instances share a host."""
+    """Session cookies, the newest first, and of two as new this instance's: in development,
+    instances share a host, and one of the two names may be left from an earlier session."""
     names = (f"__session_{conf.cookie_suffix()}", "__session")
-    return [request.COOKIES[name] for name in names if request.COOKIES.get(name)]
+    tokens = [request.COOKIES[name] for name in names if request.COOKIES.get(name)]
+    return sorted(tokens, key=claimed_issue, reverse=True)
 
 
 def user_of_cookies(request: HttpRequest) -> tuple[User, SessionClaims] | None:

@@ -167,7 +167,7 @@ def test_a_session_of_a_backend_that_was_taken_away_is_none(
     browser: Client, alice: User, settings: Any
 ) -> None:
     version = version_of(alice)
-    settings.AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend"]
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
     assert ask(browser, version).status_code == 401
 
 

@@ -1,9 +1,10 @@
 """/account/password: this session goes on, all others end."""
 
 import pytest
+from django.core import mail
 
-from credits.models import User
-from tests.credits.users.conftest import Browser
+from credits.models import AuthenticationEvent, Session, User
+from tests.credits.users.conftest import Browser, work
 from tests.factories import PASSWORD
 
 URL = "/account/password"
@@ -24,6 +25,19 @@ def test_it_ends_every_other_session(browser: Browser, other_browser: Browser, a
     assert browser.signed_in
     assert not other_browser.signed_in
     assert User.objects.get().check_password(NEW)
+
+
+def test_the_owner_is_told_and_the_trail_has_it(
+    browser: Browser, other_browser: Browser, alice: User, with_mail: None
+) -> None:
+    other_browser.client.force_login(alice)
+    browser.send(URL, old_password=PASSWORD, new_password=NEW)
+    work()
+    letter = mail.outbox[0]
+    assert (letter.to, letter.subject) == ([alice.email], "Your account at Tally")
+    assert NEW not in letter.body
+    assert Session.objects.filter(user=alice).count() == 1, "That of this browser."
+    assert AuthenticationEvent.objects.latest("pk").kind == "password_changed"
 
 
 @pytest.mark.parametrize(

@@ -1,27 +1,32 @@
 """/password-reset: by a link that works once."""
 
-import re
 from typing import Any
 
 import pytest
 from django.core import mail
+from procrastinate.contrib.django.models import ProcrastinateJob
 
-from credits.models import User
-from tests.credits.users.conftest import Browser
+from credits.models import AuthenticationEvent, Session, User
+from tests.clock import Clock
+from tests.credits.users.conftest import Browser, link_in_letter, work
 from tests.factories import PASSWORD
 
 URL = "/password-reset"
 NEW = "a quite different staple"
 
 
+pytestmark = pytest.mark.usefixtures("with_mail")
+
+
 def ask(browser: Browser, email: str = "alice@example.com") -> Any:
-    return browser.send(URL, email=email)
+    """Asks for a letter, and lets the worker send it."""
+    answer = browser.send(URL, email=email)
+    work()
+    return answer
 
 
 def link_in_mail() -> str:
-    link = re.search(r"http://testserver(/reset/\S+)", str(mail.outbox[-1].body))
-    assert link
-    return link[1]
+    return link_in_letter("reset")
 
 
 def test_the_mail_says_what_it_is_and_where_to_go(browser: Browser, alice: User) -> None:
@@ -119,7 +124,7 @@ def test_what_strangers_chose_is_not_in_the_mail(browser: Browser, alice: User) 
 
 def test_a_printed_letter_does_not_cut_the_link(browser: Browser, alice: User) -> None:
     ask(browser)
-    printed = mail.outbox[0].message().as_string().replace("testserver", "127.0.0.1:8000")
+    printed = mail.outbox[0].message().as_string()
     assert "Content-Transfer-Encoding: 7bit" in printed
     assert max(map(len, printed.splitlines())) <= 78
 
@@ -128,3 +133,75 @@ def test_a_mailbox_is_not_filled_and_nothing_tells(browser: Browser, alice: User
     answers = {ask(browser)["Location"] for _ in range(8)}
     assert answers == {"/password-reset/sent"}
     assert len(mail.outbox) == 5
+
+
+def test_the_request_does_the_same_with_an_account_and_without(
+    browser: Browser, alice: User, django_assert_num_queries: Any
+) -> None:
+    """The letter, its token and the look for the account are the worker's."""
+    token = {"csrfmiddlewaretoken": browser.send(URL, email="x").wsgi_request.META["CSRF_COOKIE"]}
+    for email in ("first@example.com", alice.email, "nobody@example.com"):
+        with django_assert_num_queries(3):
+            assert browser.client.post(URL, {**token, "email": email}).status_code == 302
+    assert mail.outbox == []
+    assert len(ProcrastinateJob.objects.filter(task_name="users.send_reset")) == 3
+    work()
+    assert [letter.to for letter in mail.outbox] == [[alice.email]]
+
+
+def test_no_token_stands_in_the_queue(browser: Browser, alice: User) -> None:
+    ask(browser)
+    token = link_in_mail().rpartition("/")[2]
+    assert token not in str([job.args for job in ProcrastinateJob.objects.all()])
+
+
+def test_a_host_that_the_sender_made_up_is_in_no_letter(
+    browser: Browser, alice: User, settings: Any
+) -> None:
+    settings.SITE_URL = "https://chat.example"
+    browser.client.defaults["HTTP_HOST"] = "testserver:31337"
+    ask(browser)
+    assert "31337" not in mail.outbox[0].body and "testserver" not in mail.outbox[0].body
+    assert link_in_mail().startswith("/reset/")
+
+
+def test_one_place_asks_for_only_so_many_letters(
+    browser: Browser, settings: Any, clock: Clock
+) -> None:
+    clock.freeze()
+    settings.LETTERS_PER_HOUR = 2
+    for name in ("a", "b"):
+        assert ask(browser, f"{name}@example.com").status_code == 302
+    answer = ask(browser, "c@example.com")
+    assert (answer.status_code, answer["Retry-After"]) == (429, "3600")
+    assert "Try again in 60 minutes." in answer.text
+
+
+def test_the_owner_is_told_of_a_new_password_and_the_trail_has_it(
+    browser: Browser, other_browser: Browser, alice: User
+) -> None:
+    other_browser.client.force_login(alice)
+    ask(browser)
+    browser.send(link_in_mail(), new_password=NEW)
+    work()
+    assert mail.outbox[-1].subject == "Your account at Tally"
+    assert mail.outbox[-1].to == [alice.email]
+    assert not Session.objects.filter(user=alice).exists()
+    kinds = AuthenticationEvent.objects.filter(user=alice).order_by("pk").values_list("kind")
+    assert [kind for (kind,) in kinds] == ["signed_in", "reset_asked", "password_reset"]
+
+
+def test_without_mail_the_page_says_whom_to_ask(
+    browser: Browser, alice: User, settings: Any
+) -> None:
+    page = browser.get(URL)
+    settings.MAIL_CONFIGURED = False
+    token = page.wsgi_request.META["CSRF_COOKIE"]
+    posted = browser.client.post(URL, {"email": alice.email, "csrfmiddlewaretoken": token})
+    for answer in (browser.get(URL), posted):
+        assert answer.status_code == 200
+        assert "This site sends no mail." in answer.text
+        assert "manage.py changepassword" in answer.text
+        assert 'name="email"' not in answer.text
+    assert not ProcrastinateJob.objects.exists()
+    assert mail.outbox == []

@@ -15,6 +15,7 @@ from pytest_django import Settings
 from credits.models import AuthenticationEvent, Session, User
 from credits.users import letters
 from credits.users.tasks import forget
+from tests.credits.users.conftest import link_in_letter, work
 from tests.factories import PASSWORD
 from tests.live import Site
 
@@ -240,6 +241,8 @@ class TestActivity:
     def test_signing_up_is_not_told(self, client: Client, db: None, settings: Settings) -> None:
         settings.SIGNUP_CREDITS = 0
         client.post("/sign-up", {"email": "new@example.com", "password": PASSWORD})
+        work()
+        client.post(link_in_letter("sign-up"))
         assert is_signed_in(client)
         assert self.letters() == 0
 

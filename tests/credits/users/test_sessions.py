@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from credits.models import Session, User
+from credits.users import tasks
 
 
 @pytest.fixture
@@ -26,6 +27,18 @@ def test_a_session_that_expired_is_nobody(signed_in: Client) -> None:
     # Long ago: in a test, now() is when its transaction began.
     Session.objects.update(expire_date=timezone.now() - timedelta(hours=1))
     assert signed_in.get("/usage").status_code == 302
+
+
+def test_expired_sessions_are_deleted_and_others_stay(
+    signed_in: Client, alice: User, bob: User
+) -> None:
+    long_ago = timezone.now() - timedelta(hours=1)
+    Session.objects.update(expire_date=long_ago)
+    other = Client()
+    other.force_login(bob)
+    tasks.forget(0)
+    assert [session.user_id for session in Session.objects.all()] == [bob.pk]
+    assert other.get("/usage").status_code == 200
 
 
 def test_a_session_that_was_deleted_is_nobody(signed_in: Client) -> None:

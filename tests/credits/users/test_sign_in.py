@@ -1,16 +1,19 @@
 """/sign-in and /sign-out: the way in, slow for those who guess."""
 
-from datetime import timedelta
+import threading
 from typing import Any
 
 import pytest
-from axes.models import AccessAttempt
 from django.contrib.auth import hashers
-from django.utils import timezone
+from django.test import Client
 
-from credits.models import User
+from config import hashing
+from credits.models import AuthenticationEvent, RateLimit, User
+from credits.users import limits
+from tests.clock import Clock
 from tests.credits.users.conftest import Browser
 from tests.factories import PASSWORD
+from tests.parallel import in_parallel
 
 URL = "/sign-in"
 
@@ -107,8 +110,9 @@ def test_bad_input_is_said_and_never_an_error(
 
 
 def test_the_fifth_wrong_password_closes_the_door_for_a_while(
-    browser: Browser, alice: User
+    browser: Browser, alice: User, clock: Clock
 ) -> None:
+    clock.freeze()
     assert guess(browser, 4).status_code == 200
     answer = guess(browser, 1)
     assert answer.status_code == 429
@@ -122,6 +126,59 @@ def test_the_fifth_wrong_password_closes_the_door_for_a_while(
 def test_capitals_are_no_second_set_of_guesses(browser: Browser, alice: User) -> None:
     guess(browser, 4, "alice@example.com")
     assert guess(browser, 1, "ALICE@example.com").status_code == 429
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_twenty_guesses_at_once_no_more_than_the_limit_are_judged(
+    alice: User, monkeypatch: Any
+) -> None:
+    judged: list[str] = []
+    check = User.check_password
+
+    def noted(self: User, password: str) -> bool:
+        judged.append(password)
+        return bool(check(self, password))
+
+    monkeypatch.setattr(User, "check_password", noted)
+
+    def attempt(number: int) -> int:
+        form = {"username": alice.email, "password": f"guess {number}"}
+        return Client().post(URL, form).status_code
+
+    statuses = in_parallel(20, attempt)
+    assert len(judged) == 5
+    assert set(statuses) <= {200, 429} and statuses.count(429) >= 15
+    form = {"username": alice.email, "password": PASSWORD}
+    assert Client().post(URL, form).status_code == 429
+
+
+def test_one_place_tries_only_so_many_passwords_whatever_the_names(
+    browser: Browser, alice: User, settings: Any
+) -> None:
+    settings.PASSWORDS_PER_HOUR = 6
+    for number in range(6):
+        assert sign_in(browser, f"user{number}@example.com", "Summer 2026!").status_code == 200
+    answer = sign_in(browser)
+    assert answer.status_code == 429
+    assert int(answer["Retry-After"]) > 0
+    assert "Too much came from where you are." in answer.text
+    browser.client.defaults["REMOTE_ADDR"] = "203.0.113.7"
+    assert sign_in(browser).status_code == 302
+
+
+def test_a_name_is_not_guessed_from_everywhere_and_its_owner_still_comes_in(
+    browser: Browser, other_browser: Browser, alice: User, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(limits, "WRONG_FROM_ALL", 8)
+    other_browser.client.defaults["REMOTE_ADDR"] = "198.51.100.1"
+    assert sign_in(other_browser).status_code == 302
+    other_browser.client.logout()
+    for place in range(4):
+        browser.client.defaults["REMOTE_ADDR"] = f"203.0.113.{place}"
+        guess(browser, 2)
+    browser.client.defaults["REMOTE_ADDR"] = "203.0.113.99"
+    assert sign_in(browser).status_code == 429, "Enough wrong ones came from everywhere."
+    assert sign_in(other_browser).status_code == 302, "She has signed in from there before."
 
 
 def test_nobody_is_locked_out_by_somebody_elsewhere(
@@ -143,9 +200,9 @@ def test_an_address_without_an_account_closes_in_the_same_way(browser: Browser) 
     assert guess(browser, 5, "nobody@example.com").status_code == 429
 
 
-def test_the_door_opens_again_after_its_time(browser: Browser, alice: User) -> None:
+def test_the_door_opens_again_after_its_time(browser: Browser, alice: User, clock: Clock) -> None:
     guess(browser, 5)
-    AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(minutes=16))
+    clock.move(minutes=16)
     assert sign_in(browser).status_code == 302
 
 
@@ -159,8 +216,11 @@ def test_a_success_forgets_the_wrong_ones(browser: Browser, alice: User) -> None
 
 def test_no_password_is_kept_of_a_wrong_guess(browser: Browser, alice: User) -> None:
     guess(browser, 2)
-    attempt = AccessAttempt.objects.get()
-    assert "a wrong guess" not in f"{attempt.post_data}{attempt.get_data}{attempt.path_info}"
+    guess(browser, 2, "nobody@example.com")
+    kept = [*RateLimit.objects.values_list(), *AuthenticationEvent.objects.values_list()]
+    assert len(kept) == 5 + 4
+    assert "a wrong guess" not in str(kept)
+    assert "nobody" not in str(kept) and "alice" not in str(kept)
 
 
 def test_who_is_signed_in_goes_on(browser: Browser, alice: User) -> None:
@@ -218,4 +278,39 @@ def test_behind_a_proxy_each_client_has_guesses_of_its_own(
     browser.client.defaults["HTTP_X_FORWARDED_FOR"] = "198.51.100.1"
     assert guess(browser, 5).status_code == 429
     browser.client.defaults["HTTP_X_FORWARDED_FOR"] = "198.51.100.1, 203.0.113.9"
+    assert sign_in(browser).status_code == 302
+
+
+def test_the_trail_has_who_when_and_from_where(browser: Browser, alice: User) -> None:
+    browser.client.defaults["HTTP_USER_AGENT"] = "Tester/1.0"
+    guess(browser, 1)
+    guess(browser, 1, "nobody@example.com")
+    guess(browser, 4)
+    browser.client.defaults["REMOTE_ADDR"] = "203.0.113.7"
+    sign_in(browser)
+    token = browser.get("/account").wsgi_request.META["CSRF_COOKIE"]
+    browser.client.post("/sign-out", {"csrfmiddlewaretoken": token})
+    rows = AuthenticationEvent.objects.order_by("pk").values_list("user", "kind", "address")
+    wrong, here = "wrong_password", "127.0.0.1"
+    assert list(rows) == [
+        (alice.pk, wrong, here),
+        (None, wrong, here),
+        *[(alice.pk, wrong, here)] * 4,
+        (alice.pk, "locked_out", here),
+        (alice.pk, "signed_in", "203.0.113.7"),
+        (alice.pk, "signed_out", "203.0.113.7"),
+    ]
+    assert set(AuthenticationEvent.objects.values_list("device", flat=True)) == {"Tester/1.0"}
+
+
+def test_a_try_that_was_not_judged_is_not_counted(
+    browser: Browser, alice: User, monkeypatch: Any
+) -> None:
+    """While too many passwords are hashed."""
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(hashing, "_in_line", threading.Semaphore(0))
+        for _ in range(6):
+            answer = sign_in(browser)
+            assert answer.status_code == 503
+            assert int(answer["Retry-After"]) > 0
     assert sign_in(browser).status_code == 302

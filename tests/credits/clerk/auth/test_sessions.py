@@ -115,6 +115,29 @@ def test_another_application_s_cookie_is_passed_over(client: Client) -> None:
     assert User.objects.get().clerk_id == "user_1"
 
 
+@pytest.mark.parametrize("newer", ["suffixed", "plain"])
+def test_of_two_good_cookies_the_newer_wins(client: Client, newer: str) -> None:
+    from credits.clerk.conf import cookie_suffix
+
+    now = int(time.time())
+    names = {"suffixed": f"__session_{cookie_suffix()}", "plain": "__session"}
+    for kind, name in names.items():
+        issued = now if kind == newer else now - 20
+        client.cookies[name] = session_token(f"user_{kind}", iat=issued)
+    assert signed_in(client)
+    assert User.objects.get().clerk_id == f"user_{newer}"
+
+
+@pytest.mark.parametrize("iat", [10**12, "9" * 30, True, None, [], 1e400])
+def test_a_cookie_that_only_claims_to_be_newer_is_passed_over(client: Client, iat: object) -> None:
+    from credits.clerk.conf import cookie_suffix
+
+    client.cookies["__session"] = session_token("user_9", iat=iat)
+    client.cookies[f"__session_{cookie_suffix()}"] = session_token("user_1")
+    assert signed_in(client)
+    assert User.objects.get().clerk_id == "user_1"
+
+
 def test_a_cookie_without_a_csrf_token_changes_nothing() -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.cookies["__session"] = session_token("user_1")

@@ -1,0 +1,108 @@
+"""What one client address may do, and how often a password may be tried. Counted before anything is
+looked up or hashed, so that of many requests at once no more are let through than the limit."""
+
+import math
+from datetime import timedelta
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+
+from config.errors import TooManyRequests
+from credits import rate_limits
+from credits.models import AuthenticationEvent, RateLimit, User
+from credits.rate_limits import LONGEST
+from credits.users import trail
+from credits.users.addresses import client_address
+
+WINDOW = timedelta(minutes=15)
+#: Wrong passwords in any WINDOW: for a name from one client address, so that nobody can lock others
+#: out; and for a name from all of them together, save those where it has signed in before.
+WRONG_FROM_ADDRESS, WRONG_FROM_ALL = 5, 50
+
+
+class TooManyFromHere(TooManyRequests):
+    """One client address did something too often."""
+
+    def __init__(self, seconds: int) -> None:
+        self.minutes = math.ceil(seconds / 60)
+        plural = "s" if self.minutes != 1 else ""
+        when = f"Try again in {self.minutes} minute{plural}."
+        super().__init__(f"Too much came from where you are. {when}", retry_seconds=seconds)
+
+
+class LockedOut(TooManyFromHere):
+    """Too many wrong passwords for one name."""
+
+    code = "locked_out"
+    template = "credits/users/locked_out.html"
+
+
+def limit_address(request: HttpRequest, what: str, *, at_most: int) -> None:
+    """Counts one more request of this kind from a client address, of which `at_most` may come in an
+    hour. Raises TooManyFromHere."""
+    key = f"{what}:{client_address(request)}"
+    if seconds := rate_limits.take(key, limit=at_most, window=LONGEST):
+        raise TooManyFromHere(seconds)
+
+
+class Guess:
+    """One try of a password for a name, from a client address. A name is kept as a keyed hash: it
+    may be the address of somebody who has no account."""
+
+    def __init__(self, name: str, request: HttpRequest) -> None:
+        self.name = name.strip().lower()
+        self.request = request
+        self.address = client_address(request)
+        self.from_all = _key(self.name)
+        self.from_address = f"{self.from_all}{self.address}"
+
+    def count(self) -> None:
+        """Counts it, before it is judged. Raises TooManyFromHere (PASSWORDS_PER_HOUR, right ones
+        too: each costs a hash) or LockedOut; then it counts for no name."""
+        limit_address(self.request, "passwords", at_most=settings.PASSWORDS_PER_HOUR)
+        if seconds := rate_limits.take(self.from_address, limit=WRONG_FROM_ADDRESS, window=WINDOW):
+            raise LockedOut(seconds)
+        seconds = rate_limits.take(self.from_all, limit=WRONG_FROM_ALL, window=WINDOW)
+        if seconds and not self._is_known_address():
+            rate_limits.give_back(self.from_address)
+            raise LockedOut(seconds)
+
+    def _is_known_address(self) -> bool:
+        """Whether the name's owner has signed in from here: those who guess from elsewhere cannot
+        keep them out."""
+        signed_in = AuthenticationEvent.objects.filter(
+            user__email=self.name, kind=trail.Kind.SIGNED_IN, address=self.address
+        )
+        return signed_in.exists()
+
+    def take_back(self) -> None:
+        """It was not judged."""
+        rate_limits.give_back(self.from_address)
+        rate_limits.give_back(self.from_all)
+
+    def was_right(self) -> None:
+        """It does not count, and the wrong ones from this client address are forgiven."""
+        RateLimit.objects.filter(pk=self.from_address).delete()
+        rate_limits.give_back(self.from_all)
+
+    def was_wrong(self) -> None:
+        """Writes it down. Raises LockedOut when it was the last."""
+        user = User.objects.filter(email=self.name).first()
+        trail.record(trail.Kind.WRONG_PASSWORD, user=user, request=self.request)
+        seconds = rate_limits.seconds_to_wait(
+            self.from_address, limit=WRONG_FROM_ADDRESS, window=WINDOW
+        )
+        if seconds:
+            trail.record(trail.Kind.LOCKED_OUT, user=user, request=self.request)
+            raise LockedOut(seconds)
+
+
+def forgive(name: str) -> None:
+    """Forgets all wrong passwords for a name: who reads the account's mail is no guesser."""
+    RateLimit.objects.filter(pk__startswith=_key(name)).delete()
+
+
+def _key(name: str) -> str:
+    digest = salted_hmac("credits.users.limits", name, algorithm="sha256").hexdigest()
+    return f"guess:{digest}:"
