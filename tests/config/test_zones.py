@@ -1,6 +1,8 @@
 """The reader's time zone: a cookie, else UTC, which is then named."""
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from config.zones import zone_of
 from credits.models import UsageHistory, User
 from tests.clock import Clock
 from tests.factories import make_charge, make_user
+from tests.processes import ROOT
 
 HOSTILE = [
     "", "Factory", "localtime", "../../etc/passwd", "/etc/localtime", "UTC\x00", "Mars/Olympus",
@@ -107,3 +110,13 @@ def test_what_is_summed_by_days_in_utc_says_so_with_its_rows(admin: User, evenin
     assert "days and times in UTC" in page
     assert "1 Nov 26 06:30:00" in page
     assert "times in America/Los Angeles" in desk.get("/admin/audit").text
+
+
+def test_every_page_says_which_zone_its_times_are_in() -> None:
+    """Beside each time (`moment`), or once for the page (`zone`); two pages are always in UTC."""
+    for path in Path(ROOT, "templates").rglob("*.html"):
+        text = path.read_text()
+        if "days and times in UTC" not in text:
+            bare = re.search(r"\|date:[\"'][^\"']*H:i", text)
+            assert not bare or "{{ zone }}" in text, path
+            assert not re.search(r"(imes in|</time>) UTC", text), path
