@@ -7,6 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models.functions import Length
 
 from ai_chat.models import Conversation, Turn
 from ai_chat.providers.chat import Message, Part, tokens_of
@@ -94,7 +95,7 @@ def history(
 def known_from(conversation: Conversation, model: AIModel) -> KnownFrom | None:
     """From where on the model would be sent a conversation now; None when that is all of it. A
     long message takes room from what stands before it."""
-    turns = _latest_turns(conversation.pk)
+    turns = _latest_turns(conversation.pk, only_lengths=True)
     room = room_for(model)
     everything = from_turns([turn for turn in turns if not _was_too_long(turn)], model, room)
     known = fitting(from_turns(turns, model, room), room)
@@ -217,13 +218,21 @@ def _cut_at(past: list[Exchange], turn_id: UUID) -> None:
             return
 
 
-def _latest_turns(conversation_id: UUID, besides: UUID | None = None) -> list[Turn]:
-    """Oldest first, at most MAX_TURNS, `besides` the one to be answered."""
+def _latest_turns(
+    conversation_id: UUID, besides: UUID | None = None, *, only_lengths: bool = False
+) -> list[Turn]:
+    """Oldest first, at most MAX_TURNS, `besides` the one to be answered. With `only_lengths` each
+    answer is as long as the stored one and says nothing: pages need not read megabytes."""
     # Reasoning is never sent to a model, and may be longer than all else.
     turns = Turn.objects.filter(conversation_id=conversation_id).defer("reasoning", "html")
     turns = turns.order_by("-created_at", "-pk")
     turns = turns.exclude(pk=besides) if besides else turns
-    return list(turns[:MAX_TURNS])[::-1]
+    if not only_lengths:
+        return list(turns[:MAX_TURNS])[::-1]
+    measured = list(turns.defer("answer").annotate(length=Length("answer"))[:MAX_TURNS])
+    for turn in measured:
+        turn.answer = "x" * turn.length
+    return [*reversed(measured)]
 
 
 def _is_sent(turn: Turn) -> bool:

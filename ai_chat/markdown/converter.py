@@ -1,7 +1,7 @@
 """TeX to MathML by a kept library, in a process of its own.
 
 The library knows no bound: 500 braces in a row overflow its stack, which ends the process that it
-runs in, and 30 opened parentheses keep it busy for days, with every thread waiting for it. There one
+runs in, and 30 opened parentheses keep it busy for days, with every thread waiting for it. Here a
 formula ends at most the process of the formulas, and the next one starts another."""
 
 import atexit
@@ -53,7 +53,8 @@ class Converter:
                 start_new_session=True,
             )
             self._owner = os.getpid()
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         return self._process.stdin, self._process.stdout
 
     def close(self) -> None:

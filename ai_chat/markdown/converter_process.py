@@ -40,7 +40,8 @@ def main(seconds: float) -> None:
         except LatexError:
             mathml = None
         signal.setitimer(signal.ITIMER_PROF, 0)
-        print(json.dumps([mathml, time.process_time() - started]), flush=True)
+        sys.stdout.write(json.dumps([mathml, time.process_time() - started]) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

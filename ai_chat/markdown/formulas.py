@@ -29,7 +29,8 @@ _START = re.compile(r"\\\\|\\\$|`[^`\n]*`|(?P<open>\\[\[(]|\$\$|\\begin\{)")
 #: The same for any formula; `open` is one that has no end yet. A price is none.
 _SCAN = re.compile(
     rf"""\\\\ | \\\$ | `[^`]*` | (?P<formula> {_FORMULA.pattern} )
-    | (?P<open> \\[\[(] | \$\$ | \\begin\{{(?:{_NAMES})\*?\}} | \$(?=[^\s\d$])(?=[^\n$`]{{1,80}}\Z) )
+    | (?P<open> \\[\[(] | \$\$ | \\begin\{{(?:{_NAMES})\*?\}}
+      | \$(?=[^\s\d$])(?=[^\n$`]{{1,80}}\Z) )
     """,
     re.VERBOSE | re.DOTALL,
 )

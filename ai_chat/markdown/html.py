@@ -47,8 +47,8 @@ _MATH_ATTRIBUTES = {
 _ALIGN = {"align": {"left", "center", "right"}}
 _DIR = {"dir": {"auto", "ltr"}}
 _BOX = {"tabindex": {"0"}, "role": {"group"}}
-#: Blocks that have a direction of their own. One that begins an item or a quotation shares that one's:
-#: `dir=auto` looks past elements with a direction.
+#: Blocks that have a direction of their own. One that begins an item or a quotation shares that
+#: one's: `dir=auto` looks past elements with a direction.
 _DIRECTED = {"p", "li", "blockquote", "table", "td"}
 _SHARES = {"list_item_open", "blockquote_open"}
 _LONG_FORMULA = 60
@@ -67,7 +67,7 @@ _cleaner = nh3.Cleaner(
     },
     allowed_classes={
         "code": {"tex"},
-        "div": {"code", "note", "scroll"},
+        "div": {"code", "footnote", "scroll"},
         "span": {*CLASSES.values(), "formula", "long"},
         **dict.fromkeys(("mrow", "mspace", "mtable", "mtd"), mathml.CLASSES),
     },
@@ -139,7 +139,8 @@ class _Renderer(RendererHTML):
         language = match[1] if match else ""
         label = f' data-lang="{escape(language)}"' if language else ""
         body = highlight(code, language, env["allowance"]) if env["colours"] else escape(code)
-        return f'<div class="code" dir="ltr"{label}><pre tabindex="0"><code>{body}</code></pre></div>\n'
+        code = f'<pre tabindex="0"><code>{body}</code></pre>'
+        return f'<div class="code" dir="ltr"{label}>{code}</div>\n'
 
     code_block = fence  # type: ignore[assignment]  # called by position
 
@@ -188,7 +189,7 @@ class _Renderer(RendererHTML):
         return f"<sup>{tokens[idx].meta['number']}</sup>"
 
     def footnote_reference_open(self, tokens: Sequence[Token], idx: int, *_: object) -> str:
-        return f'<div class="note"><sup>{tokens[idx].meta["number"]}</sup><div>\n'
+        return f'<div class="footnote"><sup>{tokens[idx].meta["number"]}</sup><div>\n'
 
     def footnote_reference_close(self, *_: object) -> str:
         return "</div></div>\n"

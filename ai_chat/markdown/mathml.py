@@ -30,7 +30,9 @@ _SAME_AS = {
     "smallmatrix": "matrix",
     "split": "aligned",
 }
-_KNOWN_NUMBERED = {"align", "equation", "gather", "multline"}
+#: These can have numbers, or names, of the author's.
+_TAGGED = {"align", "equation", "gather", "multline"}
+_LABEL = re.compile(r"\\label\{[^{}]*\}")
 _ENVIRONMENT = re.compile(r"\\(begin|end)\{([a-z]+)\*?\}((?<=at\}|t\*\})\{\d+\})?")
 _ROW_SPACE = re.compile(r"\\\\\[\s*-?[\d.]+\s*[a-z]{2}\s*\]")
 _TEXT = re.compile(r"\\text\{([^{}]*\$[^{}]*)\}")
@@ -40,6 +42,7 @@ _TAG = re.compile(r"<(/?)[a-z]+[^>]*?(/?)>")
 _HIDDEN = re.compile(r"<mphantom>.*?</mphantom>|</?math[^>]*>")
 _SPACE = re.compile(r'width="(-?[\d.]+)r?em"')
 _COLOUR = re.compile(r"color:#([0-9A-F]{6})")
+_FONT = re.compile(r"</?span[^>]*>")
 _STRIKES = re.compile(r'<menclose notation="([a-z ]+)">')
 #: The library's inline styles, which the CSP forbids, as classes of `formulas.css`.
 _CLASSES = {
@@ -60,7 +63,7 @@ _CLASSES = {
     "border-top: 0.05em dashed currentcolor": "dash-top",
     "border-bottom: 0.05em dashed currentcolor": "dash-bottom",
 }
-#: A model's colours are seen on light and on dark paper: only the hue counts, in sixths of a circle.
+#: A model's colours are seen on light and on dark paper: only the hue counts, a sixth of a circle.
 _HUES = ("red", "yellow", "green", "teal", "blue", "purple")
 _NOTATIONS = {
     "box": "box",
@@ -101,18 +104,17 @@ def to_mathml(tex: str, *, is_display: bool, allowance: FormulaAllowance) -> str
 
 def _prepared(tex: str) -> str:
     """The formula in what the library knows of LaTeX and amsmath."""
-    numbered = "\\tag" in tex or "\\label" in tex
+    tex = _LABEL.sub("", tex)
+    is_tagged = "\\tag" in tex
 
     def environment(match: re.Match[str]) -> str:
         name = match[2]
-        if numbered and name in _KNOWN_NUMBERED:
-            return match[0]
-        known = _SAME_AS.get(name)
+        known = f"{name}*" if is_tagged and name in _TAGGED else _SAME_AS.get(name)
         return f"\\{match[1]}{{{known}}}" if known else match[0]
 
     tex = _ROW_SPACE.sub(r"\\\\", _ENVIRONMENT.sub(environment, tex))
     tex = _TEXT.sub(_formulas_in_text, tex)
-    if "\\tag" in tex and not tex.lstrip().startswith("\\begin"):
+    if is_tagged and not tex.lstrip().startswith("\\begin"):
         return rf"\begin{{equation*}}{tex}\end{{equation*}}"
     return tex
 
@@ -142,9 +144,9 @@ def _depth(mathml: str) -> int:
 
 
 def _classed(mathml: str) -> str:
-    """The library's result without inline styles, and without `menclose`, which few browsers draw."""
-    mathml = _STRIKES.sub(lambda match: f'<mrow class="{_NOTATIONS.get(match[1], "")}">', mathml)
-    mathml = mathml.replace("</menclose>", "</mrow>")
+    """The library's result without inline styles, and without `menclose`, which few draw."""
+    mathml = _STRIKES.sub(lambda match: f'<mrow class="{_NOTATIONS.get(match[1], "box")}">', mathml)
+    mathml = _FONT.sub("", mathml.replace("</menclose>", "</mrow>"))
     return _STYLE.sub(_as_classes, mathml).replace("<math", '<math dir="ltr"', 1)
 
 

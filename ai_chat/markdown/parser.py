@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from markdown_it import MarkdownIt
+from markdown_it.ruler import RuleOptionsType
 from markdown_it.token import Token
 from markdown_it.utils import EnvType
 
@@ -21,8 +22,8 @@ MARKERS = "[]*_`<>&!~|\\$"
 
 # Control characters mean nothing in HTML, a byte order mark is noise, and the bidirectional
 # overrides let text (above all code that people copy) read differently from what it is.
-# Joiners and the plain left-to-right and right-to-left marks stay: emoji and Persian need them. Each
-# block has a direction of its own, so that isolates are not missed.
+# Joiners and the plain left-to-right and right-to-left marks stay: emoji and Persian need them.
+# Isolates go too, as one without an end reaches over what follows; each block has a direction.
 _DROPPED = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufdd0-\ufdef]"
 )
@@ -67,7 +68,7 @@ def _build() -> MarkdownIt:
     options = {"html": False, "breaks": True, "xhtmlOut": False, "maxNesting": blocks.MAX_DEPTH + 6}
     markdown = MarkdownIt("commonmark", options)
     markdown.enable(["table", "strikethrough"])
-    interrupts = {"alt": ["paragraph", "reference"]}
+    interrupts: RuleOptionsType = {"alt": ["paragraph", "reference"]}
     ruler = markdown.block.ruler
     ruler.at("table", blocks.table_rule, interrupts)
     ruler.at("blockquote", blocks.quote_rule, {"alt": [*interrupts["alt"], "blockquote", "list"]})

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from copy import deepcopy
-from dataclasses import replace
+from copy import copy, deepcopy
 from time import thread_time
 from typing import NamedTuple
 
@@ -89,12 +88,10 @@ class StreamRenderer:
 
     def _copied_env(self) -> EnvType:
         """What is known from the finished blocks, for a drawing that is not the last."""
-        allowance = self._env["allowance"]
-        copied = replace(allowance, formulas=replace(allowance.formulas))
-        return {
-            **deepcopy({k: v for k, v in self._env.items() if k != "allowance"}),
-            "allowance": copied,
-        }
+        env = {name: copy(value) for name, value in self._env.items()}
+        env["allowance"].formulas = copy(env["allowance"].formulas)
+        env["footnotes"] = deepcopy(env.get("footnotes", {}))
+        return env
 
     def _finish(self, end: int) -> SafeString:
         """Render the first `end` characters for good, with only the references defined so far."""

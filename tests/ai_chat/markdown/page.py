@@ -40,7 +40,7 @@ ATTRIBUTES = {
     "a": {"href": r"(https?://|mailto:)\S.*", "rel": "noopener noreferrer nofollow"},
     "code": {"class": "tex", "dir": "ltr"},
     "div": {
-        "class": "code|note|scroll",
+        "class": "code|footnote|scroll",
         "data-lang": r"[A-Za-z0-9+#._-]{1,30}",
         "dir": "ltr",
         "tabindex": "0",
