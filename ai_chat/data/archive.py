@@ -195,6 +195,7 @@ def _profile(user: User) -> dict[str, Any]:
         "joinedAt": _time(user.date_joined),
         "lastSignInAt": _time(user.last_login),
         "emailProvedAt": _time(user.email_proved_at),
+        "secondFactorAt": _time(user.second_factor_at),
         "sessions": [
             {
                 "createdAt": _time(session.created_at),
