@@ -18,7 +18,7 @@ def resume(timestamp: int) -> None:
     jobs.resume()
 
 
-@app.periodic(cron="23 * * * *")
+@app.periodic(cron="29 * * * *")
 @app.task(name="data.forget", queueing_lock="data.forget")
 def forget(timestamp: int) -> None:
     """Deletes archives that are old."""

@@ -196,6 +196,7 @@ def _profile(user: User) -> dict[str, Any]:
         "lastSignInAt": _time(user.last_login),
         "newEmail": user.new_email,
         "emailProvedAt": _time(user.email_proved_at),
+        "secondFactorAt": _time(user.second_factor_at),
         "sessions": [
             {
                 "createdAt": _time(session.created_at),

@@ -6,8 +6,6 @@ from django.conf import settings
 
 from ai_chat.data.jobs import ARCHIVE_KEPT, ERASED_WITHIN
 
-#: Days for which what is known of signing in is kept (`AuthenticationEvent`).
-AUTHENTICATION_DAYS = 90
 _HOURS = int(ERASED_WITHIN.total_seconds() // 3600)
 
 
@@ -46,6 +44,12 @@ KEPT = [
         "gone at once",
     ),
     Kept(
+        "The secret of your authenticator app, and hashes of your recovery codes",
+        "codes are checked when you sign in",
+        "you remove the second factor",
+        "gone at once",
+    ),
+    Kept(
         "Where you are signed in: times, network address, browser",
         "you see and end your sessions",
         "you sign out, or the session ends",
@@ -54,8 +58,8 @@ KEPT = [
     Kept(
         "How you signed in, and what you changed of that: time, network address, browser",
         "you and the admins can see whether somebody else did",
-        f"{AUTHENTICATION_DAYS} days",
-        f"gone after {AUTHENTICATION_DAYS} days",
+        f"{settings.AUTHENTICATION_DAYS} days",
+        f"gone after {settings.AUTHENTICATION_DAYS} days",
     ),
     Kept(
         "The journal: each charge, refund and grant with its time, amount, price and model; with "

@@ -4,6 +4,7 @@ and what is kept of people."""
 from typing import Any, cast
 from uuid import UUID
 
+from django import forms
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required
@@ -25,7 +26,8 @@ from credits.http import AuthenticatedHttpRequest, render_page_or_fragment
 from credits.ledger import get_balance
 from credits.models import User
 from credits.users.closing import LastAdmin, close_own_account
-from credits.users.forms import CloseForm
+from credits.users.forms import confirm_password, password_field
+from credits.users.second_factor_views import CodeField, confirm_code
 from credits.users.views import LocalAccountMixin
 
 #: What can be deleted as a whole, by its name in the address, and how many there are.
@@ -92,6 +94,26 @@ def delete_all(request: AuthenticatedHttpRequest, kind: str) -> HttpResponse:
     refuse_impersonated(request)
     jobs.start(user_id=request.user.pk, kind=kind)
     return redirect("account-data")
+
+
+class CloseForm(forms.Form):
+    """What is asked for before an account is closed: the password, and the code if there is a
+    second factor."""
+
+    password = password_field("Your password")
+    code = CodeField()
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        self.request, self.user = request, cast(User, request.user)
+        super().__init__(*args, **kwargs)
+        if not self.user.second_factor_at:
+            del self.fields["code"]
+
+    def clean(self) -> dict[str, Any]:
+        confirm_password(self, "password", self.request)
+        if not self.errors:  # A code is good once: not for a wrong password.
+            confirm_code(self, user=self.user, request=self.request)
+        return self.cleaned_data
 
 
 @method_decorator(sensitive_post_parameters(), name="dispatch")

@@ -2,18 +2,24 @@
 What the account has made goes by `account_closed` (`credits.signals`); the journal and the
 balance stay, without a name."""
 
+from copy import copy
+
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from config.errors import DomainError
-from credits.models import AuthenticationEvent, Session, SignUp, User
+from credits.models import SignUp, User
 from credits.signals import account_closed
-from credits.users import letters, trail
 from credits.users.limits import forgive
+from credits.users.notices import notify
 from credits.users.permissions import is_admin
+from credits.users.sessions import end_sessions
+from credits.users.trail import Kind, record
 
 # Letters hold the address they went to. One that is being sent just now goes with the others,
 # after three days.
@@ -38,13 +44,11 @@ class LastAdmin(DomainError):
 def close_own_account(*, user: User, request: HttpRequest) -> None:
     """Closes a local account because its user wants that, and writes to them. Raises LastAdmin."""
     _refuse_last_admin(user)
-    email = user.email
-    trail.record(AuthenticationEvent.Kind.CLOSED, user=user, request=request)
+    record(Kind.CLOSED, user=user, request=request)
+    before = copy(user)
     close(user)
-    if email and settings.MAIL_CONFIGURED:
-        letters.send_later(
-            template="account_closed.txt", subject="Your account is closed", to=email, context={}
-        )
+    what = "Your account was closed. Its chats and pictures are being erased."
+    notify(user=before, what=what, request=request)
 
 
 @transaction.atomic
@@ -55,10 +59,12 @@ def close(user: User) -> None:
     email, is_first = user.email, user.closed_at is None
     user.is_active, user.is_staff, user.is_superuser = False, False, False
     user.name, user.email, user.new_email, user.email_proved_at = "", None, None, None
-    user.closed_at = user.closed_at or timezone.now()
+    user.second_factor_at, user.closed_at = None, user.closed_at or timezone.now()
     user.set_unusable_password()
     user.save()
-    Session.objects.filter(user=user).delete()
+    end_sessions(user_id=user.pk)
+    for devices in (TOTPDevice, StaticDevice):
+        devices.objects.filter(user=user).delete()
     if email:
         forgive(email)
         SignUp.objects.filter(email=email).delete()

@@ -122,20 +122,6 @@ class PasswordChangeForm(NewPasswordForm):
         return super().clean()
 
 
-class CloseForm(forms.Form):
-    """Closing one's account, for which the password is asked."""
-
-    password = password_field("Your password")
-
-    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        self.request = request
-        super().__init__(*args, **kwargs)
-
-    def clean(self) -> dict[str, Any]:
-        confirm_password(self, "password", self.request)
-        return self.cleaned_data
-
-
 def confirm_password(form: forms.Form, field: str, request: HttpRequest) -> None:
     """Checks the current password as signing in does: wrong ones are counted, so an open session
     cannot be used to guess it."""

@@ -85,7 +85,7 @@ class TestSigns:
         close(alice)
         assert sign("Erasures").state == "ok"
         for hours, state in ((2, "warn"), (25, "bad")):
-            asked_at = timezone.now() - timedelta(hours=hours)
+            asked_at = timezone.now() - timedelta(hours=hours, minutes=1)
             DataJob.objects.update(created_at=asked_at)
             assert sign("Erasures").state == state
         assert sign("Erasures").text == "1 open, the oldest for 25 h"

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from ai_chat.data import jobs
 from ai_chat.jobs.models import RUNNING
@@ -35,7 +36,7 @@ from tests.ai_chat.chat import Chat
 from tests.ai_chat.data.conftest import MARKER, Worker, ended, fill, wait_until_done
 from tests.ai_chat.turns import charge_turn
 from tests.clock import Clock
-from tests.factories import PASSWORD, make_user
+from tests.factories import PASSWORD, add_second_factor, code_of, make_user
 from tests.fakes.clerk import user_json
 from tests.fakes.clerk_events import event
 from tests.live import Site
@@ -286,6 +287,18 @@ def test_the_only_admin_cannot_leave(place: Site, admin: User) -> None:
     assert "You are the only admin here" in page.text
     make_user("second@example.com", is_staff=True)
     assert client.post("/account/close", data={"password": PASSWORD}).status_code == 302
+
+
+def test_the_code_is_asked_for_where_there_is_a_second_factor(place: Site, mary: User) -> None:
+    app = add_second_factor(mary)
+    client = place.client(mary)
+    form = {"password": PASSWORD, "code": "000000"}
+    assert "This code is not right" in client.post("/account/close", data=form).text
+    form["code"] = code_of(app.key)
+    assert client.post("/account/close", data=form).status_code == 302
+    assert not TOTPDevice.objects.exists()
+    mary.refresh_from_db()
+    assert (mary.is_active, mary.second_factor_at) == (False, None)
 
 
 def test_the_password_is_asked(place: Site, mary: User) -> None:
