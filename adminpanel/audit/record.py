@@ -58,7 +58,8 @@ def get_page(rows: QuerySet[AuditEntry], **place: Any) -> Page[Line]:
             for changes in [differences(entry.before, entry.after)]
         ]
 
-    return paginate(rows.select_related("user"), size=PAGE, **place).map(lines)
+    rows = rows.select_related("user", "approved_by")
+    return paginate(rows, size=PAGE, **place).map(lines)
 
 
 def _href(target: str) -> str:
@@ -87,6 +88,9 @@ COLUMNS: Columns[AuditEntry] = {
     "Action": lambda entry: entry.action,
     "Target": lambda entry: entry.target,
     "User (id)": lambda entry: entry.user_id,
+    "Credits": lambda entry: entry.credits or None,
+    "Row": lambda entry: entry.usage_id,
+    "Approved by (id)": lambda entry: entry.approved_by_id,
     "Before": lambda entry: _json(entry.before),
     "After": lambda entry: _json(entry.after),
     "Reason": lambda entry: entry.reason,

@@ -522,7 +522,8 @@ class TestSyncs:
             "key": str(uuid4()), "syncUsers": "on", "setCredits": "on", "reason": "r",
             "overrideCredits": "1000000000", "pageSize": "500",
         }  # fmt: skip
-        preview = SyncJob.objects.get(pk=desk.post("/admin/sync", form).url.rpartition("/")[2])
+        started = desk.post("/admin/sync", form)["Location"]
+        preview = SyncJob.objects.get(pk=started.rpartition("/")[2])
         run_sync(preview.pk)
         for _ in range(2):
             answer = desk.post(f"/admin/sync/{preview.pk}/run", follow=True)

@@ -174,8 +174,8 @@ class TestFile:
         assert row == {
             "Entry": str(entry.pk), "Who": "admin@example.com", "Who (id)": str(admin.pk),
             "Action": "credits.adjust", "Target": "row 17", "User (id)": str(alice.pk),
-            "Before": "5", "After": '{"credits": 7, "name": "é"}', "Reason": "Why",
-            "From where": "command",
+            "Credits": "", "Row": "", "Approved by (id)": "", "Before": "5",
+            "After": '{"credits": 7, "name": "é"}', "Reason": "Why", "From where": "command",
         }  # fmt: skip
 
     def test_the_filters_hold_and_every_entry_is_there_once(
