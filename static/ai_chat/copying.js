@@ -77,8 +77,14 @@ function copyByCommand(text, html) {
     event.clipboardData.setData("text/plain", text);
     if (html) event.clipboardData.setData("text/html", html);
   };
+  // WebKit copies only where something is selected; which text that is, does not matter.
+  const selection = getSelection();
+  const before = selection.rangeCount ? selection.getRangeAt(0) : null;
+  selection.selectAllChildren(document.getElementById("main"));
   document.addEventListener("copy", fill, { once: true });
   const hasCopied = document.execCommand("copy");
   document.removeEventListener("copy", fill);
+  selection.removeAllRanges();
+  if (before) selection.addRange(before);
   if (!hasCopied) throw new Error("The browser does not copy.");
 }
