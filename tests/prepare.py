@@ -1,5 +1,6 @@
-"""What the tests need beyond Python packages: a Chromium, and curl for the examples of docs/api.md.
-Installs them where that takes no questions, else says what to install."""
+"""What the tests need beyond Python packages: a Chromium, and curl for the examples of docs/api.md;
+with the argument `browsers` what `make browsers` needs. Installs them where that takes no
+questions, else says what to install."""
 
 import os
 import shutil
@@ -10,10 +11,20 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 #: The first that is found. The shell has no window to draw, which halves its work.
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+#: Programs of which a package brings one, where they are not called as it is.
+PROGRAMS = {
+    "chromium": BROWSERS,
+    "firefox-esr": ("firefox-esr", "firefox"),
+    "webkit2gtk-driver": ("WebKitWebDriver",),
+    "xvfb": ("Xvfb",),
+}
+#: About 150 MB more; too much for every `make test`.
+OTHER_BROWSERS = ("firefox-esr", "webkit2gtk-driver", "xvfb")
 
 
 def main() -> None:
-    missing = [package for package in ("chromium", "curl") if not is_here(package)]
+    needed = OTHER_BROWSERS if "browsers" in sys.argv else ("chromium", "curl")
+    missing = [package for package in needed if not is_here(package)]
     if missing and hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
         print(f"Installing {' and '.join(missing)} for the tests…", flush=True)
         apt_get("update")
@@ -24,8 +35,8 @@ def main() -> None:
     missing = [package for package in missing if not is_here(package)]
     if missing:
         sys.exit(
-            f"The tests need {' and '.join(missing)}: install the package of that name (for the "
-            f"browser Google Chrome will do too), so that it is on the PATH."
+            f"The tests need {' and '.join(missing)}: install what your system has under that name "
+            f"(for chromium Google Chrome will do too), so that it is on the PATH."
         )
     # WhiteNoise warns of a missing folder, and in tests a warning is an error.
     var = Path(os.environ.get("VAR_DIR") or ROOT / "var")
@@ -39,7 +50,7 @@ def apt_get(*command: str) -> bool:
 
 
 def is_here(package: str) -> bool:
-    return any(map(shutil.which, BROWSERS if package == "chromium" else (package,)))
+    return any(map(shutil.which, PROGRAMS.get(package, (package,))))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,12 @@ from django.db import connections
 from django.http import HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import Resolver404, resolve, reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from ai_chat.conversations.history import history, known_from
 from ai_chat.conversations.services import (
@@ -179,6 +184,13 @@ def wants_events(request: AuthenticatedHttpRequest) -> bool:
 def events(request: AuthenticatedHttpRequest, turn_id: UUID) -> StreamingHttpResponse:
     """A turn followed from its beginning: after a reload, or a connection that broke."""
     return event_response(request, job_or_404(Turn, pk=turn_id, user_id=request.user.pk))
+
+
+@require_safe
+def source(request: AuthenticatedHttpRequest, turn_id: UUID) -> HttpResponse:
+    """The Markdown of an answer as the model wrote it, to be copied."""
+    turn = job_or_404(Turn, pk=turn_id, user_id=request.user.pk)
+    return HttpResponse(turn.answer, content_type="text/plain; charset=utf-8")
 
 
 @require_POST

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import tzinfo
 
+from django.contrib.auth import SESSION_KEY, get_user
 from django.db import connections
 from django.http import HttpRequest, StreamingHttpResponse
 from django.template.loader import render_to_string
@@ -21,8 +22,9 @@ from ai_chat.models import ImageRequest, Turn
 from ai_chat.pages.continuing import continuation_of
 from ai_chat.providers.pieces import Piece, Reasoning, Text
 
-#: A comment after this much silence: it keeps proxies from giving up, and finds lost viewers.
-HEARTBEAT_SECONDS = 10.0
+#: A comment after this much silence keeps proxies from giving up, finds lost viewers, and tells the
+#: page that the connection lives (SILENCE in static/ai_chat/events.js is more than two of them).
+HEARTBEAT_SECONDS = 5.0
 #: Characters of reasoning that a page is sent and shows.
 REASONING_SHOWN = 20_000
 #: The template of each kind's article, and what it calls the job.
@@ -63,7 +65,10 @@ def _events(
     yield event("turn", article)
     if job.is_running:
         following = Following(job, heartbeat=HEARTBEAT_SECONDS)
-        yield from render_pieces(following)
+        try:
+            yield from render_pieces(_while_signed_in(request, following))
+        except SignedOut:
+            return  # As below.
         if following.job is None:
             return  # Deleted meanwhile: who follows asks again, and learns that.
         # The middleware that knows the reader's zone is through: the answer was given long ago.
@@ -79,23 +84,53 @@ def _article(request: HttpRequest, job: Turn | ImageRequest) -> str:
     return render_to_string(template, context, request)
 
 
+class SignedOut(Exception):
+    """The session that a stream was asked for with has ended."""
+
+
+def _while_signed_in(request: HttpRequest, pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """The pieces, as long as their reader could ask for them anew: looks every HEARTBEAT_SECONDS.
+    Raises SignedOut."""
+    looked = time.monotonic()
+    for piece in pieces:
+        if time.monotonic() - looked >= HEARTBEAT_SECONDS:
+            with released_connection():
+                if not _is_signed_in(request):
+                    raise SignedOut
+            looked = time.monotonic()
+        yield piece
+
+
+def _is_signed_in(request: HttpRequest) -> bool:
+    """Whether the request's session, read anew, still is its user's; True for a reader who has no
+    session of ours, but a token of Clerk's, which was checked when the stream began."""
+    key = request.session.session_key
+    if SESSION_KEY not in request.session or key is None:
+        return True
+    now = HttpRequest()
+    now.session = type(request.session)(key)
+    return get_user(now).pk == request.user.pk
+
+
 def render_pieces(pieces: Iterable[Piece]) -> Iterator[bytes]:
-    """The events of an answer while it is written; a comment after HEARTBEAT_SECONDS of silence."""
+    """The events of an answer while it is written; a comment after HEARTBEAT_SECONDS without any,
+    also while what comes changes nothing that is shown."""
     renderer, tail = StreamRenderer(), ""
     room, sent = REASONING_SHOWN, time.monotonic()
     for piece in pieces:
+        events = []
         if isinstance(piece, Reasoning) and room:
-            yield event("thinking", escape(piece.text[:room]))
+            events.append(event("thinking", escape(piece.text[:room])))
             room -= len(piece.text[:room])
-            sent = time.monotonic()
         elif isinstance(piece, Text):
             update = renderer.feed(piece.text)
             if update.finished:
-                yield event("block", update.finished)
+                events.append(event("block", update.finished))
             if update.tail != tail:
                 tail = update.tail
-                yield event("tail", tail)
+                events.append(event("tail", tail))
+        if not events and time.monotonic() - sent >= HEARTBEAT_SECONDS:
+            events.append(b": waiting\n\n")
+        if events:
             sent = time.monotonic()
-        elif time.monotonic() - sent >= HEARTBEAT_SECONDS:
-            yield b": waiting\n\n"
-            sent = time.monotonic()
+        yield from events

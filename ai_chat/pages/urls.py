@@ -9,6 +9,7 @@ urlpatterns = [
     path("ai-chat/offer", chat.offer, name="chat-offer"),
     path("ai-chat/conversations", chat.conversations, name="conversations"),
     path("ai-chat/turns/<uuid:turn_id>/events", chat.events, name="turn-events"),
+    path("ai-chat/turns/<uuid:turn_id>/source", chat.source, name="turn-source"),
     path("ai-chat/turns/<uuid:turn_id>/stop", chat.stop, name="turn-stop"),
     path("ai-chat/charges/<int:charge_id>", chat.paid_for, name="paid-for"),
     path("ai-chat/<uuid:conversation_id>", chat.chat, name="conversation"),

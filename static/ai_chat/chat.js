@@ -2,10 +2,11 @@
 // that charges is the one that streams, in the process that runs the turn. Without scripts the form
 // posts as usual and comes back with the finished answer.
 
+import { reload } from "../js/connection.js";
 import { setMessage } from "./composing.js";
 import { addCopyButtons } from "./copying.js";
 import { followAnswer } from "./following.js";
-import { scrollToEnd } from "./scrolling.js";
+import { stayAtEnd } from "./scrolling.js";
 
 const turns = document.getElementById("turns");
 
@@ -23,12 +24,12 @@ document.addEventListener("click", ({ target }) => {
   if (again) setMessage(again.closest(".turn").querySelector(".me").lastChild.textContent);
 });
 
-window.addEventListener("popstate", () => location.reload());
+window.addEventListener("popstate", reload);
 // A page from the back/forward cache shows an old key and an old price.
-window.addEventListener("pageshow", (event) => event.persisted && location.reload());
+window.addEventListener("pageshow", (event) => event.persisted && reload());
 
 addCopyButtons(turns);
-if (turns.childElementCount && !location.hash) scrollToEnd();
+if (turns.childElementCount) stayAtEnd();
 for (const article of document.querySelectorAll("[data-follow]")) {
   followAnswer(article.dataset.follow);
 }

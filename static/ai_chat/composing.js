@@ -1,5 +1,6 @@
 // The composer: a message is written, sent once, and its answer followed.
 
+import { reload } from "../js/connection.js";
 import { fragment, hasKeyboard, notify, pause } from "../js/page.js";
 import { sendRenewed, sessionProblem } from "../js/session.js";
 import { followAnswer, showAnswer } from "./following.js";
@@ -56,7 +57,7 @@ async function send(form) {
     const { ended, section } = await showAnswer(response).catch(() => ({ ended: false }));
     if (ended) notify("credits:changed");
     else if (section) await followAnswer(section.querySelector("[data-follow]").dataset.follow);
-    else location.reload();
+    else await reload();
   } catch {
     showProblem(
       "There is no connection. Your message is still here; " +

@@ -1,4 +1,6 @@
-// Code and answers are copied with one press; without scripts they can still be selected.
+// Code and answers are copied with one press; without scripts they can still be selected. An answer
+// is copied as the Markdown that the model wrote, with what the page shows beside it, for programs
+// that take formatted text.
 
 import { announce } from "../js/page.js";
 
@@ -24,10 +26,65 @@ function copyButton(label) {
 document.addEventListener("click", async ({ target }) => {
   const button = target.closest("[data-copy]");
   if (!button) return;
-  const source = button.closest(".code")?.querySelector("code");
-  const { innerText } = source ?? button.closest(".it").querySelector(".md");
-  await navigator.clipboard.writeText(innerText.trim());
+  const code = button.closest(".code")?.querySelector("code");
+  const answer = button.closest(".it");
+  try {
+    // The last line's end is the block's, not the code's.
+    if (code) await copy(Promise.resolve(code.textContent.replace(/\n$/, "")));
+    else await copy(sourceOf(answer), formatted(answer.querySelector(".md")));
+  } catch {
+    const detail = { text: "That could not be copied. Select the text instead.", level: "error" };
+    return document.dispatchEvent(new CustomEvent("tally:say", { detail }));
+  }
   button.classList.add("done");
   announce("Copied.", "progress");
   setTimeout(() => button.classList.remove("done"), 1500);
 });
+
+async function sourceOf(answer) {
+  const response = await fetch(answer.dataset.source, { redirect: "error" });
+  if (!response.ok) throw new Error(`The source: ${response.status}`);
+  return response.text();
+}
+
+/** What is shown, as HTML without what belongs to this page alone. */
+function formatted(shown) {
+  const copied = shown.cloneNode(true);
+  for (const button of copied.querySelectorAll("[data-copy]")) button.remove();
+  for (const each of copied.querySelectorAll("[class]")) each.removeAttribute("class");
+  return copied.innerHTML;
+}
+
+/** Puts a text, which may still be on its way, on the clipboard, with HTML beside it. The call comes
+ * before the text: Safari allows it only while the press is being handled. Raises an error when the
+ * browser refuses. */
+async function copy(coming, html = "") {
+  if (!navigator.clipboard) return copyByCommand(await coming, html);
+  if (!window.ClipboardItem?.supports?.("text/html")) {
+    return navigator.clipboard.writeText(await coming);
+  }
+  const data = { "text/plain": coming.then((text) => new Blob([text], { type: "text/plain" })) };
+  if (html) data["text/html"] = new Blob([html], { type: "text/html" });
+  // Refused by the clipboard before the text has come, it would be an error nobody handles.
+  data["text/plain"].catch(() => {});
+  await navigator.clipboard.write([new ClipboardItem(data)]);
+}
+
+/** The same for pages without HTTPS, to which browsers give no clipboard. */
+function copyByCommand(text, html) {
+  const fill = (event) => {
+    event.preventDefault();
+    event.clipboardData.setData("text/plain", text);
+    if (html) event.clipboardData.setData("text/html", html);
+  };
+  // WebKit copies only where something is selected; which text that is, does not matter.
+  const selection = getSelection();
+  const before = selection.rangeCount ? selection.getRangeAt(0) : null;
+  selection.selectAllChildren(document.getElementById("main"));
+  document.addEventListener("copy", fill, { once: true });
+  const hasCopied = document.execCommand("copy");
+  document.removeEventListener("copy", fill);
+  selection.removeAllRanges();
+  if (before) selection.addRange(before);
+  if (!hasCopied) throw new Error("The browser does not copy.");
+}

@@ -1,72 +1,164 @@
 // A turn on the page: added at its start, filled while its answer is written, replaced at its end.
 
-import { announce, fragment, notify, pause } from "../js/page.js";
+import {
+  GONE,
+  RECONNECTING,
+  UNREACHABLE,
+  showSign,
+  signedInAgain,
+  signedOutSign,
+  timeToWait,
+  waitAwake,
+} from "../js/connection.js";
+import { announce, fragment, notify } from "../js/page.js";
 import { addCopyButtons } from "./copying.js";
-import { readEvents } from "./events.js";
+import { SILENCE, readEvents } from "./events.js";
 import { focusMessage } from "./message.js";
 import { scrollToEnd, stayAtEnd } from "./scrolling.js";
 
-/** Shows an answer as its events come. Returns its section, and whether the answer has ended. */
-export async function showAnswer(response) {
-  let section = null;
-  for await (const { name, data } of readEvents(response)) {
-    if (name === "turn") {
-      section = placeTurn(data);
-      announce("The answer is being written.", "progress");
-      scrollToEnd();
-    } else if (name === "thinking") {
-      showThinking(section, data);
-    } else if (name === "block") {
-      showState(section, "Writing");
-      section.querySelector(".blocks").append(fragment(data));
-      addCopyButtons(section);
-    } else if (name === "tail") {
-      showState(section, "Writing");
-      section.querySelector(".tail").replaceChildren(fragment(data));
-    } else if (name === "end") {
-      section = placeTurn(data);
-      announceEnd(section);
+const PATIENCE = 2000; // milliseconds for the headers; more after some tries
+const SOON = 5000; // milliseconds: a connection that breaks sooner was none
+
+/** Shows an answer as its events come; in `section`, where it is on the page already: what stands
+ * there stays until as much has come again. Returns its section, and whether the answer has
+ * ended. */
+export async function showAnswer(response, section = null) {
+  let copy = null; // Of what is on the page, while it comes again.
+  try {
+    for await (const { name, data } of readEvents(response)) {
+      if (name === "turn" && section) {
+        copy = turnFrom(data);
+        showSign(section);
+      } else if (name === "turn") {
+        section = placeTurn(data);
+        announce("The answer is being written.", "progress");
+        scrollToEnd();
+      } else if (name === "end") {
+        section = placeTurn(data);
+        // An end that could not be saved yet is asked for again.
+        if (section.querySelector("[data-follow]")) break;
+        announceEnd(section);
+        stayAtEnd();
+        return { ended: true, section };
+      } else {
+        draw(copy ?? section, name, data);
+        if (copy && isAsFar(copy, section)) copy = takeOver(copy, section);
+        if (!copy) showState(section);
+        stayAtEnd();
+      }
     }
-    stayAtEnd();
-    if (name === "end") return { ended: true, section };
+  } catch {
+    // The connection broke: the answer goes on at the server.
   }
+  if (section) showSign(section, RECONNECTING, "progress");
   return { ended: false, section };
 }
 
 /** Shows an answer from its beginning until it has ended, through broken connections. */
 export async function followAnswer(url) {
-  for (let wait = 500; ; wait = Math.min(wait * 2, 8000)) {
-    try {
-      const response = await fetch(url, { headers: { Accept: "text/event-stream" } });
-      if (response.status === 404) return location.reload();
-      if (response.ok && (await showAnswer(response)).ended) break;
-    } catch {
-      // The connection broke: the answer goes on at the server.
+  const section = () => document.querySelector(`[data-follow="${url}"]`)?.closest(".turn");
+  for (let failures = 0; section(); failures++) {
+    const began = Date.now();
+    const response = await ask(url, PATIENCE * 2 ** Math.max(0, failures - 3));
+    if (response?.ok && (await showAnswer(response, section())).ended) break;
+    if (response?.ok && Date.now() - began > SOON) failures = 0;
+    if (isSignedOut(response)) {
+      showSign(section(), signedOutSign(), null);
+      notify("credits:changed"); // The meter says it.
+      await signedInAgain();
+      failures = 0;
+    } else if (response?.status === 404) {
+      endWithout(section());
+      break;
+    } else {
+      if (!response && failures) showSign(section(), UNREACHABLE, "progress");
+      else if (!response?.ok) showSign(section(), RECONNECTING, "progress");
+      const after = response?.headers.get("Retry-After");
+      await waitAwake(timeToWait(failures, after), !after);
     }
-    await pause(wait);
   }
   notify("credits:changed");
 }
 
-/** The reasoning stays folded until the reader opens it. */
-function showThinking(section, html) {
-  section.querySelector(".thought").append(fragment(html));
-  section.querySelector(".thinking").hidden = false;
-  if (!section.querySelector(".live > :not(:empty)")) showState(section, "Thinking");
+/** The response, once its headers are there; null where none come in time. A browser asks over
+ * connections that it kept, and those are dead as well: each has to be given up first. */
+async function ask(url, milliseconds) {
+  const asking = new AbortController();
+  const late = setTimeout(() => asking.abort(), Math.min(milliseconds, SILENCE));
+  try {
+    const headers = { Accept: "text/event-stream" };
+    return await fetch(url, { headers, redirect: "manual", signal: asking.signal });
+  } catch {
+    return null;
+  } finally {
+    clearTimeout(late);
+  }
 }
 
-function showState(section, word) {
+const isSignedOut = (response) => response?.type === "opaqueredirect" || response?.status === 401;
+
+/** What somebody deleted elsewhere while it was being written. */
+function endWithout(section) {
+  showSign(section, GONE, "progress");
+  section.querySelector(".stop")?.remove();
+  const article = section.querySelector("[data-follow]");
+  article.removeAttribute("aria-busy");
+  delete article.dataset.follow;
+}
+
+function draw(section, name, html) {
+  const put = (where) => section.querySelector(where).append(fragment(html));
+  if (name === "block") put(".blocks");
+  else if (name === "tail") section.querySelector(".tail").replaceChildren(fragment(html));
+  else if (name === "thinking") {
+    // The reasoning stays folded until the reader opens it.
+    put(".thought");
+    section.querySelector(".thinking").hidden = false;
+  }
+  if (name === "block") addCopyButtons(section);
+}
+
+const lengthOf = (section, part) => section.querySelector(part)?.textContent.length ?? 0;
+
+/** Whether all that the page shows has come again. Another process knows the text alone. */
+function isAsFar(copy, section) {
+  const text = lengthOf(copy, ".live");
+  if (text < lengthOf(section, ".live")) return false;
+  return text > 0 || lengthOf(copy, ".thought") >= lengthOf(section, ".thought");
+}
+
+/** Goes on in the section with what the copy has; what is the same stays as it is, with what the
+ * reader has selected or opened in it. Returns null: there is no copy any more. */
+function takeOver(copy, section) {
+  const parts = [".blocks", ".tail"];
+  if (lengthOf(copy, ".thought") >= lengthOf(section, ".thought")) {
+    parts.push(".thought");
+    section.querySelector(".thinking").hidden = copy.querySelector(".thinking").hidden;
+  }
+  for (const part of parts) {
+    const [shown, come] = [section, copy].map((each) => each.querySelector(part));
+    const [olds, news] = [[...shown.childNodes], [...come.childNodes]];
+    let same = 0;
+    while (same < olds.length && olds[same].isEqualNode(news[same])) same++;
+    for (const old of olds.slice(same)) old.remove();
+    shown.append(...news.slice(same));
+  }
+  return null;
+}
+
+function showState(section) {
   const state = section.querySelector(".writing");
+  const isThinking = !lengthOf(section, ".live") && lengthOf(section, ".thought");
+  const word = isThinking ? "Thinking" : "Writing";
   if (state.textContent === word) return;
   state.textContent = word;
-  announce(
-    word === "Thinking" ? "The model is thinking." : "The answer is being written.",
-    "progress",
-  );
+  announce(isThinking ? "The model is thinking." : "The answer is being written.", "progress");
 }
 
+const turnFrom = (html) => fragment(html).querySelector(".turn");
+
 function placeTurn(html) {
-  const section = fragment(html).querySelector(".turn");
+  const section = turnFrom(html);
   addCopyButtons(section);
   const shown = document.getElementById(section.id);
   const hadFocus = shown?.contains(document.activeElement);

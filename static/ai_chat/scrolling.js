@@ -1,15 +1,34 @@
 // The page stays at the end of an answer until the reader scrolls up, and again once they return.
+// What was being read is read on after a reload, though the answer comes only after the page.
 
 import { focusMessage } from "./message.js";
 
 const page = document.documentElement;
 const latest = document.getElementById("latest");
-let atEnd = !location.hash;
+const keyOfPlace = () => `place of ${location.pathname}`;
+/** Where the page stood before it was loaded anew, until it is long enough to stand there again. */
+let place = placeBefore();
+let atEnd = !location.hash && place === null;
 let lastY = window.scrollY;
+
+// The browser would do so too, but to where the same words stood in a page that was shorter.
+history.scrollRestoration = "manual";
+
+function placeBefore() {
+  const [navigation] = performance.getEntriesByType("navigation");
+  const kept = sessionStorage.getItem(keyOfPlace());
+  sessionStorage.removeItem(keyOfPlace());
+  return kept === null || navigation?.type === "navigate" ? null : Number(kept);
+}
+
+window.addEventListener("pagehide", () => {
+  if (!atEnd) sessionStorage.setItem(keyOfPlace(), place ?? window.scrollY);
+});
 
 window.addEventListener(
   "scroll",
   () => {
+    if (place !== null) return;
     if (page.scrollHeight - window.innerHeight - window.scrollY < 32) atEnd = true;
     else if (window.scrollY < lastY) atEnd = false;
     lastY = window.scrollY;
@@ -17,14 +36,24 @@ window.addEventListener(
   { passive: true },
 );
 
+// Whoever moves the page by hand is not taken back.
+for (const name of ["wheel", "touchmove", "keydown", "pointerdown"]) {
+  window.addEventListener(name, () => (place = null), { passive: true });
+}
+
 export function scrollToEnd() {
+  place = null;
   atEnd = true;
   window.scrollTo({ top: page.scrollHeight });
 }
 
 /** After the page has grown. */
 export function stayAtEnd() {
-  if (atEnd) scrollToEnd();
+  if (atEnd) return scrollToEnd();
+  if (place === null) return;
+  window.scrollTo({ top: place });
+  lastY = window.scrollY;
+  if (page.scrollHeight - window.innerHeight >= place) place = null;
 }
 
 // The composer covers the last part of the window.

@@ -3,6 +3,7 @@
 
 import { removeOthersDrafts, removeOwnDrafts } from "./drafts.js";
 import { announce, notify } from "./page.js";
+import "./polling.js";
 import { isForSession, renewSession, sessionProblem } from "./session.js";
 
 // --- Input methods -----------------------------------------------------------------------------
@@ -132,29 +133,13 @@ window.addEventListener("pageshow", (event) => {
 // #meter asks and stays; the answer goes inside it. An event that comes during a request waits in
 // htmx's queue, and the queue is lost with the element that asks.
 
-const { body } = document;
 let previous = null;
-
-document.addEventListener("htmx:beforeRequest", (event) => {
-  const { elt } = event.detail;
-  if (!elt.matches("[hx-trigger*=every]")) return;
-  // A hidden page asks when it gets the focus. Somebody signed out has nothing to ask.
-  const isMeter = elt.id === "meter";
-  const isOut = document.querySelector("#meter .out") || (!isMeter && "out" in body.dataset);
-  if (isOut || (isMeter && document.hidden)) event.preventDefault();
-});
-
-// What asks by itself learns first that nobody is signed in any more: the meter says it.
-document.addEventListener("htmx:responseError", ({ detail }) => {
-  if (detail.xhr.status !== 401 || detail.requestConfig.verb !== "get") return;
-  body.dataset.out = "";
-  notify("credits:changed");
-});
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, xhr } = event.detail;
   if (target.id !== "meter") return;
-  previous = { ...target.firstElementChild.dataset };
+  const [meter] = target.children;
+  previous = { ...meter.dataset, isOut: meter.matches(".out") };
   if (xhr.status === 401) Object.assign(event.detail, { shouldSwap: true, isError: false });
 });
 
@@ -165,8 +150,9 @@ document.addEventListener("htmx:afterSettle", (event) => {
 });
 
 /** Announces what the reader did not cause: credits that were added, and the end of the session. */
-function announceChange(meter, { remaining }) {
-  if (meter.matches(".out")) return announce("You are signed out.");
+function announceChange(meter, { remaining, isOut }) {
+  if (meter.matches(".out")) return isOut || announce("You are signed out.");
+  if (isOut) return notify("session:began"); // In another tab.
   const more = meter.dataset.remaining - remaining;
   if (!(more > 0)) return;
   meter.classList.add("refunded");

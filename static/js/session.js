@@ -1,5 +1,7 @@
 // Who is signed in at this browser: another tab may have signed out, in again, or in as another one.
 
+import { notify } from "./page.js";
+
 const { user, session } = document.body.dataset;
 
 /** Asks who is signed in now. While it is still whom the page was made for, its forms get the CSRF
@@ -13,9 +15,10 @@ export async function renewSession() {
       input.value = now.csrf;
     }
     document.body.setAttribute("hx-headers", JSON.stringify({ "X-CSRFToken": now.csrf }));
-    // Nothing asks by itself once it is known that nobody is signed in.
-    document.querySelector("#meter .out")?.classList.remove("out");
-    delete document.body.dataset.out;
+    // Nothing asks by itself while it is known that nobody is signed in (js/polling.js).
+    const meter = document.querySelector("#meter .out");
+    meter?.classList.remove("out");
+    if (meter) notify("session:began");
   }
   return { isSame, name: now.name };
 }
