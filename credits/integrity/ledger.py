@@ -15,7 +15,6 @@ APPROVAL = "credits_approval"
 AUDIT = "credits_auditentry"
 CHANGES = "credits_settingschange"
 
-
 #: What PostgreSQL keeps the rules with. Without one of these the data may still be right, by luck.
 TRIGGERS = {
     USER: [
@@ -23,6 +22,8 @@ TRIGGERS = {
         "account_goes_with_its_user",
         "account_keeps_its_user",
         "account_no_truncate",
+        "role_noted",
+        "role_noted_when_made",
     ],
     ACCOUNT: ["account_opened_by_its_user", "account_stays", "account_no_truncate"],
     USAGE: ["i2_post_row", "i3_usage_append_only", "i3_no_truncate"],
@@ -80,7 +81,6 @@ INDEXES = {
     APPROVAL: ["approval_asked_once"],
     AUDIT: ["credits_auditentry_usage_id_key"],
 }
-
 
 _GUARDS = [
     f"('{kind}', '{name}', '{table}')"
