@@ -27,6 +27,7 @@ DEFAULTS = {
     403: ("forbidden", "You may not do this."),
     404: ("not_found", "There is nothing here."),
     405: ("method_not_allowed", "This address does not take that method."),
+    408: ("too_slow", "The body did not come in time."),
     412: ("precondition_failed", "It is not in the state that the request names."),
     413: ("too_large", "The body is larger than is taken."),
     415: ("unsupported_media_type", "Send the body as application/json."),
@@ -174,12 +175,16 @@ def domain_error_of(error: BaseException | None) -> DomainError | None:
 
 def error_response(request: HttpRequest, error: DomainError) -> HttpResponse:
     """The answer for an error: JSON below /api/, a page elsewhere."""
-    if request.path.startswith("/api/"):
+    # From 500 on without the request: its context asks the database for the meter.
+    return response_to(request.path, error, request if error.status < 500 else None)
+
+
+def response_to(path: str, error: DomainError, request: HttpRequest | None = None) -> HttpResponse:
+    """The same for an address, where no request is made of it yet."""
+    if path.startswith("/api/"):
         return json_response(error)
     template = f"{error.status}.html" if error.status in PAGES else "error.html"
-    # From 500 on without the request: its context asks the database for the meter.
-    used_request = request if error.status < 500 else None
-    page = render_to_string(template, {"error": error}, used_request)
+    page = render_to_string(template, {"error": error}, request)
     return HttpResponse(page, status=error.status, headers=_headers(error))
 
 

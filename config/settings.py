@@ -75,8 +75,12 @@ WSGI_APPLICATION = "config.wsgi.application"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 #: Bytes of a body, by address, where pictures are taken: beside them no more than everywhere.
 LARGE_BODIES = {"/api/ai/chat": 20_000_000}
-#: Bytes of all such bodies that one process keeps at the same time.
-LARGE_BODIES_TOGETHER = 100_000_000
+#: Bytes of all bodies that one process keeps at the same time.
+BODIES_TOGETHER = 100_000_000
+# Seconds in which a body has to come (a large one in twice as many), and in which a client has to
+# take each piece of an answer.
+BODY_SECONDS = env.integer("BODY_SECONDS", 30, low=1, high=3600)
+SEND_SECONDS = env.integer("SEND_SECONDS", 30, low=1, high=3600)
 
 INSTALLED_APPS = [
     "credits",
