@@ -4,7 +4,8 @@
 and a page elsewhere. Nothing here asks the database, because it may be what failed."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from django.core import exceptions as django
@@ -34,6 +35,11 @@ DEFAULTS = {
     500: ("server_error", "Something went wrong on our side."),
     503: ("unavailable", "The site is busy. Try again in a moment."),
 }
+
+#: Issues that one answer tells, and characters of a message or a key in it: what was sent may be
+#: wrong in every place.
+MAX_ISSUES = 10
+MAX_TOLD = 300
 
 type Path = tuple[str | int, ...]
 type Issue = dict[str, Any]
@@ -79,15 +85,16 @@ class InvalidInput(DomainError):
     path: Path = ()
 
     def __init__(self, message: str, path: Path | None = None) -> None:
-        super().__init__(message)
-        self.path = self.path if path is None else path
-        self.issues = [issue(self.path, message)]
+        first = issue(self.path if path is None else path, message)
+        super().__init__(first["message"])
+        self.path = tuple(first["path"])
+        self.issues = [first]
 
     @classmethod
     def of(cls, issues: Sequence[Issue]) -> "InvalidInput":
         """One error of several issues; it is named after the first."""
         error = cls(issues[0]["message"], tuple(issues[0]["path"]))
-        error.issues = list(issues)
+        error.issues = list(issues[:MAX_ISSUES])
         return error
 
     @property
@@ -108,22 +115,40 @@ class TooManyRequests(DomainError):
         self.retry_seconds = retry_seconds
 
 
+class Busy(DomainError):
+    """This process has no thread left for one more answer that keeps it."""
+
+    status = 503
+    code = "unavailable"
+    retry_seconds = 2
+
+    def __init__(self) -> None:
+        super().__init__("The site is busy. Try again in a moment; nothing was charged.")
+
+
 def issue(path: Path, message: str) -> Issue:
     """What is wrong with one field of the input."""
-    return {"path": list(path), "message": message}
+    return {"path": [_shortened(part) for part in path], "message": _shortened(message)}
 
 
-def issues_of(detail: Any, path: Path = ()) -> list[Issue]:
-    """The leaves of a serializer's errors, each with the path of its field."""
+def _shortened[T](told: T) -> T | str:
+    return f"{told[:MAX_TOLD]}…" if isinstance(told, str) and len(told) > MAX_TOLD else told
+
+
+def issues_of(detail: Any) -> list[Issue]:
+    """The first MAX_ISSUES leaves of a serializer's errors, each with the path of its field."""
+    return [issue(path, message) for path, message in islice(_leaves(detail, ()), MAX_ISSUES)]
+
+
+def _leaves(detail: Any, path: Path) -> Iterator[tuple[Path, str]]:
     if isinstance(detail, Mapping):
-        return [
-            leaf
-            for key, value in detail.items()
-            for leaf in issues_of(value, path if key == "non_field_errors" else (*path, key))
-        ]
-    if isinstance(detail, list):
-        return [leaf for value in detail for leaf in issues_of(value, path)]
-    return [issue(path, str(detail))]
+        for key, value in detail.items():
+            yield from _leaves(value, path if key == "non_field_errors" else (*path, key))
+    elif isinstance(detail, list):
+        for value in detail:
+            yield from _leaves(value, path)
+    else:
+        yield path, str(detail)
 
 
 def _unauthenticated(error: drf.APIException, message: str) -> HttpError:
