@@ -131,7 +131,7 @@ def database(name: str) -> dict[str, Any]:
     parts["name"] = parts.pop("dbname")
     keys = ("name", "user", "password", "host", "port")
     entry = {key.upper(): str(parts.pop(key)) for key in keys if key in parts}
-    return {"ENGINE": "django.db.backends.postgresql", **entry, "OPTIONS": parts}
+    return {"ENGINE": "config.postgresql", **entry, "OPTIONS": parts}
 
 
 def mailer(name: str) -> dict[str, object]:

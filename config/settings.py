@@ -163,7 +163,11 @@ MEDIA_S3 = {
         "file_overwrite": True,
     },
 }
-MEDIA_FILES = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+# For nobody else on this machine.
+MEDIA_FILES = {
+    "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
+}
 HASHED_STATIC = {"BACKEND": "config.static_files.ModuleStaticFilesStorage"}
 PLAIN_STATIC = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 STORAGES = {
@@ -183,8 +187,8 @@ if EMBEDDED_DATABASE:
     DATABASE["HOST"] = str(VAR_DIR / "postgres")
 else:
     DATABASE = env.database("DATABASE_URL")
-# A thread that finds the pool empty waits this long (seconds) before the request answers 503.
-DATABASE["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
+# A thread that finds the pool empty waits a second, then as long as `config/postgresql` says.
+DATABASE["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 1}
 # A pooled connection that died with the server is replaced before it is handed out.
 DATABASES = {"default": {**DATABASE, "CONN_HEALTH_CHECKS": True}}
 # Jobs at once: holds are swept while a sync, or a proof of a large ledger, takes its time.

@@ -109,9 +109,15 @@ def fill_in(name: str, value: Callable[[], str]) -> None:
 def kept_secret() -> str:
     """A random secret of this checkout, made once and readable by its owner only."""
     path = var_directory() / "secret_key"
-    if not path.exists():
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    if not path.exists() or not path.read_text().strip():
+        # Under another name first: a start that is killed meanwhile leaves no half a secret.
+        unfinished = path.with_suffix(".new")
+        unfinished.unlink(missing_ok=True)
+        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(48))
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.rename(path)
     return path.read_text()
 
 
