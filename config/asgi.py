@@ -4,7 +4,8 @@ client (a body, a reader, a free thread) waits here, without a thread; probes ne
 import asyncio
 import resource
 import time
-from functools import cache, partial
+from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -13,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 from django.conf import settings
 
 from config import wsgi
-from config.errors import HttpError, response_to
+from config.errors import DomainError, response_to
 from config.health import not_ready
 from config.serving.answers import Answer, Head, Receive, Send, send_whole
 from config.serving.bodies import Bodies
@@ -28,17 +29,23 @@ threads = Threads(settings.WEB_THREADS)
 
 
 async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """One request. Its body is taken, then it waits for a thread; either may be refused."""
+    """One request. Who does not read the answer has the connection closed."""
+    with suppress(TimeoutError):
+        await _serve(scope, receive, send)
+
+
+async def _serve(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """The body is taken, then the request waits for a thread; either may be refused."""
     if scope["path"] in settings.PROBE_PATHS and scope["method"] in {"GET", "HEAD"}:
         await send_whole(send, await _probe(scope["path"]))
         return
     environ = environ_of(scope)
-    body = BytesIO()
+    body, address = BytesIO(), _address_of(environ)
     try:
         if environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ:
-            body = await bodies.take(environ, receive)
-        await threads.acquire()
-    except HttpError as error:
+            body = await bodies.take(environ, address, receive)
+        await threads.acquire(address)
+    except DomainError as error:
         bodies.release(body)
         await send_whole(send, _refusal(environ["PATH_INFO"], error))
         return
@@ -79,17 +86,21 @@ def environ_of(scope: dict[str, Any]) -> dict[str, Any]:
     return environ
 
 
-def _refusal(path: str, error: HttpError) -> Head:
-    return _refusal_of(path.startswith("/api/"), error.status, error.code, str(error))
+def _address_of(environ: dict[str, Any]) -> str:
+    """Who sent it: behind a trusted proxy the last in X-Forwarded-For, which the proxy wrote."""
+    forwarded = environ.get("HTTP_X_FORWARDED_FOR", "") if settings.TRUSTED_PROXY else ""
+    return str(forwarded.rpartition(",")[2].strip() or environ["REMOTE_ADDR"])
 
 
-@cache
-def _refusal_of(is_api: bool, status: int, code: str, message: str) -> Head:  # noqa: FBT001
-    """Made once: it is what a flood is answered with."""
-    response = response_to("/api/" if is_api else "/", HttpError(status, code, message))
-    response["Cache-Control"] = "no-store"
-    headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in response.items()]
-    return Head(status, headers, response.content)
+def _refusal(path: str, error: DomainError) -> Head:
+    """Made once of each kind: it is what a flood is answered with."""
+    kind = (path.startswith("/api/"), type(error), error.status)
+    if kind not in _refusals:
+        response = response_to(path, error)
+        response["Cache-Control"] = "no-store"
+        headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in response.items()]
+        _refusals[kind] = Head(error.status, headers, response.content)
+    return _refusals[kind]
 
 
 async def _probe(path: str) -> Head:
@@ -127,4 +138,5 @@ def _take_file_descriptors() -> None:
 
 
 _readiness = _Readiness()
+_refusals: dict[tuple[bool, type[DomainError], int], Head] = {}
 _take_file_descriptors()

@@ -82,7 +82,8 @@ class Answer:
 
     async def deliver(self, receive: Receive, send: Send) -> None:
         """In the event loop: sends the answer as it is made. Returns before its end when it breaks
-        off, or the client leaves or does not read: then granian closes the connection."""
+        off or the client leaves: then granian closes the connection. Raises TimeoutError when the
+        client does not read."""
         head = await self._parts.get()
         if not isinstance(head, Head):
             return
@@ -94,8 +95,6 @@ class Answer:
             await _start(send, head)
             await send({"type": "http.response.body", "body": b"", "more_body": True})
             await self._send_parts(send)
-        except TimeoutError:
-            pass
         finally:
             leaving.cancel()
             self._leave()

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from config.errors import HttpError
+from config.errors import Busy, HttpError
 
 type Receive = Any
 
@@ -30,15 +30,14 @@ class Bodies:
         self._kept = 0
         self._arriving: Counter[str] = Counter()
 
-    async def take(self, environ: dict[str, Any], receive: Receive) -> BytesIO:
+    async def take(self, environ: dict[str, Any], address: str, receive: Receive) -> BytesIO:
         """The request's body, its length in `environ`; call `release` once the request is over.
-        One that says it is too large is left, for the answer to say so. Raises HttpError: 400 when
-        it was broken off, 408 when it did not come in time, 503 when too much is kept already."""
+        One that says it is too large is left, for the answer to say so. Raises BrokenOff,
+        HttpError (408) when it did not come in time, Busy when too much is kept already."""
         room = _room(environ)
         if int(environ.get("CONTENT_LENGTH") or 0) > room:
             return BytesIO()
         seconds = settings.BODY_SECONDS * (2 if room > settings.DATA_UPLOAD_MAX_MEMORY_SIZE else 1)
-        address = "" if settings.TRUSTED_PROXY else environ["REMOTE_ADDR"]
         body = BytesIO()
         try:
             async with asyncio.timeout(seconds):
@@ -66,9 +65,8 @@ class Bodies:
             body.write(piece)
             self._kept += len(piece)
             self._arriving[address] += len(piece)
-            mine = address and self._arriving[address] > most // ADDRESS_SHARE
-            if self._kept > most or mine:
-                raise HttpError(503)
+            if self._kept > most or self._arriving[address] > most // ADDRESS_SHARE:
+                raise Busy
             if not message.get("more_body"):
                 break
 

@@ -2,16 +2,18 @@
 
 import asyncio
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
 
-from config.errors import HttpError
+from config.errors import Busy
 
 #: Seconds for which a request waits for a thread, and how many wait, as times of the threads.
-WAIT_SECONDS = 5
+WAIT_SECONDS = 10
 WAITING = 4
+#: One address has so much of these places, so that it leaves some to others.
+ADDRESS_SHARE = 4
 
 
 class Threads:
@@ -24,18 +26,21 @@ class Threads:
         self._free = size
         self._started = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._by_address: Counter[str] = Counter()
         self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
 
-    async def acquire(self) -> None:
-        """Keeps a thread for `run`. Raises HttpError (503) when none is free for WAIT_SECONDS, or
-        too many wait."""
+    async def acquire(self, address: str) -> None:
+        """Keeps a thread for `run`. Raises Busy when none is free for WAIT_SECONDS, or too many
+        wait: for this address, or in all."""
         if self._free > 0:
             self._free -= 1
             return
-        if len(self._waiting) >= WAITING * self._size:
-            raise HttpError(503)
+        places = WAITING * self._size
+        if len(self._waiting) >= places or self._by_address[address] >= places // ADDRESS_SHARE:
+            raise Busy
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
+        self._by_address[address] += 1
         try:
             await asyncio.wait_for(turn, WAIT_SECONDS)
         except BaseException as error:
@@ -44,8 +49,12 @@ class Threads:
             if turn.done() and not turn.cancelled():
                 self._release()  # It came in the same moment.
             if isinstance(error, TimeoutError):
-                raise HttpError(503) from None
+                raise Busy from None
             raise
+        finally:
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
 
     def run(self, call: Callable[[], None]) -> None:
         """Runs the call, which raises nothing, in the thread that was acquired."""

@@ -10,7 +10,7 @@ import pytest
 
 from ai_chat.models import Turn
 from config.asgi import environ_of
-from config.errors import HttpError
+from config.errors import DomainError
 from config.serving.bodies import Bodies
 from credits.ledger import get_balance
 from credits.models import UsageHistory, User
@@ -38,19 +38,26 @@ class Connection:
     def post(self, path: str, *headers: str, body: bytes = b"") -> None:
         """Sends the request's beginning, and as much of a body."""
         lines = [f"POST {path} HTTP/1.1", *self._headers, *headers, "", ""]
-        self._socket.sendall("\r\n".join(lines).encode() + body)
+        self.send("\r\n".join(lines).encode() + body)
+
+    def send(self, content: bytes) -> None:
+        self._socket.sendall(content)
 
     def no_more(self) -> None:
         """Says that nothing more is sent, and goes on reading."""
         self._socket.shutdown(socket.SHUT_WR)
 
-    def read(self) -> tuple[int, str, bytes]:
-        """All until the site closes the connection: status, headers in lower case, content."""
+    def received(self) -> bytes:
+        """All until the site closes the connection."""
         received = b""
         while piece := self._socket.recv(65_536):
             received += piece
         self._socket.close()
-        head, _, content = received.partition(b"\r\n\r\n")
+        return received
+
+    def read(self) -> tuple[int, str, bytes]:
+        """Status, headers in lower case, and content."""
+        head, _, content = self.received().partition(b"\r\n\r\n")
         return int(head.split()[1]), head.decode("latin-1").lower(), content
 
 
@@ -114,6 +121,12 @@ def test_a_length_beside_chunks_is_not_believed_and_ends_the_connection(chat_sit
     assert b"HTTP/1.1" not in content
 
 
+def test_http_2_is_not_spoken_without_tls(chat_site: Site) -> None:
+    sent = Connection(chat_site)
+    sent.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+    assert b"\0\0" not in sent.received(), "Frames of HTTP/2."
+
+
 def test_a_body_that_is_too_large_is_not_read(chat_site: Site, alice: User) -> None:
     sent = Connection(chat_site, alice)
     sent.post("/api/ai/image", "Content-Type: application/json", "Content-Length: 2000000")
@@ -157,7 +170,7 @@ def test_headers_with_an_underscore_are_dropped() -> None:
 
 
 def environ_with(**about: str) -> dict[str, Any]:
-    return {"PATH_INFO": "/api/ai/chat", "REMOTE_ADDR": "10.0.0.1", **about}
+    return {"PATH_INFO": "/api/ai/chat", **about}
 
 
 def sending(*pieces: bytes, left: bool = False) -> Callable[[], Any]:
@@ -173,11 +186,12 @@ def sending(*pieces: bytes, left: bool = False) -> Callable[[], Any]:
 
 
 def take(bodies: Bodies, *pieces: bytes, left: bool = False, **about: str) -> Any:
-    return asyncio.run(bodies.take(environ_with(**about), sending(*pieces, left=left)))
+    address = about.pop("address", "10.0.0.1")
+    return asyncio.run(bodies.take(environ_with(**about), address, sending(*pieces, left=left)))
 
 
 def status_of(bodies: Bodies, *pieces: bytes, **about: Any) -> int:
-    with pytest.raises(HttpError) as refusal:
+    with pytest.raises(DomainError) as refusal:
         take(bodies, *pieces, **about)
     return refusal.value.status
 
@@ -185,10 +199,10 @@ def status_of(bodies: Bodies, *pieces: bytes, **about: Any) -> int:
 def test_bodies_are_kept_while_there_is_room_for_them_together(settings: Any) -> None:
     settings.BODIES_TOGETHER = 1_000
     bodies = Bodies()
-    kept = [take(bodies, b"x" * 200, REMOTE_ADDR=f"10.0.0.{host}") for host in range(4)]
-    assert status_of(bodies, b"x" * 201, REMOTE_ADDR="10.0.0.5") == 503
+    kept = [take(bodies, b"x" * 200, address=f"10.0.0.{host}") for host in range(4)]
+    assert status_of(bodies, b"x" * 201, address="10.0.0.5") == 503
     bodies.release(kept[0])
-    assert take(bodies, b"x" * 201, REMOTE_ADDR="10.0.0.5").read() == b"x" * 201
+    assert take(bodies, b"x" * 201, address="10.0.0.5").read() == b"x" * 201
 
 
 def test_one_address_has_a_share_of_what_arrives(settings: Any) -> None:
