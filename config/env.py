@@ -87,15 +87,6 @@ def hosts(name: str, default: str = "") -> list[str]:
     return names
 
 
-def header(name: str, default: str) -> str:
-    """The name of a header: the default, or one of letters and digits alone. A name with a hyphen
-    can be spelled with an underscore, which WSGI cannot tell apart: any client may send it so."""
-    value = text(name, default)
-    if value != default and not re.fullmatch("[A-Za-z][A-Za-z0-9]*", value):
-        raise ImproperlyConfigured(f"{name} takes letters and digits alone, no - or _: {value!r}.")
-    return value
-
-
 class Model(NamedTuple):
     """A model on offer: the name people read, and how many times a feature's price it costs."""
 
@@ -140,7 +131,7 @@ def database(name: str) -> dict[str, Any]:
     parts["name"] = parts.pop("dbname")
     keys = ("name", "user", "password", "host", "port")
     entry = {key.upper(): str(parts.pop(key)) for key in keys if key in parts}
-    return {"ENGINE": "django.db.backends.postgresql", **entry, "OPTIONS": parts}
+    return {"ENGINE": "config.postgresql", **entry, "OPTIONS": parts}
 
 
 def mailer(name: str) -> dict[str, object]:

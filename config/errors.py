@@ -4,7 +4,8 @@
 and a page elsewhere. Nothing here asks the database, because it may be what failed."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from django.core import exceptions as django
@@ -27,12 +28,18 @@ DEFAULTS = {
     403: ("forbidden", "You may not do this."),
     404: ("not_found", "There is nothing here."),
     405: ("method_not_allowed", "This address does not take that method."),
+    408: ("too_slow", "The body did not come in time."),
     412: ("precondition_failed", "It is not in the state that the request names."),
     413: ("too_large", "The body is larger than is taken."),
     415: ("unsupported_media_type", "Send the body as application/json."),
     500: ("server_error", "Something went wrong on our side."),
     503: ("unavailable", "The site is busy. Try again in a moment."),
 }
+
+#: Issues that one answer tells, and characters of a message or a key in it: what was sent may be
+#: wrong in every place.
+MAX_ISSUES = 10
+MAX_TOLD = 300
 
 type Path = tuple[str | int, ...]
 type Issue = dict[str, Any]
@@ -80,15 +87,16 @@ class InvalidInput(DomainError):
     path: Path = ()
 
     def __init__(self, message: str, path: Path | None = None) -> None:
-        super().__init__(message)
-        self.path = self.path if path is None else path
-        self.issues = [issue(self.path, message)]
+        first = issue(self.path if path is None else path, message)
+        super().__init__(first["message"])
+        self.path = tuple(first["path"])
+        self.issues = [first]
 
     @classmethod
     def of(cls, issues: Sequence[Issue]) -> "InvalidInput":
         """One error of several issues; it is named after the first."""
         error = cls(issues[0]["message"], tuple(issues[0]["path"]))
-        error.issues = list(issues)
+        error.issues = list(issues[:MAX_ISSUES])
         return error
 
     @property
@@ -109,22 +117,40 @@ class TooManyRequests(DomainError):
         self.retry_seconds = retry_seconds
 
 
+class Busy(DomainError):
+    """This process has no thread left for one more answer that keeps it."""
+
+    status = 503
+    code = "unavailable"
+    retry_seconds = 2
+
+    def __init__(self) -> None:
+        super().__init__("The site is busy. Try again in a moment; nothing was charged.")
+
+
 def issue(path: Path, message: str) -> Issue:
     """What is wrong with one field of the input."""
-    return {"path": list(path), "message": message}
+    return {"path": [_shortened(part) for part in path], "message": _shortened(message)}
 
 
-def issues_of(detail: Any, path: Path = ()) -> list[Issue]:
-    """The leaves of a serializer's errors, each with the path of its field."""
+def _shortened[T](told: T) -> T | str:
+    return f"{told[:MAX_TOLD]}…" if isinstance(told, str) and len(told) > MAX_TOLD else told
+
+
+def issues_of(detail: Any) -> list[Issue]:
+    """The first MAX_ISSUES leaves of a serializer's errors, each with the path of its field."""
+    return [issue(path, message) for path, message in islice(_leaves(detail, ()), MAX_ISSUES)]
+
+
+def _leaves(detail: Any, path: Path) -> Iterator[tuple[Path, str]]:
     if isinstance(detail, Mapping):
-        return [
-            leaf
-            for key, value in detail.items()
-            for leaf in issues_of(value, path if key == "non_field_errors" else (*path, key))
-        ]
-    if isinstance(detail, list):
-        return [leaf for value in detail for leaf in issues_of(value, path)]
-    return [issue(path, str(detail))]
+        for key, value in detail.items():
+            yield from _leaves(value, path if key == "non_field_errors" else (*path, key))
+    elif isinstance(detail, list):
+        for value in detail:
+            yield from _leaves(value, path)
+    else:
+        yield path, str(detail)
 
 
 def _unauthenticated(error: drf.APIException, message: str) -> HttpError:
@@ -176,12 +202,16 @@ def domain_error_of(error: BaseException | None) -> DomainError | None:
 
 def error_response(request: HttpRequest, error: DomainError) -> HttpResponse:
     """The answer for an error: JSON below /api/, a page elsewhere."""
-    if request.path.startswith("/api/"):
+    # From 500 on without the request: its context asks the database for the meter.
+    return response_to(request.path, error, request if error.status < 500 else None)
+
+
+def response_to(path: str, error: DomainError, request: HttpRequest | None = None) -> HttpResponse:
+    """The same for an address, where no request is made of it yet."""
+    if path.startswith("/api/"):
         return json_response(error)
     usual = f"{error.status}.html" if error.status in PAGES else "error.html"
-    # From 500 on without the request: its context asks the database for the meter.
-    used_request = request if error.status < 500 else None
-    page = render_to_string(error.template or usual, {"error": error}, used_request)
+    page = render_to_string(error.template or usual, {"error": error}, request)
     return HttpResponse(page, status=error.status, headers=_headers(error))
 
 

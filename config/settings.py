@@ -57,7 +57,6 @@ if SECURE_HSTS_PRELOAD and not SECURE_HSTS_INCLUDE_SUBDOMAINS:
 # What `check --deploy` would say of the operator's choice.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 TRUSTED_PROXY = env.flag("TRUSTED_PROXY", default=False)
-CLIENT_ADDRESS_HEADER = env.header("CLIENT_ADDRESS_HEADER", "X-Forwarded-For")
 if TRUSTED_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
@@ -85,8 +84,12 @@ WSGI_APPLICATION = "config.wsgi.application"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 #: Bytes of a body, by address, where pictures are taken: beside them no more than everywhere.
 LARGE_BODIES = {"/api/ai/chat": 20_000_000}
-#: Bytes of all such bodies that one process keeps at the same time.
-LARGE_BODIES_TOGETHER = 100_000_000
+#: Bytes of all bodies that one process keeps at the same time.
+BODIES_TOGETHER = 100_000_000
+# Seconds in which a body has to come (a large one in twice as many), and in which a client has to
+# take each piece of an answer.
+BODY_SECONDS = env.integer("BODY_SECONDS", 30, low=1, high=3600)
+SEND_SECONDS = env.integer("SEND_SECONDS", 30, low=1, high=3600)
 
 INSTALLED_APPS = [
     "credits",
@@ -167,7 +170,11 @@ MEDIA_S3 = {
         "file_overwrite": True,
     },
 }
-MEDIA_FILES = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+# For nobody else on this machine.
+MEDIA_FILES = {
+    "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
+}
 HASHED_STATIC = {"BACKEND": "config.static_files.ModuleStaticFilesStorage"}
 PLAIN_STATIC = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 STORAGES = {
@@ -187,8 +194,8 @@ if EMBEDDED_DATABASE:
     DATABASE["HOST"] = str(VAR_DIR / "postgres")
 else:
     DATABASE = env.database("DATABASE_URL")
-# A thread that finds the pool empty waits this long (seconds) before the request answers 503.
-DATABASE["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
+# A thread that finds the pool empty waits a second, then as long as `config/postgresql` says.
+DATABASE["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 1}
 # A pooled connection that died with the server is replaced before it is handed out.
 DATABASES = {"default": {**DATABASE, "CONN_HEALTH_CHECKS": True}}
 # Jobs at once: holds are swept while a sync, or a proof of a large ledger, takes its time.

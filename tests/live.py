@@ -16,6 +16,7 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.db import connection
 
+from config.standalone.run import GRANIAN
 from credits.models import User
 from credits.users.permissions import CONFIRMED_AT
 from tests.factories import PASSWORD
@@ -111,11 +112,11 @@ def running_worker(
 def serve(variables: Mapping[str, str]) -> list[str]:
     """The command line of the web server."""
     return [
-        sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws",
+        sys.executable, "-m", "granian", *GRANIAN,
         "--host", "127.0.0.1", "--port", variables["PORT"], "--no-access-log",
-        "--workers", variables["WEB_WORKERS"], "--blocking-threads", variables["WEB_THREADS"],
+        "--workers", variables["WEB_WORKERS"],
         "--respawn-failed-workers", "--respawn-interval", "0.1", "--workers-kill-timeout", "2",
-        "config.wsgi:application",
+        "config.asgi:application",
     ]  # fmt: skip
 
 

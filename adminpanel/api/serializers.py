@@ -6,7 +6,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from credits.api.fields import Flag, StrictSerializer, Text, WholeNumber, field_of
+from credits.api.fields import BoundedList, Flag, StrictSerializer, Text, WholeNumber, field_of
 from credits.api.serializers import FeatureCostsChange, SettingsOut
 from credits.catalogue.fields import (
     MODEL_FIELDS,
@@ -197,10 +197,8 @@ class ProviderChange(StrictSerializer):
 class CatalogueIn(VersionQuery):
     """Models and providers to add or to change; others stay."""
 
-    models = serializers.ListField(child=ModelChange(), required=False, max_length=MAX_ENTRIES)
-    providers = serializers.ListField(
-        child=ProviderChange(), required=False, max_length=MAX_ENTRIES
-    )
+    models = BoundedList(child=ModelChange(), required=False, max_length=MAX_ENTRIES)
+    providers = BoundedList(child=ProviderChange(), required=False, max_length=MAX_ENTRIES)
 
 
 @extend_schema_serializer(component_name="SettingsChange")

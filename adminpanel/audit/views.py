@@ -7,6 +7,7 @@ from django.views.decorators.http import require_GET
 from adminpanel.audit.forms import AuditForm
 from adminpanel.audit.record import COLUMNS, get_page
 from adminpanel.exports import exported
+from config.serving.capacity import exports
 from credits.http import AuthenticatedHttpRequest
 from credits.statement.csv_file import csv_response
 from credits.statement.history import in_batches
@@ -24,6 +25,7 @@ def audit(request: HttpRequest) -> HttpResponse:
 
 @admin_page
 @require_GET
+@exports
 def audit_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
     """Every entry that the page's filters let through, newest first; not that of this file."""
     form = AuditForm(request.GET)

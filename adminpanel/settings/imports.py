@@ -6,11 +6,11 @@ from io import BytesIO
 from typing import Any, NamedTuple
 
 from django.core import signing
-from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.exceptions import ParseError
 
 from adminpanel.differences import Difference, differences
 from adminpanel.users.search import subscribers
-from config.errors import issues_of
+from config.errors import InvalidInput
 from credits.api.parsing import JSONParser
 from credits.catalogue.fields import PLAN_FIELDS, problems_of
 from credits.catalogue.history import plan_state
@@ -83,9 +83,9 @@ def _parse(text: str) -> Any:
         return JSONParser().parse(BytesIO(text.encode()))
     except ParseError as error:
         raise NotReadable(str(error.detail).replace("The body", "This")) from None
-    except ValidationError as error:
+    except InvalidInput as error:
         problems = []
-        for issue in issues_of(error.detail):
+        for issue in error.issues:
             path = (f"Row {at + 1}" if isinstance(at, int) else at for at in issue["path"])
             problems.append(": ".join([*path, issue["message"]]))
         raise NotReadable(*problems) from None

@@ -7,6 +7,7 @@ from django.views.decorators.http import require_GET
 
 from adminpanel.exports import exported
 from adminpanel.usage.forms import UsageForm
+from config.serving.capacity import exports
 from config.zones import in_utc
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
 from credits.models import UsageHistory
@@ -59,6 +60,7 @@ def usage(request: AuthenticatedHttpRequest) -> HttpResponse:
 
 @admin_page
 @require_GET
+@exports
 @in_utc
 def usage_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
     """All rows that the filters of `/admin/usage` let through."""

@@ -19,12 +19,12 @@ from ai_chat.api.ui_stream import HEADERS, UIMessageStream
 from ai_chat.conversations.history import history
 from ai_chat.conversations.services import find_answered, find_conversation, running_turn
 from ai_chat.conversations.turns import answer_turn, as_kept, choose_text_model, start_turn
-from ai_chat.jobs.capacity import keeps_its_thread
 from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
 from ai_chat.models import Conversation, Turn
 from config.errors import HttpError
+from config.serving.capacity import keeps_its_thread
 from credits.api.answers import conditional
 from credits.api.base import ApiView, body_of, user_of
 from credits.api.idempotency import IDEMPOTENCY_KEY, REPLAYED_HEADER, read_key, replay_headers
@@ -89,6 +89,7 @@ class Chat(ApiView):
             text=text,
             model=model,
             idempotency_key=key,
+            max_unit_cost=body.get("maxUnitCost"),
             request=request.data,
         )
         if is_new:

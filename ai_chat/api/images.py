@@ -23,11 +23,11 @@ from ai_chat.api.serializers import (
 from ai_chat.images.files import serve
 from ai_chat.images.gallery import own_image_or_404, own_request, requests_page
 from ai_chat.images.requests import delete_image, start_request
-from ai_chat.jobs.capacity import keeps_its_thread
 from ai_chat.jobs.ending import job_or_404
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
 from ai_chat.models import ImageRequest
+from config.serving.capacity import keeps_its_thread
 from credits.api.base import ApiView, body_of, query_of, user_of
 from credits.api.idempotency import IDEMPOTENCY_KEY, REPLAYED_HEADER, read_key, replay_headers
 from credits.api.schema import MEANINGS, errors
@@ -56,7 +56,10 @@ class CreateImages(ApiView):
         refuse_impersonated(request)
         body = body_of(request, ImageIn)
         key = namespaced("api", read_key(request) or str(uuid4()))
-        job, is_new = start_request(user_id=user_of(request).pk, idempotency_key=key, **body)
+        agreed = body.pop("maxUnitCost", None)
+        job, is_new = start_request(
+            user_id=user_of(request).pk, idempotency_key=key, max_unit_cost=agreed, **body
+        )
         if is_new:
             connections.close_all()  # Before waiting: the pool is for those who work.
             job = wait(job) or job
@@ -146,7 +149,7 @@ class ImageFile(ApiView):
             (200, media_type): OpenApiResponse(OpenApiTypes.BINARY, description="The file.")
             for media_type in ("image/png", "image/jpeg", "image/webp")
         }
-        | {304: None, **errors(404)},
+        | {304: None, **errors(404, 429)},
         tags=["ai"],
     )
     def get(self, request: Request, image_id: UUID) -> HttpResponseBase:

@@ -11,13 +11,15 @@ from rest_framework import serializers
 from ai_chat.images.requests import DEFAULT_SIZE
 from ai_chat.models import ImageRequest, Turn
 from ai_chat.offer import MAX_IMAGES
-from credits.api.fields import QueryNumber, StrictSerializer, Text, WholeNumber
+from credits.api.fields import BoundedList, QueryNumber, StrictSerializer, Text, WholeNumber
+from credits.kernel import MAX_AMOUNT
 from credits.models import AIModel
 
 #: Parts of a message that hold nothing for the model; `useChat` sends back what it received.
 SILENT = r"^(step-start|reasoning|source-url|source-document|dynamic-tool|(tool|data)-.{1,100})$"
 MAX_MESSAGES = 1000
 MAX_PARTS = 200
+MAX_ALL_PARTS = 10_000
 MAX_ATTACHMENTS = 20
 
 
@@ -64,17 +66,37 @@ PARTS: dict[object, type[serializers.Serializer[Any]]] = {"text": TextPart, "fil
 class Part(serializers.Field[Any, Any, Any, Any]):
     """One part of a message, by its type."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # A serializer is dear to make, and a body may have thousands of parts.
+        self._kinds = {kind: serializer() for kind, serializer in PARTS.items()}
+        self._silent = SilentPart()
+
     def to_internal_value(self, data: Any) -> Any:
         kind = data.get("type") if isinstance(data, dict) else None
         if not isinstance(kind, str):
             raise serializers.ValidationError("Must be an object with a `type`.")
-        return PARTS.get(kind, SilentPart)().run_validation(data)
+        return self._kinds.get(kind, self._silent).run_validation(data)
 
 
 class MessageIn(serializers.Serializer[Any]):
     id = Text(required=False, allow_blank=True, max_length=200)
     role = serializers.ChoiceField(["system", "user", "assistant"])
-    parts = serializers.ListField(child=Part(), max_length=MAX_PARTS)
+    parts = BoundedList(child=Part(), max_length=MAX_PARTS)
+
+
+class Messages(BoundedList):
+    """At most MAX_MESSAGES, with MAX_ALL_PARTS together: counted before they are judged."""
+
+    child = MessageIn()
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        messages = data if isinstance(data, list) else []
+        parts = [each.get("parts") for each in messages if isinstance(each, dict)]
+        if sum(len(each) for each in parts if isinstance(each, list)) > MAX_ALL_PARTS:
+            sentence = f"All messages together have at most {MAX_ALL_PARTS:,} parts."
+            raise serializers.ValidationError(sentence)
+        return super().to_internal_value(data)
 
 
 class Attachment(serializers.Serializer[Any]):
@@ -99,6 +121,16 @@ def _model_field() -> Text:
     )
 
 
+def _max_unit_cost_field(unit: str) -> WholeNumber:
+    return WholeNumber(
+        required=False,
+        min_value=0,
+        max_value=MAX_AMOUNT,
+        help_text=f"Credits that one {unit} may cost; when it costs more by now the answer is 409 "
+        "`price_changed`, and nothing is charged.",
+    )
+
+
 class ChatIn(serializers.Serializer[Any]):
     """What the AI SDK's `DefaultChatTransport` posts."""
 
@@ -108,8 +140,7 @@ class ChatIn(serializers.Serializer[Any]):
         help_text="The client's id of the chat: messages with the same id are one conversation. "
         "Or the `conversationId` of one.",
     )
-    messages = serializers.ListField(
-        child=MessageIn(),
+    messages = Messages(
         min_length=1,
         max_length=MAX_MESSAGES,
         help_text="Oldest first; the last message is the user's and alone is needed in a chat that "
@@ -118,7 +149,7 @@ class ChatIn(serializers.Serializer[Any]):
     )
     model = _model_field()
     temperature = Number(required=False, allow_null=True, min_value=0, max_value=2)
-    attachments = serializers.ListField(
+    attachments = BoundedList(
         child=Attachment(), required=False, allow_null=True, max_length=MAX_ATTACHMENTS
     )
     trigger = serializers.ChoiceField(
@@ -133,6 +164,7 @@ class ChatIn(serializers.Serializer[Any]):
         max_length=200,
         help_text="The answer to regenerate; the latest to the same message unless given.",
     )
+    maxUnitCost = _max_unit_cost_field("message")
     onDisconnect = serializers.ChoiceField(
         ["stop", "continue"],
         default="stop",
@@ -271,6 +303,7 @@ class ImageIn(StrictSerializer):
         f"or {DEFAULT_SIZE}.",
     )
     count = WholeNumber(default=1, min_value=1, max_value=MAX_IMAGES)
+    maxUnitCost = _max_unit_cost_field("image")
 
 
 class ImageAddress(serializers.CharField):

@@ -8,6 +8,8 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.csp import csp_override
 
 from ai_chat.models import Image
+from config.serving.answers import HELD
+from config.serving.capacity import keeps_its_thread
 
 
 @cache_control(private=True, no_cache=True)
@@ -19,6 +21,12 @@ def serve(request: HttpRequest, image: Image) -> HttpResponseBase:
     unchanged = get_conditional_response(request, etag=etag)
     if unchanged is not None:
         return unchanged
+    # A small one is read at once; a large one keeps its thread while the client reads.
+    send = keeps_its_thread(_file) if image.bytes > HELD else _file
+    return send(request, image, etag)
+
+
+def _file(request: HttpRequest, image: Image, etag: str) -> HttpResponseBase:
     try:
         content = default_storage.open(image.file)
     except FileNotFoundError:

@@ -48,13 +48,13 @@ def start_request(
     idempotency_key: str,
     conversation: Conversation | None = None,
     in_conversation: bool = False,
-    max_total: int | None = None,
+    max_unit_cost: int | None = None,
 ) -> tuple[ImageRequest, bool]:
     """Charges `count` images together and begins to make them. Returns the request and whether it
     is new: a repeated key finds the first one (I7). An empty `size` is the model's first one, or
-    DEFAULT_SIZE. `max_total` is what the button said, in credits. With `in_conversation` and no
-    conversation one is begun. Raises InvalidImageRequest, ModelNotOffered, PlanRequired, Busy, and
-    what `start_job` raises."""
+    DEFAULT_SIZE. `max_unit_cost` is what one image may cost, in credits. With `in_conversation`
+    and no conversation one is begun. Raises InvalidImageRequest, ModelNotOffered, PlanRequired,
+    Busy, and what `start_job` raises."""
     key = f"image:{idempotency_key}"
     chosen = choose_model(model, feature=IMAGE, user_id=user_id, idempotency_key=key)
     asked_size, size = size, size or next(iter(chosen.sizes), DEFAULT_SIZE)
@@ -70,7 +70,7 @@ def start_request(
         user_id=user_id,
         feature=IMAGE,
         quantity=count,
-        max_unit_cost=None if max_total is None else max_total // count,
+        max_unit_cost=max_unit_cost,
         idempotency_key=key,
         request=[place, chosen.name, asked_size, count, prompt],
         row={

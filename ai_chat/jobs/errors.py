@@ -26,14 +26,3 @@ class TurnRunning(DomainError):
             "An answer is still being written in this conversation. Wait for its end or stop it; "
             "nothing was charged."
         )
-
-
-class Busy(DomainError):
-    """This process has no thread left for one more answer."""
-
-    status = 503
-    code = "unavailable"
-    retry_seconds = 2
-
-    def __init__(self) -> None:
-        super().__init__("The site is busy. Try again in a moment; nothing was charged.")

@@ -14,9 +14,9 @@ from django.db import Error as AnyDatabaseError
 from django.db import connection
 
 from ai_chat.jobs import failures
-from ai_chat.jobs.errors import Busy
 from ai_chat.jobs.models import RUNNING, Job
 from ai_chat.jobs.running import Run, Stopped, Work, released_connection, runs
+from config.errors import Busy
 from credits.ledger import extend_holds
 
 logger = logging.getLogger(__name__)

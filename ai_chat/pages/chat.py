@@ -30,7 +30,6 @@ from ai_chat.conversations.services import (
     rename_conversation,
 )
 from ai_chat.conversations.turns import answer_turn, choose_text_model, start_turn
-from ai_chat.jobs.capacity import keeps_its_thread
 from ai_chat.jobs.ending import job_or_404
 from ai_chat.jobs.errors import TurnRunning
 from ai_chat.jobs.following import wait
@@ -50,6 +49,7 @@ from ai_chat.pages.forms import (
 )
 from ai_chat.pages.streams import event_response
 from config.errors import DomainError
+from config.serving.capacity import keeps_its_thread
 from config.text import is_blank
 from credits.clerk.auth.requests import refuse_impersonated
 from credits.http import AuthenticatedHttpRequest, polled, render_page_or_fragment, wants_fragment

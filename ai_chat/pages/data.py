@@ -19,8 +19,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from ai_chat.data import jobs
 from ai_chat.data.privacy import KEPT
-from ai_chat.jobs.capacity import keeps_its_thread
 from ai_chat.models import Conversation, DataJob, ImageRequest
+from config.serving.capacity import exports
 from credits.clerk.auth.requests import refuse_impersonated
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment
 from credits.ledger import get_balance
@@ -70,7 +70,7 @@ def ask_for_archive(request: AuthenticatedHttpRequest) -> HttpResponse:
 
 @require_safe
 @cache_control(private=True, no_store=True)
-@keeps_its_thread
+@exports
 def archive(request: AuthenticatedHttpRequest, job_id: UUID) -> HttpResponseBase:
     """The archive, to its owner."""
     refuse_impersonated(request)

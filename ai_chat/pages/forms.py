@@ -26,14 +26,15 @@ def start_images(request: AuthenticatedHttpRequest, **place: Any) -> ImageReques
     """Charges the images of the composer or the gallery as `start_request` does; `place` has its
     arguments about the conversation."""
     form = request.POST
+    count, total = requested_count(form), shown_price(form.get("image_price", ""))
     return start_request(
         user_id=request.user.pk,
         prompt=form.get("message", ""),
         model=form.get("image_model", ""),
         size=form.get("size", ""),
-        count=requested_count(form),
+        count=count,
         idempotency_key=read_key(form),
-        max_total=shown_price(form.get("image_price", "")),
+        max_unit_cost=None if total is None else total // max(count, 1),
         **place,
     )[0]
 

@@ -30,6 +30,13 @@ MANAGE = [sys.executable, "manage.py"]
 REMINDER_SECONDS = 60
 # The key of an advisory lock: any number that nothing else locks in this database.
 MIGRATION_LOCK = 8_255_901
+#: How granian serves wherever it is started: no HTTP/2 without TLS; many connections, as they are
+#: cheap; idle ones, and headers that drip, end soon.
+GRANIAN = [
+    *("--interface", "asginl", "--http", "1", "--no-ws", "--backlog", "4096"),
+    *("--backpressure", "4096", "--http1-header-read-timeout", "10000"),
+    *("--http1-buffer-size", "65536"),
+]
 
 
 def main() -> None:
@@ -102,9 +109,15 @@ def fill_in(name: str, value: Callable[[], str]) -> None:
 def kept_secret() -> str:
     """A random secret of this checkout, made once and readable by its owner only."""
     path = var_directory() / "secret_key"
-    if not path.exists():
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    if not path.exists() or not path.read_text().strip():
+        # Under another name first: a start that is killed meanwhile leaves no half a secret.
+        unfinished = path.with_suffix(".new")
+        unfinished.unlink(missing_ok=True)
+        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(48))
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.rename(path)
     return path.read_text()
 
 
@@ -146,16 +159,12 @@ def web_command() -> list[str]:
     if settings.DEBUG:
         return [*MANAGE, "runserver", f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
     # A worker process that dies is replaced at once; one that will not stop is killed, and the
-    # holds of its turns are refunded when their lease ends. More connections are taken than there
-    # are threads, and idle ones soon closed: browsers keep them open without a request.
-    threads = settings.WEB_THREADS
+    # holds of its turns are refunded when their lease ends.
     return [
-        *(str(Path(sys.executable).with_name("granian")), "--interface", "wsgi", "--no-ws"),
+        *(str(Path(sys.executable).with_name("granian")), *GRANIAN),
         *("--host", host, "--port", port, "--workers", str(settings.WEB_WORKERS)),
-        *("--blocking-threads", str(threads), "--backpressure", str(4 * threads)),
-        *("--http1-header-read-timeout", "10000"),
         *("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "3"),
-        *("--log-level", "error", "config.wsgi:application"),
+        *("--log-level", "error", "config.asgi:application"),
     ]
 
 

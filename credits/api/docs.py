@@ -47,6 +47,12 @@ class SchemaView(ApiView):
 @require_safe
 def reference(request: HttpRequest) -> HttpResponse:
     """The description as a page: each call with what it takes and answers."""
+    return render(request, "credits/api_docs.html", _page())
+
+
+@cache
+def _page() -> Json:
+    """What the page shows, which takes a while to make."""
     # Backticks mark code for the readers of the JSON; the page shows none.
     description = json.loads(json.dumps(openapi()).replace("`", ""))
     calls: dict[str, list[Json]] = {tag["name"]: [] for tag in description["tags"]}
@@ -62,8 +68,7 @@ def reference(request: HttpRequest) -> HttpResponse:
         {**shape, "name": name, "fields": _fields(shape), "type": type_of(shape)}
         for name, shape in sorted(description["components"]["schemas"].items())
     ]
-    context = {"info": description["info"], "sections": sections, "shapes": shapes}
-    return render(request, "credits/api_docs.html", context)
+    return {"info": description["info"], "sections": sections, "shapes": shapes}
 
 
 def _call(path: str, method: str, call: Json) -> Json:

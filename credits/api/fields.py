@@ -1,12 +1,14 @@
 """Serializers that take exactly what they name."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from config.errors import MAX_ISSUES
 from credits.catalogue.fields import Flag as FlagRule
 from credits.catalogue.fields import Rule
 from credits.statement.days import DAY_PATTERN, parse_day
@@ -20,12 +22,38 @@ class StrictSerializer(serializers.Serializer[Any]):
     schema says so with `additionalProperties: false`."""
 
     def to_internal_value(self, data: Any) -> Any:
-        unknown = set(data) - set(self.fields) if isinstance(data, Mapping) else set()
-        if unknown:
-            raise serializers.ValidationError(
-                {str(key): ["This field is not known."] for key in sorted(unknown, key=str)}
-            )
+        names = data if isinstance(data, Mapping) else ()
+        unknown = islice((str(name) for name in names if name not in self.fields), MAX_ISSUES)
+        if wrong := {name: ["This field is not known."] for name in unknown}:
+            raise serializers.ValidationError(wrong)
         return super().to_internal_value(data)
+
+
+class BoundedList(serializers.ListField):
+    """A list whose length is judged before what it holds, and whose children are judged until
+    MAX_ISSUES are wrong: a refusal costs no more than an acceptance."""
+
+    def __init__(self, *, max_length: int, **options: Any) -> None:
+        super().__init__(max_length=max_length, **options)
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if isinstance(data, list) and len(data) > (self.max_length or 0):
+            self.fail("max_length", max_length=self.max_length)
+        return super().to_internal_value(data)
+
+    def run_child_validation(self, data: Iterable[Any]) -> list[Any]:
+        valid: list[Any] = []
+        wrong: dict[Any, Any] = {}
+        for place, value in enumerate(data):
+            try:
+                valid.append(self.child.run_validation(value))
+            except serializers.ValidationError as error:
+                wrong[place] = error.detail
+                if len(wrong) == MAX_ISSUES:
+                    break
+        if wrong:
+            raise serializers.ValidationError(wrong)
+        return valid
 
 
 class WholeNumber(serializers.IntegerField):

@@ -3,16 +3,17 @@
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from io import BytesIO
+from itertools import islice
 from typing import IO, Any
 
 from django.conf import settings
 from rest_framework import negotiation, parsers
-from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 
-from config.errors import HttpError
+from config.errors import MAX_ISSUES, HttpError, InvalidInput, Path, issue
 
 #: Levels of lists and objects in one body; no call here needs ten.
 MAX_DEPTH = 32
@@ -45,8 +46,8 @@ class JSONParser(parsers.JSONParser):
         except ValueError as error:
             raise ParseError(f"The body is not valid JSON: {error}") from None
         _check(data)
-        if unbounded := _unbounded(data):
-            raise ValidationError(unbounded)
+        if unbounded := [*islice(_unbounded(data, ()), MAX_ISSUES)]:
+            raise InvalidInput.of([issue(path, "Must be a finite number.") for path in unbounded])
         return data
 
 
@@ -71,13 +72,15 @@ class LargeJSONParser(parsers.BaseParser):
         return JSONParser().parse(BytesIO(body))
 
 
-def _unbounded(value: Any) -> Any:
-    """What is wrong with the numbers that are none, by where they stand; empty if there are none.
-    For what is not too deep."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return ["Must be a finite number."]
-    inside = value.items() if isinstance(value, dict) else enumerate(_children(value))
-    return {key: wrong for key, child in inside if (wrong := _unbounded(child))}
+def _unbounded(value: Any, path: Path) -> Iterator[Path]:
+    """Where the numbers are that are none. For what is not too deep."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            yield path
+    elif isinstance(value, dict | list):
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(child, float | dict | list):
+                yield from _unbounded(child, (*path, key))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

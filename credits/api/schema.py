@@ -93,6 +93,7 @@ def _common(path: str, method: str, call: Json) -> list[int]:
     statuses = [503] if public else [401, 503]
     statuses += [412] if "304" in call["responses"] else []
     statuses += [400, 413, 415] if "requestBody" in call else []
+    statuses += [429] if "requestBody" in call and not public else []
     statuses += [403] if not public and method != "get" else []
     # An admin who signed in long ago; somebody who is no admin.
     statuses += [403, 404] if path.startswith("/api/admin/") else []

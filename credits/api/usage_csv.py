@@ -4,6 +4,7 @@ from django.http import StreamingHttpResponse
 from django.views.decorators.http import require_safe
 
 from config.errors import InvalidInput, issues_of
+from config.serving.capacity import exports
 from credits.api.serializers import UsageQuery, filters_of
 from credits.features import FEATURES, Kind
 from credits.http import AuthenticatedHttpRequest
@@ -25,6 +26,7 @@ COLUMNS: Columns[UsageHistory] = {
 
 
 @require_safe
+@exports
 def usage_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
     """All rows that the filters let through (those of `/usage`), newest first."""
     names = ("kind", "feature", "from", "to")

@@ -9,11 +9,11 @@ UNKNOWN = "0.0.0.0"  # noqa: S104  (nothing listens here)
 
 
 def client_address(request: HttpRequest) -> str:
-    """The peer's address; behind a trusted proxy the last one in CLIENT_ADDRESS_HEADER, which the
-    proxy wrote: those before it are the client's own words. Of IPv6 the network, as one address."""
+    """The peer's address; behind a trusted proxy the last one in X-Forwarded-For, which the proxy
+    wrote: those before it are the client's own words. Of IPv6 the network, as one address."""
     address = request.META.get("REMOTE_ADDR", "")
     if settings.TRUSTED_PROXY:
-        header = request.headers.get(settings.CLIENT_ADDRESS_HEADER, "")
+        header = request.headers.get("X-Forwarded-For", "")
         address = header.rpartition(",")[2].strip() or address
     try:
         parsed = ip_address(address)

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.backends.postgresql import base, client
+from django.db.backends.postgresql import client
+
+from config.postgresql import base
 
 if sys.platform == "win32":
     raise ImproperlyConfigured(

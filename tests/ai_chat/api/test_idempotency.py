@@ -128,3 +128,20 @@ def test_a_repeated_request_is_answered_whatever_became_of_its_model(program: Pr
     assert program.paint("A tree", key="l", model="tally-painter").status_code == 400
     assert program.paint("A tree", key="k", model="tally-painter").json()["id"] == images["id"]
     assert program.balance == 99 - 5
+
+
+def test_a_program_bounds_the_price(program: Program, provider: FakeProvider) -> None:
+    set_price("ai_text_chat", 3)
+    set_price("ai_image_generation", 7)
+    refused = [
+        program.ask("Hello", maxUnitCost=2),
+        program.paint("A tree", maxUnitCost=6, count=2),
+    ]
+    assert [answer.status_code for answer in refused] == [409, 409]
+    assert [answer.json()["error"] for answer in refused] == ["price_changed"] * 2
+    assert [answer.json()["unitCost"] for answer in refused] == [3, 7]
+    assert program.balance == 100
+    assert program.ask("Hello", maxUnitCost=3).status_code == 200
+    assert program.paint("A tree", maxUnitCost=7, count=2).status_code == 200
+    assert program.balance == 83
+    assert program.ask("Hello", maxUnitCost="3").status_code == 400

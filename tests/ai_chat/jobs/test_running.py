@@ -9,13 +9,13 @@ import pytest
 
 from ai_chat.jobs import supervision
 from ai_chat.jobs.ending import Outcome
-from ai_chat.jobs.errors import Busy
 from ai_chat.jobs.following import Following, wait
 from ai_chat.jobs.running import Bounds, Run, Stopped, Work, find_run, stop_job
 from ai_chat.jobs.supervision import begin
 from ai_chat.models import Turn
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.pieces import Piece, Text
+from config.errors import Busy
 from credits.ledger import get_balance
 from credits.models import AIModel, Hold, User
 from credits.reasons import Reason

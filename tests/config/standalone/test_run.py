@@ -165,3 +165,17 @@ def test_a_command_without_settings_says_what_is_missing() -> None:
     assert answer.stderr == (
         "Tally cannot start: SECRET_KEY must be set: it signs sessions, and DEBUG is off.\n"
     )
+
+
+@pytest.mark.parametrize("left", ["", "\n"])
+def test_a_start_that_was_killed_leaves_no_empty_secret(
+    left: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAR_DIR", str(tmp_path))
+    (tmp_path / "secret_key").write_text(left)
+    (tmp_path / "secret_key.new").write_text("half")
+    secret = run.kept_secret()
+    assert len(secret) >= 48
+    assert run.kept_secret() == secret
+    assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == ["secret_key"]

@@ -1,0 +1,142 @@
+"""The ASGI application that granian serves: Django's WSGI application in threads. What waits for a
+client (a body, a reader, a free thread) waits here, without a thread; probes need none at all."""
+
+import asyncio
+import resource
+import time
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from django.conf import settings
+
+from config import wsgi
+from config.errors import DomainError, response_to
+from config.health import not_ready
+from config.serving.answers import Answer, Head, Receive, Send, send_whole
+from config.serving.bodies import Bodies
+from config.serving.threads import Threads
+
+#: Seconds for which /readyz repeats its last answer.
+READY_SECONDS = 1
+PROBE_HEADERS = [(b"content-type", b"text/plain"), (b"cache-control", b"no-store")]
+
+bodies = Bodies()
+threads = Threads(settings.WEB_THREADS)
+
+
+async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """One request. Who does not read the answer has the connection closed."""
+    with suppress(TimeoutError):
+        await _serve(scope, receive, send)
+
+
+async def _serve(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """The body is taken, then the request waits for a thread; either may be refused."""
+    if scope["path"] in settings.PROBE_PATHS and scope["method"] in {"GET", "HEAD"}:
+        await send_whole(send, await _probe(scope["path"]))
+        return
+    environ = environ_of(scope)
+    body, address = BytesIO(), _address_of(environ)
+    try:
+        if environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ:
+            body = await bodies.take(environ, address, receive)
+        await threads.acquire(address)
+    except DomainError as error:
+        bodies.release(body)
+        await send_whole(send, _refusal(environ["PATH_INFO"], error))
+        return
+    environ["wsgi.input"] = body
+    answer = Answer()
+    threads.run(partial(answer.make, wsgi.application, environ))
+    try:
+        await answer.deliver(receive, send)
+    finally:
+        bodies.release(body)
+
+
+def environ_of(scope: dict[str, Any]) -> dict[str, Any]:
+    """The request as WSGI has it. Headers whose names have an underscore are dropped, as they would
+    pass for others: `X_Forwarded_For`."""
+    environ = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "SERVER_NAME": scope["server"][0],
+        "SERVER_PORT": str(scope["server"][1]),
+        "REMOTE_ADDR": scope["client"][0],
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        if "_" in name:
+            continue
+        key = name.upper().replace("-", "_")
+        key = key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
+        separator = "; " if key == "HTTP_COOKIE" else ","
+        environ[key] = f"{environ[key]}{separator}{value}" if key in environ else value
+    return environ
+
+
+def _address_of(environ: dict[str, Any]) -> str:
+    """Who sent it: behind a trusted proxy the last in X-Forwarded-For, which the proxy wrote."""
+    forwarded = environ.get("HTTP_X_FORWARDED_FOR", "") if settings.TRUSTED_PROXY else ""
+    return str(forwarded.rpartition(",")[2].strip() or environ["REMOTE_ADDR"])
+
+
+def _refusal(path: str, error: DomainError) -> Head:
+    """Made once of each kind: it is what a flood is answered with."""
+    kind = (path.startswith("/api/"), type(error), error.status)
+    if kind not in _refusals:
+        response = response_to(path, error)
+        response["Cache-Control"] = "no-store"
+        headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in response.items()]
+        _refusals[kind] = Head(error.status, headers, response.content)
+    return _refusals[kind]
+
+
+async def _probe(path: str) -> Head:
+    """/healthz is this event loop, and nothing else."""
+    if path == "/healthz":
+        return Head(HTTPStatus.OK, PROBE_HEADERS, b"ok\n")
+    why = await _readiness.why_not()
+    if why:
+        headers = [*PROBE_HEADERS, (b"retry-after", b"2")]
+        return Head(HTTPStatus.SERVICE_UNAVAILABLE, headers, why.encode())
+    return Head(HTTPStatus.OK, PROBE_HEADERS, b"ready\n")
+
+
+class _Readiness:
+    """Asks the database in a thread of its own, at most once in READY_SECONDS."""
+
+    def __init__(self) -> None:
+        self._asked_at = -float(READY_SECONDS)
+        self._asking: asyncio.Future[str] | None = None
+
+    async def why_not(self) -> str:
+        is_old = time.monotonic() - self._asked_at > READY_SECONDS
+        if self._asking is None or (self._asking.done() and is_old):
+            self._asked_at = time.monotonic()
+            self._asking = asyncio.ensure_future(asyncio.to_thread(not_ready))
+        return await asyncio.shield(self._asking)
+
+
+def _take_file_descriptors() -> None:
+    """A connection is one; the usual soft limit is 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+_readiness = _Readiness()
+_refusals: dict[tuple[bool, type[DomainError], int], Head] = {}
+_take_file_descriptors()

@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend, for requests: a database that is away is not waited for."""

@@ -1,0 +1,146 @@
+"""From Django's response to granian. A short one is handed over whole, and its thread is free; a
+longer one keeps its thread while it is made and read, for at most SEND_SECONDS a piece."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.http import HttpResponseBase
+
+logger = logging.getLogger(__name__)
+
+type Message = dict[str, Any]
+type Send = Callable[[Message], Awaitable[None]]
+type Receive = Callable[[], Awaitable[Message]]
+
+#: Bytes of a piece, and of an answer that waits for its reader in memory instead of in a thread.
+PIECE = 65_536
+HELD = 1_000_000
+#: Pieces of a stream that wait to be sent.
+AHEAD = 4
+
+
+class Head(NamedTuple):
+    """How an answer begins; `content` is all of it where it is short."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    content: bytes | None = None
+
+
+class Answer:
+    """One answer on its way from a thread to the event loop, in which it is created."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._parts: asyncio.Queue[Head | bytes | None] = asyncio.Queue()
+        self._room = threading.Semaphore(AHEAD)
+        self._is_left = False
+        self._head: Head | None = None
+
+    def make(self, application: Callable[..., Iterable[bytes]], environ: dict[str, Any]) -> None:
+        """In a thread: calls the WSGI application and passes on what it answers. Raises nothing."""
+        response: Iterable[bytes] = ()
+        try:
+            response = application(environ, self._start)
+            assert self._head
+            if _is_short(response):
+                self._put(self._head._replace(content=b"".join(response)))
+            else:
+                self._put(self._head)
+                for piece in response:
+                    if piece and not self._put_in_turn(piece):
+                        break
+                else:
+                    self._put(b"")
+        except Exception:
+            logger.exception("An answer broke off.")
+        finally:
+            self._put(None)
+            if close := getattr(response, "close", None):
+                close()
+
+    def _start(self, status: str, headers: list[tuple[str, str]], *_: Any) -> None:
+        encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        self._head = Head(int(status[:3]), encoded)
+
+    def _put_in_turn(self, piece: bytes) -> bool:
+        """Waits until the client has read enough of what was put before; whether it still reads."""
+        if not self._room.acquire(timeout=settings.SEND_SECONDS + 1) or self._is_left:
+            return False
+        self._put(piece)
+        return True
+
+    def _put(self, part: Head | bytes | None) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._parts.put_nowait, part)
+        except RuntimeError:  # The loop has ended, and with it the process.
+            self._is_left = True
+
+    async def deliver(self, receive: Receive, send: Send) -> None:
+        """In the event loop: sends the answer as it is made. Returns before its end when it breaks
+        off or the client leaves: then granian closes the connection. Raises TimeoutError when the
+        client does not read."""
+        head = await self._parts.get()
+        if not isinstance(head, Head):
+            return
+        if head.content is not None:
+            await send_whole(send, head)
+            return
+        leaving = asyncio.ensure_future(self._until_left(receive))
+        try:
+            await _start(send, head)
+            await send({"type": "http.response.body", "body": b"", "more_body": True})
+            await self._send_parts(send)
+        finally:
+            leaving.cancel()
+            self._leave()
+
+    async def _send_parts(self, send: Send) -> None:
+        while (part := await self._parts.get()) is not None:
+            assert isinstance(part, bytes)
+            await _send_piece(send, part, more=bool(part))
+            self._room.release()
+
+    async def _until_left(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._leave()
+
+    def _leave(self) -> None:
+        self._is_left = True
+        self._room.release()
+
+
+def _is_short(response: Any) -> bool:
+    """Whether an answer is known to have at most HELD bytes, and to be there: no stream, or a small
+    file."""
+    if not isinstance(response, HttpResponseBase) or not response.streaming:
+        return True
+    return int(response.headers.get("Content-Length", HELD + 1)) <= HELD
+
+
+async def send_whole(send: Send, head: Head) -> None:
+    """Sends an answer with its content. Raises TimeoutError when the client does not read."""
+    content = head.content or b""
+    await _start(send, head)
+    for start in range(PIECE, len(content) + PIECE, PIECE):
+        await _send_piece(send, content[start - PIECE : start], more=start < len(content))
+    if not content:
+        await _send_piece(send, b"", more=False)
+
+
+async def _start(send: Send, head: Head) -> None:
+    await send({"type": "http.response.start", "status": head.status, "headers": head.headers})
+
+
+async def _send_piece(send: Send, piece: bytes, *, more: bool) -> None:
+    message = {"type": "http.response.body", "body": piece, "more_body": more}
+    if not more:
+        await send(message)
+        return
+    async with asyncio.timeout(settings.SEND_SECONDS):
+        await send(message)

@@ -1,0 +1,92 @@
+"""Threads kept back. An answer that is streamed, or waits for a job, keeps a thread. Once all but a
+reserve are taken, the next is refused before anything is charged, so that pages and short calls are
+served; and one user has a share of them in each process, so that nobody takes them all."""
+
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Callable
+from functools import partial, wraps
+from itertools import count
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponseBase
+
+from config.errors import Busy, TooManyRequests
+
+#: One user follows the same thing, or downloads it, so often at the same time: in some tabs.
+VIEWERS = 4
+RETRY_SECONDS = 5
+
+_lock = threading.Lock()
+_numbers = count()
+#: Who keeps a thread, and what for: a user's id, and the address that is read.
+_taken: dict[int, tuple[int | None, str]] = {}
+
+
+class TooManyOpen(TooManyRequests):
+    """One user has too much open in this process."""
+
+    def __init__(self) -> None:
+        sentence = "Too much of yours is open already. Close some of it; nothing was charged."
+        super().__init__(sentence, retry_seconds=RETRY_SECONDS)
+
+
+def most() -> int:
+    """How many threads of this process may be kept at the same time."""
+    return max(1, settings.WEB_THREADS - max(2, settings.WEB_THREADS // 8))
+
+
+def share() -> int:
+    """How many of them one user may keep."""
+    return max(2, most() // 4)
+
+
+def keeps_its_thread[**P, R: HttpResponseBase](
+    view: Callable[P, R], *, viewers: int = VIEWERS
+) -> Callable[P, R]:
+    """A view that waits for a job or streams its answer: counted until its response is closed, for
+    the user of its request. Raises Busy and TooManyOpen before the view is called."""
+
+    @wraps(view)
+    def counted(*args: P.args, **kwargs: P.kwargs) -> R:
+        number = _take(args[0], viewers)
+        try:
+            response = view(*args, **kwargs)
+        except BaseException:
+            _give_back(number)
+            raise
+        # Also when the response is thrown away unsent, because something after the view failed.
+        give_back = weakref.finalize(response, _give_back, number)
+        if response.streaming:
+            # What `close` calls; Django has no other hook for it.
+            closers: list[Callable[[], object]] = vars(response)["_resource_closers"]
+            closers.append(give_back)
+        else:
+            give_back()
+        return response
+
+    return counted
+
+
+#: A file that is made while it is read, of any length: one at a time.
+exports = partial(keeps_its_thread, viewers=1)
+
+
+def _take(request: Any, viewers: int) -> int:
+    user_id = request.user.pk
+    reads = request.path if request.method == "GET" else ""
+    with _lock:
+        if len(_taken) >= most():
+            raise Busy
+        mine = Counter(what for who, what in _taken.values() if who == user_id)
+        if mine.total() >= share() or (reads and mine[reads] >= viewers):
+            raise TooManyOpen
+        number = next(_numbers)
+        _taken[number] = (user_id, reads)
+    return number
+
+
+def _give_back(number: int) -> None:
+    _taken.pop(number, None)
