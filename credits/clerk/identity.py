@@ -136,6 +136,8 @@ def _updated(identity: Identity, before: dict[str, Any]) -> list[Change]:
 
 
 def _update(identity: Identity, user: User, person: Person) -> list[Change]:
+    # First: a new address locks the user's row, which a spend that has the balance waits for.
+    welcome = _welcome(user, person)
     fields, email, before = ["name", "email"], user.email, _details(identity)
     user.name = person.name
     if identity.banned != person.banned:
@@ -148,7 +150,7 @@ def _update(identity: Identity, user: User, person: Person) -> list[Change]:
     identity.save(update_fields=["banned", "version", "email", "email_verified"])
     if email and email != user.email:
         _reassign_email(email)
-    return [*_updated(identity, before), *_welcome(user, person)]
+    return [*_updated(identity, before), *welcome]
 
 
 @transaction.atomic

@@ -124,10 +124,12 @@ def prove(*, user: User, token: str, request: HttpRequest) -> Proof | None:
 
 
 def _prove(user_id: int, token: str, request: HttpRequest) -> Proof | None:
-    user = User.objects.select_for_update().get(pk=user_id)
+    # The balance comes before a lock of the row that a spend's foreign keys would wait for.
+    user = User.objects.select_for_update(no_key=True).get(pk=user_id)
     if not tokens.check_token(user, token):
         return None
     new = user.new_email
+    grant = grant_welcome_credits(user_id=user.pk, address=new or user.email or "")
     if new:
         end_sessions(user_id=user.pk, but=request.session.session_key)
         what = "Your account has another address from now on, and this one opens it no more."
@@ -136,4 +138,4 @@ def _prove(user_id: int, token: str, request: HttpRequest) -> Proof | None:
     user.email, user.new_email, user.email_proved_at = new or user.email, None, timezone.now()
     user.save(update_fields=["email", "new_email", "email_proved_at"])
     trail.record(trail.Kind.ADDRESS_PROVED, user=user, request=request)
-    return Proof(bool(new), grant_welcome_credits(user_id=user.pk, address=user.email or ""))
+    return Proof(bool(new), grant)
