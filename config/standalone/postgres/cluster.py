@@ -7,7 +7,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from .layout import PORT, Layout
+from .layout import PORT, Layout, UnixUser
 from .process_table import is_running, titles, wait_until
 from .server_files import SET_DATABASE_URL, ServerAddress, SetupError, StartError
 
@@ -68,7 +68,8 @@ class Cluster:
         own = {"unix_socket_directories": f'"{directory}"', "cluster_name": self._name}
         settings = SETTINGS | own | self._options
         arguments = [f"--{name}={value}" for name, value in settings.items()]
-        self._child = self._run("postgres", "-D", str(self.data), *arguments)
+        owner = self._layout.owner
+        self._child = self._run("postgres", "-D", str(self.data), *arguments, user=owner)
         self._pid = self._child.pid
         if not self._becomes_ready():
             raise StartError(f"The embedded PostgreSQL did not start.{self._log_excerpt()}")
@@ -90,13 +91,15 @@ class Cluster:
 
     def _initialise(self) -> None:
         """Under another name first: an interrupted initdb leaves half a cluster behind."""
+        owner, maker = self._layout.owner, self._layout.owner.as_known()
         unfinished = self.data.with_name("data.new")
         shutil.rmtree(unfinished, ignore_errors=True)
-        self._layout.owner.create_directory(unfinished)
+        maker.create_directory(unfinished)
         throwaway = ["--no-sync"] if self._options.get("fsync") == "off" else []
-        initdb = self._run("initdb", f"--pgdata={unfinished}", *INITDB_ARGUMENTS, *throwaway)
-        if initdb.wait() != 0:
+        arguments = [f"--pgdata={unfinished}", *INITDB_ARGUMENTS, *throwaway]
+        if self._run("initdb", *arguments, user=maker).wait() != 0:
             raise StartError(f"The embedded PostgreSQL cannot be set up.{self._log_excerpt()}")
+        owner.take_over(unfinished)
         unfinished.rename(self.data)
 
     def _check_version(self) -> None:
@@ -159,8 +162,7 @@ class Cluster:
             if "postgres" not in commands.get(_number(_lines(file)), "postgres"):
                 file.unlink()
 
-    def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
-        owner = self._layout.owner
+    def _run(self, program: str, *arguments: str, user: UnixUser) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
             return subprocess.Popen(
                 [self._layout.binaries / program, *arguments],
@@ -169,9 +171,9 @@ class Cluster:
                 stderr=log,
                 cwd=self.data.parent,
                 umask=0o077,
-                user=owner.user,
-                group=owner.group,
-                extra_groups=owner.extra_groups,
+                user=user.user,
+                group=user.group,
+                extra_groups=user.extra_groups,
             )
 
     def _log_excerpt(self) -> str:

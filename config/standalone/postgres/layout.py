@@ -1,7 +1,8 @@
 """Where the cluster, its socket and its binaries are, and as whom the server runs: PostgreSQL
-refuses to run as root. Started by root it runs as `nobody`, who may be unable to reach a checkout
-below a private directory such as /root: then the cluster, and if need be a copy of the binaries, go
-to a directory of our own. No permission outside our own directories is touched."""
+refuses to run as root. Started by root it runs under a number that is no user's, so that no other
+process can reach its data or its socket. That may be unable to reach a checkout below a private
+directory such as /root: then the cluster, and if need be a copy of the binaries, go to a directory
+of our own. No permission outside our own directories is touched."""
 
 import hashlib
 import importlib.metadata
@@ -21,6 +22,8 @@ from .server_files import SET_DATABASE_URL, ServerFiles, SetupError
 SOCKET_PATH_BYTES = 103
 PORT = 5432
 YES, NO, CANNOT_BECOME = range(3)
+# Numbers that systems give to nobody (systemd's "Users, Groups, UIDs and GIDs").
+FREE_NUMBERS = range(60706, 61184)
 
 
 def make_directory(directory: Path) -> None:
@@ -53,6 +56,30 @@ class UnixUser(NamedTuple):
         if self.user is not None and self.group is not None:
             # Never through a link that somebody planted.
             os.chown(directory, self.user, self.group, follow_symlinks=False)
+
+    def as_known(self) -> "UnixUser":
+        """This user if the system knows it by name, as initdb demands, else `nobody`. Raises
+        SetupError."""
+        if self.user is None or _is_known(self.user):
+            return self
+        try:
+            nobody = pwd.getpwnam("nobody")
+        except KeyError:
+            raise SetupError(
+                "PostgreSQL is not set up as root, and this system has no user called nobody. "
+                f"Run Tally as an ordinary user, or {SET_DATABASE_URL}."
+            ) from None
+        return UnixUser(nobody.pw_uid, nobody.pw_gid)
+
+    def take_over(self, directory: Path) -> None:
+        """Gives the directory with all that is in it to the user. By descriptors: whoever had it
+        could put a link in the place of a directory meanwhile."""
+        if self.user is None or self.group is None:
+            return
+        os.chown(directory, self.user, self.group, follow_symlinks=False)
+        for _, folders, names, here in os.fwalk(directory):
+            for name in (*folders, *names):
+                os.chown(name, self.user, self.group, dir_fd=here, follow_symlinks=False)
 
     def can(self, check: Callable[[], bool]) -> bool:
         """Whether `check` holds for the user, asked in a child that has become it."""
@@ -141,17 +168,23 @@ def _directory_under_root(files: ServerFiles) -> tuple[Path, UnixUser]:
 
 
 def _owner_under_root(data: Path) -> UnixUser:
-    """The owner of the cluster if there is one (made before somebody used sudo), else nobody."""
+    """The owner of the cluster if there is one (made before somebody used sudo), else a number that
+    is no user's. As `nobody` every process of that user would be the database's superuser."""
     if data.exists() and (status := data.stat()).st_uid != 0:
         return UnixUser(status.st_uid, status.st_gid)
+    first = int(_digest(data), 16) % len(FREE_NUMBERS)
+    numbers = [*FREE_NUMBERS[first:], *FREE_NUMBERS[:first]]
+    free = next((number for number in numbers if not _is_known(number)), numbers[0])
+    return UnixUser(free, free)
+
+
+def _is_known(number: int) -> bool:
+    """Whether there is a user with this number."""
     try:
-        nobody = pwd.getpwnam("nobody")
+        pwd.getpwuid(number)
     except KeyError:
-        raise SetupError(
-            "PostgreSQL does not run as root, and this system has no user called nobody. "
-            f"Run Tally as an ordinary user, or {SET_DATABASE_URL}."
-        ) from None
-    return UnixUser(nobody.pw_uid, nobody.pw_gid)
+        return False
+    return True
 
 
 def _is_usable(directory: Path, owner: UnixUser) -> bool:

@@ -8,13 +8,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config.standalone.postgres import server
-from config.standalone.postgres.layout import SOCKET_PATH_BYTES, wheel_binaries
+from config.standalone.postgres.layout import SOCKET_PATH_BYTES, UnixUser, wheel_binaries
 from tests.config.standalone.postgres.clients import (
     client,
     data_of,
@@ -95,6 +97,25 @@ def test_binaries_that_the_server_cannot_reach_are_copied(tmp_path: Path) -> Non
     assert "PostgreSQL" in output[0]
     assert Path(output[1]).is_relative_to(tmp_path / "private") is not AS_ROOT
     remove(directory)
+
+
+def test_no_other_process_is_the_database_s_superuser(directory: Path) -> None:
+    """As root: not even one of `nobody`, as whom much else runs."""
+    account = pwd.getpwnam("nobody") if AS_ROOT else None
+    other = UnixUser(account and account.pw_uid, account and account.pw_gid)
+    with joined(directory) as ask:
+        sockets = ask("SHOW unix_socket_directories").strip('"')
+
+        def connects() -> bool:
+            with suppress(psycopg.OperationalError):
+                psycopg.connect(host=sockets, user="tally", dbname="tally").close()
+                return True
+            return False
+
+        assert other.can(connects) is not AS_ROOT
+        for path in (data_of(directory), data_of(directory) / "PG_VERSION", Path(sockets)):
+            known = {entry.pw_uid for entry in pwd.getpwall()}
+            assert (path.lstat().st_uid not in known) is AS_ROOT
 
 
 @pytest.fixture
