@@ -14,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 from django.conf import settings
 
 from config import wsgi
+from config.addresses import address_in
 from config.errors import DomainError, response_to
 from config.health import not_ready
 from config.serving.answers import Answer, Head, Receive, Send, send_whole
@@ -40,7 +41,7 @@ async def _serve(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await send_whole(send, await _probe(scope["path"]))
         return
     environ = environ_of(scope)
-    body, address = BytesIO(), _address_of(environ)
+    body, address = BytesIO(), address_in(environ)
     try:
         if environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ:
             body = await bodies.take(environ, address, receive)
@@ -84,12 +85,6 @@ def environ_of(scope: dict[str, Any]) -> dict[str, Any]:
         separator = "; " if key == "HTTP_COOKIE" else ","
         environ[key] = f"{environ[key]}{separator}{value}" if key in environ else value
     return environ
-
-
-def _address_of(environ: dict[str, Any]) -> str:
-    """Who sent it: behind a trusted proxy the last in X-Forwarded-For, which the proxy wrote."""
-    forwarded = environ.get("HTTP_X_FORWARDED_FOR", "") if settings.TRUSTED_PROXY else ""
-    return str(forwarded.rpartition(",")[2].strip() or environ["REMOTE_ADDR"])
 
 
 def _refusal(path: str, error: DomainError) -> Head:

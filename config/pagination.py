@@ -7,13 +7,13 @@ begins behind it (`older_than`) or ends in front of it (`newer_than`). "Older" i
 list's order, as in a list with the newest rows first."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 
 type Value = int | datetime | UUID
 type Key = tuple[Value, ...]
@@ -23,6 +23,8 @@ PATTERNS: dict[type, str] = {int: "-?[0-9]{1,18}", datetime: "[0-9]{1,17}", UUID
 NEWEST_FIRST = ("-pk",)
 #: For rows whose primary keys say nothing of their age.
 LATEST_FIRST = ("-created_at", "-pk")
+#: Rows that `in_batches` reads at once.
+BATCH = 1000
 
 
 class InvalidCursor(ValueError):
@@ -139,6 +141,21 @@ def paginate(
         cursor_of(_key(shown[0], order)) if newer else None,
         cursor_of(_key(shown[-1], order)) if older else None,
     )
+
+
+def in_batches[Row: Model](
+    rows: QuerySet[Row],
+    *,
+    order: Sequence[str] = NEWEST_FIRST,
+    backwards: bool = False,
+    size: int | None = None,
+) -> Iterator[list[Row]]:
+    """All rows, by as many queries as it takes: none is open between two batches, and rows that are
+    added or deleted meanwhile do not shift them."""
+    key = None
+    while batch := Reading(order, key, backwards, size or BATCH).of(rows):
+        key = _key(batch[-1], order)  # Now: a row that is deleted loses its primary key.
+        yield batch
 
 
 def _key(row: Any, order: Sequence[str]) -> Key:

@@ -11,14 +11,14 @@ class CreditsConfig(AppConfig):
         from credits.clerk.billing.releases import plan_saved, release_account
         from credits.ledger import credits_due
         from credits.users import trail
+        from credits.users.notices import notify_of_new_place
         from credits.users.permissions import confirm
-        from credits.users.sign_ins import tell_of_new_place
 
         conf.validate()
         user_logged_in.connect(confirm, dispatch_uid="users-confirm-session")
-        # Before the trail knows the place, and before Django writes `last_login`: this app is named
-        # before Django's own.
-        user_logged_in.connect(tell_of_new_place, dispatch_uid="users-new-place")
+        # Before the trail records this sign-in, and before Django writes `last_login`: this app
+        # comes before Django's own in INSTALLED_APPS.
+        user_logged_in.connect(notify_of_new_place, dispatch_uid="users-new-place")
         user_logged_in.connect(trail.signed_in, dispatch_uid="trail-signed-in")
         user_logged_out.connect(trail.signed_out, dispatch_uid="trail-signed-out")
         credits_due.connect(release_account, dispatch_uid="plan-credits-due")

@@ -7,10 +7,10 @@ from django.views.decorators.http import require_GET
 from adminpanel.audit.forms import AuditForm
 from adminpanel.audit.record import COLUMNS, get_page
 from adminpanel.exports import exported
+from config.pagination import in_batches
 from config.serving.capacity import exports
 from credits.http import AuthenticatedHttpRequest
 from credits.statement.csv_file import csv_response
-from credits.statement.history import in_batches
 from credits.users.permissions import admin_page
 
 

@@ -7,11 +7,11 @@ from django.views.decorators.http import require_GET
 
 from adminpanel.exports import exported
 from adminpanel.sign_ins.forms import SignInsForm
-from config.pagination import paginate
+from config.pagination import in_batches, paginate
+from config.serving.capacity import exports
 from credits.http import AuthenticatedHttpRequest
 from credits.models import AuthenticationEvent
 from credits.statement.csv_file import Columns, csv_response
-from credits.statement.history import in_batches
 from credits.users.permissions import admin_page
 
 PAGE = 50
@@ -39,6 +39,7 @@ def sign_ins(request: HttpRequest) -> HttpResponse:
 
 @admin_page
 @require_GET
+@exports
 def sign_ins_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
     """Every event that the page's filters let through, newest first."""
     form = SignInsForm(request.GET)

@@ -7,6 +7,7 @@ from django.views.decorators.http import require_GET
 
 from adminpanel.exports import exported
 from adminpanel.usage.forms import UsageForm
+from config.pagination import in_batches
 from config.serving.capacity import exports
 from config.zones import in_utc
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
@@ -20,7 +21,6 @@ from credits.reports.journal import (
     matching,
 )
 from credits.statement.csv_file import Columns, csv_response
-from credits.statement.history import in_batches
 from credits.users.permissions import admin_page
 
 COLUMNS: Columns[UsageHistory] = {

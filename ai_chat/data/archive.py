@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import TextIOWrapper
+from itertools import chain
 from tempfile import TemporaryFile
 from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
@@ -19,12 +20,12 @@ from django.utils.text import slugify
 
 from ai_chat import files
 from ai_chat.models import Conversation, DataJob, Image, ImageRequest, Turn
-from config.pagination import LATEST_FIRST, Reading
+from config.pagination import LATEST_FIRST, in_batches
 from credits.api.usage_csv import COLUMNS
 from credits.models import AuthenticationEvent, Session, User
 from credits.models.background import TakenOver
 from credits.statement.csv_file import csv_lines
-from credits.statement.history import in_batches, statement
+from credits.statement.history import statement
 
 #: Rows that are read at once.
 BATCH = 100
@@ -120,10 +121,8 @@ class _Writer:
     def _turns(self, conversation: Conversation, *, counted: bool = False) -> Iterator[Turn]:
         """Its turns, oldest first. They are read twice, for two files, and `counted` once."""
         rows = Turn.with_receipt().filter(conversation=conversation)
-        key = None
-        while batch := Reading(LATEST_FIRST, key, backwards=True, limit=BATCH).of(rows):
+        for batch in in_batches(rows, order=LATEST_FIRST, backwards=True, size=BATCH):
             yield from batch
-            key = (batch[-1].created_at, batch[-1].pk)
             self._advance(len(batch) if counted else 0)
 
     def _write_images(self) -> None:
@@ -159,11 +158,8 @@ class _Writer:
 
 
 def _each[Row: (Conversation, ImageRequest)](rows: QuerySet[Row]) -> Iterator[Row]:
-    """All rows, newest first, in batches: rows that come or go meanwhile shift none."""
-    key = None
-    while batch := Reading(LATEST_FIRST, key, backwards=False, limit=BATCH).of(rows):
-        yield from batch
-        key = (batch[-1].created_at, batch[-1].pk)
+    """All rows, newest first."""
+    return chain.from_iterable(in_batches(rows, order=LATEST_FIRST, size=BATCH))
 
 
 def _dump(value: Any, out: IO[str]) -> None:

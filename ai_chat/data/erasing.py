@@ -2,6 +2,7 @@
 kill goes on with what is left. Files go before the rows that name them: none is forgotten."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from django.db.models import Model, QuerySet
@@ -12,6 +13,7 @@ from ai_chat.jobs.ending import reconcile
 from ai_chat.jobs.errors import TurnRunning
 from ai_chat.jobs.models import RUNNING
 from ai_chat.models import ARCHIVES, IMAGES, Conversation, DataJob, ImageRequest, Turn
+from config.pagination import in_batches
 from credits.clerk.webhooks.inbox import erase_payloads_of
 from credits.ledger import wait_for_spends
 from credits.models import Session
@@ -34,8 +36,7 @@ def stop_running(user_id: int) -> None:
 def delete_chats(job: DataJob) -> None:
     """Deletes the conversations that there were when it was asked for. Raises StillRunning,
     TakenOver."""
-    turns = Turn.objects.filter(conversation__in=_conversations(job))
-    _expect(job, turns.count() + _conversations(job).count())
+    _expect(job, _turns(job), _rows(Conversation, job))
     if not _delete_conversations(job):
         raise StillRunning
 
@@ -43,7 +44,7 @@ def delete_chats(job: DataJob) -> None:
 def delete_images(job: DataJob) -> None:
     """Deletes the images that there were when it was asked for, and their requests. Raises
     StillRunning, TakenOver, StorageFailed."""
-    _expect(job, _requests(job).count())
+    _expect(job, _rows(ImageRequest, job))
     if not _delete_requests(job):
         raise StillRunning
 
@@ -52,8 +53,7 @@ def erase_content(job: DataJob) -> None:
     """Erases all that a closed account has made, and what Clerk sent about its user. Raises
     StillRunning, TakenOver, StorageFailed."""
     wait_for_spends(user_id=job.user_id)  # Work that had begun by the closing is seen from here on.
-    turns = Turn.objects.filter(conversation__in=_conversations(job))
-    _expect(job, turns.count() + _conversations(job).count() + _requests(job).count())
+    _expect(job, _turns(job), _rows(Conversation, job), _rows(ImageRequest, job))
     are_gone = [_delete_conversations(job), _delete_requests(job)]
     if not all(are_gone):
         raise StillRunning
@@ -65,19 +65,20 @@ def erase_content(job: DataJob) -> None:
     Session.objects.filter(user_id=job.user_id).delete()  # Of a sign-in beside the closing.
 
 
-def _conversations(job: DataJob) -> QuerySet[Conversation]:
-    own = Conversation.objects.filter(user_id=job.user_id)
-    return own if job.kind == DataJob.Kind.ERASURE else own.filter(created_at__lte=job.created_at)
+def _rows[Row: (Conversation, ImageRequest)](model: type[Row], job: DataJob) -> QuerySet[Row]:
+    """What the job is to delete: an erasure takes all, others what there was when it was asked
+    for."""
+    rows = model._default_manager.filter(user_id=job.user_id)
+    return rows if job.kind == DataJob.Kind.ERASURE else rows.filter(created_at__lte=job.created_at)
 
 
-def _requests(job: DataJob) -> QuerySet[ImageRequest]:
-    own = ImageRequest.objects.filter(user_id=job.user_id)
-    return own if job.kind == DataJob.Kind.ERASURE else own.filter(created_at__lte=job.created_at)
+def _turns(job: DataJob) -> QuerySet[Turn]:
+    return Turn.objects.filter(conversation__in=_rows(Conversation, job))
 
 
-def _expect(job: DataJob, rows: int) -> None:
-    """So many rows are left; a job that was begun before keeps count of what it has done."""
-    job.total = job.processed + rows
+def _expect(job: DataJob, *rows: QuerySet[Any]) -> None:
+    """These rows are left; a job that was begun before keeps count of what it has done."""
+    job.total = job.processed + sum(each.count() for each in rows)
     job.keep(total=job.total)
 
 
@@ -90,7 +91,7 @@ def _advance(job: DataJob, rows: int) -> None:
 def _delete_conversations(job: DataJob) -> bool:
     """Whether all of them are gone: an answer that is being written keeps its conversation."""
     are_gone = True
-    for conversation in _each(_conversations(job)):
+    for conversation in _each(_rows(Conversation, job)):
         ended = conversation.turns.exclude(state=RUNNING)
         while ids := list(ended.values_list("pk", flat=True)[:BATCH]):
             deleted, _ = Turn.objects.filter(pk__in=ids).delete()
@@ -108,7 +109,7 @@ def _delete_conversations(job: DataJob) -> bool:
 def _delete_requests(job: DataJob) -> bool:
     """The same for requests of images."""
     are_gone = True
-    for request in _each(_requests(job).select_related("charge")):
+    for request in _each(_rows(ImageRequest, job).select_related("charge")):
         if _is_running(request):
             stop_running(job.user_id)
             are_gone = False
@@ -124,9 +125,5 @@ def _is_running(request: ImageRequest) -> bool:
 
 
 def _each[Row: Model](rows: QuerySet[Row]) -> Iterator[Row]:
-    """All rows by their primary keys, whatever becomes of them meanwhile."""
-    batch: list[Any] = list(rows.order_by("pk")[:BATCH])
-    while batch:
-        last = batch[-1].pk  # A row that was deleted has none any more.
-        yield from batch
-        batch = list(rows.filter(pk__gt=last).order_by("pk")[:BATCH])
+    """All rows, while rows are deleted."""
+    return chain.from_iterable(in_batches(rows, order=("pk",), size=BATCH))

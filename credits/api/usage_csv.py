@@ -4,13 +4,14 @@ from django.http import StreamingHttpResponse
 from django.views.decorators.http import require_safe
 
 from config.errors import InvalidInput, issues_of
+from config.pagination import in_batches
 from config.serving.capacity import exports
 from credits.api.serializers import UsageQuery, filters_of
 from credits.features import FEATURES, Kind
 from credits.http import AuthenticatedHttpRequest
 from credits.models import UsageHistory
 from credits.statement.csv_file import Columns, csv_response
-from credits.statement.history import filter_rows, in_batches, statement
+from credits.statement.history import filter_rows, statement
 
 COLUMNS: Columns[UsageHistory] = {
     "Row": lambda row: row.pk,

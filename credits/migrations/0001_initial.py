@@ -279,7 +279,6 @@ class Migration(migrations.Migration):
                             ("session_ended", "Session ended"),
                             ("became_admin", "Became an admin"),
                             ("no_admin", "Is no admin any more"),
-                            ("key_used", "Key used from a new place"),
                             ("closed", "Account closed"),
                         ],
                         max_length=30,

@@ -32,7 +32,6 @@ class AuthenticationEvent(models.Model):
         SESSION_ENDED = "session_ended", "Session ended"
         BECAME_ADMIN = "became_admin", "Became an admin"
         NO_ADMIN = "no_admin", "Is no admin any more"
-        KEY_USED = "key_used", "Key used from a new place"
         CLOSED = "closed", "Account closed"
 
     #: None for a name that has no account.
@@ -40,7 +39,7 @@ class AuthenticationEvent(models.Model):
         User, models.CASCADE, null=True, related_name="authentication_events", db_index=False
     )
     kind = models.CharField(max_length=30, choices=Kind)
-    #: Where it came from: `credits.users.addresses.client_address`.
+    #: Where it came from: `config.addresses.client_address`.
     address = models.CharField(max_length=64, blank=True)
     #: The program that asked, from its User-Agent, shortened.
     device = models.CharField(max_length=200, blank=True)

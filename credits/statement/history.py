@@ -1,10 +1,9 @@
 """Reading the journal: a user's statement, filtered."""
 
-from collections.abc import Iterator
 from datetime import date
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Exists, F, Model, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.functions import JSONObject
 
 from credits.features import CHARGE_TYPES, Kind, to_operation_type
@@ -45,12 +44,3 @@ def with_refunds(rows: Rows) -> Rows:
     refunds = UsageHistory.objects.filter(refund_of=OuterRef("pk")).order_by("pk")
     refund = JSONObject(id="pk", credits=-F("credits_used"))
     return rows.annotate(refund_rows=ArraySubquery(refunds.values(json=refund)))
-
-
-def in_batches[Row: Model](rows: QuerySet[Row], *, size: int = 1000) -> Iterator[list[Row]]:
-    """All rows, newest first, by as many queries as it takes: none is open between two batches,
-    and rows written meanwhile do not shift them."""
-    batch = list(rows.order_by("-pk")[:size])
-    while batch:
-        yield batch
-        batch = list(rows.filter(pk__lt=batch[-1].pk).order_by("-pk")[:size])

@@ -8,12 +8,12 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
+from config.addresses import client_address
 from config.errors import TooManyRequests
 from credits import rate_limits
 from credits.models import AuthenticationEvent, RateLimit, User
 from credits.rate_limits import LONGEST
 from credits.users import trail
-from credits.users.addresses import client_address
 
 WINDOW = timedelta(minutes=15)
 #: Wrong passwords in any WINDOW: for a name from one client address, so that nobody can lock others

@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
+from config.addresses import client_address
 from credits.audit import origin
-from credits.users.addresses import client_address
 from credits.users.resending import keep_form
 from credits.users.sessions import SessionStore
 from credits.users.trail import device_of

@@ -6,9 +6,9 @@ from django.contrib.auth.tokens import default_token_generator
 from django.http import HttpRequest
 from procrastinate.contrib.django import app
 
+from config.addresses import client_address
 from credits.models import User
 from credits.users import letters, trail
-from credits.users.addresses import client_address
 from credits.users.services import may_mail
 
 

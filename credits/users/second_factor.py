@@ -18,11 +18,11 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice, default_key
 from rest_framework.request import Request
 
+from config.addresses import client_address
 from config.errors import DomainError, TooManyRequests
 from credits import audit
 from credits.models import User
 from credits.rate_limits import LONGEST, take
-from credits.users.addresses import client_address
 from credits.users.notices import notify
 from credits.users.sessions import end_sessions
 from credits.users.trail import Kind, record

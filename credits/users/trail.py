@@ -7,8 +7,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 
+from config.addresses import client_address
 from credits.models import AuthenticationEvent, User
-from credits.users.addresses import client_address
 
 Kind = AuthenticationEvent.Kind
 

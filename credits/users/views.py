@@ -17,10 +17,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 from django.views.generic import FormView
 
+from config.addresses import client_address
 from credits.http import AuthenticatedHttpRequest
 from credits.models import User
 from credits.users import forms, trail
-from credits.users.addresses import client_address
 from credits.users.limits import forgive, limit_address
 from credits.users.proofs import (
     address_to_prove,

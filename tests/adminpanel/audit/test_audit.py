@@ -181,7 +181,7 @@ class TestFile:
     def test_the_filters_hold_and_every_entry_is_there_once(
         self, desk: Client, admin: User, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("credits.statement.history.in_batches.__kwdefaults__", {"size": 3})
+        monkeypatch.setattr("config.pagination.BATCH", 3)
         ids = [note(actor=admin).pk for _ in range(8)]
         note()
         rows = self.table(desk, "?actor=admin@example.com&from=&before=")

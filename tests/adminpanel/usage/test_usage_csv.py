@@ -51,7 +51,7 @@ class TestFile:
         assert AuditEntry.objects.count() == 1
 
     def test_is_whole_however_long(self, desk: Client, alice: User, monkeypatch: Any) -> None:
-        monkeypatch.setattr("credits.statement.history.in_batches.__kwdefaults__", {"size": 7})
+        monkeypatch.setattr("config.pagination.BATCH", 7)
         for _ in range(30):
             make_charge(alice)
         assert len(self.file(desk)) == 31

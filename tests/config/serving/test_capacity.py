@@ -12,6 +12,8 @@ import pytest
 from django.core.signals import request_finished
 from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.test import Client
+from django.urls import get_resolver, reverse
 
 from ai_chat.models import Turn
 from config.errors import Busy
@@ -134,3 +136,13 @@ def test_one_user_reads_the_same_thing_a_few_times_at_once(
     for response in kept:
         response.close()
     assert not capacity._taken
+
+
+def test_every_csv_file_is_counted(
+    client: Client, admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.force_login(admin)
+    monkeypatch.setattr(capacity, "most", lambda: 0)
+    names = [name for name in get_resolver().reverse_dict if str(name).endswith("-csv")]
+    assert len(names) >= 4
+    assert [client.get(reverse(name)).status_code for name in names] == [503] * len(names)

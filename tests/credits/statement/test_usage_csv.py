@@ -8,12 +8,13 @@ from itertools import pairwise
 import pytest
 from django.db import connection
 
+from config.pagination import in_batches
 from credits.adjustments import adjust_credits
 from credits.api.usage_csv import COLUMNS
 from credits.ledger import refund_charge
 from credits.models import User
 from credits.statement.csv_file import csv_lines, text_cell
-from credits.statement.history import in_batches, statement
+from credits.statement.history import statement
 from tests.api import Api
 from tests.clock import Clock
 from tests.factories import make_charge
@@ -53,7 +54,7 @@ def test_it_is_a_file_to_keep(alice: User) -> None:
 def test_every_row_is_there_once_over_many_batches(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("credits.statement.history.in_batches.__kwdefaults__", {"size": 3})
+    monkeypatch.setattr("config.pagination.BATCH", 3)
     expected = [make_charge(alice).id for _ in range(10)]
     rows = [int(row["Row"]) for row in table(alice, "?kind=charge")]
     assert rows == expected[::-1]
@@ -123,7 +124,7 @@ def test_numbers_stay_numbers(alice: User) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_slow_reader_keeps_no_connection(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("credits.statement.history.in_batches.__kwdefaults__", {"size": 1})
+    monkeypatch.setattr("config.pagination.BATCH", 1)
     make_charge(alice)
     pieces = csv_lines(in_batches(statement(user_id=alice.pk)), COLUMNS)
     next(pieces)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from credits.users.addresses import client_address
+from config.addresses import client_address
 from tests.live import Site
 
 
