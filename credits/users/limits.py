@@ -103,6 +103,10 @@ def forgive(name: str) -> None:
     RateLimit.objects.filter(pk__startswith=_key(name)).delete()
 
 
+def hashed(name: str) -> str:
+    """A keyed hash of a name or address, for what is counted."""
+    return str(salted_hmac("credits.users.limits", name, algorithm="sha256").hexdigest())
+
+
 def _key(name: str) -> str:
-    digest = salted_hmac("credits.users.limits", name, algorithm="sha256").hexdigest()
-    return f"guess:{digest}:"
+    return f"guess:{hashed(name)}:"
