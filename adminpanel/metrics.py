@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from adminpanel.overview.failures import FAILS, PARAMETERS
 from credits.reports.totals import get_totals
 from credits.sql import fetch_all
-from credits.users.permissions import is_admin
+from credits.users.permissions import is_admin_request
 from credits.users.second_factor import lacks_second_factor
 
 #: Each number of the ledger (`credits.reports.totals`): its metric (after `tally_`) and meaning.
@@ -94,7 +94,7 @@ REGISTRY.register(Database())
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """For whoever holds METRICS_TOKEN, for admins, and for this machine itself; 404 for others."""
-    by_admin = is_admin(request.user) and not lacks_second_factor(request)
+    by_admin = is_admin_request(request) and not lacks_second_factor(request)
     if not (_has_token(request) or _is_local(request) or by_admin):
         raise Http404
     return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_PLAIN_0_0_4)

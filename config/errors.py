@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from django.core import exceptions as django
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
@@ -67,6 +67,15 @@ class DomainError(Exception):
     def body(self) -> dict[str, Any]:
         """The JSON body of the answer."""
         return {"error": self.code, "message": str(self), **self.members}
+
+
+def error_text(error: BaseException) -> str:
+    """The kind of an error and what it says, to be kept. Of what a database says the first line:
+    the others name the values of rows, which may be somebody's address."""
+    said = str(error)
+    if isinstance(error, DatabaseError):
+        said = said.partition("\n")[0]
+    return f"{type(error).__name__}: {said}"
 
 
 class HttpError(DomainError):

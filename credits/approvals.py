@@ -23,6 +23,7 @@ from credits import audit
 from credits.audit import Movement, moving
 from credits.exceptions import IdempotencyConflict, LedgerError, OwnAccount, SecondAdminNeeded
 from credits.models import Approval, AuditEntry, SyncJob, User
+from credits.roles import is_admin
 
 Kind = Approval.Kind
 State = Approval.State
@@ -214,12 +215,14 @@ def waiting() -> QuerySet[Approval]:
 
 @transaction.atomic
 def approve(*, actor: User, request_id: int, seen: int | None = None) -> Any:
-    """Does what another admin asked for, once, and returns what its service does. With `seen`, a
-    balance is not set from another one than `actor` was shown.
+    """Does what another admin asked for, once, and returns what its service does. A balance is not
+    set from another one than `actor` was shown (`seen`), or else who asked for it was.
 
     Raises AlreadyDecided, NotApproved, OwnAccount, and whatever the service does.
     """
     asked = _pending(request_id)
+    if not is_admin(asked.asked_by):
+        raise NotApproved(f"{asked.asked_by} is no admin any more. Decline this.")
     if asked.asked_by_id == actor.pk:
         raise NotApproved("You asked for this yourself. It takes a second admin to approve it.")
     if asked.account_id == actor.pk:
@@ -245,7 +248,7 @@ def _arguments(asked: Approval, seen: int | None) -> dict[str, Any]:
     names = inspect.signature(_services[asked.kind]).parameters
     columns = {name: getattr(asked, COLUMNS[name]) for name in COLUMNS if name in names}
     given = {**columns, **asked.arguments, "actor": asked.asked_by}
-    return {**given, "seen": seen} if "seen" in names else given
+    return given if seen is None or "seen" not in names else {**given, "seen": seen}
 
 
 @transaction.atomic

@@ -15,7 +15,8 @@ from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, want
 from credits.ledger import get_balance
 from credits.models import AuthenticationEvent, Identity, SubscriptionItem, User
 from credits.reports.grants import get_grants
-from credits.users.permissions import admin_page, is_admin
+from credits.roles import is_admin
+from credits.users.permissions import admin_page
 
 #: Requests that the list shows; their page has the others.
 PENDING = 5

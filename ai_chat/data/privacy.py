@@ -105,7 +105,7 @@ KEPT = [
         "gone with your content",
     ),
     Kept(
-        "What limits count: the address of a letter or sign-up, and when",
+        "What limits count: a keyed hash of a letter's address, network address, and when",
         "nobody floods the site or a mailbox",
         "2 hours",
         "gone after 2 hours",

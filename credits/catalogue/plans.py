@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from credits import audit
 from credits.approvals import Kind, asks
@@ -13,7 +14,7 @@ from credits.catalogue.fields import PLAN_FIELDS, PLAN_ID, problems_of
 from credits.catalogue.history import Subject, check_version, plan_state, record_change, version_of
 from credits.exceptions import OwnAccount
 from credits.models import Period, Plan, SubscriptionItem, User
-from credits.models.subscriptions import EARNING, PayerKind
+from credits.models.subscriptions import SUBSCRIBED, PayerKind
 
 
 def plan_version(plan: Plan) -> str:
@@ -135,25 +136,22 @@ def _monthly(state: Mapping[str, Any]) -> int:
 
 
 def _subscribers(clerk_id: str) -> int:
-    """How often a plan's credits come at once: subscriptions, or periods that wait for it."""
-    items = SubscriptionItem.objects.filter(plan_id=clerk_id, status__in=EARNING)
+    """How often a plan's credits come in a month: subscriptions, or periods that wait for it."""
+    items = SubscriptionItem.objects.filter(plan_id=clerk_id, status__in=SUBSCRIBED)
     waiting = Period.objects.filter(plan_id=clerk_id, earned=True, settled=False)
     return max(items.count(), waiting.count())
 
 
 def _refuse_own(actor: User | None, clerk_id: str) -> None:
-    """Raises OwnAccount when who changes a plan, or who approved that, pays for it. The free plan
-    is everybody's."""
+    """Raises OwnAccount when who changes a plan, or who approved that, pays for it or has a period
+    that waits for its credits. The free plan is everybody's."""
     change = audit.movement.get()
     people = [each for each in (actor, change and change.approved_by) if each and each.clerk_id]
-    paid = SubscriptionItem.objects.filter(
-        plan_id=clerk_id,
-        status__in=EARNING,
-        is_free=False,
-        payer_kind=PayerKind.USER,
-        payer_id__in=[each.clerk_id for each in people],
-    )
-    if people and paid.exists():
+    ids = [each.clerk_id for each in people]
+    own = SubscriptionItem.objects.filter(payer_kind=PayerKind.USER, payer_id__in=ids)
+    pays = Q(plan_id=clerk_id, status__in=SUBSCRIBED, is_free=False)
+    waits = Q(periods__plan_id=clerk_id, periods__earned=True, periods__settled=False)
+    if people and own.filter(pays | waits).exists():
         raise OwnAccount("You have this plan yourself. An admin without it has to change it.")
 
 

@@ -10,6 +10,8 @@ from django.db.models.functions import Now
 
 #: Statuses in which an item's period has been paid for, or is on trial.
 EARNING = {"active", "canceled"}
+#: Those, and the ones that become so with a payment or in time.
+SUBSCRIBED = EARNING | {"past_due", "upcoming"}
 
 
 class PayerKind(models.TextChoices):

@@ -14,10 +14,10 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from config.errors import DomainError
 from credits.models import SignUp, User
+from credits.roles import is_admin
 from credits.signals import account_closed
 from credits.users.limits import forgive
 from credits.users.notices import notify
-from credits.users.permissions import is_admin
 from credits.users.sessions import end_sessions
 from credits.users.trail import Kind, record
 

@@ -6,8 +6,8 @@ from django.utils.functional import SimpleLazyObject
 
 from config.zones import zone_name
 from credits.models import User
+from credits.roles import is_admin
 from credits.statement.meter import Meter, get_meter
-from credits.users.permissions import is_admin
 from credits.users.proofs import lacks_proof
 
 

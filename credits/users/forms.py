@@ -5,10 +5,12 @@ from typing import Any, cast
 from django import forms
 from django.contrib.auth import authenticate
 from django.contrib.auth import forms as auth_forms
+from django.contrib.auth.hashers import check_password
 from django.http import HttpRequest
 
 from config.text import is_blank
-from credits.models import User
+from credits.models import SignUp, User
+from credits.users.limits import Guess
 
 
 class EmailField(forms.EmailField):
@@ -66,6 +68,24 @@ class SignUpForm(auth_forms.SetPasswordMixin[User], forms.Form):
         user = User(email=data.get("email", ""), name=data.get("name", ""))
         self.validate_password_for_user(user, "password")
         return data
+
+
+class ConfirmSignUpForm(forms.Form):
+    """What the link of a sign-up asks for in another browser than the one that signed up: its
+    password, which a stranger who gave this address does not share with its owner."""
+
+    password = password_field("The password that you chose")
+
+    def __init__(self, request: HttpRequest, pending: SignUp, *args: Any) -> None:
+        self.request, self.pending = request, pending
+        super().__init__(*args)
+
+    def clean(self) -> dict[str, Any]:
+        given, hashed = self.cleaned_data.get("password", ""), self.pending.password
+        guess = Guess(self.pending.email, self.request)
+        if given and not guess.judge(lambda: check_password(given, hashed) or None):
+            self.add_error("password", "This is not the password of that sign-up.")
+        return self.cleaned_data
 
 
 class ProfileForm(forms.Form):

@@ -2,6 +2,7 @@
 looked up or hashed, so that of many requests at once no more are let through than the limit."""
 
 import math
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.conf import settings
@@ -57,6 +58,21 @@ class Guess:
         self.from_all = _key(self.name)
         self.from_address = f"{self.from_all}{self.address}"
 
+    def judge[T](self, ask: Callable[[], T | None]) -> T | None:
+        """What `ask` answers, which is nothing where the password is wrong. It is counted first.
+        Raises TooManyFromHere, LockedOut, and whatever `ask` does."""
+        self.count()
+        try:
+            answer = ask()
+        except Exception:
+            self.take_back()
+            raise
+        if answer is None:
+            self.was_wrong()
+        else:
+            self.was_right()
+        return answer
+
     def count(self) -> None:
         """Counts it, before it is judged. Raises TooManyFromHere (PASSWORDS_PER_HOUR, right ones
         too: each costs a hash) or LockedOut; then it counts for no name."""
@@ -103,6 +119,10 @@ def forgive(name: str) -> None:
     RateLimit.objects.filter(pk__startswith=_key(name)).delete()
 
 
+def hashed(name: str) -> str:
+    """A keyed hash of a name or address, for what is counted."""
+    return str(salted_hmac("credits.users.limits", name, algorithm="sha256").hexdigest())
+
+
 def _key(name: str) -> str:
-    digest = salted_hmac("credits.users.limits", name, algorithm="sha256").hexdigest()
-    return f"guess:{digest}:"
+    return f"guess:{hashed(name)}:"

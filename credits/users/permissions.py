@@ -1,6 +1,5 @@
-"""Who is an admin: staff, a verified address in ADMIN_EMAILS, or an id (ours or Clerk's) in
-ADMIN_USER_IDS, looked up with each request. Admins' pages and calls are 404 for other users, and
-ask an admin who signed in long ago for the password again."""
+"""Admins' pages and calls: 404 for other users; an admin (`credits.roles`, looked up with each
+request) who signed in long ago is asked for the password again."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +8,6 @@ from typing import Any, Protocol, cast
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, resolve_url
@@ -22,21 +20,9 @@ from rest_framework.request import Request
 from config.errors import HttpError
 from credits.approvals import ApprovalPending
 from credits.models import User
+from credits.roles import is_admin
 from credits.users.resending import keep_form
 from credits.users.second_factor import lacks_second_factor
-
-
-def is_admin(user: User | AnonymousUser | None) -> bool:
-    """Whether this user runs the site. Inactive and anonymous users never do."""
-    if not isinstance(user, User) or not user.is_active:
-        return False
-    ids = {str(user.pk), user.clerk_id} - {None}
-    if user.is_staff or ids & set(settings.ADMIN_USER_IDS):
-        return True
-    # A local sign-up does not prove whose an address is, Clerk's verification does.
-    addresses = settings.ADMIN_EMAILS
-    identity = getattr(user, "clerk_identity", None) if addresses else None
-    return bool(identity and identity.email_verified and identity.email.lower() in addresses)
 
 
 def is_admin_request(request: HttpRequest | Request) -> bool:

@@ -13,6 +13,7 @@ from config.errors import DomainError, TooManyRequests
 from credits.models import User
 from credits.rate_limits import LONGEST, take
 from credits.users import trail
+from credits.users.limits import hashed
 from credits.users.notices import notify
 from credits.users.sessions import end_sessions
 from credits.users.welcome import grant_welcome_credits
@@ -86,4 +87,4 @@ def unique_email(email: str | None) -> Iterator[None]:
 
 def may_mail(*, email: str) -> bool:
     """Whether one more mail may go to this address now, of RESET_MAILS_PER_HOUR."""
-    return not take(f"mail:{email}", limit=settings.RESET_MAILS_PER_HOUR, window=LONGEST)
+    return not take(f"mail:{hashed(email)}", limit=settings.RESET_MAILS_PER_HOUR, window=LONGEST)

@@ -4,6 +4,7 @@ measures it as "who is asking"). Everything else is Django's."""
 
 from contextvars import ContextVar
 from datetime import timedelta
+from functools import partial
 from typing import Any, cast
 
 from django.conf import settings
@@ -111,18 +112,8 @@ class AccountBackend(ModelBackend):
         (503) when too many passwords are being hashed."""
         if request is None or not username or password is None:
             return None
-        guess = Guess(username, request)
-        guess.count()
-        try:
-            user = super().authenticate(request, username, password, **credentials)
-        except Exception:
-            guess.take_back()
-            raise
-        if user is None:
-            guess.was_wrong()
-        else:
-            guess.was_right()
-        return user
+        ask = partial(super().authenticate, request, username, password, **credentials)
+        return Guess(username, request).judge(ask)
 
     def get_user(self, user_id: int) -> User | None:
         """The user, unless they are gone or deactivated. Django asks right after it has read the

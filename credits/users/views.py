@@ -9,7 +9,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.messages.views import SuccessMessageMixin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse_lazy
 from django.utils.cache import add_never_cache_headers
 from django.utils.decorators import method_decorator
@@ -103,22 +103,29 @@ class SignUpView(views.RedirectURLMixin, FormView):  # type: ignore[type-arg]
 SIGN_UP = "sign_up"
 
 
+@sensitive_post_parameters()
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm_sign_up(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
-    """What the link in the letter to a new address opens, in whatever browser: a button. The one
-    that signed up is signed in by it. Others are not: the password may be another's who gave this
-    address, and its owner would use an account that somebody else can open."""
+    """What the link in the letter to a new address opens: a button, which makes the account and
+    signs in. In another browser than the one that signed up it asks for the password too. Else a
+    stranger who gave this address would have an account by its owner's click, whose password the
+    stranger knows."""
     pending = sign_up_of(uidb64=uidb64, token=token)
-    user = make_account(sign_up=pending) if pending and request.method == "POST" else None
-    if pending is None or user is None:
-        return _question(request, pending.email if pending and request.method != "POST" else None)
+    if pending is None:
+        return _question(request, None)
+    key, target = request.session.get(SIGN_UP) or (None, resolve_url(settings.LOGIN_REDIRECT_URL))
+    data = request.POST if request.method == "POST" else None
+    form = None if key == pending.pk else forms.ConfirmSignUpForm(request, pending, data)
+    if data is None or (form and not form.is_valid()):
+        return _question(request, pending.email, form)
+    user = make_account(sign_up=pending)
+    if user is None:
+        return _question(request, None)
     trail.record(trail.Kind.SIGNED_UP, user=user, request=request)
     trail.record(trail.Kind.ADDRESS_PROVED, user=user, request=request)
     messages.success(request, "Your account is made.")
-    key, target = request.session.pop(SIGN_UP, None) or (None, "")
-    if key != pending.pk:
-        return redirect("sign-in")
+    request.session.pop(SIGN_UP, None)
     login(request, user)
     return HttpResponseRedirect(target)
 
@@ -143,9 +150,10 @@ def prove_address(request: HttpRequest, uidb64: str, token: str) -> HttpResponse
     return redirect("chat")
 
 
-def _question(request: HttpRequest, address: str | None) -> HttpResponse:
+def _question(request: HttpRequest, address: str | None, form: Any = None) -> HttpResponse:
     """Whether this address is the visitor's; without one: the link is spent."""
-    answer = render(request, "credits/users/prove.html", {"address": address})
+    context = {"address": address, "form": form}
+    answer = render(request, "credits/users/prove.html", context)
     add_never_cache_headers(answer)
     return answer
 

@@ -22,10 +22,12 @@ from credits.approvals import ApprovalPending, approve, moved_alone
 from credits.catalogue.plans import PlanRow, create_plan, delete_plan, import_plans, update_plan
 from credits.catalogue.undo import undo_change
 from credits.clerk.sync.run import run_sync
+from credits.exceptions import OwnAccount
 from credits.ledger import get_balance
 from credits.models import (
     Approval,
     AuditEntry,
+    Period,
     Plan,
     SettingsChange,
     SubscriptionItem,
@@ -267,14 +269,14 @@ class TestRefunds:
         assert balance(alice) == 130
 
 
-def subscribe(user: User, plan_id: str, *, is_free: bool = False) -> None:
-    """An active subscription, as it is kept."""
+def subscribe(user: User, plan_id: str, *, is_free: bool = False, status: str = "active") -> None:
+    """A subscription, as it is kept."""
     if not user.clerk_id:
         user.clerk_id = f"user_{user.pk}"
         user.save()
     SubscriptionItem.objects.create(
         item_id=f"item_{user.pk}_{plan_id}", payer_kind="user", payer_id=user.clerk_id,
-        status="active", plan_id=plan_id, is_free=is_free,
+        status=status, plan_id=plan_id, is_free=is_free,
     )  # fmt: skip
 
 
@@ -385,6 +387,27 @@ class TestPlans:
             assert Plan.objects.get().credits == 1
             assert say_yes(make_admin()).status_code == 302
             assert Plan.objects.get().credits == 200
+
+    @pytest.mark.parametrize("status", ["canceled", "past_due", "upcoming", "ended"])
+    def test_a_plan_of_one_s_own_is_one_that_will_bring_credits(
+        self, admin: User, second: User, status: str
+    ) -> None:
+        """Next month, with a payment, or for a period that waits for the plan to be known."""
+        subscribe(admin, "cplan_pro", status=status)
+        item = SubscriptionItem.objects.get()
+        if status == "ended":
+            Period.objects.create(item=item, plan_id="cplan_pro", start=1, earned=True)
+        plan: dict[str, Any] = {"clerk_id": "cplan_pro", "name": "Pro", "credits": 9}
+        with pytest.raises(OwnAccount):
+            create_plan(actor=admin, **plan)
+        create_plan(actor=second, **plan)
+
+    def test_subscribers_whose_plan_begins_later_count(self, admin: User) -> None:
+        Plan.objects.create(clerk_id="cplan_pro", name="Pro", credits=1)
+        for status in ("active", "past_due", "upcoming", "ended"):
+            subscribe(make_user(), "cplan_pro", status=status)
+        update_plan(actor=admin, clerk_id="cplan_pro", changes={"credits": 11})
+        assert moved_alone(admin) == 3 * 10
 
     def test_the_free_plan_is_everybody_s(self, admin: User) -> None:
         Plan.objects.create(clerk_id="cplan_free", name="Free", credits=1)

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
+from config.errors import error_text
 from credits.clerk.billing.projection import ItemState, merge_item
 from credits.clerk.billing.subscriptions import state_of
 from credits.clerk.parsing import ItemVersion
@@ -86,7 +87,7 @@ class Progress:
         """One row failed; the first are named."""
         self.job.failed += 1
         if len(self.job.failures) < FAILURES_NAMED:
-            text = f"{type(error).__name__}: {error}"[:300]
+            text = error_text(error)[:300]
             self.job.failures.append({"who": who, "error": text})
 
     def name_change(self, who: str, *, before: int, after: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from config.errors import error_text
 from credits.audit import Movement, moving
 from credits.clerk import conf
 from credits.clerk.billing.projection import milliseconds
@@ -57,7 +58,7 @@ def run_sync(job_id: uuid.UUID | str, *, watch: Callable[[SyncJob], object] | No
     except Exception as error:
         # Unexpected errors too: otherwise the job would be taken up again for ever.
         logger.exception("Sync %s failed", job_id)
-        progress.finish(State.FAILED, f"{type(error).__name__}: {error}")
+        progress.finish(State.FAILED, error_text(error))
     else:
         progress.finish(State.DONE)
         _report_drift(progress.job)

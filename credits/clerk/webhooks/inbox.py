@@ -13,7 +13,7 @@ from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from config.errors import DomainError
+from config.errors import DomainError, error_text
 from credits.clerk.billing.projection import milliseconds
 from credits.clerk.changes import ORDER, Change, Note
 from credits.clerk.parsing import Json
@@ -58,7 +58,7 @@ def process(delivery_id: int, *, again: bool = False) -> WebhookDelivery:
         raise  # The database did not answer: no place for the error. 503, and Clerk retries.
     except Exception as error:
         WebhookDelivery.objects.filter(pk=delivery_id).update(
-            attempts=F("attempts") + 1, error=f"{type(error).__name__}: {error}"[:ERROR_LENGTH]
+            attempts=F("attempts") + 1, error=error_text(error)[:ERROR_LENGTH]
         )
         logger.exception("Webhook delivery %d failed", delivery_id)
         raise ProcessingFailed from error

@@ -12,7 +12,7 @@ from credits.clerk.sync.options import OPTIONS, Option, SyncOptions, lacks_set_c
 from credits.clerk.sync.run import result_of, run_sync
 from credits.exceptions import SecondAdminNeeded
 from credits.models import SyncJob, User
-from credits.users.permissions import is_admin
+from credits.roles import is_admin
 
 #: Flags that leave out what is synced unless they are given, and what that is.
 ONLY = {"plans_only": "sync_users", "users_only": "sync_plans"}

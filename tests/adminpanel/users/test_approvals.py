@@ -12,6 +12,7 @@ from credits.adjustments import Adjustment
 from credits.approvals import AlreadyDecided, approve
 from credits.ledger import get_balance
 from credits.models import Approval, AuditEntry, UsageHistory, User
+from credits.users.closing import close
 from tests.api import Api
 from tests.factories import make_adjustment_request, make_admin, make_charge
 from tests.ledger import sql
@@ -110,6 +111,34 @@ def test_a_decision_is_final(
     assert answer.status_code == 422
     assert "already" in answer.text
     assert balance(alice) == after == (151 if first == "approve" else 100)
+
+
+@pytest.mark.parametrize("change", ["demoted", "banned", "closed"])
+def test_what_somebody_asked_for_who_is_no_admin_any_more(
+    desk: Client, other_desk: Client, admin: User, alice: User, change: str
+) -> None:
+    ask(desk, alice)
+    if change == "closed":
+        close(admin)
+    elif change == "banned":
+        User.objects.filter(pk=admin.pk).update(is_active=False)
+    else:
+        User.objects.filter(pk=admin.pk).update(is_staff=False)
+    asked = Approval.objects.get()
+    answer = decide(other_desk, asked)
+    assert (answer.status_code, balance(alice)) == (422, 100)
+    assert "is no admin any more" in answer.text
+    assert decide(other_desk, asked, "decline").status_code == 302
+
+
+def test_a_balance_is_not_set_from_one_that_nobody_saw(
+    desk: Client, other_desk: Client, alice: User
+) -> None:
+    """Even when the second admin does not say what they were shown."""
+    ask(desk, alice, mode="set", amount="900")
+    make_charge(alice, 10)
+    assert "it is 90 now" in decide(other_desk, Approval.objects.get()).text
+    assert balance(alice) == 90
 
 
 def test_what_cannot_be_taken_any_more_stays_pending(

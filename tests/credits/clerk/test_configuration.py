@@ -14,7 +14,8 @@ from pytest_django import Settings
 from credits.clerk import conf
 from credits.clerk.auth.tokens import verify_session_token
 from credits.models import Identity, User
-from credits.users.permissions import CONFIRMED_AT, admin_page, is_admin
+from credits.roles import is_admin
+from credits.users.permissions import CONFIRMED_AT, admin_page
 from tests.factories import make_user
 from tests.fakes.clerk import KEY, SECRET_KEY, pem, session_token
 

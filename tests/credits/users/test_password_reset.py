@@ -6,7 +6,7 @@ import pytest
 from django.core import mail
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from credits.models import AuthenticationEvent, Session, User
+from credits.models import AuthenticationEvent, RateLimit, Session, User
 from tests.clock import Clock
 from tests.credits.users.conftest import Browser, link_in_letter, work
 from tests.factories import PASSWORD
@@ -133,6 +133,12 @@ def test_a_mailbox_is_not_filled_and_nothing_tells(browser: Browser, alice: User
     answers = {ask(browser)["Location"] for _ in range(8)}
     assert answers == {"/password-reset/sent"}
     assert len(mail.outbox) == 5
+
+
+def test_what_is_counted_names_no_mailbox(browser: Browser, alice: User) -> None:
+    ask(browser)
+    assert RateLimit.objects.filter(pk__startswith="mail:").count() == 1
+    assert not RateLimit.objects.filter(pk__contains="alice").exists()
 
 
 def test_the_request_does_the_same_with_an_account_and_without(

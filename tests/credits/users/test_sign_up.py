@@ -213,15 +213,31 @@ def test_the_letter_makes_the_account_and_signs_this_browser_in(
     assert list(kinds) == ["signed_up", "address_proved", "signed_in"]
 
 
-def test_another_browser_is_not_signed_in_by_the_letter(
+def test_another_browser_has_to_know_the_password(
     browser: Browser, other_browser: Browser, with_mail: None
 ) -> None:
-    """Somebody may have given another's address, and knows the password."""
-    ask(browser)
-    assert other_browser.send(link())["Location"] == "/sign-in"
-    assert "Your account is made." in other_browser.get("/sign-in").text
+    """Somebody may have given another's address: whose owner must not make an account of it that
+    opens with a stranger's password."""
+    ask(browser, next="/usage")
+    assert "You signed up in another browser" in other_browser.get(link()).text
+    for guess in ("", "a staple of the owner's"):
+        answer = other_browser.send(link(), password=guess)
+        assert (answer.status_code == 200 and "This is not" in answer.text) or not guess
+    assert not User.objects.exists()
+    assert not other_browser.signed_in
+    assert other_browser.send(link(), password=PASSWORD)["Location"] == "/ai-chat"
     assert User.objects.get().email == NEW
-    assert not other_browser.signed_in and not browser.signed_in
+    assert other_browser.signed_in and not browser.signed_in
+
+
+def test_the_password_of_a_sign_up_is_not_guessed_by_its_link(
+    browser: Browser, other_browser: Browser, with_mail: None
+) -> None:
+    ask(browser)
+    answers = [other_browser.send(link(), password=f"guess {n}").status_code for n in range(5)]
+    assert answers == [200, 200, 200, 200, 429]
+    assert other_browser.send(link(), password=PASSWORD).status_code == 429
+    assert not User.objects.exists()
 
 
 def test_it_does_not_say_whether_an_address_is_taken(alice: User, with_mail: None) -> None:
@@ -280,7 +296,8 @@ def test_a_link_that_is_opened_in_two_tabs_at_once_makes_one_account(
 ) -> None:
     ask(browser)
     path = link()
-    answers = in_parallel(4, lambda _: Client().post(path).status_code)
+    form = {"password": PASSWORD}
+    answers = in_parallel(4, lambda _: Client().post(path, form).status_code)
     assert sorted(answers) == [200, 200, 200, 302]
     assert (User.objects.count(), CreditGrant.objects.count()) == (1, 1)
 

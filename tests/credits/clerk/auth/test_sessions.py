@@ -197,6 +197,14 @@ def test_an_impersonated_session_is_marked_on_every_way_in(
     refuse_impersonated(own.get("/usage").wsgi_request)
 
 
+def test_an_impersonated_admin_sees_no_figures_of_the_site(client: Client) -> None:
+    exchange(client, session_token("user_1"))
+    User.objects.update(is_staff=True)
+    assert client.get("/metrics", REMOTE_ADDR="192.0.2.1").status_code == 200
+    exchange(client, session_token("user_1", act=ACTOR))
+    assert client.get("/metrics", REMOTE_ADDR="192.0.2.1").status_code == 404
+
+
 SPENDING = [
     ("/ai-chat", {"message": "Hello", "model": "smollm2-135m", "price": "1"}),
     ("/ai-chat", {"mode": "image", "message": "A house", "image_model": "tally-painter"}),

@@ -267,3 +267,19 @@ def test_a_payment_asks_for_a_look_at_the_subscription(base: FakeClerk, deliver:
     assert (job.task_name, job.args) == ("clerk.pull", {"clerk_id": "user_1"})
     sync.pull("user_1")
     assert balance("user_1") == 100
+
+
+def test_what_a_row_failed_with_names_nobody(
+    monkeypatch: pytest.MonkeyPatch, base: FakeClerk
+) -> None:
+    """The database says the values of a row that it refuses; jobs are kept for good."""
+
+    def refused(person: Person) -> None:
+        User.objects.create(email="Somebody@Example.com")
+
+    monkeypatch.setattr(users, "upsert_person", refused)
+    base.users = [user_json("user_1", at=1)]
+    [failure] = run().failures
+    assert failure["who"] == "user_1"
+    assert "user_email_lower_case" in failure["error"]
+    assert "example.com" not in failure["error"].lower()
