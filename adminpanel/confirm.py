@@ -2,7 +2,6 @@
 
 from typing import Any, cast
 
-from django import forms
 from django.contrib.auth.views import RedirectURLMixin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
@@ -10,30 +9,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
 from credits.models import User
-from credits.users.forms import confirm_password, password_field
+from credits.users.forms import ConfirmForm
 from credits.users.permissions import confirm, is_admin_request
 from credits.users.second_factor import lacks_second_factor, mark_passed
-from credits.users.second_factor_views import CodeField, confirm_code
 from credits.users.trail import Kind, record
-
-
-class ConfirmForm(forms.Form):
-    """The password, and a code where the account has a second factor."""
-
-    password = password_field()
-    code = CodeField()
-
-    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        self.request = request
-        super().__init__(*args, **kwargs)
-        if not cast(User, request.user).second_factor_at:
-            del self.fields["code"]
-
-    def clean(self) -> dict[str, Any]:
-        confirm_password(self, "password", self.request)
-        if "code" in self.fields and not self.errors:
-            confirm_code(self, user=cast(User, self.request.user), request=self.request)
-        return self.cleaned_data
 
 
 @method_decorator(sensitive_post_parameters(), name="dispatch")

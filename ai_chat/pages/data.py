@@ -4,7 +4,6 @@ and what is kept of people."""
 from typing import Any, cast
 from uuid import UUID
 
-from django import forms
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required
@@ -26,8 +25,7 @@ from credits.http import AuthenticatedHttpRequest, render_page_or_fragment
 from credits.ledger import get_balance
 from credits.models import User
 from credits.users.closing import LastAdmin, close_own_account
-from credits.users.forms import confirm_password, password_field
-from credits.users.second_factor_views import CodeField, confirm_code
+from credits.users.forms import ConfirmForm
 from credits.users.views import LocalAccountMixin
 
 #: What can be deleted as a whole, by its name in the address, and how many there are.
@@ -96,32 +94,12 @@ def delete_all(request: AuthenticatedHttpRequest, kind: str) -> HttpResponse:
     return redirect("account-data")
 
 
-class CloseForm(forms.Form):
-    """What is asked for before an account is closed: the password, and the code if there is a
-    second factor."""
-
-    password = password_field("Your password")
-    code = CodeField()
-
-    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        self.request, self.user = request, cast(User, request.user)
-        super().__init__(*args, **kwargs)
-        if not self.user.second_factor_at:
-            del self.fields["code"]
-
-    def clean(self) -> dict[str, Any]:
-        confirm_password(self, "password", self.request)
-        if not self.errors:  # A code is good once: not for a wrong password.
-            confirm_code(self, user=self.user, request=self.request)
-        return self.cleaned_data
-
-
 @method_decorator(sensitive_post_parameters(), name="dispatch")
 class CloseView(LocalAccountMixin):
     """Closes a local account; others are closed where people sign in."""
 
     template_name = "ai_chat/close.html"
-    form_class = CloseForm
+    form_class = ConfirmForm
     success_url = reverse_lazy("home")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -138,7 +116,7 @@ class CloseView(LocalAccountMixin):
         hours = int(jobs.ERASED_WITHIN.total_seconds() // 3600)
         return super().get_context_data(remaining=remaining, hours=hours, **kwargs)
 
-    def form_valid(self, form: CloseForm) -> HttpResponse:
+    def form_valid(self, form: ConfirmForm) -> HttpResponse:
         try:
             close_own_account(user=cast(User, self.request.user), request=self.request)
         except LastAdmin as error:

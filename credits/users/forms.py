@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from config.text import is_blank
 from credits.models import SignUp, User
 from credits.users.limits import Guess
+from credits.users.second_factor import check_code
 
 
 class EmailField(forms.EmailField):
@@ -44,6 +45,14 @@ def password_field(label: str = "Password", *, new: bool = False, **options: Any
     purpose = "new-password" if new else "current-password"
     widget = forms.PasswordInput(attrs={"autocomplete": purpose})
     return forms.CharField(label=label, strip=False, max_length=1024, widget=widget, **options)
+
+
+class CodeField(forms.CharField):
+    """A code of the authenticator app, or a recovery code."""
+
+    def __init__(self) -> None:
+        attrs = {"autocomplete": "one-time-code", "autocapitalize": "off", "spellcheck": "false"}
+        super().__init__(label="Code", max_length=40, widget=forms.TextInput(attrs=attrs))
 
 
 class SignInForm(auth_forms.AuthenticationForm):
@@ -88,17 +97,39 @@ class ConfirmSignUpForm(forms.Form):
         return self.cleaned_data
 
 
-class ProfileForm(forms.Form):
-    """Name and address. A new address needs the password: whoever holds it can reset that."""
-
-    name = NameField()
-    email = EmailField()
-    password = password_field("Password (only for a new address)", required=False)
+class RequestForm(forms.Form):
+    """A form that knows the request that it came with, and its user."""
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         self.request = request
         self.user = cast(User, request.user)
         super().__init__(*args, **kwargs)
+
+
+class ConfirmForm(RequestForm):
+    """The user's password, and a code where the account has a second factor."""
+
+    password = password_field()
+    code = CodeField()
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, *args, **kwargs)
+        if not self.user.second_factor_at:
+            del self.fields["code"]
+
+    def clean(self) -> dict[str, Any]:
+        confirm_password(self, "password", self.request)
+        if not self.errors:  # A code is good once: it is not used up for a wrong password.
+            confirm_code(self, user=self.user, request=self.request)
+        return self.cleaned_data
+
+
+class ProfileForm(RequestForm):
+    """Name and address. A new address needs the password: whoever holds it can reset that."""
+
+    name = NameField()
+    email = EmailField()
+    password = password_field("Password (only for a new address)", required=False)
 
     def clean(self) -> dict[str, Any]:
         if self.cleaned_data.get("email", self.user.email) != self.user.email:
@@ -145,8 +176,16 @@ class PasswordChangeForm(NewPasswordForm):
 def confirm_password(form: forms.Form, field: str, request: HttpRequest) -> None:
     """Checks the current password as signing in does: wrong ones are counted, so an open session
     cannot be used to guess it."""
-    user, given = cast(User, request.user), form.cleaned_data.get(field)
-    if not given:
+    user, password = cast(User, request.user), form.cleaned_data.get(field)
+    if not password:
         form.add_error(field, "Your current password is needed for this.")
-    elif authenticate(request, username=user.email, password=given) != user:
+    elif authenticate(request, username=user.email, password=password) != user:
         form.add_error(field, "This is not your current password.")
+
+
+def confirm_code(form: forms.Form, *, user: User, request: HttpRequest) -> None:
+    """Checks the code of a form as signing in does; nothing to do without one. Raises
+    TooManyCodes."""
+    code = form.cleaned_data.get("code")
+    if code and not check_code(user=user, code=code, request=request):
+        form.add_error("code", "This code is not right, or was used before.")

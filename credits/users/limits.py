@@ -25,11 +25,19 @@ WRONG_FROM_ADDRESS, WRONG_FROM_ALL = 5, 50
 class TooManyFromHere(TooManyRequests):
     """One client address did something too often."""
 
+    what = "Too much came from where you are."
+
     def __init__(self, seconds: int) -> None:
         self.minutes = math.ceil(seconds / 60)
         plural = "s" if self.minutes != 1 else ""
-        when = f"Try again in {self.minutes} minute{plural}."
-        super().__init__(f"Too much came from where you are. {when}", retry_seconds=seconds)
+        message = f"{self.what} Try again in {self.minutes} minute{plural}."
+        super().__init__(message, retry_seconds=seconds)
+
+
+class TooManySignUps(TooManyFromHere):
+    """SIGNUPS_PER_HOUR sign-ups came from one client address."""
+
+    what = "Many accounts were made from where you are."
 
 
 class LockedOut(TooManyFromHere):
@@ -39,12 +47,28 @@ class LockedOut(TooManyFromHere):
     template = "credits/users/locked_out.html"
 
 
-def limit_address(request: HttpRequest, what: str, *, at_most: int) -> None:
-    """Counts one more request of this kind from a client address, of which `at_most` may come in an
-    hour. Raises TooManyFromHere."""
-    key = f"{what}:{client_address(request)}"
-    if seconds := rate_limits.take(key, limit=at_most, window=LONGEST):
+def limit_sign_ups(address: str) -> None:
+    """Counts a sign-up from a client address, even if it is refused afterwards. Raises
+    TooManySignUps."""
+    if seconds := rate_limits.take(
+        f"sign-up:{address}", limit=settings.SIGNUPS_PER_HOUR, window=LONGEST
+    ):
+        raise TooManySignUps(seconds)
+
+
+def limit_letters(request: HttpRequest) -> None:
+    """Counts a request for a letter, of which LETTERS_PER_HOUR may come from one client address.
+    Raises TooManyFromHere."""
+    key = f"letters:{client_address(request)}"
+    if seconds := rate_limits.take(key, limit=settings.LETTERS_PER_HOUR, window=LONGEST):
         raise TooManyFromHere(seconds)
+
+
+def may_mail(*, email: str) -> bool:
+    """Counts a letter to this address, unless RESET_MAILS_PER_HOUR have gone there: then False."""
+    return not rate_limits.take(
+        f"mail:{hashed(email)}", limit=settings.RESET_MAILS_PER_HOUR, window=LONGEST
+    )
 
 
 class Guess:
@@ -76,7 +100,9 @@ class Guess:
     def count(self) -> None:
         """Counts it, before it is judged. Raises TooManyFromHere (PASSWORDS_PER_HOUR, right ones
         too: each costs a hash) or LockedOut; then it counts for no name."""
-        limit_address(self.request, "passwords", at_most=settings.PASSWORDS_PER_HOUR)
+        key, at_most = f"passwords:{self.address}", settings.PASSWORDS_PER_HOUR
+        if seconds := rate_limits.take(key, limit=at_most, window=LONGEST):
+            raise TooManyFromHere(seconds)
         if seconds := rate_limits.take(self.from_address, limit=WRONG_FROM_ADDRESS, window=WINDOW):
             raise LockedOut(seconds)
         seconds = rate_limits.take(self.from_all, limit=WRONG_FROM_ALL, window=WINDOW)

@@ -8,11 +8,9 @@ from typing import Any, Protocol, cast
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 from django.views.decorators.http import require_http_methods
-from django_htmx.http import HttpResponseClientRedirect
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -21,7 +19,7 @@ from config.errors import HttpError
 from credits.approvals import ApprovalPending
 from credits.models import User
 from credits.roles import is_admin
-from credits.users.resending import keep_form
+from credits.users.resending import ask_first
 from credits.users.second_factor import lacks_second_factor
 
 
@@ -78,31 +76,21 @@ class _Guard(Protocol):
 
 
 def _for_admins(*methods: str) -> _Guard:
-    """For admins' pages: whoever is not signed in signs in and comes back, other users get 404, and
-    an admin who was not asked for 12 hours, or has not shown a second factor, is asked first. What
-    needs a second admin leads to the request for one. Other methods are answered with 405."""
+    """For admins' pages: visitors sign in and come back, other users get 404, and admins pass
+    `_step_before` first. A change that needs a second admin leads to the request for one. Other
+    methods are answered with 405."""
 
     def decorate[V: Callable[..., HttpResponseBase]](view: V) -> V:
         allowed = require_http_methods(methods)(view)
 
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if request.user.is_anonymous:
-                return _ask(request, resolve_url(settings.LOGIN_URL))
-            if not is_admin_request(request):
-                raise Http404
-            if needs_setup(request):
-                return _ask(request, resolve_url("second-factor"))
-            if not is_confirmed(request) or lacks_second_factor(request):
-                return _ask(request, resolve_url("admin-confirm"))
+            if step := _step_before(request):
+                return ask_first(request, resolve_url(step), status=403, after_post="/admin")
             try:
                 return allowed(request, *args, **kwargs)
-            except ApprovalPending as waits:
-                level = messages.WARNING if waits.approval.is_pending else messages.INFO
-                messages.add_message(request, level, str(waits))
-                if whose := waits.approval.account_id:
-                    return redirect("admin-user", whose)
-                return redirect("admin-approval", waits.approval.pk)
+            except ApprovalPending as pending:
+                return _to_approval(request, pending)
 
         # Else LoginRequiredMiddleware would redirect first, and not know where to go back to.
         guarded.login_required = False  # type: ignore[attr-defined]
@@ -111,20 +99,28 @@ def _for_admins(*methods: str) -> _Guard:
     return decorate
 
 
+def _step_before(request: HttpRequest) -> str:
+    """The page that comes before an admin's page: to sign in, to set up a second factor, or to
+    confirm after 12 hours; "" if none does. Raises Http404 for users who are no admins."""
+    if request.user.is_anonymous:
+        return settings.LOGIN_URL
+    if not is_admin_request(request):
+        raise Http404
+    if needs_setup(request):
+        return "second-factor"
+    return "" if is_confirmed(request) and not lacks_second_factor(request) else "admin-confirm"
+
+
+def _to_approval(request: HttpRequest, pending: ApprovalPending) -> HttpResponseBase:
+    approval = pending.approval
+    level = messages.WARNING if approval.is_pending else messages.INFO
+    messages.add_message(request, level, str(pending))
+    if approval.account_id:
+        return redirect("admin-user", approval.account_id)
+    return redirect("admin-approval", approval.pk)
+
+
 #: Decorators of admins' views: to look at, with a form, and to do something.
 admin_page = _for_admins("GET", "HEAD")
 admin_form = _for_admins("GET", "HEAD", "POST")
 admin_action = _for_admins("POST")
-
-
-def _ask(request: HttpRequest, where: str) -> HttpResponseBase:
-    """Redirects there, and then back to this page; after a form of nothing but its button, which
-    cannot be sent again by itself, to /admin. A form that was filled in is kept."""
-    if kept := keep_form(request, status=403, ask=where):
-        return kept
-    htmx = getattr(request, "htmx", None)
-    if htmx:
-        back = htmx.current_url_abs_path or "/admin"
-        return HttpResponseClientRedirect(redirect_to_login(back, where).url)
-    back = request.get_full_path() if request.method in {"GET", "HEAD"} else "/admin"
-    return redirect_to_login(back, where)

@@ -13,8 +13,9 @@ from procrastinate.contrib.django import app
 from credits.ledger import Grant
 from credits.models import User
 from credits.users import letters, trail
+from credits.users.limits import may_mail
 from credits.users.notices import notify
-from credits.users.services import EmailTaken, may_mail, unique_email
+from credits.users.services import EmailTaken, unique_email
 from credits.users.sessions import end_sessions
 from credits.users.welcome import grant_welcome_credits, has_welcome_credits
 

@@ -5,10 +5,12 @@ import re
 from dataclasses import dataclass
 
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
+from django_htmx.http import HttpResponseClientRedirect
 
 #: The field with the CSRF token.
 CHECK = "csrfmiddlewaretoken"
@@ -55,6 +57,20 @@ def keep_form(request: HttpRequest, *, status: int, ask: str = "") -> HttpRespon
         if name != CHECK
     ]
     return render(request, "kept.html", {"fields": fields, "ask": ask}, status=status)
+
+
+def ask_first(request: HttpRequest, ask: str, *, status: int, after_post: str) -> HttpResponse:
+    """Sends the reader to `ask`, where they sign in or confirm who they are, and then back to this
+    page; after a form of nothing but its button to `after_post`. A form that was filled in is kept
+    (`keep_form`). For a fragment htmx leaves the whole page: a plain redirect would put the other
+    page into the fragment's place."""
+    if kept := keep_form(request, status=status, ask=ask):
+        return kept
+    if htmx := getattr(request, "htmx", None):
+        back = htmx.current_url_abs_path or "/"
+        return HttpResponseClientRedirect(redirect_to_login(back, ask).url)
+    back = request.get_full_path() if request.method in {"GET", "HEAD"} else after_post
+    return redirect_to_login(back, ask)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -9,7 +9,7 @@ from procrastinate.contrib.django import app
 from config.addresses import client_address
 from credits.models import User
 from credits.users import letters, trail
-from credits.users.services import may_mail
+from credits.users.limits import may_mail
 
 
 def ask_for_reset(*, email: str, request: HttpRequest) -> None:

@@ -2,7 +2,6 @@
 codes for the day on which it is lost. django-otp keeps and judges both; each code is counted before
 it is judged, and right once (docs/decisions.md)."""
 
-import math
 import re
 from base64 import b32encode
 from dataclasses import dataclass
@@ -19,10 +18,11 @@ from django_otp.plugins.otp_totp.models import TOTPDevice, default_key
 from rest_framework.request import Request
 
 from config.addresses import client_address
-from config.errors import DomainError, TooManyRequests
+from config.errors import DomainError
 from credits import audit
 from credits.models import User
 from credits.rate_limits import LONGEST, take
+from credits.users.limits import TooManyFromHere
 from credits.users.notices import notify
 from credits.users.sessions import end_sessions
 from credits.users.trail import Kind, record
@@ -34,10 +34,11 @@ RECOVERY_CODES = 10
 OFFER_SECONDS = 3600
 
 
-class TooManyCodes(TooManyRequests):
+class TooManyCodes(TooManyFromHere):
     """CODES_PER_HOUR of a user, or CODES_PER_HOUR_AND_ADDRESS from one address, were judged."""
 
     code = "too_many_codes"
+    what = "Too many codes were tried."
 
 
 class WrongCode(DomainError):
@@ -178,9 +179,7 @@ def _count(user: User, request: HttpRequest) -> None:
     for key, limit in limits.items():
         if seconds := take(key, limit=limit, window=LONGEST):
             _tell_of_guesses(user, request)
-            minutes = math.ceil(seconds / 60)
-            message = f"Too many codes were tried. Try again in {minutes} min."
-            raise TooManyCodes(message, retry_seconds=seconds)
+            raise TooManyCodes(seconds)
 
 
 def _tell_of_guesses(user: User, request: HttpRequest) -> None:

@@ -4,7 +4,7 @@ Between the right password and the right code nobody is signed in: the session i
 which knows for CODE_SECONDS whose code it waits for."""
 
 import time
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 from django import forms
@@ -26,28 +26,19 @@ from django.views.generic import FormView
 from credits.http import AuthenticatedHttpRequest
 from credits.models import User
 from credits.users import second_factor as factor
-from credits.users.forms import confirm_password, password_field
+from credits.users.forms import (
+    CodeField,
+    ConfirmForm,
+    RequestForm,
+    confirm_code,
+    confirm_password,
+    password_field,
+)
 
 BACKEND = "credits.users.sessions.AccountBackend"
 #: Whose code an anonymous session waits for, and for how many seconds.
 WAITS_FOR = "waits_for_code"
 CODE_SECONDS = 600
-
-
-class CodeField(forms.CharField):
-    """A code of the app, or a recovery code."""
-
-    def __init__(self, **options: Any) -> None:
-        attrs = {"autocomplete": "one-time-code", "autocapitalize": "off", "spellcheck": "false"}
-        widget = forms.TextInput(attrs=attrs)
-        super().__init__(label="Code", max_length=40, widget=widget, **options)
-
-
-def confirm_code(form: forms.Form, *, user: User, request: HttpRequest) -> None:
-    """Checks the code of a form as signing in does. Raises TooManyCodes."""
-    code = form.cleaned_data.get("code")
-    if code and not factor.check_code(user=user, code=code, request=request):
-        form.add_error("code", "This code is not right, or was used before.")
 
 
 def ask_for_code(request: HttpRequest, user: User, *, back: str) -> HttpResponse:
@@ -107,16 +98,12 @@ class SignInCodeView(FormView):  # type: ignore[type-arg]
         return redirect(back)
 
 
-class SetUpForm(forms.Form):
+class SetUpForm(RequestForm):
     """The password, and the first code of the app."""
 
     secret = forms.CharField(max_length=500, widget=forms.HiddenInput)
     password = password_field("Current password")
     code = CodeField()
-
-    def __init__(self, request: HttpRequest, *args: Any) -> None:
-        self.request = request
-        super().__init__(*args)
 
     def clean(self) -> dict[str, Any]:
         confirm_password(self, "password", self.request)
@@ -124,44 +111,33 @@ class SetUpForm(forms.Form):
 
     def save(self) -> list[str] | None:
         """Sets up the app and returns its recovery codes; None with an error on the form."""
-        user, data = cast(User, self.request.user), self.cleaned_data
-        secret = factor.secret_of(user, data["secret"])
+        data = self.cleaned_data
+        secret = factor.secret_of(self.user, data["secret"])
         if secret is None:
             self.add_error("code", "This QR code is too old: scan the new one.")
             return None
         try:
-            code = data["code"]
-            return factor.set_up(user=user, secret=secret, code=code, request=self.request)
+            return factor.set_up(
+                user=self.user, secret=secret, code=data["code"], request=self.request
+            )
         except factor.WrongCode:
             self.add_error("code", "The app shows another code: look at it again.")
             return None
 
 
-class ChangeForm(forms.Form):
-    """New recovery codes, or no second factor any more: for a password and a code."""
+class ChangeForm(ConfirmForm):
+    """New recovery codes, or removing the second factor."""
 
     action = forms.ChoiceField(choices=[("codes", ""), ("remove", "")])
     password = password_field("Current password")
-    code = CodeField()
-
-    def __init__(self, request: HttpRequest, *args: Any) -> None:
-        self.request = request
-        super().__init__(*args)
-
-    def clean(self) -> dict[str, Any]:
-        confirm_password(self, "password", self.request)
-        if not self.errors:
-            confirm_code(self, user=cast(User, self.request.user), request=self.request)
-        return self.cleaned_data
 
     def save(self) -> list[str]:
         """New recovery codes; none where the second factor was removed."""
-        user = cast(User, self.request.user)
         if self.cleaned_data["action"] == "remove":
-            factor.remove(user=user, request=self.request)
+            factor.remove(user=self.user, request=self.request)
             return []
-        factor.mark_passed(self.request, user)
-        return factor.make_recovery_codes(user=user, request=self.request)
+        factor.mark_passed(self.request, self.user)
+        return factor.make_recovery_codes(user=self.user, request=self.request)
 
 
 @sensitive_post_parameters()

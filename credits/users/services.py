@@ -1,19 +1,16 @@
 """Making and changing local accounts, where no letter proves an address (`sign_ups`, `proofs`)."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
-from config.errors import DomainError, TooManyRequests
+from config.errors import DomainError
 from credits.models import User
-from credits.rate_limits import LONGEST, take
 from credits.users import trail
-from credits.users.limits import hashed
+from credits.users.limits import limit_sign_ups
 from credits.users.notices import notify
 from credits.users.sessions import end_sessions
 from credits.users.welcome import grant_welcome_credits
@@ -26,24 +23,10 @@ class EmailTaken(DomainError):
     code = "email_taken"
 
 
-class TooManySignUps(TooManyRequests):
-    """SIGNUPS_PER_HOUR sign-ups came from one place."""
-
-
-def limit_sign_ups(place: str) -> None:
-    """Counts a sign-up from a place, be it refused afterwards. Raises TooManySignUps."""
-    seconds = take(f"sign-up:{place}", limit=settings.SIGNUPS_PER_HOUR, window=LONGEST)
-    if seconds:
-        minutes = math.ceil(seconds / 60)
-        message = f"Try again in {minutes} minute{'s' if minutes != 1 else ''}."
-        raise TooManySignUps(message, retry_seconds=60 * minutes)
-
-
-def sign_up(*, email: str, password: str, name: str = "", place: str = "") -> User:
-    """A new account with its welcome credits, or neither. `place` is where it comes from, which is
-    limited to SIGNUPS_PER_HOUR. Raises TooManySignUps; EmailTaken, also when two sign-ups with one
-    address run at the same time."""
-    limit_sign_ups(place)
+def sign_up(*, email: str, password: str, name: str = "", address: str = "") -> User:
+    """A new account with its welcome credits, or neither. `address` is the client's. Raises
+    TooManySignUps; EmailTaken, also when two sign-ups with one e-mail run at the same time."""
+    limit_sign_ups(address)
     user = User(email=email, name=name, password=make_password(password))
     with unique_email(email), transaction.atomic():
         user.save()
@@ -83,8 +66,3 @@ def unique_email(email: str | None) -> Iterator[None]:
         if not User.objects.filter(email=email).exists():
             raise
         raise EmailTaken from error
-
-
-def may_mail(*, email: str) -> bool:
-    """Whether one more mail may go to this address now, of RESET_MAILS_PER_HOUR."""
-    return not take(f"mail:{hashed(email)}", limit=settings.RESET_MAILS_PER_HOUR, window=LONGEST)

@@ -12,7 +12,8 @@ from procrastinate.contrib.django import app
 
 from credits.models import SignUp, User
 from credits.users import letters
-from credits.users.services import EmailTaken, limit_sign_ups, may_mail, unique_email
+from credits.users.limits import limit_sign_ups, may_mail
+from credits.users.services import EmailTaken, unique_email
 from credits.users.welcome import grant_welcome_credits
 
 
@@ -28,10 +29,10 @@ class SignUpTokens(PasswordResetTokenGenerator):
 tokens = SignUpTokens()
 
 
-def ask_for_account(*, email: str, password: str, name: str = "", place: str = "") -> SignUp:
+def ask_for_account(*, email: str, password: str, name: str = "", address: str = "") -> SignUp:
     """Keeps what an account will be made of, and has a worker write to its address, unless several
     letters went there lately. Raises TooManySignUps."""
-    limit_sign_ups(place)
+    limit_sign_ups(address)
     hashed = make_password(password)
     with transaction.atomic():
         sign_up = SignUp.objects.create(email=email, password=hashed, name=name)

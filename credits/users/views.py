@@ -21,7 +21,7 @@ from config.addresses import client_address
 from credits.http import AuthenticatedHttpRequest
 from credits.models import User
 from credits.users import forms, trail
-from credits.users.limits import forgive, limit_address
+from credits.users.limits import TooManySignUps, forgive, limit_letters
 from credits.users.proofs import (
     address_to_prove,
     ask_for_address,
@@ -34,7 +34,6 @@ from credits.users.resets import ask_for_reset
 from credits.users.second_factor_views import ask_for_code
 from credits.users.services import (
     EmailTaken,
-    TooManySignUps,
     change_profile,
     password_was_set,
     sign_up,
@@ -77,19 +76,19 @@ class SignUpView(views.RedirectURLMixin, FormView):  # type: ignore[type-arg]
             form.add_error("email", "There is an account with this address already.")
             return self.form_invalid(form)
         except TooManySignUps as error:
-            form.add_error(None, f"Many accounts were made from where you are. {error}")
+            form.add_error(None, str(error))
             answer = self.form_invalid(form)
             answer.status_code = error.status
             answer["Retry-After"] = str(error.retry_seconds)
             return answer
 
     def _ask(self, form: forms.SignUpForm) -> HttpResponse:
-        sign_up = ask_for_account(**form.cleaned_data, place=client_address(self.request))
+        sign_up = ask_for_account(**form.cleaned_data, address=client_address(self.request))
         self.request.session[SIGN_UP] = [sign_up.pk, self.get_success_url()]
         return redirect("sign-up-sent")
 
     def _sign_up(self, form: forms.SignUpForm) -> HttpResponse:
-        user = sign_up(**form.cleaned_data, place=client_address(self.request))
+        user = sign_up(**form.cleaned_data, address=client_address(self.request))
         trail.record(trail.Kind.SIGNED_UP, user=user, request=self.request)
         login(self.request, user)
         return super().form_valid(form)
@@ -165,7 +164,7 @@ def ask_for_letter(request: AuthenticatedHttpRequest) -> HttpResponse:
     if not settings.MAIL_CONFIGURED or not (user.new_email or lacks_proof(user)):
         messages.info(request, "There is nothing to prove.")
         return redirect("account")
-    limit_address(request, "letters", at_most=settings.LETTERS_PER_HOUR)
+    limit_letters(request)
     if ask_for_proof(user=user):
         messages.success(request, f"The letter is on its way to {address_to_prove(user)}.")
     else:
@@ -217,7 +216,7 @@ class AccountView(LocalAccountMixin):
 
     def _ask(self, form: forms.ProfileForm, email: str) -> HttpResponse:
         """Keeps the address until the letter to it is answered."""
-        limit_address(self.request, "letters", at_most=settings.LETTERS_PER_HOUR)
+        limit_letters(self.request)
         user = form.user
         if not ask_for_address(user=user, email=email):
             form.add_error("email", "Several letters went to this address. Try again in an hour.")
@@ -255,7 +254,7 @@ class PasswordResetView(FormView):  # type: ignore[type-arg]
     def form_valid(self, form: forms.PasswordResetForm) -> HttpResponse:
         if not settings.MAIL_CONFIGURED:
             return self.form_invalid(form)
-        limit_address(self.request, "letters", at_most=settings.LETTERS_PER_HOUR)
+        limit_letters(self.request)
         ask_for_reset(email=form.cleaned_data["email"], request=self.request)
         return super().form_valid(form)
 

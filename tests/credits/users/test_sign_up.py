@@ -148,8 +148,8 @@ def test_of_parallel_sign_ups_with_one_address_one_wins() -> None:
 def test_one_place_makes_only_so_many_accounts_an_hour(browser: Browser, settings: Any) -> None:
     settings.SIGNUPS_PER_HOUR = 2
     for name in ("one", "two"):
-        sign_up(email=f"{name}@example.com", password=PASSWORD, place="127.0.0.1")
-    sign_up(email="other@example.com", password=PASSWORD, place="192.0.2.7")
+        sign_up(email=f"{name}@example.com", password=PASSWORD, address="127.0.0.1")
+    sign_up(email="other@example.com", password=PASSWORD, address="192.0.2.7")
     answer = browser.send(URL, email="three@example.com", password=PASSWORD)
     assert answer.status_code == 429
     assert "Many accounts were made from where you are. Try again in 60 minutes." in answer.text
