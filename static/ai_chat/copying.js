@@ -30,8 +30,11 @@ document.addEventListener("click", async ({ target }) => {
   const answer = button.closest(".it");
   try {
     // The last line's end is the block's, not the code's.
-    if (code) await copy(Promise.resolve(code.textContent.replace(/\n$/, "")));
-    else await copy(sourceOf(answer), formatted(answer.querySelector(".md")));
+    const text = code?.textContent.replace(/\n$/, "");
+    const html = code ? "" : formatted(answer.querySelector(".md"));
+    // Browsers give no clipboard to pages without HTTPS.
+    if (navigator.clipboard) await copy(Promise.resolve(text ?? sourceOf(answer)), html);
+    else copyByCommand(text ?? sourceAtOnce(answer), html);
   } catch {
     const detail = { text: "That could not be copied. Select the text instead.", level: "error" };
     return document.dispatchEvent(new CustomEvent("tally:say", { detail }));
@@ -47,6 +50,17 @@ async function sourceOf(answer) {
   return response.text();
 }
 
+/** The same while the page stands still: WebKit obeys a command to copy only while the press is being
+ * handled. */
+function sourceAtOnce(answer) {
+  const request = new XMLHttpRequest();
+  request.open("GET", answer.dataset.source, false);
+  request.send();
+  const isOther = !request.responseURL.endsWith(answer.dataset.source); // The page to sign in.
+  if (request.status !== 200 || isOther) throw new Error(`The source: ${request.status}`);
+  return request.responseText;
+}
+
 /** What is shown, as HTML without what belongs to this page alone. */
 function formatted(shown) {
   const copied = shown.cloneNode(true);
@@ -59,7 +73,6 @@ function formatted(shown) {
  * before the text: Safari allows it only while the press is being handled. Raises an error when the
  * browser refuses. */
 async function copy(coming, html = "") {
-  if (!navigator.clipboard) return copyByCommand(await coming, html);
   if (!window.ClipboardItem?.supports?.("text/html")) {
     return navigator.clipboard.writeText(await coming);
   }
@@ -70,7 +83,7 @@ async function copy(coming, html = "") {
   await navigator.clipboard.write([new ClipboardItem(data)]);
 }
 
-/** The same for pages without HTTPS, to which browsers give no clipboard. */
+/** The same by the old command. */
 function copyByCommand(text, html) {
   const fill = (event) => {
     event.preventDefault();

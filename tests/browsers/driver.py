@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -106,6 +106,7 @@ class Marionette:
         return json.loads(self._file.read(int(length)))
 
     def close(self) -> None:
+        self._file.close()
         self._socket.close()
 
 
@@ -141,6 +142,9 @@ class WebDriver:
             self._session += f"/{value['sessionId']}"
         return value
 
+    def close(self) -> None:
+        self._client.close()
+
 
 @contextmanager
 def firefox() -> Iterator[Driver]:
@@ -153,9 +157,9 @@ def firefox() -> Iterator[Driver]:
         command = [binary, "--headless", "--marionette", "--no-remote", "--profile", profile]
         with running(command, HOME=profile):
             marionette = connected(port)
-            marionette("NewSession", capabilities={})
-            yield Driver(marionette)
-            marionette.close()
+            with closing(marionette):
+                marionette("NewSession", capabilities={})
+                yield Driver(marionette)
 
 
 def connected(port: int) -> Marionette:
@@ -187,7 +191,7 @@ def webkit() -> Iterator[Driver]:
         screen = stack.enter_context(virtual_screen())
         stack.enter_context(running(["WebKitWebDriver", f"--port={port}"], DISPLAY=screen))
         wait_for(lambda: listens(port), "WebKit's driver to start", pause=0.1)
-        wire = WebDriver(port)
+        wire = stack.enter_context(closing(WebDriver(port)))
         wire("NewSession", capabilities={"alwaysMatch": {"webkitgtk:browserOptions": options}})
         stack.callback(wire, "DeleteSession")
         yield Driver(cast(Wire, wire))
@@ -197,16 +201,8 @@ def webkit() -> Iterator[Driver]:
 def virtual_screen() -> Iterator[str]:
     """Xvfb, which picks its own number and writes it to a pipe."""
     reading, writing = os.pipe()
-    command = [
-        "Xvfb",
-        "-displayfd",
-        str(writing),
-        "-screen",
-        "0",
-        "1280x900x24",
-        "-nolisten",
-        "tcp",
-    ]
+    screen = ["-screen", "0", "1280x900x24", "-nolisten", "tcp"]
+    command = ["Xvfb", "-displayfd", str(writing), *screen]
     with running(command, pass_fds=(writing,)), os.fdopen(reading) as numbers:
         os.close(writing)
         yield f":{numbers.readline().strip()}"

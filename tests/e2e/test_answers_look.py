@@ -78,6 +78,11 @@ def test_formulas_notes_and_directions(page: Page, size: Size, scheme: Scheme) -
     expect(page.locator("code.tex")).to_have_text(r"\(\ce{H2O} *x*\)")
     expect(page.locator(".footnote > sup")).to_have_text(["1", "2"])
     assert direction(page, ".footnote p", "كتاب") == "rtl"
+    number, note = (page.locator(f".footnote {part}").last.bounding_box() for part in ("sup", "p"))
+    assert number and note
+    assert number["x"] > note["x"], "the number stands where the note begins"
+    family = formulas.first.evaluate("formula => getComputedStyle(formula).fontFamily")
+    assert family.endswith("math")
     expect(page.locator("math mtext").filter(has_text="(")).to_have_text(["(4)"])
     expect(page.locator(".md")).to_contain_text("level 14")
     expect(page.locator(".md > p", has_text="END")).to_be_visible()
