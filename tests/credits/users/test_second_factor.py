@@ -25,7 +25,7 @@ from credits.models import AuditEntry, AuthenticationEvent, Session, User
 from credits.users import second_factor, second_factor_views
 from credits.users.second_factor import make_recovery_codes
 from tests.api import Api, assert_problem
-from tests.credits.users.conftest import Browser
+from tests.credits.users.conftest import Browser, link_in_letter, work
 from tests.factories import PASSWORD, add_second_factor, code_of
 from tests.live import Site
 from tests.parallel import backend_pid, in_background, wait_until_blocked
@@ -320,6 +320,19 @@ class TestSigningIn:
         later = time.time() + second_factor_views.CODE_SECONDS + 1
         monkeypatch.setattr("credits.users.second_factor_views.time.time", lambda: later)
         assert browser.get("/sign-in/code")["Location"] == "/sign-in/password?next=/usage"
+
+    def test_a_new_password_by_a_letter_is_no_way_around_it(
+        self, browser: Browser, app: TOTPDevice, with_mail: None
+    ) -> None:
+        browser.send("/password-reset", email="alice@example.com")
+        work()
+        form = browser.get(link_in_letter("reset"))["Location"]
+        browser.send(form, new_password="a quite different staple")
+        assert not browser.signed_in
+        browser.send("/sign-in", username="alice@example.com", password="a quite different staple")
+        assert not browser.signed_in
+        give_code(browser, code_of(app.key))
+        assert browser.signed_in
 
     @pytest.mark.parametrize("change", ["password", "closed", "removed"])
     def test_a_change_of_the_account_ends_the_wait(
