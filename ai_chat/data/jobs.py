@@ -6,7 +6,6 @@ from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -105,14 +104,12 @@ def run(job_id: UUID | str) -> None:
 
 
 def _tell(job: DataJob) -> None:
-    if settings.MAIL_CONFIGURED and job.user.email:
-        context = {"link": reverse("account-data"), "days": ARCHIVE_KEPT.days}
-        letters.send_later(
-            template="archive_ready.txt",
-            subject="Your archive is ready",
-            to=job.user.email,
-            context=context,
-        )
+    letters.send_later(
+        template="archive_ready.txt",
+        subject="Your archive is ready",
+        user=job.user,
+        context={"link": reverse("account-data"), "days": ARCHIVE_KEPT.days},
+    )
 
 
 def resume() -> None:

@@ -25,8 +25,9 @@ from credits.users.trail import Kind, record
 # after three days.
 FORGET_LETTERS = """
 DELETE FROM procrastinate_jobs
-WHERE task_name IN ('users.send_letter', 'users.send_reset') AND status <> 'doing'
-    AND lower(coalesce(args ->> 'to', args ->> 'email')) = %s
+WHERE status <> 'doing' AND (
+    task_name = 'users.send_letter' AND (args ->> 'user_id')::bigint = %s
+    OR task_name = 'users.send_reset' AND lower(args ->> 'email') = %s)
 """
 
 
@@ -68,8 +69,8 @@ def close(user: User) -> None:
     if email:
         forgive(email)
         SignUp.objects.filter(email=email).delete()
-        with connection.cursor() as cursor:
-            cursor.execute(FORGET_LETTERS, [email.lower()])
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET_LETTERS, [user.pk, (email or "").lower()])
     if is_first:
         account_closed.send(sender=User, user_id=user.pk)
 

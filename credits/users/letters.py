@@ -14,16 +14,20 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 from procrastinate.contrib.django import app
 
+from credits.models import User
+
 
 def send_later(
-    *, template: str, subject: str, to: str | None, context: Mapping[str, Any] | None = None
+    *, template: str, subject: str, user: User, context: Mapping[str, Any] | None = None
 ) -> None:
-    """Has a worker send a letter after the commit, where mail is configured. `template` stands in
-    `credits/users/letters/`; `context` is JSON without secrets: a link with a token is made by the
-    worker. Nothing is sent to nobody."""
-    if settings.MAIL_CONFIGURED and to:
+    """Has a worker send a letter to a user after the commit, where mail is configured. `template`
+    stands in `credits/users/letters/`; `context` is JSON without secrets: a link with a token is
+    made by the worker. Nothing is sent to nobody."""
+    if settings.MAIL_CONFIGURED and user.email:
+        # The id finds it when the account is closed, also after the address has changed.
+        letter: dict[str, Any] = {"template": template, "subject": subject, "to": user.email}
         job = app.configure_task("users.send_letter", queue="default")
-        job.defer(template=template, subject=subject, to=to, context=dict(context or {}))
+        job.defer(**letter, user_id=user.pk, context=dict(context or {}))
 
 
 def send(*, template: str, subject: str, to: str, context: Mapping[str, Any]) -> None:

@@ -32,10 +32,8 @@ def notify(*, user: User, what: str, request: HttpRequest | None = None) -> None
         "address": client_address(request) if request else "",
         "path": reverse("account"),
     }
-    send_later(
-        template="account_notice.txt", subject="Your account at Tally", to=user.email or "",
-        context=context,
-    )  # fmt: skip
+    subject = "Your account at Tally"
+    send_later(template="account_notice.txt", subject=subject, user=user, context=context)
 
 
 def notify_of_new_place(*, request: HttpRequest, user: User, **_: object) -> None:

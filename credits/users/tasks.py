@@ -31,7 +31,9 @@ def send_reset(email: str, address: str, device: str) -> None:
 
 
 @app.task(name="users.send_letter", retry=LATER)
-def send_letter(template: str, subject: str, to: str, context: dict[str, Any]) -> None:
+def send_letter(
+    template: str, subject: str, to: str, context: dict[str, Any], user_id: int
+) -> None:
     """Sends a letter that a request left to the worker."""
     letters.send(template=template, subject=subject, to=to, context=context)
 

@@ -8,6 +8,7 @@ from django.contrib.auth import login, views
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.messages.views import SuccessMessageMixin
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse_lazy
@@ -47,11 +48,18 @@ class SignInView(views.LoginView):
     authentication_form = forms.SignInForm
     redirect_authenticated_user = True
 
+    @transaction.atomic
     def form_valid(self, form: Any) -> HttpResponse:
+        """Signs in, or asks for a code: also where the second factor was set up while the password
+        was judged. Setting it up waits for the lock, and then ends the session that began here."""
         user = form.get_user()
+        rows = User.objects.select_for_update(no_key=True)
+        user.refresh_from_db(fields=["second_factor_at"], from_queryset=rows)
         if user.second_factor_at:
             return ask_for_code(self.request, user, back=self.get_success_url())
-        return super().form_valid(form)
+        answer = super().form_valid(form)
+        self.request.session.save()
+        return answer
 
 
 @method_decorator([sensitive_post_parameters(), login_not_required], name="dispatch")

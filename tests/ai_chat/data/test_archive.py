@@ -8,6 +8,7 @@ import signal
 from datetime import timedelta
 from io import BytesIO, StringIO
 from pathlib import Path
+from stat import S_IMODE
 from typing import Any
 from zipfile import ZipFile
 
@@ -153,6 +154,12 @@ def test_names_of_files_are_safe_whatever_a_chat_is_called(
 
 
 @pytest.mark.django_db
+def test_files_are_for_nobody_else_on_the_machine(alice: User, here: Path) -> None:
+    path = here / "media" / make_here(alice).file
+    assert S_IMODE(path.stat().st_mode) == 0o600
+    assert {S_IMODE(above.stat().st_mode) for above in path.parents[:3]} == {0o700}
+
+
 def test_what_is_too_large_says_so(alice: User, here: Path, settings: Any) -> None:
     settings.ARCHIVE_MAX_BYTES = 1000
     conversation = Conversation.objects.create(user=alice, title="Large")

@@ -271,7 +271,9 @@ def test_letters_and_wrong_passwords_do_not_keep_the_address(
     settings.MAIL_CONFIGURED = True
     User.objects.filter(pk=mary.pk).update(new_email=mary.email)
     SignUp.objects.create(email=mary.email or "", password="x")
-    letters.send_later(template="x.txt", subject="x", to=mary.email or "", context={})
+    letters.send_later(template="x.txt", subject="x", user=mary)
+    former = User(pk=mary.pk, email=f"{MARKER}.former@example.com")  # As of before a change.
+    letters.send_later(template="x.txt", subject="x", user=former)
     place.client().post("/sign-in", data={"username": mary.email, "password": "wrong"})
     wrong = RateLimit.objects.filter(key__startswith="guess:")
     assert wrong.exists()

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from django.conf import settings as configured
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.signals import user_logged_in
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 from django_otp.plugins.otp_static.models import StaticToken
-from django_otp.plugins.otp_totp.models import TOTPDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice, default_key
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
@@ -23,7 +25,7 @@ from credits.models import AuditEntry, AuthenticationEvent, Session, User
 from credits.users import second_factor, second_factor_views
 from credits.users.second_factor import make_recovery_codes
 from tests.api import Api, assert_problem
-from tests.credits.users.conftest import Browser
+from tests.credits.users.conftest import Browser, link_in_letter, work
 from tests.factories import PASSWORD, add_second_factor, code_of
 from tests.live import Site
 from tests.parallel import backend_pid, in_background, wait_until_blocked
@@ -248,6 +250,43 @@ class TestSigningIn:
             wait_until_blocked(by=backend_pid())
         assert second.result() is False
 
+    def test_one_that_was_set_up_while_the_password_was_judged_is_asked_for(
+        self, browser: Browser, alice: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        judge = ModelBackend.authenticate
+
+        def judge_slowly(*args: Any, **options: Any) -> Any:
+            user = judge(*args, **options)
+            add_second_factor(User.objects.get())
+            return user
+
+        monkeypatch.setattr(ModelBackend, "authenticate", judge_slowly)
+        assert give_password(browser)["Location"] == "/sign-in/code"
+        assert not browser.signed_in
+
+    @pytest.mark.django_db(transaction=True)
+    def test_setting_one_up_waits_for_a_sign_in_and_ends_it(
+        self, browser: Browser, alice: User
+    ) -> None:
+        key = default_key()
+        request = Client().get("/sign-in").wsgi_request
+        at_work: list[Any] = []
+
+        def set_up() -> None:
+            second_factor.set_up(user=alice, secret=key, code=code_of(key), request=request)
+
+        def meanwhile(**_: object) -> None:
+            at_work.append(in_background(set_up))
+            wait_until_blocked(by=backend_pid())
+
+        user_logged_in.connect(meanwhile)
+        try:
+            give_password(browser)
+        finally:
+            user_logged_in.disconnect(meanwhile)
+        at_work[0].result()
+        assert not browser.signed_in
+
     def test_guesses_are_counted_for_the_user(
         self, browser: Browser, app: TOTPDevice, alice: User, settings: Settings
     ) -> None:
@@ -281,6 +320,19 @@ class TestSigningIn:
         later = time.time() + second_factor_views.CODE_SECONDS + 1
         monkeypatch.setattr("credits.users.second_factor_views.time.time", lambda: later)
         assert browser.get("/sign-in/code")["Location"] == "/sign-in/password?next=/usage"
+
+    def test_a_new_password_by_a_letter_is_no_way_around_it(
+        self, browser: Browser, app: TOTPDevice, with_mail: None
+    ) -> None:
+        browser.send("/password-reset", email="alice@example.com")
+        work()
+        form = browser.get(link_in_letter("reset"))["Location"]
+        browser.send(form, new_password="a quite different staple")
+        assert not browser.signed_in
+        browser.send("/sign-in", username="alice@example.com", password="a quite different staple")
+        assert not browser.signed_in
+        give_code(browser, code_of(app.key))
+        assert browser.signed_in
 
     @pytest.mark.parametrize("change", ["password", "closed", "removed"])
     def test_a_change_of_the_account_ends_the_wait(

@@ -13,8 +13,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
 from credits.models import AuthenticationEvent, Session, User
-from credits.users import letters
-from credits.users.tasks import forget
+from credits.users.tasks import forget, send_letter
 from tests.credits.users.conftest import link_in_letter, work
 from tests.factories import PASSWORD
 from tests.live import Site
@@ -223,7 +222,7 @@ class TestActivity:
     ) -> None:
         signed_in(alice)
         signed_in(alice, agent="<b>&/1", address=ELSEWHERE)
-        letters.send(**ProcrastinateJob.objects.latest("id").args)
+        send_letter(**ProcrastinateJob.objects.latest("id").args)
         (letter,) = mailoutbox
         assert letter.to == [alice.email]
         assert letter.subject == "Your account at Tally"
