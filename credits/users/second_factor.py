@@ -73,8 +73,9 @@ class Offer:
 def offer(user: User, *, signed: str = "") -> Offer:
     """The offer of the `signed` secret that the form sent back; a new one if that is missing or
     old."""
-    key = secret_of(user, signed) or default_key()
-    if signed == "" or secret_of(user, signed) is None:
+    key = secret_of(user, signed)
+    if key is None:
+        key = default_key()
         signed = signing.dumps(key, salt=_salt(user))
     text = b32encode(bytes.fromhex(key)).decode()
     groups = " ".join(re.findall(".{1,4}", text))
