@@ -14,7 +14,7 @@ def run_job(job_id: str) -> None:
 @app.periodic(cron="* * * * *")
 @app.task(name="data.resume", queueing_lock="data.resume")
 def resume(timestamp: int) -> None:
-    """Takes up again what a worker that died, or an error, has left undone."""
+    """Queues jobs again whose worker died, or that failed."""
     jobs.resume()
 
 

@@ -1,5 +1,6 @@
-"""The ASGI application that granian serves: Django's WSGI application in threads. What waits for a
-client (a body, a reader, a free thread) waits here, without a thread; probes need none at all."""
+"""The ASGI application that granian serves: Django's WSGI application in threads. The event loop
+reads bodies, waits for a free thread and sends answers, so none of these keeps a thread; it answers
+the probes itself."""
 
 import asyncio
 import resource
@@ -30,13 +31,13 @@ threads = Threads(settings.WEB_THREADS)
 
 
 async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """One request. Who does not read the answer has the connection closed."""
+    """Serves one request. The connection of a client that does not read the answer is closed."""
     with suppress(TimeoutError):
         await _serve(scope, receive, send)
 
 
 async def _serve(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """The body is taken, then the request waits for a thread; either may be refused."""
+    """Reads the body, then waits for a thread; either may be refused."""
     if scope["path"] in settings.PROBE_PATHS and scope["method"] in {"GET", "HEAD"}:
         await send_whole(send, await _probe(scope["path"]))
         return
@@ -60,8 +61,8 @@ async def _serve(scope: dict[str, Any], receive: Receive, send: Send) -> None:
 
 
 def environ_of(scope: dict[str, Any]) -> dict[str, Any]:
-    """The request as WSGI has it. Headers whose names have an underscore are dropped, as they would
-    pass for others: `X_Forwarded_For`."""
+    """The WSGI environ of a request. Headers whose names have an underscore are dropped: in WSGI
+    `X_Forwarded_For` has the same name as `X-Forwarded-For`."""
     environ = {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": "",
@@ -88,7 +89,7 @@ def environ_of(scope: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refusal(path: str, error: DomainError) -> Head:
-    """Made once of each kind: it is what a flood is answered with."""
+    """The answer for a refusal, made once for each kind, as floods are answered with it."""
     kind = (path.startswith("/api/"), type(error), error.status)
     if kind not in _refusals:
         response = response_to(path, error)
@@ -99,13 +100,12 @@ def _refusal(path: str, error: DomainError) -> Head:
 
 
 async def _probe(path: str) -> Head:
-    """/healthz is this event loop, and nothing else."""
+    """The answer to a probe; /healthz says that the event loop runs."""
     if path == "/healthz":
         return Head(HTTPStatus.OK, PROBE_HEADERS, b"ok\n")
-    why = await _readiness.why_not()
-    if why:
+    if problem := await _readiness.problem():
         headers = [*PROBE_HEADERS, (b"retry-after", b"2")]
-        return Head(HTTPStatus.SERVICE_UNAVAILABLE, headers, why.encode())
+        return Head(HTTPStatus.SERVICE_UNAVAILABLE, headers, problem.encode())
     return Head(HTTPStatus.OK, PROBE_HEADERS, b"ready\n")
 
 
@@ -116,7 +116,7 @@ class _Readiness:
         self._asked_at = -float(READY_SECONDS)
         self._asking: asyncio.Future[str] | None = None
 
-    async def why_not(self) -> str:
+    async def problem(self) -> str:
         is_old = time.monotonic() - self._asked_at > READY_SECONDS
         if self._asking is None or (self._asking.done() and is_old):
             self._asked_at = time.monotonic()
@@ -124,8 +124,8 @@ class _Readiness:
         return await asyncio.shield(self._asking)
 
 
-def _take_file_descriptors() -> None:
-    """A connection is one; the usual soft limit is 1,024."""
+def _raise_descriptor_limit() -> None:
+    """Raises the soft limit, usually 1,024: each connection is a file descriptor."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
     if soft != resource.RLIM_INFINITY and soft < most:
@@ -134,4 +134,4 @@ def _take_file_descriptors() -> None:
 
 _readiness = _Readiness()
 _refusals: dict[tuple[bool, type[DomainError], int], Head] = {}
-_take_file_descriptors()
+_raise_descriptor_limit()

@@ -36,10 +36,10 @@ DEFAULTS = {
     503: ("unavailable", "The site is busy. Try again in a moment."),
 }
 
-#: Issues that one answer tells, and characters of a message or a key in it: what was sent may be
-#: wrong in every place.
+#: Issues in one answer, and characters of a message or a key in it: any number of fields may be
+#: wrong, and keys are the client's.
 MAX_ISSUES = 10
-MAX_TOLD = 300
+MAX_ISSUE_CHARS = 300
 
 type Path = tuple[str | int, ...]
 type Issue = dict[str, Any]
@@ -127,7 +127,7 @@ class TooManyRequests(DomainError):
 
 
 class Busy(DomainError):
-    """This process has no thread left for one more answer that keeps it."""
+    """This process has no thread or memory left for the request."""
 
     status = 503
     code = "unavailable"
@@ -142,8 +142,10 @@ def issue(path: Path, message: str) -> Issue:
     return {"path": [_shortened(part) for part in path], "message": _shortened(message)}
 
 
-def _shortened[T](told: T) -> T | str:
-    return f"{told[:MAX_TOLD]}…" if isinstance(told, str) and len(told) > MAX_TOLD else told
+def _shortened[T](part: T) -> T | str:
+    if isinstance(part, str) and len(part) > MAX_ISSUE_CHARS:
+        return f"{part[:MAX_ISSUE_CHARS]}…"
+    return part
 
 
 def issues_of(detail: Any) -> list[Issue]:
@@ -216,7 +218,7 @@ def error_response(request: HttpRequest, error: DomainError) -> HttpResponse:
 
 
 def response_to(path: str, error: DomainError, request: HttpRequest | None = None) -> HttpResponse:
-    """The same for an address, where no request is made of it yet."""
+    """The same before there is a request object; `path` is the address."""
     if path.startswith("/api/"):
         return json_response(error)
     usual = f"{error.status}.html" if error.status in PAGES else "error.html"

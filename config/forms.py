@@ -1,17 +1,17 @@
-"""How every form is drawn."""
+"""The renderer of all forms."""
 
 from typing import Any
 
 from django.forms.renderers import DjangoTemplates
 from django.http import HttpRequest
 
-#: What people write words into.
+#: Types of inputs for free text.
 WORDS = {"text", "search"}
 
 
 class Renderer(DjangoTemplates):
-    """Fields that lose nothing of what is pasted: a browser cuts it at `maxlength` without a word,
-    while a form says what is too long. Words run in the direction of their own script."""
+    """Drops `maxlength`, at which a browser cuts pasted text without saying so; the form reports
+    what is too long. Free text has the direction of its own script."""
 
     def render(
         self, template_name: str, context: dict[str, Any], request: HttpRequest | None = None

@@ -1,5 +1,5 @@
-"""Hashing passwords, which takes a third of a second of a processor by design: few at a time in a
-process, few that wait for their turn, and none that holds a database connection meanwhile."""
+"""Bounds on hashing passwords, which takes a third of a second of CPU by design: few at a time in a
+process, few that wait, and none holds a database connection meanwhile."""
 
 import threading
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _in_line = threading.BoundedSemaphore(settings.HASHES_AT_WORK + settings.HASHES_
 @contextmanager
 def room_to_hash() -> Iterator[None]:
     """Waits for one of the HASHES_AT_WORK places, without a connection. Raises HttpError (503) when
-    HASHES_WAITING others wait already: the line is so short that it needs no deadline."""
+    HASHES_WAITING others wait already, so few that waiting needs no deadline."""
     if not connection.in_atomic_block:
         connection.close()  # Back to the pool; the next query takes one again.
     if not _in_line.acquire(blocking=False):
@@ -32,8 +32,8 @@ def room_to_hash() -> Iterator[None]:
 
 
 class BoundedHashing:
-    """A hasher's `encode` within these bounds. Judging, making and renewing a hash all go through
-    it, and so does the one for a name without an account."""
+    """A hasher's `encode` within these bounds. Checking, making and upgrading a hash all call it;
+    Django also does for a name without an account."""
 
     def encode(self, *args: Any, **options: Any) -> str:
         with room_to_hash():

@@ -1,4 +1,4 @@
-"""The time zone in which somebody reads times: the browser's, which a script keeps in a cookie.
+"""The reader's time zone: the browser's, which a script keeps in a cookie.
 
 Pages are written in it; until the cookie is there, and below /api/ always, they are in UTC. Sums
 that are kept by the day (UTC) are shown in UTC with their rows: `in_utc`."""
@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
 COOKIE = "tz"
-#: Files beside the zones that name no place: what the server's machine is set to, and no zone.
+#: Names in the database that are no zone, or that of the server's machine.
 NO_ZONES = {"Factory", "localtime"}
 
 

@@ -25,7 +25,7 @@ class Adjustment(NamedTuple):
 
 
 def who(actor: User | str) -> dict[str, Any]:
-    """Who changes it, and whose word allowed it, as a row of the journal says it."""
+    """The details of a journal row that name the actor, and the admin who approved the change."""
     change = audit.movement.get()
     if change is None or change.approval is None:
         return {"actor": str(actor)}

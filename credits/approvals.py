@@ -1,8 +1,8 @@
-"""What one admin may move alone, and asking a second one for the rest. Every service by which
-admins move credits, on a page, through the API or by a command, is decorated with `asks`: it does
-its work, and the credits that it recorded (`credits.audit.record`) are added to those which the
-same admin has moved alone in the last 24 hours. Above ADJUSTMENT_APPROVAL_CREDITS all of it is
-taken back, and kept as a request that another admin approves or declines."""
+"""Approval by a second admin. Every service by which admins move credits, on a page, through the
+API or by a command, is decorated with `asks`: it does its work, and the credits that it recorded
+(`credits.audit.record`) are added to those which the same admin has moved alone in the last 24
+hours. Above ADJUSTMENT_APPROVAL_CREDITS all of it is rolled back, and kept as a request that
+another admin approves or declines."""
 
 import inspect
 import json
@@ -28,7 +28,7 @@ from credits.roles import is_admin
 Kind = Approval.Kind
 State = Approval.State
 
-#: For how long what an admin has moved alone is summed. It slides: midnight changes nothing.
+#: The sliding window in which the credits that an admin moved alone are summed.
 WINDOW = timedelta(hours=24)
 #: Arguments of services that have a column of a request; the others are its `arguments`.
 COLUMNS = {
@@ -44,8 +44,8 @@ _services: dict[str, Callable[..., Any]] = {}
 
 
 class ApprovalPending(DomainError):
-    """Nothing was done: a second admin was asked, by `approval`. Or was asked before, and its state
-    says how that went."""
+    """Nothing was changed: `approval` is the request to a second admin, or an earlier request with
+    the same key, with its state."""
 
     status = 202
     code = "approval_pending"
@@ -63,13 +63,13 @@ class ApprovalPending(DomainError):
 
 
 class AlreadyDecided(LedgerError):
-    """Somebody has approved or declined this request; a decision is final."""
+    """The request was approved or declined before; a decision is final."""
 
     status = 409
 
 
 class NotApproved(LedgerError):
-    """Only another admin may approve a request, and only what still is what was asked for."""
+    """The actor may not approve this request, or it is no longer the change that was requested."""
 
     status = 409
 
@@ -87,7 +87,7 @@ def moved_alone(actor: User | None) -> int:
 
 
 def left_alone(actor: User | None) -> int:
-    """How many more they may move."""
+    """Credits that an admin may still move alone now."""
     return max(settings.ADJUSTMENT_APPROVAL_CREDITS - moved_alone(actor), 0)
 
 
@@ -101,11 +101,12 @@ type Pin = Callable[[dict[str, Any], Any], dict[str, Any]]
 def asks(kind: Kind, *, pin: Pin | None = None) -> _Decorator:
     """Decorates a service that moves credits for its `actor`, with keyword-only arguments that JSON
     can say. It is one transaction. Called by another such service it is a part of that one. `pin`
-    says, from its arguments and what it returned, which of them a request has otherwise, so that
-    what is approved is what was asked for.
+    takes its arguments and its result, and returns the arguments that the request has instead, so
+    that what is approved is what was requested.
 
     The service then raises ApprovalPending when a second admin is to decide, SecondAdminNeeded
-    where there is nobody who asks, and IdempotencyConflict when its `key` was for something else.
+    when no admin is named (a command), and IdempotencyConflict when its `key` was for another
+    change.
     """
 
     def decorate[**P, R](service: Callable[P, R]) -> Callable[P, R]:
@@ -129,155 +130,156 @@ def asks(kind: Kind, *, pin: Pin | None = None) -> _Decorator:
 def _do_or_ask(
     kind: Kind, service: Callable[..., Any], arguments: dict[str, Any], pin: Pin | None
 ) -> tuple[Any, Approval | None]:
-    """What the service returned, or the request that waits (or waited) instead."""
+    """The result of the service, or else the request that was made instead, now or earlier."""
     actor = arguments["actor"]
     _lock(actor)
-    wanted = _request(kind, actor, arguments)
-    if earlier := _earlier(wanted):
+    approval = _approval_of(kind, actor, arguments)
+    if earlier := _earlier(approval):
         return None, earlier
     with transaction.atomic(), moving(Movement(actor)) as change:
         done = service(**arguments)
         moved = moved_alone(actor) if change.credits else 0
-        # Only the service knows, under its locks, how much it moves; what it did is undone.
+        # Only the service knows, under its locks, how much it moves: what is too much is undone.
         too_much = moved > settings.ADJUSTMENT_APPROVAL_CREDITS
         pinned = pin(arguments, done) if pin and too_much else {}
         transaction.set_rollback(too_much)
     if not too_much:
         return done, None
-    wanted = _request(kind, actor, {**arguments, **pinned})
-    wanted.credits, wanted.effects = change.credits, change.effects
-    wanted.moved_before = max(moved - change.credits, 0)
-    return None, _ask(wanted)
+    approval = _approval_of(kind, actor, {**arguments, **pinned})
+    approval.credits, approval.effects = change.credits, change.effects
+    approval.moved_before = max(moved - change.credits, 0)
+    return None, _ask(approval)
 
 
 def _lock(actor: User | None) -> None:
-    """Lets one change of an admin be judged at a time, so that none escapes the sum. Taken before
-    any other lock (docs/ledger.md, Locks)."""
+    """Serialises the changes of one admin, so that each is in the sum of the next. Taken before any
+    other lock (docs/ledger.md, Locks)."""
     with connection.cursor() as cursor:
         name = f"moves:{actor.pk if actor else 'command'}"
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))", [name])
 
 
-def _request(kind: Kind, actor: User | None, arguments: dict[str, Any]) -> Approval:
-    """The request that these arguments would be."""
+def _approval_of(kind: Kind, actor: User | None, arguments: dict[str, Any]) -> Approval:
+    """An unsaved request with these arguments."""
     rest = {name: arguments[name] for name in arguments.keys() - {"actor", *COLUMNS}}
     columns = {COLUMNS[name]: arguments[name] for name in arguments.keys() & COLUMNS.keys()}
     columns["reason"] = str(columns.get("reason", "")).strip()
-    wanted = Approval(kind=kind, asked_by=actor, **columns)
-    wanted.arguments = json.loads(json.dumps(rest, cls=DjangoJSONEncoder))
-    return wanted
+    approval = Approval(kind=kind, asked_by=actor, **columns)
+    approval.arguments = json.loads(json.dumps(rest, cls=DjangoJSONEncoder))
+    return approval
 
 
-def _earlier(wanted: Approval) -> Approval | None:
-    """The request with its key. Raises IdempotencyConflict when that is for another change."""
-    if not (wanted.key and wanted.asked_by_id):
+def _earlier(approval: Approval) -> Approval | None:
+    """The saved request with the same key. Raises IdempotencyConflict when that is for another
+    change."""
+    if not (approval.key and approval.asked_by_id):
         return None
-    requests = Approval.objects.filter(asked_by=wanted.asked_by_id, account=wanted.account_id)
-    earlier = requests.filter(key=wanted.key).first()
-    if earlier and not _same_wish(earlier, wanted):
+    requests = Approval.objects.filter(asked_by=approval.asked_by_id, account=approval.account_id)
+    earlier = requests.filter(key=approval.key).first()
+    if earlier and not _is_same_change(earlier, approval):
         raise IdempotencyConflict("This idempotency key belongs to another change.")
     return earlier
 
 
-def _same_wish(earlier: Approval, wanted: Approval) -> bool:
-    """Whether a key stands for the same; what was left open may have been pinned."""
+def _is_same_change(earlier: Approval, approval: Approval) -> bool:
+    """Whether both ask for the same change; arguments that were None may have been pinned."""
     names = ("kind", "delta", "target", "reason")
-    if any(getattr(earlier, name) != getattr(wanted, name) for name in names):
+    if any(getattr(earlier, name) != getattr(approval, name) for name in names):
         return False
     pinned = earlier.arguments
-    return all(value in {None, pinned[name]} for name, value in wanted.arguments.items())
+    return all(value in {None, pinned[name]} for name, value in approval.arguments.items())
 
 
-def _ask(wanted: Approval) -> Approval:
-    if not wanted.asked_by_id:
+def _ask(approval: Approval) -> Approval:
+    if not approval.asked_by_id:
         raise SecondAdminNeeded(
-            f"This may move {wanted.credits:,} credits, more than "
+            f"This may move {approval.credits:,} credits, more than "
             f"{settings.ADJUSTMENT_APPROVAL_CREDITS:,} in a day without a second admin. "
             "Say which admin asks for it."
         )
-    actor = wanted.asked_by
+    actor = approval.asked_by
     alike = Approval.objects.filter(
-        asked_by=actor, state=State.PENDING, kind=wanted.kind, arguments=wanted.arguments
+        asked_by=actor, state=State.PENDING, kind=approval.kind, arguments=approval.arguments
     )
-    if not wanted.key and (waiting := alike.first()):
+    if not approval.key and (waiting := alike.first()):
         return waiting
-    wanted.key = wanted.key or str(uuid4())
-    wanted.save(force_insert=True)
-    _record(actor, "ask", wanted, wanted.effects)
-    return wanted
+    approval.key = approval.key or str(uuid4())
+    approval.save(force_insert=True)
+    _record(actor, "ask", approval, approval.effects)
+    return approval
 
 
 def waiting() -> QuerySet[Approval]:
-    """The requests that wait for a second admin, the longest first."""
+    """The pending requests, the oldest first."""
     pending = Approval.objects.filter(state=State.PENDING)
     return pending.select_related("user", "asked_by").order_by("id")
 
 
 @transaction.atomic
 def approve(*, actor: User, request_id: int, seen: int | None = None) -> Any:
-    """Does what another admin asked for, once, and returns what its service does. A balance is not
-    set from another one than `actor` was shown (`seen`), or else who asked for it was.
+    """Makes the change that another admin requested, once, and returns the result of its service. A
+    balance is not set from another one than `actor` was shown (`seen`), or else the requester was.
 
     Raises AlreadyDecided, NotApproved, OwnAccount, and whatever the service does.
     """
-    asked = _pending(request_id)
-    if not is_admin(asked.asked_by):
-        raise NotApproved(f"{asked.asked_by} is no admin any more. Decline this.")
-    if asked.asked_by_id == actor.pk:
+    approval = _pending(request_id)
+    if not is_admin(approval.asked_by):
+        raise NotApproved(f"{approval.asked_by} is no admin any more. Decline this.")
+    if approval.asked_by_id == actor.pk:
         raise NotApproved("You asked for this yourself. It takes a second admin to approve it.")
-    if asked.account_id == actor.pk:
+    if approval.account_id == actor.pk:
         raise OwnAccount("This is your own account. It takes another admin to approve it.")
-    asked.decided_by = actor
-    with moving(Movement(asked.asked_by, asked)) as change:
-        done = _services[asked.kind](**_arguments(asked, seen))
+    approval.decided_by = actor
+    with moving(Movement(approval.asked_by, approval)) as change:
+        done = _services[approval.kind](**_arguments(approval, seen))
     if not change.credits:
         raise NotApproved("There is nothing left to change. Decline this.")
-    if change.credits > asked.credits and not asked.is_adjustment:
+    if change.credits > approval.credits and not approval.is_adjustment:
         raise NotApproved(
-            f"It would move {change.credits:,} credits now, and {asked.credits:,} were asked for. "
-            "Decline this; it can be asked for anew."
+            f"It would move {change.credits:,} credits now, and {approval.credits:,} were asked "
+            "for. Decline this; it can be asked for anew."
         )
-    asked.usage_id = change.usage_id
-    _decide(asked, actor, State.APPROVED)
-    _record(actor, "approve", asked, change.effects)
+    approval.usage_id = change.usage_id
+    _decide(approval, actor, State.APPROVED)
+    _record(actor, "approve", approval, change.effects)
     return done
 
 
-def _arguments(asked: Approval, seen: int | None) -> dict[str, Any]:
-    """What the service of a request is called with."""
-    names = inspect.signature(_services[asked.kind]).parameters
-    columns = {name: getattr(asked, COLUMNS[name]) for name in COLUMNS if name in names}
-    given = {**columns, **asked.arguments, "actor": asked.asked_by}
-    return given if seen is None or "seen" not in names else {**given, "seen": seen}
+def _arguments(approval: Approval, seen: int | None) -> dict[str, Any]:
+    """The keyword arguments of the service of a request."""
+    names = inspect.signature(_services[approval.kind]).parameters
+    columns = {name: getattr(approval, COLUMNS[name]) for name in COLUMNS if name in names}
+    arguments = {**columns, **approval.arguments, "actor": approval.asked_by}
+    return arguments if seen is None or "seen" not in names else {**arguments, "seen": seen}
 
 
 @transaction.atomic
 def decline(*, actor: User, request_id: int) -> Approval:
-    """Nothing will happen; who asked may say so too. Raises AlreadyDecided."""
-    asked = _pending(request_id)
-    _decide(asked, actor, State.DECLINED)
-    _record(actor, "decline", asked)
-    return asked
+    """Declines a request; the admin who made it may do that too. Raises AlreadyDecided."""
+    approval = _pending(request_id)
+    _decide(approval, actor, State.DECLINED)
+    _record(actor, "decline", approval)
+    return approval
 
 
 def _pending(request_id: int) -> Approval:
     """The request, locked before any balance (docs/ledger.md, Locks)."""
     rows = Approval.objects.select_related("asked_by", "decided_by")
-    asked = rows.select_for_update(of=("self",)).get(pk=request_id)
-    if not asked.is_pending:
-        raise AlreadyDecided(f"{asked.decided_by} has {asked.state} this already.")
-    return asked
+    approval = rows.select_for_update(of=("self",)).get(pk=request_id)
+    if not approval.is_pending:
+        raise AlreadyDecided(f"{approval.decided_by} has {approval.state} this already.")
+    return approval
 
 
-def _decide(asked: Approval, actor: User, state: str) -> None:
-    asked.state = state
-    asked.decided_by = actor
-    asked.decided_at = Now()
-    asked.save(update_fields=["state", "decided_by", "decided_at", "usage"])
+def _decide(approval: Approval, actor: User, state: str) -> None:
+    approval.state = state
+    approval.decided_by = actor
+    approval.decided_at = Now()
+    approval.save(update_fields=["state", "decided_by", "decided_at", "usage"])
 
 
 def _record(
-    actor: User, what: str, asked: Approval, effects: Sequence[dict[str, Any]] = ()
+    actor: User, what: str, approval: Approval, effects: Sequence[dict[str, Any]] = ()
 ) -> None:
     states: dict[str, Any] = {}
     if len(effects) == 1:
@@ -289,9 +291,9 @@ def _record(
         }
     audit.record(
         actor=actor,
-        action=f"{asked.kind}.{what}",
-        target=f"request {asked.pk}",
-        user_id=asked.account_id,
-        reason=asked.reason,
+        action=f"{approval.kind}.{what}",
+        target=f"request {approval.pk}",
+        user_id=approval.account_id,
+        reason=approval.reason,
         **states,
     )

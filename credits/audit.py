@@ -1,5 +1,4 @@
-"""The record of what admins do: append-only rows, each in the transaction of what it records. And
-who has said yes to it, while it is done."""
+"""The audit log of what admins do: append-only rows, each in the transaction of what it records."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from typing import Any
 from credits.exceptions import OwnAccount
 from credits.models import Approval, AuditEntry, User
 
-#: Where the work at hand was asked for: the address of a request, else a command or a job.
+#: The client address of the present request; else a command or a job.
 origin: ContextVar[str] = ContextVar("origin", default="command")
 #: Rows of a movement that are kept for a request: an import's plans.
 EFFECTS_KEPT = 500
@@ -18,8 +17,8 @@ EFFECTS_KEPT = 500
 
 @dataclass
 class Movement:
-    """A change that an admin wants (None: a command), while it is done; `approval` is what a second
-    one said yes to. It sums up what has been recorded of it: credits, and each row's `effects`."""
+    """A change by an admin (None: a command) while it is made, with its approval by a second admin
+    if it has one. It sums up what was recorded of it: credits, and the `effects` of each row."""
 
     actor: User | None
     approval: Approval | None = None
@@ -37,7 +36,7 @@ movement: ContextVar[Movement | None] = ContextVar("movement", default=None)
 
 @contextmanager
 def moving(change: Movement) -> Iterator[Movement]:
-    """What is recorded within this block belongs to this change."""
+    """Entries that are recorded within this block belong to this change."""
     token = movement.set(change)
     try:
         yield change
@@ -57,12 +56,12 @@ def record(
     credits: int = 0,
     usage_id: int | None = None,
 ) -> AuditEntry:
-    """Writes down what an admin did, within the transaction that does it; `actor` may be the name
-    of what is no person. `before` and `after` are JSON, without secrets and message bodies.
+    """Records what an admin did, within the transaction that does it; `actor` may be the name of a
+    program. `before` and `after` are JSON, without secrets and message bodies.
     `credits` says how many were moved, or may be, and `usage_id` by which row of the journal: of an
     admin, that is part of a movement (`credits.approvals`).
 
-    Raises OwnAccount when they are the actor's, or those of who approved it.
+    Raises OwnAccount when they are those of the actor or of the approving admin.
     """
     change = movement.get()
     admin = actor if isinstance(actor, User) else None

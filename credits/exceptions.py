@@ -104,7 +104,8 @@ class NotACharge(LedgerError):
 
 
 class OwnAccount(LedgerError):
-    """An admin would move credits of their own account, or approve that. Nothing was changed."""
+    """An admin may neither move credits of their own account nor approve that. Nothing was
+    changed."""
 
     status = 403
     code = "own_account"

@@ -1,5 +1,5 @@
-"""How often something may be done: in any window of time, by anybody that a key names. Counted in
-one statement, so that two requests cannot both be the last one."""
+"""Rate limits: how often a key may be used in any window of time. Counted in one statement, so that
+simultaneous requests cannot exceed a limit."""
 
 from datetime import timedelta
 from typing import Any
@@ -36,8 +36,7 @@ def take(key: str, *, limit: int, window: timedelta) -> int:
 
 
 def give_back(key: str) -> None:
-    """Takes the latest use of `key` back: what it was counted for did not happen, or does not
-    count."""
+    """Takes the latest use of `key` back."""
     with connection.cursor() as cursor:
         cursor.execute(GIVE_BACK, {"counted": key})
 
@@ -52,7 +51,7 @@ def seconds_to_wait(key: str, *, limit: int, window: timedelta) -> int:
 
 
 def forget() -> int:
-    """Drops keys that nobody used lately; returns how many."""
+    """Deletes keys without a use in LONGEST; returns how many."""
     values: dict[str, Any] = {"longest": LONGEST}
     with connection.cursor() as cursor:
         cursor.execute(FORGET, values)

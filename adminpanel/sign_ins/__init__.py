@@ -1,1 +1,1 @@
-"""Who signed in, from where, and what they changed of how they do, as admins see it."""
+"""The authentication events of all users, for admins."""

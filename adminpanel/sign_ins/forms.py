@@ -1,4 +1,4 @@
-"""What can be asked of the trail of authentication."""
+"""The filters of authentication events."""
 
 from django import forms
 from django.db.models import QuerySet
@@ -9,7 +9,7 @@ from credits.statement.days import on_days
 
 
 class SignInsForm(FilterForm):
-    """Filters, and the place to go on from."""
+    """Filters, and the place in the list."""
 
     SHOWN = ("user", "kind", "address", "from", "to")
 
@@ -28,8 +28,8 @@ class SignInsForm(FilterForm):
     )
 
     def rows(self) -> QuerySet[AuthenticationEvent]:
-        """What the filters let through; days are UTC, both included."""
-        given = self.cleaned_data
-        chosen = {name: given[name] for name in ("user", "kind", "address") if given[name]}
-        days = on_days("created_at", given["from"], given["to"])
+        """The events that match the filters; days are UTC, both included."""
+        data = self.cleaned_data
+        chosen = {name: data[name] for name in ("user", "kind", "address") if data[name]}
+        days = on_days("created_at", data["from"], data["to"])
         return AuthenticationEvent.objects.filter(days, **chosen).select_related("user")

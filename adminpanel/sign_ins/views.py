@@ -1,4 +1,4 @@
-"""The trail of authentication: read, filtered, and taken away as a file."""
+"""The authentication events: a filtered list, and a CSV file of it."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -41,7 +41,7 @@ def sign_ins(request: HttpRequest) -> HttpResponse:
 @require_GET
 @exports
 def sign_ins_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
-    """Every event that the page's filters let through, newest first."""
+    """Every event that matches the filters, newest first."""
     form = SignInsForm(request.GET)
     if not form.is_valid():
         raise form.refusal

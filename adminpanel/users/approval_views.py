@@ -1,4 +1,4 @@
-"""What waits for a second admin, what was decided, and the second admin's word."""
+"""The requests that need a second admin: the list, and approving or declining one."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ PAGE = 50
 
 @admin_page
 def index(request: AuthenticatedHttpRequest) -> HttpResponse:
-    """What waits, the longest first, and below it what was decided, newest first, in pages."""
+    """Pending requests, the oldest first, and below them pages of decided ones, newest first."""
     form = PageForm(request.GET)
     valid = form.is_valid()
     requests = Approval.objects.select_related("user", "asked_by", "decided_by")
@@ -46,59 +46,59 @@ def index(request: AuthenticatedHttpRequest) -> HttpResponse:
 
 
 @admin_form
-def approval(request: AuthenticatedHttpRequest, approval_id: int) -> HttpResponse:
-    """One request, and the word of the second admin."""
+def detail(request: AuthenticatedHttpRequest, approval_id: int) -> HttpResponse:
+    """One request; the POST approves or declines it."""
     requests = Approval.objects.select_related("user", "asked_by", "decided_by", "sync")
-    asked = get_object_or_404(requests, pk=approval_id)
+    approval = get_object_or_404(requests, pk=approval_id)
     error = None
     if request.method == "POST":
         try:
-            return _decide(request, asked)
+            return _decide(request, approval)
         except DomainError as refusal:
             error = refusal
-            asked.refresh_from_db()
+            approval.refresh_from_db()
     context = {
-        "asked": asked,
+        "approval": approval,
         "lines": [
             (effect["target"], differences(effect["before"], effect["after"]))
-            for effect in asked.effects
-            if not asked.account_id
+            for effect in approval.effects
+            if not approval.account_id
         ],
         "limit": settings.ADJUSTMENT_APPROVAL_CREDITS,
-        "own": request.user.pk in {asked.asked_by_id, asked.account_id},
-        **_balance(asked),
+        "own": request.user.pk in {approval.asked_by_id, approval.account_id},
+        **_balance(approval),
     }
     if error:
-        held = context["balance"].held if asked.account_id else 0
+        held = context["balance"].held if approval.account_id else 0
         context["problem"] = error_text(error, held=held)
     return render(request, "adminpanel/approval.html", context, status=422 if error else 200)
 
 
-def _balance(asked: Approval) -> dict[str, Any]:
-    """The balance that it is about, and what approving it does to that now."""
-    if not asked.account_id:
+def _balance(approval: Approval) -> dict[str, Any]:
+    """The balance of the account, and a preview of what approving would do to it now."""
+    if not approval.account_id:
         return {}
-    balance = get_balance(user_id=asked.account_id)
-    adjusts = asked.is_adjustment
-    change = asked.change_of(balance.remaining) if adjusts else asked.credits
+    balance = get_balance(user_id=approval.account_id)
+    adjusts = approval.is_adjustment
+    change = approval.change_of(balance.remaining) if adjusts else approval.credits
     return {"balance": balance, "preview": Preview(balance.remaining, change)}
 
 
-def _decide(request: AuthenticatedHttpRequest, asked: Approval) -> HttpResponse:
-    """Does what the second admin says. Raises DomainError."""
+def _decide(request: AuthenticatedHttpRequest, approval: Approval) -> HttpResponse:
+    """Approves or declines, as the form says. Raises DomainError."""
     form = DecisionForm(request.POST)
     if not form.is_valid():
         raise LedgerError("Approve or decline it.")
     if form.cleaned_data["decision"] == "decline":
-        approvals.decline(actor=request.user, request_id=asked.pk)
+        approvals.decline(actor=request.user, request_id=approval.pk)
         messages.info(request, "Declined. Nothing has moved.")
     else:
         seen = form.cleaned_data["seen"]
-        done = approvals.approve(actor=request.user, request_id=asked.pk, seen=seen)
+        done = approvals.approve(actor=request.user, request_id=approval.pk, seen=seen)
         if isinstance(done, Adjustment):
             say_adjusted(request, done)
         else:
             messages.success(request, "Approved, and done.")
-    if asked.account_id:
-        return redirect("admin-user", asked.account_id)
-    return redirect("admin-approval", asked.pk)
+    if approval.account_id:
+        return redirect("admin-user", approval.account_id)
+    return redirect("admin-approval", approval.pk)

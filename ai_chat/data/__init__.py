@@ -1,2 +1,2 @@
-"""Everything that one user has here: the archive that they take along, the deletion of all chats or
-images, and the erasure of what a closed account has made. The worker does it (`DataJob`)."""
+"""All data of one user: the archive for download, the deletion of all chats or images, and the
+erasure of the content of a closed account. The worker carries it out (`DataJob`)."""

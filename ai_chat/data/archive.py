@@ -1,5 +1,5 @@
-"""The archive that a user takes along: one ZIP of everything, written file by file to the disk, and
-from there into the storage. Times are UTC."""
+"""The archive of all data of a user: a ZIP, written file by file to a temporary file and then
+copied to the storage. Times are UTC."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -52,11 +52,11 @@ class TooLarge(Exception):
 
 
 def make_archive(job: DataJob) -> None:
-    """Makes the archive of a job, from the beginning, and keeps it. Raises TooLarge, TakenOver,
+    """Makes the archive of a job, from the beginning, and stores it. Raises TooLarge, TakenOver,
     StorageFailed."""
     job.processed = 0
     settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
-    # Without a name: nothing is left of it when this process is killed.
+    # Without a name, so that the system removes it when this process is killed.
     with TemporaryFile(dir=settings.VAR_DIR) as target:
         with ZipFile(target, "w", ZIP_DEFLATED) as archive:
             _Writer(job, archive, target).write()
@@ -72,7 +72,7 @@ def make_archive(job: DataJob) -> None:
 
 
 class _Writer:
-    """One archive while it is written. Each file is whole before the next begins."""
+    """Writes one archive, one file after the other."""
 
     def __init__(self, job: DataJob, archive: ZipFile, target: IO[bytes]) -> None:
         self.job, self.archive, self.target = job, archive, target
@@ -135,7 +135,7 @@ class _Writer:
             _dump_with({}, "requests", made, out)
 
     def _copy(self, image: Image) -> None:
-        """One that is gone from the storage is left out: images.json has it all the same."""
+        """Copies an image; one that is missing in the storage is in images.json alone."""
         try:
             source = default_storage.open(image.file)
         except FileNotFoundError:

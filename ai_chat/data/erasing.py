@@ -1,5 +1,5 @@
-"""Deleting all that a user has made, in batches, so that no statement is long; repeating it after a
-kill goes on with what is left. Files go before the rows that name them: none is forgotten."""
+"""Deleting all content of a user, in batches, so that statements are short. A job that was killed
+continues with the rest. Files are deleted before the rows that name them, so that none is lost."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -23,18 +23,18 @@ BATCH = 200
 
 
 class StillRunning(Exception):
-    """Work of the user is going on. It was told to stop, and its end is to be waited for: its hold
-    is ended with its row."""
+    """Jobs of the user are still running. They were asked to stop; their rows are needed until
+    then, as their holds end with them."""
 
 
 def stop_running(user_id: int) -> None:
-    """Stops what is being made for a user, in whichever process, within a second."""
+    """Asks all running jobs of a user to stop, which they do within a second, in any process."""
     for kind in (Turn, ImageRequest):
         kind.objects.filter(user_id=user_id, state=RUNNING).update(stop_requested=True)
 
 
 def delete_chats(job: DataJob) -> None:
-    """Deletes the conversations that there were when it was asked for. Raises StillRunning,
+    """Deletes the conversations that existed when the job was requested. Raises StillRunning,
     TakenOver."""
     _expect(job, _turns(job), _rows(Conversation, job))
     if not _delete_conversations(job):
@@ -42,7 +42,7 @@ def delete_chats(job: DataJob) -> None:
 
 
 def delete_images(job: DataJob) -> None:
-    """Deletes the images that there were when it was asked for, and their requests. Raises
+    """Deletes the images that existed when the job was requested, and their requests. Raises
     StillRunning, TakenOver, StorageFailed."""
     _expect(job, _rows(ImageRequest, job))
     if not _delete_requests(job):
@@ -50,24 +50,24 @@ def delete_images(job: DataJob) -> None:
 
 
 def erase_content(job: DataJob) -> None:
-    """Erases all that a closed account has made, and what Clerk sent about its user. Raises
+    """Erases all content of a closed account, and what Clerk sent about its user. Raises
     StillRunning, TakenOver, StorageFailed."""
-    wait_for_spends(user_id=job.user_id)  # Work that had begun by the closing is seen from here on.
+    wait_for_spends(user_id=job.user_id)  # So that jobs begun before the closing are found below.
     _expect(job, _turns(job), _rows(Conversation, job), _rows(ImageRequest, job))
-    are_gone = [_delete_conversations(job), _delete_requests(job)]
-    if not all(are_gone):
+    are_deleted = [_delete_conversations(job), _delete_requests(job)]
+    if not all(are_deleted):
         raise StillRunning
-    # Of processes that died before they wrote down what they had kept.
+    # Files of processes that died before they saved the row.
     for folder in (IMAGES, ARCHIVES):
         files.remove_folder(f"{folder}/{job.user_id}")
     if job.user.clerk_id:
         erase_payloads_of(job.user.clerk_id)
-    Session.objects.filter(user_id=job.user_id).delete()  # Of a sign-in beside the closing.
+    Session.objects.filter(user_id=job.user_id).delete()  # Of a simultaneous sign-in.
 
 
 def _rows[Row: (Conversation, ImageRequest)](model: type[Row], job: DataJob) -> QuerySet[Row]:
-    """What the job is to delete: an erasure takes all, others what there was when it was asked
-    for."""
+    """The rows that the job is to delete: all of the user's in an erasure, else those that existed
+    when it was requested."""
     rows = model._default_manager.filter(user_id=job.user_id)
     return rows if job.kind == DataJob.Kind.ERASURE else rows.filter(created_at__lte=job.created_at)
 
@@ -77,7 +77,8 @@ def _turns(job: DataJob) -> QuerySet[Turn]:
 
 
 def _expect(job: DataJob, *rows: QuerySet[Any]) -> None:
-    """These rows are left; a job that was begun before keeps count of what it has done."""
+    """Sets the total from the rows that are left; a job that is continued keeps what it has
+    counted."""
     job.total = job.processed + sum(each.count() for each in rows)
     job.keep(total=job.total)
 
@@ -89,8 +90,8 @@ def _advance(job: DataJob, rows: int) -> None:
 
 
 def _delete_conversations(job: DataJob) -> bool:
-    """Whether all of them are gone: an answer that is being written keeps its conversation."""
-    are_gone = True
+    """Deletes them, and returns whether all are deleted: one whose answer runs is not."""
+    are_deleted = True
     for conversation in _each(_rows(Conversation, job)):
         ended = conversation.turns.exclude(state=RUNNING)
         while ids := list(ended.values_list("pk", flat=True)[:BATCH]):
@@ -100,24 +101,24 @@ def _delete_conversations(job: DataJob) -> bool:
             delete_conversation(conversation=conversation)
         except TurnRunning:
             stop_running(job.user_id)
-            are_gone = False
+            are_deleted = False
         else:
             _advance(job, 1)
-    return are_gone
+    return are_deleted
 
 
 def _delete_requests(job: DataJob) -> bool:
     """The same for requests of images."""
-    are_gone = True
+    are_deleted = True
     for request in _each(_rows(ImageRequest, job).select_related("charge")):
         if _is_running(request):
             stop_running(job.user_id)
-            are_gone = False
+            are_deleted = False
             continue
         files.remove_folder(request.folder)
         request.delete()
         _advance(job, 1)
-    return are_gone
+    return are_deleted
 
 
 def _is_running(request: ImageRequest) -> bool:

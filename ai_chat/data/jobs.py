@@ -1,4 +1,4 @@
-"""Jobs over all that a user has: asking for one, doing it, and what is kept of them."""
+"""Jobs over all data of a user: starting, running and deleting them."""
 
 import logging
 from collections.abc import Callable
@@ -26,11 +26,11 @@ Kind, State = DataJob.Kind, DataJob.State
 #: Archives that one user may have made within a day, and for how long each is kept.
 ARCHIVES_A_DAY = 3
 ARCHIVE_KEPT = timedelta(days=7)
-#: An archive that is not ready by then has ended more than one worker.
+#: An archive that stalls after so long has failed in more than one worker, and is given up.
 ARCHIVE_TAKES = timedelta(hours=6)
-#: How long until a deletion looks again at work that was told to stop (seconds).
+#: Seconds until a deletion looks again at jobs that were asked to stop.
 STOPPING_SECONDS = 3
-#: Content of a closed account is gone after so long, if the worker and the storage are up.
+#: The content of a closed account is erased within this time, if worker and storage run.
 ERASED_WITHIN = timedelta(hours=24)
 
 DO: dict[str, Callable[[DataJob], None]] = {
@@ -50,7 +50,7 @@ class TooManyArchives(TooManyRequests):
 
 
 def start_archive(*, user_id: int) -> None:
-    """Has an archive made, unless one is being made. Raises TooManyArchives."""
+    """Starts an archive, unless one is open. Raises TooManyArchives."""
     day = timedelta(days=1)
     made = DataJob.objects.filter(user_id=user_id, kind=Kind.ARCHIVE).exclude(state=State.FAILED)
     recent = made.filter(created_at__gt=timezone.now() - day).order_by("created_at")
@@ -61,19 +61,19 @@ def start_archive(*, user_id: int) -> None:
 
 
 def start(*, user_id: int, kind: str) -> None:
-    """Has a worker do this after the commit, unless such a job is open."""
+    """Starts a job of this kind after the commit, unless one is open."""
     with suppress(IntegrityError), transaction.atomic():
         later(DataJob.objects.create(user_id=user_id, kind=kind))
 
 
 def later(job: DataJob, *, seconds: int = 0) -> None:
-    """Has a worker take up this job, if the caller's transaction commits."""
+    """Queues this job, if the caller's transaction commits, in `seconds`."""
     pause = {"seconds": seconds} if seconds else None
     app.configure_task("data.run", queue="default", schedule_in=pause).defer(job_id=str(job.pk))
 
 
 def jobs_of(*, user_id: int) -> QuerySet[DataJob]:
-    """What the user has asked for lately, newest first."""
+    """The jobs that the user requested lately, newest first."""
     return DataJob.objects.filter(user_id=user_id).exclude(kind=Kind.ERASURE)
 
 
@@ -100,10 +100,10 @@ def run(job_id: UUID | str) -> None:
     else:
         job.finish(State.DONE)
         if job.kind == Kind.ARCHIVE:
-            _tell(job)
+            _send_letter(job)
 
 
-def _tell(job: DataJob) -> None:
+def _send_letter(job: DataJob) -> None:
     letters.send_later(
         template="archive_ready.txt",
         subject="Your archive is ready",
@@ -124,8 +124,8 @@ def resume() -> None:
 
 
 def forget() -> None:
-    """Deletes archives, and what else was asked for, ARCHIVE_KEPT after it was; and files that
-    belong to no job, because a process died between the two."""
+    """Deletes requested jobs after ARCHIVE_KEPT, with their archives; and files without a job,
+    whose process died before it saved the row."""
     old = DataJob.objects.filter(created_at__lt=timezone.now() - ARCHIVE_KEPT)
     for job in old.exclude(kind=Kind.ERASURE).exclude(state__in=DataJob.OPEN):
         if job.file:

@@ -1,4 +1,4 @@
-"""What is kept of people: the table of `docs/privacy.md` and of `/privacy`."""
+"""Which personal data is stored: the table of `docs/privacy.md` and of `/privacy`."""
 
 from typing import NamedTuple
 

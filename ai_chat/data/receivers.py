@@ -1,4 +1,4 @@
-"""What an account sets off here when it closes, or may do nothing any more (`credits.signals`)."""
+"""Receivers of the signals for closed and suspended accounts (`credits.signals`)."""
 
 from functools import partial
 from typing import Any
@@ -11,13 +11,14 @@ from ai_chat.models import DataJob
 
 
 def erase_closed(*, user_id: int, **_: Any) -> None:
-    """Has the content erased. What runs stops by itself: `ai_chat.jobs.supervision` looks at the
-    user. Jobs that the user had asked for find their rows gone."""
+    """Starts the erasure of the content. Running jobs end by themselves: `ai_chat.jobs.supervision`
+    checks their user. The user's own data jobs are deleted."""
     jobs_of(user_id=user_id).delete()
     start(user_id=user_id, kind=DataJob.Kind.ERASURE)
 
 
 def stop_suspended(*, user_id: int, **_: Any) -> None:
-    """Stops what runs. After the commit: an ending has the job's row before it has the balance,
-    and a spend that has the balance waits for the user's row, which the caller has."""
+    """Stops running jobs, after the commit. Within it there would be a deadlock: an ending locks
+    the job's row before the balance, a spend the balance before the user's row, which the caller
+    has."""
     transaction.on_commit(partial(stop_running, user_id))

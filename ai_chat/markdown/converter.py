@@ -1,8 +1,8 @@
-"""TeX to MathML by a kept library, in a process of its own.
+"""TeX to MathML in a separate process.
 
-The library knows no bound: 500 braces in a row overflow its stack, which ends the process that it
-runs in, and 30 opened parentheses keep it busy for days, with every thread waiting for it. Here a
-formula ends at most the process of the formulas, and the next one starts another."""
+The library has no bounds: 500 nested braces overflow its stack, which ends the process, and 30 open
+parentheses keep it busy for days while it holds the GIL. Here a formula ends at most the
+converter's process, and the next formula starts another."""
 
 import atexit
 import json
@@ -19,16 +19,17 @@ _PROGRAM = Path(__file__).with_name("converter_process.py")
 
 
 class Converter:
-    """One process, begun with the first formula; one formula at a time."""
+    """One process, started with the first formula; it converts one at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
-        #: The process that began it: one that was forked since has no part in its pipes.
+        #: The process that started it: a process forked later must not use its pipes.
         self._owner = 0
 
     def convert(self, tex: str, *, is_display: bool) -> tuple[str | None, float]:
-        """MathML, None for what the library cannot or must not do, and seconds of CPU."""
+        """The MathML, or None if the library refuses the formula or takes too long; and seconds of
+        CPU."""
         with self._lock:
             try:
                 requests, answers = self._pipes()
@@ -37,7 +38,7 @@ class Converter:
                 if answer := answers.readline():
                     mathml, seconds = json.loads(answer)
                     return mathml, seconds
-            except (OSError, ValueError):  # It could not be begun, or has ended.
+            except (OSError, ValueError):  # The process could not be started, or has ended.
                 pass
             self.close()
             return None, SECONDS
@@ -58,7 +59,7 @@ class Converter:
         return self._process.stdin, self._process.stdout
 
     def close(self) -> None:
-        """Ends the process, if it is ours."""
+        """Ends the process, if this process started it."""
         process, self._process = self._process, None
         if process and self._owner == os.getpid():
             process.kill()

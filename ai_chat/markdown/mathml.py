@@ -14,7 +14,7 @@ MAX_DEPTH = 100
 MAX_SPACE = 20.0
 """Width of a space that a formula asks for, in em or rem."""
 
-# A definition may use itself, and a few of them make much out of little.
+# Definitions may recurse, or expand exponentially.
 _DEFINITION = re.compile(r"\\(?:[egx]?def|let|global|(?:re)?newcommand|providecommand)(?![A-Za-z])")
 #: Environments that the library does not know, or numbers: one that has no number of its own would
 #: be (1) in each formula.
@@ -63,7 +63,7 @@ _CLASSES = {
     "border-top: 0.05em dashed currentcolor": "dash-top",
     "border-bottom: 0.05em dashed currentcolor": "dash-bottom",
 }
-#: A model's colours are seen on light and on dark paper: only the hue counts, a sixth of a circle.
+#: Colours are reduced to six hues, which have a light and a dark variant.
 _HUES = ("red", "yellow", "green", "teal", "blue", "purple")
 _NOTATIONS = {
     "box": "box",
@@ -77,8 +77,9 @@ CLASSES = {*_CLASSES.values(), *_HUES, *_NOTATIONS.values()}
 
 @dataclass
 class FormulaAllowance:
-    """What an answer's formulas may still use: CPU, and characters of MathML, of which a character
-    of TeX may become 50. What was converted is kept, as an open end is drawn often."""
+    """What an answer's formulas may still use: seconds of CPU, and characters of MathML, of which
+    one character of TeX may become 50. Results are cached: an unfinished answer is rendered
+    often."""
 
     seconds: float = 0.3
     chars: int = 600_000
@@ -86,8 +87,8 @@ class FormulaAllowance:
 
 
 def to_mathml(tex: str, *, is_display: bool, allowance: FormulaAllowance) -> str | None:
-    """The formula as MathML with classes for styles; still to be cleaned, as `tex` is hostile. None
-    for what is not known, is invisible, or goes beyond a bound: then its source is to be shown."""
+    """The formula as MathML with classes for styles, not sanitised yet, as `tex` is hostile. None
+    if it is not supported, invisible, or exceeds a bound: then its source is to be shown."""
     key = tex, is_display
     if key not in allowance.converted:
         if len(tex) > MAX_CHARS or allowance.seconds <= 0 or _DEFINITION.search(tex):
@@ -103,7 +104,7 @@ def to_mathml(tex: str, *, is_display: bool, allowance: FormulaAllowance) -> str
 
 
 def _prepared(tex: str) -> str:
-    """The formula in what the library knows of LaTeX and amsmath."""
+    """The formula with the environments and commands that the library supports."""
     tex = _LABEL.sub("", tex)
     is_tagged = "\\tag" in tex
 
@@ -127,7 +128,7 @@ def _formulas_in_text(match: re.Match[str]) -> str:
 
 
 def _is_good(mathml: str) -> bool:
-    """Whether there is anything to see, neither too wide nor too deep, without open references."""
+    """Whether the result is visible, neither too wide nor too deep, and has no open references."""
     is_shown = not is_blank(_TAG.sub("", _HIDDEN.sub("", mathml)))
     widest = max((abs(float(width)) for width in _SPACE.findall(mathml)), default=0.0)
     is_small = widest <= MAX_SPACE and _depth(mathml) <= MAX_DEPTH
@@ -154,7 +155,7 @@ def _as_classes(match: re.Match[str]) -> str:
     if colour := _COLOUR.match(match[1]):
         names = [_hue(colour[1])]
     else:
-        names = [_CLASSES.get(each.strip(), "") for each in match[1].split(";")]
+        names = [_CLASSES.get(style.strip(), "") for style in match[1].split(";")]
     shown = " ".join(filter(None, names))
     return f' class="{shown}"' if shown else ""
 

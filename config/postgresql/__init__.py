@@ -1,1 +1,1 @@
-"""Django's PostgreSQL backend, for requests: a database that is away is not waited for."""
+"""Django's PostgreSQL backend, which does not wait for a database that does not answer."""

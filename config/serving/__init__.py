@@ -1,2 +1,2 @@
-"""Between granian, which speaks ASGI, and Django's WSGI application in threads: everything about a
-request that takes time is waited for without a thread, and has a bound of size, number and time."""
+"""The adapter between granian (ASGI) and Django's WSGI application in threads: bodies, answers and
+waiting requests keep no thread, and are bounded in size, number and time."""

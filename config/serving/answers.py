@@ -1,4 +1,4 @@
-"""From Django's response to granian. A short one is handed over whole, and its thread is free; a
+"""Sending Django's responses through granian. A short one is buffered, and its thread is free; a
 longer one keeps its thread while it is made and read, for at most SEND_SECONDS a piece."""
 
 import asyncio
@@ -16,15 +16,15 @@ type Message = dict[str, Any]
 type Send = Callable[[Message], Awaitable[None]]
 type Receive = Callable[[], Awaitable[Message]]
 
-#: Bytes of a piece, and of an answer that waits for its reader in memory instead of in a thread.
+#: Bytes of a piece, and of the longest answer that is buffered.
 PIECE = 65_536
 HELD = 1_000_000
-#: Pieces of a stream that wait to be sent.
+#: Pieces of a stream that are buffered.
 AHEAD = 4
 
 
 class Head(NamedTuple):
-    """How an answer begins; `content` is all of it where it is short."""
+    """Status and headers of an answer, with its whole `content` where it is short."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -42,7 +42,7 @@ class Answer:
         self._head: Head | None = None
 
     def make(self, application: Callable[..., Iterable[bytes]], environ: dict[str, Any]) -> None:
-        """In a thread: calls the WSGI application and passes on what it answers. Raises nothing."""
+        """In a thread: calls the WSGI application and passes its answer on. Raises nothing."""
         response: Iterable[bytes] = ()
         try:
             response = application(environ, self._start)

@@ -1,5 +1,5 @@
-"""Bodies of requests: taken whole before Django sees them, or refused. A body that is being sent
-keeps no thread, so that one which never ends costs its connection, for BODY_SECONDS."""
+"""Bodies of requests: read whole before Django is called, or refused. No thread waits for a body,
+so one that never ends costs a connection for BODY_SECONDS."""
 
 import asyncio
 from collections import Counter
@@ -12,12 +12,12 @@ from config.errors import Busy, HttpError
 
 type Receive = Any
 
-#: One address may have so much of what all bodies together may take, until they are whole.
+#: Unfinished bodies of one client address take at most this fraction (1/4) of BODIES_TOGETHER.
 ADDRESS_SHARE = 4
 
 
 class BrokenOff(HttpError):
-    """The client left, or broke the body off: it is no request."""
+    """The client disconnected, or the body ended before its length."""
 
     def __init__(self) -> None:
         super().__init__(400, "malformed", "The body ended before its length.")
@@ -32,8 +32,8 @@ class Bodies:
 
     async def take(self, environ: dict[str, Any], address: str, receive: Receive) -> BytesIO:
         """The request's body, its length in `environ`; call `release` once the request is over.
-        One that says it is too large is left, for the answer to say so. Raises BrokenOff,
-        HttpError (408) when it did not come in time, Busy when too much is kept already."""
+        One whose Content-Length is too large is not read; Django refuses it. Raises BrokenOff,
+        HttpError (408) after BODY_SECONDS, Busy when the bodies together are too large."""
         room = _room(environ)
         if int(environ.get("CONTENT_LENGTH") or 0) > room:
             return BytesIO()
@@ -55,7 +55,7 @@ class Bodies:
         return body
 
     async def _read(self, body: BytesIO, room: int, address: str, receive: Receive) -> None:
-        """Up to one byte more than there is room for."""
+        """Reads at most one byte more than `room`."""
         most = settings.BODIES_TOGETHER
         while body.tell() <= room:
             message = await receive()
@@ -71,12 +71,12 @@ class Bodies:
                 break
 
     def release(self, body: BytesIO) -> None:
-        """The body is no longer kept."""
+        """Takes a body out of the sum; its request is over."""
         self._kept -= len(body.getbuffer())
 
 
 def _room(environ: dict[str, Any]) -> int:
-    """Bytes that this request's body may have. Large ones are for those who are somebody."""
+    """Bytes that this request's body may have; large ones need a session cookie or a token."""
     usual = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     cookies = environ.get("HTTP_COOKIE", "")
     if "HTTP_AUTHORIZATION" in environ or settings.SESSION_COOKIE_NAME in cookies:

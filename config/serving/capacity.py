@@ -1,6 +1,6 @@
-"""Threads kept back. An answer that is streamed, or waits for a job, keeps a thread. Once all but a
-reserve are taken, the next is refused before anything is charged, so that pages and short calls are
-served; and one user has a share of them in each process, so that nobody takes them all."""
+"""Limits on answers that keep a thread: streams, and calls that wait for a job. Once all threads
+but a reserve are kept, the next such request is refused before anything is charged, so that pages
+and short calls are still served; one user may keep a share of them in each process."""
 
 import threading
 import weakref
@@ -15,13 +15,13 @@ from django.http import HttpResponseBase
 
 from config.errors import Busy, TooManyRequests
 
-#: One user follows the same thing, or downloads it, so often at the same time: in some tabs.
+#: Simultaneous streams or downloads of the same address by one user, in several tabs.
 VIEWERS = 4
 RETRY_SECONDS = 5
 
 _lock = threading.Lock()
 _numbers = count()
-#: Who keeps a thread, and what for: a user's id, and the address that is read.
+#: Kept threads: the id of the user, and the path that is read.
 _taken: dict[int, tuple[int | None, str]] = {}
 
 
@@ -34,12 +34,12 @@ class TooManyOpen(TooManyRequests):
 
 
 def most() -> int:
-    """How many threads of this process may be kept at the same time."""
+    """Threads of this process that may be kept at the same time."""
     return max(1, settings.WEB_THREADS - max(2, settings.WEB_THREADS // 8))
 
 
 def share() -> int:
-    """How many of them one user may keep."""
+    """Threads of this process that one user may keep."""
     return max(2, most() // 4)
 
 
@@ -70,21 +70,21 @@ def keeps_its_thread[**P, R: HttpResponseBase](
     return counted
 
 
-#: A file that is made while it is read, of any length: one at a time.
+#: For views that stream a generated file: one at a time for each user.
 exports = partial(keeps_its_thread, viewers=1)
 
 
 def _take(request: Any, viewers: int) -> int:
     user_id = request.user.pk
-    reads = request.path if request.method == "GET" else ""
+    path = request.path if request.method == "GET" else ""
     with _lock:
         if len(_taken) >= most():
             raise Busy
-        mine = Counter(what for who, what in _taken.values() if who == user_id)
-        if mine.total() >= share() or (reads and mine[reads] >= viewers):
+        paths = Counter(path for owner, path in _taken.values() if owner == user_id)
+        if paths.total() >= share() or (path and paths[path] >= viewers):
             raise TooManyOpen
         number = next(_numbers)
-        _taken[number] = (user_id, reads)
+        _taken[number] = (user_id, path)
     return number
 
 

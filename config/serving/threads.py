@@ -9,17 +9,16 @@ from queue import SimpleQueue
 
 from config.errors import Busy
 
-#: Seconds for which a request waits for a thread, and how many wait, as times of the threads.
+#: Seconds for which a request waits for a thread; waiting requests for each thread.
 WAIT_SECONDS = 10
 WAITING = 4
-#: One address has so much of these places, so that it leaves some to others.
+#: One client address takes at most this fraction (1/4) of the places.
 ADDRESS_SHARE = 4
 
 
 class Threads:
-    """So many threads, started as they are needed. Who finds none waits, which costs no thread.
-    `acquire` is for the event loop alone. Threads end with the process: who waits in one does not
-    keep it from ending."""
+    """A pool of `size` daemon threads, started when they are needed. A request that finds none free
+    waits in the event loop, where alone `acquire` and `run` are called."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -47,7 +46,7 @@ class Threads:
             with suppress(ValueError):
                 self._waiting.remove(turn)
             if turn.done() and not turn.cancelled():
-                self._release()  # It came in the same moment.
+                self._release()  # A thread came free at the same moment.
             if isinstance(error, TimeoutError):
                 raise Busy from None
             raise

@@ -1,4 +1,4 @@
-"""What waits for a second admin."""
+"""Requests for changes that a second admin has to approve."""
 
 from typing import Any
 
@@ -40,27 +40,27 @@ class Approval(models.Model):
     #: Whose balance, where it is about one; `user` is the user with the account's id, without a
     #: column of its own.
     account = models.ForeignKey(Account, PROTECT, null=True, related_name="approvals")
-    # Nullable too: else who reads it along reads no request without an account.
+    # Nullable too: else `select_related` would leave out requests without an account.
     user = models.ForeignObject(
         User, PROTECT, ["account"], ["id"], null=True, related_name="approvals"
     )
     #: Of an adjustment: credits to add (negative: to take away), or the balance to set.
     delta = models.BigIntegerField(null=True)
     target = models.BigIntegerField(null=True)
-    #: The balance that who asked for an adjustment was looking at.
+    #: The balance that the admin who asked for an adjustment was shown.
     balance_then = models.BigIntegerField(null=True)
-    #: What else its service is called with.
+    #: The other arguments of its service.
     arguments = models.JSONField(default=dict)
-    #: What it would have done when it was asked: [{"target", "before", "after"}].
+    #: The changes that it would have made when it was requested: [{"target", "before", "after"}].
     effects = models.JSONField(default=list)
     #: Credits that it moves, or may move at most.
     credits = models.BigIntegerField()
-    #: Credits that who asked had moved alone within a day by then.
+    #: Credits that the same admin had moved alone in the 24 hours before.
     moved_before = models.BigIntegerField(default=0)
     reason = models.CharField(max_length=500, blank=True)
     asked_by = models.ForeignKey(User, PROTECT, related_name="asked_approvals")
     asked_at = models.DateTimeField(db_default=Now(), editable=False)
-    #: Made before the first try, so that asking twice is asking once.
+    #: The idempotency key.
     key = models.CharField(max_length=255)
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
     decided_by = models.ForeignKey(User, PROTECT, null=True, related_name="decided_approvals")

@@ -1,4 +1,4 @@
-"""Work that the background worker does while somebody watches its progress."""
+"""Jobs of the background worker whose progress is shown."""
 
 import uuid
 from datetime import timedelta
@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-#: A job without a heartbeat for so long is taken over: twice the longest pause of a client.
+#: A job without a heartbeat for this long is taken over: twice the longest pause of a client.
 SILENCE = timedelta(seconds=90)
 
 
@@ -80,14 +80,14 @@ class BackgroundJob(models.Model):
     def keep(self, **values: Any) -> None:
         """Saves these columns with a heartbeat, while this process is the one that works on the
         job. Raises TakenOver."""
-        if not self._mine().update(heartbeat_at=timezone.now(), **values):
+        if not self._own_row().update(heartbeat_at=timezone.now(), **values):
             raise TakenOver(str(self.pk))
 
     def finish(self, state: str, error: str = "", **values: Any) -> None:
         """Ends the job, unless another process works on it now."""
         end = {"state": state, "error": error[:1000], "finished_at": timezone.now()}
-        self._mine().update(**end, **values)
+        self._own_row().update(**end, **values)
 
-    def _mine(self) -> models.QuerySet[Self]:
-        mine = {"pk": self.pk, "runner": self.runner, "state": self.State.RUNNING}
-        return type(self)._default_manager.filter(**mine)
+    def _own_row(self) -> models.QuerySet[Self]:
+        running = self.State.RUNNING
+        return type(self)._default_manager.filter(pk=self.pk, runner=self.runner, state=running)

@@ -21,8 +21,8 @@ from credits.users.notices import notify
 from credits.users.sessions import end_sessions
 from credits.users.trail import Kind, record
 
-# Letters hold the address they went to. One that is being sent just now goes with the others,
-# after three days.
+# Jobs hold the address of their letter. One that is being sent now is deleted with the other
+# finished jobs, after three days.
 FORGET_LETTERS = """
 DELETE FROM procrastinate_jobs
 WHERE status <> 'doing' AND (
@@ -32,7 +32,7 @@ WHERE status <> 'doing' AND (
 
 
 class LastAdmin(DomainError):
-    """Nobody else could run the site."""
+    """The account is that of the last admin."""
 
     status = 409
     code = "last_admin"
@@ -43,7 +43,7 @@ class LastAdmin(DomainError):
 
 @transaction.atomic
 def close_own_account(*, user: User, request: HttpRequest) -> None:
-    """Closes a local account because its user wants that, and writes to them. Raises LastAdmin."""
+    """Closes a local account at its user's request, and notifies them. Raises LastAdmin."""
     _refuse_last_admin(user)
     record(Kind.CLOSED, user=user, request=request)
     before = copy(user)
@@ -54,8 +54,8 @@ def close_own_account(*, user: User, request: HttpRequest) -> None:
 
 @transaction.atomic
 def close(user: User) -> None:
-    """Closes an account, once however often it is called: nobody signs in to it any more, it
-    spends nothing, and its address is free for another one."""
+    """Closes an account; closing it again changes nothing. It cannot sign in or spend any more, and
+    its address is free for another account."""
     user.refresh_from_db(from_queryset=User.objects.select_for_update())
     email, is_first = user.email, user.closed_at is None
     user.is_active, user.is_staff, user.is_superuser = False, False, False

@@ -13,8 +13,8 @@ from credits.users.proofs import lacks_proof
 
 def account(request: HttpRequest) -> dict[str, object]:
     """The meter of whoever is signed in, whether to link to the admin pages, the credits that
-    proving an address would bring, and the zone of the times. The database is not asked before they
-    are shown."""
+    proving an address would bring, and the zone of the times. They are read from the
+    database when a template uses them."""
     user = getattr(request, "user", None)
 
     def meter() -> Meter | None:

@@ -1,5 +1,5 @@
-"""Letters to users: written from templates, sent by the worker, so that no request waits for a mail
-server, and takes as long for an address without an account."""
+"""E-mail to users, made from templates and sent by the worker: no request waits for a mail server,
+and the time that it takes does not show whether an address has an account."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ def send_later(
 ) -> None:
     """Has a worker send a letter to a user after the commit, where mail is configured. `template`
     stands in `credits/users/letters/`; `context` is JSON without secrets: a link with a token is
-    made by the worker. Nothing is sent to nobody."""
+    made by the worker. A user without an address gets none."""
     if settings.MAIL_CONFIGURED and user.email:
         # The id finds it when the account is closed, also after the address has changed.
         letter: dict[str, Any] = {"template": template, "subject": subject, "to": user.email}
@@ -31,16 +31,17 @@ def send_later(
 
 
 def send(*, template: str, subject: str, to: str, context: Mapping[str, Any]) -> None:
-    """Sends a letter now. Every one knows the `site` and the `hours` for which a link is good, and
-    has no name in it: an account is made with anybody's address and any name."""
-    known = {"site": settings.SITE_URL, "hours": settings.PASSWORD_RESET_TIMEOUT // 3600, "to": to}
-    body = render_to_string(f"credits/users/letters/{template}", {**known, **context})
+    """Sends a letter now. Its template has the `site`, the `hours` for which a link is valid, and
+    the address (`to`). It must not show a user's name: anybody can sign up with somebody else's
+    address and any text as a name."""
+    common = {"site": settings.SITE_URL, "hours": settings.PASSWORD_RESET_TIMEOUT // 3600, "to": to}
+    body = render_to_string(f"credits/users/letters/{template}", {**common, **context})
     send_mail(subject, body, None, [to])
 
 
 def link_to(route: str, row: Model, tokens: PasswordResetTokenGenerator) -> str:
-    """The address of a page that knows this row by a token. Short: a line of a mail that is longer
-    than 78 characters is broken where it is printed."""
+    """The address of a page with a token for this row. Short: mail programs break lines that are
+    longer than 78 characters."""
     token = tokens.make_token(row)  # type: ignore[arg-type]
     uid = urlsafe_base64_encode(force_bytes(row.pk))
     return settings.SITE_URL + reverse(route, kwargs={"uidb64": uid, "token": token})
@@ -49,7 +50,7 @@ def link_to(route: str, row: Model, tokens: PasswordResetTokenGenerator) -> str:
 def row_of_link[M: Model](
     kind: type[M], uidb64: str, token: str, tokens: PasswordResetTokenGenerator
 ) -> M | None:
-    """The row that a link names; None if it is spent."""
+    """The row that a link names; None if the link is not valid any more."""
     try:
         key = int(urlsafe_base64_decode(uidb64))
     except ValueError:

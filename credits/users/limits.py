@@ -1,5 +1,5 @@
-"""What one client address may do, and how often a password may be tried. Counted before anything is
-looked up or hashed, so that of many requests at once no more are let through than the limit."""
+"""Limits on sign-ups, letters and passwords. Each use is counted before anything is looked up or
+hashed, so that simultaneous requests cannot exceed a limit."""
 
 import math
 from collections.abc import Callable
@@ -23,7 +23,7 @@ WRONG_FROM_ADDRESS, WRONG_FROM_ALL = 5, 50
 
 
 class TooManyFromHere(TooManyRequests):
-    """One client address did something too often."""
+    """One client address reached a limit."""
 
     what = "Too much came from where you are."
 
@@ -72,8 +72,8 @@ def may_mail(*, email: str) -> bool:
 
 
 class Guess:
-    """One try of a password for a name, from a client address. A name is kept as a keyed hash: it
-    may be the address of somebody who has no account."""
+    """One attempt at the password of a name, from a client address. The name is stored as a keyed
+    hash: it may be the address of somebody who has no account."""
 
     def __init__(self, name: str, request: HttpRequest) -> None:
         self.name = name.strip().lower()
@@ -98,8 +98,9 @@ class Guess:
         return answer
 
     def count(self) -> None:
-        """Counts it, before it is judged. Raises TooManyFromHere (PASSWORDS_PER_HOUR, right ones
-        too: each costs a hash) or LockedOut; then it counts for no name."""
+        """Counts the attempt before the password is checked. Raises TooManyFromHere
+        (PASSWORDS_PER_HOUR, right ones included: each costs a hash) or LockedOut; then it does not
+        count for the name."""
         key, at_most = f"passwords:{self.address}", settings.PASSWORDS_PER_HOUR
         if seconds := rate_limits.take(key, limit=at_most, window=LONGEST):
             raise TooManyFromHere(seconds)
@@ -111,25 +112,25 @@ class Guess:
             raise LockedOut(seconds)
 
     def _is_known_address(self) -> bool:
-        """Whether the name's owner has signed in from here: those who guess from elsewhere cannot
-        keep them out."""
+        """Whether this name has signed in from this address before: guesses from elsewhere do not
+        lock it out here."""
         signed_in = AuthenticationEvent.objects.filter(
             user__email=self.name, kind=trail.Kind.SIGNED_IN, address=self.address
         )
         return signed_in.exists()
 
     def take_back(self) -> None:
-        """It was not judged."""
+        """Takes the count back: the password was not checked."""
         rate_limits.give_back(self.from_address)
         rate_limits.give_back(self.from_all)
 
     def was_right(self) -> None:
-        """It does not count, and the wrong ones from this client address are forgiven."""
+        """Takes the count back, and deletes those of wrong passwords from this client address."""
         RateLimit.objects.filter(pk=self.from_address).delete()
         rate_limits.give_back(self.from_all)
 
     def was_wrong(self) -> None:
-        """Writes it down. Raises LockedOut when it was the last."""
+        """Records a wrong password. Raises LockedOut when the limit is reached with it."""
         user = User.objects.filter(email=self.name).first()
         trail.record(trail.Kind.WRONG_PASSWORD, user=user, request=self.request)
         seconds = rate_limits.seconds_to_wait(
@@ -141,7 +142,7 @@ class Guess:
 
 
 def forgive(name: str) -> None:
-    """Forgets all wrong passwords for a name: who reads the account's mail is no guesser."""
+    """Deletes the counts of wrong passwords for a name, whose owner was verified by a letter."""
     RateLimit.objects.filter(pk__startswith=_key(name)).delete()
 
 

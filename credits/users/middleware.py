@@ -1,4 +1,4 @@
-"""Who is asked to sign in, and how; and where a request comes from, for the audit record."""
+"""Middleware that requires a sign-in, and that notes the origin of each request."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -29,8 +29,8 @@ class SignInMiddleware(LoginRequiredMiddleware):
 
 
 class OriginMiddleware:
-    """Lets `audit.record` and the session know where a request came from, without every service
-    passing it on."""
+    """Gives `audit.record` and the session the client address of a request, so that services need
+    not pass it on."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

@@ -1,5 +1,5 @@
 """Admins' pages and calls: 404 for other users; an admin (`credits.roles`, looked up with each
-request) who signed in long ago is asked for the password again."""
+request) who signed in more than 12 hours ago has to confirm first."""
 
 import time
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from credits.users.second_factor import lacks_second_factor
 
 
 def is_admin_request(request: HttpRequest | Request) -> bool:
-    """Whether an admin asks, and nobody else in an admin's name."""
+    """Whether the request is an admin's own, not one in which somebody impersonates an admin."""
     return is_admin(request.user) and not getattr(request, "clerk_impersonated", False)
 
 
@@ -34,12 +34,12 @@ CONFIRMED_AT = "confirmed_at"
 
 
 def confirm(request: HttpRequest, **_: object) -> None:
-    """This session's user proved now that it is them."""
+    """Notes in the session that its user has just given a password, or signed in."""
     request.session[CONFIRMED_AT] = int(time.time())
 
 
 def is_confirmed(request: HttpRequest | Request) -> bool:
-    """Whether this session's user proved lately that it is them."""
+    """Whether this session's user signed in, or confirmed, in the last CONFIRMED_FOR seconds."""
     return bool(time.time() - request.session.get(CONFIRMED_AT, 0) < CONFIRMED_FOR)
 
 
@@ -52,15 +52,15 @@ def needs_setup(request: HttpRequest) -> bool:
 
 
 class IsTallyAdmin(BasePermission):
-    """For the API: 401 for nobody, 404 for somebody who is no admin, 403 for an admin who was not
-    asked lately, or lacks a second factor."""
+    """For the API: 401 without a user, 404 for users who are no admins, 403 for an admin who has
+    not confirmed lately, or lacks a second factor."""
 
     def has_permission(self, request: Request, view: object) -> bool:
         if request.user.is_anonymous:
             return False
         if not is_admin_request(request):
             raise Http404
-        # A Bearer token lives a minute: whoever has one is signed in now.
+        # A Bearer token is valid for a minute, so its user has just signed in.
         by_session = isinstance(request.successful_authenticator, SessionAuthentication)
         if by_session and not is_confirmed(request):
             message = "Say that it is still you, at /admin/confirm, and try again."

@@ -21,9 +21,9 @@ from credits.users.welcome import grant_welcome_credits, has_welcome_credits
 
 
 class ProofTokens(PasswordResetTokenGenerator):
-    """Of an account, its present address and the one it asked for, until that is proved, another is
-    asked for, or PASSWORD_RESET_TIMEOUT is over. A new password spends it: whoever had the old one
-    may have asked. Signing in does not, as it does a link to a new password."""
+    """Tokens for an account, its present address and the requested one. One is valid until that is
+    proved, another is requested, or PASSWORD_RESET_TIMEOUT is over. A new password ends it too: who
+    knew the old one may have requested it. Signing in does not, unlike Django's own token."""
 
     key_salt = "credits.users.proofs"
 
@@ -37,15 +37,15 @@ tokens = ProofTokens()
 
 @dataclass(frozen=True)
 class Proof:
-    """An address that was proved: whether the account had another before, and the welcome credits,
-    unless the address has had them."""
+    """The result of proving an address: whether it replaced another one, and the welcome credits,
+    if any were granted."""
 
     is_new: bool
     grant: Grant | None
 
 
 def proves_addresses() -> bool:
-    """Whether welcome credits wait until an address is proved."""
+    """Whether welcome credits are granted only when an address is proved."""
     return bool(settings.MAIL_CONFIGURED and settings.SIGNUP_CREDITS)
 
 
@@ -61,7 +61,7 @@ def lacks_proof(user: User) -> bool:
 
 
 def address_to_prove(user: User) -> str | None:
-    """The address that this user asked for; else the present one, unless it is proved."""
+    """The address that this user requested; else the present one, unless it is proved."""
     return user.new_email or (None if user.email_proved_at else user.email)
 
 
@@ -75,8 +75,8 @@ def ask_for_proof(*, user: User) -> bool:
 
 @transaction.atomic
 def ask_for_address(*, user: User, email: str) -> bool:
-    """Remembers the address that this user wants, and has a worker send the letter to it. Whether
-    it is taken is looked up there: this takes as long, and says the same, if it is. False when
+    """Stores the address that this user requests, and has a worker send the letter to it. The
+    worker looks up whether it is taken, so that neither time nor answer shows it here. False when
     several letters went to that address lately; then nothing was changed."""
     before, user.new_email = user.new_email, email
     if not ask_for_proof(user=user):
@@ -108,15 +108,15 @@ def send_proof(*, user_id: int) -> None:
 
 
 def user_of(*, uidb64: str, token: str) -> User | None:
-    """Whose address a link proves; None if it is spent."""
+    """The user whose address a link proves; None if the link is not valid any more."""
     user = letters.row_of_link(User, uidb64, token, tokens)
     return user if user and user.is_active else None
 
 
 def prove(*, user: User, token: str, request: HttpRequest) -> Proof | None:
     """Proves the address, which a link does once. A new one takes effect with it: all other
-    sessions of the account end, and the former address gets a letter. None if the link is spent, or
-    somebody else has the address by now."""
+    sessions of the account end, and the former address gets a letter. None if the link is not
+    valid any more, or another account has the address by now."""
     try:
         with unique_email(address_to_prove(user)), transaction.atomic():
             return _prove(user.pk, token, request)

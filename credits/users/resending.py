@@ -1,5 +1,5 @@
-"""Forms that come when the session has ended, or with the CSRF token of an earlier one: what was
-typed is not lost, and can be sent again after signing in."""
+"""Forms that arrive after the session has ended, or with the CSRF token of an earlier one: they are
+returned with their values, to be sent again after signing in."""
 
 import re
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from django_htmx.http import HttpResponseClientRedirect
 
 #: The field with the CSRF token.
 CHECK = "csrfmiddlewaretoken"
-#: Names of fields whose values are not put into a page: they are asked for again.
+#: Names of fields whose values are not put into the page, but have to be typed again.
 SECRETS = re.compile("password|secret|token|code", re.IGNORECASE)
-#: A value that was typed, as far as that can be seen: others are ids, numbers and choices.
+#: Values with blanks or non-ASCII characters are shown as typed text; others are ids or choices.
 TYPED = re.compile(r"\s|[^\x00-\x7f]")
-#: How Django's CSRF check begins what it says of another site's form.
+#: Prefixes of the reasons of Django's CSRF check for a form of another site.
 FOREIGN = ("Origin checking failed", "Referer checking failed")
 
 
@@ -43,9 +43,9 @@ class KeptField:
 
 
 def keep_form(request: HttpRequest, *, status: int, ask: str = "") -> HttpResponse | None:
-    """A page with the form that this request sent, to be sent again once the reader has been at
-    `ask` (an address) in another tab; a script gets the status and that address alone, as it has
-    the form. None when nothing was filled in."""
+    """A page with the form that this request sent, to be sent again after the reader has visited
+    `ask` (an address) in another tab; a script, which still has the form, gets only the status and
+    that address. None when no field was filled in."""
     if request.method != "POST" or not set(request.POST) - {CHECK}:
         return None
     if request.headers.get("HX-Request") or request.headers.get("Accept") == "text/event-stream":
@@ -74,8 +74,8 @@ def ask_first(request: HttpRequest, ask: str, *, status: int, after_post: str) -
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Django's CSRF_FAILURE_VIEW. Only a form of this site is kept: sending another site's again
-    from our page would be what the check is against."""
+    """Django's CSRF_FAILURE_VIEW. Only a form of this site is returned: with another site's, our
+    page would carry out the attack that the check prevents."""
     is_own = "Origin" in request.headers and not reason.startswith(FOREIGN)
     kept = keep_form(request, status=403) if is_own else None
     return kept or render(request, "403_csrf.html", status=403)
@@ -84,8 +84,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 @login_not_required
 @require_safe
 def session(request: HttpRequest) -> JsonResponse:
-    """Who is signed in at this browser now, and the CSRF token for their forms: for a page that is
-    older than that session."""
+    """The user of the present session and the CSRF token for their forms, for a page that was
+    loaded in an earlier session."""
     user = request.user
     who = {"user": str(user.pk), "name": str(user)} if user.is_authenticated else {"user": ""}
     return JsonResponse({**who, "csrf": get_token(request)})

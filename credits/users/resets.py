@@ -1,5 +1,5 @@
-"""A new password for who has lost theirs, by a link in a letter. The request looks nothing up, so
-nothing tells whether there is such an account."""
+"""Replacing a lost password by a link in a letter. The request looks nothing up, so neither answer
+nor time shows whether there is such an account."""
 
 from django.conf import settings
 from django.contrib.auth.tokens import default_token_generator
@@ -22,7 +22,7 @@ def ask_for_reset(*, email: str, request: HttpRequest) -> None:
 
 
 def send_reset(*, email: str, address: str, device: str) -> None:
-    """Sends the letter, if a password of ours opens an account with this address."""
+    """Sends the letter, if an account with this address has a local password."""
     user = User.objects.filter(email=email, is_active=True).first()
     if user is None or not user.has_usable_password() or not settings.MAIL_CONFIGURED:
         return

@@ -1,6 +1,6 @@
 """The second factor of local accounts: codes of an authenticator app (TOTP, RFC 6238), and recovery
-codes for the day on which it is lost. django-otp keeps and judges both; each code is counted before
-it is judged, and right once (docs/decisions.md)."""
+codes in case it is lost. django-otp stores and checks both; each code is counted before it is
+checked, and valid once (docs/decisions.md)."""
 
 import re
 from base64 import b32encode
@@ -27,15 +27,15 @@ from credits.users.notices import notify
 from credits.users.sessions import end_sessions
 from credits.users.trail import Kind, record
 
-#: What a session holds that has passed the second factor: which one.
+#: The key in the session for the second factor that it has passed (`User.second_factor_at`).
 PASSED = "second_factor"
 RECOVERY_CODES = 10
-#: Seconds for which an offered secret can be set up.
+#: Seconds for which an offered secret is valid.
 OFFER_SECONDS = 3600
 
 
 class TooManyCodes(TooManyFromHere):
-    """CODES_PER_HOUR of a user, or CODES_PER_HOUR_AND_ADDRESS from one address, were judged."""
+    """CODES_PER_HOUR of a user, or CODES_PER_HOUR_AND_ADDRESS from one address, were checked."""
 
     code = "too_many_codes"
     what = "Too many codes were tried."
@@ -56,8 +56,8 @@ class HasSecondFactor(DomainError):
 
 @dataclass(frozen=True)
 class Offer:
-    """A new secret for an app: signed for our form, and as the QR code and text that people see.
-    Nothing of it is stored before it is set up."""
+    """A new secret for an app: signed for the form, and as the QR code and text for the user. It is
+    not stored before it is set up."""
 
     signed: str
     text: str
@@ -71,9 +71,11 @@ class Offer:
 
 
 def offer(user: User, *, signed: str = "") -> Offer:
-    """The offer whose `signed` secret the form sent back, or a new one if that is none or old."""
-    key = secret_of(user, signed) or default_key()
-    if signed == "" or secret_of(user, signed) is None:
+    """The offer of the `signed` secret that the form sent back; a new one if that is missing or
+    old."""
+    key = secret_of(user, signed)
+    if key is None:
+        key = default_key()
         signed = signing.dumps(key, salt=_salt(user))
     text = b32encode(bytes.fromhex(key)).decode()
     groups = " ".join(re.findall(".{1,4}", text))
@@ -81,7 +83,8 @@ def offer(user: User, *, signed: str = "") -> Offer:
 
 
 def secret_of(user: User, signed: str) -> str | None:
-    """The secret that was offered to this user lately, in hexadecimal; else None."""
+    """The signed secret, in hexadecimal; None if it is not this user's, or older than
+    OFFER_SECONDS."""
     try:
         return str(signing.loads(signed, salt=_salt(user), max_age=OFFER_SECONDS))
     except signing.BadSignature:
@@ -95,7 +98,7 @@ def _salt(user: User) -> str:
 @transaction.atomic
 def set_up(*, user: User, secret: str, code: str, request: HttpRequest) -> list[str]:
     """Sets up an app that shows the right code, and returns new recovery codes. All other sessions
-    of the user end: they never passed it. Raises WrongCode, HasSecondFactor."""
+    of the user end: they have not passed it. Raises WrongCode, HasSecondFactor."""
     locked = User.objects.select_for_update().get(pk=user.pk)
     if locked.second_factor_at:
         raise HasSecondFactor("There is a second factor already.")
@@ -143,7 +146,8 @@ def _change(user: User, request: HttpRequest | None, *, exists: bool) -> None:
 
 @transaction.atomic
 def make_recovery_codes(*, user: User, request: HttpRequest) -> list[str]:
-    """New recovery codes, each good once; those before are good no more. Kept as keyed hashes."""
+    """Replaces the recovery codes, each valid once, and returns the new ones. They are stored as
+    keyed hashes."""
     User.objects.select_for_update().get(pk=user.pk)
     StaticDevice.objects.filter(user=user).delete()
     device = StaticDevice.objects.create(user=user, name="recovery codes")
@@ -161,8 +165,8 @@ def recovery_codes_left(user: User) -> int:
 
 
 def check_code(*, user: User, code: str, request: HttpRequest) -> bool:
-    """Whether this is the app's present code, or a recovery code, for the first time. It is counted
-    before it is judged, so that guesses at the same time are no more. Raises TooManyCodes."""
+    """Whether this is the app's present code, or a recovery code, and unused. It is counted before
+    it is checked, so that simultaneous guesses cannot exceed the limit. Raises TooManyCodes."""
     _count(user, request)
     with transaction.atomic():
         if _is_right(user, code, request):
@@ -178,12 +182,12 @@ def _count(user: User, request: HttpRequest) -> None:
     }
     for key, limit in limits.items():
         if seconds := take(key, limit=limit, window=LONGEST):
-            _tell_of_guesses(user, request)
+            _notify_of_guesses(user, request)
             raise TooManyCodes(seconds)
 
 
-def _tell_of_guesses(user: User, request: HttpRequest) -> None:
-    """Once an hour: whoever guesses codes has the password."""
+def _notify_of_guesses(user: User, request: HttpRequest) -> None:
+    """Once an hour: who can try codes knows the password."""
     if not take(f"guesses-told:{user.pk}", limit=1, window=LONGEST):
         record(Kind.LOCKED_OUT, user=user, request=request)
         what = "Somebody who knows your password tried many wrong codes."
@@ -217,7 +221,7 @@ def _hashed(user: User, code: str) -> str:
 
 
 def mark_passed(request: HttpRequest, user: User) -> None:
-    """This session has shown the user's present second factor, if there is one."""
+    """Notes in the session that it has passed the user's second factor, if there is one."""
     if user.second_factor_at:
         request.session[PASSED] = user.second_factor_at.isoformat()
     else:
@@ -225,9 +229,9 @@ def mark_passed(request: HttpRequest, user: User) -> None:
 
 
 def lacks_second_factor(request: HttpRequest | Request) -> bool:
-    """Whether this request of an admin's must not go on without a second factor: it has one, which
-    the session has not shown, or ADMIN_SECOND_FACTOR demands one. Clerk's own counts where the
-    session is one of Clerk's."""
+    """Whether an admin's request is to be refused for want of a second factor: the session has not
+    passed the user's, or there is none and ADMIN_SECOND_FACTOR requires one. In a session of
+    Clerk's the second factor there counts."""
     user = request.user
     if getattr(request, "clerk_second_factor", False) or not isinstance(user, User):
         return False

@@ -1,7 +1,7 @@
 """Setting up a second factor, and signing in with it.
 
-Between the right password and the right code nobody is signed in: the session is an anonymous one,
-which knows for CODE_SECONDS whose code it waits for."""
+Between the right password and the right code nobody is signed in: an anonymous session holds for
+CODE_SECONDS whose code is expected."""
 
 import time
 from typing import Any
@@ -36,15 +36,16 @@ from credits.users.forms import (
 )
 
 BACKEND = "credits.users.sessions.AccountBackend"
-#: Whose code an anonymous session waits for, and for how many seconds.
-WAITS_FOR = "waits_for_code"
+#: The key in an anonymous session for the user whose code is expected, and for how many seconds.
+EXPECTED = "code_expected"
 CODE_SECONDS = 600
 
 
 def ask_for_code(request: HttpRequest, user: User, *, back: str) -> HttpResponse:
-    """The answer to a right password where a code must follow; then the browser goes `back`."""
+    """The answer to a right password when a code must follow; after that the browser goes
+    `back`."""
     request.session.flush()
-    request.session[WAITS_FOR] = {
+    request.session[EXPECTED] = {
         "user": user.pk,
         "password": user.get_session_auth_hash(),
         "since": int(time.time()),
@@ -54,16 +55,16 @@ def ask_for_code(request: HttpRequest, user: User, *, back: str) -> HttpResponse
     return redirect("sign-in-code")
 
 
-def _waiting_user(request: HttpRequest) -> User | None:
-    """Whose code the session waits for, unless it waited too long or something changed."""
-    waits = request.session.get(WAITS_FOR)
-    if not waits or time.time() - waits["since"] > CODE_SECONDS:
+def _expected_user(request: HttpRequest) -> User | None:
+    """The user whose code is expected; None after CODE_SECONDS, or if the account has changed."""
+    expected = request.session.get(EXPECTED)
+    if not expected or time.time() - expected["since"] > CODE_SECONDS:
         return None
-    user = User.objects.filter(pk=waits["user"], is_active=True).first()
+    user = User.objects.filter(pk=expected["user"], is_active=True).first()
     if user is None or not user.second_factor_at:
         return None
-    same = constant_time_compare(user.get_session_auth_hash(), waits["password"])
-    return user if same else None
+    is_same = constant_time_compare(user.get_session_auth_hash(), expected["password"])
+    return user if is_same else None
 
 
 class SignInCodeForm(forms.Form):
@@ -72,7 +73,7 @@ class SignInCodeForm(forms.Form):
 
 @method_decorator([sensitive_post_parameters(), login_not_required], name="dispatch")
 class SignInCodeView(FormView):  # type: ignore[type-arg]
-    """The code, after the password. Who gave none lately is sent to sign in."""
+    """The code after the password. Without a recent password the browser is sent to the sign-in."""
 
     template_name = "credits/users/sign_in_code.html"
     form_class = SignInCodeForm
@@ -80,9 +81,9 @@ class SignInCodeView(FormView):  # type: ignore[type-arg]
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if request.user.is_authenticated:
             return redirect(settings.LOGIN_REDIRECT_URL)
-        user = _waiting_user(request)
+        user = _expected_user(request)
         if user is None:
-            back = request.session.get(WAITS_FOR, {}).get("back", "/")
+            back = request.session.get(EXPECTED, {}).get("back", "/")
             return redirect_to_login(back, "sign-in-password")
         self.user = user
         return super().dispatch(request, *args, **kwargs)
@@ -91,7 +92,7 @@ class SignInCodeView(FormView):  # type: ignore[type-arg]
         confirm_code(form, user=self.user, request=self.request)
         if form.errors:
             return self.form_invalid(form)
-        back = self.request.session[WAITS_FOR]["back"]  # LoginView has judged that it is safe.
+        back = self.request.session[EXPECTED]["back"]  # LoginView has checked that it is safe.
         self.request.session.flush()
         login(self.request, self.user, backend=BACKEND)
         factor.mark_passed(self.request, self.user)
@@ -143,8 +144,8 @@ class ChangeForm(ConfirmForm):
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def second_factor(request: AuthenticatedHttpRequest) -> HttpResponse:
-    """Sets up the second factor, changes or removes it. Accounts without a password of ours have
-    theirs where they sign in."""
+    """Sets up the second factor, changes or removes it. Accounts without a local password have
+    theirs at Clerk."""
     user = request.user
     form_class = ChangeForm if user.second_factor_at else SetUpForm
     if request.method != "POST":

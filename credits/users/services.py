@@ -1,4 +1,4 @@
-"""Making and changing local accounts, where no letter proves an address (`sign_ups`, `proofs`)."""
+"""Making and changing local accounts without a letter (with one: `sign_ups`, `proofs`)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -26,22 +26,22 @@ class Listed:
 
 def list_sessions(*, user: User, this: str | None) -> list[Listed]:
     """The sessions of a user that have not ended, the one with the key `this` first."""
-    listed = [Listed(row, row.pk == this) for row in _alive(user).order_by("-used_at")]
+    listed = [Listed(row, row.pk == this) for row in _current(user).order_by("-used_at")]
     return sorted(listed, key=lambda row: not row.is_this)
 
 
 def end_session(*, user: User, session_id: str) -> bool:
     """Ends one session of a user; False when the user has none with this id."""
-    keys = [row.pk for row in _alive(user) if _id_of(row) == session_id]
+    keys = [row.pk for row in _current(user) if _id_of(row) == session_id]
     return bool(keys) and bool(end(Session.objects.filter(pk__in=keys)))
 
 
-def _alive(user: User) -> QuerySet[Session]:
-    return Session.objects.filter(user=user).exclude(_over())
+def _current(user: User) -> QuerySet[Session]:
+    return Session.objects.filter(user=user).exclude(_ended())
 
 
-def _over() -> Q:
-    """As `credits_session` judges it."""
+def _ended() -> Q:
+    """The condition for ended sessions, as in `credits_session`."""
     now, longest = timezone.now(), timedelta(seconds=settings.SESSION_COOKIE_AGE)
     return (
         Q(expire_date__lte=now)
@@ -51,8 +51,8 @@ def _over() -> Q:
 
 
 def forget_sessions() -> int:
-    """Deletes the sessions that are over, and returns how many."""
-    deleted, _ = Session.objects.filter(_over()).delete()
+    """Deletes the sessions that have ended, and returns how many."""
+    deleted, _ = Session.objects.filter(_ended()).delete()
     return deleted
 
 

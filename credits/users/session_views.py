@@ -1,4 +1,4 @@
-"""One's own sessions and what happened to how one signs in, as /account shows them."""
+"""The sessions and authentication events of a user, as /account shows them."""
 
 from typing import Any, cast
 
@@ -31,7 +31,7 @@ def devices_and_activity(request: HttpRequest) -> dict[str, Any]:
 
 @require_POST
 def end(request: AuthenticatedHttpRequest, session_id: str) -> HttpResponse:
-    """Ends one of the user's sessions: its next request is nobody's."""
+    """Ends one of the user's sessions."""
     if not end_session(user=request.user, session_id=session_id):
         raise Http404
     record(Kind.SESSION_ENDED, user=request.user, request=request)

@@ -98,8 +98,8 @@ def end(sessions: QuerySet[Session]) -> int:
 
 
 class AccountBackend(ModelBackend):
-    """Users with a password of ours. Wherever one is judged (signing in, a new address, a new
-    password, an admin's confirmation), it is counted first."""
+    """Authenticates users with local passwords. Every check of one (signing in, a new address or
+    password, an admin's confirmation) is counted first."""
 
     def authenticate(
         self,
@@ -117,7 +117,7 @@ class AccountBackend(ModelBackend):
 
     def get_user(self, user_id: int) -> User | None:
         """The user, unless they are gone or deactivated. Django asks right after it has read the
-        session; it makes every check of that, only the read of the user is spared."""
+        session; all its checks are made, only the second read of the user is saved."""
         user = _user_of_session.get()
         _user_of_session.set(None)  # Good for this request alone.
         if user is None or user.pk != user_id:

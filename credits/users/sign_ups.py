@@ -1,5 +1,5 @@
 """Signing up where mail is configured: the account is made when the letter to its address is
-answered. Until then nothing tells whether there is one with that address already."""
+answered. Until then no answer shows whether the address has an account already."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ from credits.users.welcome import grant_welcome_credits
 
 
 class SignUpTokens(PasswordResetTokenGenerator):
-    """Of one sign-up, for PASSWORD_RESET_TIMEOUT; it is deleted when it has become an account."""
+    """Tokens for a sign-up, valid for PASSWORD_RESET_TIMEOUT or until the account is made."""
 
     key_salt = "credits.users.sign_ups"
 
@@ -30,8 +30,8 @@ tokens = SignUpTokens()
 
 
 def ask_for_account(*, email: str, password: str, name: str = "", address: str = "") -> SignUp:
-    """Keeps what an account will be made of, and has a worker write to its address, unless several
-    letters went there lately. Raises TooManySignUps."""
+    """Stores a sign-up, and has a worker send the letter to its address, unless several letters
+    went there lately. Raises TooManySignUps."""
     limit_sign_ups(address)
     hashed = make_password(password)
     with transaction.atomic():
@@ -43,8 +43,8 @@ def ask_for_account(*, email: str, password: str, name: str = "", address: str =
 
 
 def send_sign_up(*, sign_up_id: int) -> None:
-    """Sends the letter with the link; to the owner of an address that has an account, one that says
-    that somebody tried."""
+    """Sends the letter with the link; if the address has an account, one that says that somebody
+    tried to sign up with it."""
     sign_up = SignUp.objects.filter(pk=sign_up_id).first()
     if sign_up is None:
         return
@@ -61,7 +61,7 @@ def send_sign_up(*, sign_up_id: int) -> None:
 
 
 def sign_up_of(*, uidb64: str, token: str) -> SignUp | None:
-    """The sign-up of a link; None if it is spent."""
+    """The sign-up of a link; None if the link is not valid any more."""
     return letters.row_of_link(SignUp, uidb64, token, tokens)
 
 
@@ -89,6 +89,6 @@ def make_account(*, sign_up: SignUp) -> User | None:
 
 
 def forget_sign_ups() -> int:
-    """Deletes those whose link is too old; returns how many."""
+    """Deletes sign-ups whose link is too old; returns how many."""
     ended = timezone.now() - timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
     return SignUp.objects.filter(created_at__lt=ended).delete()[0]

@@ -1,4 +1,5 @@
-"""Letters of local accounts, and what is forgotten (settings.PROCRASTINATE_IMPORT_PATHS)."""
+"""Background work of local accounts: letters, and deleting old rows
+(settings.PROCRASTINATE_IMPORT_PATHS)."""
 
 from smtplib import SMTPException
 from typing import Any
@@ -41,8 +42,7 @@ def send_letter(
 @app.periodic(cron="23 * * * *")
 @app.task(name="users.forget", queueing_lock="users.forget")
 def forget(timestamp: int) -> None:
-    """Deletes sessions that are over, events older than AUTHENTICATION_DAYS, and sign-ups that
-    nobody answered."""
+    """Deletes ended sessions, events older than AUTHENTICATION_DAYS, and unanswered sign-ups."""
     forget_sessions()
     trail.forget()
     sign_ups.forget_sign_ups()

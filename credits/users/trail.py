@@ -1,4 +1,4 @@
-"""The trail of authentication: what is written down of it (`AuthenticationEvent`)."""
+"""The record of authentication events (`AuthenticationEvent`)."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,13 +14,13 @@ Kind = AuthenticationEvent.Kind
 
 
 def record(kind: str, *, user: User | None, request: HttpRequest | None = None) -> None:
-    """Writes an event down, with where it came from. Without a request: from a command or job."""
+    """Records an event with the client address and program of its request, if there is one."""
     address = client_address(request) if request else ""
     write(kind, user=user, address=address, device=device_of(request) if request else "")
 
 
 def write(kind: str, *, user: User | None, address: str, device: str) -> None:
-    """Writes down an event of a request that is over."""
+    """Records an event of a request that is over."""
     AuthenticationEvent.objects.create(user=user, kind=kind, address=address, device=device)
 
 
@@ -36,7 +36,7 @@ def signed_out(*, user: User | None, request: HttpRequest, **_: Any) -> None:
 
 
 def device_of(request: HttpRequest) -> str:
-    """The program that asks, as its User-Agent says, at most 200 characters."""
+    """The User-Agent of a request: its printable characters, 200 at most."""
     agent = request.headers.get("User-Agent", "")
     return "".join(character for character in agent if character.isprintable())[:200]
 

@@ -1,4 +1,4 @@
-"""Which passwords are refused beside Django's own rules."""
+"""Password rules in addition to Django's own."""
 
 import re
 from urllib.parse import urlsplit
@@ -10,12 +10,12 @@ from django.core.exceptions import ValidationError
 from config.text import is_blank
 from credits.models import User
 
-#: What people put before and behind a word that a site refuses.
+#: Digits and signs before and behind a word.
 PADDING = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 
 
 class KnownPasswordValidator(CommonPasswordValidator):
-    """Refuses a well-known password, also between figures and signs (`Sunshine2026!`), and one of
+    """Refuses a well-known password, also between digits and signs (`Sunshine2026!`), and one of
     fewer than four different characters."""
 
     def validate(self, password: str, user: User | None = None) -> None:
@@ -28,7 +28,7 @@ class KnownPasswordValidator(CommonPasswordValidator):
 
 class SiteWordsValidator:
     """Refuses a password of blanks, and one that is hardly more than this site's name or host:
-    without them it has to be as long as any."""
+    the rest of it must have `min_length` characters."""
 
     min_length = 8
 

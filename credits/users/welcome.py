@@ -1,5 +1,5 @@
-"""Welcome credits: once per proven identity, whoever's account it is. The grant's key is a keyed
-hash of the address; grants are never deleted, so it outlives the account."""
+"""Welcome credits: once per mailbox, whatever the account. The grant's key is a keyed hash of the
+address; grants are never deleted, so it outlasts the account."""
 
 import re
 import unicodedata

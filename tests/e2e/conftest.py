@@ -9,7 +9,11 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.e2e.browser import Window, launch, windows
 from tests.live import Site
+from tests.lossy import Network, over_network
 from tests.waiting import PATIENCE
+
+#: What a browser logs when a connection ends.
+BROKEN = r"net::ERR_|status of (401|404|429|503)|htmx:(after|send|timeout)|Response Status Error"
 
 expect.set_options(timeout=PATIENCE * 1000)
 
@@ -43,3 +47,23 @@ def window(browser: Browser, site: Site) -> Iterator[Window]:
     test. For a site of your own: `with windows(browser, site) as window`."""
     with windows(browser, site) as opened:
         yield opened
+
+
+@pytest.fixture
+def network(chat_site: Site) -> Iterator[tuple[Network, Site]]:
+    with over_network(chat_site) as pair:
+        yield pair
+
+
+@pytest.fixture
+def wire(network: tuple[Network, Site]) -> Network:
+    """What `lossy_window` reaches the site by."""
+    return network[0]
+
+
+@pytest.fixture
+def lossy_window(browser: Browser, network: tuple[Network, Site]) -> Iterator[Window]:
+    """As `window`, on a site behind `wire`; errors of a broken connection are allowed."""
+    with windows(browser, network[1]) as window:
+        window.allow(BROKEN)
+        yield window

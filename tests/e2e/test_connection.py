@@ -3,41 +3,19 @@ ends: on a desktop and on a phone."""
 
 import re
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from ai_chat.models import Turn
 from credits.models import Session, User
-from tests.e2e.browser import CHANGED, Size, Window, axe, fits, windows
+from tests.e2e.browser import CHANGED, Size, Window, axe, fits
 from tests.live import Site, session_of
-from tests.lossy import Network, over_network
+from tests.lossy import Network
 from tests.waiting import wait_for
 
 SIZES: list[Size] = ["desktop", "phone"]
-#: What a browser says in its console of a connection that ended.
-BROKEN = r"net::ERR_|status of (401|404|429|503)|htmx:(after|send|timeout)|Response Status Error"
-
-
-@pytest.fixture
-def network(chat_site: Site) -> Iterator[tuple[Network, Site]]:
-    with over_network(chat_site) as pair:
-        yield pair
-
-
-@pytest.fixture
-def wire(network: tuple[Network, Site]) -> Network:
-    return network[0]
-
-
-@pytest.fixture
-def chat(browser: Browser, network: tuple[Network, Site]) -> Iterator[Window]:
-    """Windows on the site behind `wire`."""
-    with windows(browser, network[1]) as window:
-        window.allow(BROKEN)
-        yield window
 
 
 def send(page: Page, message: str) -> None:
@@ -75,9 +53,9 @@ def has_ended_whole(page: Page, words: int) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_connection_that_ends_is_made_again(
-    chat: Window, wire: Network, alice: User, size: Size
+    lossy_window: Window, wire: Network, alice: User, size: Size
 ) -> None:
-    page = chat(alice, size=size)
+    page = lossy_window(alice, size=size)
     begin(page)
     count_signs(page)
     wire.cut()
@@ -88,9 +66,9 @@ def test_a_connection_that_ends_is_made_again(
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_connection_that_stands_still_is_made_again(
-    chat: Window, wire: Network, alice: User, size: Size
+    lossy_window: Window, wire: Network, alice: User, size: Size
 ) -> None:
-    page = chat(alice, size=size)
+    page = lossy_window(alice, size=size)
     begin(page, "Go on [[tokens:200]] [[delay:0.1]]")
     wire.freeze()
     expect(page.locator(".lost")).to_have_text("Reconnecting…")
@@ -98,9 +76,9 @@ def test_a_connection_that_stands_still_is_made_again(
 
 
 def test_a_connection_that_died_while_the_machine_slept_is_made_again_at_once(
-    chat: Window, wire: Network, alice: User
+    lossy_window: Window, wire: Network, alice: User
 ) -> None:
-    page = chat(alice)
+    page = lossy_window(alice)
     page.clock.install()
     begin(page)
     wire.freeze()
@@ -114,9 +92,9 @@ def test_a_connection_that_died_while_the_machine_slept_is_made_again_at_once(
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_site_that_is_away_leaves_the_page_and_the_draft_where_they_are(
-    chat: Window, wire: Network, alice: User, size: Size
+    lossy_window: Window, wire: Network, alice: User, size: Size
 ) -> None:
-    page = chat(alice, size=size)
+    page = lossy_window(alice, size=size)
     begin(page)
     address = page.url
     wire.go_away()
@@ -137,9 +115,9 @@ def test_a_site_that_is_away_leaves_the_page_and_the_draft_where_they_are(
 
 
 def test_a_slow_connection_shows_the_answer_as_it_comes(
-    chat: Window, wire: Network, alice: User
+    lossy_window: Window, wire: Network, alice: User
 ) -> None:
-    page = chat(alice)
+    page = lossy_window(alice)
     begin(page)
     wire.delay = 3
     expect(page.locator(".live")).to_contain_text("word40")
@@ -149,9 +127,9 @@ def test_a_slow_connection_shows_the_answer_as_it_comes(
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_session_that_ended_is_said_once_and_nothing_asks_until_there_is_another(
-    chat: Window, alice: User, size: Size
+    lossy_window: Window, alice: User, size: Size
 ) -> None:
-    page = chat(alice, size=size)
+    page = lossy_window(alice, size=size)
     page.clock.install()
     begin(page, "Go on [[tokens:600]] [[delay:0.1]]")
     said: list[str] = []
@@ -173,7 +151,7 @@ def test_a_session_that_ended_is_said_once_and_nothing_asks_until_there_is_anoth
     assert asked == []
     assert said == ["You are signed out."]
     expect(page.get_by_label("Message")).to_have_value("The next one")
-    chat.sign_in(page.context, alice)
+    lossy_window.sign_in(page.context, alice)
     page.evaluate("window.dispatchEvent(new Event('focus'))")
     expect(page.locator("#meter strong")).to_have_text("99")
     expect(sign).to_have_count(0)
@@ -181,9 +159,9 @@ def test_a_session_that_ended_is_said_once_and_nothing_asks_until_there_is_anoth
 
 
 def test_an_answer_that_was_deleted_meanwhile_is_said_and_not_asked_for_again(
-    chat: Window, wire: Network, alice: User
+    lossy_window: Window, wire: Network, alice: User
 ) -> None:
-    page = chat(alice)
+    page = lossy_window(alice)
     begin(page)
     asked: list[str] = []
 
@@ -203,9 +181,9 @@ def test_an_answer_that_was_deleted_meanwhile_is_said_and_not_asked_for_again(
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_site_that_asks_to_wait_is_given_the_time(
-    chat: Window, wire: Network, alice: User, status: int
+    lossy_window: Window, wire: Network, alice: User, status: int
 ) -> None:
-    page = chat(alice)
+    page = lossy_window(alice)
     begin(page, "Go on [[tokens:200]] [[delay:0.1]]")
     times: list[float] = []
 
@@ -224,9 +202,9 @@ def test_a_site_that_asks_to_wait_is_given_the_time(
 
 
 def test_nobody_asks_for_a_broken_answer_while_the_tab_is_hidden(
-    chat: Window, wire: Network, alice: User
+    lossy_window: Window, wire: Network, alice: User
 ) -> None:
-    page = chat(alice)
+    page = lossy_window(alice)
     begin(page)
     page.evaluate("Object.defineProperty(document, 'hidden', {get: () => window.away ?? true})")
     wire.go_away()
@@ -243,9 +221,9 @@ def test_nobody_asks_for_a_broken_answer_while_the_tab_is_hidden(
 
 @pytest.mark.parametrize("size", SIZES)
 def test_what_is_being_read_stays_where_it_is_through_everything(
-    chat: Window, wire: Network, alice: User, size: Size
+    lossy_window: Window, wire: Network, alice: User, size: Size
 ) -> None:
-    page = chat(alice, size=size, viewport={"width": 360, "height": 500})
+    page = lossy_window(alice, size=size, viewport={"width": 360, "height": 500})
     page.goto("/ai-chat")
     send(page, "Go on [[tokens:700]] [[delay:0.02]]")
     expect(page.locator(".live .tail")).to_contain_text("word300")
@@ -267,9 +245,9 @@ def test_what_is_being_read_stays_where_it_is_through_everything(
 
 
 def test_what_was_opened_and_selected_stays_so_through_a_cut(
-    chat: Window, wire: Network, alice: User
+    lossy_window: Window, wire: Network, alice: User
 ) -> None:
-    page = chat(alice)
+    page = lossy_window(alice)
     page.goto("/ai-chat")
     thoughts = " ".join(f"step{n}" for n in range(1, 9))
     words = " ".join(f"word{n}" for n in range(1, 60))

@@ -1,36 +1,15 @@
 """What pages ask for by themselves, while the site is away and after the session has ended."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from credits.models import Session, User
-from tests.e2e.browser import Size, Window, axe, fits, windows
-from tests.e2e.test_connection import BROKEN
-from tests.live import Site
-from tests.lossy import Network, over_network
+from tests.e2e.browser import Size, Window, axe, fits
+from tests.lossy import Network
 
 SIZES: list[Size] = ["desktop", "phone"]
-
-
-@pytest.fixture
-def network(chat_site: Site) -> Iterator[tuple[Network, Site]]:
-    with over_network(chat_site) as pair:
-        yield pair
-
-
-@pytest.fixture
-def wire(network: tuple[Network, Site]) -> Network:
-    return network[0]
-
-
-@pytest.fixture
-def studio(browser: Browser, network: tuple[Network, Site]) -> Iterator[Window]:
-    with windows(browser, network[1]) as window:
-        window.allow(BROKEN)
-        yield window
 
 
 def paint(page: Page, prompt: str) -> None:
@@ -44,9 +23,9 @@ def paint(page: Page, prompt: str) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_card_waits_for_a_site_that_is_away_and_goes_on(
-    studio: Window, wire: Network, alice: User, size: Size
+    lossy_window: Window, wire: Network, alice: User, size: Size
 ) -> None:
-    page = studio(alice, size=size)
+    page = lossy_window(alice, size=size)
     paint(page, "A tree [[delay:4]]")
     wire.go_away()
     expect(page.locator("#gallery .lost")).to_have_text("Reconnecting…")
@@ -59,9 +38,9 @@ def test_a_card_waits_for_a_site_that_is_away_and_goes_on(
 
 
 def test_a_card_whose_connection_stands_still_asks_anew(
-    studio: Window, wire: Network, alice: User
+    lossy_window: Window, wire: Network, alice: User
 ) -> None:
-    page = studio(alice)
+    page = lossy_window(alice)
     paint(page, "A tree [[delay:4]]")
     wire.freeze()
     expect(page.locator("#gallery .lost")).to_have_text("Reconnecting…")
@@ -70,9 +49,9 @@ def test_a_card_whose_connection_stands_still_asks_anew(
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_card_of_somebody_signed_out_says_so_and_stops(
-    studio: Window, alice: User, size: Size
+    lossy_window: Window, alice: User, size: Size
 ) -> None:
-    page = studio(alice, size=size)
+    page = lossy_window(alice, size=size)
     paint(page, "A tree [[delay:6]]")
     Session.objects.all().delete()
     sign = page.locator("#gallery .lost")
@@ -86,13 +65,15 @@ def test_a_card_of_somebody_signed_out_says_so_and_stops(
     assert asked == []
     axe(page)
     fits(page)
-    studio.sign_in(page.context, alice)
+    lossy_window.sign_in(page.context, alice)
     page.evaluate("window.dispatchEvent(new Event('focus'))")
     expect(page.locator("#gallery .receipt b")).to_have_text("5 credits")
 
 
-def test_a_card_that_was_deleted_meanwhile_says_so_and_stops(studio: Window, alice: User) -> None:
-    page = studio(alice)
+def test_a_card_that_was_deleted_meanwhile_says_so_and_stops(
+    lossy_window: Window, alice: User
+) -> None:
+    page = lossy_window(alice)
     page.route("**/images/requests/*", lambda route: route.fulfill(status=404))
     paint(page, "A tree [[delay:1]]")
     expect(page.locator("#gallery .lost")).to_have_text("This was deleted meanwhile.")
@@ -102,8 +83,8 @@ def test_a_card_that_was_deleted_meanwhile_says_so_and_stops(studio: Window, ali
     assert asked == []
 
 
-def test_nothing_is_asked_for_while_the_tab_is_hidden(studio: Window, alice: User) -> None:
-    page = studio(alice)
+def test_nothing_is_asked_for_while_the_tab_is_hidden(lossy_window: Window, alice: User) -> None:
+    page = lossy_window(alice)
     paint(page, "A tree [[delay:2]]")
     page.evaluate("Object.defineProperty(document, 'hidden', {get: () => window.away ?? true})")
     page.wait_for_timeout(500)

@@ -1,5 +1,5 @@
-"""How many credits a sync may move by setting plan credits: what the question for a second admin is
-about (`credits.approvals`)."""
+"""How many credits a sync may move by setting plan credits: the amount that decides whether it
+needs a second admin (`credits.approvals`)."""
 
 from credits.approvals import left_alone
 from credits.audit import Movement
@@ -24,7 +24,7 @@ LEFT JOIN (
 
 
 def most_credits_set(options: SyncOptions) -> int:
-    """What it may move at most, of the subscribers that are known here."""
+    """Credits that the sync may move at most, for the subscribers that are known here."""
     if options.dry_run or not options.set_credits:
         return 0
     [[credits]] = fetch_all(
@@ -34,8 +34,8 @@ def most_credits_set(options: SyncOptions) -> int:
 
 
 def allowance_of(options: SyncOptions, change: Movement, most: int) -> int:
-    """What its job may move: what was approved, or all that who starts it may still move alone, so
-    that subscribers whom it finds at Clerk have theirs too."""
+    """Credits that its job may move: what was approved, or all that the admin may still move alone,
+    so that subscribers who are first found at Clerk are included."""
     if options.dry_run or not options.set_credits:
         return 0
     if change.approval:

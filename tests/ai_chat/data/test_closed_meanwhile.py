@@ -1,11 +1,9 @@
 """Accounts that are closed, banned or locked while something is made for them: it is stopped, in
 whichever process, and settled as a stop."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +19,13 @@ from credits.models import Hold, User
 from credits.reasons import Reason
 from tests.ai_chat.api.client import Program
 from tests.ai_chat.chat import Chat
-from tests.ai_chat.images.fake import FakePainter, entry, picture
+from tests.ai_chat.images.fake import FakePainter
 from tests.ai_chat.images.test_dialects import set_painter
 from tests.ai_chat.images.test_outcomes import files_in
 from tests.factories import PASSWORD, make_charge, make_grant
 from tests.fakes.clerk import user_json
 from tests.live import Site
-from tests.waiting import PATIENCE, wait_for
+from tests.waiting import wait_for
 
 LONG = "[[tokens:600]] [[delay:0.1]]"
 SILENT = "[[delay:30]]"
@@ -117,20 +115,13 @@ def test_a_ban_stops_images_and_those_that_were_made_stay_charged(
     site = keep_site(OPENAI_BASE_URL=painter.base_url, VAR_DIR=str(var))
     studio = Program(site, member)
     set_painter(images_per_call=1)
-    released, numbers = threading.Event(), count()
-
-    def first_only(body: dict[str, Any]) -> tuple[int, Any]:
-        if next(numbers):
-            released.wait(PATIENCE)
-        return 200, {"data": [entry(picture())]}
-
-    painter.answer = first_only
+    others = painter.will_send_one()
     with ThreadPoolExecutor() as pool:
         painting = pool.submit(studio.paint, "A tree", count=4)
         wait_for(lambda: len(painter.calls) == 4 and bool(files_in(var)), "the first image")
         change_at_clerk(banned=True)
         wait_for(lambda: not ImageRequest.objects.get().is_running, "the request to be stopped")
-        released.set()
+        others.set()
     assert painting.result().json()["state"] == "partial"
     assert ImageRequest.objects.get().images.count() == 1
     assert (studio.balance, Hold.objects.count()) == (95, 0)

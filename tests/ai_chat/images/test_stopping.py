@@ -1,19 +1,16 @@
 """Images that are stopped: by a program, and by the page's form without scripts."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 from ai_chat.models import ImageRequest
 from tests.ai_chat.api.client import Program
-from tests.ai_chat.images.fake import FakePainter, entry, picture
+from tests.ai_chat.images.fake import FakePainter
 from tests.ai_chat.images.test_dialects import set_painter
 from tests.ai_chat.images.test_outcomes import files_in
 from tests.ai_chat.images.test_pages import form
 from tests.fakes.provider import FakeProvider
-from tests.waiting import PATIENCE, wait_for
+from tests.waiting import wait_for
 
 
 def being_made(provider: FakeProvider) -> ImageRequest:
@@ -41,19 +38,12 @@ def test_what_was_made_before_a_stop_is_kept_and_paid_for(
     odd_studio: Program, painter: FakePainter, var: Path
 ) -> None:
     set_painter(images_per_call=1)
-    released, numbers = threading.Event(), count()
-
-    def first_only(body: dict[str, Any]) -> tuple[int, Any]:
-        if next(numbers):
-            released.wait(PATIENCE)
-        return 200, {"data": [entry(picture())]}
-
-    painter.answer = first_only
+    others = painter.will_send_one()
     with ThreadPoolExecutor() as pool:
         painting = pool.submit(odd_studio.paint, "A tree", count=3)
         wait_for(lambda: len(painter.calls) == 3 and bool(files_in(var)), "the first image")
         odd_studio.client.post(f"/api/ai/images/requests/{ImageRequest.objects.get().pk}/stop")
-        released.set()
+        others.set()
     answer = painting.result().json()
     assert (answer["state"], len(answer["images"])) == ("partial", 1)
     assert answer["receipt"]["reason"] == "stopped_before_first_token"

@@ -20,7 +20,7 @@ POOL = {"min_size": 1, "max_size": 1, "timeout": 1}
 @pytest.fixture
 def make(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], DatabaseWrapper]]:
     """Makes connections of one pool, which has room for one."""
-    monkeypatch.setattr(KIND, "_asked_at", 0.0, raising=False)
+    monkeypatch.setattr(KIND, "_probed_at", 0.0, raising=False)
     monkeypatch.setattr(KIND, "_connection_pools", {})
     settings = connection.settings_dict
     entry = {**settings, "OPTIONS": {**settings["OPTIONS"], "pool": POOL}}
@@ -43,7 +43,7 @@ def test_a_busy_pool_is_waited_for(make: Callable[[], DatabaseWrapper]) -> None:
     taken = first.get_new_connection(parameters)
     with ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(second.get_new_connection, parameters)
-        wait_for(lambda: KIND._asked_at > 0, "the database to be asked beside the pool")
+        wait_for(lambda: KIND._probed_at > 0, "the database to be asked beside the pool")
         assert not waiting.done()
         first.pool.putconn(taken)
         second.pool.putconn(waiting.result())
