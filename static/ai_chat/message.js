@@ -9,8 +9,7 @@ export const message = document.getElementById("message");
 const PAUSE = 300; // milliseconds without a key after which a draft is kept
 const SHOWN_FROM = 500; // characters left
 // What Python's strip() removes, which is not what trim() does.
-const BLANK =
-  /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
+const BLANK = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
 
 export function focusMessage() {
   if (hasKeyboard) message.focus({ preventScroll: true });
