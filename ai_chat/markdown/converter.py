@@ -44,7 +44,10 @@ class Converter:
             return None, SECONDS
 
     def _pipes(self) -> tuple[IO[str], IO[str]]:
-        if self._process is None or self._owner != os.getpid():
+        is_ours = self._process is not None and self._owner == os.getpid()
+        # One that was ended from outside takes no formula with it: its source would be kept.
+        if not is_ours or (self._process and self._process.poll() is not None):
+            self.close()
             self._process = subprocess.Popen(
                 [sys.executable, "-I", str(_PROGRAM), str(SECONDS)],
                 stdin=subprocess.PIPE,

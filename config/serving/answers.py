@@ -46,22 +46,23 @@ class Answer:
         response: Iterable[bytes] = ()
         try:
             response = application(environ, self._start)
-            assert self._head
-            if _is_short(response):
-                self._put(self._head._replace(content=b"".join(response)))
-            else:
-                self._put(self._head)
-                for piece in response:
-                    if piece and not self._put_in_turn(piece):
-                        break
-                else:
-                    self._put(b"")
-        except Exception:
+            self._pass_on(response)
+        except BaseException:  # Also what would end the thread.
             logger.exception("An answer broke off.")
         finally:
             self._put(None)
-            if close := getattr(response, "close", None):
-                close()
+            _close(response)
+
+    def _pass_on(self, response: Iterable[bytes]) -> None:
+        assert self._head
+        if _is_short(response):
+            self._put(self._head._replace(content=b"".join(response)))
+            return
+        self._put(self._head)
+        for piece in response:
+            if piece and not self._put_in_turn(piece):
+                return
+        self._put(b"")
 
     def _start(self, status: str, headers: list[tuple[str, str]], *_: Any) -> None:
         encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
@@ -113,6 +114,15 @@ class Answer:
     def _leave(self) -> None:
         self._is_left = True
         self._room.release()
+
+
+def _close(response: Iterable[bytes]) -> None:
+    """Calls what Django has waiting for the response's end. What fails there has been answered."""
+    try:
+        if close := getattr(response, "close", None):
+            close()
+    except BaseException:
+        logger.exception("An answer could not be closed.")
 
 
 def _is_short(response: Any) -> bool:

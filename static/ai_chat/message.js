@@ -9,9 +9,7 @@ export const message = document.getElementById("message");
 const PAUSE = 300; // milliseconds without a key after which a draft is kept
 const SHOWN_FROM = 500; // characters left
 // What Python's strip() removes, which is not what trim() does.
-const BLANKS =
-  "[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]+";
-const AROUND = new RegExp(`^${BLANKS}|${BLANKS}$`, "g");
+const BLANK = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
 
 export function focusMessage() {
   if (hasKeyboard) message.focus({ preventScroll: true });
@@ -42,7 +40,16 @@ export function sendButton() {
 
 const isImage = () => (message.form.elements.mode?.value ?? "image") === "image";
 const longest = () => Number(isImage() ? message.dataset.longestImage : message.dataset.longest);
-const length = () => [...message.value.replaceAll("\0", "").replace(AROUND, "")].length;
+const length = () => [...strip(message.value.replaceAll("\0", ""))].length;
+
+/** By hand: an expression for blanks at the end looks at each run of blanks again and again. */
+function strip(text) {
+  let start = 0;
+  let end = text.length;
+  while (start < end && BLANK.test(text[start])) start++;
+  while (end > start && BLANK.test(text[end - 1])) end--;
+  return text.slice(start, end);
+}
 
 /** The sentence for a text that is too long to be sent; "" for others. */
 export function tooLong() {

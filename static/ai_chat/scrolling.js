@@ -1,6 +1,7 @@
 // The page stays at the end of an answer until the reader scrolls up, and again once they return.
 // What was being read is read on after a reload, though the answer comes only after the page.
 
+import { inStorage } from "../js/page.js";
 import { focusMessage } from "./message.js";
 
 const page = document.documentElement;
@@ -16,13 +17,15 @@ history.scrollRestoration = "manual";
 
 function placeBefore() {
   const [navigation] = performance.getEntriesByType("navigation");
-  const kept = sessionStorage.getItem(keyOfPlace());
-  sessionStorage.removeItem(keyOfPlace());
+  const kept = inStorage("sessionStorage", (storage) => storage.getItem(keyOfPlace()));
+  inStorage("sessionStorage", (storage) => storage.removeItem(keyOfPlace()));
   return kept === null || navigation?.type === "navigate" ? null : Number(kept);
 }
 
 window.addEventListener("pagehide", () => {
-  if (!atEnd) sessionStorage.setItem(keyOfPlace(), place ?? window.scrollY);
+  if (atEnd) return;
+  const stands = place ?? window.scrollY;
+  inStorage("sessionStorage", (storage) => storage.setItem(keyOfPlace(), stands));
 });
 
 window.addEventListener(

@@ -2,24 +2,28 @@
 // after a reload. Signing out removes it, and nobody else who signs in here sees it. Where storage
 // is full or forbidden, nothing is kept.
 
+import { inStorage } from "./page.js";
+
 const PREFIX = "draft:";
 const MOST = 50;
 const DAYS = 30;
-const signedOut = new BroadcastChannel("signed-out");
-const own = `${PREFIX}${document.body.dataset.user}:`;
+const { user } = document.body.dataset;
+const own = `${PREFIX}${user}:`;
 
-// What a page that is left would keep once more is not kept after signing out, in whichever tab.
+// What a page that is left would keep once more is not kept after signing out, in whichever tab,
+// until one has a page of the same user again.
 let isOver = false;
-signedOut.addEventListener("message", () => (isOver = true));
+const whoIsIn = new BroadcastChannel("user");
+whoIsIn.addEventListener("message", ({ data }) => (isOver = data !== user));
 
 /** The draft of a page: `text`, and the `key` with which it was sent, if that was tried. */
 export function readDraft(place) {
-  return inStorage((storage) => parse(storage.getItem(own + place)));
+  return inStorage("localStorage", (storage) => parse(storage.getItem(own + place)));
 }
 
 /** Keeps a draft; one without text is removed. */
 export function keepDraft(place, draft) {
-  inStorage((storage) => {
+  inStorage("localStorage", (storage) => {
     if (isOver) return;
     if (!draft.text) return storage.removeItem(own + place);
     storage.setItem(own + place, JSON.stringify({ ...draft, at: Date.now() }));
@@ -30,17 +34,18 @@ export function keepDraft(place, draft) {
 /** Removes the drafts of whoever is signed in. */
 export function removeOwnDrafts() {
   isOver = true;
-  signedOut.postMessage("");
+  whoIsIn.postMessage("");
   removeDrafts((name) => name.startsWith(own));
 }
 
 /** Removes those of everybody else. */
 export function removeOthersDrafts() {
+  whoIsIn.postMessage(user);
   removeDrafts((name) => !name.startsWith(own));
 }
 
 function removeDrafts(isRemoved) {
-  inStorage((storage) => {
+  inStorage("localStorage", (storage) => {
     for (const name of names(storage)) if (isRemoved(name)) storage.removeItem(name);
   });
 }
@@ -60,14 +65,6 @@ const names = (storage) => Object.keys(storage).filter((name) => name.startsWith
 function parse(text) {
   try {
     return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
-function inStorage(use) {
-  try {
-    return use(localStorage) ?? null;
   } catch {
     return null;
   }

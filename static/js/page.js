@@ -11,6 +11,15 @@ export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resol
 /** Sends an event to what listens on the body, such as `hx-trigger="… from:body"`. */
 export const notify = (name) => document.body.dispatchEvent(new CustomEvent(name));
 
+/** What `use` returns, called with a storage of the window; null where that is full or forbidden. */
+export function inStorage(name, use) {
+  try {
+    return use(window[name]) ?? null;
+  } catch {
+    return null;
+  }
+}
+
 /** Has screen readers say a text, by the live region with this id. */
 export function announce(text, region = "said") {
   const element = document.getElementById(region);
