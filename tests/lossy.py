@@ -67,11 +67,14 @@ class Wire:
 
 
 class LossyWire(Wire):
-    """Passes bytes until `lose_next_answer()`; then the first bytes that come back from the server
-    are the last, and nobody gets them.
+    """Passes bytes until `lose_next_answer()`; then the first answer after which no transaction is
+    open is the last, and nobody gets it.
 
-    PostgreSQL sends the answer to a simple query after the commit, so what is lost had landed.
+    PostgreSQL sends it after the commit, so what is lost had landed.
     """
+
+    #: The end of such an answer: ReadyForQuery, idle.
+    _IDLE = b"Z\x00\x00\x00\x05I"
 
     def __init__(self, host: str, port: int) -> None:
         self._losing = threading.Event()
@@ -82,7 +85,7 @@ class LossyWire(Wire):
         self._losing.set()
 
     def _deliver(self, data: bytes, sink: socket.socket, answers: bool) -> None:
-        if answers and self._losing.is_set():
+        if answers and self._losing.is_set() and data.endswith(self._IDLE):
             self._losing.clear()
             self.lost += 1
             sink.shutdown(socket.SHUT_RDWR)

@@ -100,7 +100,7 @@ class TestTheLedgerBelongsToAccounts:
             deduct_credits_for_feature(user_id=nobody, feature="ai_text_chat")
 
     def test_the_account_pays_whatever_happens_to_its_user(self, alice: User) -> None:
-        User.objects.filter(pk=alice.pk).update(is_active=False, email=None, name="")
+        User.objects.filter(pk=alice.pk).update(email=None, name="")
         charge = make_charge(alice, 3)
         assert UsageHistory.objects.get(pk=charge.id).account == Account.objects.get(pk=alice.pk)
         assert get_balance(user_id=alice.pk).remaining == 97
