@@ -44,11 +44,11 @@ class Converter:
             return None, SECONDS
 
     def _pipes(self) -> tuple[IO[str], IO[str]]:
-        is_ours = self._process is not None and self._owner == os.getpid()
+        process = self._process
         # One that was ended from outside takes no formula with it: its source would be kept.
-        if not is_ours or (self._process and self._process.poll() is not None):
+        if process is None or self._owner != os.getpid() or process.poll() is not None:
             self.close()
-            self._process = subprocess.Popen(
+            process = self._process = subprocess.Popen(
                 [sys.executable, "-I", str(_PROGRAM), str(SECONDS)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -57,9 +57,9 @@ class Converter:
                 start_new_session=True,
             )
             self._owner = os.getpid()
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        return self._process.stdin, self._process.stdout
+        assert process.stdin is not None
+        assert process.stdout is not None
+        return process.stdin, process.stdout
 
     def close(self) -> None:
         """Ends the process, if this process started it."""
