@@ -1,5 +1,7 @@
 """Serving an image's file."""
 
+from typing import Any
+
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
 from django.utils.cache import get_conditional_response
@@ -8,7 +10,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.csp import csp_override
 
 from ai_chat.models import Image
-from config.serving.answers import HELD
+from config.serving.answers import HELD, is_on_disk
 from config.serving.capacity import keeps_its_thread
 
 
@@ -21,16 +23,17 @@ def serve(request: HttpRequest, image: Image) -> HttpResponseBase:
     unchanged = get_conditional_response(request, etag=etag)
     if unchanged is not None:
         return unchanged
-    # A small one is read at once; a large one keeps its thread while the client reads.
-    send = keeps_its_thread(_file) if image.bytes > HELD else _file
-    return send(request, image, etag)
-
-
-def _file(request: HttpRequest, image: Image, etag: str) -> HttpResponseBase:
     try:
         content = default_storage.open(image.file)
     except FileNotFoundError:
         raise Http404 from None
+    # A large one from elsewhere keeps its thread while the client reads.
+    is_free = image.bytes <= HELD or is_on_disk(content)
+    send = _file if is_free else keeps_its_thread(_file)
+    return send(request, image, content, etag)
+
+
+def _file(request: HttpRequest, image: Image, content: Any, etag: str) -> HttpResponseBase:
     return FileResponse(
         content,
         as_attachment="download" in request.GET,

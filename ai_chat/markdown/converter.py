@@ -44,9 +44,9 @@ class Converter:
             return None, SECONDS
 
     def _pipes(self) -> tuple[IO[str], IO[str]]:
-        process = self._process if self._owner == os.getpid() else None
+        process = self._process
         # One that was ended from outside takes no formula with it: its source would be kept.
-        if process is None or process.poll() is not None:
+        if process is None or self._owner != os.getpid() or process.poll() is not None:
             self.close()
             process = self._process = subprocess.Popen(
                 [sys.executable, "-I", str(_PROGRAM), str(SECONDS)],

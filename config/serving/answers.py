@@ -1,13 +1,17 @@
-"""Sending Django's responses through granian. A short one is buffered, and its thread is free; a
-longer one keeps its thread while it is made and read, for at most SEND_SECONDS a piece."""
+"""Sending Django's responses through granian. A short one is buffered, a file of this machine is
+read by the event loop, and its thread is free; any other keeps its thread while it is made and
+read. A piece may take SEND_SECONDS."""
 
 import asyncio
 import logging
+import os
 import threading
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, NamedTuple
+from io import BufferedReader
+from typing import Any, BinaryIO, NamedTuple
 
 from django.conf import settings
+from django.core.files import File
 from django.http import HttpResponseBase
 
 logger = logging.getLogger(__name__)
@@ -24,11 +28,12 @@ AHEAD = 4
 
 
 class Head(NamedTuple):
-    """Status and headers of an answer, with its whole `content` where it is short."""
+    """Status and headers of an answer; its whole `content` where it is short, or its `file`."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
     content: bytes | None = None
+    file: BinaryIO | None = None
 
 
 class Answer:
@@ -57,6 +62,9 @@ class Answer:
         assert self._head
         if _is_short(response):
             self._put(self._head._replace(content=b"".join(response)))
+            return
+        if file := _local_file(response):
+            self._put(self._head._replace(file=file))
             return
         self._put(self._head)
         for piece in response:
@@ -90,6 +98,9 @@ class Answer:
             return
         if head.content is not None:
             await send_whole(send, head)
+            return
+        if head.file is not None:
+            await _send_file(send, head, head.file)
             return
         leaving = asyncio.ensure_future(self._until_left(receive))
         try:
@@ -131,6 +142,26 @@ def _is_short(response: Any) -> bool:
     if not isinstance(response, HttpResponseBase) or not response.streaming:
         return True
     return int(response.headers.get("Content-Length", HELD + 1)) <= HELD
+
+
+def is_on_disk(file: Any) -> bool:
+    """Whether a file of Django's storage can be read without waiting: it is one of this machine."""
+    return isinstance(file, File) and isinstance(file.file, BufferedReader)
+
+
+def _local_file(response: Any) -> BinaryIO | None:
+    """The file of a response that is one of this machine, for the event loop: the response closes
+    its own as soon as its thread is free."""
+    file = getattr(response, "file_to_stream", None)
+    return open(os.dup(file.fileno()), "rb") if file and is_on_disk(file) else None
+
+
+async def _send_file(send: Send, head: Head, file: BinaryIO) -> None:
+    with file:
+        await _start(send, head)
+        while piece := file.read(PIECE):
+            await _send_piece(send, piece, more=True)
+        await _send_piece(send, b"", more=False)
 
 
 async def send_whole(send: Send, head: Head) -> None:
