@@ -25,7 +25,7 @@ fitMessage();
 
 composer.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (isSending()) return showProblem(WAIT);
+  if (isSending()) return showProblem(WAIT, false);
   if (sendButton().disabled) return;
   if (tooLong()) return showProblem(tooLong());
   send(composer);
@@ -35,7 +35,7 @@ composer.addEventListener("submit", (event) => {
 document.addEventListener("submit", (event) => {
   if (!event.target.matches(".continue")) return;
   event.preventDefault();
-  if (isSending()) return showProblem(WAIT);
+  if (isSending()) return showProblem(WAIT, false);
   send(event.target);
 });
 

@@ -15,9 +15,11 @@ export function focusMessage() {
   if (hasKeyboard) message.focus({ preventScroll: true });
 }
 
-/** Shows why something could not be sent, a text or nodes; an empty text hides it. */
-export function showProblem(content) {
+/** Shows why something could not be sent, a text or nodes; an empty text hides it. Where it only has
+ * to wait, nothing `isWrong`. */
+export function showProblem(content, isWrong = true) {
   const problem = document.getElementById("problem");
+  problem.classList.toggle("bad", isWrong);
   problem.replaceChildren(...[content].flat());
   problem.hidden = content === "";
 }

@@ -16,7 +16,7 @@ from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 MESSAGE, SEND = "#message", "#offer .for-text button"
-PASTE = "\ue009v"  # Control and V, as WebDriver sends keys.
+PASTE = "\ue009v\ue000"  # Control and V, and no key: so WebDriver sends them.
 #: Notes what the page says of an answer, for signs that are gone before anybody looks.
 LISTEN = """(() => {
     window.said = [];
