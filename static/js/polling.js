@@ -38,7 +38,8 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 // To a poll the sign-in page is no answer: the page stays, with all that was typed into it.
 document.addEventListener("htmx:beforeOnLoad", (event) => {
   const { elt, xhr } = event.detail;
-  if (!isPoll(elt) || !(xhr.status === 401 || xhr.getResponseHeader("HX-Redirect"))) return;
+  const isSignIn = xhr.getResponseHeader("HX-Redirect")?.startsWith("/sign-in");
+  if (!isPoll(elt) || !(xhr.status === 401 || isSignIn)) return;
   if (elt.id === "meter") return;
   event.preventDefault();
   if ("poll" in elt.dataset) showSign(elt, signedOutSign(), null);
