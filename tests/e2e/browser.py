@@ -154,3 +154,22 @@ def fits(page: Page) -> None:
     """Raises AssertionError when the page is wider than its window."""
     wide, window = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert wide <= window, f"{page.url} is {wide} px wide in a window of {window} px."
+
+
+def count_signs(page: Page) -> None:
+    """Has the page note, from now on, what it says beside an answer or a card that it lost: a
+    connection may be made again before anybody can look."""
+    page.evaluate("""() => {
+        window.signs = [];
+        const note = (node) => {
+            const lost = node.matches?.(".lost") ? node : node.querySelector?.(".lost");
+            if (lost) signs.push(lost.textContent);
+        };
+        const noteAll = (changes) => changes.forEach((each) => each.addedNodes.forEach(note));
+        new MutationObserver(noteAll).observe(document.body, { childList: true, subtree: true });
+    }""")
+
+
+def expect_sign(page: Page, text: str) -> None:
+    """Waits until the page has said it since `count_signs`."""
+    wait_for(lambda: page.evaluate("text => signs.includes(text)", text), f"the sign {text}")

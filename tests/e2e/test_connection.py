@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 
 from ai_chat.models import Turn
 from credits.models import Session, User
-from tests.e2e.browser import CHANGED, Size, Window, axe, fits
+from tests.e2e.browser import CHANGED, Size, Window, axe, count_signs, expect_sign, fits
 from tests.live import Site, session_of
 from tests.lossy import Network
 from tests.waiting import wait_for
@@ -29,16 +29,6 @@ def begin(page: Page, message: str = "Go on [[tokens:90]] [[delay:0.1]]") -> Non
     send(page, message)
     expect(page.locator(".live .tail")).to_contain_text("word12")
     page.get_by_label("Message").fill("The next one")
-
-
-def count_signs(page: Page) -> None:
-    """Has the page note what it says aloud of an answer, from now on."""
-    page.evaluate("""() => {
-        window.said = [];
-        const region = document.getElementById("progress");
-        new MutationObserver(() => said.push(region.textContent))
-            .observe(region, { childList: true });
-    }""")
 
 
 def has_ended_whole(page: Page, words: int) -> None:
@@ -61,7 +51,7 @@ def test_a_connection_that_ends_is_made_again(
     wire.cut()
     expect(page.locator(".live")).to_contain_text("word40")
     has_ended_whole(page, 90)
-    assert page.evaluate("said").count("Reconnecting…") == 1
+    assert page.evaluate("signs").count("Reconnecting…") == 1
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -70,8 +60,9 @@ def test_a_connection_that_stands_still_is_made_again(
 ) -> None:
     page = lossy_window(alice, size=size)
     begin(page, "Go on [[tokens:200]] [[delay:0.1]]")
+    count_signs(page)
     wire.freeze()
-    expect(page.locator(".lost")).to_have_text("Reconnecting…")
+    expect_sign(page, "Reconnecting…")
     has_ended_whole(page, 200)
 
 
@@ -81,11 +72,12 @@ def test_a_connection_that_died_while_the_machine_slept_is_made_again_at_once(
     page = lossy_window(alice)
     page.clock.install()
     begin(page)
+    count_signs(page)
     wire.freeze()
     # Timers stood still, the clock did not.
     page.clock.set_system_time(page.evaluate("Date.now() + 600000"))
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    expect(page.locator(".lost")).to_have_text("Reconnecting…")
+    expect_sign(page, "Reconnecting…")
     page.clock.resume()
     has_ended_whole(page, 90)
 
@@ -230,8 +222,9 @@ def test_what_is_being_read_stays_where_it_is_through_everything(
     page.evaluate("window.dispatchEvent(new Event('wheel')); window.scrollBy(0, -300)")
     expect(page.locator("#latest")).to_be_visible()
     before = page.evaluate("scrollY")
+    count_signs(page)
     wire.cut()
-    expect(page.locator(".lost")).to_have_count(1)
+    expect_sign(page, "Reconnecting…")
     expect(page.locator(".live .tail")).to_contain_text("word400")
     assert page.evaluate("scrollY") == before, "after a cut"
     page.reload()

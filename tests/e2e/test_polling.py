@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from credits.models import Session, User
-from tests.e2e.browser import Size, Window, axe, fits
+from tests.e2e.browser import Size, Window, axe, count_signs, expect_sign, fits
 from tests.lossy import Network
 
 SIZES: list[Size] = ["desktop", "phone"]
@@ -42,8 +42,10 @@ def test_a_card_whose_connection_stands_still_asks_anew(
 ) -> None:
     page = lossy_window(alice)
     paint(page, "A tree [[delay:4]]")
-    wire.freeze()
-    expect(page.locator("#gallery .lost")).to_have_text("Reconnecting…")
+    count_signs(page)
+    wire.delay = 60
+    expect_sign(page, "Reconnecting…")
+    wire.delay = 0
     expect(page.locator("#gallery .receipt b")).to_have_text("5 credits")
 
 

@@ -51,8 +51,8 @@ def test_a_reload_in_the_middle_follows_to_the_end_from_any_process(chat: Chat) 
         pieces = response.iter_bytes()  # Kept: httpx closes the response when it is let go.
         next(pieces)
         turn = chat.turn
-        with ThreadPoolExecutor(6) as viewers:
-            followed = list(viewers.map(lambda _: chat.follow(turn), range(6)))
+        with ThreadPoolExecutor(3) as viewers:
+            followed = list(viewers.map(lambda _: chat.follow(turn), range(3)))
     for answer in followed:
         assert answer.names[0] == "turn" and answer.names[-1] == "end"
         assert answer.receipt == "1 credit"
