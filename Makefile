@@ -39,7 +39,7 @@ dev: $(VENV)/dev.stamp ## The same with DEBUG and reload
 
 test: $(VENV)/dev.stamp ## Everything the tests need, then all of them
 	@$(BIN)/python -m tests.prepare
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
+	@$(BIN)/python -m pytest -n 4 --dist loadgroup
 	@$(BIN)/python -m tests.on_postgresql 15
 
 browsers: $(VENV)/dev.stamp ## The chat in Firefox and in WebKit
