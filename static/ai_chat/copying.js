@@ -47,7 +47,7 @@ document.addEventListener("click", async ({ target }) => {
 async function sourceOf(answer) {
   const response = await fetch(answer.dataset.source, { redirect: "error" });
   if (!response.ok) throw new Error(`The source: ${response.status}`);
-  return (await response.text()).trimEnd();
+  return response.text();
 }
 
 /** The same while the page stands still: WebKit obeys a command to copy only while the press is being
@@ -58,7 +58,7 @@ function sourceAtOnce(answer) {
   request.send();
   const isOther = !request.responseURL.endsWith(answer.dataset.source); // The page to sign in.
   if (request.status !== 200 || isOther) throw new Error(`The source: ${request.status}`);
-  return request.responseText.trimEnd();
+  return request.responseText;
 }
 
 /** What is shown, as HTML without what belongs to this page alone. */

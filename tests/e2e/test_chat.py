@@ -319,7 +319,9 @@ def test_thinking_is_folded_while_it_comes_and_afterwards(
     fits(page)
     page.get_by_role("button", name="Copy the answer").click()
     expect(page.locator("#progress")).to_have_text("Copied.")
-    assert page.evaluate("navigator.clipboard.readText()") == "The answer is 42."
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == Turn.objects.get().answer
+    assert copied.strip() == "The answer is 42."
     page.reload()
     expect(thinking.locator("div")).to_be_hidden()
     axe(page)
