@@ -6,7 +6,6 @@ from django.contrib.auth.tokens import default_token_generator
 from django.http import HttpRequest
 from procrastinate.contrib.django import app
 
-from config.addresses import client_address
 from credits.models import User
 from credits.users import letters, trail
 from credits.users.limits import may_mail
@@ -16,9 +15,8 @@ def ask_for_reset(*, email: str, request: HttpRequest) -> None:
     """Has a worker send the letter, if there is such an account, and unless several letters went to
     this address lately."""
     if may_mail(email=email):
-        origin = {"address": client_address(request), "device": trail.device_of(request)}
         job = app.configure_task("users.send_reset", queue="default")
-        job.defer(email=email, **origin)
+        job.defer(email=email, **trail.origin_of(request))
 
 
 def send_reset(*, email: str, address: str, device: str) -> None:

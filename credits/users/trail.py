@@ -15,8 +15,7 @@ Kind = AuthenticationEvent.Kind
 
 def record(kind: str, *, user: User | None, request: HttpRequest | None = None) -> None:
     """Records an event with the client address and program of its request, if there is one."""
-    address = client_address(request) if request else ""
-    write(kind, user=user, address=address, device=device_of(request) if request else "")
+    write(kind, user=user, **origin_of(request))
 
 
 def write(kind: str, *, user: User | None, address: str, device: str) -> None:
@@ -33,6 +32,13 @@ def signed_out(*, user: User | None, request: HttpRequest, **_: Any) -> None:
     """Receiver of `user_logged_out`, which is sent for visitors too."""
     if user is not None:
         record(Kind.SIGNED_OUT, user=user, request=request)
+
+
+def origin_of(request: HttpRequest | None) -> dict[str, str]:
+    """The `address` and `device` of an event: those of its request, empty without one."""
+    if request is None:
+        return {"address": "", "device": ""}
+    return {"address": client_address(request), "device": device_of(request)}
 
 
 def device_of(request: HttpRequest) -> str:
