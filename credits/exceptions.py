@@ -1,5 +1,7 @@
 """What can go wrong in the ledger."""
 
+from typing import Any
+
 from config.errors import DomainError, InvalidInput
 
 #: What people read where a feature has no model.
@@ -22,6 +24,52 @@ class InsufficientCredits(LedgerError):
         super().__init__(f"{needed} and {left}", required=required, available=available)
         self.required = required
         self.available = available
+
+
+class LimitReached(LedgerError):
+    """The spend would pass a limit (I11): a `credits.limits.states.LimitState`. Nothing was
+    charged."""
+
+    status = 402
+    code = "limit_reached"
+
+    def __init__(self, *, required: int, limit: Any) -> None:
+        message = f"This takes {required:,} credit{'s' if required != 1 else ''}; {limit.sentence}"
+        super().__init__(message, required=required, available=limit.left, limit=limit.members)
+        self.limit = limit
+
+
+class CreditsBusy(LedgerError):
+    """There are enough credits once other calls of the account have ended: theirs are held. Nothing
+    was charged."""
+
+    status = 429
+    code = "busy"
+    retry_seconds = 2
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Your credits are held by what is being made for you. Nothing was charged."
+        )
+
+
+class BadKey(LedgerError):
+    """The API key was revoked or has ended, or may not use this model. Nothing was charged."""
+
+    status = 401
+    code = "invalid_api_key"
+
+    def __init__(self) -> None:
+        super().__init__("This API key is not valid for this call.")
+
+
+class InputTooLong(InvalidInput):
+    """More input than the model's price holds for. Nothing was charged."""
+
+    path = ("messages",)
+
+    def __init__(self) -> None:
+        super().__init__("This is more text than the model may be given.")
 
 
 class PriceChanged(LedgerError):
@@ -74,6 +122,24 @@ class IdempotencyConflict(LedgerError):
 
     status = 422
     code = "idempotency_conflict"
+
+
+class KeyOfAnother(IdempotencyConflict):
+    """The same, in a spend or refund."""
+
+    def __init__(self) -> None:
+        super().__init__("This idempotency key belongs to another request.")
+
+
+class OtherPricing(LedgerError):
+    """The model is priced by tokens now and was not when the caller looked, or the other way
+    round. Nothing was charged."""
+
+    status = 409
+    code = "price_changed"
+
+    def __init__(self) -> None:
+        super().__init__("The way this model is priced has just changed. Nothing was charged.")
 
 
 class ChargeHeld(LedgerError):

@@ -4,7 +4,7 @@ of `credits.exceptions`. Amounts are whole credits. `user_id` names the account 
 user's own has the same id."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from django.dispatch import Signal
 from credits import exceptions
 from credits.features import FEATURES, OperationType, to_operation_type
 from credits.kernel import MAX_AMOUNT, MAX_QUANTITY, call_kernel, check_amount, check_key
+from credits.limits.states import limit_state
 from credits.models import CreditBalance, CreditGrant, Hold
 from credits.models.ledger import PRIORITIES
 from credits.pricing import get_feature_cost
@@ -32,7 +33,8 @@ DUE_AGAIN = timedelta(minutes=1)
 class Balance(NamedTuple):
     """An account's credits. `granted` is the size of the grants that still hold something (the
     meter's full width), `expiring` credits leave at `expires_at`; `version` changes with each
-    movement and each hold; `due` when more credits should have come, and could not."""
+    movement and each hold; `due` when more credits should have come, and could not; `ahead` are
+    pico-credits that are paid ahead."""
 
     remaining: int
     held: int
@@ -41,6 +43,7 @@ class Balance(NamedTuple):
     expiring: int | None
     version: str
     due: bool = False
+    ahead: int = 0
 
 
 def get_balance(*, user_id: int) -> Balance:
@@ -109,13 +112,16 @@ def deduct_credits_for_feature(
     hold: bool = False,
     lease_seconds: int | None = None,
     details: Details | None = None,
+    member_id: int | None = None,
+    key_id: int | None = None,
 ) -> Charge:
     """Charges a feature at the price of this moment, in one round trip. With `hold` the charge is
     open until `settle_charge` or `release_charge`, or its lease (HOLD_LEASE_SECONDS unless given)
     runs out and it is refunded. `model` is of the catalogue, and its price factor counts;
-    `max_unit_cost` is what the user was shown. Raises InsufficientCredits, PriceChanged,
-    IdempotencyConflict, ModelNotOffered, AccountClosed, UnknownFeature, LedgerError on a quantity
-    or key out of bounds."""
+    `max_unit_cost` is what the user was shown. `member_id` is who acts for the account (None: its
+    own user), `key_id` the API key. Raises InsufficientCredits, LimitReached, CreditsBusy,
+    PriceChanged, IdempotencyConflict, ModelNotOffered, AccountClosed, BadKey, UnknownFeature,
+    LedgerError on a quantity or key out of bounds, and for a model that is priced by tokens."""
     return call_deduct(
         "credits_deduct",
         user_id=user_id,
@@ -127,6 +133,8 @@ def deduct_credits_for_feature(
         fingerprint=fingerprint,
         lease_seconds=(lease_seconds or settings.HOLD_LEASE_SECONDS) if hold else None,
         details=details,
+        member_id=member_id,
+        key_id=key_id,
     )[0]
 
 
@@ -142,6 +150,8 @@ def call_deduct(
     fingerprint: str | None,
     lease_seconds: int | None,
     details: Details | None,
+    member_id: int | None = None,
+    key_id: int | None = None,
     **more: Any,
 ) -> tuple[Charge, Any]:
     """Charges through `credits_deduct`, or an SQL function around it that takes `more` and has the
@@ -149,8 +159,11 @@ def call_deduct(
     `deduct_credits_for_feature` raises, and Refused on further outcomes."""
     check_amount("The quantity", quantity, 1, MAX_QUANTITY)
     check_key(idempotency_key)
-    arguments = dict(
+    row = call_spend(
+        function,
         owner=user_id,
+        member=member_id,
+        key_id=key_id,
         operation=to_operation_type(feature),
         feature=feature,
         default_cost=FEATURES[feature].default_cost,
@@ -163,31 +176,47 @@ def call_deduct(
         extra=json.dumps(details or {}),
         **more,
     )
-    row = call_kernel(function, **arguments)
-    if row.outcome == "due":
-        _post_due(user_id)
-        row = call_kernel(function, **arguments)
-    if row.outcome not in {"charged", "replayed"}:
-        raise _refusal(row, max_unit_cost or 0)
     replayed = row.outcome == "replayed"
     return Charge(row.charge_id, row.total, row.price, row.available, replayed, row.held), row
 
 
-def _refusal(row: Any, agreed: int) -> Exception:
+def call_spend(function: str, *, owner: int, **arguments: Any) -> Any:
+    """The row of a function that charges, or finds the charge that the request's key made before.
+    Raises what its other outcomes stand for: see `credits_deduct` and `credits_reserve`."""
+    row = call_kernel(function, owner=owner, **arguments)
+    if row.outcome == "due":
+        _post_due(owner)
+        row = call_kernel(function, owner=owner, **arguments)
+    if row.outcome not in {"charged", "replayed"}:
+        raise _refusal(row, arguments)
+    return row
+
+
+#: Outcomes that say all by themselves.
+PLAIN_REFUSALS: dict[str, Callable[[], Exception]] = {
+    "busy": exceptions.CreditsBusy,
+    "not_offered": exceptions.ModelNotOffered,
+    "too_long": exceptions.InputTooLong,
+    "closed": exceptions.AccountClosed,
+    "bad_key": exceptions.BadKey,
+    "key_conflict": exceptions.KeyOfAnother,
+    "by_tokens": exceptions.OtherPricing,
+    "by_message": exceptions.OtherPricing,
+}
+
+
+def _refusal(row: Any, arguments: dict[str, Any]) -> Exception:
     match row.outcome:
         case "insufficient":
             return exceptions.InsufficientCredits(required=row.total, available=row.available)
+        case "limit_reached":
+            limit = limit_state(row.limit_id)
+            return exceptions.LimitReached(required=row.total, limit=limit)
         case "price_changed":
-            return exceptions.PriceChanged(agreed=agreed, unit_cost=row.price)
-        case "key_conflict":
-            return exceptions.IdempotencyConflict(
-                "This idempotency key belongs to another request."
-            )
-        case "not_offered":
-            return exceptions.ModelNotOffered()
-        case "closed":
-            return exceptions.AccountClosed()
-    return Refused(row)
+            agreed = arguments.get("max_unit_cost") or arguments.get("most") or 0
+            return exceptions.PriceChanged(agreed=agreed, unit_cost=row.price or row.total)
+    plain = PLAIN_REFUSALS.get(row.outcome)
+    return plain() if plain else Refused(row)
 
 
 def wait_for_spends(*, user_id: int) -> None:
@@ -272,7 +301,7 @@ def refund_charge(
         case "not_a_charge":
             raise exceptions.NotACharge(f"Row {charge_id} is no charge.")
         case "key_conflict":
-            raise exceptions.IdempotencyConflict("This idempotency key belongs to another request.")
+            raise exceptions.KeyOfAnother()
     return Refund(refund_id, refunded, outcome == "replayed")
 
 

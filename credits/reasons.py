@@ -32,6 +32,8 @@ class Reason(TextChoices):
     EMPTY_RESULT = "empty_result", "the provider sent fewer images than asked for"
     INVALID_IMAGE = "invalid_image", "what came back was no usable image"
     IMAGE_ADDRESS = "image_address", "the provider sent an address instead of an image"
+    #: Of a charge by tokens: what was reserved and not used.
+    UNUSED = "unused", "reserved and not used"
     STORAGE_FAILED = "storage_failed", "the image could not be kept on our side"
     NOT_STARTED = "not_started", "the site was too busy to begin"
     LEASE_EXPIRED = "lease_expired", "interrupted on our side"
@@ -44,7 +46,7 @@ class Reason(TextChoices):
     @property
     def by_payer(self) -> bool:
         """Whether the payer's own doing brought the credits back."""
-        return self in {Reason.STOPPED_EARLY, Reason.REFUSED}
+        return self in {Reason.STOPPED_EARLY, Reason.REFUSED, Reason.UNUSED}
 
 
 def is_by_payer(reason: str) -> bool:

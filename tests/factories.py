@@ -10,9 +10,21 @@ from django_otp.oath import hotp
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from credits.catalogue.models import default_provider
+from credits.kernel import call_kernel
 from credits.ledger import Charge, Grant, deduct_credits_for_feature, grant_credits
-from credits.models import AdminSettings, AIModel, Approval, CreditGrant, Plan, User
+from credits.models import (
+    AdminSettings,
+    AIModel,
+    Approval,
+    CreditGrant,
+    Limit,
+    Plan,
+    TokenPrice,
+    User,
+)
 from credits.models.catalogue import forget_labels
+from credits.models.tokens import BUCKETS
+from credits.uses import Asked, Reserve, reserve_credits
 
 PASSWORD = "correct horse battery staple"
 _numbers = count(1)
@@ -84,6 +96,36 @@ def make_model(name: str = "", *, feature: str = "ai_text_chat", **fields: Any) 
     model = AIModel.objects.create(name=name, feature=feature, **{**standard, **fields})
     forget_labels()
     return model
+
+
+def make_token_price(model: AIModel, **prices: Any) -> TokenPrice:
+    """A price by tokens from now on: 1 credit per 1,000,000 tokens of each kind, unless `prices`
+    (micro-credits per 1,000,000 tokens) say otherwise."""
+    valid_from = prices.pop("valid_from", None) or sql_now()
+    buckets = dict.fromkeys(BUCKETS, 10**6)
+    return TokenPrice.objects.create(model=model, valid_from=valid_from, **{**buckets, **prices})
+
+
+def sql_now() -> datetime:
+    """The moment by the ledger's clock."""
+    moment: datetime = call_kernel("credits_now").credits_now
+    return moment
+
+
+def make_reserve(user: User, model: AIModel, **fields: Any) -> Reserve:
+    """A reserve for a call of at most 1,000 tokens in and 1,000 out, unless `fields` say
+    otherwise."""
+    asked = Asked(fields.pop("input_bound", 1000), fields.pop("output", 1000),
+                  fields.pop("least", 1), fields.pop("named", True))  # fmt: skip
+    return reserve_credits(
+        user_id=user.pk, feature=model.feature, model=model.name, asked=asked, **fields
+    )
+
+
+def make_limit(user: User, credits: int, period: str = "day", **fields: Any) -> Limit:
+    """A hard limit of the user's account since today."""
+    fields = {"since": sql_now().date(), **fields}
+    return Limit.objects.create(account_id=user.pk, credits=credits, period=period, **fields)
 
 
 def set_price(feature: str, cost: int) -> None:

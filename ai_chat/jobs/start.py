@@ -74,6 +74,11 @@ def start_job[J: Job](
             details=None,
             per_minute=settings.REQUESTS_PER_MINUTE,
             in_flight=settings.TURNS_IN_FLIGHT,
+            input_bound=None,
+            output_asked=None,
+            output_least=None,
+            agreed_price=None,
+            most=None,
             recorder=model.recorder,
             job=json.dumps(row),
         )

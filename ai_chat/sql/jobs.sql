@@ -1,13 +1,16 @@
 -- Starts a paid job in one round trip: counts the request, checks how much is in flight, charges and
 -- records the job. `recorder` is the function of the job's kind that inserts its row; it is called
 -- as recorder(owner, charge, job) and says in JSON what it has chosen besides. Outcomes: those of
--- credits_deduct, rate_limited (room again in `retry_seconds`), too_many_in_flight, turn_running.
+-- credits_deduct and, where the model is priced by tokens and the size of the call (`input_bound` and
+-- what may be written) is given, of credits_reserve; rate_limited (room again in `retry_seconds`), too_many_in_flight, turn_running.
 CREATE FUNCTION ai_chat_start(owner bigint, per_minute integer, in_flight integer,
-    operation text, feature text, default_cost bigint, units integer, model text,
-    max_unit_cost bigint, request_key text, fingerprint text, lease interval, extra jsonb,
+    member bigint, key_id bigint, operation text, feature text, default_cost bigint, units integer,
+    model text, max_unit_cost bigint, request_key text, fingerprint text, lease interval, extra jsonb,
+    input_bound bigint, output_asked bigint, output_least bigint, agreed_price bigint, most bigint,
     recorder text, job jsonb,
     OUT outcome text, OUT charge_id bigint, OUT price bigint, OUT total bigint,
-    OUT available bigint, OUT held boolean, OUT retry_seconds integer, OUT recorded jsonb) LANGUAGE plpgsql
+    OUT available bigint, OUT held boolean, OUT price_id bigint, OUT output_granted bigint,
+    OUT limit_id bigint, OUT retry_seconds integer, OUT recorded jsonb) LANGUAGE plpgsql
 AS $$
 DECLARE
     refusal text;
@@ -40,14 +43,29 @@ BEGIN
         outcome := refusal;
         RETURN;
     END IF;
-    SELECT d.outcome, d.charge_id, d.price, d.total, d.available, d.held
-    INTO outcome, charge_id, price, total, available, held
-    FROM credits_deduct(owner => ai_chat_start.owner, operation => ai_chat_start.operation,
-        feature => ai_chat_start.feature, default_cost => ai_chat_start.default_cost,
-        units => ai_chat_start.units, model => ai_chat_start.model,
-        max_unit_cost => ai_chat_start.max_unit_cost, request_key => ai_chat_start.request_key,
-        fingerprint => ai_chat_start.fingerprint, lease => ai_chat_start.lease,
-        extra => ai_chat_start.extra) d;
+    IF input_bound IS NOT NULL AND credits_is_by_tokens(model, credits_now()) THEN
+        SELECT r.outcome, r.charge_id, r.price, r.total, r.available, r.held, r.price_id,
+            r.output_granted, r.limit_id
+        INTO outcome, charge_id, price, total, available, held, price_id, output_granted, limit_id
+        FROM credits_reserve(owner => ai_chat_start.owner, member => ai_chat_start.member,
+            key_id => ai_chat_start.key_id, operation => ai_chat_start.operation,
+            feature => ai_chat_start.feature, model => ai_chat_start.model,
+            input_bound => ai_chat_start.input_bound, output_asked => ai_chat_start.output_asked,
+            output_least => ai_chat_start.output_least, output_named => false, choices => 1,
+            agreed_price => ai_chat_start.agreed_price, most => ai_chat_start.most,
+            request_key => ai_chat_start.request_key, fingerprint => ai_chat_start.fingerprint,
+            lease => ai_chat_start.lease, extra => ai_chat_start.extra) r;
+    ELSE
+        SELECT d.outcome, d.charge_id, d.price, d.total, d.available, d.held, d.limit_id
+        INTO outcome, charge_id, price, total, available, held, limit_id
+        FROM credits_deduct(owner => ai_chat_start.owner, member => ai_chat_start.member,
+            key_id => ai_chat_start.key_id, operation => ai_chat_start.operation,
+            feature => ai_chat_start.feature, default_cost => ai_chat_start.default_cost,
+            units => ai_chat_start.units, model => ai_chat_start.model,
+            max_unit_cost => ai_chat_start.max_unit_cost, request_key => ai_chat_start.request_key,
+            fingerprint => ai_chat_start.fingerprint, lease => ai_chat_start.lease,
+            extra => ai_chat_start.extra) d;
+    END IF;
     IF outcome = 'charged' THEN
         EXECUTE format('SELECT %I($1, $2, $3)', recorder) INTO recorded USING owner, charge_id, job;
         IF recorded ->> 'created_at' IS NULL THEN

@@ -10,6 +10,12 @@ BALANCE = "credits_creditbalance"
 GRANT = "credits_creditgrant"
 ALLOCATION = "credits_grantallocation"
 HOLD = "credits_hold"
+PRICE = "credits_tokenprice"
+USE = "credits_use"
+AHEAD = "credits_paidahead"
+LIMIT = "credits_limit"
+SPEND = "credits_spendday"
+KEY = "credits_apikey"
 SETTINGS = "credits_adminsettings"
 APPROVAL = "credits_approval"
 AUDIT = "credits_auditentry"
@@ -32,6 +38,7 @@ TRIGGERS = {
         "i2_balance_starts_empty",
         "i2_balance_stays",
         "i2_no_truncate",
+        "i11_counting_goes_on",
     ],
     GRANT: [
         "i5_grant_by_journal_only",
@@ -46,14 +53,31 @@ TRIGGERS = {
         "i6_hold_keeps_its_charge",
         "i6_hold_ends_by_name",
         "i6_no_truncate",
+        "i11_count_end",
     ],
+    PRICE: ["i8_price_append_only", "i8_price_no_truncate", "i8_price_not_backdated"],
+    USE: ["i9_post_use", "i8_use_append_only", "i8_use_no_truncate"],
+    AHEAD: ["i10_paid_ahead_by_uses_only", "i10_no_truncate"],
+    LIMIT: ["i11_limit_begins_counting"],
+    SPEND: ["i11_spend_by_journal_only", "i11_no_truncate"],
     APPROVAL: ["approval_stays_as_asked", "approval_stays", "approval_no_truncate"],
     AUDIT: ["audit_append_only", "audit_no_truncate"],
     CHANGES: ["settings_change_append_only", "settings_change_no_truncate"],
 }
 CONSTRAINTS = {
     ACCOUNT: ["account_kind_known"],
-    USAGE: ["usage_operation_known", "usage_row_shape", "usage_by_payer_is_refund_s"],
+    USAGE: [
+        "usage_operation_known",
+        "usage_row_shape",
+        "usage_by_payer_is_refund_s",
+        "i9_bound_within_charge",
+    ],
+    PRICE: ["i8_price_whole", "provider_price_whole", "price_max_input"],
+    USE: ["i8_tokens_fit", "i9_use_within_reserve"],
+    AHEAD: ["i10_paid_ahead_below_one"],
+    LIMIT: ["limit_credits", "limit_one_scope", "limit_of_member"],
+    SPEND: ["i11_spend_not_negative"],
+    KEY: ["key_of_member"],
     BALANCE: ["i1_balance_not_negative"],
     GRANT: [
         "grant_amount_positive",
@@ -78,6 +102,10 @@ INDEXES = {
     BALANCE: ["credits_creditbalance_pkey"],
     GRANT: ["credits_creditgrant_key_key"],
     HOLD: ["credits_hold_pkey"],
+    USE: ["credits_use_pkey"],
+    AHEAD: ["credits_paidahead_pkey"],
+    LIMIT: ["limit_once"],
+    SPEND: ["credits_spendday_pkey"],
     APPROVAL: ["approval_asked_once"],
     AUDIT: ["credits_auditentry_usage_id_key"],
 }

@@ -168,6 +168,32 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="ApiKey",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("expires_at", models.DateTimeField(null=True)),
+                ("revoked_at", models.DateTimeField(null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "only_models",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=120), null=True
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="Approval",
             fields=[
                 (
@@ -374,6 +400,7 @@ class Migration(migrations.Migration):
                 ("request_fingerprint", models.CharField(max_length=64, null=True)),
                 ("by_payer", models.BooleanField(db_default=False)),
                 ("lease_until", models.DateTimeField(null=True)),
+                ("bound", models.DecimalField(decimal_places=0, max_digits=24, null=True)),
                 (
                     "created_at",
                     models.DateTimeField(
@@ -427,6 +454,85 @@ class Migration(migrations.Migration):
                 ("seconds", models.FloatField()),
                 ("differences", models.JSONField(default=list)),
                 ("started_at", models.DateTimeField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Limit",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "period",
+                    models.CharField(
+                        choices=[
+                            ("day", "a day"),
+                            ("week", "a week"),
+                            ("month", "a month"),
+                            ("ever", "in all"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("credits", models.BigIntegerField()),
+                ("hard", models.BooleanField(default=True)),
+                ("since", models.DateField()),
+                (
+                    "alert_at",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.PositiveSmallIntegerField(), default=list
+                    ),
+                ),
+                ("by_admin", models.BooleanField(default=False)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+            ],
+        ),
+        migrations.CreateModel(
+            name="LimitAlert",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("window_start", models.DateField()),
+                ("percent", models.PositiveSmallIntegerField()),
+                ("credits", models.BigIntegerField()),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Membership",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("role", models.CharField(choices=[("owner", "Owner")], max_length=10)),
+                (
+                    "since",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                ("until", models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
@@ -673,6 +779,30 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="SpendDay",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "account_id",
+                        "member_id",
+                        "api_key_id",
+                        "day",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("account_id", models.BigIntegerField()),
+                ("member_id", models.BigIntegerField()),
+                ("api_key_id", models.BigIntegerField()),
+                ("day", models.DateField()),
+                ("spent", models.DecimalField(decimal_places=0, default=0, max_digits=30)),
+                ("held", models.DecimalField(decimal_places=0, default=0, max_digits=30)),
+            ],
+        ),
+        migrations.CreateModel(
             name="SubscriptionItem",
             fields=[
                 (
@@ -770,6 +900,37 @@ class Migration(migrations.Migration):
                 "ordering": ["-created_at"],
                 "abstract": False,
             },
+        ),
+        migrations.CreateModel(
+            name="TokenPrice",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("valid_from", models.DateTimeField()),
+                ("input", models.BigIntegerField(null=True)),
+                ("cached", models.BigIntegerField(null=True)),
+                ("cache_write", models.BigIntegerField(null=True)),
+                ("output", models.BigIntegerField(null=True)),
+                ("reasoning", models.BigIntegerField(null=True)),
+                ("request", models.BigIntegerField(default=0)),
+                ("max_input", models.BigIntegerField(null=True)),
+                ("provider_input", models.BigIntegerField(null=True)),
+                ("provider_cached", models.BigIntegerField(null=True)),
+                ("provider_cache_write", models.BigIntegerField(null=True)),
+                ("provider_output", models.BigIntegerField(null=True)),
+                ("provider_reasoning", models.BigIntegerField(null=True)),
+                ("provider_request", models.BigIntegerField(null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+            ],
         ),
         migrations.CreateModel(
             name="UsageDay",
@@ -890,7 +1051,27 @@ class Migration(migrations.Migration):
                 ("credits_remaining", models.BigIntegerField(default=0)),
                 ("last_usage_id", models.BigIntegerField(default=0)),
                 ("due_at", models.DateTimeField(null=True)),
+                ("counted", models.BooleanField(db_default=False)),
             ],
+        ),
+        migrations.CreateModel(
+            name="PaidAhead",
+            fields=[
+                (
+                    "account",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="paid_ahead",
+                        serialize=False,
+                        to="credits.account",
+                    ),
+                ),
+                ("pico", models.DecimalField(decimal_places=0, default=0, max_digits=13)),
+            ],
+            options={
+                "verbose_name_plural": "paid ahead",
+            },
         ),
         migrations.AddConstraint(
             model_name="account",
@@ -912,6 +1093,24 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="stands_in_for",
                 to="credits.aimodel",
+            ),
+        ),
+        migrations.AddField(
+            model_name="apikey",
+            name="account",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="api_keys",
+                to="credits.account",
+            ),
+        ),
+        migrations.AddField(
+            model_name="apikey",
+            name="member",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="api_keys",
+                to=settings.AUTH_USER_MODEL,
             ),
         ),
         migrations.AddField(
@@ -1058,6 +1257,48 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
+        migrations.CreateModel(
+            name="Use",
+            fields=[
+                (
+                    "charge",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="use",
+                        serialize=False,
+                        to="credits.usagehistory",
+                    ),
+                ),
+                ("input", models.BigIntegerField()),
+                ("cached", models.BigIntegerField()),
+                ("cache_write", models.BigIntegerField()),
+                ("output", models.BigIntegerField()),
+                ("reasoning", models.BigIntegerField()),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("provider", "counted by the provider"),
+                            ("counted", "counted here"),
+                            ("estimated", "estimated in your favour"),
+                            ("none", "nothing used"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("cost", models.DecimalField(decimal_places=0, default=0, max_digits=24)),
+                ("collected", models.DecimalField(decimal_places=0, default=0, max_digits=24)),
+                ("kept", models.BigIntegerField(default=0)),
+                ("provider_cost", models.DecimalField(decimal_places=0, max_digits=24, null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+            ],
+        ),
         migrations.AddField(
             model_name="usagehistory",
             name="account",
@@ -1070,6 +1311,17 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="usagehistory",
+            name="api_key",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="credits.apikey",
+            ),
+        ),
+        migrations.AddField(
+            model_name="usagehistory",
             name="grant",
             field=models.ForeignKey(
                 db_index=False,
@@ -1077,6 +1329,17 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="usage",
                 to="credits.creditgrant",
+            ),
+        ),
+        migrations.AddField(
+            model_name="usagehistory",
+            name="member",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
             ),
         ),
         migrations.AddField(
@@ -1135,6 +1398,78 @@ class Migration(migrations.Migration):
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="clerk_identity",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
+            model_name="limit",
+            name="account",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="limits",
+                to="credits.account",
+            ),
+        ),
+        migrations.AddField(
+            model_name="limit",
+            name="api_key",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="limits",
+                to="credits.apikey",
+            ),
+        ),
+        migrations.AddField(
+            model_name="limit",
+            name="member",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="limits",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
+            model_name="limit",
+            name="set_by",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
+            model_name="limitalert",
+            name="limit",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="alerts",
+                to="credits.limit",
+            ),
+        ),
+        migrations.AddField(
+            model_name="membership",
+            name="account",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.DB_CASCADE,
+                related_name="memberships",
+                to="credits.account",
+            ),
+        ),
+        migrations.AddField(
+            model_name="membership",
+            name="user",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.DB_CASCADE,
+                related_name="memberships",
                 to=settings.AUTH_USER_MODEL,
             ),
         ),
@@ -1198,6 +1533,13 @@ class Migration(migrations.Migration):
             model_name="signup",
             index=models.Index(fields=["email"], name="sign_up_email"),
         ),
+        migrations.AddConstraint(
+            model_name="spendday",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("held__gte", 0), ("spent__gte", 0)),
+                name="i11_spend_not_negative",
+            ),
+        ),
         migrations.AddField(
             model_name="period",
             name="item",
@@ -1236,6 +1578,38 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="syncs",
                 to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
+            model_name="usagehistory",
+            name="price",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="credits.tokenprice",
+            ),
+        ),
+        migrations.AddField(
+            model_name="tokenprice",
+            name="created_by",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
+            model_name="tokenprice",
+            name="model",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="token_prices",
+                to="credits.aimodel",
             ),
         ),
         migrations.AddField(
@@ -1298,6 +1672,13 @@ class Migration(migrations.Migration):
                 unique=True,
             ),
         ),
+        migrations.AddConstraint(
+            model_name="paidahead",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("pico__gte", 0), ("pico__lt", 1000000000000)),
+                name="i10_paid_ahead_below_one",
+            ),
+        ),
         migrations.AddIndex(
             model_name="authenticationevent",
             index=models.Index(fields=["user", "-id"], name="authentication_of_user"),
@@ -1327,127 +1708,14 @@ class Migration(migrations.Migration):
                 to_fields=["id"],
             ),
         ),
-        migrations.AddIndex(
-            model_name="usagehistory",
-            index=models.Index(fields=["account", "-id"], name="usage_of_user"),
-        ),
-        migrations.AddIndex(
-            model_name="usagehistory",
-            index=models.Index(
-                condition=models.Q(("refund_of__isnull", False)),
-                fields=["refund_of"],
-                name="usage_refunds",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="usagehistory",
-            index=models.Index(
-                condition=models.Q(("grant__isnull", False)),
-                fields=["grant"],
-                name="usage_of_grant",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="usagehistory",
-            index=django.contrib.postgres.indexes.BrinIndex(
-                autosummarize=True, fields=["created_at"], name="usage_by_time", pages_per_range=32
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usagehistory",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("idempotency_key__isnull", False)),
-                fields=("account", "idempotency_key"),
-                name="i7_usage_key_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usagehistory",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("credits_used__lt", 0)),
-                fields=("grant",),
-                name="i5_grant_posted_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usagehistory",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "operation_type__in",
-                        ["AI_TEXT_CHAT", "AI_IMAGE_GENERATION", "GRANT", "ADJUSTMENT", "EXPIRY"],
-                    )
-                ),
-                name="usage_operation_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usagehistory",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("by_payer", False), ("refund_of__isnull", False), _connector="OR"
-                ),
-                name="usage_by_payer_is_refund_s",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usagehistory",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        models.Q(
-                            ("grant__isnull", True),
-                            ("operation_type__in", ["AI_TEXT_CHAT", "AI_IMAGE_GENERATION"]),
-                            ("refund_of__isnull", True),
-                        ),
-                        models.Q(("unit_cost__gte", 0), ("unit_cost__isnull", False)),
-                        models.Q(("quantity__gte", 1), ("quantity__isnull", False)),
-                        (
-                            "credits_used",
-                            django.db.models.expressions.CombinedExpression(
-                                models.F("unit_cost"), "*", models.F("quantity")
-                            ),
-                        ),
-                    ),
-                    models.Q(
-                        ("lease_until__isnull", True),
-                        ("quantity__isnull", True),
-                        ("unit_cost__isnull", True),
-                        models.Q(
-                            models.Q(
-                                models.Q(
-                                    ("credits_used__lt", 0),
-                                    ("grant__isnull", True),
-                                    ("refund_of__isnull", False),
-                                ),
-                                ("operation_type__in", ["AI_TEXT_CHAT", "AI_IMAGE_GENERATION"]),
-                            ),
-                            models.Q(
-                                models.Q(("grant__isnull", False), ("refund_of__isnull", True)),
-                                models.Q(
-                                    models.Q(("credits_used__lt", 0), ("operation_type", "GRANT")),
-                                    models.Q(("credits_used__gt", 0), ("operation_type", "EXPIRY")),
-                                    models.Q(
-                                        ("operation_type", "ADJUSTMENT"),
-                                        models.Q(("credits_used", 0), _negated=True),
-                                    ),
-                                    _connector="OR",
-                                ),
-                            ),
-                            models.Q(
-                                models.Q(
-                                    ("credits_used__gt", 0),
-                                    ("grant__isnull", True),
-                                    ("refund_of__isnull", True),
-                                ),
-                                ("operation_type", "ADJUSTMENT"),
-                            ),
-                            _connector="OR",
-                        ),
-                    ),
-                    _connector="OR",
-                ),
-                name="usage_row_shape",
+        migrations.AddField(
+            model_name="use",
+            name="account",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="uses",
+                to="credits.account",
             ),
         ),
         migrations.AddConstraint(
@@ -1614,6 +1882,45 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
+            model_name="limit",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("credits__range", (0, 1000000000000))), name="limit_credits"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="limit",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("api_key__isnull", True), ("member__isnull", True), _connector="OR"
+                ),
+                name="limit_one_scope",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="limit",
+            constraint=models.UniqueConstraint(
+                fields=("account", "api_key", "member", "period", "by_admin"),
+                name="limit_once",
+                nulls_distinct=False,
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="limitalert",
+            index=models.Index(fields=["created_at"], name="limit_alerts_by_time"),
+        ),
+        migrations.AddConstraint(
+            model_name="limitalert",
+            constraint=models.UniqueConstraint(
+                fields=("limit", "window_start", "percent", "credits"), name="limit_alert_once"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="membership",
+            constraint=models.UniqueConstraint(
+                fields=("account", "user"), name="member_of_account_once"
+            ),
+        ),
+        migrations.AddConstraint(
             model_name="aimodel",
             constraint=models.CheckConstraint(
                 condition=models.Q(("price_factor__gte", 1), ("price_factor__lte", 999)),
@@ -1728,6 +2035,235 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddIndex(
+            model_name="usagehistory",
+            index=models.Index(fields=["account", "-id"], name="usage_of_user"),
+        ),
+        migrations.AddIndex(
+            model_name="usagehistory",
+            index=models.Index(
+                condition=models.Q(("refund_of__isnull", False)),
+                fields=["refund_of"],
+                name="usage_refunds",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="usagehistory",
+            index=models.Index(
+                condition=models.Q(("grant__isnull", False)),
+                fields=["grant"],
+                name="usage_of_grant",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="usagehistory",
+            index=django.contrib.postgres.indexes.BrinIndex(
+                autosummarize=True, fields=["created_at"], name="usage_by_time", pages_per_range=32
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="usagehistory",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("idempotency_key__isnull", False)),
+                fields=("account", "idempotency_key"),
+                name="i7_usage_key_once",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="usagehistory",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("credits_used__lt", 0)),
+                fields=("grant",),
+                name="i5_grant_posted_once",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="usagehistory",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "operation_type__in",
+                        ["AI_TEXT_CHAT", "AI_IMAGE_GENERATION", "GRANT", "ADJUSTMENT", "EXPIRY"],
+                    )
+                ),
+                name="usage_operation_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="usagehistory",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("bound__isnull", True), ("price__isnull", True)),
+                    models.Q(
+                        models.Q(
+                            ("bound__gte", 0),
+                            ("bound__isnull", False),
+                            ("price__isnull", False),
+                            ("quantity", 1),
+                        ),
+                        models.Q(
+                            (
+                                "bound__lte",
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("credits_used"), "*", models.Value(1000000000000)
+                                ),
+                            ),
+                            ("unit_cost__isnull", False),
+                        ),
+                    ),
+                    _connector="OR",
+                ),
+                name="i9_bound_within_charge",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="usagehistory",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("by_payer", False), ("refund_of__isnull", False), _connector="OR"
+                ),
+                name="usage_by_payer_is_refund_s",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="usagehistory",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        models.Q(
+                            ("grant__isnull", True),
+                            ("operation_type__in", ["AI_TEXT_CHAT", "AI_IMAGE_GENERATION"]),
+                            ("refund_of__isnull", True),
+                        ),
+                        models.Q(("unit_cost__gte", 0), ("unit_cost__isnull", False)),
+                        models.Q(("quantity__gte", 1), ("quantity__isnull", False)),
+                        (
+                            "credits_used",
+                            django.db.models.expressions.CombinedExpression(
+                                models.F("unit_cost"), "*", models.F("quantity")
+                            ),
+                        ),
+                    ),
+                    models.Q(
+                        ("lease_until__isnull", True),
+                        ("quantity__isnull", True),
+                        ("unit_cost__isnull", True),
+                        models.Q(
+                            models.Q(
+                                models.Q(
+                                    ("credits_used__lt", 0),
+                                    ("grant__isnull", True),
+                                    ("refund_of__isnull", False),
+                                ),
+                                ("operation_type__in", ["AI_TEXT_CHAT", "AI_IMAGE_GENERATION"]),
+                            ),
+                            models.Q(
+                                models.Q(("grant__isnull", False), ("refund_of__isnull", True)),
+                                models.Q(
+                                    models.Q(("credits_used__lt", 0), ("operation_type", "GRANT")),
+                                    models.Q(("credits_used__gt", 0), ("operation_type", "EXPIRY")),
+                                    models.Q(
+                                        ("operation_type", "ADJUSTMENT"),
+                                        models.Q(("credits_used", 0), _negated=True),
+                                    ),
+                                    _connector="OR",
+                                ),
+                            ),
+                            models.Q(
+                                models.Q(
+                                    ("credits_used__gt", 0),
+                                    ("grant__isnull", True),
+                                    ("refund_of__isnull", True),
+                                ),
+                                ("operation_type", "ADJUSTMENT"),
+                            ),
+                            _connector="OR",
+                        ),
+                    ),
+                    _connector="OR",
+                ),
+                name="usage_row_shape",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="tokenprice",
+            index=models.Index(fields=["model", "-valid_from", "-id"], name="price_in_force"),
+        ),
+        migrations.AddConstraint(
+            model_name="tokenprice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("cache_write__isnull", True),
+                        ("cached__isnull", True),
+                        ("input__isnull", True),
+                        ("output__isnull", True),
+                        ("reasoning__isnull", True),
+                        ("request", 0),
+                    ),
+                    models.Q(
+                        ("cache_write__isnull", False),
+                        ("cache_write__range", (0, 100000000000)),
+                        ("cached__isnull", False),
+                        ("cached__range", (0, 100000000000)),
+                        ("input__isnull", False),
+                        ("input__range", (0, 100000000000)),
+                        ("output__isnull", False),
+                        ("output__range", (0, 100000000000)),
+                        ("reasoning__isnull", False),
+                        ("reasoning__range", (0, 100000000000)),
+                        ("request__range", (0, 100000000000000)),
+                    ),
+                    _connector="OR",
+                ),
+                name="i8_price_whole",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="tokenprice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("provider_cache_write__isnull", True),
+                        ("provider_cached__isnull", True),
+                        ("provider_input__isnull", True),
+                        ("provider_output__isnull", True),
+                        ("provider_reasoning__isnull", True),
+                        ("provider_request__isnull", True),
+                    ),
+                    models.Q(
+                        ("provider_cache_write__gte", 0),
+                        ("provider_cache_write__isnull", False),
+                        ("provider_cache_write__lte", 100000000000),
+                        ("provider_cached__gte", 0),
+                        ("provider_cached__isnull", False),
+                        ("provider_cached__lte", 100000000000),
+                        ("provider_input__gte", 0),
+                        ("provider_input__isnull", False),
+                        ("provider_input__lte", 100000000000),
+                        ("provider_output__gte", 0),
+                        ("provider_output__isnull", False),
+                        ("provider_output__lte", 100000000000),
+                        ("provider_reasoning__gte", 0),
+                        ("provider_reasoning__isnull", False),
+                        ("provider_reasoning__lte", 100000000000),
+                        ("provider_request__gte", 0),
+                        ("provider_request__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="provider_price_whole",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="tokenprice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("max_input__isnull", True), ("max_input__gte", 1), _connector="OR"
+                ),
+                name="price_max_input",
+            ),
+        ),
+        migrations.AddIndex(
             model_name="usageslice",
             index=models.Index(fields=["day"], name="slices_of_day"),
         ),
@@ -1740,5 +2276,36 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="hold",
             index=models.Index(fields=["account", "lease_until"], name="hold_of_user"),
+        ),
+        migrations.AddIndex(
+            model_name="use",
+            index=models.Index(fields=["account", "-charge"], name="uses_of_account"),
+        ),
+        migrations.AddConstraint(
+            model_name="use",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("cache_write__gte", 0),
+                    ("cached__gte", 0),
+                    ("reasoning__gte", 0),
+                    (
+                        "input__gte",
+                        django.db.models.expressions.CombinedExpression(
+                            models.F("cached"), "+", models.F("cache_write")
+                        ),
+                    ),
+                    ("output__gte", models.F("reasoning")),
+                ),
+                name="i8_tokens_fit",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="use",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("collected__gte", 0), ("collected__lte", models.F("cost")), ("kept__gte", 0)
+                ),
+                name="i9_use_within_reserve",
+            ),
         ),
     ]

@@ -6,15 +6,18 @@ from credits.models.authentication import AuthenticationEvent
 from credits.models.catalogue import AdminSettings, AIModel, Plan, Provider, SettingsChange
 from credits.models.clerk import Identity, SessionLink, SyncJob, WebhookDelivery
 from credits.models.ledger import CreditBalance, CreditGrant, GrantAllocation, Hold, UsageHistory
+from credits.models.limits import ApiKey, Limit, LimitAlert, SpendDay
 from credits.models.rollup import ActiveAccount, LedgerCheck, UsageDay, UsageSlice
 from credits.models.subscriptions import PayerKind, Payment, Period, SubscriptionItem
-from credits.models.users import Account, RateLimit, Session, SignUp, User
+from credits.models.tokens import PaidAhead, TokenPrice, Use
+from credits.models.users import Account, Membership, RateLimit, Session, SignUp, User
 
 __all__ = [
     "AIModel",
     "Account",
     "ActiveAccount",
     "AdminSettings",
+    "ApiKey",
     "Approval",
     "AuditEntry",
     "AuthenticationEvent",
@@ -24,6 +27,10 @@ __all__ = [
     "Hold",
     "Identity",
     "LedgerCheck",
+    "Limit",
+    "LimitAlert",
+    "Membership",
+    "PaidAhead",
     "PayerKind",
     "Payment",
     "Period",
@@ -34,11 +41,14 @@ __all__ = [
     "SessionLink",
     "SettingsChange",
     "SignUp",
+    "SpendDay",
     "SubscriptionItem",
     "SyncJob",
+    "TokenPrice",
     "UsageDay",
     "UsageHistory",
     "UsageSlice",
+    "Use",
     "User",
     "WebhookDelivery",
 ]

@@ -6,11 +6,12 @@ without a column of its own."""
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import PROTECT, CheckConstraint, F, Index, Q, UniqueConstraint
+from django.db.models import PROTECT, CheckConstraint, F, Index, Q, UniqueConstraint, Value
 from django.db.models.functions import Now
 from django.utils.dateformat import format as format_date
 from django.utils.timezone import localtime
 
+from credits.amounts import PICO
 from credits.features import CHARGE_TYPES, FEATURES_BY_TYPE, Kind, OperationType
 from credits.models.catalogue import model_label
 from credits.models.subscriptions import Period, SubscriptionItem
@@ -32,6 +33,8 @@ class CreditBalance(models.Model):
     #: When a plan brings credits the next time by our clock. A read or spend after it has them
     #: granted first (`credits.ledger.credits_due`).
     due_at = models.DateTimeField(null=True)
+    #: Whether `SpendDay` counts what the account spends: since its first limit.
+    counted = models.BooleanField(db_default=False)
 
     class Meta:
         constraints = [
@@ -147,6 +150,13 @@ class UsageHistory(models.Model):
     by_payer = models.BooleanField(db_default=False)
     #: A charge with a lease opens a hold; the hold's own lease may be longer by now.
     lease_until = models.DateTimeField(null=True)
+    #: Charges only: who acted for the account (None: its own user), and through which key.
+    member = models.ForeignKey(User, PROTECT, null=True, related_name="+", db_index=False)
+    api_key = models.ForeignKey("ApiKey", PROTECT, null=True, related_name="+", db_index=False)
+    #: Charges by tokens only: the price that counts, and the most that the call can cost, in
+    #: pico-credits; the charge is that in whole credits, rounded up.
+    price = models.ForeignKey("TokenPrice", PROTECT, null=True, related_name="+", db_index=False)
+    bound = models.DecimalField(max_digits=24, decimal_places=0, null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -162,6 +172,14 @@ class UsageHistory(models.Model):
             ),
             CheckConstraint(
                 condition=Q(operation_type__in=OperationType.values), name="usage_operation_known"
+            ),
+            CheckConstraint(
+                condition=Q(bound__isnull=True, price__isnull=True)
+                | Q(
+                    Q(bound__isnull=False, price__isnull=False, bound__gte=0, quantity=1),
+                    Q(unit_cost__isnull=False, bound__lte=F("credits_used") * Value(PICO)),
+                ),
+                name="i9_bound_within_charge",
             ),
             CheckConstraint(
                 condition=Q(by_payer=False) | Q(refund_of__isnull=False),

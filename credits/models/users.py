@@ -39,6 +39,30 @@ class Account(models.Model):
         return f"account {self.pk}"
 
 
+class Membership(models.Model):
+    """Who acts for an account. A person's own account has its user as the owner, from the
+    beginning (`credits/sql/accounts.sql`)."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner", "Owner"
+
+    account = models.ForeignKey(
+        Account, models.DB_CASCADE, related_name="memberships", db_index=False
+    )
+    user = models.ForeignKey("User", models.DB_CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role)
+    since = models.DateTimeField(db_default=Now(), editable=False)
+    until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "user"], name="member_of_account_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in account {self.account_id}"
+
+
 class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, password: str | None = None, **fields: object) -> "User":
         """A new account; the address is kept in lower case."""

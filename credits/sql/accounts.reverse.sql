@@ -1,3 +1,5 @@
+ALTER TABLE credits_apikey DROP CONSTRAINT key_of_member;
+ALTER TABLE credits_limit DROP CONSTRAINT limit_of_member;
 DROP TRIGGER account_no_truncate ON credits_user;
 DROP TRIGGER account_no_truncate ON credits_account;
 DROP TRIGGER account_stays ON credits_account;

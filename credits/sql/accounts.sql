@@ -6,6 +6,7 @@ CREATE FUNCTION credits_open_account() RETURNS trigger LANGUAGE plpgsql
 AS $$
 BEGIN
     INSERT INTO credits_account (id, kind) VALUES (NEW.id, 'personal');
+    INSERT INTO credits_membership (account_id, user_id, role) VALUES (NEW.id, NEW.id, 'owner');
     RETURN NULL;
 END $$;
 
@@ -39,3 +40,9 @@ CREATE TRIGGER account_no_truncate BEFORE TRUNCATE ON credits_account
 FOR EACH STATEMENT EXECUTE FUNCTION credits_refuse('Account', 'an account stays as it was opened');
 CREATE TRIGGER account_no_truncate BEFORE TRUNCATE ON credits_user
 FOR EACH STATEMENT EXECUTE FUNCTION credits_refuse('Account', 'users go one by one');
+
+-- Limits and keys are of an account and of somebody who acts for it.
+ALTER TABLE credits_limit ADD CONSTRAINT limit_of_member FOREIGN KEY (account_id, member_id)
+REFERENCES credits_membership (account_id, user_id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE credits_apikey ADD CONSTRAINT key_of_member FOREIGN KEY (account_id, member_id)
+REFERENCES credits_membership (account_id, user_id) DEFERRABLE INITIALLY DEFERRED;

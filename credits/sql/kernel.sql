@@ -59,7 +59,8 @@ $$;
 
 -- Ends a hold (I6): the charge stands for `delivered` units, the rest is refunded; `by_payer` says
 -- whose doing that was. Whoever deletes the row decides; everyone after that gets `ended` and what
--- was refunded, and changes nothing.
+-- was refunded, and changes nothing. A charge by tokens ends here only with a full refund, as a use of
+-- nothing (credits_settle_use otherwise).
 CREATE FUNCTION credits_end_hold(charge_id bigint, delivered integer, reason text, by_payer boolean,
     extra jsonb, OUT outcome text, OUT refund_id bigint, OUT refunded bigint) LANGUAGE plpgsql
 AS $$
@@ -75,6 +76,15 @@ BEGIN
         RETURN;
     END IF;
     SELECT * INTO charge FROM credits_usagehistory WHERE id = credits_end_hold.charge_id;
+    IF charge.bound IS NOT NULL THEN
+        IF delivered IS DISTINCT FROM 0 THEN
+            RAISE EXCEPTION 'I9: charge % is by tokens; its use settles it', charge.id
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'i9_settled_by_its_use';
+        END IF;
+        INSERT INTO credits_use (charge_id, account_id, input, cached, cache_write, output, reasoning,
+            source, cost, collected, kept, created_at)
+        VALUES (charge.id, charge.account_id, 0, 0, 0, 0, 0, 'none', 0, 0, 0, credits_now());
+    END IF;
     refunded := charge.unit_cost
         * (charge.quantity - least(coalesce(delivered, charge.quantity), charge.quantity));
     outcome := CASE WHEN coalesce(delivered, 1) > 0 THEN 'settled' ELSE 'refunded' END;
@@ -149,19 +159,16 @@ BEGIN
     RETURN accounts;
 END $$;
 
--- A spend. Outcomes: charged, replayed (this key was charged before), key_conflict (the key was
--- used for another request), not_offered (the model), price_changed (above what the caller agreed
--- to), insufficient, closed (the user was closed, banned or deactivated since the request came in),
--- due (credits come first: `credits.ledger.credits_due`). Without a model a unit costs the feature's price.
-CREATE FUNCTION credits_deduct(owner bigint, operation text, feature text, default_cost bigint,
-    units integer, model text, max_unit_cost bigint, request_key text, fingerprint text,
-    lease interval, extra jsonb,
-    OUT outcome text, OUT charge_id bigint, OUT price bigint, OUT total bigint,
-    OUT available bigint, OUT held boolean) LANGUAGE plpgsql
+-- The beginning of every spend: locks the balance and brings it up to the moment. `outcome` is null
+-- when the spend may go on, else: due (credits come first: `credits.ledger.credits_due`), replayed
+-- (this key was charged before: `earlier`), key_conflict (the key was used for another request),
+-- closed (the user was closed, banned or deactivated since the request came in), bad_key (the API
+-- key is not good, not of this account and member, or not for this model).
+CREATE FUNCTION credits_open_spend(owner bigint, member bigint, key_id bigint, operation text,
+    units integer, model text, request_key text, fingerprint text,
+    OUT outcome text, OUT available bigint, OUT moment timestamptz, OUT earlier credits_usagehistory)
+LANGUAGE plpgsql
 AS $$
-DECLARE
-    earlier credits_usagehistory;
-    moment timestamptz;
 BEGIN
     -- Before the lock, which the one who grants them takes after the payer's.
     IF credits_is_due(owner) THEN
@@ -170,7 +177,6 @@ BEGIN
     END IF;
     available := credits_lock(owner);
     moment := credits_now();
-    held := lease IS NOT NULL;
     IF request_key IS NOT NULL THEN
         SELECT * INTO earlier FROM credits_usagehistory
         WHERE account_id = owner AND idempotency_key = request_key;
@@ -178,27 +184,68 @@ BEGIN
             outcome := CASE WHEN earlier.request_fingerprint IS NOT DISTINCT FROM fingerprint
                 AND earlier.operation_type = operation AND earlier.quantity = units
                 THEN 'replayed' ELSE 'key_conflict' END;
-            charge_id := earlier.id;
-            price := earlier.unit_cost;
-            total := earlier.credits_used;
-            held := EXISTS (SELECT FROM credits_hold h WHERE h.charge_id = earlier.id);
             RETURN;
         END IF;
+    END IF;
+    -- Read under the lock: whoever has it after the account was closed sees that, so that no work
+    -- begins once its erasure has taken this lock.
+    IF EXISTS (SELECT FROM credits_user u WHERE u.id = owner AND NOT u.is_active) THEN
+        outcome := 'closed';
+        RETURN;
+    END IF;
+    IF key_id IS NOT NULL AND NOT EXISTS (
+        SELECT FROM credits_apikey k
+        WHERE k.id = key_id AND k.account_id = owner AND k.member_id = coalesce(member, owner)
+            AND k.revoked_at IS NULL AND (k.expires_at > moment) IS NOT FALSE
+            AND (model = ANY (k.only_models)) IS NOT FALSE
+    ) THEN
+        outcome := 'bad_key';
+        RETURN;
     END IF;
     IF EXISTS (SELECT FROM credits_hold h WHERE h.account_id = owner AND h.lease_until <= moment) THEN
         available := credits_sweep_account(owner, moment);
     END IF;
     available := credits_expire(owner, available, moment);
+END $$;
+
+-- A spend at a price per unit. Outcomes: charged, those of credits_open_spend, not_offered (the
+-- model), by_tokens (the model's price is), price_changed (above what the caller agreed to),
+-- limit_reached (see `limit_id`), busy (the limit leaves enough once other work has ended),
+-- insufficient. Without a model a unit costs the feature's price.
+CREATE FUNCTION credits_deduct(owner bigint, member bigint, key_id bigint, operation text,
+    feature text, default_cost bigint, units integer, model text, max_unit_cost bigint,
+    request_key text, fingerprint text, lease interval, extra jsonb,
+    OUT outcome text, OUT charge_id bigint, OUT price bigint, OUT total bigint,
+    OUT available bigint, OUT held boolean, OUT limit_id bigint) LANGUAGE plpgsql
+AS $$
+DECLARE
+    opened record;
+    ceiling record;
+BEGIN
+    opened := credits_open_spend(
+        owner, member, key_id, operation, units, model, request_key, fingerprint);
+    outcome := opened.outcome;
+    available := opened.available;
+    held := lease IS NOT NULL;
+    IF outcome IS NOT NULL THEN
+        charge_id := (opened.earlier).id;
+        price := (opened.earlier).unit_cost;
+        total := (opened.earlier).credits_used;
+        held := EXISTS (SELECT FROM credits_hold h WHERE h.charge_id = (opened.earlier).id);
+        RETURN;
+    END IF;
     price := credits_model_price(feature, default_cost, model);
     total := price * units;
-    -- Read under the lock: whoever has it after the account was closed sees that, so that no work
-    -- begins once its erasure has taken this lock.
-    IF EXISTS (SELECT FROM credits_user u WHERE u.id = owner AND NOT u.is_active) THEN
-        outcome := 'closed';
+    ceiling := credits_limits_left(owner, member, key_id, opened.moment);
+    IF credits_is_by_tokens(model, opened.moment) THEN
+        outcome := 'by_tokens';
     ELSIF price IS NULL THEN
         outcome := 'not_offered';
     ELSIF price > max_unit_cost THEN
         outcome := 'price_changed';
+    ELSIF ceiling.room < total * credits_pico() THEN
+        outcome := CASE WHEN ceiling.later < total * credits_pico() THEN 'limit_reached' ELSE 'busy' END;
+        limit_id := ceiling.limit_id;
     ELSIF total > available THEN
         outcome := 'insufficient';
     ELSE
@@ -206,11 +253,10 @@ BEGIN
         available := available - total;
         INSERT INTO credits_usagehistory
             (account_id, operation_type, credits_used, balance_after, unit_cost, quantity, details,
-             idempotency_key, request_fingerprint, lease_until, created_at)
+             idempotency_key, request_fingerprint, lease_until, created_at, member_id, api_key_id)
         VALUES (owner, operation, total, available, price, units,
             extra || jsonb_strip_nulls(jsonb_build_object('feature', feature, 'model', model)),
-            request_key, fingerprint,
-            moment + lease, moment)
+            request_key, fingerprint, opened.moment + lease, opened.moment, member, key_id)
         RETURNING id INTO charge_id;
     END IF;
 END $$;
@@ -372,7 +418,7 @@ END $$;
 -- that credits come, and that the caller has them granted and reads again.
 CREATE FUNCTION credits_balance(owner bigint, OUT remaining bigint, OUT held bigint,
     OUT granted bigint, OUT expires_at timestamptz, OUT expiring bigint, OUT version text,
-    OUT due boolean) LANGUAGE plpgsql
+    OUT due boolean, OUT ahead bigint) LANGUAGE plpgsql
 AS $$
 DECLARE
     moment timestamptz := credits_now();
@@ -397,4 +443,5 @@ BEGIN
             FROM credits_creditgrant g WHERE g.account_id = owner AND g.remaining > 0) live) g
     LEFT JOIN credits_creditbalance b ON b.account_id = owner;
     remaining := coalesce(remaining, 0);
+    ahead := coalesce((SELECT p.pico FROM credits_paidahead p WHERE p.account_id = owner), 0);
 END $$;

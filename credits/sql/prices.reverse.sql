@@ -1,3 +1,5 @@
+DROP FUNCTION credits_is_by_tokens(text, timestamptz);
+DROP FUNCTION credits_price_now(bigint, timestamptz);
 DROP FUNCTION credits_model_price;
 DROP FUNCTION credits_price(text, bigint);
 ALTER TABLE credits_adminsettings DROP CONSTRAINT feature_costs_valid;

@@ -38,3 +38,29 @@ BEGIN
     RETURN (SELECT credits_price(m.feature, default_cost) * m.price_factor FROM credits_aimodel m
         WHERE m.name = model AND m.feature = credits_model_price.feature AND m.active AND NOT m.unreachable);
 END $$;
+
+-- The price of a model by tokens at a moment: all null when it has none.
+CREATE FUNCTION credits_price_now(wanted bigint, moment timestamptz) RETURNS credits_tokenprice
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    price credits_tokenprice;
+BEGIN
+    SELECT * INTO price FROM credits_tokenprice p
+    WHERE p.model_id = wanted AND p.valid_from <= moment
+    ORDER BY p.valid_from DESC, p.id DESC LIMIT 1;
+    IF price.input IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RETURN price;
+END $$;
+
+-- Whether a model has a price by tokens at a moment; a model costs one or the other.
+CREATE FUNCTION credits_is_by_tokens(model text, moment timestamptz) RETURNS boolean
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+    RETURN model IS NOT NULL AND (
+        SELECT (credits_price_now(m.id, moment)).input IS NOT NULL
+        FROM credits_aimodel m WHERE m.name = model);
+END $$;

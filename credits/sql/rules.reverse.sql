@@ -8,3 +8,4 @@ DROP FUNCTION credits_refuse(), credits_check_grant() CASCADE;
 DROP FUNCTION credits_now();
 ALTER TABLE credits_creditbalance RESET (fillfactor);
 ALTER TABLE credits_creditgrant RESET (fillfactor);
+DROP FUNCTION credits_pico();

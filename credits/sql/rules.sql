@@ -8,6 +8,10 @@ AS $$ SELECT clock_timestamp() $$;
 COMMENT ON FUNCTION credits_now() IS
 'The ledger''s clock. Not now(): a transaction that waited for a lock must not see an old time.';
 
+-- Pico-credits of a credit.
+CREATE FUNCTION credits_pico() RETURNS numeric LANGUAGE sql IMMUTABLE
+AS $$ SELECT 1000000000000::numeric $$;
+
 
 -- I4, I6: refunds -----------------------------------------------------------------------------
 
@@ -181,6 +185,8 @@ DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION credits_check_grant(
 -- lock that the UPDATE takes is what makes the sum of a charge's refunds stand still.
 CREATE FUNCTION credits_post() RETURNS trigger LANGUAGE plpgsql
 AS $$
+DECLARE
+    is_counted boolean;
 BEGIN
     IF NEW.created_at - credits_now() NOT BETWEEN '-1 minute' AND '1 minute' THEN
         RAISE EXCEPTION 'I2: row % is not dated now but %', NEW.id, NEW.created_at
@@ -189,7 +195,8 @@ BEGIN
     UPDATE credits_creditbalance
     SET credits_remaining = credits_remaining - NEW.credits_used, last_usage_id = NEW.id
     WHERE account_id = NEW.account_id AND last_usage_id < NEW.id
-        AND credits_remaining - NEW.credits_used = NEW.balance_after;
+        AND credits_remaining - NEW.credits_used = NEW.balance_after
+    RETURNING counted INTO is_counted;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'I2: row % (balance after it: %) does not follow the last row of account %',
             NEW.id, NEW.balance_after, NEW.account_id
@@ -207,6 +214,9 @@ BEGIN
     IF NEW.lease_until IS NOT NULL THEN
         INSERT INTO credits_hold (charge_id, account_id, lease_until, created_at)
         VALUES (NEW.id, NEW.account_id, NEW.lease_until, NEW.created_at);
+    END IF;
+    IF is_counted THEN
+        PERFORM credits_count_row(NEW);
     END IF;
     RETURN NULL;
 END $$;

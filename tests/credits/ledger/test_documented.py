@@ -8,7 +8,9 @@ from tests.processes import ROOT
 
 PAGE = (ROOT / "docs" / "ledger.md").read_text()
 FOLDER = ROOT / "credits" / "sql"
-SUBJECTS = ("accounts", "kernel", "plans", "prices", "records", "rollup", "rules")
+SUBJECTS = (
+    "accounts", "kernel", "limits", "plans", "prices", "records", "rollup", "rules", "tokens",
+)  # fmt: skip
 SQL = "".join((FOLDER / f"{subject}.sql").read_text() for subject in SUBJECTS)
 
 

@@ -262,7 +262,7 @@ def test_a_partial_refund_goes_to_the_longest_lived_credits_first(clock: Clock) 
     assert paid(row) == [(pack.id, -5), (plan.id, -2)]
 
 
-OURS = [reason for reason in Reason if reason not in {Reason.STOPPED_EARLY, Reason.REFUSED}]
+OURS = [reason for reason in Reason if not reason.by_payer]
 
 
 @pytest.mark.parametrize("reason", [*OURS, "unknown", ""])

@@ -1,0 +1,24 @@
+"""Amounts of less than a credit: whole pico-credits (10^-12 credit), and how they are written.
+Never floating-point numbers."""
+
+from decimal import ROUND_HALF_UP, Decimal
+
+#: Pico-credits of a credit.
+PICO = 10**12
+
+
+def as_decimal(pico: int) -> str:
+    """Pico-credits as credits, exactly: `0.067500000000`. For JSON and CSV."""
+    sign = "-" if pico < 0 else ""
+    whole, fraction = divmod(abs(pico), PICO)
+    return f"{sign}{whole}.{fraction:012d}"
+
+
+def as_words(pico: int) -> str:
+    """Pico-credits as people read them, in credits: two figures that count, `0.068`, `12`,
+    `3.4`; never 0 for what is more than nothing."""
+    credits = Decimal(pico).scaleb(-12)
+    if credits >= 100:
+        return f"{credits.quantize(Decimal(1), ROUND_HALF_UP):,}"
+    shown = credits.quantize(Decimal(1).scaleb(min(0, credits.adjusted()) - 1), ROUND_HALF_UP)
+    return f"{shown.normalize():f}" if pico else "0"

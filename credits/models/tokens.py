@@ -1,0 +1,142 @@
+"""Prices by tokens, and what calls used of them. Amounts of one use are whole pico-credits
+(10^-12 credit): a price of p micro-credits per 1,000,000 tokens is p pico-credits for a token, so
+that a cost is a sum of products of whole numbers. The rules are in `credits/sql/tokens.sql`."""
+
+from django.db import models
+from django.db.models import PROTECT, CheckConstraint, F, Index, Q
+from django.db.models.functions import Now
+
+from credits.amounts import PICO
+from credits.models.catalogue import AIModel
+from credits.models.ledger import UsageHistory
+from credits.models.users import Account, User
+
+#: The kinds of tokens that have a price each.
+BUCKETS = ("input", "cached", "cache_write", "output", "reasoning")
+#: The highest price: 0.1 credit for a token.
+MAX_TOKEN_PRICE = PICO // 10
+
+
+def _price() -> "models.BigIntegerField[int | None, int | None]":
+    return models.BigIntegerField(null=True)
+
+
+class TokenPrice(models.Model):
+    """What tokens of a model cost from `valid_from` until the next price of it: whole micro-credits
+    per 1,000,000 tokens. Append-only (I8). All buckets null: no price by tokens from then on, the
+    model costs its feature's price per message."""
+
+    model = models.ForeignKey(AIModel, PROTECT, related_name="token_prices", db_index=False)
+    valid_from = models.DateTimeField()
+    #: Tokens that were read: the rest, those from a cache, those written to one.
+    input, cached, cache_write = _price(), _price(), _price()
+    #: Tokens that were written: the rest, and what the model thought before.
+    output, reasoning = _price(), _price()
+    #: Micro-credits of a request, whatever it uses, times 1,000,000: pico-credits.
+    request = models.BigIntegerField(default=0)
+    #: The most input tokens of a call that this price holds for; null: any number.
+    max_input = models.BigIntegerField(null=True)
+    #: What the provider asks, in the same units; null where nobody has entered it.
+    provider_input, provider_cached, provider_cache_write = _price(), _price(), _price()
+    provider_output, provider_reasoning, provider_request = _price(), _price(), _price()
+    created_by = models.ForeignKey(User, PROTECT, null=True, related_name="+", db_index=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            CheckConstraint(
+                condition=Q(**{f"{bucket}__isnull": True for bucket in BUCKETS}, request=0)
+                | Q(
+                    **{f"{bucket}__isnull": False for bucket in BUCKETS},
+                    **{f"{bucket}__range": (0, MAX_TOKEN_PRICE) for bucket in BUCKETS},
+                    request__range=(0, MAX_TOKEN_PRICE * 1000),
+                ),
+                name="i8_price_whole",
+            ),
+            CheckConstraint(
+                condition=Q(
+                    **{f"provider_{bucket}__isnull": True for bucket in (*BUCKETS, "request")}
+                )
+                | Q(
+                    **{f"provider_{bucket}__isnull": False for bucket in (*BUCKETS, "request")},
+                    **{f"provider_{bucket}__gte": 0 for bucket in (*BUCKETS, "request")},
+                    **{f"provider_{bucket}__lte": MAX_TOKEN_PRICE for bucket in BUCKETS},
+                ),
+                name="provider_price_whole",
+            ),
+            CheckConstraint(
+                condition=Q(max_input__isnull=True) | Q(max_input__gte=1), name="price_max_input"
+            ),
+        ]
+        indexes = [Index(fields=["model", "-valid_from", "-id"], name="price_in_force")]
+
+    def __str__(self) -> str:
+        return f"price {self.pk} of model {self.model_id}"
+
+
+class Use(models.Model):
+    """What came of a charge by tokens (I8, I9): written once, when its hold ends. `cost`,
+    `collected` and `kept` are computed by the database, from the price that the charge names."""
+
+    class Source(models.TextChoices):
+        """Whose count it is."""
+
+        PROVIDER = "provider", "counted by the provider"
+        COUNTED = "counted", "counted here"
+        ESTIMATED = "estimated", "estimated in your favour"
+        NONE = "none", "nothing used"
+
+    charge = models.OneToOneField(UsageHistory, PROTECT, primary_key=True, related_name="use")
+    account = models.ForeignKey(Account, PROTECT, related_name="uses", db_index=False)
+    #: Tokens: all that were read, of which cached and written to a cache; all that were written, of
+    #: which reasoning.
+    input = models.BigIntegerField()
+    cached = models.BigIntegerField()
+    cache_write = models.BigIntegerField()
+    output = models.BigIntegerField()
+    reasoning = models.BigIntegerField()
+    source = models.CharField(max_length=10, choices=Source)
+    #: Pico-credits: tokens times price; of that what the charge's bound let us collect.
+    cost = models.DecimalField(max_digits=24, decimal_places=0, default=0)
+    collected = models.DecimalField(max_digits=24, decimal_places=0, default=0)
+    #: Whole credits of the charge that stayed; the rest came back.
+    kept = models.BigIntegerField(default=0)
+    #: Pico-credits that the provider asks for it; null where its price is not known.
+    provider_cost = models.DecimalField(max_digits=24, decimal_places=0, null=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            CheckConstraint(
+                condition=Q(cached__gte=0, cache_write__gte=0, reasoning__gte=0)
+                & Q(input__gte=F("cached") + F("cache_write"), output__gte=F("reasoning")),
+                name="i8_tokens_fit",
+            ),
+            CheckConstraint(
+                condition=Q(collected__gte=0, collected__lte=F("cost"), kept__gte=0),
+                name="i9_use_within_reserve",
+            ),
+        ]
+        indexes = [Index(fields=["account", "-charge"], name="uses_of_account")]
+
+    def __str__(self) -> str:
+        return f"use of charge {self.charge_id}"
+
+
+class PaidAhead(models.Model):
+    """The part of a credit that an account has paid for and not used yet, in pico-credits (I10):
+    its next use takes from it first. It does not expire."""
+
+    account = models.OneToOneField(Account, PROTECT, primary_key=True, related_name="paid_ahead")
+    pico = models.DecimalField(max_digits=13, decimal_places=0, default=0)
+
+    class Meta:
+        verbose_name_plural = "paid ahead"
+        constraints = [
+            CheckConstraint(
+                condition=Q(pico__gte=0, pico__lt=PICO), name="i10_paid_ahead_below_one"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pico} pico-credits"

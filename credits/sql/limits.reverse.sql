@@ -1,0 +1,12 @@
+DROP TRIGGER i11_counting_goes_on ON credits_creditbalance;
+DROP TRIGGER i11_no_truncate ON credits_spendday;
+DROP TRIGGER i11_spend_by_journal_only ON credits_spendday;
+DROP FUNCTION credits_limits_left(bigint, bigint, bigint, timestamptz);
+DROP FUNCTION credits_limits_of(bigint, timestamptz);
+DROP FUNCTION credits_limit_since(text, date, timestamptz);
+DROP FUNCTION credits_begin_counting() CASCADE;
+DROP FUNCTION credits_spend_of(bigint);
+DROP FUNCTION credits_count_end() CASCADE;
+DROP FUNCTION credits_count_row(credits_usagehistory);
+DROP FUNCTION credits_most_of(credits_usagehistory);
+DROP FUNCTION credits_count(credits_usagehistory, numeric, numeric);

@@ -1,0 +1,156 @@
+-- Limits (I11): what an account spends is counted by day, member and key, under the lock of its
+-- balance, and a charge that would pass a hard limit is refused in the statement that charges. There
+-- is nothing to reset: a period is a range of days. An account is counted from its first limit on.
+
+-- Counts for the day of the charge. The caller has locked the balance: nobody inserts beside us.
+CREATE FUNCTION credits_count(charge credits_usagehistory, more_spent numeric, more_held numeric)
+RETURNS void LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF NOT (SELECT b.counted FROM credits_creditbalance b WHERE b.account_id = charge.account_id) THEN
+        RETURN;
+    END IF;
+    INSERT INTO credits_spendday AS s (account_id, member_id, api_key_id, day, spent, held)
+    VALUES (charge.account_id, coalesce(charge.member_id, charge.account_id),
+        coalesce(charge.api_key_id, 0), (charge.created_at AT TIME ZONE 'UTC')::date,
+        greatest(more_spent, 0), greatest(more_held, 0))
+    ON CONFLICT (account_id, member_id, api_key_id, day)
+    DO UPDATE SET spent = s.spent + more_spent, held = s.held + more_held;
+END $$;
+
+-- What a charge may cost at most, in pico-credits: what limits count while it is held.
+CREATE FUNCTION credits_most_of(charge credits_usagehistory) RETURNS numeric LANGUAGE sql IMMUTABLE
+AS $$ SELECT coalesce(charge.bound, charge.credits_used * credits_pico()) $$;
+
+-- A row of the journal: a charge is held or spent; what comes back of a charge per unit is unspent.
+-- Of a charge by tokens its use counts, however much an admin returns of it later.
+CREATE FUNCTION credits_count_row(posted credits_usagehistory) RETURNS void LANGUAGE plpgsql
+AS $$
+DECLARE
+    charge credits_usagehistory;
+BEGIN
+    IF posted.lease_until IS NOT NULL THEN
+        PERFORM credits_count(posted, 0, credits_most_of(posted));
+    ELSIF posted.unit_cost IS NOT NULL THEN
+        PERFORM credits_count(posted, credits_most_of(posted), 0);
+    ELSIF posted.refund_of_id IS NOT NULL THEN
+        SELECT * INTO charge FROM credits_usagehistory WHERE id = posted.refund_of_id;
+        IF charge.bound IS NULL THEN
+            PERFORM credits_count(charge, posted.credits_used * credits_pico(), 0);
+        END IF;
+    END IF;
+END $$;
+
+-- A hold that ends: a charge per unit is spent then, of one by tokens its use is.
+CREATE FUNCTION credits_count_end() RETURNS trigger LANGUAGE plpgsql
+AS $$
+DECLARE
+    charge credits_usagehistory;
+BEGIN
+    -- Whether the account is counted changes under this lock, which comes after the hold's as ever.
+    PERFORM credits_lock(OLD.account_id);
+    SELECT * INTO charge FROM credits_usagehistory WHERE id = OLD.charge_id;
+    PERFORM credits_count(charge,
+        CASE WHEN charge.bound IS NULL THEN credits_most_of(charge) ELSE 0 END,
+        -credits_most_of(charge));
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER i11_count_end AFTER DELETE ON credits_hold
+FOR EACH ROW EXECUTE FUNCTION credits_count_end();
+
+-- What the counters of an account must be, from its journal, holds and uses.
+CREATE FUNCTION credits_spend_of(owner bigint)
+RETURNS TABLE (member_id bigint, api_key_id bigint, day date, spent numeric, held numeric)
+LANGUAGE sql STABLE
+AS $$
+    SELECT coalesce(c.member_id, c.account_id), coalesce(c.api_key_id, 0),
+        (c.created_at AT TIME ZONE 'UTC')::date,
+        sum(CASE WHEN h.charge_id IS NOT NULL THEN 0
+            WHEN c.bound IS NOT NULL THEN coalesce(u.collected, 0)
+            ELSE (c.credits_used + coalesce(r.returned, 0)) * credits_pico() END),
+        sum(CASE WHEN h.charge_id IS NOT NULL THEN credits_most_of(c) ELSE 0 END)
+    FROM credits_usagehistory c
+    LEFT JOIN credits_hold h ON h.charge_id = c.id
+    LEFT JOIN credits_use u ON u.charge_id = c.id
+    LEFT JOIN LATERAL (
+        SELECT sum(f.credits_used) AS returned FROM credits_usagehistory f WHERE f.refund_of_id = c.id
+    ) r ON true
+    WHERE c.account_id = owner AND c.unit_cost IS NOT NULL
+    GROUP BY 1, 2, 3
+$$;
+
+-- The first limit of an account: from now on it is counted, and what it has spent so far is.
+CREATE FUNCTION credits_begin_counting() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+    PERFORM credits_lock(NEW.account_id);
+    UPDATE credits_creditbalance SET counted = true
+    WHERE account_id = NEW.account_id AND NOT counted;
+    IF FOUND THEN
+        INSERT INTO credits_spendday (account_id, member_id, api_key_id, day, spent, held)
+        SELECT NEW.account_id, s.* FROM credits_spend_of(NEW.account_id) s;
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER i11_limit_begins_counting AFTER INSERT ON credits_limit
+FOR EACH ROW EXECUTE FUNCTION credits_begin_counting();
+
+-- The first day of a limit's period in which the moment is.
+CREATE FUNCTION credits_limit_since(period text, since date, moment timestamptz) RETURNS date
+LANGUAGE sql STABLE
+AS $$
+    SELECT CASE WHEN period = 'ever' THEN since
+        ELSE greatest(since, date_trunc(period, moment AT TIME ZONE 'UTC')::date) END
+$$;
+
+-- The limits of an account that a spend of this member and key falls under, each with what is spent
+-- and held in its period, in pico-credits.
+CREATE FUNCTION credits_limits_of(owner bigint, moment timestamptz)
+RETURNS TABLE (limit_id bigint, member_id bigint, api_key_id bigint, hard boolean, most numeric,
+    window_start date, spent numeric, held numeric) LANGUAGE sql STABLE
+AS $$
+    SELECT l.id, l.member_id, l.api_key_id, l.hard, l.credits * credits_pico(),
+        credits_limit_since(l.period, l.since, moment),
+        coalesce(sum(s.spent), 0), coalesce(sum(s.held), 0)
+    FROM credits_limit l
+    LEFT JOIN credits_spendday s ON s.account_id = l.account_id
+        AND s.day >= credits_limit_since(l.period, l.since, moment)
+        AND (l.api_key_id IS NULL OR s.api_key_id = l.api_key_id)
+        AND (l.member_id IS NULL OR s.member_id = l.member_id)
+    WHERE l.account_id = owner
+    GROUP BY l.id
+$$;
+
+-- What the hard limits leave to a spend, in pico-credits: null without any. `later` is that once all
+-- that is held has come back; `limit_id` is the one that leaves least.
+CREATE FUNCTION credits_limits_left(owner bigint, member bigint, key_id bigint, moment timestamptz,
+    OUT limit_id bigint, OUT room numeric, OUT later numeric) LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+    IF NOT coalesce(
+        (SELECT b.counted FROM credits_creditbalance b WHERE b.account_id = owner), false) THEN
+        RETURN;
+    END IF;
+    SELECT (array_agg(l.limit_id ORDER BY l.most - l.spent - l.held))[1],
+        min(l.most - l.spent - l.held), min(l.most - l.spent)
+    INTO limit_id, room, later
+    FROM credits_limits_of(owner, moment) l
+    WHERE l.hard AND (l.member_id IS NULL OR l.member_id = coalesce(member, owner))
+        AND (l.api_key_id IS NULL OR l.api_key_id = key_id);
+END $$;
+
+
+-- Refusals -------------------------------------------------------------------------------------
+
+CREATE TRIGGER i11_spend_by_journal_only BEFORE INSERT OR UPDATE OR DELETE ON credits_spendday
+FOR EACH ROW WHEN (pg_trigger_depth() < 1)
+EXECUTE FUNCTION credits_refuse('I11', 'spend is counted by the journal');
+CREATE TRIGGER i11_no_truncate BEFORE TRUNCATE ON credits_spendday
+FOR EACH STATEMENT EXECUTE FUNCTION credits_refuse('I11', 'spend is counted by the journal');
+CREATE TRIGGER i11_counting_goes_on BEFORE UPDATE OF counted ON credits_creditbalance
+FOR EACH ROW WHEN (NEW.counted <> OLD.counted AND (OLD.counted OR pg_trigger_depth() < 1))
+EXECUTE FUNCTION credits_refuse('I11', 'an account is counted from its first limit on');
+
+ALTER TABLE credits_spendday SET (fillfactor = 50);

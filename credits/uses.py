@@ -1,0 +1,150 @@
+"""Charges by tokens: credits are reserved for the most that a call can cost, and its use settles
+them (`credits/sql/tokens.sql`). Tokens are whole numbers, amounts of one use pico-credits."""
+
+import json
+from datetime import timedelta
+from typing import NamedTuple
+
+from django.conf import settings
+
+from credits.features import to_operation_type
+from credits.kernel import call_kernel, check_amount, check_key
+from credits.ledger import Details, call_spend
+from credits.models import Use
+from credits.reasons import Reason, is_by_payer
+
+#: No call has more tokens.
+MAX_TOKENS = 10**9
+
+
+class Asked(NamedTuple):
+    """The size of a call by tokens: the most tokens it can read, the most it may write in each of
+    `choices` answers, and what it must be able to write to be worth while. `named` says that the
+    caller has chosen the length itself."""
+
+    input_bound: int
+    output: int
+    least: int
+    named: bool = False
+    choices: int = 1
+
+
+class Reserve(NamedTuple):
+    """A charge for the most that a call can cost, held. `output_granted` tokens of output are paid
+    for; `limit_id` is the limit that let it be no more."""
+
+    id: int
+    credits: int
+    price_id: int
+    output_granted: int
+    balance: int
+    replayed: bool
+    held: bool
+    limit_id: int | None
+
+
+def reserve_credits(
+    *,
+    user_id: int,
+    feature: str,
+    model: str,
+    asked: Asked,
+    agreed_price_id: int | None = None,
+    most: int | None = None,
+    idempotency_key: str | None = None,
+    fingerprint: str | None = None,
+    lease_seconds: int | None = None,
+    details: Details | None = None,
+    member_id: int | None = None,
+    key_id: int | None = None,
+) -> Reserve:
+    """Reserves credits for a call by tokens, in one round trip, until `settle_use`,
+    `release_charge` or the end of its lease (HOLD_LEASE_SECONDS unless given). Less output than
+    asked for is granted where the balance, a limit or `most` (credits) pays for no more.
+    `agreed_price_id` is the price that the caller was told. Raises what
+    `deduct_credits_for_feature` raises, and InputTooLong."""
+    for what, value in (("Input", asked.input_bound), ("Output", asked.output * asked.choices)):
+        check_amount(what, value, 0, MAX_TOKENS)
+    check_key(idempotency_key)
+    row = call_spend(
+        "credits_reserve",
+        owner=user_id,
+        member=member_id,
+        key_id=key_id,
+        operation=to_operation_type(feature),
+        feature=feature,
+        model=model,
+        input_bound=asked.input_bound,
+        output_asked=asked.output,
+        output_least=asked.least,
+        output_named=asked.named,
+        choices=asked.choices,
+        agreed_price=agreed_price_id,
+        most=most,
+        request_key=idempotency_key,
+        fingerprint=fingerprint,
+        lease=timedelta(seconds=lease_seconds or settings.HOLD_LEASE_SECONDS),
+        extra=json.dumps(details or {}),
+    )
+    return Reserve(
+        row.charge_id,
+        row.total,
+        row.price_id,
+        row.output_granted,
+        row.available,
+        row.outcome == "replayed",
+        row.held,
+        row.limit_id,
+    )
+
+
+class Tokens(NamedTuple):
+    """What a call used: all tokens that were read, of which `cached` and `cache_write`; all that
+    were written, of which `reasoning`; and whose count that is."""
+
+    input: int
+    cached: int
+    cache_write: int
+    output: int
+    reasoning: int
+    source: Use.Source
+
+
+class UseEnding(NamedTuple):
+    """How a charge by tokens ended: `settled`, or `ended` when it had ended before. Credits that
+    came back and that were kept; pico-credits that the use costs, and that were collected of it:
+    never more than was reserved."""
+
+    outcome: str
+    refund_id: int | None
+    refunded: int
+    cost: int
+    collected: int
+    kept: int
+
+
+def settle_use(
+    *,
+    charge_id: int,
+    tokens: Tokens,
+    reason: str = Reason.UNUSED,
+    details: Details | None = None,
+) -> UseEnding:
+    """Ends the hold of a charge by tokens: what was used is kept, in whole credits beyond what is
+    paid ahead, and the rest comes back for `reason`. A late caller changes nothing (I6)."""
+    ending = call_kernel(
+        "credits_settle_use",
+        charge_id=charge_id,
+        **tokens._asdict(),
+        reason=reason,
+        by_payer=is_by_payer(reason),
+        extra=json.dumps(details or {}),
+    )
+    return UseEnding(
+        ending.outcome,
+        ending.refund_id,
+        ending.refunded,
+        int(ending.cost or 0),
+        int(ending.collected or 0),
+        ending.kept or 0,
+    )
