@@ -1,10 +1,11 @@
 """Real parallelism for tests: threads, each with its own connection, that start together."""
 
-from collections.abc import Callable, Iterator, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Barrier, BrokenBarrierError
-from typing import overload
+from typing import Any, overload
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -109,3 +110,10 @@ def in_background[T](function: Callable[[], T]) -> Future[T]:
     future = thread.submit(run)
     thread.shutdown(wait=False)
     return future
+
+
+def run_async[T](coroutine: Coroutine[Any, Any, T]) -> T:
+    """Runs the coroutine in a thread of its own. In the thread of the tests `asyncio.run` fails
+    once a test of the same process has used Playwright, whose event loop stays there."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()  # noqa: TID251

@@ -1,6 +1,5 @@
 """Bodies as clients send them: in chunks without a length, broken off, too large, endless."""
 
-import asyncio
 import json
 import socket
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from config.serving.bodies import Bodies
 from credits.ledger import get_balance
 from credits.models import UsageHistory, User
 from tests.live import CSRF, Site, session_of
+from tests.parallel import run_async
 from tests.waiting import PATIENCE
 
 MESSAGE = {"messages": [{"role": "user", "parts": [{"type": "text", "text": "Hi"}]}]}
@@ -187,7 +187,7 @@ def sending(*pieces: bytes, left: bool = False) -> Callable[[], Any]:
 
 def take(bodies: Bodies, *pieces: bytes, left: bool = False, **about: str) -> Any:
     address = about.pop("address", "10.0.0.1")
-    return asyncio.run(bodies.take(environ_with(**about), address, sending(*pieces, left=left)))
+    return run_async(bodies.take(environ_with(**about), address, sending(*pieces, left=left)))
 
 
 def status_of(bodies: Bodies, *pieces: bytes, **about: Any) -> int:

@@ -10,6 +10,7 @@ from django.http import StreamingHttpResponse
 
 from config.serving.answers import Answer
 from config.serving.threads import Threads
+from tests.parallel import run_async
 
 
 class Response(StreamingHttpResponse):
@@ -43,7 +44,7 @@ def test_a_response_that_cannot_be_closed_costs_no_thread(content: Any) -> None:
             async with asyncio.timeout(5):
                 await answer.deliver(never, ignore)
 
-    asyncio.run(ask_often())
+    run_async(ask_often())
     assert len(names) == 3
 
 
