@@ -13,6 +13,7 @@ from credits.catalogue.models import default_provider
 from credits.ledger import Charge, Grant, deduct_credits_for_feature, grant_credits
 from credits.models import AdminSettings, AIModel, Approval, CreditGrant, Plan, User
 from credits.models.catalogue import forget_labels
+from credits.models.rollup import LedgerCheck
 
 PASSWORD = "correct horse battery staple"
 _numbers = count(1)
@@ -102,3 +103,12 @@ def make_adjustment_request(
         credits=abs(delta or target or 1), reason="A large gift", asked_by=asked_by or make_admin(),
         key=f"factory:{next(_numbers)}",
     )  # fmt: skip
+
+
+def make_check(**fields: Any) -> LedgerCheck:
+    """A run of the ledger's checks as it was kept: a clean one of the whole, just now."""
+    defaults: dict[str, Any] = {
+        "whole": True, "ok": True, "checks": 1, "rows": 1, "last_row": 0, "horizon": 3,
+        "cluster": 1, "seconds": 1, "started_at": timezone.now(),
+    }  # fmt: skip
+    return LedgerCheck.objects.create(**{**defaults, **fields})
