@@ -15,6 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from adminpanel.overview.failures import FAILS, PARAMETERS
+from credits.integrity.run import last_checks
 from credits.reports.totals import get_totals
 from credits.sql import fetch_all
 from credits.users.permissions import is_admin_request
@@ -56,6 +57,12 @@ FAILING = f"""
 SELECT m.name, EXISTS (SELECT FROM ai_chat_providerfailure f WHERE f.model = m.name AND {FAILS})
 FROM credits_aimodel m WHERE m.active ORDER BY m.name
 """  # noqa: S608 -- ours
+#: Of the newest check of each kind: its metric (after `tally_ledger_check_`) and meaning.
+CHECKS = {
+    "ok": "Whether the ledger's newest check found no difference.",
+    "timestamp_seconds": "When the ledger's newest check began.",
+    "seconds": "How long the ledger's newest check took.",
+}
 COUNT_JOBS = "SELECT count(*) FROM procrastinate_jobs WHERE status = %s"
 LOOPBACK = {"127.0.0.1", "::1"}
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Via")
@@ -72,6 +79,7 @@ class Database(Collector):
                 values[metric] = cursor.fetchone()[0]
         for (name, meaning), value in values.items():
             yield GaugeMetricFamily(f"tally_{name}", meaning, float(value))
+        yield from _checks()
         failures = CounterMetricFamily(
             "tally_provider_failures", "Failures of providers.",
             labels=["model", "provider", "reason", "code"],
@@ -84,6 +92,19 @@ class Database(Collector):
         for model, fails in fetch_all(FAILING, PARAMETERS):
             failing.add_metric([model], float(fails))
         yield from (failures, failing)
+
+
+def _checks() -> Iterator[Metric]:
+    metrics = [
+        GaugeMetricFamily(f"tally_ledger_check_{name}", meaning, labels=["of"])
+        for name, meaning in CHECKS.items()
+    ]
+    for of, kept in last_checks()._asdict().items():
+        if kept:
+            values = (kept.ok, kept.started_at.timestamp(), kept.seconds)
+            for metric, value in zip(metrics, values, strict=True):
+                metric.add_metric([of], float(value))
+    yield from metrics
 
 
 REGISTRY = CollectorRegistry()

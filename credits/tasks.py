@@ -1,6 +1,7 @@
 """Background work of the ledger, found by `manage.py procrastinate worker`."""
 
 import logging
+from contextlib import suppress
 
 from django.db import transaction
 from procrastinate import JobContext
@@ -8,7 +9,7 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
 from credits import audit
-from credits.integrity.run import check_and_keep, is_due
+from credits.integrity.run import AlreadyRunning, check_and_keep, is_due
 from credits.ledger import expire_credits, sweep_holds
 from credits.models import User
 from credits.rate_limits import forget
@@ -36,12 +37,20 @@ def close(timestamp: int) -> None:
         logger.info("closed: %d days", closed)
 
 
-@app.periodic(cron="*/5 * * * *")
-@app.task(name="credits.integrity.run", queueing_lock="credits.integrity.run")
-def check(timestamp: int) -> None:
-    """Checks the ledger, as often as its size allows (`credits.integrity.run`)."""
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="credits.integrity.changed", queueing_lock="credits.integrity.changed")
+def check_changed(timestamp: int) -> None:
+    """Checks what changed in the ledger, unless that takes so long that it is not due yet."""
     if is_due():
-        check_and_keep()
+        with suppress(AlreadyRunning):
+            check_and_keep(changed=True)
+
+
+@app.periodic(cron="17 2 * * *")
+@app.task(name="credits.integrity.whole", queueing_lock="credits.integrity.whole")
+def check_whole(timestamp: int) -> None:
+    """Checks the whole ledger once a night: what was changed by hand in old rows too."""
+    check_and_keep(wait=True)
 
 
 @app.periodic(cron="41 3 * * *")
@@ -55,8 +64,8 @@ async def forget_jobs(context: JobContext, timestamp: int) -> None:
 
 @app.task(name="credits.check_now", queueing_lock="credits.check_now")
 def check_now() -> None:
-    """Proves the ledger because somebody asked."""
-    check_and_keep()
+    """Proves the whole ledger because somebody asked."""
+    check_and_keep(wait=True)
 
 
 def check_soon(*, actor: User) -> bool:

@@ -23,6 +23,7 @@ from credits.models import (
     User,
 )
 from credits.models.catalogue import forget_labels
+from credits.models.rollup import LedgerCheck
 from credits.models.tokens import BUCKETS
 from credits.uses import Asked, Reserve, reserve_credits
 
@@ -144,3 +145,12 @@ def make_adjustment_request(
         credits=abs(delta or target or 1), reason="A large gift", asked_by=asked_by or make_admin(),
         key=f"factory:{next(_numbers)}",
     )  # fmt: skip
+
+
+def make_check(**fields: Any) -> LedgerCheck:
+    """A run of the ledger's checks as it was kept: a clean one of the whole, just now."""
+    defaults: dict[str, Any] = {
+        "whole": True, "ok": True, "checks": 1, "rows": 1, "last_row": 0, "horizon": 3,
+        "cluster": 1, "seconds": 1, "started_at": timezone.now(),
+    }  # fmt: skip
+    return LedgerCheck.objects.create(**{**defaults, **fields})

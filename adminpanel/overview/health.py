@@ -17,7 +17,7 @@ from adminpanel.overview.failures import (
 )
 from ai_chat.data.jobs import ERASED_WITHIN
 from credits.integrity.features import Mapping, check_features
-from credits.integrity.run import last_check
+from credits.integrity.run import LastChecks, last_checks
 from credits.models.rollup import LedgerCheck
 from credits.reasons import words_of
 from credits.reports.rollup import BEGINNING, open_since
@@ -27,8 +27,9 @@ from credits.reports.totals import get_totals
 SILENT = 60
 #: Seconds after which work that waits, or a webhook that was not processed, is a sign of trouble.
 LATE = 120
-#: A proof of the ledger that is older (seconds) is no longer a proof of today.
+#: A proof of the ledger, or one of the whole ledger, that is older (seconds) says too little.
 STALE = 6 * 3600
+WHOLE_STALE = 2 * 86400
 OK, WARN, BAD = "ok", "warn", "bad"
 
 
@@ -44,7 +45,7 @@ class Sign(NamedTuple):
 class Health(NamedTuple):
     signs: list[Sign]
     features: list[Mapping]
-    last: LedgerCheck | None
+    checks: LastChecks
     check_requested: bool
     failures: list[Failure]
 
@@ -62,12 +63,15 @@ def ago(seconds: float) -> str:
 
 
 BRIEF = f"""
-SELECT checked.ok, checked.age,
+SELECT changed.ok, changed.age, whole.ok, whole.age,
     (SELECT extract(epoch FROM now() - max(last_heartbeat))::float FROM procrastinate_workers),
     failing.label, failing.reason, failing.status, failing.code, failing.age
 FROM (SELECT) AS always LEFT JOIN (
     SELECT ok, extract(epoch FROM now() - started_at)::float AS age
-    FROM credits_ledgercheck ORDER BY id DESC LIMIT 1) checked ON true
+    FROM credits_ledgercheck WHERE NOT whole ORDER BY id DESC LIMIT 1) changed ON true
+LEFT JOIN (
+    SELECT ok, extract(epoch FROM now() - started_at)::float AS age
+    FROM credits_ledgercheck WHERE whole ORDER BY id DESC LIMIT 1) whole ON true
 LEFT JOIN (
     SELECT m.label, f.reason, f.status, f.code, extract(epoch FROM now() - f.since)::float AS age
     FROM ai_chat_providerfailure f JOIN credits_aimodel m ON m.name = f.model
@@ -79,10 +83,11 @@ def get_brief() -> list[Sign]:
     """What stands at the top of every admin page: one query."""
     with connection.cursor() as cursor:
         cursor.execute(BRIEF, PARAMETERS)
-        ok, age, heartbeat, *failing = cursor.fetchone()
+        ok, age, whole_ok, whole_age, heartbeat, *failing = cursor.fetchone()
     href = reverse("admin-health")
-    signs = [Sign("Ledger", *_proof(ok, age), href), Sign("Worker", *_worker(heartbeat), href)]
+    proof = Sign("Ledger", *_proof(Proof(ok, age), Proof(whole_ok, whole_age)), href)
     label, reason, status, code, since = failing
+    signs = [proof, Sign("Worker", *_worker(heartbeat), href)]
     if label is None:
         return signs
     return [Sign("Models", BAD, _failing(label, reason, status, code, since), href), *signs]
@@ -99,12 +104,26 @@ def _models(failures: list[Failure]) -> tuple[str, str]:
     return (BAD, f"{', '.join(labels)} {fail}") if labels else (OK, "none fails")
 
 
-def _proof(ok: bool | None, age: float | None) -> tuple[str, str]:  # noqa: FBT001
-    if ok is None or age is None:
+class Proof(NamedTuple):
+    """What a check of the ledger came to, and how many seconds ago; None without one."""
+
+    ok: bool | None
+    age: float | None
+
+
+def _proof(changed: Proof, whole: Proof) -> tuple[str, str]:
+    """Of the newest check of what changed and of the newest of the whole ledger: a whole one
+    settles what was found before it, one of what changed does not."""
+    if whole.age is None:
         return WARN, "ledger not checked yet"
-    if not ok:
+    newest = changed if changed.age is not None and changed.age < whole.age else whole
+    if not (whole.ok and newest.ok):
         return BAD, "ledger has differences"
-    return OK if age < STALE else WARN, f"ledger checked {ago(age)} ago"
+    age = newest.age or 0
+    text = f"ledger checked {ago(age)} ago"
+    if newest is changed:
+        text = f"{text}, the whole {ago(whole.age)} ago"
+    return OK if age < STALE and whole.age < WHOLE_STALE else WARN, text
 
 
 def _worker(heartbeat: float | None) -> tuple[str, str]:
@@ -165,12 +184,11 @@ def get_health() -> Health:
         state = State(*cursor.fetchone())
     features, failures = check_features(), recent_failures()
     holds, grants = get_totals("overdue_holds", "overdue_expiries").values()
-    last = last_check()
-    age = (timezone.now() - last.started_at).total_seconds() if last else None
+    checks = last_checks()
     here, overdue = reverse("admin-health"), reverse("admin-usage", query={"state": "overdue"})
     signs = [
         Sign("Features", *_features(features)),
-        Sign("Ledger", *_proof(last.ok if last else None, age), here),
+        Sign("Ledger", *_proof(*map(_proof_by, checks)), here),
         Sign("Models", *_models(failures), here),
         Sign("Worker", *_worker(state.heartbeat), here),
         Sign("Sweeper", *_swept(state.swept_at)),
@@ -182,7 +200,13 @@ def get_health() -> Health:
         Sign("Rollup", *_days(open_since())),
         Sign("Erasures", *_erasures(state)),
     ]
-    return Health(signs, features, last, state.check_requested, failures)
+    return Health(signs, features, checks, state.check_requested, failures)
+
+
+def _proof_by(kept: LedgerCheck | None) -> Proof:
+    if kept is None:
+        return Proof(None, None)
+    return Proof(kept.ok, (timezone.now() - kept.started_at).total_seconds())
 
 
 def _features(features: list[Mapping]) -> tuple[str, str]:

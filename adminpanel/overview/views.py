@@ -9,7 +9,7 @@ from adminpanel.overview.health import get_health
 from adminpanel.overview.metrics import get_overview
 from config.zones import in_utc
 from credits.http import AuthenticatedHttpRequest
-from credits.models.rollup import LedgerCheck
+from credits.integrity.run import recent_checks
 from credits.statement.days import today
 from credits.tasks import check_soon
 from credits.users.permissions import admin_action, admin_page
@@ -25,7 +25,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 @admin_page
 def health(request: HttpRequest) -> HttpResponse:
-    context = {"health": get_health(), "checks": LedgerCheck.objects.order_by("-pk")[:20]}
+    context = {"health": get_health(), "checks": recent_checks()}
     return render(request, "adminpanel/health.html", context)
 
 

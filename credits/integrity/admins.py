@@ -9,7 +9,7 @@ CHECKS = [
             ROWS,
             "Each adjustment, and each refund by an admin, has its entry in the audit.",
             """
-            SELECT u.id FROM credits_usagehistory u
+            SELECT u.id FROM {rows} u
             LEFT JOIN credits_auditentry e ON e.usage_id = u.id
             WHERE (u.operation_type = 'ADJUSTMENT'
                     OR (u.refund_of_id IS NOT NULL AND u.details -> 'actor' IS NOT NULL))
@@ -17,10 +17,10 @@ CHECKS = [
             """,
         ),
         audit_has_its_row=(
-            ("audit entry", "credits_auditentry"),
+            ("audit entry", "{audit_entries}"),
             "Each entry that names a row of the journal is about its account and credits.",
             """
-            SELECT e.id FROM credits_auditentry e
+            SELECT e.id FROM {audit_entries} e
             LEFT JOIN credits_usagehistory u ON u.id = e.usage_id
             WHERE e.usage_id IS NOT NULL
                 AND (abs(u.credits_used), u.account_id) IS DISTINCT FROM (e.credits, e.user_id)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 class Check(NamedTuple):
     """A rule of an invariant (I1 to I7), as a sentence for people and as SQL, which yields the id
     (or name) of each row that breaks it. `offender` says what the SQL names, `table` which rows are
-    counted as checked."""
+    counted as checked. In both a placeholder stands for the rows that are judged (see `scope`)."""
 
     name: str
     invariant: str
@@ -18,8 +18,8 @@ class Check(NamedTuple):
 
 type Subject = tuple[str, str]
 #: What a check names, and the table whose rows it checks.
-ROWS: Subject = ("row", "credits_usagehistory")
-GRANTS: Subject = ("grant", "credits_creditgrant")
+ROWS: Subject = ("row", "{rows}")
+GRANTS: Subject = ("grant", "{grants}")
 
 
 def checks(invariant: str, **rules: tuple[Subject, str, str]) -> list[Check]:

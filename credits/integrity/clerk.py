@@ -1,15 +1,17 @@
 """Clerk's part of `check_ledger`: every plan grant has the paid period that earned it."""
 
-from credits.integrity.base import GRANTS, checks
+from credits.integrity.base import Subject, checks
+
+PLAN_GRANTS: Subject = ("grant", "{plan_grants}")
 
 CHECKS = [
     *checks(
         "Clerk",
         plan_grant_has_its_period=(
-            GRANTS,
+            PLAN_GRANTS,
             "Each grant of a period is of its payer, and the period was earned.",
             """
-            SELECT g.id FROM credits_creditgrant g
+            SELECT g.id FROM {plan_grants} g
             JOIN credits_period p ON p.id = g.period_id
             JOIN credits_subscriptionitem i ON i.id = p.item_id
             WHERE NOT p.earned OR g.subscription_item_id <> i.id OR NOT EXISTS (
@@ -19,10 +21,10 @@ CHECKS = [
         ),
         # Two items of a payer that have the same period earn it once: the grant is of one of them.
         settled_period_has_its_grant=(
-            ("period", "credits_period"),
+            ("period", "{periods}"),
             "Each period marked as settled was granted.",
             """
-            SELECT p.id FROM credits_period p JOIN credits_subscriptionitem i ON i.id = p.item_id
+            SELECT p.id FROM {periods} p JOIN credits_subscriptionitem i ON i.id = p.item_id
             WHERE p.settled
                 AND NOT EXISTS (SELECT FROM credits_creditgrant g WHERE g.period_id = p.id)
                 AND NOT EXISTS (
@@ -36,7 +38,7 @@ CHECKS = [
         # Each release grants every month that is due by then. Those of a plan that brings credits
         # come with the hourly task at the latest; a plan that changed gets two hours as well.
         annual_period_has_its_months=(
-            ("period", "credits_period"),
+            ("period", "{periods}"),
             "Each annual period that was granted from has every month that has begun since.",
             """
             WITH period AS (
@@ -44,7 +46,7 @@ CHECKS = [
                     least(p."end", (SELECT min(e) FROM unnest(i.ends) e WHERE e > p.start),
                         (SELECT min(o.start) FROM credits_period o
                             WHERE o.item_id = p.item_id AND o.earned AND o.start > p.start)) AS last
-                FROM credits_period p JOIN credits_subscriptionitem i ON i.id = p.item_id
+                FROM {periods} p JOIN credits_subscriptionitem i ON i.id = p.item_id
                 WHERE p.earned AND p.annual AND NOT EXISTS (
                     SELECT FROM credits_period o WHERE o.item_id = p.item_id AND o.earned
                         AND o.start = p.start AND o.id <> p.id)
@@ -74,10 +76,10 @@ CHECKS = [
             """,
         ),
         free_grant_has_its_item=(
-            GRANTS,
+            PLAN_GRANTS,
             "Each grant of the free plan is of its item's payer, and ends with a calendar month.",
             """
-            SELECT g.id FROM credits_creditgrant g
+            SELECT g.id FROM {plan_grants} g
             JOIN credits_subscriptionitem i ON i.id = g.subscription_item_id
             WHERE g.period_id IS NULL AND (
                 g.expires_at IS DISTINCT FROM date_trunc('month', g.expires_at, 'UTC')
@@ -88,7 +90,7 @@ CHECKS = [
             """,
         ),
         plan_grant_ends_with_its_item=(
-            GRANTS,
+            PLAN_GRANTS,
             (
                 "No plan grant, nor a month's of an annual plan, outlasts its period, its item, or "
                 "the beginning of the item's next period, but for its last use."
@@ -110,7 +112,7 @@ CHECKS = [
                     PARTITION BY instance_id, payer_kind, payer_id, plan_id, start, trial) AS last
                 FROM period
             )
-            SELECT g.id FROM credits_creditgrant g JOIN ended ON ended.id = g.period_id
+            SELECT g.id FROM {plan_grants} g JOIN ended ON ended.id = g.period_id
             WHERE NOT g.expired AND g.expires_at > greatest(
                 to_timestamp(ended.last / 1000.0) + interval '1 millisecond',
                 (SELECT max(u.created_at) + interval '1 millisecond'

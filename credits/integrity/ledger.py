@@ -118,8 +118,8 @@ _GUARDS = [
 ]
 #: The guards as a table for SQL: kind, name, the table it belongs to.
 GUARDS = f"(VALUES {', '.join(_GUARDS)}) AS guard(kind, name, relation)"
-BALANCES, ACCOUNTS, HOLDS = ("user", BALANCE), ("user", ACCOUNT), ("charge", HOLD)
-CHARGES, ALLOCATIONS = ("charge", USAGE), ("allocation", ALLOCATION)
+BALANCES, ACCOUNTS, HOLDS = ("user", "{balances}"), ("user", ACCOUNT), ("charge", HOLD)
+CHARGES, ALLOCATIONS = ("charge", "{rows}"), ("allocation", "{allocations}")
 OPERATIONS = ", ".join(f"'{value}'" for value in OperationType.values)
 
 CHECKS = [
@@ -128,7 +128,7 @@ CHECKS = [
         balance_not_negative=(
             BALANCES,
             "No balance is below 0.",
-            "SELECT account_id FROM credits_creditbalance WHERE credits_remaining < 0",
+            "SELECT account_id FROM {balances} b WHERE credits_remaining < 0",
         ),
     ),
     *checks(
@@ -137,9 +137,9 @@ CHECKS = [
             BALANCES,
             "Each balance is minus the sum of its user's rows.",
             """
-            SELECT account_id FROM credits_creditbalance b
+            SELECT account_id FROM {balances} b
             FULL JOIN (SELECT account_id, sum(credits_used) AS used
-                       FROM credits_usagehistory GROUP BY account_id) j USING (account_id)
+                       FROM {movements} m GROUP BY account_id) j USING (account_id)
             WHERE b.credits_remaining IS DISTINCT FROM -coalesce(j.used, 0)
             """,
         ),
@@ -153,7 +153,7 @@ CHECKS = [
                         OVER (PARTITION BY account_id ORDER BY id) AS last
                 -- OFFSET 0: read in order and sorted, not by an index from one place to another.
                 FROM (SELECT id, account_id, balance_after, credits_used
-                      FROM credits_usagehistory OFFSET 0) j) chain
+                      FROM {movements} m OFFSET 0) j) chain
             WHERE before <> last
             """,
         ),
@@ -161,9 +161,9 @@ CHECKS = [
             BALANCES,
             "Each balance stands at its user's last row.",
             """
-            SELECT account_id FROM credits_creditbalance b
+            SELECT account_id FROM {balances} b
             LEFT JOIN (SELECT account_id, max(id) AS last
-                       FROM credits_usagehistory GROUP BY account_id) j USING (account_id)
+                       FROM {movements} m GROUP BY account_id) j USING (account_id)
             WHERE b.last_usage_id <> coalesce(j.last, 0)
             """,
         ),
@@ -174,7 +174,7 @@ CHECKS = [
             ROWS,
             "Each refund names an earlier charge of the same user and kind.",
             """
-            SELECT r.id FROM credits_usagehistory r
+            SELECT r.id FROM {rows} r
             LEFT JOIN credits_usagehistory c ON c.id = r.refund_of_id AND c.id < r.id
                 AND c.account_id = r.account_id AND c.operation_type = r.operation_type
                 AND c.unit_cost IS NOT NULL AND c.refund_of_id IS NULL
@@ -187,8 +187,7 @@ CHECKS = [
             """
             SELECT c.id FROM credits_usagehistory c
             JOIN (SELECT refund_of_id, -sum(credits_used) AS returned
-                  FROM credits_usagehistory WHERE refund_of_id IS NOT NULL
-                  GROUP BY refund_of_id) r ON r.refund_of_id = c.id
+                  FROM {refunds} b GROUP BY refund_of_id) r ON r.refund_of_id = c.id
             WHERE r.returned > c.credits_used
             """,
         ),
@@ -196,7 +195,7 @@ CHECKS = [
             ROWS,
             "Each refund is marked as one and gives its reason.",
             """
-            SELECT id FROM credits_usagehistory
+            SELECT id FROM {rows} r
             WHERE refund_of_id IS NOT NULL
                 AND NOT (details @> '{"refund": true}' AND details ? 'reason')
             """,
@@ -208,9 +207,9 @@ CHECKS = [
             BALANCES,
             "Each balance is the sum of what is left of its user's grants.",
             """
-            SELECT account_id FROM credits_creditbalance b
+            SELECT account_id FROM {balances} b
             FULL JOIN (SELECT account_id, sum(remaining) AS remaining
-                       FROM credits_creditgrant GROUP BY account_id) g USING (account_id)
+                       FROM {grants_of_balances} o GROUP BY account_id) g USING (account_id)
             WHERE coalesce(b.credits_remaining, 0) <> coalesce(g.remaining, 0)
             """,
         ),
@@ -218,9 +217,9 @@ CHECKS = [
             GRANTS,
             "What is left of each grant is what its rows put in and took out.",
             """
-            SELECT g.id FROM credits_creditgrant g
+            SELECT g.id FROM {grants} g
             LEFT JOIN (SELECT grant_id, sum(amount) AS taken
-                       FROM credits_grantallocation GROUP BY grant_id) a ON a.grant_id = g.id
+                       FROM {allocations_of_grants} p GROUP BY grant_id) a ON a.grant_id = g.id
             WHERE g.remaining <> -coalesce(a.taken, 0)
             """,
         ),
@@ -228,9 +227,9 @@ CHECKS = [
             ROWS,
             "Each row's credits are allocated to grants in full.",
             """
-            SELECT u.id FROM credits_usagehistory u
+            SELECT u.id FROM {rows} u
             LEFT JOIN (SELECT usage_id, sum(amount) AS taken
-                       FROM credits_grantallocation GROUP BY usage_id) a ON a.usage_id = u.id
+                       FROM {allocations} p GROUP BY usage_id) a ON a.usage_id = u.id
             WHERE u.credits_used <> coalesce(a.taken, 0)
             """,
         ),
@@ -238,35 +237,35 @@ CHECKS = [
             ALLOCATIONS,
             "Each row is paid by grants of its own user.",
             """
-            SELECT a.id FROM credits_grantallocation a
+            SELECT a.id FROM {allocations} a
             JOIN credits_usagehistory u ON u.id = a.usage_id
             JOIN credits_creditgrant g ON g.id = a.grant_id
             WHERE u.account_id <> g.account_id
             """,
         ),
         refund_returns_to_its_payers=(
-            ("charge", ALLOCATION),
+            ("charge", "{refunds}"),
             "Each refund went back to the grants that paid its charge, no more than each paid.",
             """
             SELECT DISTINCT back.charge_id FROM (
                 SELECT r.refund_of_id AS charge_id, -sum(a.amount) AS returned,
                     coalesce(own.grant_id, g.replaces_id) AS payer_id
-                FROM credits_usagehistory r
+                FROM {refunds} r
                 JOIN credits_grantallocation a ON a.usage_id = r.id
                 JOIN credits_creditgrant g ON g.id = a.grant_id
                 LEFT JOIN credits_grantallocation own
                     ON own.usage_id = r.refund_of_id AND own.grant_id = a.grant_id
-                WHERE r.refund_of_id IS NOT NULL GROUP BY 1, 3) back
+                GROUP BY 1, 3) back
             LEFT JOIN credits_grantallocation paid
                 ON paid.usage_id = back.charge_id AND paid.grant_id = back.payer_id
             WHERE back.returned > coalesce(paid.amount, 0)
             """,
         ),
         charge_paid_by_live_grants=(
-            ("row", ALLOCATION),
+            ("row", "{payments}"),
             "No charge was paid by credits that had expired.",
             """
-            SELECT u.id FROM credits_grantallocation a
+            SELECT u.id FROM {payments} a
             JOIN credits_usagehistory u ON u.id = a.usage_id AND u.unit_cost IS NOT NULL
             JOIN credits_creditgrant g ON g.id = a.grant_id
             WHERE a.amount > 0 AND g.expires_at <= u.created_at
@@ -276,13 +275,13 @@ CHECKS = [
             GRANTS,
             "Each grant came in whole, by one row; a refund's by its refund.",
             """
-            SELECT g.id FROM credits_creditgrant g
+            SELECT g.id FROM {grants} g
             LEFT JOIN (SELECT grant_id, count(*) AS rows, -sum(credits_used) AS filled
-                       FROM credits_usagehistory WHERE grant_id IS NOT NULL AND credits_used < 0
+                       FROM {rows_of_grants} r WHERE credits_used < 0
                        GROUP BY grant_id) u ON u.grant_id = g.id
             WHERE g.source <> 'refund' AND (u.rows, u.filled) IS DISTINCT FROM (1, g.amount)
             UNION ALL
-            SELECT g.id FROM credits_creditgrant g
+            SELECT g.id FROM {grants} g
             WHERE g.source = 'refund' AND NOT EXISTS (
                 SELECT FROM credits_grantallocation a
                 JOIN credits_usagehistory r ON r.id = a.usage_id AND r.refund_of_id IS NOT NULL
@@ -292,13 +291,13 @@ CHECKS = [
         refund_of_expired_credits_ends=(
             GRANTS,
             "Credits that came back after their grant had expired have an end.",
-            "SELECT id FROM credits_creditgrant WHERE source = 'refund' AND expires_at IS NULL",
+            "SELECT id FROM {grants} g WHERE source = 'refund' AND expires_at IS NULL",
         ),
         payer_prolongs_nothing=(
             GRANTS,
             "What a payer's own doing brought back of an expired grant left before anything else.",
             """
-            SELECT g.id FROM credits_creditgrant g
+            SELECT g.id FROM {grants} g
             JOIN credits_grantallocation a ON a.grant_id = g.id
             JOIN credits_usagehistory r ON r.id = a.usage_id AND r.by_payer
             WHERE g.source = 'refund'
@@ -317,7 +316,7 @@ CHECKS = [
             GRANTS,
             "A grant marked expired is past its expiry and holds nothing.",
             """
-            SELECT id FROM credits_creditgrant
+            SELECT id FROM {grants} g
             WHERE expired AND (remaining <> 0 OR expires_at IS NULL OR expires_at > credits_now())
             """,
         ),
@@ -355,14 +354,18 @@ CHECKS = [
             ROWS,
             "An idempotency key stands on one row of its user.",
             """
-            SELECT max(id) FROM credits_usagehistory WHERE idempotency_key IS NOT NULL
-            GROUP BY account_id, idempotency_key HAVING count(*) > 1
+            SELECT r.id FROM {rows} r WHERE EXISTS (
+                SELECT FROM credits_usagehistory o WHERE o.account_id = r.account_id
+                    AND o.idempotency_key = r.idempotency_key AND o.id <> r.id)
             """,
         ),
         grant_key_once=(
             GRANTS,
             "A grant key stands on one grant.",
-            "SELECT max(id) FROM credits_creditgrant GROUP BY key HAVING count(*) > 1",
+            """
+            SELECT g.id FROM {grants} g WHERE EXISTS (
+                SELECT FROM credits_creditgrant o WHERE o.key = g.key AND o.id <> g.id)
+            """,
         ),
     ),
     *checks(
@@ -371,7 +374,7 @@ CHECKS = [
             ROWS,
             "Each charge is its unit cost times its quantity; nothing else has a unit cost.",
             """
-            SELECT id FROM credits_usagehistory
+            SELECT id FROM {rows} r
             WHERE credits_used <> unit_cost * quantity OR unit_cost < 0 OR quantity < 1
                 OR (unit_cost IS NULL) <> (quantity IS NULL)
                 OR (unit_cost IS NOT NULL AND refund_of_id IS NOT NULL)
@@ -380,7 +383,7 @@ CHECKS = [
         operation_known=(
             ROWS,
             "Each row's operation type is one that the site knows.",
-            f"SELECT id FROM credits_usagehistory WHERE operation_type NOT IN ({OPERATIONS})",  # noqa: S608 -- ours
+            f"SELECT id FROM {{rows}} r WHERE operation_type NOT IN ({OPERATIONS})",  # noqa: S608 -- ours
         ),
         prices_are_whole_credits=(
             ("settings row", SETTINGS),
@@ -406,7 +409,7 @@ CHECKS = [
     *checks(
         "all",
         guards_stand=(
-            ("guard", GUARDS),
+            ("guard", f"(SELECT * FROM {GUARDS})"),  # noqa: S608 -- ours
             "Every trigger, constraint and unique index of the ledger stands and is in force.",
             f"""
             SELECT name || ' on ' || relation FROM {GUARDS}

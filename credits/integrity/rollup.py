@@ -6,13 +6,12 @@ CHECKS = [
     *checks(
         "rollup",
         rollup_is_the_journal=(
-            ("slice", "credits_usageslice"),
+            ("slice", "{slices}"),
             "Each closed day's sums are those of its rows.",
             """
             SELECT concat_ws(' ', day, kind, operation_type, model, reason)
-            FROM (SELECT s.* FROM (SELECT max(day) + 1 AS day FROM credits_usageday) opened,
-                credits_slices('-infinity', opened.day::timestamp AT TIME ZONE 'UTC') s) j
-            FULL JOIN credits_usageslice s USING (day, kind, operation_type, model, reason)
+            FROM (SELECT s.* FROM {spans} span, credits_slices(span.since, span.until) s) j
+            FULL JOIN {slices} s USING (day, kind, operation_type, model, reason)
             WHERE (j.rows, j.credits, j.first_id, j.last_id)
                 IS DISTINCT FROM (s.rows, s.credits, s.first_id, s.last_id)
             """,
@@ -29,18 +28,18 @@ CHECKS = [
             """,
         ),
         active_users_are_the_journal=(
-            ("day or user", "credits_usageday"),
+            ("day or user", "{days}"),
             "Each closed day's active users are those who were charged on it.",
             """
             WITH active AS MATERIALIZED (
-                SELECT account_id, day FROM credits_facts('-infinity', 'infinity')
-                WHERE kind = 'charge' AND day <= (SELECT max(d.day) FROM credits_usageday d)
-                GROUP BY account_id, day)
-            SELECT 'day ' || day FROM credits_usageday
+                SELECT account_id, day
+                FROM {spans} span, credits_facts(span.since, span.until) f
+                WHERE kind = 'charge' GROUP BY account_id, day)
+            SELECT 'day ' || day FROM {days} d
             LEFT JOIN (SELECT day, count(*) AS users FROM active GROUP BY day) a USING (day)
             WHERE active_accounts <> coalesce(users, 0)
             UNION ALL
-            SELECT 'user ' || account_id FROM credits_activeaccount
+            SELECT 'user ' || account_id FROM {active_accounts} known
             FULL JOIN (SELECT account_id, max(day) AS day FROM active GROUP BY account_id) a
                 USING (account_id)
             WHERE last_day IS DISTINCT FROM day

@@ -448,9 +448,13 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
+                ("whole", models.BooleanField()),
                 ("ok", models.BooleanField()),
                 ("checks", models.PositiveIntegerField()),
                 ("rows", models.BigIntegerField()),
+                ("last_row", models.BigIntegerField()),
+                ("horizon", models.BigIntegerField()),
+                ("cluster", models.BigIntegerField()),
                 ("seconds", models.FloatField()),
                 ("differences", models.JSONField(default=list)),
                 ("started_at", models.DateTimeField()),
@@ -1400,6 +1404,10 @@ class Migration(migrations.Migration):
                 related_name="clerk_identity",
                 to=settings.AUTH_USER_MODEL,
             ),
+        ),
+        migrations.AddIndex(
+            model_name="ledgercheck",
+            index=models.Index(fields=["whole", "-id"], name="checks_of_kind"),
         ),
         migrations.AddField(
             model_name="limit",

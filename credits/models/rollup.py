@@ -62,17 +62,29 @@ class ActiveAccount(models.Model):
 
 
 class LedgerCheck(models.Model):
-    """One run of the ledger's checks, and what they found."""
+    """One run of the ledger's checks, what they found, and how far they looked: what changed after
+    a clean run is what the next one has to look at (`credits.integrity.scope`)."""
 
+    #: Whether it looked at all there is, or at what changed since the last clean run.
+    whole = models.BooleanField()
     ok = models.BooleanField()
     checks = models.PositiveIntegerField()
     #: Rows of the journal that were looked at.
     rows = models.BigIntegerField()
+    #: The newest row of the journal, 0 without one.
+    last_row = models.BigIntegerField()
+    #: The smallest transaction that was still running: what greater ones wrote was not seen.
+    horizon = models.BigIntegerField()
+    #: The cluster that `horizon` is a number of: in a copy that was restored it means nothing.
+    cluster = models.BigIntegerField()
     seconds = models.FloatField()
     #: What failed: name, invariant, sentence, offences, offender, offenders.
     differences = models.JSONField(default=list)
     #: Since when it is true: the moment of the snapshot.
     started_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [Index(fields=["whole", "-id"], name="checks_of_kind")]
 
     def __str__(self) -> str:
         return f"{self.started_at}: {'ok' if self.ok else 'differences'}"

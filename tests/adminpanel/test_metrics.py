@@ -6,7 +6,7 @@ import pytest
 
 from credits.models import User
 from tests.api import Api
-from tests.factories import make_charge
+from tests.factories import make_charge, make_check
 
 TOKEN = "t" * 16
 FAR: dict[str, Any] = {"REMOTE_ADDR": "192.0.2.1"}
@@ -18,6 +18,17 @@ def test_the_numbers_are_those_of_the_database(alice: User) -> None:
     assert "tally_credits_outstanding 97.0\n" in text
     assert "tally_holds_open 1.0\n" in text
     assert "tally_holds_overdue 0.0\n" in text
+
+
+def test_the_newest_check_of_each_kind_is_told(db: None) -> None:
+    for whole, ok, seconds in ((True, True, 9), (True, False, 88.5), (False, True, 2)):
+        kept = make_check(whole=whole, ok=ok, seconds=seconds)
+    text = Api(headers={"Host": "localhost"}).get("/metrics").content.decode()
+    assert 'tally_ledger_check_ok{of="whole"} 0.0\n' in text
+    assert 'tally_ledger_check_ok{of="changed"} 1.0\n' in text
+    assert 'tally_ledger_check_seconds{of="whole"} 88.5\n' in text
+    [line] = [line for line in text.splitlines() if 'timestamp_seconds{of="changed"}' in line]
+    assert float(line.split()[1]) == pytest.approx(kept.started_at.timestamp())
 
 
 def test_a_token_opens_them_from_anywhere(db: None, settings: Any) -> None:

@@ -17,7 +17,7 @@ from credits.models import AuditEntry, User, WebhookDelivery
 from credits.models.rollup import LedgerCheck
 from credits.users.closing import close
 from tests.clock import Clock
-from tests.factories import make_charge, make_grant
+from tests.factories import make_charge, make_check, make_grant
 from tests.ledger import sql
 
 pytestmark = pytest.mark.django_db
@@ -143,6 +143,31 @@ class TestSigns:
         LedgerCheck.objects.update(ok=False)
         assert (sign("Ledger").state, sign("Ledger").text) == ("bad", "ledger has differences")
 
+    @pytest.mark.parametrize(
+        ("whole", "changed", "state", "text"),
+        [
+            ((True, 5), (True, 2), "ok", "ledger checked 2 min ago, the whole 5 min ago"),
+            ((True, 2), (True, 5), "ok", "ledger checked 2 min ago"),
+            ((True, 60 * 49), (True, 2), "warn", "ledger checked 2 min ago, the whole 2 days ago"),
+            ((True, 60 * 30), (True, 60 * 7), "warn", "ledger checked 7 h ago, the whole 30 h ago"),
+            ((True, 5), (False, 2), "bad", "ledger has differences"),
+            ((False, 5), (True, 2), "bad", "ledger has differences"),
+            ((True, 2), (False, 5), "ok", "ledger checked 2 min ago"),
+        ],
+    )
+    def test_the_newest_check_of_each_kind_counts(
+        self, whole: tuple[bool, int], changed: tuple[bool, int], state: str, text: str
+    ) -> None:
+        """A check of what changed says nothing of the rest, and a whole one all there is to say."""
+        for of_all, (ok, minutes) in ((True, whole), (False, changed)):
+            make_check(
+                whole=of_all,
+                ok=ok,
+                started_at=timezone.now() - timedelta(minutes=minutes, seconds=9),
+            )
+        assert (sign("Ledger").state, sign("Ledger").text) == (state, text)
+        assert (get_brief()[0].state, get_brief()[0].text) == (state, text)
+
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
@@ -169,14 +194,20 @@ class TestPages:
     def test_what_differs_is_named(self, desk: Client, alice: User) -> None:
         difference = {"name": "rows_chain", "invariant": "I2", "sentence": "Rows <chain>.",
                       "offender": "row", "offences": 1234, "offenders": ["7", "8"]}  # fmt: skip
-        LedgerCheck.objects.create(
-            ok=False, checks=29, rows=5, seconds=1, differences=[difference],
-            started_at=timezone.now(),
-        )  # fmt: skip
+        make_check(ok=False, differences=[difference])
         page = desk.get("/admin/health").text
         assert "1,234 broken, first row: 7, 8" in page
         assert "Rows &lt;chain&gt;." in page
         assert "ledger has differences" in desk.get("/admin").text
+
+    def test_checks_of_both_kinds_are_listed_with_their_times(self, desk: Client) -> None:
+        make_check(whole=True, seconds=88.25)
+        for seconds in range(30):
+            make_check(whole=False, seconds=seconds)
+        text = desk.get("/admin/health").text
+        assert text.count("the whole ledger</td>") == 1
+        assert text.count("what changed</td>") == 15
+        assert "88.3" in text
 
     def test_before_the_first_proof_it_says_what_to_do(self, desk: Client) -> None:
         assert "Not proved yet" in desk.get("/admin/health").text

@@ -108,5 +108,5 @@ def test_a_limit_counts_charges_of_both_kinds_and_holds(alice: User, model: AIMo
     charge = make_charge(alice, hold=True)
     release_charge(charge_id=charge.id, reason="provider_error")
     day = SpendDay.objects.get(account_id=alice.pk)
-    assert (day.spent, day.held) == (4 * PICO, 0)
+    assert (int(day.spent), int(day.held)) == (4 * PICO, 0)
     assert make_reserve(alice, model, input_bound=100, output=5000).output_granted == 450
