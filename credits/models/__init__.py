@@ -9,6 +9,7 @@ from credits.models.ledger import CreditBalance, CreditGrant, GrantAllocation, H
 from credits.models.rollup import ActiveAccount, LedgerCheck, UsageDay, UsageSlice
 from credits.models.subscriptions import PayerKind, Payment, Period, SubscriptionItem
 from credits.models.users import Account, RateLimit, Session, SignUp, User
+from credits.models.webhooks import WebhookAttempt, WebhookEndpoint, WebhookMessage
 
 __all__ = [
     "AIModel",
@@ -40,5 +41,8 @@ __all__ = [
     "UsageHistory",
     "UsageSlice",
     "User",
+    "WebhookAttempt",
     "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookMessage",
 ]
