@@ -26,11 +26,10 @@ LOOKUP_SECONDS = 5.0
 GLOBAL_UNICAST = ip_network("2000::/3")
 #: Its last 32 bits are an IPv4 address that a gateway connects to (RFC 6052).
 NAT64 = ip_network("64:ff9b::/96")
-#: Global by their numbers alone: relays to 6to4 (RFC 7526), a cloud's service to its machines, and
-#: IPv6 that leads to an IPv4 address within it (6to4, Teredo).
-NOT_PUBLIC = [
-    *map(ip_network, ("192.88.99.0/24", "168.63.129.16/32", "2002::/16", "2001::/32")),
-]
+#: Global by their numbers alone: relays to 6to4 (RFC 7526), a cloud's service to its machines, IPv6
+#: that leads to an IPv4 address within it (6to4, Teredo), and documentation (RFC 9637).
+_APART = ("192.88.99.0/24", "168.63.129.16/32", "2002::/16", "2001::/32", "3fff::/20")
+NOT_PUBLIC = [*map(ip_network, _APART)]
 FORMS = "It must begin with https:// and have no user name, password or fragment."
 
 
@@ -87,7 +86,7 @@ def parse(url: str) -> Target:
     try:
         parts = urlsplit(url)
         port = parts.port
-        host = _wire_host(parts.hostname or "")
+        host = _wire_host(parts.hostname or "", is_ip="[" in parts.netloc)
     except ValueError:  # A port that is no number, a bracket that is not closed, no name.
         raise AddressRefused(FORMS) from None
     if parts.scheme not in schemes or not host or port == 0 or "@" in parts.netloc or "#" in url:
@@ -100,9 +99,11 @@ def parse(url: str) -> Target:
     return Target(parts.scheme, host, port, path)
 
 
-def _wire_host(host: str) -> str:
+def _wire_host(host: str, *, is_ip: bool) -> str:
     """The host in ASCII (IDNA 2008). Raises ValueError."""
-    if ":" in host:
+    if is_ip:
+        if "%" in host:  # A zone names an interface of this machine.
+            raise ValueError(host)
         return str(IPv6Address(host))
     if re.fullmatch(r"[a-z0-9._-]+", host):
         return host

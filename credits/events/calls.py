@@ -48,7 +48,9 @@ def post(call: Call) -> Outcome:
     except httpcore2.TimeoutException:
         failure = Failure.TIMEOUT
     except httpcore2.ConnectError as error:
-        failure = Failure.TLS if isinstance(error.__cause__, ssl.SSLError) else Failure.CONNECT
+        # The pool drops the cause; the first argument is the error of the socket.
+        is_tls = any(isinstance(cause, ssl.SSLError) for cause in error.args)
+        failure = Failure.TLS if is_tls else Failure.CONNECT
     except (httpcore2.NetworkError, httpcore2.ProtocolError):
         failure = Failure.BROKEN
     return Outcome(status, failure, int((time.monotonic() - start) * 1000))

@@ -1,12 +1,14 @@
 """A program of a user's that takes webhooks, over real HTTP on the loopback address. It checks each
 signature as the library for receivers does."""
 
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -42,6 +44,7 @@ class Receiver:
     answers nothing. `way` is how: `plain`, `redirect`, `drip` (a byte of the head every 0.1 s),
     `huge` (a body without end) or `nonsense` (no HTTP)."""
 
+    origin: str
     port: int = 0
     status: int = 200
     way: str = "plain"
@@ -52,7 +55,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hook"
+        return f"{self.origin}:{self.port}/hook"
 
     def wait_for(self, count: int) -> None:
         wait_for(lambda: len(self.received) >= count, f"{count} messages, not {self.received}")
@@ -81,11 +84,17 @@ class Receiver:
 
 
 @contextmanager
-def running_receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
+def running_receiver(certificate: Path | None = None) -> Iterator[Receiver]:
+    """A receiver in threads of this process; with a certificate (and its key, in one PEM file) at
+    `https://localhost`."""
+    receiver = Receiver(origin="https://localhost" if certificate else "http://127.0.0.1")
     receiver.gate.set()
 
     class Handler(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):  # Whoever sends does not trust the certificate.
+                super().handle()
+
         def do_POST(self) -> None:
             self.close_connection = True
             with suppress(OSError):  # Whoever sends has hung up.
@@ -96,6 +105,13 @@ def running_receiver() -> Iterator[Receiver]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        # Without a handshake here: one that fails would end the server's loop.
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     receiver.port = server.server_address[1]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
