@@ -18,6 +18,8 @@ VAR_DIR = Path(env.text("VAR_DIR", str(BASE_DIR / "var"))).resolve()
 
 DEBUG = env.flag("DEBUG", default=False)
 LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+# Former values of SECRET_KEY: what they have signed or encrypted can still be read.
+SECRET_KEY_FALLBACKS = env.listing("SECRET_KEY_FALLBACKS")
 if DEBUG:
     SECRET_KEY = env.text("SECRET_KEY", "debug-only-" + "x" * 50)
     ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ",".join(LOOPBACK_HOSTS))
@@ -201,7 +203,7 @@ DATABASES = {"default": {**DATABASE, "CONN_HEALTH_CHECKS": True}}
 # Jobs at once: holds are swept while a sync, or a proof of a large ledger, takes its time.
 PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}
 # Background work beside each app's own `tasks` module.
-PROCRASTINATE_IMPORT_PATHS = ["credits.clerk.tasks", "credits.users.tasks"]
+PROCRASTINATE_IMPORT_PATHS = ["credits.clerk.tasks", "credits.events.tasks", "credits.users.tasks"]
 
 # --- Accounts ----------------------------------------------------------------------------------
 
@@ -314,6 +316,11 @@ CLERK_AUTHORIZED_PARTIES = [url.rstrip("/") for url in env.listing("CLERK_AUTHOR
 CLERK_INSTANCE_ID = env.text("CLERK_INSTANCE_ID")
 # Days for which the payloads of processed webhooks are kept: they hold names and addresses.
 INBOX_PAYLOAD_DAYS = env.integer("INBOX_PAYLOAD_DAYS", 90, low=1, high=3650)
+
+# --- Webhooks of users' own --------------------------------------------------------------------
+
+# Whether they may also be at http addresses, at any port, and in this machine's own network.
+WEBHOOKS_TO_ANY_ADDRESS = env.flag("WEBHOOKS_TO_ANY_ADDRESS", default=DEBUG)
 
 # --- JSON API ----------------------------------------------------------------------------------
 

@@ -9,12 +9,15 @@ class CreditsConfig(AppConfig):
     def ready(self) -> None:
         from credits.clerk import conf
         from credits.clerk.billing.releases import plan_saved, release_account
+        from credits.events.endpoints import delete_all
         from credits.ledger import credits_due
+        from credits.signals import account_closed
         from credits.users import trail
         from credits.users.notices import notify_of_new_place
         from credits.users.permissions import confirm
 
         conf.validate()
+        account_closed.connect(delete_all, dispatch_uid="webhooks-of-closed")
         user_logged_in.connect(confirm, dispatch_uid="users-confirm-session")
         # Before the trail records this sign-in, and before Django writes `last_login`: this app
         # comes before Django's own in INSTALLED_APPS.

@@ -1,6 +1,7 @@
 """Calling the ledger's functions in PostgreSQL (`credits/sql/`), and the bounds of what they
 take."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -37,3 +38,9 @@ def call_kernel(function: str, *, row: type | None = None, **arguments: Any) -> 
         cursor.cursor.row_factory = class_row(row) if row else namedtuple_row
         cursor.execute(f"SELECT * FROM {function}({names})", arguments)  # noqa: S608 -- ours
         return cursor.fetchone()
+
+
+def database_time() -> datetime:
+    """The ledger's clock (`credits_now`), by which leases, limits and retries are counted."""
+    moment: datetime = call_kernel("credits_now")[0]
+    return moment

@@ -23,6 +23,7 @@ urlpatterns = [
     path("sign-out", local_or_clerk(LogoutView.as_view(), clerk.sign_out), name="sign-out"),
     path("account", local_or_clerk(local.AccountView.as_view(), clerk.account), name="account"),
     path("", include("credits.users.urls")),
+    path("", include("credits.events.urls")),
     path("auth/clerk/session", clerk.exchange, name="clerk-session"),
     path("api/webhooks/clerk", ClerkWebhook.as_view(), name="clerk-webhook"),
 ]

@@ -31,9 +31,9 @@ from credits.api.idempotency import IDEMPOTENCY_KEY, REPLAYED_HEADER, read_key, 
 from credits.api.parsing import LargeJSONParser
 from credits.api.schema import MEANINGS, errors
 from credits.catalogue.models import all_offered
-from credits.clerk.auth.requests import refuse_impersonated
 from credits.features import IMAGE, TEXT
 from credits.idempotency import namespaced
+from credits.users.permissions import refuse_impersonated
 
 JSON = "application/json"
 STREAM = "text/event-stream"

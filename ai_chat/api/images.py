@@ -31,9 +31,9 @@ from config.serving.capacity import keeps_its_thread
 from credits.api.base import ApiView, body_of, query_of, user_of
 from credits.api.idempotency import IDEMPOTENCY_KEY, REPLAYED_HEADER, read_key, replay_headers
 from credits.api.schema import MEANINGS, errors
-from credits.clerk.auth.requests import refuse_impersonated
 from credits.idempotency import namespaced
 from credits.reasons import Reason
+from credits.users.permissions import refuse_impersonated
 
 
 class CreateImages(ApiView):

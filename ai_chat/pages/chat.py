@@ -51,9 +51,9 @@ from ai_chat.pages.streams import event_response
 from config.errors import DomainError
 from config.serving.capacity import keeps_its_thread
 from config.text import is_blank
-from credits.clerk.auth.requests import refuse_impersonated
 from credits.http import AuthenticatedHttpRequest, polled, render_page_or_fragment, wants_fragment
 from credits.models import UsageHistory, User
+from credits.users.permissions import refuse_impersonated
 
 #: Of a search; longer ones are refused.
 SEARCH_CHARACTERS = 100

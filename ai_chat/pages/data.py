@@ -20,12 +20,12 @@ from ai_chat.data import jobs
 from ai_chat.data.privacy import KEPT
 from ai_chat.models import Conversation, DataJob, ImageRequest
 from config.serving.capacity import exports
-from credits.clerk.auth.requests import refuse_impersonated
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment
 from credits.ledger import get_balance
 from credits.models import User
 from credits.users.closing import LastAdmin, close_own_account
 from credits.users.forms import ConfirmForm
+from credits.users.permissions import refuse_impersonated
 from credits.users.views import LocalAccountMixin
 
 #: What can be deleted as a whole, by its name in the address, and how many there are.

@@ -27,8 +27,8 @@ from ai_chat.pages.forms import image_choices, read_count, refuse, refuse_anothe
 from ai_chat.pages.streams import event_response
 from config.errors import DomainError
 from config.serving.capacity import keeps_its_thread
-from credits.clerk.auth.requests import refuse_impersonated
 from credits.http import AuthenticatedHttpRequest, polled, wants_fragment
+from credits.users.permissions import refuse_impersonated
 
 TEMPLATE = "ai_chat/images.html"
 

@@ -51,6 +51,7 @@ class Migration(migrations.Migration):
                 ("is_active", models.BooleanField(default=True)),
                 ("closed_at", models.DateTimeField(editable=False, null=True)),
                 ("is_staff", models.BooleanField(default=False, verbose_name="is admin")),
+                ("alerts_by_mail", models.BooleanField(default=True)),
                 (
                     "date_joined",
                     models.DateTimeField(
@@ -968,6 +969,45 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="WebhookAttempt",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveSmallIntegerField(default=1)),
+                ("due_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(null=True)),
+                ("status", models.PositiveSmallIntegerField(null=True)),
+                (
+                    "failure",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", ""),
+                            ("status", "It answered with another status than 2xx"),
+                            ("refused", "Its address is not public"),
+                            ("no_address", "Its host has no address"),
+                            ("connect", "No connection"),
+                            ("tls", "No encrypted connection, or its certificate is not valid"),
+                            ("timeout", "No answer in time"),
+                            ("broken", "The connection broke off, or what came is no HTTP"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("milliseconds", models.PositiveIntegerField(null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="WebhookDelivery",
             fields=[
                 (
@@ -1021,6 +1061,67 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "webhook deliveries",
             },
+        ),
+        migrations.CreateModel(
+            name="WebhookEndpoint",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("url", models.CharField(max_length=500)),
+                ("description", models.CharField(blank=True, max_length=150)),
+                ("secret", models.TextField()),
+                ("former_secret", models.TextField(blank=True)),
+                ("former_until", models.DateTimeField(null=True)),
+                ("active", models.BooleanField(default=True)),
+                (
+                    "disabled_reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", ""),
+                            ("by_user", "You turned it off"),
+                            ("gone", "It answered 410 Gone"),
+                            ("failing", "It failed for three days"),
+                            ("secret_lost", "Its secret cannot be read any more: make a new one"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("failing_since", models.DateTimeField(null=True)),
+                ("claimed_until", models.DateTimeField(null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="WebhookMessage",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("kind", models.CharField(max_length=100)),
+                ("key", models.CharField(max_length=255)),
+                ("payload", models.JSONField()),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        db_index=True,
+                        editable=False,
+                    ),
+                ),
+            ],
         ),
         migrations.CreateModel(
             name="ActiveAccount",
@@ -1661,6 +1762,44 @@ class Migration(migrations.Migration):
                 name="clerk_inbox_kept",
             ),
         ),
+        migrations.AddField(
+            model_name="webhookendpoint",
+            name="account",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.DB_CASCADE,
+                related_name="webhook_endpoints",
+                to="credits.account",
+            ),
+        ),
+        migrations.AddField(
+            model_name="webhookattempt",
+            name="endpoint",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.DB_CASCADE,
+                related_name="attempts",
+                to="credits.webhookendpoint",
+            ),
+        ),
+        migrations.AddField(
+            model_name="webhookmessage",
+            name="account",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.DB_CASCADE,
+                related_name="webhook_messages",
+                to="credits.account",
+            ),
+        ),
+        migrations.AddField(
+            model_name="webhookattempt",
+            name="message",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.DB_CASCADE,
+                related_name="attempts",
+                to="credits.webhookmessage",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="user",
             constraint=models.CheckConstraint(
@@ -2274,6 +2413,44 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="usageslice",
             index=models.Index(fields=["day"], name="slices_of_day"),
+        ),
+        migrations.AddConstraint(
+            model_name="webhookendpoint",
+            constraint=models.UniqueConstraint(
+                fields=("account", "url"), name="webhook_address_once"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="webhookmessage",
+            constraint=models.UniqueConstraint(
+                fields=("account", "key"), name="webhook_message_once"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="webhookattempt",
+            index=models.Index(
+                condition=models.Q(("ended_at__isnull", True)),
+                fields=["endpoint", "due_at"],
+                name="webhook_attempt_due",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="webhookattempt",
+            index=models.Index(fields=["endpoint", "-id"], name="webhook_attempt_of_endpoint"),
+        ),
+        migrations.AddConstraint(
+            model_name="webhookattempt",
+            constraint=models.UniqueConstraint(
+                fields=("message", "endpoint", "number"), name="webhook_attempt_number_once"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="webhookattempt",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("ended_at__isnull", True)),
+                fields=("message", "endpoint"),
+                name="webhook_attempt_pending_once",
+            ),
         ),
         migrations.AddConstraint(
             model_name="creditbalance",

@@ -11,6 +11,7 @@ from credits.models.rollup import ActiveAccount, LedgerCheck, UsageDay, UsageSli
 from credits.models.subscriptions import PayerKind, Payment, Period, SubscriptionItem
 from credits.models.tokens import PaidAhead, TokenPrice, Use
 from credits.models.users import Account, Membership, RateLimit, Session, SignUp, User
+from credits.models.webhooks import WebhookAttempt, WebhookEndpoint, WebhookMessage
 
 __all__ = [
     "AIModel",
@@ -50,5 +51,8 @@ __all__ = [
     "UsageSlice",
     "Use",
     "User",
+    "WebhookAttempt",
     "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookMessage",
 ]

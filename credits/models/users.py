@@ -96,6 +96,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     #: When the account was closed for good (`credits.users.closing`); such a user is not active.
     closed_at = models.DateTimeField(null=True, editable=False)
     is_staff = models.BooleanField("is admin", default=False)
+    #: Whether alerts go to the address too (`credits.events.announcing`).
+    alerts_by_mail = models.BooleanField(default=True)
     date_joined = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = UserManager()

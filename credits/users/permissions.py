@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast
 
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 from django.views.decorators.http import require_http_methods
@@ -124,3 +125,14 @@ def _to_approval(request: HttpRequest, pending: ApprovalPending) -> HttpResponse
 admin_page = _for_admins("GET", "HEAD")
 admin_form = _for_admins("GET", "HEAD", "POST")
 admin_action = _for_admins("POST")
+
+
+class ImpersonatedAction(PermissionDenied):
+    """An impersonated session tried to do what only the user may: 403."""
+
+
+def refuse_impersonated(request: HttpRequest | Request) -> None:
+    """Views that spend, or give out what is the user's, call this first: an admin of Clerk who acts
+    in a user's name may look, not spend. Raises ImpersonatedAction."""
+    if getattr(request, "clerk_impersonated", False):
+        raise ImpersonatedAction("Somebody else acts in this user's name.")

@@ -1,11 +1,10 @@
 """Clerk's session tokens on requests: as a cookie on pages, as `Authorization: Bearer` on the JSON
-API; and the refusal of impersonated sessions."""
+API."""
 
 import logging
 from collections.abc import Callable
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from rest_framework import authentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -60,14 +59,3 @@ class ClerkTokenAuthentication(authentication.BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="tally"'
-
-
-class ImpersonatedSpend(PermissionDenied):
-    """An impersonated session tried to spend credits: 403."""
-
-
-def refuse_impersonated(request: HttpRequest | Request) -> None:
-    """Views that spend call this first: an admin of Clerk who acts in a user's name may look, not
-    spend. Raises ImpersonatedSpend."""
-    if getattr(request, "clerk_impersonated", False):
-        raise ImpersonatedSpend("Somebody else acts in this user's name.")

@@ -179,7 +179,7 @@ def test_signing_out_leads_over_clerk_s_own_sign_out(client: Client) -> None:
 def test_an_impersonated_session_is_marked_on_every_way_in(
     client: Client, rf: RequestFactory
 ) -> None:
-    from credits.clerk.auth.requests import ImpersonatedSpend, refuse_impersonated
+    from credits.users.permissions import ImpersonatedAction, refuse_impersonated
 
     token = session_token("user_1", act=ACTOR)
     bearer = client.get("/api/credits/me", headers={"Authorization": f"Bearer {token}"})
@@ -190,7 +190,7 @@ def test_an_impersonated_session_is_marked_on_every_way_in(
     cookie = other.get("/usage")
     for answer in (bearer, page, cookie):
         assert answer.status_code == 200
-        with pytest.raises(ImpersonatedSpend):
+        with pytest.raises(ImpersonatedAction):
             refuse_impersonated(answer.wsgi_request)
     own = Client()
     exchange(own, session_token("user_1", sid="sess_2"))
