@@ -6,6 +6,7 @@ from credits.models.authentication import AuthenticationEvent
 from credits.models.catalogue import AdminSettings, AIModel, Plan, Provider, SettingsChange
 from credits.models.clerk import Identity, SessionLink, SyncJob, WebhookDelivery
 from credits.models.ledger import CreditBalance, CreditGrant, GrantAllocation, Hold, UsageHistory
+from credits.models.packs import CodeBatch, Pack, RedeemCode
 from credits.models.rollup import ActiveAccount, LedgerCheck, UsageDay, UsageSlice
 from credits.models.subscriptions import PayerKind, Payment, Period, SubscriptionItem
 from credits.models.users import Account, RateLimit, Session, SignUp, User
@@ -18,18 +19,21 @@ __all__ = [
     "Approval",
     "AuditEntry",
     "AuthenticationEvent",
+    "CodeBatch",
     "CreditBalance",
     "CreditGrant",
     "GrantAllocation",
     "Hold",
     "Identity",
     "LedgerCheck",
+    "Pack",
     "PayerKind",
     "Payment",
     "Period",
     "Plan",
     "Provider",
     "RateLimit",
+    "RedeemCode",
     "Session",
     "SessionLink",
     "SettingsChange",
