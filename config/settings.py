@@ -236,6 +236,9 @@ ADJUSTMENT_APPROVAL_CREDITS = env.integer(
     "ADJUSTMENT_APPROVAL_CREDITS", 100_000, low=0, high=1_000_000_000
 )
 
+# How people get a pack of credits: stands beside the packs on sale; empty: ask your administrator.
+CREDIT_SHOP_TEXT = env.text("CREDIT_SHOP_TEXT")
+
 # Whether admins need a second factor: ours, or Clerk's where they sign in there.
 ADMIN_SECOND_FACTOR = env.flag("ADMIN_SECOND_FACTOR", default=False)
 # Codes, right and wrong, that are judged in an hour: for one user, and from one address. django-otp
@@ -252,6 +255,8 @@ PASSWORD_RESET_TIMEOUT = 2 * 3600
 RESET_MAILS_PER_HOUR = 5
 LETTERS_PER_HOUR = env.integer("LETTERS_PER_HOUR", 30, low=1, high=1_000_000)
 SIGNUPS_PER_HOUR = env.integer("SIGNUPS_PER_HOUR", 20, low=1, high=1_000_000)
+# Redeem codes that may bring nothing in an hour: of one user, and from one client address.
+REDEMPTIONS_PER_HOUR, REDEMPTIONS_PER_HOUR_AND_ADDRESS = 10, 60
 PASSWORDS_PER_HOUR = env.integer("PASSWORDS_PER_HOUR", 100, low=5, high=1_000_000)
 
 MAILERS = {"default": env.mailer("EMAIL_URL")}

@@ -23,7 +23,8 @@ class ChangedMeanwhile(DomainError):
 
 
 class NameTaken(DomainError):
-    """Another row of this kind (`plan`, `model`, `provider`) has this name, a plan its Clerk id."""
+    """Another row of this kind (`plan`, `model`, `provider`, `pack`) has this name, a plan its
+    Clerk id."""
 
     status = 409
     code = "duplicate"
@@ -33,7 +34,7 @@ class NameTaken(DomainError):
 
 
 class NotInCatalogue(DomainError):
-    """No row of this kind (`plan`, `model`, `provider`) has this name."""
+    """No row of this kind (`plan`, `model`, `provider`, `pack`) has this name."""
 
     status = 404
     code = "not_found"

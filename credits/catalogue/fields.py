@@ -1,4 +1,4 @@
-"""The rule of each field of a price, plan, model and provider, written once: forms, the API,
+"""The rule of each field of a price, plan, model, provider and pack, written once: forms, the API,
 imports and the services ask it, and answer with its sentence."""
 
 import re
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from config.text import is_blank
 from credits.features import FEATURES, MAX_FEATURE_COST
 from credits.models import Provider
+from credits.models.packs import MAX_CODES, MAX_WORTH
 
 
 @dataclass(frozen=True)
@@ -246,6 +247,25 @@ PROVIDER_FIELDS: Mapping[str, Rule] = {
     "keyVariable": OrEmpty(KEY_VARIABLE),
     "dialect": OneOf(Provider.Dialect.values),
 }
+
+#: Of packs: what people read, credits of one, how many are given at once, and its price in words.
+PACK_NAME = one_line(100)
+PACK_CREDITS = WholeNumber(1, MAX_WORTH)
+PACK_PRICE = OrEmpty(one_line(60))
+PACK_QUANTITY = WholeNumber(1, 1_000)
+#: By the names that JSON and the history have for a pack's fields.
+PACK_FIELDS: Mapping[str, Rule] = {
+    "name": PACK_NAME,
+    "credits": PACK_CREDITS,
+    "price": PACK_PRICE,
+    "active": Flag(),
+    "position": POSITION,
+}
+#: What names a payment: an invoice's number, a provider's id of it; empty without one.
+REFERENCE = OrEmpty(one_line(100))
+#: Codes of a batch, and what the batch is for.
+CODES = WholeNumber(1, MAX_CODES)
+NOTE = OrEmpty(one_line(500))
 
 
 def problems_of(values: Mapping[str, object], fields: Mapping[str, Rule]) -> dict[str, str]:

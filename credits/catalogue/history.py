@@ -1,5 +1,5 @@
-"""Changes of prices, plans, models and providers: writing one down, reading the newest, and whether
-what a change set still holds."""
+"""Changes of prices, plans, models, providers and packs: writing one down, reading the newest, and
+whether what a change set still holds."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,9 +8,10 @@ from django.db.models import Q
 
 from credits import audit
 from credits.catalogue.exceptions import ChangedMeanwhile
+from credits.catalogue.fields import PACK_FIELDS
 from credits.catalogue.models import all_models
 from credits.idempotency import fingerprint
-from credits.models import AIModel, Plan, Provider, SettingsChange, User
+from credits.models import AIModel, Pack, Plan, Provider, SettingsChange, User
 from credits.pricing import get_feature_costs
 
 Subject = SettingsChange.Subject
@@ -62,6 +63,11 @@ def provider_state(provider: Provider) -> dict[str, Any]:
     return {name: getattr(provider, column) for name, column in PROVIDER_COLUMNS.items()}
 
 
+def pack_state(pack: Pack) -> dict[str, Any]:
+    """The same of a pack."""
+    return {name: getattr(pack, name) for name in PACK_FIELDS}
+
+
 def version_of(state: Mapping[str, Any]) -> str:
     """Differs for two states of a plan, a model or a provider, or of all prices: for
     `expected_version`."""
@@ -95,17 +101,24 @@ def record_change(
     audit.record(actor=actor, action=action, target=name, reason=reason, credits=credits, **states)
 
 
+#: The member of a state that may change, and by which it is called after a change.
+RENAMED = {Subject.PLAN: "clerkId", Subject.PACK: "name"}
+
+
 def latest_change(subject: str, name: str) -> SettingsChange | None:
-    """The newest change of a price, model or provider, or of the plan that has (or had last) this
-    id."""
-    rows = SettingsChange.objects.filter(subject=subject)
-    return rows.filter(Q(name=name) | Q(after__clerkId=name)).order_by("-pk").first()
+    """The newest change of a price, model or provider, or of the plan or pack that has (or had
+    last) this id or name."""
+    called = Q(name=name)
+    if renamed := RENAMED.get(Subject(subject)):
+        called |= Q(**{f"after__{renamed}": name})
+    return SettingsChange.objects.filter(called, subject=subject).order_by("-pk").first()
 
 
 def name_after(change: SettingsChange) -> str:
-    """The id that the plan has since this change; of others the name, which stays."""
-    state = change.after if change.subject == Subject.PLAN else None
-    return str(state["clerkId"]) if state else change.name
+    """The id or name that the plan or pack has since this change; of others the name, which
+    stays."""
+    renamed = RENAMED.get(Subject(change.subject))
+    return str(change.after[renamed]) if renamed and change.after else change.name
 
 
 def current_states() -> dict[tuple[str, str], Any]:
@@ -120,6 +133,7 @@ def current_states() -> dict[tuple[str, str], Any]:
             (Subject.PROVIDER.value, each.name): provider_state(each)
             for each in Provider.objects.all()
         },
+        **{(Subject.PACK.value, each.name): pack_state(each) for each in Pack.objects.all()},
     }
 
 

@@ -1,5 +1,5 @@
-"""Undoing a change of a price, plan, model or provider, whose value must still be what that change
-set. An undo is a change itself, and stays in the history like any other."""
+"""Undoing a change of a price, plan, model, provider or pack, whose value must still be what that
+change set. An undo is a change itself, and stays in the history like any other."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from credits.catalogue.history import (
     Subject,
     model_state,
     name_after,
+    pack_state,
     plan_state,
     provider_state,
 )
@@ -20,10 +21,11 @@ from credits.catalogue.model_changes import (
     remove_provider,
 )
 from credits.catalogue.models import find_model, find_provider
+from credits.catalogue.packs import change_pack
 from credits.catalogue.plans import create_plan, delete_plan, find_plan, update_plan
 from credits.catalogue.prices import lock_prices, set_feature_costs
 from credits.features import FEATURE_CREDIT_COSTS
-from credits.models import SettingsChange, User
+from credits.models import Pack, SettingsChange, User
 from credits.pricing import get_feature_costs
 
 CHANGED = "It has been changed since."
@@ -39,6 +41,7 @@ def undo_change(*, actor: User | None, change_id: int) -> SettingsChange:
         Subject.PLAN: _undo_plan,
         Subject.MODEL: _undo_model,
         Subject.PROVIDER: _undo_provider,
+        Subject.PACK: _undo_pack,
     }[Subject(change.subject)]
     undo(actor, change, reason=f"Undoes change {change_id}")
     return change
@@ -76,9 +79,9 @@ def _undo_plan(actor: User | None, change: SettingsChange, *, reason: str) -> No
 
 
 def state_before(change: SettingsChange) -> Any:
-    """What undoing a change puts back. A model that was added is retired: journals and receipts
-    name it."""
-    if change.subject == Subject.MODEL and change.before is None:
+    """What undoing a change puts back. A model or pack that was added is retired: journals and
+    receipts name it."""
+    if change.subject in {Subject.MODEL, Subject.PACK} and change.before is None:
         return {**(change.after or {}), "active": False}
     return change.before
 
@@ -88,11 +91,28 @@ def _undo_model(actor: User | None, change: SettingsChange, *, reason: str) -> N
     model = find_model(change.name)
     if model is None or model_state(model) != change.after:
         raise CannotUndo(CHANGED)
+    former = _former(change)
+    try:
+        change_model(actor=actor, name=change.name, changes=former, reason=reason)
+    except DomainError as error:
+        raise CannotUndo(str(error)) from None
+
+
+def _former(change: SettingsChange) -> Any:
+    """What is put back, of what is retired and not removed."""
     former = state_before(change)
     if former == change.after:
         raise CannotUndo("It is not offered any more. Journals and receipts go on naming it.")
+    return former
+
+
+def _undo_pack(actor: User | None, change: SettingsChange, *, reason: str) -> None:
+    pack = Pack.objects.select_for_update(no_key=True).filter(name=name_after(change)).first()
+    if pack is None or pack_state(pack) != change.after:
+        raise CannotUndo(CHANGED)
+    former = _former(change)
     try:
-        change_model(actor=actor, name=change.name, changes=former, reason=reason)
+        change_pack(actor=actor, pack_id=pack.pk, changes=former, reason=reason)
     except DomainError as error:
         raise CannotUndo(str(error)) from None
 

@@ -20,6 +20,9 @@ SETTINGS = "credits_adminsettings"
 APPROVAL = "credits_approval"
 AUDIT = "credits_auditentry"
 CHANGES = "credits_settingschange"
+PACK = "credits_pack"
+BATCH = "credits_codebatch"
+CODE = "credits_redeemcode"
 
 #: What PostgreSQL keeps the rules with. Without one of these the data may still be right, by luck.
 TRIGGERS = {
@@ -63,6 +66,14 @@ TRIGGERS = {
     APPROVAL: ["approval_stays_as_asked", "approval_stays", "approval_no_truncate"],
     AUDIT: ["audit_append_only", "audit_no_truncate"],
     CHANGES: ["settings_change_append_only", "settings_change_no_truncate"],
+    BATCH: ["code_batch_stays_as_made", "code_batch_stays", "code_batch_no_truncate"],
+    CODE: [
+        "code_of_its_batch",
+        "code_redeemed_once",
+        "code_redeemed_as_allowed",
+        "code_stays",
+        "code_no_truncate",
+    ],
 }
 CONSTRAINTS = {
     ACCOUNT: ["account_kind_known"],
@@ -95,6 +106,14 @@ CONSTRAINTS = {
         "approval_not_own_account",
     ],
     AUDIT: ["audit_credits_not_negative", "audit_approved_by_another", "audit_not_own_account"],
+    PACK: ["pack_credits_positive"],
+    BATCH: [
+        "code_batch_bounds",
+        "code_batch_approved_by_another",
+        "code_batch_export_whole",
+        "code_batch_void_whole",
+    ],
+    CODE: ["code_redeemed_whole"],
 }
 INDEXES = {
     ACCOUNT: ["credits_account_pkey"],
@@ -108,6 +127,13 @@ INDEXES = {
     SPEND: ["credits_spendday_pkey"],
     APPROVAL: ["approval_asked_once"],
     AUDIT: ["credits_auditentry_usage_id_key"],
+    BATCH: ["code_batch_made_once", "credits_codebatch_entry_id_key"],
+    CODE: [
+        "code_number_once",
+        "code_once_per_user",
+        "credits_redeemcode_digest_key",
+        "credits_redeemcode_grant_id_key",
+    ],
 }
 
 _GUARDS = [

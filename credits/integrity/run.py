@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
-from credits.integrity import admins, clerk, ledger, rollup
+from credits.integrity import admins, clerk, ledger, packs, rollup
 from credits.integrity.base import ROWS, Check
 from credits.integrity.scope import CHANGED, WHOLE, collect_changes, fill
 from credits.models.rollup import LedgerCheck
@@ -19,7 +19,7 @@ from credits.models.rollup import LedgerCheck
 logger = logging.getLogger(__name__)
 
 #: Every check there is; a new one is added to the list of its module.
-CHECKS: list[Check] = [*ledger.CHECKS, *admins.CHECKS, *rollup.CHECKS, *clerk.CHECKS]
+CHECKS: list[Check] = [*ledger.CHECKS, *admins.CHECKS, *packs.CHECKS, *rollup.CHECKS, *clerk.CHECKS]
 
 #: How long (past a lease, past an expiry) the sweeper may need before that is a fault.
 GRACE = timedelta(minutes=5)

@@ -213,6 +213,8 @@ class Migration(migrations.Migration):
                             ("plan.change", "Change of a plan"),
                             ("plan.import", "Import of plans"),
                             ("settings.undo", "Undo of a change"),
+                            ("pack.give", "Credit pack"),
+                            ("codes.make", "Redeem codes"),
                             ("sync", "Sync that sets plan credits"),
                         ],
                         max_length=20,
@@ -319,6 +321,31 @@ class Migration(migrations.Migration):
                         db_default=django.db.models.functions.datetime.Now(), editable=False
                     ),
                 ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="CodeBatch",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("worth", models.BigIntegerField()),
+                ("count", models.PositiveIntegerField()),
+                ("expires_at", models.DateTimeField()),
+                ("once_per_user", models.BooleanField()),
+                ("note", models.CharField(blank=True, max_length=500)),
+                ("key", models.CharField(max_length=255)),
+                (
+                    "made_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                ("exported_at", models.DateTimeField(null=True)),
+                ("voided_at", models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
@@ -541,6 +568,32 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="Pack",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, unique=True)),
+                ("credits", models.BigIntegerField()),
+                ("price", models.CharField(blank=True, max_length=60)),
+                ("active", models.BooleanField(default=True)),
+                ("position", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+            ],
+            options={
+                "ordering": ["position", "pk"],
+            },
+        ),
+        migrations.CreateModel(
             name="Payment",
             fields=[
                 (
@@ -673,6 +726,21 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="RedeemCode",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                ("once_per_user", models.BooleanField()),
+                ("redeemed_at", models.DateTimeField(null=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name="Session",
             fields=[
                 (
@@ -748,6 +816,7 @@ class Migration(migrations.Migration):
                             ("plan", "Plan"),
                             ("model", "Model"),
                             ("provider", "Provider"),
+                            ("pack", "Pack"),
                         ],
                         max_length=10,
                     ),
@@ -1301,6 +1370,54 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField(
+            model_name="codebatch",
+            name="approved_by",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="approved_batches",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
+            model_name="codebatch",
+            name="entry",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="code_batch",
+                to="credits.auditentry",
+            ),
+        ),
+        migrations.AddField(
+            model_name="codebatch",
+            name="exported_by",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="exported_batches",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
+            model_name="codebatch",
+            name="made_by",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="code_batches",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
+            model_name="codebatch",
+            name="voided_by",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="voided_batches",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
             model_name="creditgrant",
             name="account",
             field=models.ForeignKey(
@@ -1582,6 +1699,22 @@ class Migration(migrations.Migration):
                 to=settings.AUTH_USER_MODEL,
             ),
         ),
+        migrations.AddConstraint(
+            model_name="pack",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("credits__gt", 0)), name="pack_credits_positive"
+            ),
+        ),
+        migrations.AddField(
+            model_name="codebatch",
+            name="pack",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="batches",
+                to="credits.pack",
+            ),
+        ),
         migrations.AddField(
             model_name="creditgrant",
             name="period",
@@ -1616,6 +1749,48 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="models",
                 to="credits.provider",
+            ),
+        ),
+        migrations.AddField(
+            model_name="redeemcode",
+            name="account",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="redeemed_codes",
+                to="credits.account",
+            ),
+        ),
+        migrations.AddField(
+            model_name="redeemcode",
+            name="batch",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="codes",
+                to="credits.codebatch",
+            ),
+        ),
+        migrations.AddField(
+            model_name="redeemcode",
+            name="grant",
+            field=models.OneToOneField(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="redeem_code",
+                to="credits.creditgrant",
+            ),
+        ),
+        migrations.AddField(
+            model_name="redeemcode",
+            name="user",
+            field=models.ForeignObject(
+                from_fields=["account"],
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="redeemed_codes",
+                to=settings.AUTH_USER_MODEL,
+                to_fields=["id"],
             ),
         ),
         migrations.AddField(
@@ -2068,6 +2243,58 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
+            model_name="codebatch",
+            constraint=models.UniqueConstraint(
+                fields=("made_by", "key"), name="code_batch_made_once"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="codebatch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("count__gte", 1),
+                    ("count__lte", 10000),
+                    ("worth__gte", 1),
+                    (
+                        "worth__lte",
+                        django.db.models.expressions.CombinedExpression(
+                            models.Value(1000000000), "/", models.F("count")
+                        ),
+                    ),
+                ),
+                name="code_batch_bounds",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="codebatch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("approved_by", models.F("made_by")), _negated=True),
+                name="code_batch_approved_by_another",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="codebatch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("exported_at__isnull", True), ("exported_by__isnull", True)),
+                    models.Q(("exported_at__isnull", False), ("exported_by__isnull", False)),
+                    _connector="OR",
+                ),
+                name="code_batch_export_whole",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="codebatch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("voided_at__isnull", True), ("voided_by__isnull", True)),
+                    models.Q(("voided_at__isnull", False), ("voided_by__isnull", False)),
+                    _connector="OR",
+                ),
+                name="code_batch_void_whole",
+            ),
+        ),
+        migrations.AddConstraint(
             model_name="aimodel",
             constraint=models.CheckConstraint(
                 condition=models.Q(("price_factor__gte", 1), ("price_factor__lte", 999)),
@@ -2079,6 +2306,45 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("images_per_call__gte", 1), ("images_per_call__lte", 4)),
                 name="model_images_per_call",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="redeemcode",
+            index=models.Index(
+                condition=models.Q(("redeemed_at__isnull", False)),
+                fields=["batch", "-redeemed_at"],
+                name="code_redeemed_of_batch",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="redeemcode",
+            constraint=models.UniqueConstraint(fields=("batch", "number"), name="code_number_once"),
+        ),
+        migrations.AddConstraint(
+            model_name="redeemcode",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("account__isnull", False), ("once_per_user", True)),
+                fields=("batch", "account"),
+                name="code_once_per_user",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="redeemcode",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("account__isnull", True),
+                        ("grant__isnull", True),
+                        ("redeemed_at__isnull", True),
+                    ),
+                    models.Q(
+                        ("account__isnull", False),
+                        ("grant__isnull", False),
+                        ("redeemed_at__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="code_redeemed_whole",
             ),
         ),
         migrations.AddIndex(

@@ -16,6 +16,7 @@ class Migration(migrations.Migration):
         run_sql("credits/sql/tokens"),
         run_sql("credits/sql/plans"),
         run_sql("credits/sql/records"),
+        run_sql("credits/sql/codes"),
         run_sql("credits/sql/rollup"),
         run_sql("credits/sql/sessions"),
         run_sql("credits/sql/rate_limits"),

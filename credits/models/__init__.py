@@ -7,6 +7,7 @@ from credits.models.catalogue import AdminSettings, AIModel, Plan, Provider, Set
 from credits.models.clerk import Identity, SessionLink, SyncJob, WebhookDelivery
 from credits.models.ledger import CreditBalance, CreditGrant, GrantAllocation, Hold, UsageHistory
 from credits.models.limits import ApiKey, Limit, LimitAlert, SpendDay
+from credits.models.packs import CodeBatch, Pack, RedeemCode
 from credits.models.rollup import ActiveAccount, LedgerCheck, UsageDay, UsageSlice
 from credits.models.subscriptions import PayerKind, Payment, Period, SubscriptionItem
 from credits.models.tokens import PaidAhead, TokenPrice, Use
@@ -22,6 +23,7 @@ __all__ = [
     "Approval",
     "AuditEntry",
     "AuthenticationEvent",
+    "CodeBatch",
     "CreditBalance",
     "CreditGrant",
     "GrantAllocation",
@@ -31,6 +33,7 @@ __all__ = [
     "Limit",
     "LimitAlert",
     "Membership",
+    "Pack",
     "PaidAhead",
     "PayerKind",
     "Payment",
@@ -38,6 +41,7 @@ __all__ = [
     "Plan",
     "Provider",
     "RateLimit",
+    "RedeemCode",
     "Session",
     "SessionLink",
     "SettingsChange",

@@ -34,6 +34,8 @@ class Approval(models.Model):
         PLAN_CHANGE = "plan.change", "Change of a plan"
         PLAN_IMPORT = "plan.import", "Import of plans"
         UNDO = "settings.undo", "Undo of a change"
+        PACK = "pack.give", "Credit pack"
+        CODES = "codes.make", "Redeem codes"
         SYNC = "sync", "Sync that sets plan credits"
 
     kind = models.CharField(max_length=20, choices=Kind)

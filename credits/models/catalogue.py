@@ -207,22 +207,24 @@ def forget_labels() -> None:
 
 
 class SettingsChange(models.Model):
-    """One change of a price, plan, model or provider: who, when, from, to. Append-only; prices are
-    numbers, the others objects, and null is what was not there (before) or is not any more
-    (after)."""
+    """One change of a price, plan, model, provider or pack: who, when, from, to. Append-only;
+    prices are numbers, the others objects, and null is what was not there (before) or is not any
+    more (after)."""
 
     class Subject(models.TextChoices):
         PRICE = "price", "Price"
         PLAN = "plan", "Plan"
         MODEL = "model", "Model"
         PROVIDER = "provider", "Provider"
+        PACK = "pack", "Pack"
 
     #: None when no person decided (an import, a webhook).
     actor = models.ForeignKey(User, PROTECT, null=True, related_name="settings_changes")
     #: What the actor was called then.
     actor_name = models.CharField(max_length=254, blank=True)
     subject = models.CharField(max_length=10, choices=Subject)
-    #: The feature's key, the Clerk id the plan had before, or the model's or provider's name.
+    #: The feature's key, the Clerk id or name that the plan or pack had before, or the model's or
+    #: provider's name.
     name = models.CharField(max_length=120)
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)

@@ -110,7 +110,14 @@ class CreditGrant(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_source_display()}: {self.remaining} of {self.amount}"
+        return f"{self.label}: {self.remaining} of {self.amount}"
+
+    @property
+    def label(self) -> str:
+        """Where its credits came from: `Plan`, `Credit pack: Small`, `Code redeemed`."""
+        if "batch" in self.details:
+            return "Code redeemed"
+        return ": ".join(filter(None, [self.get_source_display(), self.details.get("pack")]))
 
 
 #: Who made an adjustment, for its payer.
@@ -276,10 +283,12 @@ class UsageHistory(models.Model):
                 return words_of(reason)
             case Kind.GRANT:
                 expires_at = self.grant and self.grant.expires_at
-                return f"until {format_date(localtime(expires_at), 'j M Y')}" if expires_at else ""
+                until = f"until {format_date(localtime(expires_at), 'j M Y')}" if expires_at else ""
+                many = self.details.get("quantity", 1)
+                packs = f"{many} packs" if many > 1 else ""
+                return self._with_actor(until, packs, self.details.get("reference"), reason)
             case Kind.ADJUSTMENT:
-                actor = self.actor_for_payer
-                return f"{reason or ''}, by {actor}" if actor else str(reason or "")
+                return self._with_actor(reason)
             case Kind.EXPIRY:
                 return self._source_label
 
@@ -295,9 +304,14 @@ class UsageHistory(models.Model):
         """Who did this, as the payer may know it: an admin's name is no business of theirs."""
         return AN_ADMIN if self.details.get("actor") else None
 
+    def _with_actor(self, *parts: str | None) -> str:
+        """The parts that there are, and that an admin did it, if one did."""
+        text = " · ".join(filter(None, parts))
+        return f"{text}, by {self.actor_for_payer}" if self.actor_for_payer else text
+
     @property
     def _source_label(self) -> str:
-        return str(self.grant.get_source_display()) if self.grant else "Credits"
+        return self.grant.label if self.grant else "Credits"
 
     @property
     def into(self) -> int:

@@ -1,0 +1,1 @@
+"""Packs that admins give or sell, and codes that people redeem."""

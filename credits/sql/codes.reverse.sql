@@ -1,0 +1,10 @@
+DROP TRIGGER code_redeemed_as_allowed ON credits_redeemcode;
+DROP FUNCTION credits_check_redeemed();
+DROP TRIGGER code_of_its_batch ON credits_redeemcode;
+DROP FUNCTION credits_check_new_code();
+DROP TRIGGER code_redeemed_once ON credits_redeemcode;
+DROP TRIGGER code_no_truncate ON credits_redeemcode;
+DROP TRIGGER code_stays ON credits_redeemcode;
+DROP TRIGGER code_batch_no_truncate ON credits_codebatch;
+DROP TRIGGER code_batch_stays ON credits_codebatch;
+DROP TRIGGER code_batch_stays_as_made ON credits_codebatch;
