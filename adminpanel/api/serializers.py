@@ -136,6 +136,12 @@ EXPLAINED = {
     "contextTokens": "Of a call and its answer together; null: unknown.",
     "outputTokens": "Of an answer; null: ANSWER_MAX_TOKENS.",
     "reasoningTokens": "Budget for reasoning, beside the answer's.",
+    "hidesReasoning": "Whether it counts reasoning that it does not send.",
+    "bytesPerHundredTokens": "The least bytes of text that 100 of its tokens have.",
+    "imageTokens": "The most tokens of a picture.",
+    "tokensPerPage": "The most tokens of a page of a file.",
+    "outputLeast": "With room for fewer tokens of an answer no call is made; "
+    "null: 256, with reasoning 4,096.",
     "imagesPerCall": "The most images that one call of the provider makes.",
     "sizes": "Sizes of images that it makes; empty: any.",
     "priceFactor": "How many times the feature's price a unit costs.",

@@ -13,12 +13,14 @@ from django.http import QueryDict
 from adminpanel.forms import CreditsField, RuleField
 from credits.catalogue.fields import (
     BASE_URL,
+    BYTES_PER_HUNDRED_TOKENS,
     COST,
     IMAGES_PER_CALL,
     KEY_VARIABLE,
     MODEL_FIELDS,
     MODEL_ID,
     MODEL_LABEL,
+    PART_TOKENS,
     PLAN_CREDITS,
     PLAN_ID,
     PLAN_NAME,
@@ -248,6 +250,10 @@ class ModelForm(StateForm):
         "For text chat": (
             "reads", "tools", "reasoning", "context_tokens", "output_tokens", "reasoning_tokens",
         ),
+        "Bounds of a price by tokens": (
+            "bytes_per_hundred_tokens", "image_tokens", "tokens_per_page", "output_least",
+            "hides_reasoning",
+        ),
         "For images": ("images_per_call", "sizes"),
     }  # fmt: skip
 
@@ -301,6 +307,28 @@ class ModelForm(StateForm):
     )
     reasoning_tokens = CreditsField(
         REASONING_TOKENS, label="Budget for reasoning, in tokens", initial=0
+    )
+    bytes_per_hundred_tokens = CreditsField(
+        BYTES_PER_HUNDRED_TOKENS,
+        label="Least bytes of 100 tokens",
+        initial=100,
+        help_text="100 is never wrong. More reserves fewer credits for long texts; a text of fewer "
+        "bytes a token then costs you what is above.",
+    )
+    image_tokens = CreditsField(PART_TOKENS, label="Most tokens of a picture", initial=1_700)
+    tokens_per_page = CreditsField(
+        PART_TOKENS, label="Most tokens of a page of a file", initial=3_000
+    )
+    output_least = CreditsField(
+        TOKENS,
+        label="Least room for an answer, in tokens",
+        required=False,
+        help_text="With room for fewer no call is made. Empty: 256, with reasoning 4,096.",
+    )
+    hides_reasoning = forms.BooleanField(
+        label="Counts reasoning that it does not send",
+        required=False,
+        help_text="A call that is stopped is read on for up to a minute, for its tokens.",
     )
     images_per_call = CreditsField(IMAGES_PER_CALL, label="Images a call", initial=4)
     sizes = ListField(

@@ -19,6 +19,7 @@ from ai_chat.local_provider.engine import (
     Events,
     ImageRequest,
     Pause,
+    Thought,
 )
 from ai_chat.local_provider.server import Call, ProviderServer
 from ai_chat.local_provider.wire import ApiError
@@ -76,13 +77,14 @@ class Api(BaseHTTPRequestHandler):
 
     def _events(self, request: ChatRequest | ImageRequest) -> closing[Events]:
         """The engine's events, with the faults that markers in the prompt ask for."""
-        prompt, wanted = faults.split_markers(request.prompt)
+        prompt, markers = faults.split_markers(request.prompt)
         request = request.with_prompt(prompt)
         if self.server.on_call is not None:
-            self.server.on_call(Call(request, tuple(wanted)))
+            self.server.on_call(Call(request, tuple(markers.faults)))
         engine = self.server.engine
-        events = engine.chat(request) if isinstance(request, ChatRequest) else engine.paint(request)
-        return closing(faults.apply(wanted, events))
+        if isinstance(request, ChatRequest):
+            return closing(faults.apply(markers, faults.answer(markers, engine, request)))
+        return closing(faults.apply(markers, engine.paint(request)))
 
     def _watched(self, events: Events) -> Iterator[Event]:
         """The events while the client listens. Raises ClientGone, and ApiError for the engine's."""
@@ -141,6 +143,8 @@ class Api(BaseHTTPRequestHandler):
         match event:
             case str():
                 self._send_chunk(completion.chunk({"content": event}))
+            case Thought():
+                self._send_chunk(completion.chunk({"reasoning_content": event.text}))
             case Pause(comment=True):
                 self._send_chunk(wire.COMMENT)
             case Done():

@@ -19,7 +19,8 @@ class Message:
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """A checked request; `messages` has one of the user, `max_tokens` bounds the answer alone."""
+    """A checked request; `messages` has one of the user, `max_tokens` bounds the answer, with its
+    reasoning."""
 
     model: str
     messages: tuple[Message, ...]
@@ -67,17 +68,30 @@ class Pause:
 
 
 @dataclass(frozen=True)
+class Thought:
+    """A piece of what the model thinks before it answers."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Done:
-    """The answer is complete; `refusal` is what the model said instead of answering."""
+    """The answer is complete; `refusal` is what the model said instead of answering. Of the tokens
+    of the prompt `cached_tokens` were read before; of those of the answer `reasoning_tokens` are
+    thoughts."""
 
     finish_reason: Reason = "stop"
     prompt_tokens: int = 0
     completion_tokens: int = 0
     refusal: str | None = None
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    #: How the usage is falsified: a name of `wire.FALSE_USAGE`, or none of them.
+    false_usage: str = ""
 
 
 # A str is a piece of text, bytes are a whole picture (PNG).
-type Event = str | bytes | Pause | Done
+type Event = str | bytes | Thought | Pause | Done
 type Events = Generator[Event]
 
 

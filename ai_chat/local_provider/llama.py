@@ -133,6 +133,9 @@ def _events(lines: Iterator[str]) -> Iterator[Event]:
                 yield text
         if counted := chunk.get("usage"):
             reason: Reason = "length" if finish_reason == "length" else "stop"
-            yield Done(reason, counted["prompt_tokens"], counted["completion_tokens"])
+            # What this slot still had of an earlier prompt, and did not read again.
+            cached = (counted.get("prompt_tokens_details") or {}).get("cached_tokens", 0)
+            read, written = counted["prompt_tokens"], counted["completion_tokens"]
+            yield Done(reason, read, written, cached_tokens=cached)
             return
     raise EngineFailed("The model's answer ended too early.")

@@ -5,11 +5,20 @@ import json
 import re
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, cast
 
-from ai_chat.local_provider.engine import ChatRequest, Done, Event, ImageRequest, Message, Role
+from ai_chat.local_provider.engine import (
+    ChatRequest,
+    Done,
+    Event,
+    ImageRequest,
+    Message,
+    Role,
+    Thought,
+)
 
 TEXT_MODEL = "smollm2-135m"
 IMAGE_MODEL = "tally-painter"
@@ -180,12 +189,33 @@ def _now() -> int:
     return int(time.time())
 
 
-def _usage(done: Done) -> dict[str, int]:
+def _counts(read: int, written: int, cached: int = 0, reasoning: int = 0) -> dict[str, Any]:
     return {
-        "prompt_tokens": done.prompt_tokens,
-        "completion_tokens": done.completion_tokens,
-        "total_tokens": done.prompt_tokens + done.completion_tokens,
+        "prompt_tokens": read,
+        "completion_tokens": written,
+        "total_tokens": read + written,
+        "prompt_tokens_details": {"cached_tokens": cached},
+        "completion_tokens_details": {"reasoning_tokens": reasoning},
     }
+
+
+#: What may stand instead of the tokens that were counted.
+FALSE_USAGE: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
+    "none": lambda _: None,
+    "zero": lambda _: _counts(0, 0),
+    "huge": lambda _: _counts(5_000_000, 5_000_000),  # above every bound, and yet possible
+    "negative": lambda _: _counts(-1, -1),
+    "total": lambda counts: {**counts, "total_tokens": counts["total_tokens"] + 7},
+}
+
+
+def _usage(done: Done) -> dict[str, Any]:
+    """The member of an answer with its tokens; empty if there is to be none."""
+    counts = _counts(
+        done.prompt_tokens, done.completion_tokens, done.cached_tokens, done.reasoning_tokens
+    )
+    said = FALSE_USAGE[done.false_usage](counts) if done.false_usage else counts
+    return {"usage": said} if said else {}
 
 
 @dataclass(frozen=True)
@@ -206,22 +236,23 @@ class Completion:
         pieces = [self.chunk({}, done.finish_reason)]
         if done.refusal is not None:
             pieces.insert(0, self.chunk({"refusal": done.refusal}))
-        if with_usage:
-            envelope = self._envelope("chat.completion.chunk", [])
-            pieces.append(event({**envelope, "usage": _usage(done)}))
+        if with_usage and (usage := _usage(done)):
+            pieces.append(event({**self._envelope("chat.completion.chunk", []), **usage}))
         return b"".join([*pieces, b"data: [DONE]\n\n"])
 
     def whole(self, units: list[Event], done: Done) -> dict[str, Any]:
         """The body of an answer that is not streamed."""
         text = "".join(unit for unit in units if isinstance(unit, str))
+        thoughts = "".join(unit.text for unit in units if isinstance(unit, Thought))
         content = text if text or done.refusal is None else None
+        message = {"role": "assistant", "content": content, "refusal": done.refusal}
         choice = {
             "index": 0,
-            "message": {"role": "assistant", "content": content, "refusal": done.refusal},
+            "message": {**message, **({"reasoning_content": thoughts} if thoughts else {})},
             "logprobs": None,
             "finish_reason": done.finish_reason,
         }
-        return {**self._envelope("chat.completion", [choice]), "usage": _usage(done)}
+        return {**self._envelope("chat.completion", [choice]), **_usage(done)}
 
     def _envelope(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
         shared = {"id": self.id, "object": kind, "created": self.created, "model": self.model}

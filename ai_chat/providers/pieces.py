@@ -38,12 +38,14 @@ class Finish(StrEnum):
 
 
 class Usage(NamedTuple):
-    """Tokens: all that were read, `cached` of them; all that were written, `reasoning` of them."""
+    """Tokens: all that were read, `cached` of them from a cache and `cache_write` of them kept in
+    one; all that were written, `reasoning` of them."""
 
-    input: int
-    cached: int
-    output: int
-    reasoning: int
+    input: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    output: int = 0
+    reasoning: int = 0
 
 
 class End(NamedTuple):

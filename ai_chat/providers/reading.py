@@ -9,16 +9,19 @@ from typing import Any
 
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.pieces import Alive, End, Finish, Piece, Reasoning, Text
+from ai_chat.providers.received import Received
 from ai_chat.providers.sdk_errors import FILTERS, error_of, provider_errors
 from ai_chat.providers.sse import MAX_EVENT_BYTES, Event, EventTooLarge, read_events, without_mark
 from ai_chat.providers.text import Storable, ThinkTags, parts_of, strings_of
 from ai_chat.providers.tool_calls import ToolCalls
-from ai_chat.providers.usage import UsageReader
+from ai_chat.providers.usage import Flag
 from credits.reasons import Reason
 
 DONE = "[DONE]"
 #: What a chunk without content comes to.
 ALIVE: list[Piece] = [Alive()]
+#: How many deltas more than it has tokens an answer may have before it is cut.
+SPARE_DELTAS = 64
 #: Where reasoning stands in a delta. Several may hold the same text: the first is taken.
 REASONING = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
 
@@ -32,10 +35,14 @@ def read_answer(chunks: Iterable[bytes], *, tools_offered: bool = False) -> Iter
 class AnswerReader:
     """Reads one answer. `ended` says while it does whether a finish reason has come and no more of
     the answer since: then only usage may follow; `goes_on` that more has. (Gateways to Gemini send
-    one with every chunk.)"""
+    one with every chunk.) An answer of more deltas than `max_tokens` and SPARE_DELTAS is cut there
+    as one that reached its length: its provider does not keep the limit."""
 
-    def __init__(self, *, tools_offered: bool = False) -> None:
+    def __init__(self, *, tools_offered: bool = False, max_tokens: int | None = None) -> None:
         self.goes_on = False
+        self.received = Received()
+        self.is_cut = False
+        self._most_deltas = float("inf") if max_tokens is None else max_tokens + SPARE_DELTAS
         self._tools_offered = tools_offered
         self._finish: Finish | None = None
         self._done = False
@@ -44,7 +51,6 @@ class AnswerReader:
         self._text, self._reasoning = Storable(), Storable()
         self._tags = ThinkTags()
         self._calls = ToolCalls()
-        self._usage = UsageReader()
 
     @property
     def ended(self) -> bool:
@@ -63,8 +69,8 @@ class AnswerReader:
             raise failure or self._without_finish()
         yield from self._rest()
         yield End(self._finish)
-        if self._usage.latest:
-            yield self._usage.latest
+        if self.received.usage:
+            yield self.received.usage
 
     def _pieces(self, chunks: Iterator[bytes]) -> Iterator[Piece]:
         head = b""
@@ -96,6 +102,13 @@ class AnswerReader:
                 yield from ALIVE
             else:
                 yield from self._chunk(json.loads(data)) or ALIVE
+                if self.received.deltas > self._most_deltas:
+                    self._cut()
+                    return
+
+    def _cut(self) -> None:
+        self.is_cut, self._finish = True, Finish.LENGTH
+        self.received.flags |= {Flag.ABOVE_LIMIT}
 
     def _whole(self, chunks: Iterable[bytes]) -> Iterator[Piece]:
         """An answer that is one JSON object, although a stream was asked for."""
@@ -112,13 +125,13 @@ class AnswerReader:
         turns what this raises into ProviderError."""
         if error := _error_of(chunk):
             raise error_of(error)
-        if usage := chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage"):
-            self._usage.note(usage)
         # Gateways send usage and signs of life without choices.
-        for choice in chunk.get("choices") or ():
-            if not choice.get("index"):
-                return self._choice(choice)
-        return []
+        choices = (each for each in chunk.get("choices") or () if not each.get("index"))
+        choice = next(choices, None)
+        pieces = self._choice(choice) if choice else []
+        if usage := chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage"):
+            self.received.note(usage)
+        return pieces
 
     def _choice(self, choice: dict[str, Any]) -> list[Piece]:
         if error := choice.get("error"):
@@ -134,11 +147,12 @@ class AnswerReader:
             self._finish = None
             self._finish = self._finish_of(finish_reason)
         if usage := choice.get("usage"):  # Moonshot puts it here.
-            self._usage.note(usage)
+            self.received.note(usage)
         return pieces
 
     def _delta(self, delta: dict[str, Any]) -> list[Piece]:
         pieces: list[Piece] = []
+        before = self.received.bytes
         for name in REASONING:
             if value := delta.get(name):
                 self._think("".join(strings_of(value)), pieces)
@@ -151,11 +165,13 @@ class AnswerReader:
         if delta.get("refusal"):
             raise ProviderError(Reason.REFUSED, code="refusal")
         if calls := delta.get("tool_calls"):
-            pieces += self._calls.read(calls)
+            self._ask(calls, pieces)
         elif call := delta.get("function_call"):
-            pieces += self._calls.read([{"index": 0, "function": call}])
+            self._ask([{"index": 0, "function": call}], pieces)
         if pieces:
             self._has_content = True
+        if pieces or self.received.bytes > before:
+            self.received.deltas += 1
         return pieces
 
     def _parts(self, content: Any, pieces: list[Piece]) -> None:
@@ -165,7 +181,13 @@ class AnswerReader:
             else:
                 self._say(part.text, pieces)
 
+    def _ask(self, calls: list[dict[str, Any]], pieces: list[Piece]) -> None:
+        for piece in self._calls.read(calls):
+            self.received.add(piece.arguments)
+            pieces.append(piece)
+
     def _say(self, text: str, pieces: list[Piece]) -> None:
+        self.received.add(text)
         if text := self._text.feed(text):
             if self._tags.passed:
                 pieces.append(Text(text))
@@ -174,6 +196,7 @@ class AnswerReader:
             self._has_content = True
 
     def _think(self, text: str, pieces: list[Piece]) -> None:
+        self.received.add(text)
         if text := self._reasoning.feed(text):
             pieces.append(Reasoning(text))
 

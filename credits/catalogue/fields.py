@@ -203,6 +203,10 @@ PROVIDER_MODEL = one_line(200)
 #: Tokens of a call, and of an answer.
 TOKENS = WholeNumber(1, 10_000_000)
 REASONING_TOKENS = WholeNumber(0, 1_000_000)
+#: Hundredths of a byte: below 100 for tokenizers with tokens that stand for no byte of the text.
+BYTES_PER_HUNDRED_TOKENS = WholeNumber(25, 1_000)
+#: Of a picture, and of a page.
+PART_TOKENS = WholeNumber(0, 1_000_000)
 IMAGES_PER_CALL = WholeNumber(1, 4)
 PRICE_FACTOR = WholeNumber(1, 999)
 POSITION = WholeNumber(0, 9999)
@@ -232,6 +236,11 @@ MODEL_FIELDS: Mapping[str, Rule] = {
     "contextTokens": OrNull(TOKENS),
     "outputTokens": OrNull(TOKENS),
     "reasoningTokens": REASONING_TOKENS,
+    "hidesReasoning": Flag(),
+    "bytesPerHundredTokens": BYTES_PER_HUNDRED_TOKENS,
+    "imageTokens": PART_TOKENS,
+    "tokensPerPage": PART_TOKENS,
+    "outputLeast": OrNull(TOKENS),
     "imagesPerCall": IMAGES_PER_CALL,
     "sizes": SIZES,
     "priceFactor": PRICE_FACTOR,

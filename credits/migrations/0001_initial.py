@@ -145,6 +145,11 @@ class Migration(migrations.Migration):
                 ("context_tokens", models.PositiveIntegerField(null=True)),
                 ("output_tokens", models.PositiveIntegerField(null=True)),
                 ("reasoning_tokens", models.PositiveIntegerField(default=0)),
+                ("bytes_per_hundred_tokens", models.PositiveIntegerField(default=100)),
+                ("image_tokens", models.PositiveIntegerField(default=1700)),
+                ("tokens_per_page", models.PositiveIntegerField(default=3000)),
+                ("output_least", models.PositiveIntegerField(null=True)),
+                ("hides_reasoning", models.BooleanField(default=False)),
                 ("images_per_call", models.PositiveSmallIntegerField(default=4)),
                 (
                     "sizes",
@@ -2306,6 +2311,13 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("images_per_call__gte", 1), ("images_per_call__lte", 4)),
                 name="model_images_per_call",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="aimodel",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("bytes_per_hundred_tokens__gte", 1)),
+                name="model_bytes_per_hundred_tokens",
             ),
         ),
         migrations.AddIndex(

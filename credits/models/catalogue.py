@@ -119,6 +119,16 @@ class AIModel(models.Model):
     context_tokens = models.PositiveIntegerField(null=True)
     output_tokens = models.PositiveIntegerField(null=True)
     reasoning_tokens = models.PositiveIntegerField(default=0)
+    #: What bounds the tokens of a call before it is made (`ai_chat/providers/bounds.py`): the bytes
+    #: of text that 100 tokens have at least, and the tokens that a picture and a page of a file
+    #: have at most.
+    bytes_per_hundred_tokens = models.PositiveIntegerField(default=100)
+    image_tokens = models.PositiveIntegerField(default=1_700)
+    tokens_per_page = models.PositiveIntegerField(default=3_000)
+    #: With room for fewer tokens of an answer no call is made; null: LEAST_OUTPUT.
+    output_least = models.PositiveIntegerField(null=True)
+    #: Whether tokens are thought that never come: a call that is broken off is read to its end.
+    hides_reasoning = models.BooleanField(default=False)
     #: The most images of one call, and the sizes (WIDTHxHEIGHT) that it makes; none: any size.
     images_per_call = models.PositiveSmallIntegerField(default=4)
     sizes = ArrayField(models.CharField(max_length=20), default=list, blank=True)
@@ -151,6 +161,10 @@ class AIModel(models.Model):
             CheckConstraint(
                 condition=Q(images_per_call__gte=1, images_per_call__lte=4),
                 name="model_images_per_call",
+            ),
+            CheckConstraint(
+                condition=Q(bytes_per_hundred_tokens__gte=1),
+                name="model_bytes_per_hundred_tokens",
             ),
         ]
 

@@ -46,8 +46,9 @@ class ScriptedProvider:
         self.headers: Mapping[str, str] = {}
         self.silent = self.strict = False
         self.calls: list[dict[str, Any]] = []
-        #: Connections that were made, and clients that left while they were kept waiting.
-        self.connections = self.left = 0
+        #: Connections that were made and that have ended; clients that left while they were kept
+        #: waiting.
+        self.connections = self.ended = self.left = 0
 
     def reply(self, asked: dict[str, Any]) -> tuple[int, Any]:
         """Notes the call; status and body of what it gets."""
@@ -83,6 +84,12 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.provider.connections += 1
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+        finally:
+            self.provider.ended += 1
 
     def do_POST(self) -> None:
         length = int(self.headers["Content-Length"])

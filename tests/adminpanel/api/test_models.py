@@ -37,6 +37,7 @@ def test_it_says_all_there_is(desk: Client, monkeypatch: pytest.MonkeyPatch) -> 
     make_model(
         "other/large:8b", label="Large", provider=provider, provider_model="large", price_factor=3,
         reads_images=True, uses_tools=True, context_tokens=8000, reasoning_tokens=500,
+        hides_reasoning=True, bytes_per_hundred_tokens=200, output_least=512,
         sizes=["1024x1024"], least_plan=plan, fallback=small, active=False, position=7,
     )  # fmt: skip
     set_price("ai_text_chat", 5)
@@ -54,6 +55,11 @@ def test_it_says_all_there_is(desk: Client, monkeypatch: pytest.MonkeyPatch) -> 
         "contextTokens": 8000,
         "outputTokens": None,
         "reasoningTokens": 500,
+        "hidesReasoning": True,
+        "bytesPerHundredTokens": 200,
+        "imageTokens": 1700,
+        "tokensPerPage": 3000,
+        "outputLeast": 512,
         "imagesPerCall": 4,
         "sizes": ["1024x1024"],
         "priceFactor": 3,

@@ -25,7 +25,7 @@ CUT_OFF = ProviderError(Reason.CUT_OFF)
 #: What comes, and the state, failure, mark and credits that it comes to.
 OUTCOMES: list[tuple[list[Step], tuple[str, str, str, int]]] = [
     ([Text("Hello"), STOP], (State.ANSWERED, "", "", 1)),
-    ([Text("Hello"), STOP, Usage(1, 0, 1, 0)], (State.ANSWERED, "", "", 1)),
+    ([Text("Hello"), STOP, Usage(1, 0, 0, 1, 0)], (State.ANSWERED, "", "", 1)),
     ([Reasoning("Hm"), Text("Hello"), STOP], (State.ANSWERED, "", "", 1)),
     ([Text("4."), STOP], (State.ANSWERED, "", "", 1)),
     ([Text("Hello"), STOP, CUT_OFF], (State.ANSWERED, "", "", 1)),
@@ -105,7 +105,7 @@ def test_every_piece_is_a_sign_of_life(alice: User) -> None:
     assert run
     first = run.overdue_at
     assert first == pytest.approx(run.leased_at + 60, abs=1)
-    pieces: list[Piece] = [Alive(), Reasoning("Hm"), Text("Yes"), Usage(1, 0, 1, 0)]
+    pieces: list[Piece] = [Alive(), Reasoning("Hm"), Text("Yes"), Usage(1, 0, 0, 1, 0)]
     for moment, piece in enumerate(pieces, start=1):
         run._latest = run.leased_at - moment
         assert run.overdue_at < first

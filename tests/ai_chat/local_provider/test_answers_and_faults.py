@@ -9,11 +9,13 @@ from pathlib import Path
 import httpx
 import openai
 import pytest
+from openai.types.chat import ChatCompletionChunk
 from PIL import Image
 
 from ai_chat.local_provider import faults
 from ai_chat.local_provider.engine import ChatRequest
 from ai_chat.local_provider.faults import FAULTS
+from ai_chat.local_provider.wire import FALSE_USAGE
 from tests.ai_chat.sdk import CHAT, IMAGE, pictures, sdk, stream, streamed, text_of, whole
 from tests.fakes.provider import FakeProvider
 from tests.waiting import PATIENCE, wait_for
@@ -281,6 +283,76 @@ def test_every_fault_of_the_table_has_a_test() -> None:
     source = Path(__file__).read_text()
     untested = [name for name in FAULTS if f"[[fail:{name}" not in source]
     assert not untested, f"Write a test for {untested}."
+
+
+# Other markers
+
+
+def thoughts_of(chunks: list[ChatCompletionChunk]) -> list[str]:
+    deltas = (chunk.choices[0].delta for chunk in chunks if chunk.choices)
+    return [text for delta in deltas if (text := getattr(delta, "reasoning_content", ""))]
+
+
+def test_thoughts_on_request_come_first_and_count_among_the_tokens(client: openai.OpenAI) -> None:
+    chunks = streamed(
+        client, "Hi [[reason:30]] [[tokens:3]]", stream_options={"include_usage": True}
+    )
+    assert len(thoughts_of(chunks)) == 30
+    assert thoughts_of(chunks[:31]) == thoughts_of(chunks)
+    assert text_of(chunks) == "word1 word2 word3 "
+    for usage in (chunks[-1].usage, whole(client, "Hi [[reason:30]] [[tokens:3]]").usage):
+        assert usage and usage.completion_tokens_details
+        assert (usage.completion_tokens, usage.total_tokens) == (33, 35)
+        assert usage.completion_tokens_details.reasoning_tokens == 30
+    message = whole(client, "Hi [[reason:3]]").choices[0].message
+    assert getattr(message, "reasoning_content", "") == "I think about "
+
+
+@pytest.mark.parametrize(
+    ("allowed", "written", "text"),
+    [(20, 20, ""), (31, 31, "word1 "), (40, 33, "word1 word2 word3 ")],
+)
+def test_thoughts_take_from_the_tokens_allowed(
+    client: openai.OpenAI, allowed: int, written: int, text: str
+) -> None:
+    answer = whole(client, "Hi [[reason:30]] [[tokens:3]]", max_tokens=allowed)
+    assert answer.usage
+    assert answer.usage.completion_tokens == written
+    assert answer.choices[0].message.content == text
+    assert answer.choices[0].finish_reason == ("stop" if written < allowed else "length")
+
+
+def test_a_limit_is_ignored_on_request(client: openai.OpenAI) -> None:
+    answer = whole(client, "[[tokens:200]] [[ignore:max]]", max_completion_tokens=4)
+    assert answer.usage
+    assert (answer.usage.completion_tokens, answer.choices[0].finish_reason) == (200, "stop")
+
+
+USAGES = {
+    "[[usage:none]]": None,
+    "[[usage:zero]]": (0, 0, 0),
+    "[[usage:huge]]": (5_000_000, 5_000_000, 10_000_000),
+    "[[usage:negative]]": (-1, -1, -2),
+    "[[usage:total]]": (2, 3, 12),
+}
+
+
+@pytest.mark.parametrize(("marker", "expected"), USAGES.items())
+def test_usage_is_falsified_on_request(
+    client: openai.OpenAI, marker: str, expected: tuple[int, int, int] | None
+) -> None:
+    prompt = f"Hi {marker} [[tokens:3]]"
+    chunks = streamed(client, prompt, stream_options={"include_usage": True})
+    assert text_of(chunks) == "word1 word2 word3 "
+    for usage in (chunks[-1].usage, whole(client, prompt).usage):
+        counts = usage and (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens)
+        assert counts == expected
+
+
+def test_every_usage_of_the_table_has_a_test(client: openai.OpenAI) -> None:
+    assert {f"[[usage:{name}]]" for name in FALSE_USAGE} == USAGES.keys()
+    with pytest.raises(openai.BadRequestError, match=", ".join(FALSE_USAGE)):
+        whole(client, "[[usage:teapot]]")
 
 
 # The fake

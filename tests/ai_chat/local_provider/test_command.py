@@ -80,6 +80,7 @@ def test_the_real_model_knows_its_capitals_and_the_command_stops_with_streams_op
         assert tokens_read(client, "Hi", system="Rhyme.") < tokens_read(client, "Hi")
         with pytest.raises(openai.BadRequestError, match="maximum context length is 4096"):
             streamed(client, "hello " * 5000)
+        assert_tokens_are_real(client)
 
         answer = stream(client, "Tell a long story.")
         next(iter(answer))
@@ -91,6 +92,22 @@ def test_the_real_model_knows_its_capitals_and_the_command_stops_with_streams_op
         output = process.stdout.read().decode()
     assert "/v1/chat/completions 200" in output
     assert "capital of France" not in output
+
+
+def assert_tokens_are_real(client: openai.OpenAI) -> None:
+    """What the slot had read before is cached; thoughts are tokens of the answer; the limit
+    holds."""
+    prompt = "Name the colours of the rainbow, one after the other. " * 8
+    first, second = (whole(client, prompt, max_tokens=2).usage for _ in range(2))
+    assert first and second and second.prompt_tokens_details
+    assert first.prompt_tokens == second.prompt_tokens > 80
+    cached = second.prompt_tokens_details.cached_tokens or 0
+    assert second.prompt_tokens - 5 <= cached < second.prompt_tokens
+    answer = whole(client, f"{prompt} [[reason:8]]", max_completion_tokens=10)
+    assert answer.usage and answer.usage.completion_tokens_details
+    assert answer.usage.completion_tokens_details.reasoning_tokens == 8
+    assert (answer.usage.completion_tokens, answer.choices[0].finish_reason) == (10, "length")
+    assert answer.usage.prompt_tokens <= first.prompt_tokens
 
 
 def tokens_read(client: openai.OpenAI, prompt: str, *, system: str = "") -> int:

@@ -2,7 +2,6 @@
 of their connections."""
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -22,11 +21,10 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from ai_chat.providers import chat
-from ai_chat.providers.chat import AnswerStream
 from ai_chat.providers.errors import ProviderError
-from ai_chat.providers.pieces import End, Finish, Piece, Text
-from credits.models import AIModel, Provider
+from ai_chat.providers.pieces import End, Finish, Text
 from credits.reasons import Reason
+from tests.ai_chat.providers.calls import Asking, calling
 from tests.fakes.scripted import Act, Pieces, ScriptedProvider, serve
 from tests.waiting import wait_for
 
@@ -36,47 +34,13 @@ DONE = b"data: [DONE]\n\n"
 WHOLE = Pieces([HELLO, STOP + DONE])
 
 
-@pytest.fixture(autouse=True)
-def patient(settings: Any) -> None:
-    """Nothing in this file ends because a provider took too long."""
-    settings.FIRST_TOKEN_SECONDS = settings.SILENCE_SECONDS = 3600
-
-
-@pytest.fixture
-def scripted() -> Iterator[ScriptedProvider]:
-    with serve(ScriptedProvider()) as provider:
-        yield provider
-
-
-def asking(provider: ScriptedProvider) -> AnswerStream:
-    model = AIModel(provider_model="m", provider=Provider(base_url=provider.base_url))
-    return AnswerStream(model=model, messages=[{"role": "user", "content": "Hi"}], temperature=None)
-
-
-class Asking(threading.Thread):
-    """A call in a thread of its own: its pieces, and why it failed."""
-
-    def __init__(self, provider: ScriptedProvider) -> None:
-        super().__init__(daemon=True)
-        self.stream = asking(provider)
-        self.pieces: list[Piece] = []
-        self.error: ProviderError | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            for piece in self.stream:
-                self.pieces.append(piece)
-        except ProviderError as error:
-            self.error = error
-
-    def has_ended(self) -> bool:
-        return not self.is_alive()
+#: Nothing in this file ends because a provider took too long.
+pytestmark = pytest.mark.usefixtures("patient")
 
 
 def test_a_call_is_cancelled_while_it_waits_for_headers(scripted: ScriptedProvider) -> None:
     scripted.silent = True
-    call = Asking(scripted)
+    call = Asking(calling(scripted))
     wait_for(lambda: len(scripted.calls) == 1, "the call")
     call.stream.cancel()
     wait_for(lambda: scripted.left == 1, "the provider to see that nobody waits")
@@ -88,9 +52,9 @@ def test_a_call_is_cancelled_while_it_waits_on_a_connection_that_was_used_before
     scripted: ScriptedProvider,
 ) -> None:
     scripted.answer = WHOLE
-    assert Text("Hello") in list(asking(scripted))
+    assert Text("Hello") in list(calling(scripted))
     scripted.silent = True
-    call = Asking(scripted)
+    call = Asking(calling(scripted))
     wait_for(lambda: len(scripted.calls) == 2, "the second call")
     assert scripted.connections == 1
     call.stream.cancel()
@@ -100,7 +64,7 @@ def test_a_call_is_cancelled_while_it_waits_on_a_connection_that_was_used_before
 
 def test_a_call_is_cancelled_while_it_reads(scripted: ScriptedProvider) -> None:
     scripted.answer = Pieces([HELLO, Act.HANG])
-    call = Asking(scripted)
+    call = Asking(calling(scripted))
     wait_for(lambda: Text("Hello") in call.pieces, "the first text")
     call.stream.cancel()
     wait_for(lambda: scripted.left == 1, "the provider to see that nobody waits")
@@ -113,7 +77,7 @@ def test_a_call_that_is_cancelled_after_its_end_leaves_the_connection_to_the_nex
 ) -> None:
     scripted.answer = WHOLE
     for _ in range(2):
-        stream = asking(scripted)
+        stream = calling(scripted)
         assert Text("Hello") in list(stream)
         stream.cancel()
     assert scripted.connections == 1
@@ -123,8 +87,8 @@ def test_a_call_that_was_cancelled_before_it_is_sent_is_not_sent(
     scripted: ScriptedProvider,
 ) -> None:
     scripted.answer = WHOLE
-    list(asking(scripted))
-    stream = asking(scripted)
+    list(calling(scripted))
+    stream = calling(scripted)
     stream.cancel()
     with pytest.raises(ProviderError):
         list(stream)
@@ -151,7 +115,7 @@ def test_a_call_is_cancelled_while_it_connects(
         return stream
 
     monkeypatch.setattr(httpcore2.SyncBackend, "connect_tcp", connect_slowly)
-    call = Asking(scripted)
+    call = Asking(calling(scripted))
     connecting.wait()
     call.stream.cancel()
     wait_for(call.has_ended, "the call to end")
@@ -165,10 +129,10 @@ def test_what_is_cancelled_after_its_end_leaves_the_connection_alone(
     scripted: ScriptedProvider,
 ) -> None:
     scripted.answer = WHOLE
-    first = asking(scripted)
+    first = calling(scripted)
     list(first)
     scripted.answer = Pieces([HELLO, 0.3, STOP + DONE])
-    second = Asking(scripted)
+    second = Asking(calling(scripted))
     wait_for(lambda: Text("Hello") in second.pieces, "the first text")
     first.cancel()
     wait_for(second.has_ended, "the second call")
@@ -186,7 +150,7 @@ def test_an_answer_has_ended_with_its_finish_reason(
 ) -> None:
     monkeypatch.setattr(chat, "USAGE_SECONDS", 0.2)
     scripted.answer = Pieces([HELLO, STOP, *after])
-    assert list(asking(scripted))[-1] == End(Finish.STOP)
+    assert list(calling(scripted))[-1] == End(Finish.STOP)
 
 
 def test_text_after_a_finish_reason_is_waited_for_as_long_as_other_text(
@@ -196,13 +160,13 @@ def test_text_after_a_finish_reason_is_waited_for_as_long_as_other_text(
     monkeypatch.setattr(chat, "USAGE_SECONDS", 0.3)
     both = HELLO.replace(b'"}}', b'"}, "finish_reason": "stop"}')
     scripted.answer = Pieces([both, both, 0.6, both, DONE])
-    assert list(asking(scripted)) == [*[Text("Hello")] * 3, End(Finish.STOP)]
+    assert list(calling(scripted)) == [*[Text("Hello")] * 3, End(Finish.STOP)]
 
 
 def test_a_redirect_is_not_followed(scripted: ScriptedProvider) -> None:
     scripted.status = 307
     scripted.headers = {"Location": f"{scripted.base_url}/chat/completions"}
-    call = Asking(scripted)
+    call = Asking(calling(scripted))
     call.join()
     assert (call.error.reason, call.error.status) == (Reason.REDIRECTED, 307)
     assert len(scripted.calls) == 1
@@ -233,9 +197,9 @@ def test_calls_over_tls_are_cancelled_too(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("SSL_CERT_FILE", str(signed))
     with serve(ScriptedProvider(), context) as provider:
         provider.answer = WHOLE
-        assert Text("Hello") in list(asking(provider))
+        assert Text("Hello") in list(calling(provider))
         provider.silent = True
-        call = Asking(provider)
+        call = Asking(calling(provider))
         wait_for(lambda: len(provider.calls) == 2, "the second call")
         assert provider.connections == 1
         call.stream.cancel()

@@ -1,0 +1,68 @@
+"""How many tokens a call can take at most, known before it is made: for a price by tokens, credits
+are reserved for that many. Design: gateway, C.4."""
+
+import binascii
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ai_chat.providers.chat import Message, Part, tokens_of
+from ai_chat.providers.pages import count_pages, is_pdf
+from credits.models import AIModel
+
+#: Tokens that mark the beginning, the role and the end of a message.
+FRAMING_TOKENS = 16
+#: The tokens of an answer for which there must be room, unless the model says otherwise: with less
+#: a model that reasons first would be paid for and say nothing.
+LEAST_OUTPUT, LEAST_OUTPUT_REASONING = 256, 4_096
+
+
+class Size(NamedTuple):
+    """What messages hold: bytes of UTF-8, of files that are no PDF too; pictures; pages of PDFs."""
+
+    messages: int
+    text_bytes: int
+    pictures: int = 0
+    pages: int = 0
+
+
+def size_of(messages: Iterable[Message]) -> Size:
+    """What these messages hold together."""
+    contents = [message["content"] for message in messages]
+    sizes = [_part_size(part) for content in contents for part in _parts(content)]
+    text, pictures, pages = (sum(column) for column in zip((0, 0, 0), *sizes, strict=True))
+    return Size(len(contents), text, pictures, pages)
+
+
+def input_bound(model: AIModel, size: Size) -> int:
+    """The most tokens that the model reads of messages of this size. A token of text stands for at
+    least one byte of it, whatever the vocabulary, unless the model's `bytes_per_hundred_tokens`
+    says otherwise; pictures and pages have as many as the model says."""
+    text = -(-size.text_bytes * 100 // model.bytes_per_hundred_tokens)
+    files = size.pictures * model.image_tokens + size.pages * model.tokens_per_page
+    return text + files + size.messages * FRAMING_TOKENS
+
+
+def output_asked(model: AIModel, most: int | None = None) -> int:
+    """The most tokens of an answer, with its reasoning: the client's `most`, else the model's."""
+    return tokens_of(model) if most is None else most
+
+
+def output_least(model: AIModel, most: int) -> int:
+    """With room for fewer tokens than this no answer of at most `most` tokens is begun."""
+    usual = LEAST_OUTPUT_REASONING if model.reasons else LEAST_OUTPUT
+    return min(model.output_least or usual, most)
+
+
+def _parts(content: str | list[Part]) -> list[Part]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _part_size(part: Part) -> tuple[int, int, int]:
+    """Bytes of text, pictures and pages of one part."""
+    match part:
+        case {"type": "image_url"}:
+            return 0, 1, 0
+        case {"type": "file", "file": {"file_data": str(address)}}:
+            file = binascii.a2b_base64(address.partition(",")[2])
+            return (0, 0, count_pages(file)) if is_pdf(file) else (len(file), 0, 0)
+    return len(str(part.get("text", "")).encode(errors="surrogatepass")), 0, 0
