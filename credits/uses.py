@@ -2,6 +2,7 @@
 them (`credits/sql/tokens.sql`). Tokens are whole numbers, amounts of one use pico-credits."""
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -10,7 +11,6 @@ from django.conf import settings
 from credits.features import to_operation_type
 from credits.kernel import call_kernel, check_amount, check_key
 from credits.ledger import Details, call_spend
-from credits.models import Use
 from credits.reasons import Reason, is_by_payer
 
 #: No call has more tokens.
@@ -100,14 +100,14 @@ def reserve_credits(
 
 class Tokens(NamedTuple):
     """What a call used: all tokens that were read, of which `cached` and `cache_write`; all that
-    were written, of which `reasoning`; and whose count that is."""
+    were written, of which `reasoning`; and whose count that is (`Use.Source`)."""
 
     input: int
     cached: int
     cache_write: int
     output: int
     reasoning: int
-    source: Use.Source
+    source: str
 
 
 class UseEnding(NamedTuple):
@@ -127,15 +127,18 @@ def settle_use(
     *,
     charge_id: int,
     tokens: Tokens,
+    flags: Sequence[str] = (),
     reason: str = Reason.UNUSED,
     details: Details | None = None,
 ) -> UseEnding:
     """Ends the hold of a charge by tokens: what was used is kept, in whole credits beyond what is
-    paid ahead, and the rest comes back for `reason`. A late caller changes nothing (I6)."""
+    paid ahead, and the rest comes back for `reason`. `flags` say what is odd about the counts. A
+    late caller changes nothing (I6)."""
     ending = call_kernel(
         "credits_settle_use",
         charge_id=charge_id,
         **tokens._asdict(),
+        flags=[*flags],
         reason=reason,
         by_payer=is_by_payer(reason),
         extra=json.dumps(details or {}),

@@ -16,9 +16,8 @@ from ai_chat.api.problems import StillRunning, provider_failed
 from ai_chat.api.receipts import chat_answer, chat_receipt, paid_headers
 from ai_chat.api.serializers import ChatIn, ChatOut, ModelsOut, ProviderFailedOut
 from ai_chat.api.ui_stream import HEADERS, UIMessageStream
-from ai_chat.conversations.history import history
 from ai_chat.conversations.services import find_answered, find_conversation, running_turn
-from ai_chat.conversations.turns import answer_turn, as_kept, choose_text_model, start_turn
+from ai_chat.conversations.turns import as_kept, choose_text_model, send_message
 from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
@@ -81,7 +80,7 @@ class Chat(ApiView):
         files = readable_files(body["messages"], attachments, model)
         text = text_of(body["messages"][-1], attachments, sent=files)
         conversation, replaces = place_of(body, text, user_id=user_id)
-        turn, is_new = start_turn(
+        turn, is_new = send_message(
             user_id=user_id,
             conversation=conversation,
             external_id=body.get("id"),
@@ -91,17 +90,11 @@ class Chat(ApiView):
             idempotency_key=key,
             max_unit_cost=body.get("maxUnitCost"),
             request=request.data,
+            client_messages=past_messages(body["messages"]),
+            files=[*files.values()],
+            temperature=body.get("temperature"),
         )
-        if is_new:
-            messages = history(
-                turn,
-                model,
-                is_first=conversation is None,
-                client_messages=past_messages(body["messages"]),
-                files=[*files.values()],
-            )
-            answer_turn(turn, model, messages, temperature=body.get("temperature"))
-        elif turn.is_running:
+        if not is_new and turn.is_running:
             raise StillRunning
         headers = replay_headers(is_new=is_new)
         if wants_json(request):

@@ -67,29 +67,40 @@ class KnownFrom(NamedTuple):
     shortened: bool
 
 
+class Told(NamedTuple):
+    """The messages of a call. `in_time` is False while an answer was being written in the
+    conversation: then they lack that."""
+
+    messages: list[Message]
+    in_time: bool = True
+
+
 def history(
-    turn: Turn,
+    conversation_id: UUID | None,
+    prompt: str,
     model: AIModel,
     *,
-    is_first: bool = False,
+    replaces: UUID | None = None,
+    besides: UUID | None = None,
     client_messages: Sequence[Message] = (),
     files: Sequence[Part] = (),
-) -> list[Message]:
-    """The messages for the answer of a turn: its prompt with `files`, and before it as much of the
-    conversation as fits. Stored turns are the conversation; before the first one (`is_first`: there
-    is nothing to look up) it is what the client sent, whose system messages hold in any case."""
-    stored = [] if is_first else _latest_turns(turn.conversation_id, besides=turn.pk)
+) -> Told:
+    """The messages for the answer to a prompt with `files`: before it as much of the conversation
+    as fits, `besides` the turn that the prompt is recorded as. Stored turns are the conversation;
+    before the first one (or without a conversation) it is what the client sent, whose system
+    messages hold in any case. `replaces` is the turn that is answered anew."""
+    stored = _latest_turns(conversation_id, besides=besides) if conversation_id else []
     room = room_for(model)
     past = (
-        from_turns(stored, model, room, replaces=turn.replaces)
+        from_turns(stored, model, room, replaces=replaces)
         if stored
         else from_messages(client_messages)
     )
     system = _joined(*(_text(each) for each in client_messages if each["role"] == "system"))
-    messages = messages_of(past, turn.prompt, system=system, room=room)
+    messages = messages_of(past, prompt, system=system, room=room)
     if files:
         messages[-1]["content"] = [{"type": "text", "text": _text(messages[-1])}, *files]
-    return messages
+    return Told(messages, in_time=not any(turn.is_running for turn in stored))
 
 
 def known_from(conversation: Conversation, model: AIModel) -> KnownFrom | None:
@@ -238,7 +249,7 @@ def _latest_turns(
 def _is_sent(turn: Turn) -> bool:
     """Whether the answer was paid for and has text: also one that was cut, or stopped."""
     ended_well = turn.state in {Turn.State.ANSWERED, Turn.State.STOPPED}
-    return ended_well and turn.refund_id is None and bool(turn.answer.strip())
+    return ended_well and not turn.came_back and bool(turn.answer.strip())
 
 
 def _was_too_long(turn: Turn) -> bool:

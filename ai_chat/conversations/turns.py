@@ -1,26 +1,31 @@
 """The metered turn: a message and its answer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
+from ai_chat.conversations.history import Told, history
 from ai_chat.conversations.rendering import html_columns
 from ai_chat.jobs.ending import Outcome
 from ai_chat.jobs.running import Bounds, Stopped, TimeIsUp, Work
-from ai_chat.jobs.start import choose_model, start_job
+from ai_chat.jobs.start import Agreed, choose_model, start_job
 from ai_chat.jobs.supervision import begin
 from ai_chat.markdown import has_visible_text
 from ai_chat.models import Conversation, Turn, title_from
-from ai_chat.providers.chat import AnswerStream, Message, can_read
+from ai_chat.providers.bounds import input_bound, output_asked, output_least, size_of
+from ai_chat.providers.chat import AnswerStream, Message, Part, can_read, tokens_of
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.pieces import Alive, End, Finish, Piece, Reasoning, Text
+from ai_chat.providers.used import CallBounds, used
 from config.errors import InvalidInput
 from config.text import is_blank
 from credits.features import TEXT
 from credits.models import AIModel
 from credits.reasons import Reason
+from credits.uses import Asked
 
 State = Turn.State
 
@@ -38,6 +43,64 @@ def choose_text_model(name: str, *, user_id: int, idempotency_key: str) -> AIMod
     )
 
 
+def send_message(
+    *,
+    user_id: int,
+    conversation: Conversation | None,
+    text: str,
+    model: AIModel,
+    idempotency_key: str,
+    replaces: UUID | None = None,
+    client_messages: Sequence[Message] = (),
+    files: Sequence[Part] = (),
+    temperature: float | None = None,
+    **more: Any,
+) -> tuple[Turn, bool]:
+    """Charges a message as `start_turn` does, with what else that takes, and asks for its answer:
+    the messages before it and `files` are sent with it as `history` says. Returns the turn and
+    whether it is new. Raises what `start_turn` and `answer_turn` raise."""
+    text = checked(text)
+
+    def tell(place: UUID | None, besides: UUID | None = None) -> Told:
+        return history(
+            place,
+            text,
+            model,
+            replaces=replaces,
+            besides=besides,
+            client_messages=client_messages,
+            files=files,
+        )
+
+    told = tell(conversation.pk if conversation else None)
+    asked = asked_of(model, told.messages)
+    turn, is_new = start_turn(
+        user_id=user_id,
+        conversation=conversation,
+        text=text,
+        model=model,
+        idempotency_key=idempotency_key,
+        replaces=replaces,
+        asked=asked,
+        **more,
+    )
+    if is_new and not told.in_time:
+        # The answer that was being written has ended: it belongs before this one, if there is
+        # room for it in what was paid.
+        later = tell(turn.conversation_id, besides=turn.pk)
+        if not turn.is_by_tokens or asked_of(model, later.messages) <= asked:
+            told = later
+    if is_new:
+        answer_turn(turn, model, told.messages, temperature=temperature)
+    return turn, is_new
+
+
+def asked_of(model: AIModel, messages: Sequence[Message]) -> Asked:
+    """The size of a call with these messages, for a model that is priced by tokens."""
+    most = output_asked(model)
+    return Asked(input_bound(model, size_of(messages)), most, output_least(model, most))
+
+
 def start_turn(
     *,
     user_id: int,
@@ -49,13 +112,16 @@ def start_turn(
     request: Any = None,
     external_id: str | None = None,
     replaces: UUID | None = None,
+    asked: Asked | None = None,
+    agreed: Agreed = Agreed(),  # noqa: B008 -- it cannot be changed
 ) -> tuple[Turn, bool]:
     """Charges a message and records its turn; without a conversation it begins one, or goes on with
     that of `external_id`. Returns the turn and whether it is new: a repeated key finds the first
     one (I7). `request` stands for more than the message, if given; `replaces` is the turn of the
-    conversation that is answered anew. Raises InvalidMessage, TurnRunning while another answer is
-    written in the conversation, and what else `start_job` raises."""
-    text = _checked(text)
+    conversation that is answered anew; `asked` and `agreed` are as `start_job` has them. Raises
+    InvalidMessage, TurnRunning while another answer is written in the conversation, and what else
+    `start_job` raises."""
+    text = checked(text)
     place = str(conversation.pk) if conversation else None
     return start_job(
         Turn,
@@ -64,6 +130,8 @@ def start_turn(
         max_unit_cost=max_unit_cost,
         idempotency_key=f"turn:{idempotency_key}",
         request=request or [place, model.name, text],
+        asked=asked,
+        agreed=agreed,
         row={
             "conversation_id": place,
             "external_id": external_id,
@@ -81,7 +149,8 @@ def as_kept(text: str) -> str:
     return text.replace("\x00", "").replace("\r\n", "\n").strip()
 
 
-def _checked(text: str) -> str:
+def checked(text: str) -> str:
+    """A message as it is kept. Raises InvalidMessage."""
     text = as_kept(text)
     if is_blank(text):
         raise InvalidMessage("Write a message first.")
@@ -113,7 +182,13 @@ class Answering(Work[Turn]):
             total=settings.ANSWER_SECONDS,
         )
         self._asked = messages, temperature
-        self._stream = AnswerStream(model=model, messages=messages, temperature=temperature)
+        size = size_of(messages)
+        self._bounds = CallBounds(
+            size.text_bytes, input_bound(model, size), job.output_granted or tokens_of(model)
+        )
+        self._stream = AnswerStream(
+            model=model, messages=messages, temperature=temperature, max_tokens=job.output_granted
+        )
         self._finish = Finish.STOP
         self._cut = ""
         self._html: Mapping[str, Any] = {}
@@ -139,9 +214,17 @@ class Answering(Work[Turn]):
                 return
 
     def cancel(self) -> None:
-        self._stream.cancel()
+        self._stream.leave()
 
     def outcome(self, cause: Exception | None, text: str) -> Outcome:
+        outcome = self._outcome(cause, text)
+        # A stop before the answer began is to be paid for where it is one too many.
+        is_stop = outcome.failure == Reason.STOPPED_EARLY
+        is_failed = outcome.delivered == 0 and not is_stop
+        taken = used(self._bounds, self._stream.received, failed=is_failed, input_due=is_stop)
+        return replace(outcome, used=taken)
+
+    def _outcome(self, cause: Exception | None, text: str) -> Outcome:
         # Here, as `keep` is within the ending's transaction.
         self._html = html_columns(text) if text else {}
         is_visible = has_visible_text(text)

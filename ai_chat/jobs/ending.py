@@ -12,10 +12,13 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from ai_chat.jobs.models import FAILED, RUNNING, Job
+from ai_chat.providers.pieces import Usage
+from ai_chat.providers.used import Source, Used
 from credits import rate_limits
 from credits.ledger import Ending, is_held, settle_charge
-from credits.models import UsageHistory
+from credits.models import UsageHistory, Use
 from credits.reasons import Reason
+from credits.uses import Tokens, UseEnding, settle_use
 
 #: How often an hour one user gets the credits of a stop before the answer began back: the provider
 #: is paid for each call. Design, section 3.
@@ -25,11 +28,13 @@ FREE_STOPS = 10
 @dataclass(frozen=True)
 class Outcome:
     """What a job comes to. The charge stands for the `delivered` units (None for all of them), the
-    rest is refunded because of `failure`."""
+    rest is refunded because of `failure`. One by tokens stands for `used`, if anything was
+    delivered."""
 
     state: str
     failure: str = ""
     delivered: int | None = None
+    used: Used | None = None
 
 
 #: Keeps the result within the ending's transaction; returns columns of the job that it changes. It
@@ -54,9 +59,7 @@ def end_job[J: Job](job: J, outcome: Outcome, keep: Keep) -> Ended[J]:
         state = rows.select_for_update().values_list("state", flat=True).first()
         if state == RUNNING:
             outcome = _within_free_stops(job, outcome)
-            ending = settle_charge(
-                charge_id=job.charge_id, delivered=outcome.delivered, reason=outcome.failure
-            )
+            ending = _settle(job, outcome)
             lost = ending.outcome == "ended"
             changes = _lost(job) if lost else _ended(job, outcome, ending)
             changes = {**changes, **keep(lost)}
@@ -64,6 +67,19 @@ def end_job[J: Job](job: J, outcome: Outcome, keep: Keep) -> Ended[J]:
     if state != RUNNING:
         return Ended(type(job).with_receipt().filter(pk=job.pk).first(), here=False)
     return Ended(_changed(job, changes), here=not lost)
+
+
+def _settle(job: Job, outcome: Outcome) -> Ending | UseEnding:
+    if not job.is_by_tokens or outcome.delivered == 0:
+        return settle_charge(
+            charge_id=job.charge_id, delivered=outcome.delivered, reason=outcome.failure
+        )
+    usage, source, flags = outcome.used or Used(Usage(), Source.NONE)
+    return settle_use(
+        charge_id=job.charge_id,
+        tokens=Tokens(*usage, source=source),
+        flags=sorted(flags),
+    )
 
 
 def _within_free_stops(job: Job, outcome: Outcome) -> Outcome:
@@ -77,7 +93,7 @@ def _within_free_stops(job: Job, outcome: Outcome) -> Outcome:
     return replace(outcome, failure=Reason.STOPS_USED_UP, delivered=None)
 
 
-def _ended(job: Job, outcome: Outcome, ending: Ending) -> dict[str, Any]:
+def _ended(job: Job, outcome: Outcome, ending: Ending | UseEnding) -> dict[str, Any]:
     refund = UsageHistory(
         pk=ending.refund_id, account_id=job.user_id, credits_used=-ending.refunded
     )
@@ -102,6 +118,9 @@ def _lost(job: Job) -> dict[str, Any]:
 def _changed[J: Job](job: J, changes: Mapping[str, Any]) -> J:
     """A copy: others may be showing the job as it began."""
     ended = copy(job)
+    if job.is_by_tokens:
+        ended.charge = copy(job.charge)
+        ended.charge.use = Use.objects.get(charge=job.charge_id)
     for name, value in changes.items():
         setattr(ended, name, value)
     prefetch_related_objects([ended], *job.shown_with)

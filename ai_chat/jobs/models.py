@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from credits.models import UsageHistory
+from credits.models import UsageHistory, Use
 from credits.models.catalogue import model_label
 from credits.reasons import Reason
 
@@ -53,6 +53,9 @@ class Job(models.Model):
     remaining: int | None = None
     #: Seconds after which the provider asked to be called again; likewise.
     retry_seconds: int | None = None
+    #: Tokens of output that were paid for, of a charge by tokens; only on a job that was just
+    #: started.
+    output_granted: int | None = None
 
     class Meta:
         abstract = True
@@ -63,7 +66,7 @@ class Job(models.Model):
     @classmethod
     def with_receipt(cls) -> models.QuerySet[Self]:
         """Jobs with all that their receipts show."""
-        jobs = cls._default_manager.select_related("charge", "refund")
+        jobs = cls._default_manager.select_related("charge__use", "refund")
         return jobs.prefetch_related(*cls.shown_with)
 
     @property
@@ -84,8 +87,24 @@ class Job(models.Model):
         return (self.ended_at - self.created_at).total_seconds() if self.ended_at else None
 
     @property
+    def is_by_tokens(self) -> bool:
+        """Whether the charge is for the most that it can cost by its tokens, until its use is
+        known."""
+        return self.charge.price_id is not None
+
+    @property
+    def use(self) -> Use | None:
+        """What came of a charge by tokens; None for others, and while it runs."""
+        return getattr(self.charge, "use", None)
+
+    @property
+    def came_back(self) -> bool:
+        """Whether credits came back because something was not delivered."""
+        return self.refund_id is not None and self.failure not in {"", Reason.STOPS_USED_UP}
+
+    @property
     def refunded(self) -> int:
-        """Credits that came back."""
+        """Credits that came back: refunded, or reserved and not used."""
         return -self.refund.credits_used if self.refund else 0
 
     @property

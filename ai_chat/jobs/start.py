@@ -1,7 +1,7 @@
 """Beginning a job: the only place of this app that charges."""
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from django.conf import settings
@@ -16,6 +16,16 @@ from credits.features import to_operation_type
 from credits.idempotency import fingerprint
 from credits.ledger import Charge, Refused, call_deduct
 from credits.models import AIModel, UsageHistory, User
+from credits.uses import Asked
+
+
+class Agreed(NamedTuple):
+    """What somebody agreed to for a call that is priced by tokens: the price, and the most credits.
+    None: whatever it is."""
+
+    price_id: int | None = None
+    credits: int | None = None
+
 
 #: When to come back after being refused for work in flight: nobody knows when it ends.
 IN_FLIGHT_RETRY_SECONDS = 3
@@ -50,11 +60,14 @@ def start_job[J: Job](
     idempotency_key: str,
     request: Any,
     row: dict[str, Any],
+    asked: Asked | None = None,
+    agreed: Agreed = Agreed(),  # noqa: B008 -- it cannot be changed
 ) -> tuple[J, bool]:
     """Charges a job and records it, in one statement. `request` is what was asked under the key, as
     anything JSON can say; `row` has the columns of the job's kind, `model` among them, and what
-    its recorder needs besides. Returns the job and whether it is new: a repeated key finds the
-    first one (I7).
+    its recorder needs besides. `asked` is the size of the call, for a model that is priced by
+    tokens: then the most that it can cost is reserved, within what is `agreed`. Returns the job and
+    whether it is new: a repeated key finds the first one (I7).
 
     Raises LimitReached, TurnRunning, AnswerDeleted, and what `deduct_credits_for_feature` raises;
     its InsufficientCredits says what comes next and when, as the pages do.
@@ -74,11 +87,11 @@ def start_job[J: Job](
             details=None,
             per_minute=settings.REQUESTS_PER_MINUTE,
             in_flight=settings.TURNS_IN_FLIGHT,
-            input_bound=None,
-            output_asked=None,
-            output_least=None,
-            agreed_price=None,
-            most=None,
+            input_bound=asked and asked.input_bound,
+            output_asked=asked and asked.output,
+            output_least=asked and asked.least,
+            agreed_price=agreed.price_id,
+            most=agreed.credits,
             recorder=model.recorder,
             job=json.dumps(row),
         )
@@ -90,8 +103,11 @@ def start_job[J: Job](
         raise
     if not charge.replayed:
         paid = _row_of(charge, account_id=user_id, feature=feature, quantity=quantity)
+        paid.price_id = started.price_id
         known = {**row, **json.loads(started.recorded), "user_id": user_id}
-        return _job(model, paid, known), True
+        job = _job(model, paid, known)
+        job.output_granted = started.output_granted
+        return job, True
     earlier = load_job(model, charge_id=charge.id)
     if earlier is None:
         raise AnswerDeleted("This was sent before; its answer is deleted.")

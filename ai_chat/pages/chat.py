@@ -19,7 +19,7 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from ai_chat.conversations.history import history, known_from
+from ai_chat.conversations.history import known_from
 from ai_chat.conversations.services import (
     CONVERSATIONS_SHOWN,
     InvalidTitle,
@@ -29,7 +29,7 @@ from ai_chat.conversations.services import (
     recent_conversations,
     rename_conversation,
 )
-from ai_chat.conversations.turns import answer_turn, choose_text_model, start_turn
+from ai_chat.conversations.turns import choose_text_model, send_message
 from ai_chat.jobs.ending import job_or_404
 from ai_chat.jobs.errors import TurnRunning
 from ai_chat.jobs.following import wait
@@ -138,7 +138,7 @@ def send_text(
 ) -> HttpResponseBase:
     user_id, key = request.user.pk, read_key(request.POST)
     model = choose_text_model(request.POST.get("model", ""), user_id=user_id, idempotency_key=key)
-    turn, is_new = start_turn(
+    turn, _ = send_message(
         user_id=user_id,
         conversation=conversation,
         text=request.POST.get("message", ""),
@@ -146,9 +146,6 @@ def send_text(
         idempotency_key=key,
         max_unit_cost=shown_price(request.POST.get("price", "")),
     )
-    if is_new:
-        messages = history(turn, model, is_first=conversation is None)
-        answer_turn(turn, model, messages)
     return followed(request, turn, conversation)
 
 

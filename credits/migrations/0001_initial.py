@@ -1519,6 +1519,12 @@ class Migration(migrations.Migration):
                 ("kept", models.BigIntegerField(default=0)),
                 ("provider_cost", models.DecimalField(decimal_places=0, max_digits=24, null=True)),
                 (
+                    "flags",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40), db_default=[]
+                    ),
+                ),
+                (
                     "created_at",
                     models.DateTimeField(
                         db_default=django.db.models.functions.datetime.Now(), editable=False

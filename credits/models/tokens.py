@@ -2,6 +2,7 @@
 (10^-12 credit): a price of p micro-credits per 1,000,000 tokens is p pico-credits for a token, so
 that a cost is a sum of products of whole numbers. The rules are in `credits/sql/tokens.sql`."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import PROTECT, CheckConstraint, F, Index, Q
 from django.db.models.functions import Now
@@ -103,6 +104,8 @@ class Use(models.Model):
     kept = models.BigIntegerField(default=0)
     #: Pico-credits that the provider asks for it; null where its price is not known.
     provider_cost = models.DecimalField(max_digits=24, decimal_places=0, null=True)
+    #: What is odd about the counts (`ai_chat.providers.usage.Flag`).
+    flags = ArrayField(models.CharField(max_length=40), db_default=[])
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

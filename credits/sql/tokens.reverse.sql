@@ -1,5 +1,5 @@
 DROP FUNCTION credits_settle_use(
-    bigint, bigint, bigint, bigint, bigint, bigint, text, text, boolean, jsonb
+    bigint, bigint, bigint, bigint, bigint, bigint, text, text[], text, boolean, jsonb
 );
 DROP FUNCTION credits_reserve(
     bigint, bigint, bigint, text, text, text, bigint, bigint, bigint, boolean, integer, bigint, bigint,

@@ -197,7 +197,8 @@ END $$;
 -- Ends the hold of a charge by tokens (I6) with what was used: that is kept, the rest comes back for
 -- `reason`. Outcomes: settled; ended, when somebody had ended it before: then with what came of that.
 CREATE FUNCTION credits_settle_use(charge_id bigint, input bigint, cached bigint, cache_write bigint,
-    output bigint, reasoning bigint, source text, reason text, by_payer boolean, extra jsonb,
+    output bigint, reasoning bigint, source text, flags text[], reason text, by_payer boolean,
+    extra jsonb,
     OUT outcome text, OUT refund_id bigint, OUT refunded bigint, OUT cost numeric,
     OUT collected numeric, OUT kept bigint) LANGUAGE plpgsql
 AS $$
@@ -213,9 +214,9 @@ BEGIN
         SELECT * INTO used FROM credits_use u WHERE u.charge_id = charge.id;
     ELSE
         INSERT INTO credits_use (charge_id, account_id, input, cached, cache_write, output, reasoning,
-            source, cost, collected, kept, created_at)
+            source, flags, cost, collected, kept, created_at)
         VALUES (charge.id, charge.account_id, input, cached, cache_write, output, reasoning,
-            source, 0, 0, 0, credits_now())
+            source, flags, 0, 0, 0, credits_now())
         RETURNING * INTO used;
     END IF;
     cost := used.cost;

@@ -10,6 +10,7 @@ from credits.catalogue.models import fill_catalogue
 from credits.ledger import settle_charge
 from credits.models import AIModel, UsageHistory, User
 from credits.reasons import Reason
+from credits.uses import Asked
 from tests.factories import make_charge
 
 MODEL = "smollm2-135m"
@@ -25,12 +26,16 @@ def text_model(**changes: Any) -> AIModel:
 
 
 def charge_turn(
-    user: User, *, conversation: Conversation | None = None, model: AIModel | None = None
+    user: User,
+    *,
+    conversation: Conversation | None = None,
+    model: AIModel | None = None,
+    asked: Asked | None = None,
 ) -> Turn:
     """A turn that was charged, and whose answer nobody has asked for yet."""
     turn, _ = start_turn(
         user_id=user.pk, conversation=conversation, text="Hi", model=model or text_model(),
-        idempotency_key=uuid4().hex,
+        idempotency_key=uuid4().hex, asked=asked,
     )  # fmt: skip
     return turn
 

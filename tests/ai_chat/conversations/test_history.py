@@ -49,7 +49,9 @@ def ask(conversation: Conversation) -> Ask:
 
     def ask(prompt: str, **turn: Any) -> list[Any]:
         new = Turn(conversation=conversation, user=conversation.user, prompt=prompt, **turn)
-        messages = history(new, text_model())
+        messages = history(
+            new.conversation_id, new.prompt, text_model(), replaces=new.replaces, besides=new.pk
+        ).messages
         assert not problem_of(messages), messages
         return [(message["role"][0], message["content"]) for message in messages]
 
@@ -138,7 +140,9 @@ def test_a_small_context_leaves_less_room(conversation: Conversation, settings: 
     assert room_for(text_model(context_tokens=100)) == 0
     make_turn(conversation, "x" * 5000, "y" * 5000)
     new = Turn(conversation=conversation, prompt="Now?")
-    told = history(new, text_model(context_tokens=100))
+    told = history(
+        new.conversation_id, new.prompt, text_model(context_tokens=100), besides=new.pk
+    ).messages
     assert sum(len(message["content"]) for message in told) == LEAST_CHARACTERS + len("Now?")
 
 

@@ -10,4 +10,5 @@ def scripted(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> type[Sc
     monkeypatch.setattr(turns, "AnswerStream", ScriptedStream)
     monkeypatch.setattr(ScriptedStream, "scripts", {})
     monkeypatch.setattr(ScriptedStream, "calls", [])
+    monkeypatch.setattr(ScriptedStream, "limits", [])
     return ScriptedStream
