@@ -8,7 +8,11 @@ from typing import NamedTuple
 from ai_chat.providers.chat import Message, Part, tokens_of
 from ai_chat.providers.pages import count_pages, is_pdf
 from credits.models import AIModel
+from credits.uses import Asked
 
+#: Tokens that the template of a chat adds to a call: many bring a system message of their own where
+#: there is none.
+TEMPLATE_TOKENS = 128
 #: Tokens that mark the beginning, the role and the end of a message.
 FRAMING_TOKENS = 16
 #: The tokens of an answer for which there must be room, unless the model says otherwise: with less
@@ -39,7 +43,7 @@ def input_bound(model: AIModel, size: Size) -> int:
     says otherwise; pictures and pages have as many as the model says."""
     text = -(-size.text_bytes * 100 // model.bytes_per_hundred_tokens)
     files = size.pictures * model.image_tokens + size.pages * model.tokens_per_page
-    return text + files + size.messages * FRAMING_TOKENS
+    return text + files + size.messages * FRAMING_TOKENS + TEMPLATE_TOKENS
 
 
 def output_asked(model: AIModel, most: int | None = None) -> int:
@@ -51,6 +55,14 @@ def output_least(model: AIModel, most: int) -> int:
     """With room for fewer tokens than this no answer of at most `most` tokens is begun."""
     usual = LEAST_OUTPUT_REASONING if model.reasons else LEAST_OUTPUT
     return min(model.output_least or usual, most)
+
+
+def asked_of(model: AIModel, size: Size, *, most: int | None = None) -> Asked:
+    """What credits are reserved for: a call of this size, whose answer has at most `most` tokens
+    where the client says so."""
+    output = output_asked(model, most)
+    least = output_least(model, output)
+    return Asked(input_bound(model, size), output, least, named=most is not None)
 
 
 def _parts(content: str | list[Part]) -> list[Part]:

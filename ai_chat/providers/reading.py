@@ -126,9 +126,11 @@ class AnswerReader:
         if error := _error_of(chunk):
             raise error_of(error)
         # Gateways send usage and signs of life without choices.
-        choices = (each for each in chunk.get("choices") or () if not each.get("index"))
-        choice = next(choices, None)
-        pieces = self._choice(choice) if choice else []
+        pieces: list[Piece] = []
+        for choice in chunk.get("choices") or ():
+            if not choice.get("index"):
+                pieces = self._choice(choice)
+                break
         if usage := chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage"):
             self.received.note(usage)
         return pieces

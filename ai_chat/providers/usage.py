@@ -5,9 +5,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from ai_chat.providers.pieces import Usage
+from credits.uses import MAX_TOKENS
 
-#: No call has more tokens.
-MAX_TOKENS = 1_000_000_000
 #: Seconds for which a whole answer waits for its usage.
 USAGE_SECONDS = 2.0
 #: The counts without which a usage is incomplete, by OpenAI's names and by Anthropic's.

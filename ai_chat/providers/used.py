@@ -1,23 +1,15 @@
 """What a call took, by what was asked, what came of it and how it ended."""
 
-from enum import StrEnum
 from typing import NamedTuple
 
 from ai_chat.providers.pieces import Usage
 from ai_chat.providers.received import Received
 from ai_chat.providers.usage import Flag, Flags
+from credits.models import Use
+from credits.uses import Tokens
 
 #: Bytes of a token where nobody counts them: in the user's favour, as most text has fewer.
 BYTES_PER_TOKEN = 4
-
-
-class Source(StrEnum):
-    """Who says how many tokens a call took."""
-
-    PROVIDER = "provider"
-    ESTIMATED = "estimated"
-    #: It took none, or none that is to be paid for.
-    NONE = "none"
 
 
 class CallBounds(NamedTuple):
@@ -30,10 +22,9 @@ class CallBounds(NamedTuple):
 
 
 class Used(NamedTuple):
-    """The tokens that a call took."""
+    """The tokens that a call took, as `settle_use` takes them, and what is odd about them."""
 
-    usage: Usage
-    source: Source
+    tokens: Tokens
     flags: Flags = frozenset()
 
 
@@ -48,19 +39,23 @@ def used(
     never above what was asked. Flags are kept of a failed call too. Design: gateway, C.6."""
     usage, flags = received.usage, received.flags
     if failed:
-        return Used(Usage(), Source.NONE, flags)
+        return _used(Usage(), Use.Source.NONE, flags)
     if usage and not received.is_outdated:
         is_above = usage.input > bounds.input or usage.output > bounds.output
         flags |= {Flag.ABOVE_BOUND} if is_above else set()
-        return Used(usage, Source.PROVIDER, flags)
+        return _used(usage, Use.Source.PROVIDER, flags)
     output = max(received.bytes // BYTES_PER_TOKEN, received.deltas)
     output = min(output, bounds.output)
     if usage:
         reasoning = min(usage.reasoning, output)
         usage = usage._replace(output=output, reasoning=reasoning)
-        return Used(usage, Source.ESTIMATED, flags | {Flag.OUTDATED})
+        return _used(usage, Use.Source.ESTIMATED, flags | {Flag.OUTDATED})
     flags |= {Flag.MISSING}
     if not received.deltas and not input_due:
-        return Used(Usage(), Source.NONE, flags)
+        return _used(Usage(), Use.Source.NONE, flags)
     read = min(bounds.text_bytes // BYTES_PER_TOKEN, bounds.input)
-    return Used(Usage(input=read, output=output), Source.ESTIMATED, flags)
+    return _used(Usage(input=read, output=output), Use.Source.ESTIMATED, flags)
+
+
+def _used(usage: Usage, source: Use.Source, flags: Flags) -> Used:
+    return Used(Tokens(*usage, source), flags)

@@ -1,4 +1,5 @@
-"""`manage.py demo_data`: accounts to try the site with, in an empty embedded database only."""
+"""`manage.py demo_data`: accounts to try the site with, and a model that is paid for by tokens, in
+an empty embedded database only."""
 
 import json
 import os
@@ -8,8 +9,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
+from django.db.models.functions import Now
 
-from credits.models import User
+from credits.catalogue.model_changes import create_model
+from credits.features import TEXT
+from credits.models import TokenPrice, User
 from credits.users.welcome import grant_welcome_credits
 
 #: e-mail, name, admin?, credits
@@ -18,6 +22,28 @@ ACCOUNTS = [
     ("low@example.com", "Nearly out", False, 2),
     ("admin@example.com", "Admin", True, 200),
 ]
+#: The local provider's text model once more, paid for by what it used.
+MODEL = {
+    "id": "smollm2-135m-tokens",
+    "label": "SmolLM2 135M, by tokens",
+    "feature": TEXT,
+    "providerModel": "smollm2-135m",
+    "contextTokens": 4_096,
+}
+#: Credits of 1,000,000 tokens, and what a provider would ask: a short answer costs 0.1 to 1 credit.
+CREDITS = {
+    "input": 1_000,
+    "cached": 100,
+    "cache_write": 1_000,
+    "output": 4_000,
+    "reasoning": 4_000,
+    "provider_input": 400,
+    "provider_cached": 40,
+    "provider_cache_write": 400,
+    "provider_output": 1_600,
+    "provider_reasoning": 1_600,
+    "provider_request": 0,
+}
 
 
 class Command(BaseCommand):
@@ -41,6 +67,14 @@ class Command(BaseCommand):
                         email, passwords[email], name=name, is_staff=is_admin
                     )
                     grant_welcome_credits(user_id=user.pk, address=email, amount=credits)
+                if settings.LOCAL_PROVIDER:
+                    _offer_by_tokens()
         if options["show"] and path.exists():
             for email, password in json.loads(path.read_text()).items():
                 self.stdout.write(f"sign in as {email} with password {password}")
+
+
+def _offer_by_tokens() -> None:
+    model = create_model(actor=None, values=MODEL)
+    prices = {bucket: credits * 10**6 for bucket, credits in CREDITS.items()}
+    TokenPrice.objects.create(model=model, valid_from=Now(), **prices)

@@ -1,12 +1,16 @@
 """Calls of a provider, made without a site."""
 
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 from ai_chat.providers.chat import AnswerStream
 from ai_chat.providers.errors import ProviderError
-from ai_chat.providers.pieces import Piece
-from credits.models import AIModel, Provider
+from ai_chat.providers.pieces import Piece, Usage
+from ai_chat.providers.usage import Flag
+from ai_chat.providers.used import Used
+from credits.models import AIModel, Provider, Use
+from credits.uses import Tokens
 from tests.fakes.scripted import ScriptedProvider
 
 
@@ -21,6 +25,11 @@ def calling(
         temperature=None,
         max_tokens=max_tokens,
     )
+
+
+def took(usage: Usage, source: Use.Source, flags: Iterable[Flag] = ()) -> Used:
+    """What a call is taken to have used."""
+    return Used(Tokens(*usage, source), frozenset(flags))
 
 
 class Asking(threading.Thread):

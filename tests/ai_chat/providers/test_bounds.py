@@ -10,7 +10,9 @@ from PIL import Image
 
 from ai_chat.providers.bounds import (
     FRAMING_TOKENS,
+    TEMPLATE_TOKENS,
     Size,
+    asked_of,
     input_bound,
     output_asked,
     output_least,
@@ -18,6 +20,7 @@ from ai_chat.providers.bounds import (
 )
 from ai_chat.providers.pages import count_pages, is_pdf
 from credits.models import AIModel
+from credits.uses import Asked
 
 
 def user(content: Any) -> Any:
@@ -69,7 +72,7 @@ def test_what_messages_hold(messages: list[Any], expected: Size) -> None:
 
 
 def test_a_byte_of_text_is_a_token_at_most() -> None:
-    assert input_bound(AIModel(), Size(3, 1001)) == 1001 + 3 * FRAMING_TOKENS
+    assert input_bound(AIModel(), Size(3, 1001)) == 1001 + 3 * FRAMING_TOKENS + TEMPLATE_TOKENS
 
 
 @pytest.mark.parametrize(
@@ -80,12 +83,12 @@ def test_a_model_whose_tokens_have_more_bytes_is_bound_to_fewer(
 ) -> None:
     """Rounded up."""
     model = AIModel(bytes_per_hundred_tokens=hundredths)
-    assert input_bound(model, Size(0, 1001)) == tokens
+    assert input_bound(model, Size(0, 1001)) == tokens + TEMPLATE_TOKENS
 
 
 def test_pictures_and_pages_have_the_tokens_that_the_model_says() -> None:
     model = AIModel(image_tokens=85, tokens_per_page=258, bytes_per_hundred_tokens=1000)
-    assert input_bound(model, Size(1, 100, pictures=2, pages=3)) == 10 + 16 + 170 + 774
+    assert input_bound(model, Size(1, 100, pictures=2, pages=3)) == 10 + 16 + 128 + 170 + 774
 
 
 def test_the_output_is_bound_by_the_client_or_the_model(settings: Any) -> None:
@@ -108,6 +111,13 @@ def test_the_output_is_bound_by_the_client_or_the_model(settings: Any) -> None:
 )
 def test_an_answer_needs_room(columns: dict[str, Any], most: int, least: int) -> None:
     assert output_least(AIModel(**columns), most) == least
+
+
+def test_what_credits_are_reserved_for(settings: Any) -> None:
+    settings.ANSWER_MAX_TOKENS = 1500
+    size = Size(1, 5)
+    assert asked_of(AIModel(), size) == Asked(149, 1500, 256)
+    assert asked_of(AIModel(), size, most=70) == Asked(149, 70, 70, named=True)
 
 
 def test_pages_are_counted_whatever_the_bytes() -> None:

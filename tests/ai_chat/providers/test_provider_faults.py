@@ -10,12 +10,15 @@ import pytest
 from ai_chat.providers.errors import MAX_RETRY_SECONDS, ProviderError
 from ai_chat.providers.pieces import End, Finish, Text, ToolCall, Usage
 from ai_chat.providers.usage import Flag
-from ai_chat.providers.used import CallBounds, Source, Used, used
+from ai_chat.providers.used import CallBounds, used
+from credits.models import Use
 from credits.reasons import Reason
-from tests.ai_chat.providers.calls import calling
+from credits.uses import Tokens
+from tests.ai_chat.providers.calls import calling, took
 from tests.fakes.scripted import Act, Pieces, ScriptedProvider
 from tests.waiting import wait_for
 
+Source = Use.Source
 MAX_TOKENS = 100
 BOUNDS = CallBounds(text_bytes=40, input=56, output=MAX_TOKENS)
 
@@ -154,8 +157,8 @@ def test_an_answer_that_is_delivered(scripted: ScriptedProvider, case: Case) -> 
     pieces = list(stream)
     assert "".join(piece.text for piece in pieces if isinstance(piece, Text)) == case.text
     assert [piece.finish for piece in pieces if isinstance(piece, End)] == [case.finish]
-    took = used(BOUNDS, stream.received)
-    assert took == Used(case.usage, case.source, frozenset(case.flags))
+    result = used(BOUNDS, stream.received)
+    assert result == took(case.usage, case.source, frozenset(case.flags))
     if Act.HANG in (case.answer if isinstance(case.answer, Pieces) else ()):
         wait_for(lambda: scripted.left == 1, "the provider to see that nobody waits")
 
@@ -218,8 +221,8 @@ def fail(scripted: ScriptedProvider, reason: Reason) -> ProviderError:
         list(stream)
     assert raised.value.reason == reason
     assert len(scripted.calls) == 1
-    took = used(BOUNDS, stream.received, failed=True)
-    assert (took.usage, took.source) == (Usage(), Source.NONE)
+    result = used(BOUNDS, stream.received, failed=True)
+    assert result.tokens == Tokens(*Usage(), Source.NONE)
     scripted.answer, scripted.status, scripted.headers = Pieces([HELLO, END]), 200, {}
     scripted.silent = False
     assert Text("Hello ") in list(calling(scripted))
@@ -241,5 +244,5 @@ def test_an_answer_that_drips_ends_at_its_deadline(scripted: ScriptedProvider) -
         list(stream)
     assert raised.value.reason == Reason.TIMEOUT
     assert stream.received.deltas > 1
-    assert used(BOUNDS, stream.received).usage.output == stream.received.bytes // 4
+    assert used(BOUNDS, stream.received).tokens.output == stream.received.bytes // 4
     wait_for(lambda: scripted.ended == 1, "the connection to end")

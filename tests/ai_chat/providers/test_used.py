@@ -11,8 +11,11 @@ from ai_chat.providers.pieces import End, Finish, Usage
 from ai_chat.providers.reading import SPARE_DELTAS, AnswerReader
 from ai_chat.providers.received import Received
 from ai_chat.providers.usage import Flag, Reading, read_usage
-from ai_chat.providers.used import CallBounds, Source, Used, used
+from ai_chat.providers.used import CallBounds, Used, used
+from credits.models import Use
+from tests.ai_chat.providers.calls import took
 
+Source = Use.Source
 BOUNDS = CallBounds(text_bytes=401, input=500, output=100)
 
 
@@ -47,68 +50,68 @@ def received(chunks: Iterable[bytes], *, max_tokens: int | None = None) -> Recei
 STOP = delta("stop")
 FIVE = [said(word) for word in ("one", "two", "three", "four", "five")]
 ENDINGS: dict[str, tuple[list[bytes], Used]] = {
-    "counts at the end": ([*FIVE, STOP, usage()], Used(Usage(10, 0, 0, 5), Source.PROVIDER)),
+    "counts at the end": ([*FIVE, STOP, usage()], took(Usage(10, 0, 0, 5), Source.PROVIDER)),
     "counts in the last chunk of the answer": (
         [*FIVE[:4], delta("stop", counts(), content="five")],
-        Used(Usage(10, 0, 0, 5), Source.PROVIDER),
+        took(Usage(10, 0, 0, 5), Source.PROVIDER),
     ),
     "a running count": (
         [said(f"word{n}", usage=counts(10, n)) for n in range(1, 6)] + [STOP],
-        Used(Usage(10, 0, 0, 5), Source.PROVIDER),
+        took(Usage(10, 0, 0, 5), Source.PROVIDER),
     ),
     "fewer tokens than deltas at the end": (
         [*FIVE, STOP, usage(10, 3)],
-        Used(Usage(10, 0, 0, 3), Source.PROVIDER),
+        took(Usage(10, 0, 0, 3), Source.PROVIDER),
     ),
     "counts before the last of the answer, that hold": (
         [*FIVE[:4], usage(), FIVE[4], STOP],
-        Used(Usage(10, 0, 0, 5), Source.PROVIDER),
+        took(Usage(10, 0, 0, 5), Source.PROVIDER),
     ),
     "counts of the beginning alone": (
         [usage(10, 1), *FIVE, STOP],
-        Used(Usage(10, 0, 0, 5), Source.ESTIMATED, frozenset({Flag.OUTDATED})),
+        took(Usage(10, 0, 0, 5), Source.ESTIMATED, frozenset({Flag.OUTDATED})),
     ),
     "zeros of the beginning alone": (
         [said("one", usage=counts(0, 0)), *FIVE, STOP],
-        Used(Usage(0, 0, 0, 6), Source.ESTIMATED, frozenset({Flag.OUTDATED})),
+        took(Usage(0, 0, 0, 6), Source.ESTIMATED, frozenset({Flag.OUTDATED})),
     ),
-    "zeros alone": ([*FIVE, STOP, usage(0, 0)], Used(Usage(), Source.PROVIDER)),
+    "zeros alone": ([*FIVE, STOP, usage(0, 0)], took(Usage(), Source.PROVIDER)),
     "zeros after counts": (
         [*FIVE, STOP, usage(), usage(0, 0)],
-        Used(Usage(10, 0, 0, 5), Source.PROVIDER, frozenset({Flag.ZEROED})),
+        took(Usage(10, 0, 0, 5), Source.PROVIDER, frozenset({Flag.ZEROED})),
     ),
-    "counts twice": ([*FIVE, STOP, usage(), usage()], Used(Usage(10, 0, 0, 5), Source.PROVIDER)),
+    "counts twice": ([*FIVE, STOP, usage(), usage()], took(Usage(10, 0, 0, 5), Source.PROVIDER)),
     "more input than the bound": (
         [*FIVE, STOP, usage(501)],
-        Used(Usage(501, 0, 0, 5), Source.PROVIDER, frozenset({Flag.ABOVE_BOUND})),
+        took(Usage(501, 0, 0, 5), Source.PROVIDER, frozenset({Flag.ABOVE_BOUND})),
     ),
     "more output than was granted": (
         [*FIVE, STOP, usage(10, 101)],
-        Used(Usage(10, 0, 0, 101), Source.PROVIDER, frozenset({Flag.ABOVE_BOUND})),
+        took(Usage(10, 0, 0, 101), Source.PROVIDER, frozenset({Flag.ABOVE_BOUND})),
     ),
     "another total": (
         [*FIVE, STOP, usage(total_tokens=99)],
-        Used(Usage(10, 0, 0, 5), Source.PROVIDER, frozenset({Flag.CONTRADICTS_TOTAL})),
+        took(Usage(10, 0, 0, 5), Source.PROVIDER, frozenset({Flag.CONTRADICTS_TOTAL})),
     ),
     "no counts": (
         [*FIVE, STOP],
-        Used(Usage(100, 0, 0, 5), Source.ESTIMATED, frozenset({Flag.MISSING})),
+        took(Usage(100, 0, 0, 5), Source.ESTIMATED, frozenset({Flag.MISSING})),
     ),
     "no counts, and long deltas": (
         [said("x" * 79), STOP],
-        Used(Usage(100, 0, 0, 19), Source.ESTIMATED, frozenset({Flag.MISSING})),
+        took(Usage(100, 0, 0, 19), Source.ESTIMATED, frozenset({Flag.MISSING})),
     ),
     "no counts, and characters of several bytes": (
         [said("😀" * 10), STOP],
-        Used(Usage(100, 0, 0, 10), Source.ESTIMATED, frozenset({Flag.MISSING})),
+        took(Usage(100, 0, 0, 10), Source.ESTIMATED, frozenset({Flag.MISSING})),
     ),
     "no counts, and reasoning": (
         [delta(reasoning_content="x" * 40), delta(), delta(content=""), said("y" * 8), STOP],
-        Used(Usage(100, 0, 0, 12), Source.ESTIMATED, frozenset({Flag.MISSING})),
+        took(Usage(100, 0, 0, 12), Source.ESTIMATED, frozenset({Flag.MISSING})),
     ),
     "no counts, and reasoning in tags": (
         [said("<think>"), said("x"), said("</think>"), said("y"), STOP],
-        Used(Usage(100, 0, 0, 4), Source.ESTIMATED, frozenset({Flag.MISSING})),
+        took(Usage(100, 0, 0, 4), Source.ESTIMATED, frozenset({Flag.MISSING})),
     ),
     "no counts, and a call of a tool": (
         [
@@ -116,15 +119,15 @@ ENDINGS: dict[str, tuple[list[bytes], Used]] = {
             delta(tool_calls=[{"index": 0, "function": {"arguments": "x" * 40}}]),
             STOP,
         ],
-        Used(Usage(100, 0, 0, 10), Source.ESTIMATED, frozenset({Flag.MISSING})),
+        took(Usage(100, 0, 0, 10), Source.ESTIMATED, frozenset({Flag.MISSING})),
     ),
     "no counts, and more than was granted": (
         [said("x" * 4000), STOP],
-        Used(Usage(100, 0, 0, 100), Source.ESTIMATED, frozenset({Flag.MISSING})),
+        took(Usage(100, 0, 0, 100), Source.ESTIMATED, frozenset({Flag.MISSING})),
     ),
     "counts that cannot be true": (
         [*FIVE, STOP, usage(-1)],
-        Used(
+        took(
             Usage(100, 0, 0, 5),
             Source.ESTIMATED,
             frozenset({Flag.MISSING, Flag.UNBELIEVABLE}),
@@ -132,7 +135,7 @@ ENDINGS: dict[str, tuple[list[bytes], Used]] = {
     ),
     "counts that cannot be true after some that can": (
         [*FIVE, STOP, usage(), usage(completion=10**30)],
-        Used(Usage(10, 0, 0, 5), Source.PROVIDER, frozenset({Flag.UNBELIEVABLE})),
+        took(Usage(10, 0, 0, 5), Source.PROVIDER, frozenset({Flag.UNBELIEVABLE})),
     ),
 }
 
@@ -152,9 +155,9 @@ def test_what_an_answer_took_that_was_broken_off(chunks: list[bytes]) -> None:
             pass
         came = reader.received
         result = used(BOUNDS, came)
-        if result.source == Source.ESTIMATED:
-            assert came.deltas <= result.usage.output <= max(came.bytes // 4, came.deltas)
-        assert result.usage.output <= 101
+        if result.tokens.source == Source.ESTIMATED:
+            assert came.deltas <= result.tokens.output <= max(came.bytes // 4, came.deltas)
+        assert result.tokens.output <= 101
 
 
 def test_a_running_count_is_believed_while_it_counts_what_came() -> None:
@@ -162,23 +165,23 @@ def test_a_running_count_is_believed_while_it_counts_what_came() -> None:
     pieces = reader.read(iter([said("word", usage=counts(10, n)) for n in range(1, 6)]))
     for tokens in range(1, 4):
         next(pieces)
-        assert used(BOUNDS, reader.received) == Used(Usage(10, 0, 0, tokens), Source.PROVIDER)
+        assert used(BOUNDS, reader.received) == took(Usage(10, 0, 0, tokens), Source.PROVIDER)
 
 
 def test_nothing_is_due_before_the_first_token_or_for_a_failure() -> None:
     nothing = Received()
-    assert used(BOUNDS, nothing).usage == Usage()
-    assert used(BOUNDS, nothing).source == Source.NONE
+    assert used(BOUNDS, nothing) == took(Usage(), Source.NONE, {Flag.MISSING})
     failed = used(BOUNDS, received([*FIVE, STOP, usage(-1)]), failed=True)
-    assert failed == Used(Usage(), Source.NONE, frozenset({Flag.UNBELIEVABLE}))
-    assert used(BOUNDS, received([*FIVE, STOP, usage()]), failed=True).usage == Usage()
+    assert failed == took(Usage(), Source.NONE, frozenset({Flag.UNBELIEVABLE}))
+    counted = received([*FIVE, STOP, usage()])
+    assert used(BOUNDS, counted, failed=True) == took(Usage(), Source.NONE)
 
 
 def test_what_was_asked_is_due_for_a_stop_too_many() -> None:
     due = used(BOUNDS, Received(), input_due=True)
-    assert (due.usage, due.source) == (Usage(input=100), Source.ESTIMATED)
+    assert due == took(Usage(input=100), Source.ESTIMATED, {Flag.MISSING})
     small = BOUNDS._replace(input=30)
-    assert used(small, Received(), input_due=True).usage == Usage(input=30)
+    assert used(small, Received(), input_due=True).tokens.input == 30
 
 
 def test_an_answer_is_cut_that_does_not_keep_its_limit() -> None:
@@ -186,7 +189,7 @@ def test_an_answer_is_cut_that_does_not_keep_its_limit() -> None:
     came = received(endless, max_tokens=100)
     assert came.deltas == 100 + SPARE_DELTAS + 1
     expected = frozenset({Flag.MISSING, Flag.ABOVE_LIMIT})
-    assert used(BOUNDS, came) == Used(Usage(100, 0, 0, 100), Source.ESTIMATED, expected)
+    assert used(BOUNDS, came) == took(Usage(100, 0, 0, 100), Source.ESTIMATED, expected)
     assert received([*endless[: 100 + SPARE_DELTAS], STOP], max_tokens=100).flags == frozenset()
 
 
