@@ -363,6 +363,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "TAGS": [
         {"name": "credits", "description": "Your balance and history, and the prices."},
+        {"name": "account", "description": "Your webhooks, and how you are alerted."},
         {"name": "ai", "description": "Chat and images: what spends credits."},
         {"name": "admin", "description": "Prices, plans, people. For admins."},
         {"name": "clerk", "description": "What Clerk delivers."},

@@ -16,11 +16,20 @@ import pytest
 from django.core.files.storage import default_storage
 from django.test import Client
 from django.urls import URLResolver, get_resolver
+from django.utils import timezone
 from PIL import Image as Picture
 
 from ai_chat.models import Conversation, Image, ImageRequest, Turn
 from credits.catalogue.prices import set_feature_costs
-from credits.models import Provider, SettingsChange, User, WebhookDelivery
+from credits.models import (
+    Provider,
+    SettingsChange,
+    User,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookMessage,
+)
 from credits.users.session_list import list_sessions
 from tests.api import Api
 from tests.factories import make_adjustment_request, make_charge, make_model, make_plan
@@ -47,6 +56,17 @@ GET    api/ai/images                                       401   200   200   200
 GET    api/ai/images/requests/<uuid:request_id>            401   200   404   404
 POST   api/ai/images/requests/<uuid:request_id>/stop       401   200   404   404
 GET    api/ai/images/<uuid:image_id>/file                  401   200   404   404
+
+GET    api/account/alerts                                  401   200   200   200
+PUT    api/account/alerts                                  401   400   400   400
+GET    api/account/webhooks                                401   200   200   200
+POST   api/account/webhooks                                401   400   400   400
+GET    api/account/webhooks/<uuid:endpoint_id>             401   200   404   404
+PUT    api/account/webhooks/<uuid:endpoint_id>             401   200   404   404
+POST   api/account/webhooks/<uuid:endpoint_id>/roll        401   200   404   404
+POST   api/account/webhooks/<uuid:endpoint_id>/test        401   202   404   404
+GET    api/account/webhooks/<uuid:endpoint_id>/attempts    401   200   404   404
+POST   api/account/webhooks/<uuid:endpoint_id>/attempts/<int:attempt_id>/again 401   202   404   404
 
 GET    api/admin/settings                                  401   404   404   200
 PUT    api/admin/settings                                  401   404   404   400
@@ -97,6 +117,18 @@ POST   account/second-factor                               302   200   200   200
 POST   account/sessions/<str:session_id>/end               302   302   404   404
 POST   account/sessions/end                                302   302   302   302
 GET    session                                             200   200   200   200
+POST   account/alerts                                      302   302   302   302
+GET    account/webhooks                                    302   200   200   200
+POST   account/webhooks                                    302   200   200   200
+GET    account/webhooks/<uuid:endpoint_id>                 302   200   404   404
+POST   account/webhooks/<uuid:endpoint_id>                 302   200   404   404
+POST   account/webhooks/<uuid:endpoint_id>/secret          302   302   404   404
+POST   account/webhooks/<uuid:endpoint_id>/test            302   302   404   404
+POST   account/webhooks/<uuid:endpoint_id>/attempts/<int:attempt_id>/again  302   302   404   404
+POST   account/webhooks/<uuid:endpoint_id>/switch          302   302   404   404
+GET    account/webhooks/<uuid:endpoint_id>/delete          302   200   404   404
+DELETE api/account/webhooks/<uuid:endpoint_id>             401   204   404   404
+POST   account/webhooks/<uuid:endpoint_id>/delete          302   404   404   404
 GET    account/data                                        302   200   200   200
 POST   account/data/archive                                302   302   302   302
 GET    account/data/archives/<uuid:job_id>                 302   404   404   404
@@ -257,6 +289,7 @@ def things_of(owner: User) -> dict[str, str]:
         "model_id": str(make_model().pk),
         "provider_id": str(_provider().pk),
         "session_id": _session_id(owner),
+        **_webhook(owner),
         "kind": "chats",
         "uidb64": "MQ",
         "token": "set-password",
@@ -267,6 +300,18 @@ def _session_id(owner: User) -> str:
     """A session of hers, as her list of sessions names it."""
     session_of(owner)
     return list_sessions(user=owner, this=None)[-1].id
+
+
+def _webhook(owner: User) -> dict[str, str]:
+    """A webhook of hers, and an attempt to send it something."""
+    endpoint = WebhookEndpoint.objects.create(
+        account_id=owner.pk, url="https://example.com/hook", secret="x"
+    )
+    message = WebhookMessage.objects.create(account_id=owner.pk, kind="x.y", key="1", payload={})
+    attempt = WebhookAttempt.objects.create(
+        message=message, endpoint=endpoint, due_at=timezone.now()
+    )
+    return {"endpoint_id": str(endpoint.pk), "attempt_id": str(attempt.pk)}
 
 
 def _provider() -> Provider:

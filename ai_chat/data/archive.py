@@ -22,7 +22,7 @@ from ai_chat import files
 from ai_chat.models import Conversation, DataJob, Image, ImageRequest, Turn
 from config.pagination import LATEST_FIRST, in_batches
 from credits.api.usage_csv import COLUMNS
-from credits.models import AuthenticationEvent, Session, User
+from credits.models import AuthenticationEvent, Session, User, WebhookEndpoint, WebhookMessage
 from credits.models.background import TakenOver
 from credits.statement.csv_file import csv_lines
 from credits.statement.history import statement
@@ -33,7 +33,8 @@ BATCH = 100
 PIECE = 1 << 20
 README = """What Tally has of you, made on {made} (times are UTC).
 
-profile.json    your account, where you are signed in, and how you signed in lately
+profile.json    your account, where you are signed in, how you signed in lately, your webhooks
+                and what was announced lately
 statement.csv   every credit that moved
 chats/          each chat as Markdown to read, and as JSON for programs
 images/         the pictures, and images.json with what was asked for
@@ -183,6 +184,8 @@ def _time(moment: datetime | None) -> str | None:
 def _profile(user: User) -> dict[str, Any]:
     sessions = Session.objects.filter(user=user).order_by("created_at")
     events = AuthenticationEvent.objects.filter(user=user).order_by("pk")
+    webhooks = WebhookEndpoint.objects.filter(account_id=user.pk).order_by("created_at")
+    messages = WebhookMessage.objects.filter(account_id=user.pk).order_by("created_at")
     return {
         "id": user.pk,
         "email": user.email,
@@ -210,6 +213,20 @@ def _profile(user: User) -> dict[str, Any]:
                 "device": event.device,
             }
             for event in events
+        ],
+        "alertsByMail": user.alerts_by_mail,
+        "webhooks": [
+            {
+                "createdAt": _time(webhook.created_at),
+                "url": webhook.url,
+                "description": webhook.description,
+                "active": webhook.active,
+            }
+            for webhook in webhooks
+        ],
+        "announced": [
+            {"at": _time(message.created_at), "what": message.kind, "data": message.payload}
+            for message in messages
         ],
     }
 

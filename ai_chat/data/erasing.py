@@ -15,6 +15,7 @@ from ai_chat.jobs.models import RUNNING
 from ai_chat.models import ARCHIVES, IMAGES, Conversation, DataJob, ImageRequest, Turn
 from config.pagination import in_batches
 from credits.clerk.webhooks.inbox import erase_payloads_of
+from credits.events.endpoints import delete_all
 from credits.ledger import wait_for_spends
 from credits.models import Session
 
@@ -63,6 +64,7 @@ def erase_content(job: DataJob) -> None:
     if job.user.clerk_id:
         erase_payloads_of(job.user.clerk_id)
     Session.objects.filter(user_id=job.user_id).delete()  # Of a simultaneous sign-in.
+    delete_all(user_id=job.user_id)  # What was announced of jobs that ended after the closing.
 
 
 def _rows[Row: (Conversation, ImageRequest)](model: type[Row], job: DataJob) -> QuerySet[Row]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from django.conf import settings
 
 from ai_chat.data.jobs import ARCHIVE_KEPT, ERASED_WITHIN
+from credits.events.sending import MESSAGE_KEPT
 
 _HOURS = int(ERASED_WITHIN.total_seconds() // 3600)
 
@@ -97,6 +98,19 @@ KEPT = [
         "they are sent again when the mail server does not answer",
         "3 days after they were sent, 30 if they could not be",
         "gone at once, but for the one that says so",
+    ),
+    Kept(
+        "Webhooks of your own: address, description, encrypted secret",
+        "what happens to your account is sent there",
+        "you delete them",
+        "gone at once",
+    ),
+    Kept(
+        "What was announced of your account by mail or webhook, and the attempts to send it: "
+        "times, status, how long it took",
+        "it is sent again when your program does not answer; you see what came of it",
+        f"{MESSAGE_KEPT.days} days",
+        "gone at once",
     ),
     Kept(
         "Archives that you asked for",

@@ -21,6 +21,7 @@ type Json = dict[str, Any]
 
 TITLES = {
     "credits": "Credits",
+    "account": "Your account",
     "ai": "Chat and images",
     "admin": "For admins",
     "clerk": "For Clerk",

@@ -2,12 +2,22 @@
 
 from django.urls import path
 
-from credits.api import docs, views
+from credits.api import docs, views, webhooks
 
 urlpatterns = [
     path("credits/me", views.MyBalance.as_view(), name="api-balance"),
     path("credits/settings", views.PublicSettings.as_view(), name="api-settings"),
     path("credits/usage", views.MyUsage.as_view(), name="api-usage"),
+    path("account/alerts", webhooks.MyAlerts.as_view(), name="api-alerts"),
+    path("account/webhooks", webhooks.Webhooks.as_view(), name="api-webhooks"),
+    path("account/webhooks/<uuid:endpoint_id>", webhooks.Webhook.as_view(), name="api-webhook"),
+    path("account/webhooks/<uuid:endpoint_id>/roll", webhooks.RollSecret.as_view()),
+    path("account/webhooks/<uuid:endpoint_id>/test", webhooks.SendTest.as_view()),
+    path("account/webhooks/<uuid:endpoint_id>/attempts", webhooks.Attempts.as_view()),
+    path(
+        "account/webhooks/<uuid:endpoint_id>/attempts/<int:attempt_id>/again",
+        webhooks.SendAgain.as_view(),
+    ),
     path("schema", docs.SchemaView.as_view(), name="api-schema"),
     path("docs", docs.reference, name="api-docs"),
 ]

@@ -8,7 +8,8 @@ from subprocess import Popen
 import pytest
 
 from ai_chat.models import DataJob
-from credits.models import User
+from credits.events.announcing import announce
+from credits.models import User, WebhookEndpoint
 from tests.ai_chat.api.client import Program
 from tests.factories import make_user
 from tests.fakes.provider import FakeProvider
@@ -55,6 +56,10 @@ def fill(place: Site, user: User, *, chats: int = 1) -> Program:
             f"{MARKER} says [[echo]]", id=f"{MARKER}-{number}", key=f"{MARKER}{number}"
         )
         assert MARKER in answer.text, answer.text
+    WebhookEndpoint.objects.create(
+        account_id=user.pk, url=f"https://{MARKER}.example/", description=MARKER, secret=MARKER
+    )
+    announce(account_id=user.pk, kind=MARKER, key=MARKER, payload={"text": MARKER})
     picture = program.paint(f"A portrait of {MARKER}", key=MARKER)
     assert picture.status_code == 200, picture.text
     return program

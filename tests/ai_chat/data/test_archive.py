@@ -87,6 +87,8 @@ def test_everything_is_in_it_and_its_owner_fetches_it(
         profile = json.loads(file.read("profile.json"))
         assert (profile["email"], profile["name"]) == (mary.email, MARKER)
         assert profile["sessions"]
+        assert [row["description"] for row in profile["webhooks"]] == [MARKER]
+        assert [row["data"] for row in profile["announced"]] == [{"text": MARKER}]
         rows = list(csv.DictReader(StringIO(file.read("statement.csv").decode())))
         own = UsageHistory.objects.filter(account_id=mary.pk)
         assert {int(row["Row"]) for row in rows} == set(own.values_list("pk", flat=True))

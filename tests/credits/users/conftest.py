@@ -21,7 +21,7 @@ class Browser:
     def get(self, url: str, **query: Any) -> Any:
         return self.client.get(url, query)
 
-    def send(self, url: str, **fields: str | None) -> Any:
+    def send(self, url: str, /, **fields: str | None) -> Any:
         """Opens the page and sends its form with these fields."""
         page = self.client.get(url, follow=True)
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
