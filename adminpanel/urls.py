@@ -3,10 +3,11 @@
 from django.urls import path
 
 from adminpanel.audit import views as audit
+from adminpanel.codes import views as codes
 from adminpanel.confirm import ConfirmView
 from adminpanel.metrics import metrics
 from adminpanel.overview import views as overview
-from adminpanel.settings import import_views, model_views, plan_views
+from adminpanel.settings import import_views, model_views, pack_views, plan_views
 from adminpanel.settings import views as settings
 from adminpanel.sign_ins import views as sign_ins
 from adminpanel.sync import views as sync
@@ -52,6 +53,8 @@ urlpatterns = [
         model_views.pick_models,
         name="admin-provider-models",
     ),
+    path("admin/settings/packs/new", pack_views.edit_pack, name="admin-pack-new"),
+    path("admin/settings/packs/<int:pack_id>", pack_views.edit_pack, name="admin-pack"),
     path("admin/settings/import", import_views.start, name="admin-plan-import"),
     path("admin/settings/import/preview", import_views.compare, name="admin-plan-import-preview"),
     path("admin/settings/import/take", import_views.take, name="admin-plan-import-take"),
@@ -61,6 +64,12 @@ urlpatterns = [
     path("admin/users/charges/<int:charge_id>/refund", money_views.refund, name="admin-refund"),
     path("admin/users/<int:user_id>", users.user, name="admin-user"),
     path("admin/users/<int:user_id>/adjust", money_views.adjust, name="admin-adjust"),
+    path("admin/users/<int:user_id>/give", money_views.give, name="admin-give"),
+    path("admin/codes", codes.codes, name="admin-codes"),
+    path("admin/codes/new", codes.new, name="admin-codes-new"),
+    path("admin/codes/<int:batch_id>", codes.batch, name="admin-code-batch"),
+    path("admin/codes/<int:batch_id>/export", codes.export, name="admin-codes-export"),
+    path("admin/codes/<int:batch_id>/void", codes.void, name="admin-codes-void"),
     path("admin/usage", usage.usage, name="admin-usage"),
     path("admin/usage.csv", usage.usage_csv, name="admin-usage-csv"),
     path("admin/webhooks", webhooks.webhooks, name="admin-webhooks"),

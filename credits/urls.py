@@ -7,6 +7,7 @@ from credits.api.usage_csv import usage_csv
 from credits.clerk.auth import pages as clerk
 from credits.clerk.auth.pages import local_or_clerk
 from credits.clerk.webhooks.views import ClerkWebhook
+from credits.packs.views import redeem_code
 from credits.statement import views as statement
 from credits.users import views as local
 
@@ -22,6 +23,7 @@ urlpatterns = [
     # By POST only: a link on another site must not sign anyone out.
     path("sign-out", local_or_clerk(LogoutView.as_view(), clerk.sign_out), name="sign-out"),
     path("account", local_or_clerk(local.AccountView.as_view(), clerk.account), name="account"),
+    path("account/redeem", redeem_code, name="redeem"),
     path("", include("credits.users.urls")),
     path("", include("credits.events.urls")),
     path("auth/clerk/session", clerk.exchange, name="clerk-session"),

@@ -10,7 +10,9 @@ import pytest
 
 from credits.api.docs import openapi
 from credits.models import SyncJob, User
-from tests.factories import PASSWORD, make_grant, make_user
+from credits.packs.batches import make_batch
+from tests.credits.packs.making import day, make_pack
+from tests.factories import PASSWORD, make_admin, make_grant, make_user
 from tests.fakes.clerk import INSTANCE, SECRET_KEY, SIGNING_SECRET, running_clerk, user_json
 from tests.fakes.provider import FakeProvider
 from tests.live import Site
@@ -49,6 +51,8 @@ def test_every_command_answers_as_the_page_says(
     make_grant(admin, 100)
     person = make_user(credits=100)
     job = SyncJob.objects.create(actor="somebody", state=SyncJob.State.DONE)
+    pack = make_pack("Large")
+    batch = make_batch(actor=make_admin(), count=2, worth=5, last_day=day(9), key="k")
     text, examples = script()
     done = subprocess.run(
         ["sh", "-c", text], cwd=tmp_path, capture_output=True, text=True, check=True,
@@ -56,7 +60,8 @@ def test_every_command_answers_as_the_page_says(
         env={
             "PATH": "/usr/bin:/bin:/usr/local/bin", "no_proxy": "*", "TALLY": whole_site.base_url,
             "EMAIL": "admin@example.com", "PASSWORD": PASSWORD, "USER_ID": str(person.pk),
-            "MODEL": "smollm2-135m", "JOB": str(job.pk),
+            "MODEL": "smollm2-135m", "JOB": str(job.pk), "PACK": str(pack.pk),
+            "BATCH": str(batch.pk),
         },
     )  # fmt: skip
     signed_in, *answers = done.stdout.split("\n~\n")
@@ -68,7 +73,7 @@ def test_every_command_answers_as_the_page_says(
 
 
 def test_every_call_has_its_command() -> None:
-    commands = re.sub(r"\$USER_ID|\$JOB|my-chat|cplan_\w+", "{}", "\n".join(SHELL))
+    commands = re.sub(r"\$USER_ID|\$JOB|\$PACK|\$BATCH|my-chat|cplan_\w+", "{}", "\n".join(SHELL))
     paths = {re.sub(r"\{\w+\}", "{}", path) for path in openapi()["paths"]}
     own = {path for path in paths if "images/" not in path}
     missing = {path for path in own if f"$TALLY{path}" not in commands}

@@ -22,6 +22,7 @@ from PIL import Image as Picture
 from ai_chat.models import Conversation, Image, ImageRequest, Turn
 from credits.catalogue.prices import set_feature_costs
 from credits.models import (
+    CodeBatch,
     Provider,
     SettingsChange,
     User,
@@ -30,9 +31,11 @@ from credits.models import (
     WebhookEndpoint,
     WebhookMessage,
 )
+from credits.packs.batches import make_batch
 from credits.users.session_list import list_sessions
 from tests.api import Api
-from tests.factories import make_adjustment_request, make_charge, make_model, make_plan
+from tests.credits.packs.making import day, make_pack
+from tests.factories import make_adjustment_request, make_admin, make_charge, make_model, make_plan
 from tests.live import session_of
 
 #: METHOD route                                          nobody owner other admin
@@ -44,6 +47,7 @@ GET    metrics                                             404   404   404   200
 GET    api/credits/me                                      401   200   200   200
 GET    api/credits/settings                                200   200   200   200
 GET    api/credits/usage                                   401   200   200   200
+POST   api/account/redeem                                  401   400   400   400
 GET    api/schema                                          200   200   200   200
 GET    api/docs                                            200   200   200   200
 
@@ -77,6 +81,15 @@ GET    api/admin/plans                                     401   404   404   200
 POST   api/admin/plans                                     401   404   404   400
 PUT    api/admin/plans/<str:clerk_id>                      401   404   404   200
 DELETE api/admin/plans/<str:clerk_id>                      401   404   404   204
+GET    api/admin/packs                                     401   404   404   200
+POST   api/admin/packs                                     401   404   404   400
+PUT    api/admin/packs/<int:pack_id>                       401   404   404   200
+POST   api/admin/users/<str:user_id>/packs                 401   404   404   400
+GET    api/admin/codes                                     401   404   404   200
+POST   api/admin/codes                                     401   404   404   400
+GET    api/admin/codes/<int:batch_id>                      401   404   404   200
+POST   api/admin/codes/<int:batch_id>/export               401   404   404   200
+POST   api/admin/codes/<int:batch_id>/void                 401   404   404   200
 GET    api/admin/health/credits-enum                       401   404   404   200
 
 GET    api/admin/clerk/plans                               401   404   404   409
@@ -111,6 +124,8 @@ GET    prove/<uidb64>/<token>                              200   200   200   200
 POST   prove/<uidb64>/<token>                              200   200   200   200
 POST   account/prove                                       302   302   302   302
 GET    account                                             302   200   200   200
+GET    account/redeem                                      302   200   200   200
+POST   account/redeem                                      302   422   422   422
 GET    account/password                                    302   200   200   200
 GET    account/second-factor                               302   200   200   200
 POST   account/second-factor                               302   200   200   200
@@ -183,6 +198,10 @@ GET    admin/settings/plans/<str:clerk_id>                 302   404   404   404
 POST   admin/settings/plans/<str:clerk_id>                 302   404   404   422
 GET    admin/settings/plans/<str:clerk_id>/delete          302   404   404   404
 POST   admin/settings/plans/<str:clerk_id>/delete          302   404   404   404
+GET    admin/settings/packs/new                            302   404   404   200
+POST   admin/settings/packs/new                            302   404   404   422
+GET    admin/settings/packs/<int:pack_id>                  302   404   404   200
+POST   admin/settings/packs/<int:pack_id>                  302   404   404   422
 GET    admin/settings/models/new                           302   404   404   200
 POST   admin/settings/models/new                           302   404   404   422
 GET    admin/settings/models/<int:model_id>                302   404   404   200
@@ -204,6 +223,14 @@ POST   admin/users/approvals/<int:approval_id>             302   404   404   422
 GET    admin/users/<int:user_id>                           302   404   404   200
 GET    admin/users/<int:user_id>/adjust                    302   404   404   200
 POST   admin/users/<int:user_id>/adjust                    302   404   404   422
+GET    admin/users/<int:user_id>/give                      302   404   404   200
+POST   admin/users/<int:user_id>/give                      302   404   404   422
+GET    admin/codes                                         302   404   404   200
+GET    admin/codes/new                                     302   404   404   200
+POST   admin/codes/new                                     302   404   404   422
+GET    admin/codes/<int:batch_id>                          302   404   404   200
+POST   admin/codes/<int:batch_id>/export                   302   404   404   409
+POST   admin/codes/<int:batch_id>/void                     302   404   404   302
 GET    admin/users/charges/<int:charge_id>/refund          302   404   404   200
 POST   admin/users/charges/<int:charge_id>/refund          302   404   404   422
 GET    admin/usage                                         302   404   404   200
@@ -288,6 +315,8 @@ def things_of(owner: User) -> dict[str, str]:
         "change_id": str(_change().pk),
         "model_id": str(make_model().pk),
         "provider_id": str(_provider().pk),
+        "pack_id": str(make_pack().pk),
+        "batch_id": str(_batch().pk),
         "session_id": _session_id(owner),
         **_webhook(owner),
         "kind": "chats",
@@ -319,6 +348,11 @@ def _provider() -> Provider:
     return Provider.objects.create(
         name="Nobody", base_url="http://127.0.0.1:9/v1", dialect=Provider.Dialect.COMPATIBLE
     )
+
+
+def _batch() -> CodeBatch:
+    """Codes that another admin has made."""
+    return make_batch(actor=make_admin(), count=2, worth=5, last_day=day(9), key="k")
 
 
 def _change() -> SettingsChange:

@@ -118,7 +118,7 @@ class PlanChange(VersionQuery):
     active = PlanActive(required=False)
 
 
-def _fields_of(rules: Mapping[str, Rule], **options: Any) -> dict[str, Any]:
+def fields_of(rules: Mapping[str, Rule], **options: Any) -> dict[str, Any]:
     """A serializer's fields, one for each rule, by its name in JSON; those in EXPLAINED with their
     meaning."""
     return {
@@ -147,8 +147,9 @@ EXPLAINED = {
     "priceFactor": "How many times the feature's price a unit costs.",
     "leastPlan": "From which plan on it may be used, by its Clerk id; null: by everybody.",
     "fallback": "Takes over before the answer begins when its provider is down.",
-    "active": "Whether it is offered. Models are retired, not removed.",
+    "active": "Whether it is offered. Models and packs are retired, not removed.",
     "position": "The order in which people see them.",
+    "price": "What it costs, in words; empty: not said.",
     "baseUrl": "Empty: OPENAI_BASE_URL.",
     "keyVariable": "The environment variable with its key.",
 }
@@ -160,7 +161,7 @@ class CatalogueModelOut(serializers.Serializer[Any]):
 
     def get_fields(self) -> dict[str, Any]:
         cost = serializers.IntegerField(help_text="Credits of a unit, now.")
-        return {**_fields_of(MODEL_FIELDS), "cost": cost}
+        return {**fields_of(MODEL_FIELDS), "cost": cost}
 
 
 @extend_schema_serializer(component_name="CatalogueProvider")
@@ -169,7 +170,7 @@ class CatalogueProviderOut(serializers.Serializer[Any]):
 
     def get_fields(self) -> dict[str, Any]:
         is_set = serializers.BooleanField(help_text="Whether the environment has its key.")
-        return {**_fields_of(PROVIDER_FIELDS), "keyIsSet": is_set}
+        return {**fields_of(PROVIDER_FIELDS), "keyIsSet": is_set}
 
 
 @extend_schema_serializer(component_name="Catalogue")
@@ -186,7 +187,7 @@ class ModelChange(StrictSerializer):
     """A model to add or to change: what is not named stays, or begins with its default."""
 
     def get_fields(self) -> dict[str, Any]:
-        fields = _fields_of(MODEL_FIELDS, required=False)
+        fields = fields_of(MODEL_FIELDS, required=False)
         return {**fields, "id": field_of(MODEL_FIELDS["id"])()}
 
 
@@ -195,7 +196,7 @@ class ProviderChange(StrictSerializer):
     """A provider to add or to change."""
 
     def get_fields(self) -> dict[str, Any]:
-        fields = _fields_of(PROVIDER_FIELDS, required=False)
+        fields = fields_of(PROVIDER_FIELDS, required=False)
         return {**fields, "name": field_of(PROVIDER_FIELDS["name"])()}
 
 

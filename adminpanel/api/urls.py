@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from adminpanel.api import sync, users, views
+from adminpanel.api import packs, sync, users, views
 
 urlpatterns = [
     path("settings", views.Settings.as_view(), name="api-admin-settings"),
@@ -10,12 +10,23 @@ urlpatterns = [
     path("models", views.Models.as_view(), name="api-admin-models"),
     path("plans", views.Plans.as_view(), name="api-admin-plans"),
     path("plans/<str:clerk_id>", views.OnePlan.as_view(), name="api-admin-plan"),
+    path("packs", packs.Packs.as_view(), name="api-admin-packs"),
+    path("packs/<int:pack_id>", packs.OnePack.as_view(), name="api-admin-pack"),
+    path("codes", packs.Batches.as_view(), name="api-admin-codes"),
+    path("codes/<int:batch_id>", packs.OneBatch.as_view(), name="api-admin-code-batch"),
+    path(
+        "codes/<int:batch_id>/export",
+        packs.BatchExport.as_view(),
+        name="api-admin-codes-export",
+    ),
+    path("codes/<int:batch_id>/void", packs.BatchVoid.as_view(), name="api-admin-codes-void"),
     path("users", users.People.as_view(), name="api-admin-users"),
     path(
         "users/<str:user_id>/credits",
         users.PersonsCredits.as_view(),
         name="api-admin-user-credits",
     ),
+    path("users/<str:user_id>/packs", packs.GivenPacks.as_view(), name="api-admin-user-packs"),
     path("credits", users.Balances.as_view(), name="api-admin-balances"),
     path("credits/<str:user_id>", users.OneBalance.as_view(), name="api-admin-balance"),
     path("usage", users.Usage.as_view(), name="api-admin-usage"),

@@ -27,7 +27,12 @@ SELECT action FROM known WHERE action IS NOT NULL
 """
 
 #: The page of what an entry's target names, by the target's first word.
-PAGES_OF = {"request": "admin-approval", "delivery": "admin-webhook", "sync": "admin-sync-job"}
+PAGES_OF = {
+    "request": "admin-approval",
+    "delivery": "admin-webhook",
+    "sync": "admin-sync-job",
+    "batch": "admin-code-batch",
+}
 
 
 class Line(NamedTuple):

@@ -1,5 +1,5 @@
-"""What admins type into prices, plans, models and providers. Text stays as it was typed until it is
-right."""
+"""What admins type into prices, plans, packs, models and providers. Text stays as it was typed
+until it is right."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +20,10 @@ from credits.catalogue.fields import (
     MODEL_FIELDS,
     MODEL_ID,
     MODEL_LABEL,
+    PACK_CREDITS,
+    PACK_FIELDS,
+    PACK_NAME,
+    PACK_PRICE,
     PART_TOKENS,
     PLAN_CREDITS,
     PLAN_ID,
@@ -181,6 +185,26 @@ class PlanForm(StateForm):
         required=False,
         initial=True,
         help_text="An inactive plan brings nothing: neither to new subscribers nor at renewals.",
+    )
+
+
+class PackForm(StateForm):
+    """A pack."""
+
+    NAMES = {key: key for key in PACK_FIELDS}
+
+    name = RuleField(PACK_NAME, help_text="As people read it, also in their statement.")
+    credits = CreditsField(
+        PACK_CREDITS, help_text="What was given, and every batch of codes, keeps what it had."
+    )
+    price = RuleField(
+        PACK_PRICE,
+        required=False,
+        help_text="In words, as €5 or 20 USD. Whoever sells it takes the payment. Empty: not said.",
+    )
+    position = CreditsField(POSITION, initial=0, help_text="The order in which people see them.")
+    active = forms.BooleanField(
+        required=False, initial=True, label="On sale", help_text="Shown to people, and given here."
     )
 
 

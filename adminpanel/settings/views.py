@@ -31,7 +31,7 @@ from credits.catalogue.undo import CHANGED, state_before, undo_change
 from credits.exceptions import OwnAccount
 from credits.features import FEATURES
 from credits.http import AuthenticatedHttpRequest
-from credits.models import Plan, SettingsChange
+from credits.models import Pack, Plan, SettingsChange
 from credits.pricing import get_feature_costs
 from credits.reports.plans import unmapped_plans
 from credits.statement.forms import PageForm
@@ -142,6 +142,7 @@ def _page(request: HttpRequest, form: CostsForm, *, status: int = 200) -> HttpRe
         "moved": moved,
         "plans": [(plan, counts[plan.clerk_id]) for plan in plans],
         "unmapped": unmapped_plans(),
+        "packs": Pack.objects.all(),
         "catalogue": read_catalogue(),
         "page": get_changes(size=LATEST),
     }

@@ -17,7 +17,7 @@ from credits.adjustments import Adjustment
 from credits.exceptions import LedgerError
 from credits.http import AuthenticatedHttpRequest
 from credits.ledger import get_balance
-from credits.models import Approval
+from credits.models import Approval, CodeBatch
 from credits.statement.forms import PageForm
 from credits.users.permissions import admin_form, admin_page
 
@@ -99,6 +99,8 @@ def _decide(request: AuthenticatedHttpRequest, approval: Approval) -> HttpRespon
             say_adjusted(request, done)
         else:
             messages.success(request, "Approved, and done.")
+            if isinstance(done, CodeBatch):
+                return redirect("admin-code-batch", done.pk)
     if approval.account_id:
         return redirect("admin-user", approval.account_id)
     return redirect("admin-approval", approval.pk)

@@ -11,9 +11,10 @@ from adminpanel.users.adjustments import MAX_ADJUSTMENT
 from adminpanel.users.search import NO_PLAN, Sort, State
 from adminpanel.users.timeline import Place, Source, place_of
 from config.pagination import InvalidCursor, Key, key_of
-from credits.catalogue.fields import WholeNumber, one_line
+from credits.catalogue.fields import PACK_QUANTITY, REFERENCE, WholeNumber, one_line
+from credits.catalogue.packs import packs_on_sale
 from credits.features import Kind
-from credits.models import Plan, User
+from credits.models import Pack, Plan, User
 from credits.statement.forms import RowField
 
 REASON = one_line(500, "Say why, in")
@@ -100,6 +101,40 @@ class AdjustForm(OnceForm):
             if mode == "set"
             else {"delta": -amount if mode == "take" else amount}
         )
+
+
+def pack_choices() -> list[tuple[str, str]]:
+    """The packs on sale, as an admin chooses one."""
+    return [
+        (str(pack.pk), " · ".join(filter(None, [pack.name, f"{pack.credits:,}", pack.price])))
+        for pack in packs_on_sale()
+    ]
+
+
+class GiveForm(OnceForm):
+    """Which pack, how many, and for which payment. `each` is how many credits the preview said that
+    one has."""
+
+    pack = forms.ChoiceField(widget=forms.Select(attrs={"class": "f"}))
+    quantity = CreditsField(PACK_QUANTITY, label="How many", initial=1)
+    reference = RuleField(
+        REFERENCE,
+        label="Payment",
+        required=False,
+        help_text="An invoice's number, a provider's id. The same one never brings a pack twice. "
+        "Empty for a gift.",
+        widget=forms.TextInput(attrs={"class": "f", "autocomplete": "off"}),
+    )
+    each = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *data: Any, **options: Any) -> None:
+        super().__init__(*data, **options)
+        cast(forms.ChoiceField, self.fields["pack"]).choices = pack_choices()
+
+    @property
+    def chosen(self) -> Pack:
+        """The pack. Raises Pack.DoesNotExist."""
+        return Pack.objects.get(pk=self.cleaned_data["pack"])
 
 
 class RefundForm(OnceForm):

@@ -1,5 +1,5 @@
-"""Adjusting a balance and refunding a charge: a form, a preview of what it does, and a confirmation
-that does it once."""
+"""Adjusting a balance, giving a pack and refunding a charge: a form, a preview of what it does, and
+a confirmation that does it once."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from django.urls import reverse
 from adminpanel.users import refunds
 from adminpanel.users.adjustments import adjust as adjust_balance
 from adminpanel.users.adjustments import needs_approval
-from adminpanel.users.forms import AdjustForm, OnceForm, RefundForm, with_new_key
+from adminpanel.users.forms import AdjustForm, GiveForm, OnceForm, RefundForm, with_new_key
 from config.errors import DomainError
 from credits.adjustments import Adjustment
 from credits.exceptions import (
@@ -27,6 +27,7 @@ from credits.http import AuthenticatedHttpRequest, render_page_or_fragment
 from credits.idempotency import namespaced
 from credits.ledger import Balance, get_balance
 from credits.models import Approval, User
+from credits.packs.giving import give_pack
 from credits.users.permissions import admin_form
 
 
@@ -154,6 +155,37 @@ def say_adjusted(request: HttpRequest, done: Adjustment) -> None:
         messages.success(request, f"{signed} credits: the balance is {done.balance:,} now.")
     else:
         messages.info(request, f"The balance is {done.balance:,} already. Nothing moved.")
+
+
+@admin_form
+def give(request: AuthenticatedHttpRequest, user_id: int) -> HttpResponse:
+    """Gives a pack to somebody, or sells one."""
+    person = get_object_or_404(User, pk=user_id)
+    context: dict[str, Any] = {"person": person}
+
+    def preview(form: GiveForm, balance: Balance, _: LedgerError | None) -> Preview:
+        context["pack"] = form.chosen
+        credits_ = form.chosen.credits * form.cleaned_data["quantity"]
+        return Preview(balance.remaining, credits_)
+
+    def confirm(form: GiveForm, key: str) -> HttpResponse:
+        names = ("quantity", "reference", "reason", "each")
+        values = {name: form.cleaned_data[name] for name in names}
+        pack_id = form.chosen.pk
+        done = give_pack(actor=request.user, user_id=user_id, pack_id=pack_id, key=key, **values)
+        if done.replayed:
+            messages.info(request, "This payment has brought its pack already. Nothing moved now.")
+        else:
+            said = f"{_count(done.credits)} came: the balance is {done.balance:,} now."
+            messages.success(request, said)
+        back = reverse("admin-user", args=[user_id])
+        return redirect(f"{back}?row={done.usage_id}#row-{done.usage_id}")
+
+    data = request.POST if request.method == "POST" else None
+    return _answer(
+        request, GiveForm(data), user_id, name="give", preview=preview, confirm=confirm,
+        context=context,
+    )  # fmt: skip
 
 
 @admin_form

@@ -12,13 +12,12 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from ai_chat.jobs.models import FAILED, RUNNING, Job
-from ai_chat.providers.pieces import Usage
-from ai_chat.providers.used import Source, Used
+from ai_chat.providers.used import Used
 from credits import rate_limits
 from credits.ledger import Ending, is_held, settle_charge
 from credits.models import UsageHistory, Use
 from credits.reasons import Reason
-from credits.uses import Tokens, UseEnding, settle_use
+from credits.uses import UseEnding, settle_use
 
 #: How often an hour one user gets the credits of a stop before the answer began back: the provider
 #: is paid for each call. Design, section 3.
@@ -74,12 +73,10 @@ def _settle(job: Job, outcome: Outcome) -> Ending | UseEnding:
         return settle_charge(
             charge_id=job.charge_id, delivered=outcome.delivered, reason=outcome.failure
         )
-    usage, source, flags = outcome.used or Used(Usage(), Source.NONE)
-    return settle_use(
-        charge_id=job.charge_id,
-        tokens=Tokens(*usage, source=source),
-        flags=sorted(flags),
-    )
+    if outcome.used is None:
+        raise ValueError(f"{job} was delivered, and nobody says what it used.")
+    tokens, flags = outcome.used
+    return settle_use(charge_id=job.charge_id, tokens=tokens, flags=sorted(flags))
 
 
 def _within_free_stops(job: Job, outcome: Outcome) -> Outcome:

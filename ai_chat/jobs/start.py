@@ -10,6 +10,7 @@ from ai_chat.jobs.ending import load_job
 from ai_chat.jobs.errors import AnswerDeleted, LimitReached, TurnRunning
 from ai_chat.jobs.models import Job
 from credits.catalogue.models import find_model, get_model
+from credits.catalogue.packs import shop
 from credits.clerk.billing.releases import next_grant
 from credits.exceptions import InsufficientCredits, ModelNotOffered, PlanRequired
 from credits.features import to_operation_type
@@ -99,7 +100,7 @@ def start_job[J: Job](
         raise _refused(refusal.row) from None
     except InsufficientCredits as error:
         upcoming = next_grant(User.objects.get(pk=user_id))
-        error.members["next"] = upcoming and upcoming._asdict()
+        error.members |= {"next": upcoming and upcoming._asdict(), **shop()}
         raise
     if not charge.replayed:
         paid = _row_of(charge, account_id=user_id, feature=feature, quantity=quantity)

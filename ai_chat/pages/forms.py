@@ -14,6 +14,7 @@ from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.models import Conversation, ImageRequest
 from ai_chat.offer import MAX_IMAGES, get_offer
 from config.errors import DomainError, HttpError
+from credits.catalogue.packs import packs_on_sale
 from credits.clerk.billing.releases import next_grant
 from credits.exceptions import IdempotencyConflict, InsufficientCredits, PriceChanged
 from credits.features import IMAGE
@@ -65,6 +66,8 @@ def image_choices(
         "key": uuid4(),
         # Asked for only by a button that is off.
         "next_grant": partial(next_grant, user),
+        "packs_on_sale": packs_on_sale,
+        "shop_text": settings.CREDIT_SHOP_TEXT,
     }
 
 

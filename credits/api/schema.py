@@ -1,6 +1,7 @@
 """What the OpenAPI description says beyond what drf-spectacular reads from the views: the shape of
 errors, and the answers that every call shares."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
@@ -11,8 +12,8 @@ from drf_spectacular.utils import Direction
 type Json = dict[str, Any]
 
 
-def _object(fields: Json, *, optional: str = "", **further: str) -> Json:
-    required = [name for name in fields if name != optional]
+def _object(fields: Json, *, optional: Collection[str] = (), **further: str) -> Json:
+    required = [name for name in fields if name not in optional]
     return {"type": "object", "properties": fields, "required": required, **further}
 
 
@@ -41,14 +42,24 @@ NEXT = {
     },
     "required": ["credits", "at"],
 }
+PACK = _object(
+    {
+        "name": {"type": "string"},
+        "credits": {"type": "integer"},
+        "price": _of("string", "In words; empty where it is not said."),
+    }
+)
+PACKS = _of("array", "Paid calls: the packs on sale.", items=PACK)
+SHOP = _of("string", "Paid calls: how to get a pack; empty: ask your administrator.")
+MORE = {"next": NEXT, "packs": PACKS, "shop": SHOP}
 VERSION = _of("string", "What it is at now.")
 #: The shapes of errors, by the name of their component.
 SHAPES: dict[str, Json] = {
     "Error": _object(BASE, description="Every error has this shape; some have further members."),
     "Issue": _object({"path": PATH, "message": _of("string", "What is wrong with it.")}),
-    "InvalidError": _object({**BASE, "issues": ISSUES}, optional="issues"),
-    "InsufficientCreditsError": _object({**BASE, **SPEND, "next": NEXT}, optional="next"),
-    "ChangedError": _object({**BASE, "version": VERSION}, optional="version"),
+    "InvalidError": _object({**BASE, "issues": ISSUES}, optional=["issues"]),
+    "InsufficientCreditsError": _object({**BASE, **SPEND, **MORE}, optional=MORE),
+    "ChangedError": _object({**BASE, "version": VERSION}, optional=["version"]),
 }
 
 MEANINGS: dict[int, tuple[str, str]] = {

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from credits.api import docs, views, webhooks
+from credits.api import docs, redeem, views, webhooks
 
 urlpatterns = [
     path("credits/me", views.MyBalance.as_view(), name="api-balance"),
@@ -18,6 +18,7 @@ urlpatterns = [
         "account/webhooks/<uuid:endpoint_id>/attempts/<int:attempt_id>/again",
         webhooks.SendAgain.as_view(),
     ),
+    path("account/redeem", redeem.Redeem.as_view(), name="api-redeem"),
     path("schema", docs.SchemaView.as_view(), name="api-schema"),
     path("docs", docs.reference, name="api-docs"),
 ]

@@ -158,4 +158,4 @@ class RedeemCode(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"code {self.number} of batch {self.batch_id}"
+        return f"batch {self.batch_id} code {self.number}"

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from credits.catalogue.models import models_that_need_a_plan
+from credits.catalogue.packs import packs_on_sale
 from credits.features import FEATURES, TEXT
 from credits.http import AuthenticatedHttpRequest
 from credits.models import Plan
@@ -93,7 +94,7 @@ def pricing(
     template: str = "credits/pricing.html",
     extra: Mapping[str, object] | None = None,
 ) -> HttpResponse:
-    """What things cost now, and what a month of each plan brings."""
+    """What things cost now, what a month of each plan brings, and the packs on sale."""
     costs = get_feature_costs()
     plans = Plan.objects.filter(active=True).order_by("credits", "name")
     special = models_that_need_a_plan()
@@ -107,6 +108,8 @@ def pricing(
             }
             for plan in plans
         ],
+        "packs": [(pack, _units(pack.credits, costs)) for pack in packs_on_sale()],
+        "shop_text": settings.CREDIT_SHOP_TEXT,
         "welcome_credits": settings.SIGNUP_CREDITS,
         "outcomes": FOR_PEOPLE,
         "returned_late": RETURNED_LATE,

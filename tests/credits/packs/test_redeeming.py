@@ -39,7 +39,7 @@ def test_its_credits_come_and_do_not_expire(admin: User, alice: User) -> None:
     assert (saved.account_id, saved.grant, saved.redeemed_at) == (alice.pk, grant, done.at)
     entry = AuditEntry.objects.get(action="code.redeem")
     assert (entry.user, entry.before, entry.after, entry.actor) == (alice, 100, 170, None)
-    assert entry.target == f"code 1 of batch {batch.pk}"
+    assert entry.target == f"batch {batch.pk} code 1"
 
 
 def test_who_redeemed_it_is_told_again_also_after_its_end(
