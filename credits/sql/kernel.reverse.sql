@@ -8,6 +8,7 @@ DROP FUNCTION credits_refund(bigint, bigint, text, text, jsonb);
 DROP FUNCTION credits_deduct(
     bigint, text, text, bigint, integer, text, bigint, text, text, interval, jsonb
 );
+DROP FUNCTION credits_open_spend(bigint, text);
 DROP FUNCTION credits_expire_due(integer), credits_sweep(integer);
 DROP FUNCTION credits_sweep_account(bigint, timestamptz);
 DROP FUNCTION credits_end_hold(bigint, integer, text, boolean, jsonb);

@@ -149,6 +149,59 @@ BEGIN
     RETURN accounts;
 END $$;
 
+-- What every spend begins with. Nothing is due, the balance is locked, and one statement says what a
+-- spend must know first; holds and grants that are over leave. `outcome` is NULL when the spend may go
+-- on, else due, closed (the user was closed, banned or deactivated) or known: `earlier` is the row with
+-- this key.
+CREATE FUNCTION credits_open_spend(owner bigint, request_key text, OUT outcome text,
+    OUT available bigint, OUT moment timestamptz, OUT earlier credits_usagehistory)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    known bigint;
+    closed boolean;
+    lease_ends timestamptz;
+    grant_ends timestamptz;
+BEGIN
+    -- Credits that are due come before the lock, which the one who grants them takes after the payer's.
+    SELECT b.credits_remaining INTO available FROM credits_creditbalance b
+    WHERE b.account_id = owner AND (b.due_at IS NULL OR b.due_at > credits_now()) FOR UPDATE;
+    IF NOT FOUND THEN
+        IF credits_is_due(owner) THEN
+            outcome := 'due';
+            RETURN;
+        END IF;
+        available := credits_lock(owner);
+    END IF;
+    -- A statement of its own: one that waits for the lock sees what was there before it waited.
+    SELECT
+        (SELECT u.id FROM credits_usagehistory u
+            WHERE u.account_id = owner AND u.idempotency_key = request_key),
+        -- Whoever has the lock after the account was closed sees that, so that no work begins once
+        -- its erasure has taken this lock.
+        EXISTS (SELECT FROM credits_user p WHERE p.id = owner AND NOT p.is_active),
+        (SELECT h.lease_until FROM credits_hold h WHERE h.account_id = owner
+            ORDER BY h.lease_until LIMIT 1),
+        (SELECT g.expires_at FROM credits_creditgrant g WHERE g.account_id = owner AND NOT g.expired
+            ORDER BY g.expires_at LIMIT 1)
+    INTO known, closed, lease_ends, grant_ends;
+    moment := credits_now();
+    IF known IS NOT NULL THEN
+        outcome := 'known';
+        SELECT * INTO earlier FROM credits_usagehistory WHERE id = known;
+        RETURN;
+    ELSIF closed THEN
+        outcome := 'closed';
+        RETURN;
+    END IF;
+    IF lease_ends <= moment THEN
+        available := credits_sweep_account(owner, moment);
+    END IF;
+    IF grant_ends <= moment THEN
+        available := credits_expire(owner, available, moment);
+    END IF;
+END $$;
+
 -- A spend. Outcomes: charged, replayed (this key was charged before), key_conflict (the key was
 -- used for another request), not_offered (the model), price_changed (above what the caller agreed
 -- to), insufficient, closed (the user was closed, banned or deactivated since the request came in),
@@ -160,49 +213,29 @@ CREATE FUNCTION credits_deduct(owner bigint, operation text, feature text, defau
     OUT available bigint, OUT held boolean) LANGUAGE plpgsql
 AS $$
 DECLARE
-    earlier credits_usagehistory;
-    moment timestamptz;
+    spend record;
 BEGIN
-    -- Before the lock, which the one who grants them takes after the payer's.
-    IF credits_is_due(owner) THEN
-        outcome := 'due';
+    spend := credits_open_spend(owner, request_key);
+    outcome := spend.outcome;
+    available := spend.available;
+    held := lease IS NOT NULL;
+    IF outcome = 'known' THEN
+        outcome := CASE WHEN (spend.earlier).request_fingerprint IS NOT DISTINCT FROM fingerprint
+            AND (spend.earlier).operation_type = operation AND (spend.earlier).quantity = units
+            THEN 'replayed' ELSE 'key_conflict' END;
+        charge_id := (spend.earlier).id;
+        price := (spend.earlier).unit_cost;
+        total := (spend.earlier).credits_used;
+        held := EXISTS (SELECT FROM credits_hold h WHERE h.charge_id = (spend.earlier).id);
+    END IF;
+    IF outcome IS NOT NULL THEN
         RETURN;
     END IF;
-    available := credits_lock(owner);
-    moment := credits_now();
-    held := lease IS NOT NULL;
-    IF request_key IS NOT NULL THEN
-        SELECT * INTO earlier FROM credits_usagehistory
-        WHERE account_id = owner AND idempotency_key = request_key;
-        IF FOUND THEN
-            outcome := CASE WHEN earlier.request_fingerprint IS NOT DISTINCT FROM fingerprint
-                AND earlier.operation_type = operation AND earlier.quantity = units
-                THEN 'replayed' ELSE 'key_conflict' END;
-            charge_id := earlier.id;
-            price := earlier.unit_cost;
-            total := earlier.credits_used;
-            held := EXISTS (SELECT FROM credits_hold h WHERE h.charge_id = earlier.id);
-            RETURN;
-        END IF;
-    END IF;
-    IF EXISTS (SELECT FROM credits_hold h WHERE h.account_id = owner AND h.lease_until <= moment) THEN
-        available := credits_sweep_account(owner, moment);
-    END IF;
-    available := credits_expire(owner, available, moment);
     price := credits_model_price(feature, default_cost, model);
     total := price * units;
-    -- Read under the lock: whoever has it after the account was closed sees that, so that no work
-    -- begins once its erasure has taken this lock.
-    IF EXISTS (SELECT FROM credits_user u WHERE u.id = owner AND NOT u.is_active) THEN
-        outcome := 'closed';
-    ELSIF price IS NULL THEN
-        outcome := 'not_offered';
-    ELSIF price > max_unit_cost THEN
-        outcome := 'price_changed';
-    ELSIF total > available THEN
-        outcome := 'insufficient';
-    ELSE
-        outcome := 'charged';
+    outcome := CASE WHEN price IS NULL THEN 'not_offered' WHEN price > max_unit_cost THEN 'price_changed'
+        WHEN total > available THEN 'insufficient' ELSE 'charged' END;
+    IF outcome = 'charged' THEN
         available := available - total;
         INSERT INTO credits_usagehistory
             (account_id, operation_type, credits_used, balance_after, unit_cost, quantity, details,
@@ -210,7 +243,7 @@ BEGIN
         VALUES (owner, operation, total, available, price, units,
             extra || jsonb_strip_nulls(jsonb_build_object('feature', feature, 'model', model)),
             request_key, fingerprint,
-            moment + lease, moment)
+            spend.moment + lease, spend.moment)
         RETURNING id INTO charge_id;
     END IF;
 END $$;
