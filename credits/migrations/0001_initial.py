@@ -2398,6 +2398,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="creditgrant",
             index=models.Index(
+                condition=models.Q(("expired", False)),
+                fields=["account", "expires_at"],
+                name="grant_ends",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="creditgrant",
+            index=models.Index(
                 condition=models.Q(("subscription_item__isnull", False)),
                 fields=["subscription_item", "-id"],
                 name="grant_of_item",

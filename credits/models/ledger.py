@@ -101,6 +101,7 @@ class CreditGrant(models.Model):
         indexes = [
             Index(fields=["account", "priority", "expires_at", "id"], name="grant_burn_order"),
             Index(fields=["expires_at"], condition=Q(expired=False), name="grant_due"),
+            Index(fields=["account", "expires_at"], condition=Q(expired=False), name="grant_ends"),
             Index(
                 fields=["subscription_item", "-id"],
                 condition=Q(subscription_item__isnull=False),

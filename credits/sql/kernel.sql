@@ -159,53 +159,69 @@ BEGIN
     RETURN accounts;
 END $$;
 
--- The beginning of every spend: locks the balance and brings it up to the moment. `outcome` is null
--- when the spend may go on, else: due (credits come first: `credits.ledger.credits_due`), replayed
--- (this key was charged before: `earlier`), key_conflict (the key was used for another request),
--- closed (the user was closed, banned or deactivated since the request came in), bad_key (the API
--- key is not good, not of this account and member, or not for this model).
+-- The beginning of every spend. Nothing is due, the balance is locked, and one statement says what a
+-- spend must know first; holds and grants that are over leave. `outcome` is NULL when the spend may go
+-- on, else: due (credits come first: `credits.ledger.credits_due`), replayed (this key was charged
+-- before: `earlier`), key_conflict (the key was used for another request), closed (the user was
+-- closed, banned or deactivated since the request came in), bad_key (the API key is not good, not of
+-- this account and member, or not for this model). `counted`: the account has, or had, limits.
 CREATE FUNCTION credits_open_spend(owner bigint, member bigint, key_id bigint, operation text,
     units integer, model text, request_key text, fingerprint text,
-    OUT outcome text, OUT available bigint, OUT moment timestamptz, OUT earlier credits_usagehistory)
-LANGUAGE plpgsql
+    OUT outcome text, OUT available bigint, OUT moment timestamptz, OUT counted boolean,
+    OUT earlier credits_usagehistory) LANGUAGE plpgsql
 AS $$
+DECLARE
+    known bigint;
+    closed boolean;
+    lease_ends timestamptz;
+    grant_ends timestamptz;
+    good_key boolean;
 BEGIN
-    -- Before the lock, which the one who grants them takes after the payer's.
-    IF credits_is_due(owner) THEN
-        outcome := 'due';
-        RETURN;
-    END IF;
-    available := credits_lock(owner);
-    moment := credits_now();
-    IF request_key IS NOT NULL THEN
-        SELECT * INTO earlier FROM credits_usagehistory
-        WHERE account_id = owner AND idempotency_key = request_key;
-        IF FOUND THEN
-            outcome := CASE WHEN earlier.request_fingerprint IS NOT DISTINCT FROM fingerprint
-                AND earlier.operation_type = operation AND earlier.quantity = units
-                THEN 'replayed' ELSE 'key_conflict' END;
+    -- Credits that are due come before the lock, which the one who grants them takes after the payer's.
+    SELECT b.credits_remaining, b.counted INTO available, counted FROM credits_creditbalance b
+    WHERE b.account_id = owner AND (b.due_at IS NULL OR b.due_at > credits_now()) FOR UPDATE;
+    IF NOT FOUND THEN
+        IF credits_is_due(owner) THEN
+            outcome := 'due';
             RETURN;
         END IF;
+        available := credits_lock(owner);
     END IF;
-    -- Read under the lock: whoever has it after the account was closed sees that, so that no work
-    -- begins once its erasure has taken this lock.
-    IF EXISTS (SELECT FROM credits_user u WHERE u.id = owner AND NOT u.is_active) THEN
+    -- A statement of its own: one that waits for the lock sees what was there before it waited.
+    SELECT
+        (SELECT u.id FROM credits_usagehistory u
+            WHERE u.account_id = owner AND u.idempotency_key = request_key),
+        -- Whoever has the lock after the account was closed sees that, so that no work begins once
+        -- its erasure has taken this lock.
+        EXISTS (SELECT FROM credits_user p WHERE p.id = owner AND NOT p.is_active),
+        (SELECT h.lease_until FROM credits_hold h WHERE h.account_id = owner
+            ORDER BY h.lease_until LIMIT 1),
+        (SELECT g.expires_at FROM credits_creditgrant g WHERE g.account_id = owner AND NOT g.expired
+            ORDER BY g.expires_at LIMIT 1),
+        key_id IS NULL OR EXISTS (
+            SELECT FROM credits_apikey k
+            WHERE k.id = key_id AND k.account_id = owner AND k.member_id = coalesce(member, owner)
+                AND k.revoked_at IS NULL AND (k.expires_at > credits_now()) IS NOT FALSE
+                AND (model = ANY (k.only_models)) IS NOT FALSE)
+    INTO known, closed, lease_ends, grant_ends, good_key;
+    moment := credits_now();
+    IF known IS NOT NULL THEN
+        SELECT * INTO earlier FROM credits_usagehistory WHERE id = known;
+        outcome := CASE WHEN earlier.request_fingerprint IS NOT DISTINCT FROM fingerprint
+            AND earlier.operation_type = operation AND earlier.quantity = units
+            THEN 'replayed' ELSE 'key_conflict' END;
+    ELSIF closed THEN
         outcome := 'closed';
-        RETURN;
-    END IF;
-    IF key_id IS NOT NULL AND NOT EXISTS (
-        SELECT FROM credits_apikey k
-        WHERE k.id = key_id AND k.account_id = owner AND k.member_id = coalesce(member, owner)
-            AND k.revoked_at IS NULL AND (k.expires_at > moment) IS NOT FALSE
-            AND (model = ANY (k.only_models)) IS NOT FALSE
-    ) THEN
+    ELSIF NOT good_key THEN
         outcome := 'bad_key';
-        RETURN;
+    ELSE
+        IF lease_ends <= moment THEN
+            available := credits_sweep_account(owner, moment);
+        END IF;
+        IF grant_ends <= moment THEN
+            available := credits_expire(owner, available, moment);
+        END IF;
     END IF;
-    IF EXISTS (SELECT FROM credits_hold h WHERE h.account_id = owner AND h.lease_until <= moment) THEN
-        available := credits_sweep_account(owner, moment);
-    END IF;
-    available := credits_expire(owner, available, moment);
 END $$;
 
 -- A spend at a price per unit. Outcomes: charged, those of credits_open_spend, not_offered (the
@@ -219,33 +235,36 @@ CREATE FUNCTION credits_deduct(owner bigint, member bigint, key_id bigint, opera
     OUT available bigint, OUT held boolean, OUT limit_id bigint) LANGUAGE plpgsql
 AS $$
 DECLARE
-    opened record;
-    ceiling record;
+    spend record;
+    room numeric;
+    later numeric;
 BEGIN
-    opened := credits_open_spend(
+    spend := credits_open_spend(
         owner, member, key_id, operation, units, model, request_key, fingerprint);
-    outcome := opened.outcome;
-    available := opened.available;
+    outcome := spend.outcome;
+    available := spend.available;
     held := lease IS NOT NULL;
     IF outcome IS NOT NULL THEN
-        charge_id := (opened.earlier).id;
-        price := (opened.earlier).unit_cost;
-        total := (opened.earlier).credits_used;
-        held := EXISTS (SELECT FROM credits_hold h WHERE h.charge_id = (opened.earlier).id);
+        charge_id := (spend.earlier).id;
+        price := (spend.earlier).unit_cost;
+        total := (spend.earlier).credits_used;
+        held := EXISTS (SELECT FROM credits_hold h WHERE h.charge_id = (spend.earlier).id);
         RETURN;
     END IF;
     price := credits_model_price(feature, default_cost, model);
     total := price * units;
-    ceiling := credits_limits_left(owner, member, key_id, opened.moment);
-    IF credits_is_by_tokens(model, opened.moment) THEN
+    IF spend.counted THEN
+        SELECT l.limit_id, l.room, l.later INTO limit_id, room, later
+        FROM credits_limits_left(owner, member, key_id, spend.moment) l;
+    END IF;
+    IF model IS NOT NULL AND credits_is_by_tokens(model, spend.moment) THEN
         outcome := 'by_tokens';
     ELSIF price IS NULL THEN
         outcome := 'not_offered';
     ELSIF price > max_unit_cost THEN
         outcome := 'price_changed';
-    ELSIF ceiling.room < total * credits_pico() THEN
-        outcome := CASE WHEN ceiling.later < total * credits_pico() THEN 'limit_reached' ELSE 'busy' END;
-        limit_id := ceiling.limit_id;
+    ELSIF room < total * credits_pico() THEN
+        outcome := CASE WHEN later < total * credits_pico() THEN 'limit_reached' ELSE 'busy' END;
     ELSIF total > available THEN
         outcome := 'insufficient';
     ELSE
@@ -256,7 +275,7 @@ BEGIN
              idempotency_key, request_fingerprint, lease_until, created_at, member_id, api_key_id)
         VALUES (owner, operation, total, available, price, units,
             extra || jsonb_strip_nulls(jsonb_build_object('feature', feature, 'model', model)),
-            request_key, fingerprint, opened.moment + lease, opened.moment, member, key_id)
+            request_key, fingerprint, spend.moment + lease, spend.moment, member, key_id)
         RETURNING id INTO charge_id;
     END IF;
 END $$;

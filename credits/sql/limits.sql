@@ -129,10 +129,6 @@ CREATE FUNCTION credits_limits_left(owner bigint, member bigint, key_id bigint, 
     OUT limit_id bigint, OUT room numeric, OUT later numeric) LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
-    IF NOT coalesce(
-        (SELECT b.counted FROM credits_creditbalance b WHERE b.account_id = owner), false) THEN
-        RETURN;
-    END IF;
     SELECT (array_agg(l.limit_id ORDER BY l.most - l.spent - l.held))[1],
         min(l.most - l.spent - l.held), min(l.most - l.spent)
     INTO limit_id, room, later

@@ -62,6 +62,20 @@ DECLARE
     owed bigint := total;
     part bigint;
 BEGIN
+    -- Nearly always the first one covers it all.
+    WITH payer AS (
+        UPDATE credits_creditgrant SET remaining = remaining - total
+        WHERE remaining >= total AND id = (
+            SELECT g.id FROM credits_creditgrant g
+            WHERE g.account_id = owner AND g.remaining > 0
+                AND (g.expires_at IS NULL OR g.expires_at > moment)
+            ORDER BY g.priority, g.expires_at NULLS LAST, g.id LIMIT 1)
+        RETURNING id)
+    INSERT INTO credits_grantallocation (usage_id, grant_id, amount)
+    SELECT row_id, payer.id, total FROM payer;
+    IF FOUND THEN
+        RETURN;
+    END IF;
     FOR live IN
         SELECT id, remaining FROM credits_creditgrant
         WHERE account_id = owner AND remaining > 0

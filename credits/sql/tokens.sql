@@ -112,32 +112,35 @@ CREATE FUNCTION credits_reserve(owner bigint, member bigint, key_id bigint, oper
     OUT limit_id bigint) LANGUAGE plpgsql
 AS $$
 DECLARE
-    opened record;
+    spend record;
     model_id bigint;
     dear credits_tokenprice;
     per_output numeric;
     fixed numeric;
     least_bound numeric;
     room numeric;
-    ceiling record;
+    nearest bigint;
+    limit_room numeric;
+    limit_later numeric;
     most_bound numeric;
 BEGIN
-    opened := credits_open_spend(owner, member, key_id, operation, 1, model, request_key, fingerprint);
-    outcome := opened.outcome;
-    available := opened.available;
+    spend := credits_open_spend(
+        owner, member, key_id, operation, 1, model, request_key, fingerprint);
+    outcome := spend.outcome;
+    available := spend.available;
     held := true;
     IF outcome IS NOT NULL THEN
-        charge_id := (opened.earlier).id;
-        price_id := (opened.earlier).price_id;
-        price := (opened.earlier).unit_cost;
+        charge_id := (spend.earlier).id;
+        price_id := (spend.earlier).price_id;
+        price := (spend.earlier).unit_cost;
         total := price;
-        held := EXISTS (SELECT FROM credits_hold h WHERE h.charge_id = (opened.earlier).id);
-        output_granted := ((opened.earlier).details ->> 'output_granted')::bigint;
+        held := EXISTS (SELECT FROM credits_hold h WHERE h.charge_id = (spend.earlier).id);
+        output_granted := ((spend.earlier).details ->> 'output_granted')::bigint;
         RETURN;
     END IF;
     SELECT m.id INTO model_id FROM credits_aimodel m
     WHERE m.name = model AND m.feature = credits_reserve.feature AND m.active AND NOT m.unreachable;
-    dear := credits_price_now(model_id, opened.moment);
+    dear := credits_price_now(model_id, spend.moment);
     price_id := dear.id;
     per_output := choices * greatest(dear.output, dear.reasoning)::numeric;
     fixed := dear.request
@@ -145,8 +148,11 @@ BEGIN
     output_least := least(output_least, output_asked);
     least_bound := fixed + output_least * per_output;
     total := ceil(least_bound / credits_pico());
-    ceiling := credits_limits_left(owner, member, key_id, opened.moment);
-    room := least(available * credits_pico(), most * credits_pico(), ceiling.room);
+    IF spend.counted THEN
+        SELECT l.limit_id, l.room, l.later INTO nearest, limit_room, limit_later
+        FROM credits_limits_left(owner, member, key_id, spend.moment) l;
+    END IF;
+    room := least(available * credits_pico(), most * credits_pico(), limit_room);
     IF model_id IS NULL THEN
         outcome := 'not_offered';
     ELSIF price_id IS NULL THEN
@@ -155,9 +161,9 @@ BEGIN
         outcome := 'price_changed';
     ELSIF input_bound > dear.max_input THEN
         outcome := 'too_long';
-    ELSIF ceiling.room < least_bound AND ceiling.later < least_bound THEN
+    ELSIF limit_room < least_bound AND limit_later < least_bound THEN
         outcome := 'limit_reached';
-        limit_id := ceiling.limit_id;
+        limit_id := nearest;
     ELSIF total > available + (
         SELECT coalesce(sum(u.credits_used), 0) FROM credits_hold h
         JOIN credits_usagehistory u ON u.id = h.charge_id WHERE h.account_id = owner
@@ -178,8 +184,8 @@ BEGIN
         most_bound := fixed + output_granted * per_output;
         total := ceil(most_bound / credits_pico());
         price := total;
-        limit_id := CASE WHEN output_granted < output_asked AND room = ceiling.room
-            THEN ceiling.limit_id END;
+        limit_id := CASE WHEN output_granted < output_asked AND room = limit_room
+            THEN nearest END;
         available := available - total;
         INSERT INTO credits_usagehistory
             (account_id, operation_type, credits_used, balance_after, unit_cost, quantity, details,
@@ -188,7 +194,7 @@ BEGIN
         VALUES (owner, operation, total, available, total, 1,
             extra || jsonb_build_object('feature', feature, 'model', model,
                 'input_bound', input_bound, 'output_granted', output_granted),
-            request_key, fingerprint, opened.moment + lease, opened.moment, member, key_id,
+            request_key, fingerprint, spend.moment + lease, spend.moment, member, key_id,
             dear.id, most_bound)
         RETURNING id INTO charge_id;
     END IF;

@@ -33,6 +33,7 @@ def measure(folder: Path, names: list[str]) -> bool:
 
     from tests.bench.answers import bench_answers
     from tests.bench.easy_questions import bench_easy_questions
+    from tests.bench.kernel import bench_kernel
     from tests.bench.measure import row
     from tests.bench.pages import bench_balance
     from tests.bench.sessions import bench_who_is_asking
@@ -41,6 +42,7 @@ def measure(folder: Path, names: list[str]) -> bool:
 
     parts = {
         "spend": bench_spend,
+        "kernel": bench_kernel,
         "sessions": bench_who_is_asking,
         "pages": bench_balance,
         "answers": bench_answers,

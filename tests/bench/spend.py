@@ -71,7 +71,7 @@ def _pgbench(url: str, users: list[User], clients: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "spend.sql"
         script.write_text(f"SELECT * FROM {CALL.format(who)};\n")
-        command = [_pgbench_binary(), "-n", "-f", str(script), "-T", str(round(SECONDS + 0.5))]
+        command = [pgbench_binary(), "-n", "-f", str(script), "-T", str(round(SECONDS + 0.5))]
         command += ["-c", str(clients), "-j", str(min(clients, 2)), url]
         out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     rate = re.search(r"tps = ([\d.]+)", out)
@@ -79,7 +79,8 @@ def _pgbench(url: str, users: list[User], clients: int) -> float:
     return float(rate[1])
 
 
-def _pgbench_binary() -> str:
+def pgbench_binary() -> str:
+    """PATH's pgbench, else the embedded database's."""
     program = shutil.which("pgbench")
     if program:
         return program
