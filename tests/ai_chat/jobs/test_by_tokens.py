@@ -7,6 +7,7 @@ import pytest
 from ai_chat.jobs.ending import FREE_STOPS
 from ai_chat.jobs.running import stop_job
 from ai_chat.models import Turn
+from ai_chat.providers.bounds import FRAMING_TOKENS, TEMPLATE_TOKENS
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.pieces import End, Finish, Reasoning, Text, Usage
 from ai_chat.providers.usage import Flag
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("scripted")
 State = Turn.State
 STOP, LENGTH = End(Finish.STOP), End(Finish.LENGTH)
 #: Of "Hi" and its framing, at 1 credit per 1,000 tokens; 1,000 tokens of output at 2 per 1,000.
-INPUT_BOUND = len("Hi") + 16
+INPUT_BOUND = len("Hi") + FRAMING_TOKENS + TEMPLATE_TOKENS
 
 
 @pytest.fixture(autouse=True)

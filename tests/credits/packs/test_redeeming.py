@@ -109,7 +109,7 @@ def test_who_knows_the_codes_does_not_gain(admin: User, settings: Settings) -> N
     for knows in (admin, exporter):
         with pytest.raises(OwnCode):
             take(knows, code)
-    row = RedeemCode.objects.first()
+    row = RedeemCode.objects.earliest("pk")
     with transaction.atomic():
         with pytest.raises(IntegrityError, match="cannot be redeemed so"):
             redeem_by_hand(exporter, row)
