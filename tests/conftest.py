@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from django.core.management.commands import flush
 from django.db import connection
 from psycopg.pq import TransactionStatus
 from pytest_django import DjangoDbBlocker
@@ -24,6 +25,8 @@ from tests.waiting import PATIENCE, wait_past_midnight
 
 #: Django does not manage these, so that its flush leaves them out.
 JOB_TABLES = ["procrastinate_events", "procrastinate_periodic_defers", "procrastinate_jobs"]
+#: What `migrate` writes, which no test changes: to write it anew takes longer than the flush.
+KEPT_TABLES = {"django_content_type", "auth_permission"}
 
 #: How many queries a page needs must not depend on when the labels were read last.
 catalogue.LABEL_SECONDS = 10**6
@@ -52,10 +55,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     this. DELETE, as TRUNCATE takes a second for tables that hold a handful of rows."""
 
     def sql_flush(style: object, tables: list[str], **options: object) -> list[str]:
-        emptied = [f'DELETE FROM "{table}"' for table in [*tables, *JOB_TABLES]]
+        emptied = [
+            f'DELETE FROM "{table}"' for table in [*tables, *JOB_TABLES] if table not in KEPT_TABLES
+        ]
         return ["SET LOCAL session_replication_role = replica", *emptied]
 
     connection.ops.sql_flush = sql_flush  # type: ignore[assignment, method-assign]
+    flush.emit_post_migrate_signal = lambda *_: None  # type: ignore[attr-defined]
     with django_db_blocker.unblock():
         Clock().install()
     yield

@@ -1,8 +1,6 @@
 """A real site for tests: granian with two worker processes on the test's database."""
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,10 +18,17 @@ from config.standalone.run import GRANIAN
 from credits.models import User
 from credits.users.permissions import CONFIRMED_AT
 from tests.factories import PASSWORD
-from tests.processes import ROOT, children_of, free_port, stop
+from tests.forked import Forked
+from tests.processes import children_of, free_port, stop
 from tests.waiting import PATIENCE, wait_for
 
 CSRF = "c" * 32
+
+
+def http_client(base_url: str) -> httpx.Client:
+    """A client of plain HTTP: to read the certificates of this machine would take longer than the
+    requests of most tests."""
+    return httpx.Client(base_url=base_url, timeout=PATIENCE, trust_env=False, verify=False)
 
 
 @dataclass
@@ -31,7 +36,7 @@ class Site:
     """A running site. `process` is granian's supervisor; the requests are served by `workers()`."""
 
     base_url: str
-    process: subprocess.Popen[bytes]
+    process: Forked
     log: Path
     clients: list[httpx.Client] = field(default_factory=list)
 
@@ -45,7 +50,7 @@ class Site:
     def client(self, user: User | None = None) -> httpx.Client:
         """A browser's cookies without the browser: the session of `user` (nobody's if None), and a
         CSRF token that goes with every request. Redirects are not followed."""
-        client = httpx.Client(base_url=self.base_url, timeout=PATIENCE, trust_env=False)
+        client = http_client(self.base_url)
         client.headers.update({"X-CSRFToken": CSRF, "Origin": self.base_url})
         client.cookies.set(settings.CSRF_COOKIE_NAME, CSRF)
         if user:
@@ -55,7 +60,7 @@ class Site:
 
     def sign_in(self, email: str, password: str = PASSWORD) -> httpx.Client:
         """Signs in as people do: fetches the form, posts it with its token."""
-        client = httpx.Client(base_url=self.base_url, timeout=PATIENCE, trust_env=False)
+        client = http_client(self.base_url)
         self.clients.append(client)
         client.get("/sign-in").raise_for_status()
         token = client.cookies[settings.CSRF_COOKIE_NAME]
@@ -78,11 +83,7 @@ def running_site(environment: Mapping[str, str], *, log: Path) -> Iterator[Site]
     port = free_port()
     defaults = {"WEB_WORKERS": "2", "WEB_THREADS": "64", "DATABASE_POOL_SIZE": "8"}
     variables = {**defaults, **environment, "PORT": str(port)}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            serve(variables), cwd=ROOT, env=_environment(variables), stdout=output, stderr=output,
-            start_new_session=True,
-        )  # fmt: skip
+    process = Forked(serve(variables), _environment(variables), log)
     site = Site(f"http://127.0.0.1:{port}", process, log)
     try:
         _wait_until_ready(site)
@@ -94,15 +95,9 @@ def running_site(environment: Mapping[str, str], *, log: Path) -> Iterator[Site]
 
 
 @contextmanager
-def running_worker(
-    environment: Mapping[str, str], *, log: Path
-) -> Iterator[subprocess.Popen[bytes]]:
+def running_worker(environment: Mapping[str, str], *, log: Path) -> Iterator[Forked]:
     """A worker as it is run in production, on the test's database. It leads its own group."""
-    with log.open("ab") as output:
-        worker = subprocess.Popen(
-            [sys.executable, "manage.py", "procrastinate", "worker"], cwd=ROOT,
-            env=_environment(environment), stdout=output, stderr=output, start_new_session=True,
-        )  # fmt: skip
+    worker = Forked(["manage.py", "procrastinate", "worker"], _environment(environment), log)
     try:
         yield worker
     finally:
@@ -112,7 +107,7 @@ def running_worker(
 def serve(variables: Mapping[str, str]) -> list[str]:
     """The command line of the web server."""
     return [
-        sys.executable, "-m", "granian", *GRANIAN,
+        "-m", "granian", *GRANIAN,
         "--host", "127.0.0.1", "--port", variables["PORT"], "--no-access-log",
         "--workers", variables["WEB_WORKERS"],
         "--respawn-failed-workers", "--respawn-interval", "0.1", "--workers-kill-timeout", "2",
@@ -143,12 +138,13 @@ def _wait_until_ready(site: Site) -> None:
     def is_ready() -> bool:
         assert site.process.poll() is None, f"The site ended:\n{site.log_end()}"
         try:
-            answer = httpx.get(f"{site.base_url}/readyz", trust_env=False, timeout=PATIENCE)
+            answer = client.get("/readyz")
         except httpx.TransportError:
             return False
         return answer.status_code == 200
 
-    wait_for(is_ready, lambda: f"the site to come up:\n{site.log_end()}", pause=0.05)
+    with http_client(site.base_url) as client:
+        wait_for(is_ready, lambda: f"the site to come up:\n{site.log_end()}", pause=0.05)
 
 
 def session_of(user: User) -> str:

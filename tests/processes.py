@@ -6,11 +6,21 @@ import signal
 import socket
 import subprocess
 from pathlib import Path
+from typing import Protocol
 
 ROOT = Path(__file__).parent.parent
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+class Process(Protocol):
+    """As `subprocess.Popen`."""
+
+    pid: int
+
+    def send_signal(self, number: int, /) -> None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
+def stop(process: Process) -> None:
     """Ends a process that leads its own group, and whoever is left in that group."""
     process.send_signal(signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):

@@ -8,7 +8,6 @@ and its database. It prints `working`, and at the end what the receipts said.
 import argparse
 import json
 import logging
-import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,7 @@ import httpx  # noqa: E402
 from credits.models import User  # noqa: E402
 from tests.ai_chat.chat import Answer, Chat  # noqa: E402
 from tests.chaos.spender import wait_for_end_of_input  # noqa: E402
+from tests.forked import Forked  # noqa: E402
 from tests.live import Site  # noqa: E402
 
 #: A hold that nobody ends is refunded some seconds later; its receipt can be read then.
@@ -46,7 +46,7 @@ def main() -> None:
         arguments.add_argument(name, required=True)
     asked = arguments.parse_args()
     logging.disable(logging.WARNING)
-    process = cast("subprocess.Popen[bytes]", None)  # Started by somebody else.
+    process = cast(Forked, None)  # Started by somebody else.
     site = Site(asked.site, process, Path("/dev/null"))
     user = User.objects.get(pk=asked.user)
     people = [Person(f"{asked.name}-{n}", Chat(site, user)) for n in range(int(asked.people))]

@@ -14,7 +14,7 @@ import pytest
 from credits.models import User
 from tests.ai_chat.chat import EVENTS, Chat
 from tests.fakes.provider import FakeProvider
-from tests.live import CSRF, Site, session_of
+from tests.live import CSRF, Site, http_client, session_of
 from tests.waiting import PATIENCE, wait_for
 
 type Flood = Callable[[Site, User], Iterator[None]]
@@ -164,9 +164,9 @@ def small_site(keep_site: Callable[..., Site], provider: FakeProvider) -> Site:
 
 
 def probe(site: Site) -> None:
-    for path in ("/healthz", "/readyz", "/healthz"):
-        answer = httpx.get(f"{site.base_url}{path}", timeout=PATIENCE, trust_env=False)
-        assert answer.status_code == 200, path
+    with http_client(site.base_url) as client:
+        for path in ("/healthz", "/readyz", "/healthz"):
+            assert client.get(path).status_code == 200, path
 
 
 @pytest.mark.parametrize("flood", FLOODS, ids=lambda flood: flood.__name__)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
 import pytest
 from django.db import connection
 from playwright.sync_api import Browser, Page, expect
@@ -22,9 +21,9 @@ from tests.factories import make_plan
 from tests.fakes import clerk as fake_clerk
 from tests.fakes.clerk import FakeClerk, running_clerk, user_json
 from tests.fakes.clerk_events import DAY, as_api, event, item_json
-from tests.live import Site, database_url
+from tests.live import Site, database_url, http_client
 from tests.processes import ROOT, stop
-from tests.waiting import PATIENCE, wait_for
+from tests.waiting import wait_for
 
 SIZES: list[Size] = ["desktop", "phone"]
 NOW = int(time.time() * 1000)
@@ -93,9 +92,8 @@ def worker(clerk_site: Site, clerk: FakeClerk, tmp_path: Any) -> Iterator[None]:
 def deliver(site: Site, payload: dict[str, Any], svix_id: str) -> int:
     body = json.dumps(payload).encode()
     headers = {**fake_clerk.sign(body, svix_id=svix_id), "Content-Type": "application/json"}
-    url = f"{site.base_url}/api/webhooks/clerk"
-    answer = httpx.post(url, content=body, headers=headers, trust_env=False, timeout=PATIENCE)
-    return answer.status_code
+    with http_client(site.base_url) as client:
+        return client.post("/api/webhooks/clerk", content=body, headers=headers).status_code
 
 
 def user_event(user_id: str) -> dict[str, Any]:

@@ -19,6 +19,8 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.fakes.serving import serving
+
 type Json = dict[str, Any]
 
 HOST = "clerk.tally.example"
@@ -289,12 +291,6 @@ def running_clerk() -> Iterator[FakeClerk]:
     """A fake that answers at `fake.url`."""
     fake = FakeClerk()
     server = Server(fake)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
     fake.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    try:
+    with serving(server):
         yield fake
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

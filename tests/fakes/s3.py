@@ -1,12 +1,13 @@
 """An S3-compatible store: the few calls that a storage makes, in S3's own wire format."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from hashlib import md5
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.fakes.serving import serving
 
 ACCESS_KEY, SECRET_KEY, BUCKET = "AKIATALLY", "a-secret-of-the-store", "pictures"
 
@@ -125,9 +126,6 @@ def _chunks(body: bytes) -> Iterator[bytes]:
 
 @contextmanager
 def running_s3() -> Iterator[FakeS3]:
-    with FakeS3() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
+    server = FakeS3()
+    with serving(server):
+        yield server

@@ -5,7 +5,6 @@ import json
 import socket
 import ssl
 import struct
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.fakes.serving import serving
 from tests.fakes.strict import problem_of
 
 
@@ -65,16 +65,10 @@ def serve[P: ScriptedProvider](provider: P, tls: ssl.SSLContext | None = None) -
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
     scheme = "https" if tls else "http"
     provider.base_url = f"{scheme}://127.0.0.1:{server.server_port}/v1"
-    try:
+    with serving(server):
         yield provider
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

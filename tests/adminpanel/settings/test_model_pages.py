@@ -4,8 +4,8 @@ import html
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from adminpanel.settings.forms import ModelForm
 from credits.models import AIModel, Provider, SettingsChange, User
 from tests.adminpanel.settings.words import value_of, words
 from tests.factories import make_model, make_plan, set_price
+from tests.fakes.serving import serving
 
 PAGE = "/admin/settings"
 pytestmark = pytest.mark.django_db
@@ -216,7 +217,7 @@ class TestProviders:
 @pytest.fixture
 def listing() -> Iterator[Callable[[int, Any], str]]:
     """Starts a server whose `/models` gives this answer; returns the provider's address."""
-    servers = []
+    servers = ExitStack()
 
     def start(status: int, body: Any) -> str:
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -232,14 +233,11 @@ def listing() -> Iterator[Callable[[int, Any], str]]:
                 pass
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        servers.append(server)
-        Thread(target=server.serve_forever, daemon=True).start()
+        servers.enter_context(serving(server))
         return f"http://127.0.0.1:{server.server_port}/v1"
 
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with servers:
+        yield start
 
 
 def offering(start: Callable[[int, Any], str], *ids: object) -> Provider:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from subprocess import Popen
 
 import pytest
 
@@ -13,13 +12,14 @@ from credits.models import User, WebhookEndpoint
 from tests.ai_chat.api.client import Program
 from tests.factories import make_user
 from tests.fakes.provider import FakeProvider
+from tests.forked import Forked
 from tests.live import Site, running_worker
 from tests.waiting import wait_for
 
 #: In everything that the user says: it must be nowhere afterwards.
 MARKER = "Xyzzyplugh"
 
-type Worker = Callable[[], AbstractContextManager[Popen[bytes]]]
+type Worker = Callable[[], AbstractContextManager[Forked]]
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def worker(place: Site, var: Path, tmp_path: Path) -> Worker:
     """Starts a worker of that site; what it does to jobs is waited for with `ended`."""
 
     @contextmanager
-    def start() -> Iterator[Popen[bytes]]:
+    def start() -> Iterator[Forked]:
         with running_worker({"VAR_DIR": str(var)}, log=tmp_path / "worker.log") as process:
             yield process
 

@@ -8,6 +8,7 @@ from django.db import DatabaseError
 from django.db.models import F
 
 from ai_chat.jobs import failures
+from ai_chat.jobs.failures import look
 from ai_chat.jobs.running import stop_job
 from ai_chat.models import ProviderFailure
 from ai_chat.providers.errors import ProviderError
@@ -25,6 +26,8 @@ QUOTA = ProviderError(Reason.QUOTA, status=429, code="insufficient_quota")
 
 @pytest.fixture
 def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test arranges is not changed by the supervisor, which looks whenever it wakes."""
+    monkeypatch.setattr(failures, "look", lambda: None)
     monkeypatch.setattr(failures, "_failing", set())
 
 
@@ -67,12 +70,12 @@ def test_what_failed_in_another_process_ends_too(alice: User) -> None:
     fail(alice, QUOTA)
     failures._failing.clear()
     ended(begin_turn(alice, *HELLO))
-    failures.look()
+    look()
     assert failures._failing == {(MODEL, "default")}
     ended(begin_turn(alice, *HELLO))
     assert ProviderFailure.objects.get().recovered_at
     failures._failing.add(("elsewhere", "recovered"))
-    failures.look()
+    look()
     assert failures._failing == set()
 
 

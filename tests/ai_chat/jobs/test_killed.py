@@ -18,7 +18,8 @@ from tests.fakes.provider import FakeProvider
 from tests.live import Site
 from tests.waiting import wait_for
 
-SLOW = "[[tokens:600]] [[delay:0.1]]"
+#: Longer than the busiest machine takes to have them all in flight.
+SLOW = "[[tokens:600]] [[delay:0.25]]"
 
 
 def own_site(start_site: Callable[..., Site], provider: FakeProvider) -> Site:

@@ -1,7 +1,6 @@
 """Ollama and LM Studio beside `make run`: found over HTTP, offered, taken off and offered again."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +13,7 @@ from ai_chat.providers import listing
 from ai_chat.providers.listing import NoList, list_models
 from credits.catalogue.models import offered_models
 from credits.models import AIModel, Provider
+from tests.fakes.serving import serving
 from tests.processes import free_port
 from tests.waiting import PATIENCE
 
@@ -56,12 +56,8 @@ class Server:
             def log_message(self, *_: object) -> None:
                 """Says nothing."""
 
-        with ThreadingHTTPServer(("127.0.0.1", self.port), Handler) as http:
-            thread = threading.Thread(target=http.serve_forever, args=(0.01,))
-            thread.start()
+        with serving(ThreadingHTTPServer(("127.0.0.1", self.port), Handler)):
             yield
-            http.shutdown()
-            thread.join()
 
 
 @pytest.fixture(autouse=True)

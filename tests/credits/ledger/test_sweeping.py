@@ -2,10 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -19,9 +15,9 @@ from credits.models import CreditGrant, Hold, User
 from credits.tasks import sweep
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, make_user
+from tests.forked import Forked
 from tests.ledger import assert_ledger_is_consistent, sql_balance
-from tests.live import database_url
-from tests.processes import ROOT, stop
+from tests.live import running_worker
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db
@@ -60,23 +56,7 @@ def test_the_sweep_is_a_periodic_task_that_any_worker_finds() -> None:
     assert "credits.sweep" in app.tasks
 
 
-@contextmanager
-def running_worker(log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker as it is run in production, on the test's database."""
-    environment = {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": database_url()}
-    with log.open("wb") as output:
-        worker = subprocess.Popen(
-            [sys.executable, "manage.py", "procrastinate", "worker"], cwd=ROOT,
-            env={**os.environ, **environment}, stdout=output, stderr=output,
-            start_new_session=True,
-        )  # fmt: skip
-    try:
-        yield worker
-    finally:
-        stop(worker)
-
-
-def _wait_until_swept(worker: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_swept(worker: Forked, log: Path) -> None:
     due = CreditGrant.objects.filter(expired=False, expires_at__isnull=False)
 
     def is_swept() -> bool:
@@ -89,13 +69,13 @@ def _wait_until_swept(worker: subprocess.Popen[bytes], log: Path) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_real_worker_sweeps_what_a_killed_worker_left(due: User, tmp_path: Path) -> None:
     log = tmp_path / "worker.log"
-    with running_worker(log) as worker:
+    with running_worker({}, log=log) as worker:
         _wait_until_swept(worker, log)
         os.killpg(worker.pid, signal.SIGKILL)
     assert sql_balance(due) == 10
     make_charge(due, 3, hold=True, lease_seconds=60)
     Clock().move(seconds=61)
-    with running_worker(log) as worker:
+    with running_worker({}, log=log) as worker:
         _wait_until_swept(worker, log)
     assert sql_balance(due) == 10
     assert ProcrastinateJob.objects.filter(task_name="credits.sweep").exists()

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -21,6 +20,7 @@ from tests.factories import make_plan
 from tests.fakes import clerk as fake_clerk
 from tests.fakes.clerk import FakeClerk, user_json
 from tests.fakes.clerk_events import DAY, as_api, item_json
+from tests.forked import Forked
 from tests.live import running_worker
 from tests.waiting import wait_for
 
@@ -54,7 +54,7 @@ def let_the_hourly_sync_have_run() -> None:
         )
 
 
-def worker_at(fake: FakeClerk, log: Path) -> AbstractContextManager[subprocess.Popen[bytes]]:
+def worker_at(fake: FakeClerk, log: Path) -> AbstractContextManager[Forked]:
     """A running worker that asks the fake Clerk."""
     environment = {
         "CLERK_SECRET_KEY": fake_clerk.SECRET_KEY,

@@ -1,0 +1,71 @@
+"""Starting Python programs of the site quickly: each is forked from a process that has imported the
+libraries, and nothing of the site. To import them takes longer than all else in a site's start."""
+
+import multiprocessing
+import os
+import runpy
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.processes import ROOT
+
+#: Libraries that look neither at the environment nor at Django's settings when they are imported.
+LIBRARIES = [
+    "cryptography.hazmat.primitives.asymmetric.rsa", "cryptography.x509", "django.core.wsgi",
+    "django.db.models", "django.forms", "django.template", "django.views.generic",
+    "granian.cli", "granian.server.mp", "httpx2", "jwt", "markdown_it", "openai",
+    "openai.resources.chat", "PIL.Image", "procrastinate", "psycopg", "psycopg_pool",
+    "pygments.lexers", "requests", "rich.console", "yaml",
+]  # fmt: skip
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(LIBRARIES)
+
+
+class Forked:
+    """A running program that leads its own group, with what `subprocess.Popen` offers of use."""
+
+    def __init__(self, program: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        """`program` is a file or `-m` with a module, then the arguments; both streams are appended
+        to the log."""
+        arguments = (list(program), dict(environment), str(log))
+        self._process = _context.Process(target=_run, args=arguments)
+        self._process.start()
+        assert self._process.pid
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Waits for the end up to `timeout` seconds. Raises subprocess.TimeoutExpired."""
+        self._process.join(timeout)
+        code = self.poll()
+        if code is None:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+def _run(program: list[str], environment: dict[str, str], log: str) -> None:
+    os.setsid()
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.close(output)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
+    if program[0] == "-m":
+        sys.argv = program[1:]
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = program
+        runpy.run_path(sys.argv[0], run_name="__main__")
