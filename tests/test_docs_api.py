@@ -5,10 +5,12 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from credits.api.docs import openapi
+from credits.events.endpoints import add_endpoint, send_test
 from credits.models import SyncJob, User
 from credits.packs.batches import make_batch
 from tests.credits.packs.making import day, make_pack
@@ -41,18 +43,21 @@ def whole_site(start_site: Callable[..., Site], provider: FakeProvider) -> Itera
         yield start_site(
             OPENAI_BASE_URL=provider.base_url, CLERK_API_URL=clerk.url,
             CLERK_SECRET_KEY=SECRET_KEY, CLERK_INSTANCE_ID=INSTANCE,
-            CLERK_WEBHOOK_SIGNING_SECRET=SIGNING_SECRET,
+            CLERK_WEBHOOK_SIGNING_SECRET=SIGNING_SECRET, WEBHOOKS_TO_ANY_ADDRESS="1",
         )  # fmt: skip
 
 
 def test_every_command_answers_as_the_page_says(
-    whole_site: Site, admin: User, tmp_path: Path
+    whole_site: Site, admin: User, tmp_path: Path, settings: Any
 ) -> None:
+    settings.WEBHOOKS_TO_ANY_ADDRESS = True
     make_grant(admin, 100)
     person = make_user(credits=100)
     job = SyncJob.objects.create(actor="somebody", state=SyncJob.State.DONE)
     pack = make_pack("Large")
     batch = make_batch(actor=make_admin(), count=2, worth=5, last_day=day(9), key="k")
+    hook = add_endpoint(account_id=admin.pk, url="http://127.0.0.1:9/hook").endpoint
+    send_test(endpoint=hook)
     text, examples = script()
     done = subprocess.run(
         ["sh", "-c", text], cwd=tmp_path, capture_output=True, text=True, check=True,
@@ -61,7 +66,8 @@ def test_every_command_answers_as_the_page_says(
             "PATH": "/usr/bin:/bin:/usr/local/bin", "no_proxy": "*", "TALLY": whole_site.base_url,
             "EMAIL": "admin@example.com", "PASSWORD": PASSWORD, "USER_ID": str(person.pk),
             "MODEL": "smollm2-135m", "JOB": str(job.pk), "PACK": str(pack.pk),
-            "BATCH": str(batch.pk),
+            "BATCH": str(batch.pk), "RECEIVER": "http://127.0.0.1:9/",
+            "HOOK": str(hook.pk), "ATTEMPT": str(hook.attempts.get().pk),
         },
     )  # fmt: skip
     signed_in, *answers = done.stdout.split("\n~\n")
@@ -73,7 +79,8 @@ def test_every_command_answers_as_the_page_says(
 
 
 def test_every_call_has_its_command() -> None:
-    commands = re.sub(r"\$USER_ID|\$JOB|\$PACK|\$BATCH|my-chat|cplan_\w+", "{}", "\n".join(SHELL))
+    things = r"\$USER_ID|\$JOB|\$PACK|\$BATCH|\$HOOK|\$ATTEMPT|my-chat|cplan_\w+"
+    commands = re.sub(things, "{}", "\n".join(SHELL))
     paths = {re.sub(r"\{\w+\}", "{}", path) for path in openapi()["paths"]}
     own = {path for path in paths if "images/" not in path}
     missing = {path for path in own if f"$TALLY{path}" not in commands}

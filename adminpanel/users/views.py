@@ -13,7 +13,13 @@ from ai_chat.models import Conversation, DataJob, Image
 from credits.approvals import waiting
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
 from credits.ledger import get_balance
-from credits.models import AuthenticationEvent, Identity, SubscriptionItem, User
+from credits.models import (
+    AuthenticationEvent,
+    Identity,
+    SubscriptionItem,
+    User,
+    WebhookEndpoint,
+)
 from credits.reports.grants import get_grants
 from credits.roles import is_admin
 from credits.users.permissions import admin_page
@@ -65,6 +71,7 @@ def user(request: HttpRequest, user_id: int) -> HttpResponse:
         "counts": _counts(someone),
         "pending": waiting().filter(user=someone)[:PENDING],
         "events": AuthenticationEvent.objects.filter(user=someone).order_by("-pk")[:EVENTS],
+        "webhooks": WebhookEndpoint.objects.filter(account_id=someone.pk).order_by("created_at"),
         "erasure": DataJob.objects.filter(user=someone, kind=DataJob.Kind.ERASURE).first(),
         "form": form,
         "page": timeline.get_page(someone, **form.place_for(someone)),

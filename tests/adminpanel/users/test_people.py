@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from adminpanel.users import search as user_search
-from credits.models import Identity, SubscriptionItem, User
+from credits.models import Identity, SubscriptionItem, User, WebhookEndpoint
 from tests.factories import make_adjustment_request, make_charge, make_plan, make_user
 from tests.ledger import sql
 
@@ -278,3 +278,14 @@ def test_a_search_goes_by_the_index(alice: User) -> None:
         " WHERE adminpanel_person(email, name) @@ adminpanel_person_query('alice')"
     )
     assert any("Bitmap Index Scan on adminpanel_person_words" in line for (line,) in plan), plan
+
+
+def test_a_persons_webhooks_by_host_alone(desk: Client, alice: User) -> None:
+    WebhookEndpoint.objects.create(
+        account_id=alice.pk, url="https://hooks.example.com/known-to-alice-alone", secret="x",
+        active=False, disabled_reason="gone",
+    )  # fmt: skip
+    page = desk.get(f"{PATH}/{alice.pk}").text
+    assert "hooks.example.com" in page
+    assert "gone" in page
+    assert "known-to-alice-alone" not in page
