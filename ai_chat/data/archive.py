@@ -22,7 +22,7 @@ from ai_chat import files
 from ai_chat.models import Conversation, DataJob, Image, ImageRequest, Turn
 from config.pagination import LATEST_FIRST, in_batches
 from credits.api.usage_csv import COLUMNS
-from credits.models import AuthenticationEvent, Session, User
+from credits.models import AuthenticationEvent, RedeemCode, Session, User
 from credits.models.background import TakenOver
 from credits.statement.csv_file import csv_lines
 from credits.statement.history import statement
@@ -33,7 +33,7 @@ BATCH = 100
 PIECE = 1 << 20
 README = """What Tally has of you, made on {made} (times are UTC).
 
-profile.json    your account, where you are signed in, and how you signed in lately
+profile.json    your account, where you are signed in, how you signed in, codes you redeemed
 statement.csv   every credit that moved
 chats/          each chat as Markdown to read, and as JSON for programs
 images/         the pictures, and images.json with what was asked for
@@ -183,6 +183,7 @@ def _time(moment: datetime | None) -> str | None:
 def _profile(user: User) -> dict[str, Any]:
     sessions = Session.objects.filter(user=user).order_by("created_at")
     events = AuthenticationEvent.objects.filter(user=user).order_by("pk")
+    codes = RedeemCode.objects.filter(account_id=user.pk).order_by("redeemed_at")
     return {
         "id": user.pk,
         "email": user.email,
@@ -210,6 +211,10 @@ def _profile(user: User) -> dict[str, Any]:
                 "device": event.device,
             }
             for event in events
+        ],
+        "redeemedCodes": [
+            {"at": _time(code.redeemed_at), "credits": code.batch.worth}
+            for code in codes.select_related("batch")
         ],
     }
 
