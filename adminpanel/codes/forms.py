@@ -15,7 +15,7 @@ from credits.statement.forms import DayField
 class BatchForm(OnceForm):
     """A batch: of a pack, or of a worth of its own."""
 
-    pack = forms.ChoiceField(required=False, widget=forms.Select(attrs={"class": "f"}))
+    pack = forms.ChoiceField(required=False)
     worth = CreditsField(
         PACK_CREDITS,
         label="Credits of each code",
@@ -32,7 +32,7 @@ class BatchForm(OnceForm):
     )
     reason = RuleField(
         NOTE,
-        label="What they are for",
+        label="What they are for (optional)",
         required=False,
         help_text="Admins read it, nobody else.",
         widget=forms.TextInput(attrs={"class": "f", "autocomplete": "off"}),

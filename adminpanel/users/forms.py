@@ -115,11 +115,11 @@ class GiveForm(OnceForm):
     """Which pack, how many, and for which payment. `each` is how many credits the preview said that
     one has."""
 
-    pack = forms.ChoiceField(widget=forms.Select(attrs={"class": "f"}))
+    pack = forms.ChoiceField()
     quantity = CreditsField(PACK_QUANTITY, label="How many", initial=1)
     reference = RuleField(
         REFERENCE,
-        label="Payment",
+        label="Payment (optional)",
         required=False,
         help_text="An invoice's number, a provider's id. The same one never brings a pack twice. "
         "Empty for a gift.",

@@ -22,7 +22,14 @@ from ai_chat import files
 from ai_chat.models import Conversation, DataJob, Image, ImageRequest, Turn
 from config.pagination import LATEST_FIRST, in_batches
 from credits.api.usage_csv import COLUMNS
-from credits.models import AuthenticationEvent, Session, User, WebhookEndpoint, WebhookMessage
+from credits.models import (
+    AuthenticationEvent,
+    RedeemCode,
+    Session,
+    User,
+    WebhookEndpoint,
+    WebhookMessage,
+)
 from credits.models.background import TakenOver
 from credits.statement.csv_file import csv_lines
 from credits.statement.history import statement
@@ -33,8 +40,8 @@ BATCH = 100
 PIECE = 1 << 20
 README = """What Tally has of you, made on {made} (times are UTC).
 
-profile.json    your account, where you are signed in, how you signed in lately, your webhooks
-                and what was announced lately
+profile.json    your account, where you are signed in, how you signed in lately, your webhooks,
+                what was announced lately, and codes you redeemed
 statement.csv   every credit that moved
 chats/          each chat as Markdown to read, and as JSON for programs
 images/         the pictures, and images.json with what was asked for
@@ -186,6 +193,7 @@ def _profile(user: User) -> dict[str, Any]:
     events = AuthenticationEvent.objects.filter(user=user).order_by("pk")
     webhooks = WebhookEndpoint.objects.filter(account_id=user.pk).order_by("created_at")
     messages = WebhookMessage.objects.filter(account_id=user.pk).order_by("created_at")
+    codes = RedeemCode.objects.filter(account_id=user.pk).order_by("redeemed_at")
     return {
         "id": user.pk,
         "email": user.email,
@@ -227,6 +235,10 @@ def _profile(user: User) -> dict[str, Any]:
         "announced": [
             {"at": _time(message.created_at), "what": message.kind, "data": message.payload}
             for message in messages
+        ],
+        "redeemedCodes": [
+            {"at": _time(code.redeemed_at), "credits": code.batch.worth}
+            for code in codes.select_related("batch")
         ],
     }
 

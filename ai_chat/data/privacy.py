@@ -64,10 +64,17 @@ KEPT = [
     ),
     Kept(
         "The journal: each charge, refund and grant with its time, amount, price and model; with "
-        "an adjustment the admin's reason, with a charge a hash of what was asked",
+        "an adjustment or a pack the admin's reason and the payment's reference, with a charge a "
+        "hash of what was asked",
         "it proves the bill; a repeated request is recognised by the hash",
         "always: no line is ever changed",
         "stays under a number, without your name and address",
+    ),
+    Kept(
+        "The codes that you redeemed: which, and when",
+        "each brings its credits once, and some are one for each account",
+        "always",
+        "stays under a number",
     ),
     Kept(
         "A hash of your address, made with a secret key",

@@ -26,6 +26,8 @@ from credits.models.background import SILENCE
 from credits.users.tasks import send_letter
 from tests.ai_chat.data.conftest import MARKER, Worker, ended, fill, wait_until_done
 from tests.ai_chat.turns import make_turn
+from tests.credits.packs.making import make_codes, take
+from tests.factories import make_admin
 from tests.live import Site
 from tests.waiting import wait_for
 
@@ -60,6 +62,8 @@ def test_everything_is_in_it_and_its_owner_fetches_it(
     place: Site, mary: User, worker: Worker, alice: User
 ) -> None:
     program = fill(place, mary, chats=2)
+    _, [code] = make_codes(make_admin())
+    at = take(mary, code).at
     assert ask(place, mary).status_code == 302
     with worker():
         job = wait_until_done("archive")
@@ -89,6 +93,7 @@ def test_everything_is_in_it_and_its_owner_fetches_it(
         assert profile["sessions"]
         assert [row["description"] for row in profile["webhooks"]] == [MARKER]
         assert [row["data"] for row in profile["announced"]] == [{"text": MARKER}]
+        assert profile["redeemedCodes"] == [{"at": f"{at:%Y-%m-%dT%H:%M:%SZ}", "credits": 20}]
         rows = list(csv.DictReader(StringIO(file.read("statement.csv").decode())))
         own = UsageHistory.objects.filter(account_id=mary.pk)
         assert {int(row["Row"]) for row in rows} == set(own.values_list("pk", flat=True))

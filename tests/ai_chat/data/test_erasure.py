@@ -23,6 +23,7 @@ from credits.models import (
     AuthenticationEvent,
     Identity,
     RateLimit,
+    RedeemCode,
     Session,
     SignUp,
     UsageHistory,
@@ -36,7 +37,8 @@ from tests.ai_chat.chat import Chat
 from tests.ai_chat.data.conftest import MARKER, Worker, ended, fill, wait_until_done
 from tests.ai_chat.turns import charge_turn
 from tests.clock import Clock
-from tests.factories import PASSWORD, add_second_factor, code_of, make_user
+from tests.credits.packs.making import make_codes, take
+from tests.factories import PASSWORD, add_second_factor, code_of, make_admin, make_user
 from tests.fakes.clerk import user_json
 from tests.fakes.clerk_events import event
 from tests.live import Site
@@ -85,6 +87,8 @@ def test_nothing_of_a_closed_account_is_left(
     program.client.post(f"/ai-chat/{conversation.pk}/rename", data={"title": MARKER})
     program.client.post("/account/data/archive")
     program.client.get("/sign-in")  # A session of its own, with the marker as its device.
+    _, [code] = make_codes(make_admin())
+    take(mary, code)
     rows = UsageHistory.objects.filter(account_id=mary.pk).count()
     filled = {"ai_chat_turn", "ai_chat_conversation", "ai_chat_imagerequest", "credits_user"}
     filled |= {"credits_webhookendpoint", "credits_webhookmessage"}
@@ -101,6 +105,7 @@ def test_nothing_of_a_closed_account_is_left(
     assert (mary.name, mary.email, mary.is_active) == ("", None, False)
     assert mary.closed_at
     assert UsageHistory.objects.filter(account_id=mary.pk).count() == rows
+    assert RedeemCode.objects.get().account_id == mary.pk, "It stays redeemed, under a number."
     kinds = AuthenticationEvent.objects.filter(user=mary).values_list("kind", flat=True)
     assert "closed" in kinds
 
