@@ -105,7 +105,7 @@ CHECKS = [
                                 AND (q.start, q.earned_version) > (p.start, p.earned_version)))
                         AS last,
                     i.instance_id, i.payer_kind, i.payer_id, p.plan_id, p.start, p.trial
-                FROM credits_period p JOIN credits_subscriptionitem i ON i.id = p.item_id
+                FROM {periods_of_payers} p JOIN credits_subscriptionitem i ON i.id = p.item_id
                 WHERE p.earned
             ), ended AS (
                 SELECT id, min(last) OVER (
@@ -113,11 +113,14 @@ CHECKS = [
                 FROM period
             )
             SELECT g.id FROM {plan_grants} g JOIN ended ON ended.id = g.period_id
-            WHERE NOT g.expired AND g.expires_at > greatest(
-                to_timestamp(ended.last / 1000.0) + interval '1 millisecond',
-                (SELECT max(u.created_at) + interval '1 millisecond'
-                    FROM credits_grantallocation a JOIN credits_usagehistory u ON u.id = a.usage_id
-                    WHERE a.grant_id = g.id AND a.amount > 0))
+            WHERE NOT g.expired
+                -- CASE: the second is asked of few, as what a grant paid is far apart.
+                AND CASE WHEN g.expires_at > to_timestamp(ended.last / 1000.0)
+                    + interval '1 millisecond' THEN g.expires_at > coalesce((
+                        SELECT max(u.created_at) + interval '1 millisecond'
+                        FROM credits_grantallocation a
+                        JOIN credits_usagehistory u ON u.id = a.usage_id
+                        WHERE a.grant_id = g.id AND a.amount > 0), '-infinity') END
             """,
         ),
     ),

@@ -264,8 +264,8 @@ CHECKS = [
             "Each row is paid by grants of its own user.",
             """
             SELECT a.id FROM {allocations} a
-            JOIN credits_usagehistory u ON u.id = a.usage_id
-            JOIN credits_creditgrant g ON g.id = a.grant_id
+            JOIN {rows} u ON u.id = a.usage_id
+            JOIN {grants} g ON g.id = a.grant_id
             WHERE u.account_id <> g.account_id
             """,
         ),
@@ -291,10 +291,9 @@ CHECKS = [
             ("row", "{payments}"),
             "No charge was paid by credits that had expired.",
             """
-            SELECT u.id FROM {payments} a
-            JOIN credits_usagehistory u ON u.id = a.usage_id AND u.unit_cost IS NOT NULL
-            JOIN credits_creditgrant g ON g.id = a.grant_id
-            WHERE a.amount > 0 AND g.expires_at <= u.created_at
+            SELECT paid.id FROM {payments} paid
+            JOIN credits_creditgrant g ON g.id = paid.grant_id
+            WHERE g.expires_at <= paid.created_at
             """,
         ),
         grant_filled_once=(

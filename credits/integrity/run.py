@@ -64,6 +64,8 @@ class Run(NamedTuple):
 
     since: LedgerCheck | None
     position: Position
+    #: Rows of the journal that were looked at.
+    rows: int
     results: list[CheckResult]
 
 
@@ -95,11 +97,11 @@ def _run(*, grace: timedelta, changed: bool, alone: bool) -> Run:
             collect_changes(cursor, horizon=since.horizon, last_row=since.last_row)
         if outermost:
             cursor.execute("SET TRANSACTION READ ONLY")
-        results = _results(cursor, CHANGED if since else WHOLE, grace)
+        rows, results = _results(cursor, CHANGED if since else WHOLE, grace)
         # Nothing was written but temporary tables, which are not to be there for a second run in a
         # caller's transaction.
         transaction.set_rollback(True)
-    return Run(since, position, results)
+    return Run(since, position, rows, results)
 
 
 def _lock(cursor: CursorWrapper) -> bool:
@@ -129,8 +131,9 @@ def _mark(cursor: CursorWrapper, position: Position) -> LedgerCheck | None:
 
 def _results(
     cursor: CursorWrapper, relations: Mapping[str, str], grace: timedelta
-) -> list[CheckResult]:
-    tables = sorted({fill(check.table, relations) for check in CHECKS})
+) -> tuple[int, list[CheckResult]]:
+    journal = fill(ROWS[1], relations)
+    tables = sorted({journal, *(fill(check.table, relations) for check in CHECKS)})
     counts = ", ".join(f"(SELECT count(*) FROM {table} AS counted)" for table in tables)  # noqa: S608
     cursor.execute(f"SELECT {counts}")
     rows = dict(zip(tables, cursor.fetchone(), strict=True))
@@ -144,7 +147,7 @@ def _results(
         values: Any = {"grace": grace} if "%(grace)s" in query else None
         cursor.execute(query, values)
         results.append(CheckResult(check, rows[fill(check.table, relations)], *cursor.fetchone()))
-    return results
+    return rows[journal], results
 
 
 class LastChecks(NamedTuple):
@@ -210,7 +213,7 @@ def check_and_keep(
         whole=run.since is None,
         ok=all(result.ok for result in run.results),
         checks=len(run.results),
-        rows=next(result.rows for result in run.results if result.check.table == ROWS[1]),
+        rows=run.rows,
         seconds=round(monotonic() - started, 3),
         differences=[_difference(result) for result in run.results if not result.ok],
         started_at=started_at,

@@ -13,14 +13,14 @@ from django.db import transaction
 from credits.adjustments import adjust_credits
 from credits.integrity.base import Check
 from credits.integrity.ledger import TRIGGERS
-from credits.integrity.run import CHECKS, CheckResult, run_checks
+from credits.integrity.run import CHECKS, CheckResult, check_and_keep, run_checks
 from credits.ledger import expire_credits, refund_charge, release_charge, settle_charge
 from credits.management.commands.check_ledger import describe
 from credits.models import CreditGrant, User
 from credits.reasons import Reason
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, set_price
-from tests.ledger import assert_ledger_is_consistent, sql
+from tests.ledger import NO_SWEEPER, assert_ledger_is_consistent, sql
 from tests.parallel import in_background
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +49,10 @@ DIFFERENCES: dict[str, list[str]] = {
     "grant_is_its_allocations": [
         f"UPDATE {GRANT} SET remaining = remaining - 1 WHERE remaining > 0"
     ],
-    "row_is_allocated": ["UPDATE credits_grantallocation SET amount = 6 WHERE amount = 7"],
+    "row_is_allocated": [
+        f"UPDATE {ALLOCATION} SET amount = amount + 1 FROM {USAGE} u"
+        " WHERE u.id = usage_id AND credits_used = 7"
+    ],
     "allocation_within_user": [
         f"UPDATE {GRANT} SET account_id = (SELECT max(id) FROM credits_user) WHERE amount = 100"
     ],
@@ -71,7 +74,7 @@ DIFFERENCES: dict[str, list[str]] = {
     ],
     "expiry_in_time": [f"UPDATE {GRANT} SET expires_at = now() - interval '1 day'"],
     "hold_of_an_open_charge": [
-        f"UPDATE credits_hold SET charge_id = (SELECT id FROM {USAGE} WHERE credits_used = 7)"
+        f"UPDATE credits_hold SET charge_id = (SELECT max(id) FROM {USAGE} WHERE credits_used = 7)"
     ],
     "hold_ends_in_time": ["UPDATE credits_hold SET lease_until = now() - interval '1 day'"],
     "key_charged_once": [
@@ -106,19 +109,23 @@ DIFFERENCES: dict[str, list[str]] = {
 
 @pytest.fixture
 def busy_ledger(alice: User, bob: User, clock: Clock) -> None:
+    make_busy(alice, bob, clock)
+
+
+def make_busy(alice: User, bob: User, clock: Clock, *, key: str = "1") -> None:
     """A charge of 7 of which 3 came back, 4 that came back after their grant had expired, a hold,
     grants, a price, an adjustment of 5."""
-    make_grant(bob, 4, expires_at=clock.now() + timedelta(days=1))
+    make_grant(bob, 4, expires_at=clock.now() + timedelta(days=1), priority=1)
     late = make_charge(bob, 4, hold=True)
     clock.move(days=2)
     expire_credits()
     release_charge(charge_id=late.id, reason="test")
     charge = make_charge(alice, 7)
-    refund_charge(charge_id=charge.id, reason="test", idempotency_key="r", amount=3)
+    refund_charge(charge_id=charge.id, reason="test", idempotency_key=f"r{key}", amount=3)
     make_grant(alice, 20)
     make_charge(alice, 2, hold=True)
     set_price("ai_text_chat", 2)
-    adjust_credits(user_id=alice.pk, delta=5, reason="r", actor="x", idempotency_key="a")
+    adjust_credits(user_id=alice.pk, delta=5, reason="r", actor="x", idempotency_key=f"a{key}")
 
 
 @contextmanager
@@ -147,6 +154,23 @@ def test_a_difference_is_found_and_named(name: str, busy_ledger: None) -> None:
         found = {result.check.name: result for result in run_checks()}[name]
     assert not found.ok
     assert found.offences >= len(found.offenders) >= 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_difference_in_what_changed_is_found_and_named(
+    alice: User, bob: User, clock: Clock
+) -> None:
+    """As the whole check does, and beside rows that the last clean run has seen."""
+    make_busy(alice, bob, clock)
+    check_and_keep(grace=NO_SWEEPER)
+    set_price("ai_text_chat", 1)
+    make_charge(alice, 5)  # The adjustment's, so that the next are paid as the first were.
+    make_busy(alice, bob, clock, key="2")
+    assert not [result for result in run_checks(changed=True, grace=NO_SWEEPER) if not result.ok]
+    for name, statements in DIFFERENCES.items():
+        with broken_by(statements):
+            found = {result.check.name: result for result in run_checks(changed=True)}[name]
+        assert found.offences >= len(found.offenders) >= 1, name
 
 
 @pytest.mark.parametrize(
@@ -233,13 +257,15 @@ def test_the_checks_are_right_while_credits_are_spent(alice: User) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_all_checks_look_at_one_moment_and_write_nothing() -> None:
+@pytest.mark.parametrize("changed", [False, True])
+def test_all_checks_look_at_one_moment_and_write_nothing(changed: bool) -> None:
     settings = ("transaction_isolation", "transaction_read_only")
     query = "SELECT " + " || ' ' || ".join(f"current_setting('{name}')" for name in settings)
     ask = Check("ask", "I2", "What kind of transaction this is.", "kind", BALANCE, query)
+    check_and_keep()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("credits.integrity.run.CHECKS", [ask])
-        [answer] = run_checks()
+        [answer] = run_checks(changed=changed)
     assert answer.offenders == ["repeatable read on"]
 
 
