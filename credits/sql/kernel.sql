@@ -243,11 +243,14 @@ BEGIN
         outcome := 'not_offered';
     ELSIF price > max_unit_cost THEN
         outcome := 'price_changed';
-    ELSIF ceiling.room < total * credits_pico() THEN
-        outcome := CASE WHEN ceiling.later < total * credits_pico() THEN 'limit_reached' ELSE 'busy' END;
-        limit_id := ceiling.limit_id;
+    ELSIF ceiling.later < total * credits_pico() THEN
+        outcome := 'limit_reached';
+        limit_id := ceiling.later_id;
     ELSIF total > available THEN
         outcome := 'insufficient';
+    ELSIF ceiling.room < total * credits_pico() THEN
+        outcome := 'busy';
+        limit_id := ceiling.limit_id;
     ELSE
         outcome := 'charged';
         available := available - total;
@@ -415,10 +418,13 @@ BEGIN
 END $$;
 
 -- What the meter shows. Expired credits leave first, so a read never shows what is gone; `due` says
--- that credits come, and that the caller has them granted and reads again.
+-- that credits come, and that the caller has them granted and reads again. `room` is what the hard
+-- limits leave to a spend on the site, in pico-credits, null without any, and `limit_id` the one that
+-- leaves least.
 CREATE FUNCTION credits_balance(owner bigint, OUT remaining bigint, OUT held bigint,
     OUT granted bigint, OUT expires_at timestamptz, OUT expiring bigint, OUT version text,
-    OUT due boolean, OUT ahead bigint) LANGUAGE plpgsql
+    OUT due boolean, OUT ahead bigint, OUT counted boolean, OUT room numeric, OUT limit_id bigint)
+LANGUAGE plpgsql
 AS $$
 DECLARE
     moment timestamptz := credits_now();
@@ -430,8 +436,9 @@ BEGIN
         PERFORM credits_expire(owner, credits_lock(owner), credits_now());
     END IF;
     SELECT b.credits_remaining, format('%s.%s', b.last_usage_id, h.open), h.credits,
-        g.granted, g.soonest, g.soonest_amount, coalesce(b.due_at <= moment, false)
-    INTO remaining, version, held, granted, expires_at, expiring, due
+        g.granted, g.soonest, g.soonest_amount, coalesce(b.due_at <= moment, false),
+        coalesce(b.counted, false)
+    INTO remaining, version, held, granted, expires_at, expiring, due, counted
     FROM (SELECT count(*) AS open, coalesce(sum(u.credits_used), 0) AS credits
             FROM credits_hold o JOIN credits_usagehistory u ON u.id = o.charge_id
             WHERE o.account_id = owner) h
@@ -443,5 +450,10 @@ BEGIN
             FROM credits_creditgrant g WHERE g.account_id = owner AND g.remaining > 0) live) g
     LEFT JOIN credits_creditbalance b ON b.account_id = owner;
     remaining := coalesce(remaining, 0);
+    IF counted THEN
+        SELECT l.room, l.limit_id INTO room, limit_id
+        FROM credits_limits_left(owner, NULL, NULL, moment) l;
+        version := concat_ws('.', version, room);
+    END IF;
     ahead := coalesce((SELECT p.pico FROM credits_paidahead p WHERE p.account_id = owner), 0);
 END $$;

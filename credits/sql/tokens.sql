@@ -155,9 +155,9 @@ BEGIN
         outcome := 'price_changed';
     ELSIF input_bound > dear.max_input THEN
         outcome := 'too_long';
-    ELSIF ceiling.room < least_bound AND ceiling.later < least_bound THEN
+    ELSIF ceiling.later < least_bound THEN
         outcome := 'limit_reached';
-        limit_id := ceiling.limit_id;
+        limit_id := ceiling.later_id;
     ELSIF total > available + (
         SELECT coalesce(sum(u.credits_used), 0) FROM credits_hold h
         JOIN credits_usagehistory u ON u.id = h.charge_id WHERE h.account_id = owner
