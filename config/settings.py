@@ -203,7 +203,12 @@ DATABASES = {"default": {**DATABASE, "CONN_HEALTH_CHECKS": True}}
 # Jobs at once: holds are swept while a sync, or a proof of a large ledger, takes its time.
 PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}
 # Background work beside each app's own `tasks` module.
-PROCRASTINATE_IMPORT_PATHS = ["credits.clerk.tasks", "credits.events.tasks", "credits.users.tasks"]
+PROCRASTINATE_IMPORT_PATHS = [
+    "credits.clerk.tasks",
+    "credits.events.tasks",
+    "credits.limits.tasks",
+    "credits.users.tasks",
+]
 
 # --- Accounts ----------------------------------------------------------------------------------
 

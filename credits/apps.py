@@ -11,6 +11,7 @@ class CreditsConfig(AppConfig):
         from credits.clerk.billing.releases import plan_saved, release_account
         from credits.events.endpoints import delete_all
         from credits.ledger import credits_due
+        from credits.limits.setting import remove_all
         from credits.signals import account_closed
         from credits.users import trail
         from credits.users.notices import notify_of_new_place
@@ -18,6 +19,7 @@ class CreditsConfig(AppConfig):
 
         conf.validate()
         account_closed.connect(delete_all, dispatch_uid="webhooks-of-closed")
+        account_closed.connect(remove_all, dispatch_uid="limits-of-closed")
         user_logged_in.connect(confirm, dispatch_uid="users-confirm-session")
         # Before the trail records this sign-in, and before Django writes `last_login`: this app
         # comes before Django's own in INSTALLED_APPS.

@@ -27,14 +27,15 @@ class InsufficientCredits(LedgerError):
 
 
 class LimitReached(LedgerError):
-    """The spend would pass a limit (I11): a `credits.limits.states.LimitState`. Nothing was
+    """The spend would pass a limit (I11): a `credits.limit_states.LimitState`. Nothing was
     charged."""
 
     status = 402
     code = "limit_reached"
 
     def __init__(self, *, required: int, limit: Any) -> None:
-        message = f"This takes {required:,} credit{'s' if required != 1 else ''}; {limit.sentence}"
+        takes = f"This takes {required:,} credit{'s' if required != 1 else ''}"
+        message = f"{takes}; {limit.sentence} Nothing was charged."
         super().__init__(message, required=required, available=limit.left, limit=limit.members)
         self.limit = limit
 

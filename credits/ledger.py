@@ -13,9 +13,10 @@ from django.db.models import DateTimeField, Func
 from django.dispatch import Signal
 
 from credits import exceptions
+from credits.amounts import PICO
 from credits.features import FEATURES, OperationType, to_operation_type
 from credits.kernel import MAX_AMOUNT, MAX_QUANTITY, call_kernel, check_amount, check_key
-from credits.limits.states import limit_state
+from credits.limit_states import limit_state
 from credits.models import CreditBalance, CreditGrant, Hold
 from credits.models.ledger import PRIORITIES
 from credits.pricing import get_feature_cost
@@ -34,7 +35,9 @@ class Balance(NamedTuple):
     """An account's credits. `granted` is the size of the grants that still hold something (the
     meter's full width), `expiring` credits leave at `expires_at`; `version` changes with each
     movement and each hold; `due` when more credits should have come, and could not; `ahead` are
-    pico-credits that are paid ahead."""
+    pico-credits that are paid ahead. `counted`: the account has, or had, limits; `room` are the
+    pico-credits that the hard ones leave to a spend on the site (None: there are none), and
+    `limit_id` is the one that leaves least."""
 
     remaining: int
     held: int
@@ -44,6 +47,14 @@ class Balance(NamedTuple):
     version: str
     due: bool = False
     ahead: int = 0
+    counted: bool = False
+    room: int | None = None
+    limit_id: int | None = None
+
+    @property
+    def spendable(self) -> int:
+        """Whole credits that can be spent now, within the limits."""
+        return self.remaining if self.room is None else min(self.remaining, int(self.room) // PICO)
 
 
 def get_balance(*, user_id: int) -> Balance:
@@ -210,8 +221,9 @@ def _refusal(row: Any, arguments: dict[str, Any]) -> Exception:
         case "insufficient":
             return exceptions.InsufficientCredits(required=row.total, available=row.available)
         case "limit_reached":
-            limit = limit_state(row.limit_id)
-            return exceptions.LimitReached(required=row.total, limit=limit)
+            if limit := limit_state(row.limit_id):
+                return exceptions.LimitReached(required=row.total, limit=limit)
+            return exceptions.CreditsBusy()  # It was removed meanwhile: another try may do.
         case "price_changed":
             agreed = arguments.get("max_unit_cost") or arguments.get("most") or 0
             return exceptions.PriceChanged(agreed=agreed, unit_cost=row.price or row.total)

@@ -15,6 +15,7 @@ from ai_chat.jobs.models import FAILED, RUNNING, Job
 from ai_chat.providers.used import Used
 from credits import rate_limits
 from credits.ledger import Ending, is_held, settle_charge
+from credits.limits.alerts import tell_reached
 from credits.models import UsageHistory, Use
 from credits.reasons import Reason
 from credits.uses import UseEnding, settle_use
@@ -63,6 +64,7 @@ def end_job[J: Job](job: J, outcome: Outcome, keep: Keep) -> Ended[J]:
             changes = _lost(job) if lost else _ended(job, outcome, ending)
             changes = {**changes, **keep(lost)}
             rows.update(**changes)
+    tell_reached(account_id=job.user_id)
     if state != RUNNING:
         return Ended(type(job).with_receipt().filter(pk=job.pk).first(), here=False)
     return Ended(_changed(job, changes), here=not lost)

@@ -1,5 +1,5 @@
-"""The rule of each field of a price, plan, model, provider and pack, written once: forms, the API,
-imports and the services ask it, and answer with its sentence."""
+"""The rule of each field of a price, plan, model, provider, pack and limit, written once: forms,
+the API, imports and the services ask it, and answer with its sentence."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from config.text import is_blank
 from credits.features import FEATURES, MAX_FEATURE_COST
-from credits.models import Provider
+from credits.models import Limit, Provider
+from credits.models.limits import MAX_LIMIT
 from credits.models.packs import MAX_CODES, MAX_WORTH
 
 
@@ -275,6 +276,16 @@ REFERENCE = OrEmpty(one_line(100))
 #: Codes of a batch, and what the batch is for.
 CODES = WholeNumber(1, MAX_CODES)
 NOTE = OrEmpty(one_line(500))
+#: A limit: the period, its credits, whether it refuses what would pass it, and the percentages at
+#: which its account is told.
+LIMIT_CREDITS = WholeNumber(0, MAX_LIMIT)
+PERCENT = WholeNumber(1, 100)
+LIMIT_FIELDS: Mapping[str, Rule] = {
+    "period": OneOf(Limit.Period.values),
+    "credits": LIMIT_CREDITS,
+    "hard": Flag(),
+    "alertAt": ListOf(PERCENT, 5, "Must be at most 5 whole numbers from 1 to 100, each once."),
+}
 
 
 def problems_of(values: Mapping[str, object], fields: Mapping[str, Rule]) -> dict[str, str]:

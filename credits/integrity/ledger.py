@@ -14,6 +14,7 @@ PRICE = "credits_tokenprice"
 USE = "credits_use"
 AHEAD = "credits_paidahead"
 LIMIT = "credits_limit"
+ALERT = "credits_limitalert"
 SPEND = "credits_spendday"
 KEY = "credits_apikey"
 SETTINGS = "credits_adminsettings"
@@ -42,6 +43,7 @@ TRIGGERS = {
         "i2_balance_stays",
         "i2_no_truncate",
         "i11_counting_goes_on",
+        "i11_counting_begins_with_a_limit",
     ],
     GRANT: [
         "i5_grant_by_journal_only",
@@ -86,7 +88,7 @@ CONSTRAINTS = {
     PRICE: ["i8_price_whole", "provider_price_whole", "price_max_input"],
     USE: ["i8_tokens_fit", "i9_use_within_reserve"],
     AHEAD: ["i10_paid_ahead_below_one"],
-    LIMIT: ["limit_credits", "limit_one_scope", "limit_of_member"],
+    LIMIT: ["limit_credits", "limit_period_known", "limit_one_scope", "limit_of_member"],
     SPEND: ["i11_spend_not_negative"],
     KEY: ["key_of_member"],
     BALANCE: ["i1_balance_not_negative"],
@@ -124,6 +126,7 @@ INDEXES = {
     USE: ["credits_use_pkey"],
     AHEAD: ["credits_paidahead_pkey"],
     LIMIT: ["limit_once"],
+    ALERT: ["limit_alert_once"],
     SPEND: ["credits_spendday_pkey"],
     APPROVAL: ["approval_asked_once"],
     AUDIT: ["credits_auditentry_usage_id_key"],

@@ -530,7 +530,12 @@ class Migration(migrations.Migration):
                         db_default=django.db.models.functions.datetime.Now(), editable=False
                     ),
                 ),
-                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "updated_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
@@ -879,6 +884,12 @@ class Migration(migrations.Migration):
                 ("day", models.DateField()),
                 ("spent", models.DecimalField(decimal_places=0, default=0, max_digits=30)),
                 ("held", models.DecimalField(decimal_places=0, default=0, max_digits=30)),
+                (
+                    "changed_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
@@ -1828,6 +1839,10 @@ class Migration(migrations.Migration):
             model_name="signup",
             index=models.Index(fields=["email"], name="sign_up_email"),
         ),
+        migrations.AddIndex(
+            model_name="spendday",
+            index=models.Index(fields=["day"], name="spend_by_day"),
+        ),
         migrations.AddConstraint(
             model_name="spendday",
             constraint=models.CheckConstraint(
@@ -2218,6 +2233,13 @@ class Migration(migrations.Migration):
             model_name="limit",
             constraint=models.CheckConstraint(
                 condition=models.Q(("credits__range", (0, 1000000000000))), name="limit_credits"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="limit",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("period__in", ["day", "week", "month", "ever"])),
+                name="limit_period_known",
             ),
         ),
         migrations.AddConstraint(

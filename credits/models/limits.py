@@ -8,6 +8,9 @@ from django.db.models.functions import Now
 
 from credits.models.users import Account, User
 
+#: The largest limit, in credits.
+MAX_LIMIT = 10**12
+
 
 class ApiKey(models.Model):
     """A key for programs, and what it may do. What opens the door is one of its secrets."""
@@ -53,11 +56,14 @@ class Limit(models.Model):
     #: Who set it last.
     set_by = models.ForeignKey(User, PROTECT, null=True, related_name="+", db_index=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         constraints = [
-            CheckConstraint(condition=Q(credits__range=(0, 10**12)), name="limit_credits"),
+            CheckConstraint(condition=Q(credits__range=(0, MAX_LIMIT)), name="limit_credits"),
+            CheckConstraint(
+                condition=Q(period__in=["day", "week", "month", "ever"]), name="limit_period_known"
+            ),
             CheckConstraint(
                 condition=Q(api_key__isnull=True) | Q(member__isnull=True), name="limit_one_scope"
             ),
@@ -69,7 +75,8 @@ class Limit(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.credits} credits {self.period}"
+        plural = "" if self.credits == 1 else "s"
+        return f"{self.credits:,} credit{plural} {self.get_period_display()}"
 
 
 class SpendDay(models.Model):
@@ -85,11 +92,15 @@ class SpendDay(models.Model):
     day = models.DateField()
     spent = models.DecimalField(max_digits=30, decimal_places=0, default=0)
     held = models.DecimalField(max_digits=30, decimal_places=0, default=0)
+    #: When it was counted last: who looks for reached limits begins here.
+    changed_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         constraints = [
             CheckConstraint(condition=Q(spent__gte=0, held__gte=0), name="i11_spend_not_negative")
         ]
+        # Of the day alone: an index of a column that each spend writes would cost each spend.
+        indexes = [Index(fields=["day"], name="spend_by_day")]
 
     def __str__(self) -> str:
         return f"{self.day}: {self.spent} spent, {self.held} held"

@@ -236,7 +236,9 @@ CREATE FUNCTION credits_deduct(owner bigint, member bigint, key_id bigint, opera
 AS $$
 DECLARE
     spend record;
+    nearest bigint;
     room numeric;
+    later_id bigint;
     later numeric;
 BEGIN
     spend := credits_open_spend(
@@ -254,7 +256,7 @@ BEGIN
     price := credits_model_price(feature, default_cost, model);
     total := price * units;
     IF spend.counted THEN
-        SELECT l.limit_id, l.room, l.later INTO limit_id, room, later
+        SELECT l.limit_id, l.room, l.later_id, l.later INTO nearest, room, later_id, later
         FROM credits_limits_left(owner, member, key_id, spend.moment) l;
     END IF;
     IF model IS NOT NULL AND credits_is_by_tokens(model, spend.moment) THEN
@@ -263,10 +265,14 @@ BEGIN
         outcome := 'not_offered';
     ELSIF price > max_unit_cost THEN
         outcome := 'price_changed';
-    ELSIF room < total * credits_pico() THEN
-        outcome := CASE WHEN later < total * credits_pico() THEN 'limit_reached' ELSE 'busy' END;
+    ELSIF later < total * credits_pico() THEN
+        outcome := 'limit_reached';
+        limit_id := later_id;
     ELSIF total > available THEN
         outcome := 'insufficient';
+    ELSIF room < total * credits_pico() THEN
+        outcome := 'busy';
+        limit_id := nearest;
     ELSE
         outcome := 'charged';
         available := available - total;
@@ -434,10 +440,13 @@ BEGIN
 END $$;
 
 -- What the meter shows. Expired credits leave first, so a read never shows what is gone; `due` says
--- that credits come, and that the caller has them granted and reads again.
+-- that credits come, and that the caller has them granted and reads again. `room` is what the hard
+-- limits leave to a spend on the site, in pico-credits, null without any, and `limit_id` the one that
+-- leaves least.
 CREATE FUNCTION credits_balance(owner bigint, OUT remaining bigint, OUT held bigint,
     OUT granted bigint, OUT expires_at timestamptz, OUT expiring bigint, OUT version text,
-    OUT due boolean, OUT ahead bigint) LANGUAGE plpgsql
+    OUT due boolean, OUT ahead bigint, OUT counted boolean, OUT room numeric, OUT limit_id bigint)
+LANGUAGE plpgsql
 AS $$
 DECLARE
     moment timestamptz := credits_now();
@@ -449,8 +458,9 @@ BEGIN
         PERFORM credits_expire(owner, credits_lock(owner), credits_now());
     END IF;
     SELECT b.credits_remaining, format('%s.%s', b.last_usage_id, h.open), h.credits,
-        g.granted, g.soonest, g.soonest_amount, coalesce(b.due_at <= moment, false)
-    INTO remaining, version, held, granted, expires_at, expiring, due
+        g.granted, g.soonest, g.soonest_amount, coalesce(b.due_at <= moment, false),
+        coalesce(b.counted, false)
+    INTO remaining, version, held, granted, expires_at, expiring, due, counted
     FROM (SELECT count(*) AS open, coalesce(sum(u.credits_used), 0) AS credits
             FROM credits_hold o JOIN credits_usagehistory u ON u.id = o.charge_id
             WHERE o.account_id = owner) h
@@ -462,5 +472,10 @@ BEGIN
             FROM credits_creditgrant g WHERE g.account_id = owner AND g.remaining > 0) live) g
     LEFT JOIN credits_creditbalance b ON b.account_id = owner;
     remaining := coalesce(remaining, 0);
+    IF counted THEN
+        SELECT l.room, l.limit_id INTO room, limit_id
+        FROM credits_limits_left(owner, NULL, NULL, moment) l;
+        version := concat_ws('.', version, room);
+    END IF;
     ahead := coalesce((SELECT p.pico FROM credits_paidahead p WHERE p.account_id = owner), 0);
 END $$;

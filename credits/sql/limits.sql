@@ -10,12 +10,14 @@ BEGIN
     IF NOT (SELECT b.counted FROM credits_creditbalance b WHERE b.account_id = charge.account_id) THEN
         RETURN;
     END IF;
-    INSERT INTO credits_spendday AS s (account_id, member_id, api_key_id, day, spent, held)
+    INSERT INTO credits_spendday AS s
+        (account_id, member_id, api_key_id, day, spent, held, changed_at)
     VALUES (charge.account_id, coalesce(charge.member_id, charge.account_id),
         coalesce(charge.api_key_id, 0), (charge.created_at AT TIME ZONE 'UTC')::date,
-        greatest(more_spent, 0), greatest(more_held, 0))
+        greatest(more_spent, 0), greatest(more_held, 0), credits_now())
     ON CONFLICT (account_id, member_id, api_key_id, day)
-    DO UPDATE SET spent = s.spent + more_spent, held = s.held + more_held;
+    DO UPDATE SET spent = s.spent + more_spent, held = s.held + more_held,
+        changed_at = excluded.changed_at;
 END $$;
 
 -- What a charge may cost at most, in pico-credits: what limits count while it is held.
@@ -88,13 +90,14 @@ BEGIN
     UPDATE credits_creditbalance SET counted = true
     WHERE account_id = NEW.account_id AND NOT counted;
     IF FOUND THEN
-        INSERT INTO credits_spendday (account_id, member_id, api_key_id, day, spent, held)
-        SELECT NEW.account_id, s.* FROM credits_spend_of(NEW.account_id) s;
+        INSERT INTO credits_spendday
+            (account_id, member_id, api_key_id, day, spent, held, changed_at)
+        SELECT NEW.account_id, s.*, credits_now() FROM credits_spend_of(NEW.account_id) s;
     END IF;
     RETURN NULL;
 END $$;
 
-CREATE TRIGGER i11_limit_begins_counting AFTER INSERT ON credits_limit
+CREATE TRIGGER i11_limit_begins_counting AFTER INSERT OR UPDATE OF account_id ON credits_limit
 FOR EACH ROW EXECUTE FUNCTION credits_begin_counting();
 
 -- The first day of a limit's period in which the moment is.
@@ -105,8 +108,8 @@ AS $$
         ELSE greatest(since, date_trunc(period, moment AT TIME ZONE 'UTC')::date) END
 $$;
 
--- The limits of an account that a spend of this member and key falls under, each with what is spent
--- and held in its period, in pico-credits.
+-- The limits of an account, each with what is spent and held in its period up to the moment's day, in
+-- pico-credits.
 CREATE FUNCTION credits_limits_of(owner bigint, moment timestamptz)
 RETURNS TABLE (limit_id bigint, member_id bigint, api_key_id bigint, hard boolean, most numeric,
     window_start date, spent numeric, held numeric) LANGUAGE sql STABLE
@@ -116,25 +119,71 @@ AS $$
         coalesce(sum(s.spent), 0), coalesce(sum(s.held), 0)
     FROM credits_limit l
     LEFT JOIN credits_spendday s ON s.account_id = l.account_id
-        AND s.day >= credits_limit_since(l.period, l.since, moment)
+        AND s.day BETWEEN credits_limit_since(l.period, l.since, moment)
+            AND (moment AT TIME ZONE 'UTC')::date
         AND (l.api_key_id IS NULL OR s.api_key_id = l.api_key_id)
         AND (l.member_id IS NULL OR s.member_id = l.member_id)
     WHERE l.account_id = owner
     GROUP BY l.id
 $$;
 
--- What the hard limits leave to a spend, in pico-credits: null without any. `later` is that once all
--- that is held has come back; `limit_id` is the one that leaves least.
+-- What the hard limits leave to a spend, in pico-credits: null without any, 0 where more is spent than
+-- a limit allows by now (what is free can be had all the same). `limit_id` is the one that leaves
+-- least; `later` and `later_id` are the same once all that is held has come back.
 CREATE FUNCTION credits_limits_left(owner bigint, member bigint, key_id bigint, moment timestamptz,
-    OUT limit_id bigint, OUT room numeric, OUT later numeric) LANGUAGE plpgsql STABLE
+    OUT limit_id bigint, OUT room numeric, OUT later_id bigint, OUT later numeric)
+LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
-    SELECT (array_agg(l.limit_id ORDER BY l.most - l.spent - l.held))[1],
-        min(l.most - l.spent - l.held), min(l.most - l.spent)
-    INTO limit_id, room, later
+    SELECT (array_agg(l.limit_id ORDER BY l.most - l.spent - l.held, l.limit_id))[1],
+        min(greatest(l.most - l.spent - l.held, 0)),
+        (array_agg(l.limit_id ORDER BY l.most - l.spent, l.limit_id))[1],
+        min(greatest(l.most - l.spent, 0))
+    INTO limit_id, room, later_id, later
     FROM credits_limits_of(owner, moment) l
     WHERE l.hard AND (l.member_id IS NULL OR l.member_id = coalesce(member, owner))
         AND (l.api_key_id IS NULL OR l.api_key_id = key_id);
+END $$;
+
+-- Records the thresholds that the account's spending has reached in the present periods, and in those
+-- of yesterday, whose last charges may have ended today, and returns those that were not recorded
+-- before: each is returned once, to one caller. What is held has not reached anything yet. `of_limit` is
+-- one limit; null: all.
+CREATE FUNCTION credits_limit_alerts(owner bigint, of_limit bigint)
+RETURNS TABLE (limit_id bigint, window_start date, percent smallint, day date, spent numeric,
+    held numeric) LANGUAGE plpgsql
+AS $$
+#variable_conflict use_column
+DECLARE
+    now_at timestamptz := credits_now();
+BEGIN
+    IF NOT coalesce(
+        (SELECT b.counted FROM credits_creditbalance b WHERE b.account_id = owner), false) THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    WITH reached AS (
+        SELECT DISTINCT ON (l.id, s.window_start, t.percent)
+            l.id AS limit_id, s.window_start, t.percent, l.credits,
+            (m.moment AT TIME ZONE 'UTC')::date AS day, s.spent, s.held
+        FROM (VALUES (now_at), (now_at - interval '1 day')) AS m(moment)
+        CROSS JOIN LATERAL credits_limits_of(owner, m.moment) s
+        JOIN credits_limit l ON l.id = s.limit_id AND l.id = coalesce(of_limit, l.id)
+            -- What yesterday came to is judged by yesterday's limit alone.
+            AND (m.moment = now_at OR (l.updated_at AT TIME ZONE 'UTC')::date
+                <= (m.moment AT TIME ZONE 'UTC')::date)
+        CROSS JOIN unnest(l.alert_at) AS t(percent)
+        WHERE s.spent > 0 AND s.spent * 100 >= s.most * t.percent
+        ORDER BY l.id, s.window_start, t.percent, m.moment DESC
+    ), recorded AS (
+        INSERT INTO credits_limitalert AS a (limit_id, window_start, percent, credits)
+        SELECT r.limit_id, r.window_start, r.percent, r.credits FROM reached r
+        ON CONFLICT DO NOTHING
+        RETURNING a.limit_id, a.window_start, a.percent
+    )
+    SELECT r.limit_id, r.window_start, r.percent, r.day, r.spent, r.held
+    FROM reached r JOIN recorded USING (limit_id, window_start, percent)
+    ORDER BY r.limit_id, r.window_start, r.percent;
 END $$;
 
 
@@ -147,6 +196,9 @@ CREATE TRIGGER i11_no_truncate BEFORE TRUNCATE ON credits_spendday
 FOR EACH STATEMENT EXECUTE FUNCTION credits_refuse('I11', 'spend is counted by the journal');
 CREATE TRIGGER i11_counting_goes_on BEFORE UPDATE OF counted ON credits_creditbalance
 FOR EACH ROW WHEN (NEW.counted <> OLD.counted AND (OLD.counted OR pg_trigger_depth() < 1))
+EXECUTE FUNCTION credits_refuse('I11', 'an account is counted from its first limit on');
+CREATE TRIGGER i11_counting_begins_with_a_limit BEFORE INSERT ON credits_creditbalance
+FOR EACH ROW WHEN (NEW.counted)
 EXECUTE FUNCTION credits_refuse('I11', 'an account is counted from its first limit on');
 
 ALTER TABLE credits_spendday SET (fillfactor = 50);

@@ -14,8 +14,11 @@ BEGIN
         CASE WHEN NOT EXISTS (
             SELECT FROM credits_creditgrant g
             WHERE g.account_id = u.id AND NOT g.expired AND g.expires_at <= credits_now()
-        ) AND (b.due_at <= credits_now()) IS NOT TRUE THEN format('%s.%s.%s', b.last_usage_id,
-            (SELECT count(*) FROM credits_hold h WHERE h.account_id = u.id),
+        ) AND (b.due_at <= credits_now()) IS NOT TRUE THEN concat_ws('.',
+            format('%s.%s', b.last_usage_id,
+                (SELECT count(*) FROM credits_hold h WHERE h.account_id = u.id)),
+            CASE WHEN b.counted THEN
+                (SELECT l.room FROM credits_limits_left(u.id, NULL, NULL, credits_now()) l) END,
             credits_price(feature, default_cost)) END,
         u
     FROM credits_session s

@@ -121,6 +121,7 @@ DECLARE
     room numeric;
     nearest bigint;
     limit_room numeric;
+    later_id bigint;
     limit_later numeric;
     most_bound numeric;
 BEGIN
@@ -149,7 +150,8 @@ BEGIN
     least_bound := fixed + output_least * per_output;
     total := ceil(least_bound / credits_pico());
     IF spend.counted THEN
-        SELECT l.limit_id, l.room, l.later INTO nearest, limit_room, limit_later
+        SELECT l.limit_id, l.room, l.later_id, l.later
+        INTO nearest, limit_room, later_id, limit_later
         FROM credits_limits_left(owner, member, key_id, spend.moment) l;
     END IF;
     room := least(available * credits_pico(), most * credits_pico(), limit_room);
@@ -161,9 +163,9 @@ BEGIN
         outcome := 'price_changed';
     ELSIF input_bound > dear.max_input THEN
         outcome := 'too_long';
-    ELSIF limit_room < least_bound AND limit_later < least_bound THEN
+    ELSIF limit_later < least_bound THEN
         outcome := 'limit_reached';
-        limit_id := nearest;
+        limit_id := later_id;
     ELSIF total > available + (
         SELECT coalesce(sum(u.credits_used), 0) FROM credits_hold h
         JOIN credits_usagehistory u ON u.id = h.charge_id WHERE h.account_id = owner

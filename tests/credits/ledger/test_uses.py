@@ -11,7 +11,7 @@ from credits.exceptions import (
     PriceChanged,
 )
 from credits.ledger import get_balance, release_charge, settle_charge
-from credits.limits.states import limit_states
+from credits.limit_states import limit_states
 from credits.models import AIModel, PaidAhead, SpendDay, Use, User
 from credits.uses import Tokens, settle_use
 from tests.factories import (
