@@ -105,8 +105,7 @@ class AnswerStream(Cancellable):
         except GeneratorExit:
             self._read_on(pieces)
             raise
-        if not self._reader.is_cut:
-            self._read_to_end(chunks)
+        self._read_to_end(chunks)
 
     def _patience(self) -> float:
         """Seconds for which a call that nobody waits for is read on."""

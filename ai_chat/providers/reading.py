@@ -41,7 +41,6 @@ class AnswerReader:
     def __init__(self, *, tools_offered: bool = False, max_tokens: int | None = None) -> None:
         self.goes_on = False
         self.received = Received()
-        self.is_cut = False
         self._most_deltas = float("inf") if max_tokens is None else max_tokens + SPARE_DELTAS
         self._tools_offered = tools_offered
         self._finish: Finish | None = None
@@ -107,7 +106,7 @@ class AnswerReader:
                     return
 
     def _cut(self) -> None:
-        self.is_cut, self._finish = True, Finish.LENGTH
+        self._finish = Finish.LENGTH
         self.received.flags |= {Flag.ABOVE_LIMIT}
 
     def _whole(self, chunks: Iterable[bytes]) -> Iterator[Piece]:
