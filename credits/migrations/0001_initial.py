@@ -6,6 +6,7 @@ import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
 import django.db.models.deletion
 import django.db.models.expressions
+import django.db.models.functions.comparison
 import django.db.models.functions.datetime
 import django.db.models.functions.text
 from django.conf import settings
@@ -2565,7 +2566,12 @@ class Migration(migrations.Migration):
                             (
                                 "bound__lte",
                                 django.db.models.expressions.CombinedExpression(
-                                    models.F("credits_used"), "*", models.Value(1000000000000)
+                                    django.db.models.functions.comparison.Cast(
+                                        "credits_used",
+                                        models.DecimalField(decimal_places=0, max_digits=24),
+                                    ),
+                                    "*",
+                                    models.Value(1000000000000),
                                 ),
                             ),
                             ("unit_cost__isnull", False),

@@ -7,7 +7,7 @@ without a column of its own."""
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import PROTECT, CheckConstraint, F, Index, Q, UniqueConstraint, Value
-from django.db.models.functions import Now
+from django.db.models.functions import Cast, Now
 from django.utils.dateformat import format as format_date
 from django.utils.timezone import localtime
 
@@ -17,6 +17,9 @@ from credits.models.catalogue import model_label
 from credits.models.subscriptions import Period, SubscriptionItem
 from credits.models.users import Account, User
 from credits.reasons import words_of
+
+#: Of numbers that 64 bits may not hold.
+NUMERIC = models.DecimalField(max_digits=24, decimal_places=0)
 
 
 class CreditBalance(models.Model):
@@ -185,7 +188,10 @@ class UsageHistory(models.Model):
                 condition=Q(bound__isnull=True, price__isnull=True)
                 | Q(
                     Q(bound__isnull=False, price__isnull=False, bound__gte=0, quantity=1),
-                    Q(unit_cost__isnull=False, bound__lte=F("credits_used") * Value(PICO)),
+                    Q(
+                        unit_cost__isnull=False,
+                        bound__lte=Cast("credits_used", NUMERIC) * Value(PICO),
+                    ),
                 ),
                 name="i9_bound_within_charge",
             ),
