@@ -80,9 +80,11 @@ bench: $(VENV)/dev.stamp ## Ratios beside a floor and LiteLLM (installed once, i
 chaos: $(VENV)/dev.stamp ## Kill workers and the database in the middle of spends, at length
 	@$(BIN)/python -m tests.chaos
 
-schemathesis: $(VENV)/dev.stamp ## Everything schemathesis can think of, at length, against the API
+schemathesis: $(VENV)/dev.stamp ## Everything schemathesis and hypothesis can think of, at length
 	@$(BIN)/python -m tests.prepare
 	@SCHEMA_EXAMPLES=$${SCHEMA_EXAMPLES:-200} $(BIN)/python -m pytest -n0 tests/test_schema.py
+	@FULL_STRENGTH=1 LEDGER_EXAMPLES=400 $(BIN)/python -m pytest -n auto tests/ai_chat/markdown \
+		tests/ai_chat/providers/test_streams.py tests/credits/ledger/test_state_machine.py
 
 clerk-proof: $(VENV)/dev.stamp ## Every order of each five of Clerk's events, 10,000 mutated deliveries, 10,000 people
 	@$(BIN)/python -m tests.prepare

@@ -64,6 +64,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     flush.emit_post_migrate_signal = lambda *_: None  # type: ignore[attr-defined]
     with django_db_blocker.unblock():
         Clock().install()
+        _never_wait_for_the_disk()
     yield
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         # Of threads that still hold a connection: the database could not be dropped.
@@ -71,6 +72,16 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+def _never_wait_for_the_disk() -> None:
+    """The test's database need not outlive a crash of the machine: a commit of this process, of a
+    site or of a worker is over once it is in the server's memory."""
+    with connection.cursor() as cursor:
+        name = connection.ops.quote_name(connection.settings_dict["NAME"])
+        cursor.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)

@@ -29,9 +29,8 @@ def sign_in(page: Page, email: str, password: str) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_signing_up_shows_the_welcome_credits_in_the_meter(window: Window, size: Size) -> None:
-    page = window(size=size)
+def test_signing_up_shows_the_welcome_credits_in_the_meter(window: Window) -> None:
+    page = window(size="phone")
     page.goto("/")
     page.get_by_role("link", name=re.compile("Sign up")).first.click()
     page.get_by_label("E-mail").fill("new@example.com")
@@ -50,9 +49,8 @@ def test_signing_up_shows_the_welcome_credits_in_the_meter(window: Window, size:
     fits(page)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_signing_in_wrongly_then_rightly(window: Window, alice: User, size: Size) -> None:
-    page = window(size=size)
+def test_signing_in_wrongly_then_rightly(window: Window, alice: User) -> None:
+    page = window(size="phone")
     page.goto("/usage?kind=grant")
     expect(page).to_have_url(re.compile("/sign-in"))
     page.get_by_label("E-mail").fill("alice@example.com")
@@ -102,9 +100,8 @@ def test_guessing_closes_the_door_and_a_new_password_opens_it(mailing: Window, a
     expect(page.get_by_role("heading")).to_have_text("This link is spent")
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_signing_up_by_letter(mailing: Window, size: Size) -> None:
-    page = mailing(size=size)
+def test_signing_up_by_letter(mailing: Window) -> None:
+    page = mailing(size="phone")
     page.goto("/sign-up")
     page.get_by_label("E-mail").fill("new@example.com")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
@@ -119,9 +116,8 @@ def test_signing_up_by_letter(mailing: Window, size: Size) -> None:
     expect(page.locator("#meter strong")).to_have_text("50")
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_a_new_address_by_letter(mailing: Window, alice: User, size: Size) -> None:
-    page = mailing(alice, size=size)
+def test_a_new_address_by_letter(mailing: Window, alice: User) -> None:
+    page = mailing(alice, size="phone")
     page.goto("/account")
     page.get_by_label("E-mail").fill("new@example.com")
     page.get_by_label("Password (only").fill(PASSWORD)
@@ -145,13 +141,10 @@ def test_without_mail_the_page_says_whom_to_ask(window: Window) -> None:
     fits(page)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_changing_the_password_signs_the_other_device_out(
-    window: Window, alice: User, size: Size
-) -> None:
+def test_changing_the_password_signs_the_other_device_out(window: Window, alice: User) -> None:
     other = window(alice)
     other.goto("/usage")
-    page = window(alice, size=size)
+    page = window(alice, size="phone")
     page.goto("/account/password")
     page.get_by_label("Current password").fill(PASSWORD)
     page.get_by_label("New password").fill(NEW)

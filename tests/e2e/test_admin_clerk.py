@@ -25,7 +25,6 @@ from tests.live import Site, database_url, http_client
 from tests.processes import ROOT, stop
 from tests.waiting import wait_for
 
-SIZES: list[Size] = ["desktop", "phone"]
 NOW = int(time.time() * 1000)
 SECRETS = {
     "CLERK_SECRET_KEY": fake_clerk.SECRET_KEY,
@@ -121,13 +120,12 @@ def broken(transactional_db: None) -> Iterator[Callable[[], None]]:
     mend()
 
 
-@pytest.mark.parametrize("size", SIZES)
 def test_a_failed_webhook_is_found_read_and_replayed(
-    desk: Window, clerk_site: Site, admin: User, broken: Callable[[], None], size: Size
+    desk: Window, clerk_site: Site, admin: User, broken: Callable[[], None]
 ) -> None:
     assert deliver(clerk_site, user_event("user_1"), "msg_1") == 200
     assert deliver(clerk_site, user_event("user_bad"), "msg_2") == 500
-    page = desk(admin, size=size)
+    page = desk(admin, size="phone")
     page.goto("/admin/webhooks")
     expect(page.locator("tbody tr")).to_have_count(2)
     axe(page)
@@ -205,12 +203,11 @@ def numbers(page: Page) -> list[str]:
     return page.locator(".figures-of tbody td:nth-child(2)").all_inner_texts()
 
 
-@pytest.mark.parametrize("size", SIZES)
 def test_a_sync_is_foreseen_confirmed_and_done(
-    desk: Window, admin: User, clerk: FakeClerk, worker: None, size: Size
+    desk: Window, admin: User, clerk: FakeClerk, worker: None
 ) -> None:
     make_plan("cplan_pro", credits=100)
-    page = desk(admin, size=size)
+    page = desk(admin, size="phone")
     page.goto("/admin/sync")
     axe(page)
     fits(page)

@@ -17,7 +17,6 @@ from tests.factories import make_admin, make_charge, make_model, make_plan
 from tests.fakes.clerk_events import DAY, event, item_json
 from tests.fakes.provider import FakeProvider
 
-SIZES: list[Size] = ["desktop", "phone"]
 TEXT, IMAGE = "ai_text_chat", "ai_image_generation"
 
 
@@ -26,12 +25,11 @@ def toast(page: Page, text: str) -> None:
     expect(page.get_by_role("status").filter(has_text=text).first).to_be_visible()
 
 
-@pytest.mark.parametrize("size", SIZES)
 def test_a_price_is_typed_reviewed_confirmed_and_undone(
-    window: Window, admin: User, alice: User, size: Size
+    window: Window, admin: User, alice: User
 ) -> None:
     make_charge(alice, 14)
-    page = window(admin, size=size)
+    page = window(admin, size="phone")
     page.goto("/admin/settings")
     row = page.get_by_role("row").filter(has_text="ai_text_chat").first
     page.get_by_label("Text chat cost").press("End")
@@ -61,16 +59,15 @@ def test_a_price_is_typed_reviewed_confirmed_and_undone(
     expect(page.get_by_label("Text chat cost")).to_have_value("1")
 
 
-@pytest.mark.parametrize("size", SIZES)
 def test_a_changed_price_is_on_the_chats_button_with_its_next_poll(
-    window: Window, admin: User, alice: User, size: Size
+    window: Window, admin: User, alice: User
 ) -> None:
-    chat = window(alice, size=size)
+    chat = window(alice, size="phone")
     chat.clock.install()
     chat.goto("/ai-chat")
     chat.get_by_label("Message").fill("What is typed stays")
     expect(chat.get_by_role("button", name="Send 1 credit")).to_be_enabled()
-    page = window(admin, size=size)
+    page = window(admin, size="phone")
     page.goto("/admin/settings")
     page.get_by_label("Text chat cost").fill("3")
     page.get_by_role("button", name="Review 1 change").click()
@@ -158,11 +155,10 @@ def test_prices_are_changed_without_scripts(window: Window, admin: User) -> None
     assert get_feature_costs() == {TEXT: 4, IMAGE: 5}
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_plans_are_imported_from_json(window: Window, admin: User, size: Size) -> None:
+def test_plans_are_imported_from_json(window: Window, admin: User) -> None:
     window.allow("status of 422")
     make_plan("cplan_pro", credits=100)
-    page = window(admin, size=size)
+    page = window(admin, size="phone")
     page.goto("/admin/settings/import")
     axe(page)
     fits(page)

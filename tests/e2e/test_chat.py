@@ -57,9 +57,8 @@ def test_an_answer_streams_in_and_its_receipt_leads_to_the_statement(
     expect(page.locator(":target")).to_contain_text("Tell me about the sea")
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_a_failure_is_refunded_before_ones_eyes(chat: Window, alice: User, size: Size) -> None:
-    page = chat(alice, size=size)
+def test_a_failure_is_refunded_before_ones_eyes(chat: Window, alice: User) -> None:
+    page = chat(alice, size="phone")
     page.goto("/ai-chat")
     send(page, "A story [[fail:cut:5]]")
     receipt = page.locator(".receipt.back")
@@ -71,10 +70,9 @@ def test_a_failure_is_refunded_before_ones_eyes(chat: Window, alice: User, size:
     expect(page.locator(".receipt.back")).to_contain_text("Refunded 1 credit")
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_running_out_of_credits_turns_the_button_off_and_says_why(chat: Window, size: Size) -> None:
+def test_running_out_of_credits_turns_the_button_off_and_says_why(chat: Window) -> None:
     user = make_user("low@example.com", credits=1)
-    page = chat(user, size=size)
+    page = chat(user, size="phone")
     page.goto("/ai-chat")
     send(page, "The last one")
     expect(page.locator(".receipt b")).to_have_text("1 credit")
@@ -85,9 +83,8 @@ def test_running_out_of_credits_turns_the_button_off_and_says_why(chat: Window, 
     expect(page).to_have_url(re.compile("/pricing$"))
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_an_answer_can_be_stopped(chat: Window, alice: User, size: Size) -> None:
-    page = chat(alice, size=size)
+def test_an_answer_can_be_stopped(chat: Window, alice: User) -> None:
+    page = chat(alice, size="phone")
     page.goto("/ai-chat")
     send(page, "Go on [[tokens:600]] [[delay:0.1]]")
     expect(page.locator(".live .tail")).to_contain_text("word5")
@@ -96,11 +93,8 @@ def test_an_answer_can_be_stopped(chat: Window, alice: User, size: Size) -> None
     expect(page.locator("#meter strong")).to_have_text("99")
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_a_reload_in_the_middle_follows_the_same_answer(
-    chat: Window, alice: User, size: Size
-) -> None:
-    page = chat(alice, size=size)
+def test_a_reload_in_the_middle_follows_the_same_answer(chat: Window, alice: User) -> None:
+    page = chat(alice, size="phone")
     page.goto("/ai-chat")
     send(page, "Long [[tokens:50]] [[delay:0.1]]")
     expect(page.locator(".live .tail")).to_contain_text("word5")
@@ -296,11 +290,8 @@ def test_a_refund_that_comes_while_the_button_is_asked_for_turns_it_on(
     expect(button).to_be_enabled()
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_thinking_is_folded_while_it_comes_and_afterwards(
-    chat: Window, alice: User, size: Size
-) -> None:
-    page = chat(alice, size=size, permissions=["clipboard-read", "clipboard-write"])
+def test_thinking_is_folded_while_it_comes_and_afterwards(chat: Window, alice: User) -> None:
+    page = chat(alice, size="phone", permissions=["clipboard-read", "clipboard-write"])
     page.goto("/ai-chat")
     thoughts = " ".join(f"step{n}" for n in range(1, 13))
     send(page, f"[[echo]] [[delay:0.2]] <think>{thoughts}</think> The answer is 42.")
@@ -327,12 +318,11 @@ def test_thinking_is_folded_while_it_comes_and_afterwards(
     axe(page)
 
 
-@pytest.mark.parametrize("size", SIZES)
 def test_an_answer_that_was_cut_goes_on_at_the_price_on_the_button(
-    chat: Window, alice: User, size: Size
+    chat: Window, alice: User
 ) -> None:
     text_model(output_tokens=20)
-    page = chat(alice, size=size)
+    page = chat(alice, size="phone")
     page.goto("/ai-chat")
     send(page, "Tell me all [[tokens:60]]")
     receipts = page.locator(".receipt")
@@ -454,9 +444,8 @@ def test_a_chat_opens_with_the_model_of_its_last_turn_and_a_new_one_with_the_las
     expect(page.get_by_label("Model", exact=True)).to_have_value(small.name)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_images_can_be_stopped_in_the_chat(chat: Window, alice: User, size: Size) -> None:
-    page = chat(alice, size=size)
+def test_images_can_be_stopped_in_the_chat(chat: Window, alice: User) -> None:
+    page = chat(alice, size="phone")
     page.goto("/ai-chat")
     page.get_by_label("Image", exact=True).check()
     page.get_by_label("Message").fill("A slow tree [[delay:30]]")

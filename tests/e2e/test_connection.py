@@ -10,12 +10,10 @@ from playwright.sync_api import Page, Route, expect
 
 from ai_chat.models import Turn
 from credits.models import Session, User
-from tests.e2e.browser import CHANGED, Size, Window, axe, count_signs, expect_sign, fits
+from tests.e2e.browser import CHANGED, Window, axe, count_signs, expect_sign, fits
 from tests.live import Site, session_of
 from tests.lossy import Network
 from tests.waiting import wait_for
-
-SIZES: list[Size] = ["desktop", "phone"]
 
 
 def send(page: Page, message: str) -> None:
@@ -41,11 +39,10 @@ def has_ended_whole(page: Page, words: int) -> None:
     assert Turn.objects.count() == 1
 
 
-@pytest.mark.parametrize("size", SIZES)
 def test_a_connection_that_ends_is_made_again(
-    lossy_window: Window, wire: Network, alice: User, size: Size
+    lossy_window: Window, wire: Network, alice: User
 ) -> None:
-    page = lossy_window(alice, size=size)
+    page = lossy_window(alice, size="phone")
     begin(page)
     count_signs(page)
     wire.cut()
@@ -54,11 +51,10 @@ def test_a_connection_that_ends_is_made_again(
     assert page.evaluate("signs").count("Reconnecting…") == 1
 
 
-@pytest.mark.parametrize("size", SIZES)
 def test_a_connection_that_stands_still_is_made_again(
-    lossy_window: Window, wire: Network, alice: User, size: Size
+    lossy_window: Window, wire: Network, alice: User
 ) -> None:
-    page = lossy_window(alice, size=size)
+    page = lossy_window(alice, size="phone")
     begin(page, "Go on [[tokens:200]] [[delay:0.1]]")
     count_signs(page)
     wire.freeze()
@@ -82,11 +78,10 @@ def test_a_connection_that_died_while_the_machine_slept_is_made_again_at_once(
     has_ended_whole(page, 90)
 
 
-@pytest.mark.parametrize("size", SIZES)
 def test_a_site_that_is_away_leaves_the_page_and_the_draft_where_they_are(
-    lossy_window: Window, wire: Network, alice: User, size: Size
+    lossy_window: Window, wire: Network, alice: User
 ) -> None:
-    page = lossy_window(alice, size=size)
+    page = lossy_window(alice, size="phone")
     begin(page)
     address = page.url
     wire.go_away()
@@ -117,11 +112,10 @@ def test_a_slow_connection_shows_the_answer_as_it_comes(
     has_ended_whole(page, 90)
 
 
-@pytest.mark.parametrize("size", SIZES)
 def test_a_session_that_ended_is_said_once_and_nothing_asks_until_there_is_another(
-    lossy_window: Window, alice: User, size: Size
+    lossy_window: Window, alice: User
 ) -> None:
-    page = lossy_window(alice, size=size)
+    page = lossy_window(alice, size="phone")
     page.clock.install()
     begin(page, "Go on [[tokens:600]] [[delay:0.1]]")
     said: list[str] = []
@@ -211,11 +205,10 @@ def test_nobody_asks_for_a_broken_answer_while_the_tab_is_hidden(
     has_ended_whole(page, 90)
 
 
-@pytest.mark.parametrize("size", SIZES)
 def test_what_is_being_read_stays_where_it_is_through_everything(
-    lossy_window: Window, wire: Network, alice: User, size: Size
+    lossy_window: Window, wire: Network, alice: User
 ) -> None:
-    page = lossy_window(alice, size=size, viewport={"width": 360, "height": 500})
+    page = lossy_window(alice, size="phone", viewport={"width": 360, "height": 500})
     page.goto("/ai-chat")
     send(page, "Go on [[tokens:700]] [[delay:0.02]]")
     expect(page.locator(".live .tail")).to_contain_text("word300")

@@ -10,11 +10,9 @@ from playwright.sync_api import Browser, Page, expect
 from ai_chat.models import Conversation, DataJob
 from credits.models import User
 from tests.ai_chat.turns import make_turn
-from tests.e2e.browser import Size, axe, fits, windows
+from tests.e2e.browser import axe, fits, windows
 from tests.factories import PASSWORD
 from tests.live import Site, running_worker
-
-SIZES: list[Size] = ["desktop", "phone"]
 
 
 @pytest.fixture
@@ -28,13 +26,12 @@ def good(page: Page) -> None:
     fits(page)
 
 
-@pytest.mark.parametrize("size", SIZES)
 def test_an_archive_gets_ready_by_itself_and_the_account_is_closed(
-    browser: Browser, place: Site, alice: User, tmp_path: Path, size: Size
+    browser: Browser, place: Site, alice: User, tmp_path: Path
 ) -> None:
     make_turn(Conversation.objects.create(user=alice, title="A long talk"), "Why?", "Because.")
     with windows(browser, place) as window:
-        page = window(alice, size=size)
+        page = window(alice, size="phone")
         page.goto("/account")
         page.get_by_role("link", name="Your data").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Your data")

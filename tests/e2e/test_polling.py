@@ -2,14 +2,11 @@
 
 import re
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from credits.models import Session, User
-from tests.e2e.browser import Size, Window, axe, count_signs, expect_sign, fits
+from tests.e2e.browser import Window, axe, count_signs, expect_sign, fits
 from tests.lossy import Network
-
-SIZES: list[Size] = ["desktop", "phone"]
 
 
 def paint(page: Page, prompt: str) -> None:
@@ -21,11 +18,10 @@ def paint(page: Page, prompt: str) -> None:
     page.get_by_label("Describe the image").fill("The next one")
 
 
-@pytest.mark.parametrize("size", SIZES)
 def test_a_card_waits_for_a_site_that_is_away_and_goes_on(
-    lossy_window: Window, wire: Network, alice: User, size: Size
+    lossy_window: Window, wire: Network, alice: User
 ) -> None:
-    page = lossy_window(alice, size=size)
+    page = lossy_window(alice, size="phone")
     paint(page, "A tree [[delay:4]]")
     wire.go_away()
     expect(page.locator("#gallery .lost")).to_have_text("Reconnecting…")
@@ -49,11 +45,8 @@ def test_a_card_whose_connection_stands_still_asks_anew(
     expect(page.locator("#gallery .receipt b")).to_have_text("5 credits")
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_a_card_of_somebody_signed_out_says_so_and_stops(
-    lossy_window: Window, alice: User, size: Size
-) -> None:
-    page = lossy_window(alice, size=size)
+def test_a_card_of_somebody_signed_out_says_so_and_stops(lossy_window: Window, alice: User) -> None:
+    page = lossy_window(alice, size="phone")
     paint(page, "A tree [[delay:6]]")
     Session.objects.all().delete()
     sign = page.locator("#gallery .lost")

@@ -4,15 +4,13 @@ import re
 from base64 import b32decode
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from credits.models import User
-from tests.e2e.browser import Size, Window, axe, fits
+from tests.e2e.browser import Window, axe, fits
 from tests.e2e.test_account import sign_in
 from tests.factories import PASSWORD, add_second_factor, code_of
 
-SIZES: list[Size] = ["desktop", "phone"]
 QR_DARK = """(image) => { const shown = image.getBoundingClientRect();
     return shown.width > 150 && Math.abs(shown.width - shown.height) < 2 }"""
 
@@ -32,9 +30,8 @@ def set_up(page: Page) -> str:
     return key
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_setting_up_an_app_and_signing_in_with_it(window: Window, alice: User, size: Size) -> None:
-    page = window(alice, size=size)
+def test_setting_up_an_app_and_signing_in_with_it(window: Window, alice: User) -> None:
+    page = window(alice, size="phone")
     page.goto("/account")
     page.get_by_role("link", name="Set it up").click()
     assert page.get_by_role("img", name="QR code").locator("svg").evaluate(QR_DARK)
@@ -79,10 +76,9 @@ def test_a_recovery_code_signs_in_without_scripts(window: Window, alice: User) -
     expect(page.get_by_text("9 recovery codes left")).to_be_visible()
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_changing_it_and_the_desks_question(window: Window, admin: User, size: Size) -> None:
+def test_changing_it_and_the_desks_question(window: Window, admin: User) -> None:
     app = add_second_factor(admin)
-    page = window(admin, size=size)
+    page = window(admin, size="phone")
     page.goto("/admin/sign-ins")
     expect(page.get_by_role("heading", level=1)).to_have_text("Is it still you?")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
@@ -103,12 +99,11 @@ def test_changing_it_and_the_desks_question(window: Window, admin: User, size: S
     expect(page.get_by_text("The second factor is removed.")).to_be_visible()
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_ending_the_session_of_another_device(window: Window, alice: User, size: Size) -> None:
+def test_ending_the_session_of_another_device(window: Window, alice: User) -> None:
     phone = window(size="phone", user_agent="Mozilla/5.0 (Android 15; Mobile) Firefox/145.0")
     sign_in(phone, "alice@example.com", PASSWORD)
     expect(phone).to_have_url(re.compile("/ai-chat$"))
-    page = window(size=size)
+    page = window(size="phone")
     sign_in(page, "alice@example.com", PASSWORD)
     page.goto("/account")
     expect(page.get_by_text("this device", exact=True)).to_be_visible()

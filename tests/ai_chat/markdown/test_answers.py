@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ai_chat.markdown import highlight, parser, render
 from tests.ai_chat.markdown.page import Page
+from tests.strength import usually
 
 CSS = Path(__file__).parents[3] / "static/ai_chat/highlight.css"
 
@@ -61,7 +62,7 @@ def test_every_known_language_loses_no_code(name: str) -> None:
     assert page.text == f"{code}\n"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=usually(50, full=150), deadline=None)
 @given(st.sampled_from(sorted(highlight.LEXERS)), st.text("ab1 \n\t\"'`{}()[]<>/*#$@\\-=.:;,&é漢"))
 def test_no_code_is_lost_in_colours(name: str, code: str) -> None:
     coloured = highlight.highlight(code, name, parser.Allowance())

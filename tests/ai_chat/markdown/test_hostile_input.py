@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from ai_chat.markdown import render
 from tests.ai_chat.markdown.hostile import HOSTILE, mutated
 from tests.ai_chat.markdown.page import Page, streamed
+from tests.strength import usually
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:40]))
@@ -17,19 +18,19 @@ def test_hostile_text_becomes_only_what_is_allowed(text: str) -> None:
         Page(update.tail)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=usually(100, full=300), deadline=None)
 @given(st.text(st.characters(), max_size=300))
 def test_arbitrary_text_becomes_only_what_is_allowed(text: str) -> None:
     Page(render(text))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=usually(120, full=400), deadline=None)
 @given(mutated())
 def test_mutated_hostile_text_becomes_only_what_is_allowed(text: str) -> None:
     Page(render(text))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=usually(40, full=100), deadline=None)
 @given(mutated(), st.lists(st.integers(0, 300), max_size=6))
 def test_no_open_end_shows_more_than_is_allowed(text: str, cuts: list[int]) -> None:
     for update in streamed(text, cuts):

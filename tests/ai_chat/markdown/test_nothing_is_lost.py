@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ai_chat.markdown import render
 from tests.ai_chat.markdown.page import Page, streamed
+from tests.strength import usually
 
 
 def words_of(text: str) -> list[str]:
@@ -76,7 +77,9 @@ def structured(draw: st.DrawFn) -> str:
     return "\n".join(" " * indent + line for indent, line in zip(deeper, filled, strict=True))
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=usually(120, full=500), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 @given(structured())
 def test_every_word_of_generated_text_is_shown(text: str) -> None:
     page = Page(render(text))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from ai_chat.markdown import StreamRenderer, render, stream
 from tests.ai_chat.markdown.hostile import mutated
 from tests.ai_chat.markdown.page import Page, streamed, tail_of
+from tests.strength import usually
 
 PIECES = [
     *["a", "Text ", "b|c", "- ", "* ", "+ ", "1. ", "2) ", "> ", "# ", "## ", "\n", "\n\n", "   "],
@@ -73,7 +74,11 @@ def structured(draw: st.DrawFn) -> str:
     return "".join(draw(st.lists(st.sampled_from(PIECES), max_size=40)))
 
 
-@settings(max_examples=1_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=usually(200, full=1_000),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(structured() | mutated() | st.text(max_size=80), st.lists(st.integers(0, 150), max_size=12))
 @example("foo\n#bar\n", [5])
 @example("foo\na|b\n-|-x\n", [11])
@@ -92,7 +97,7 @@ def test_a_stream_ends_as_the_whole_answer_would(text: str, cuts: list[int]) -> 
     assert "".join(update.finished for update in streamed(text, cuts)) == render(text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=usually(40, full=100), deadline=None)
 @given(structured())
 def test_a_stream_of_single_characters_ends_as_the_whole_answer_would(text: str) -> None:
     every = list(range(len(text)))

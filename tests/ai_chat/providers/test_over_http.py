@@ -51,9 +51,6 @@ CHARGED: dict[str, tuple[Any, str]] = {
     "reasoning in tags": (said("<th") + said("ink>a b c</think>Hello") + STOP, "Hello"),
     "a reset after the finish reason": (Pieces([said("Hello"), STOP, Act.RESET]), "Hello"),
     "silence after the finish reason": (Pieces([said("Hello"), STOP, Act.HANG]), "Hello"),
-    "silence after a reason with every chunk": (
-        Pieces([delta("stop", content="Hel"), delta("stop", content="lo"), Act.HANG]), "Hello",
-    ),
     "silence after one JSON object": (Pieces([WHOLE[:30], WHOLE[30:], Act.HANG]), "Hello"),
     "another choice": (
         b'data: {"choices": [{"index": 1, "delta": {"content": "B"}}]}\n\n' + said("A") + STOP, "A",
@@ -71,6 +68,17 @@ def test_what_ends_well_is_delivered_and_charged(
             answer = odd_studio.ask("Hi")
             assert (answer.status_code, answer.json()["text"]) == (200, text), answer.text
             assert (before, odd_studio.balance) == (before, before - 1)
+
+
+def test_silence_after_a_reason_with_every_chunk_ends_the_answer(
+    keep_site: Callable[..., Site], painter: FakePainter, alice: User
+) -> None:
+    site = keep_site(OPENAI_BASE_URL=painter.base_url, FIRST_TOKEN_SECONDS="1", SILENCE_SECONDS="1")
+    program = Program(site, alice)
+    chunks = [delta("stop", content="Hel"), delta("stop", content="lo")]
+    painter.answer = Pieces([*chunks, Act.HANG])
+    assert program.ask("Hi").json()["text"] == "Hello"
+    assert program.balance == 99
 
 
 REFUNDED: dict[str, tuple[Any, Reason, str]] = {

@@ -1,7 +1,7 @@
 """A plan that changes within one subscription item: the old plan's credits end when the new plan's
 come, in whatever order the versions are delivered."""
 
-from itertools import permutations
+from itertools import islice, permutations
 
 import pytest
 
@@ -94,13 +94,14 @@ def versions() -> list[Delivery]:
     ]
 
 
-def test_every_order_of_the_versions_ends_the_same(top: Plan) -> None:
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.slow)])
+def test_every_order_of_the_versions_ends_the_same(top: Plan, step: int) -> None:
     deliveries = versions()
     with rolled_back():
         receive_all(deliveries)
         expected = final_state()
     assert expected["balance"] == 100
-    for order in permutations(deliveries):
+    for order in islice(permutations(deliveries), 0, None, step):
         with rolled_back():
             receive_all(order)
             assert final_state() == expected, [name for name, _ in order]
