@@ -283,6 +283,51 @@ class TestReceivers:
             waiting.join()
         assert attempts() == [(1, "delivered", 200, "")] * 2
 
+    def test_those_that_failed_leave_room_for_the_others(
+        self, alice: User, bob: User, hook: WithSecret, receiver: Receiver,
+        monkeypatch: pytest.MonkeyPatch, clock: Clock,
+    ) -> None:  # fmt: skip
+        monkeypatch.setattr(sending, "AT_ONCE", 2)
+        monkeypatch.setattr(sending, "FAILING_AT_ONCE", 1)
+        for number in range(3):
+            add_endpoint(account_id=alice.pk, url=f"{receiver.url}/{number}")
+        WebhookEndpoint.objects.update(failing_since=clock.now())
+        receiver.gate.clear()
+        with running_receiver() as other:
+            add_endpoint(account_id=bob.pk, url=other.url)
+            tell(alice)
+            clock.move(seconds=1)
+            tell(bob)
+
+            def open_later() -> None:
+                other.wait_for(1)
+                receiver.gate.set()
+
+            waiting = threading.Thread(target=open_later)
+            waiting.start()
+            send_due()
+            waiting.join()
+        assert attempts() == [(1, "delivered", 200, "")] * 5
+
+    def test_what_nobody_foresaw_ends_one_attempt_and_no_other(
+        self, alice: User, bob: User, hook: WithSecret, receiver: Receiver,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        status_of = calls._status_of
+
+        def fail_for_alice(call: Call, deadline: float) -> int:
+            assert call.url != hook.endpoint.url
+            return status_of(call, deadline)
+
+        monkeypatch.setattr(calls, "_status_of", fail_for_alice)
+        add_endpoint(account_id=bob.pk, url=receiver.url + "/bob")
+        tell(alice)
+        tell(bob)
+        send_due()
+        assert sorted(row[1:] for row in attempts() if row[1] != "pending") == [
+            ("delivered", 200, ""), ("failed", None, "broken"),
+        ]  # fmt: skip
+
     def test_one_gets_one_message_after_the_other(
         self, alice: User, hook: WithSecret, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
