@@ -1,6 +1,7 @@
 """One HTTP call to a webhook: bounded in time and size, to public addresses alone. Redirects are
 not followed, proxies of the environment are not used, and of the answer only the status is read."""
 
+import logging
 import ssl
 import time
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ import httpcore2
 
 from credits.events.addresses import AddressRefused, NoAddress, parse, public_addresses
 from credits.models import WebhookAttempt
+
+logger = logging.getLogger(__name__)
 
 #: Seconds for connecting to one address, and for the whole call.
 CONNECT_SECONDS, CALL_SECONDS = 5.0, 15.0
@@ -52,6 +55,10 @@ def post(call: Call) -> Outcome:
         is_tls = any(isinstance(cause, ssl.SSLError) for cause in error.args)
         failure = Failure.TLS if is_tls else Failure.CONNECT
     except (httpcore2.NetworkError, httpcore2.ProtocolError):
+        failure = Failure.BROKEN
+    except Exception:
+        # Nobody foresaw it. The attempt has failed like any other: else it would be made for ever.
+        logger.exception("A call to a webhook failed")
         failure = Failure.BROKEN
     return Outcome(status, failure, int((time.monotonic() - start) * 1000))
 

@@ -19,7 +19,7 @@ from credits.models import Account, WebhookAttempt, WebhookEndpoint, WebhookMess
 
 #: Webhooks that one account may have.
 MOST = 5
-#: Webhooks added, tests and messages sent again, of one account in an hour.
+#: Addresses looked up, tests and messages sent again, of one account in an hour.
 BY_HAND_PER_HOUR = 30
 #: For how long the secret before the present one still signs.
 FORMER_SECRET_KEPT = timedelta(hours=24)
@@ -120,8 +120,10 @@ def add_endpoint(*, account_id: int, url: str, description: str = "") -> WithSec
 
 def change_endpoint(*, endpoint_id: UUID, **values: Any) -> WebhookEndpoint:
     """Changes `url`, `description` or `active`. What was not sent while it was off is sent when it
-    is turned on. Raises AddressRefused, DuplicateAddress, and DoesNotExist if it was deleted."""
+    is turned on. Raises AddressRefused, DuplicateAddress, TooManyByHand, and DoesNotExist if it was
+    deleted."""
     if "url" in values:
+        _limit(WebhookEndpoint.objects.get(pk=endpoint_id).account_id)
         values["url"] = check(values["url"])
     if "active" in values:
         on = values["active"]

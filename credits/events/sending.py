@@ -7,7 +7,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +23,9 @@ from credits.kernel import database_time
 from credits.models import User, WebhookAttempt, WebhookEndpoint, WebhookMessage
 from credits.users.letters import send_later
 
-AT_ONCE = 16
+#: Calls at once, and how many of them may be to endpoints whose last attempt failed: slow receivers
+#: must not keep the others waiting.
+AT_ONCE, FAILING_AT_ONCE = 32, 16
 #: For which an endpoint is claimed: longer than any call.
 CLAIM = timedelta(minutes=2)
 #: Seconds after which a run takes up nothing more, so that a worker can be stopped.
@@ -42,7 +44,8 @@ WITH due AS (
 ), free AS (
     SELECT e.id, due.id AS attempt_id FROM due
     JOIN credits_webhookendpoint e ON e.id = due.endpoint_id
-    WHERE e.active AND (e.claimed_until IS NULL OR e.claimed_until < credits_now())
+    WHERE e.active AND (e.failing_since IS NOT NULL) = %(failing)s
+    AND (e.claimed_until IS NULL OR e.claimed_until < credits_now())
     ORDER BY due.due_at LIMIT %(at_most)s
     FOR NO KEY UPDATE OF e SKIP LOCKED
 )
@@ -73,8 +76,7 @@ def _run() -> None:
     calls: dict[Future[Outcome], WebhookAttempt] = {}
     with ThreadPoolExecutor(AT_ONCE) as threads:
         while True:
-            room = AT_ONCE - len(calls)
-            for attempt in _claim(room) if room and time.monotonic() < end else []:
+            for attempt in _claim_some(calls.values()) if time.monotonic() < end else []:
                 if call := _call_of(attempt):
                     calls[threads.submit(post, call)] = attempt
             if not calls:
@@ -86,9 +88,20 @@ def _run() -> None:
         send_soon()
 
 
-def _claim(at_most: int) -> list[WebhookAttempt]:
-    """Attempts that are due, one of each endpoint, which is claimed for this process."""
-    values: dict[str, Any] = {"at_most": at_most, "claim": CLAIM}
+def _claim_some(current: Collection[WebhookAttempt]) -> list[WebhookAttempt]:
+    """What can be sent beside the `current` calls, endpoints that answered lately first."""
+    well = _claim(AT_ONCE - len(current))
+    failing = sum(1 for attempt in current if attempt.endpoint.failing_since)
+    room = min(AT_ONCE - len(current) - len(well), FAILING_AT_ONCE - failing)
+    return [*well, *_claim(room, failing=True)]
+
+
+def _claim(at_most: int, *, failing: bool = False) -> list[WebhookAttempt]:
+    """Attempts that are due, one of each endpoint, which is claimed for this process: of endpoints
+    whose last attempt failed, or of the others."""
+    if at_most <= 0:
+        return []
+    values: dict[str, Any] = {"at_most": at_most, "claim": CLAIM, "failing": failing}
     with connection.cursor() as cursor:
         cursor.execute(CLAIM_DUE, values)
         ids = [key for (key,) in cursor.fetchall()]

@@ -4,6 +4,7 @@ done with it. A new secret is in the answer to the request that made it, and now
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -37,7 +38,7 @@ def webhooks(request: AuthenticatedHttpRequest) -> HttpResponse:
             added = endpoints.add_endpoint(account_id=request.user.pk, **form.cleaned_data)
         except InvalidInput as error:
             form.refuse(error)
-        except DomainError as error:
+        except endpoints.TooManyEndpoints as error:
             form.add_error(None, str(error))
         else:
             return _secret(request, added, is_new=True)
@@ -49,6 +50,7 @@ def _list(request: AuthenticatedHttpRequest, form: EndpointForm) -> HttpResponse
         "form": form,
         "endpoints": endpoints_of(account_id=request.user.pk),
         "most": endpoints.MOST,
+        "sends_mail": settings.MAIL_CONFIGURED,
     }
     return render(request, "credits/events/webhooks.html", context)
 

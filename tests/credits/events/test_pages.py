@@ -110,7 +110,9 @@ def test_a_new_secret(page: Browser, hook: WithSecret) -> None:
     assert "whsec_" in page.client.post(f"{path}/secret", {"end_former": "1", **token}).text
 
 
-def test_alerts_by_mail_can_be_turned_off(alice: User, page: Browser) -> None:
+def test_alerts_by_mail_can_be_turned_off(alice: User, page: Browser, settings: Any) -> None:
+    assert "This site sends no mail" in page.get(LIST).text
+    settings.MAIL_CONFIGURED = True
     token = {"csrfmiddlewaretoken": page.get(LIST).context["csrf_token"]}
     page.client.post("/account/alerts", {"mail": "0", **token})
     assert "do not come by mail" in page.get(LIST).text

@@ -1,11 +1,8 @@
-"""Sending: signatures, retries, what a receiver may do, and workers that are killed."""
+"""Sending: signatures, retries, and workers that are killed or meet each other."""
 
 import os
 import signal
-import socket
-import ssl
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,32 +11,18 @@ import pytest
 from django.core import mail
 
 from credits.events import calls, endpoints, sending
-from credits.events.announcing import announce, send_soon
-from credits.events.calls import Call, post
+from credits.events.announcing import send_soon
 from credits.events.endpoints import WithSecret, add_endpoint, change_endpoint
 from credits.events.sending import MESSAGE_KEPT, PAUSES, send_due
 from credits.models import User, WebhookAttempt, WebhookEndpoint, WebhookMessage
 from tests.clock import Clock
+from tests.credits.events.sent import attempts, is_delivered, pending, tell
 from tests.credits.users.conftest import work
 from tests.factories import make_user
-from tests.fakes.receiver import Receiver, running_receiver
+from tests.fakes.receiver import Receiver
 from tests.live import running_worker
 from tests.parallel import in_parallel
 from tests.waiting import wait_for
-
-
-def tell(user: User, key: str = "1") -> WebhookMessage:
-    announce(account_id=user.pk, kind="test.happened", key=key, payload={"text": "ä"})
-    return WebhookMessage.objects.get(account_id=user.pk, key=key)
-
-
-def attempts() -> list[tuple[int, str, int | None, str]]:
-    rows = WebhookAttempt.objects.order_by("message", "endpoint", "number")
-    return [(row.number, row.state, row.status, row.failure) for row in rows]
-
-
-def pending() -> WebhookAttempt:
-    return WebhookAttempt.objects.get(ended_at=None)
 
 
 @pytest.mark.django_db
@@ -203,124 +186,6 @@ class TestSecrets:
         assert receiver.received[1].is_signed_with(new)
 
 
-@pytest.mark.django_db
-class TestReceivers:
-    def test_a_redirect_is_not_followed(
-        self, alice: User, hook: WithSecret, receiver: Receiver
-    ) -> None:
-        receiver.way, receiver.status = "redirect", 307
-        tell(alice)
-        send_due()
-        assert [request.path for request in receiver.received] == ["/hook"]
-        assert attempts()[0] == (1, "failed", 307, "status")
-
-    def test_one_that_answers_byte_by_byte(
-        self, alice: User, hook: WithSecret, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(calls, "CALL_SECONDS", 0.5)
-        receiver.way = "drip"
-        tell(alice)
-        send_due()
-        assert attempts()[0] == (1, "failed", None, "timeout")
-
-    def test_one_that_never_ends(self, alice: User, hook: WithSecret, receiver: Receiver) -> None:
-        receiver.way = "huge"
-        tell(alice)
-        send_due()
-        assert attempts() == [(1, "delivered", 200, "")]
-        assert receiver.sent < 20_000_000, "What was on its way is all that came."
-
-    def test_one_that_speaks_no_http(
-        self, alice: User, hook: WithSecret, receiver: Receiver
-    ) -> None:
-        receiver.way = "nonsense"
-        tell(alice)
-        send_due()
-        assert attempts()[0] == (1, "failed", None, "broken")
-
-    def test_one_that_is_not_there(self, alice: User, to_anywhere: None) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{free.getsockname()[1]}"
-            add_endpoint(account_id=alice.pk, url=f"http://{address}/")
-            tell(alice)
-            send_due()
-        assert attempts()[0] == (1, "failed", None, "connect")
-
-    def test_one_whose_certificate_nobody_trusts(
-        self, alice: User, to_anywhere: None, certificate: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        with running_receiver(certificate) as receiver:
-            add_endpoint(account_id=alice.pk, url=receiver.url)
-            tell(alice)
-            send_due()
-            assert attempts()[0] == (1, "failed", None, "tls")
-            trusted = ssl.create_default_context(cafile=certificate)
-            monkeypatch.setattr(calls, "_trusted", lambda: trusted)
-            endpoints.send_again(attempt=pending())
-            send_due()
-            assert attempts()[1] == (2, "delivered", 200, "")
-            # The name that is checked is the one in the address, not the one that was looked up.
-            by_number = Call(receiver.url.replace("localhost", "127.0.0.1"), {}, b"")
-            assert post(by_number).failure == "tls"
-
-    def test_a_slow_one_holds_nobody_up(
-        self, alice: User, bob: User, hook: WithSecret, receiver: Receiver
-    ) -> None:
-        receiver.gate.clear()
-        with running_receiver() as other:
-            add_endpoint(account_id=bob.pk, url=other.url)
-            tell(alice)
-            tell(bob)
-
-            def open_later() -> None:
-                other.wait_for(1)
-                receiver.gate.set()
-
-            waiting = threading.Thread(target=open_later)
-            waiting.start()
-            send_due()
-            waiting.join()
-        assert attempts() == [(1, "delivered", 200, "")] * 2
-
-    def test_one_gets_one_message_after_the_other(
-        self, alice: User, hook: WithSecret, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        at_once, most, lock = 0, 0, threading.Lock()
-        answer = receiver.answer
-
-        def counted(handler: Any) -> None:
-            nonlocal at_once, most
-            with lock:
-                at_once += 1
-                most = max(most, at_once)
-            answer(handler)
-            with lock:
-                at_once -= 1
-
-        monkeypatch.setattr(receiver, "answer", counted)
-        keys = [str(number) for number in range(5)]
-        for key in keys:
-            tell(alice, key)
-        send_due()
-        assert (len(receiver.received), most) == (5, 1)
-
-    def test_one_that_was_deleted_meanwhile(
-        self, alice: User, hook: WithSecret, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        record = sending._record
-
-        def delete_first(*arguments: Any) -> None:
-            endpoints.delete_endpoint(endpoint_id=hook.endpoint.pk)
-            record(*arguments)
-
-        monkeypatch.setattr(sending, "_record", delete_first)
-        tell(alice)
-        send_due()
-        assert len(receiver.received) == 1
-        assert attempts() == []
-
-
 @pytest.mark.django_db(transaction=True)
 class TestWorkers:
     def test_several_send_each_message_once(self, receiver: Receiver, to_anywhere: None) -> None:
@@ -397,10 +262,6 @@ class TestWorkers:
 
         assert in_parallel(2, staggered) == [[], []]
         assert WebhookEndpoint.objects.get().claimed_until is None
-
-
-def is_delivered(message: WebhookMessage) -> Callable[[], bool]:
-    return lambda: message.attempts.filter(ended_at__isnull=False, failure="").exists()
 
 
 @pytest.mark.django_db
