@@ -1400,6 +1400,7 @@ class Migration(migrations.Migration):
             model_name="codebatch",
             name="entry",
             field=models.OneToOneField(
+                db_constraint=False,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="code_batch",
                 to="credits.auditentry",

@@ -56,8 +56,11 @@ class CodeBatch(models.Model):
     key = models.CharField(max_length=255)
     made_by = models.ForeignKey(User, PROTECT, related_name="code_batches")
     approved_by = models.ForeignKey(User, PROTECT, null=True, related_name="approved_batches")
-    #: The entry of the audit that counts its credits as what its maker moved.
-    entry = models.OneToOneField(AuditEntry, PROTECT, related_name="code_batch")
+    #: The entry of the audit that counts its credits as what its maker moved. Entries are never
+    #: deleted; with a foreign key, TRUNCATE of the audit would be refused for that, not as a rule.
+    entry = models.OneToOneField(
+        AuditEntry, PROTECT, related_name="code_batch", db_constraint=False
+    )
     made_at = models.DateTimeField(db_default=Now(), editable=False)
     #: Who has seen the codes that can be redeemed now, and since when.
     exported_by = models.ForeignKey(User, PROTECT, null=True, related_name="exported_batches")

@@ -81,7 +81,7 @@ class TestMaking:
         ],
     )
     def test_what_is_wrong_is_said(
-        self, desk: Client, fields: dict[str, str], sentence: str
+        self, desk: Client, fields: dict[str, Any], sentence: str
     ) -> None:
         answer = fill_in(desk, **fields)
         assert answer.status_code == 422
@@ -99,7 +99,7 @@ class TestMaking:
         other.force_login(make_admin())
         page = other.get(asked.url).text
         assert "Redeem codes 3 × 20 credits: 60 credits" in page and day(30) in page
-        done = other.post(asked.url, {"decision": "approve"})
+        done: Any = other.post(asked.url, {"decision": "approve"})
         assert done.url == f"/admin/codes/{CodeBatch.objects.get().pk}"
 
 
@@ -163,7 +163,7 @@ class TestVoid:
     def test_it_ends_and_says_so(self, desk: Client, alice: User) -> None:
         batch, codes = make_codes(make_admin(), 2)
         take(alice, codes[0])
-        done = desk.post(f"/admin/codes/{batch.pk}/void", {"reason": "Lost\x00"})
+        done: Any = desk.post(f"/admin/codes/{batch.pk}/void", {"reason": "Lost\x00"})
         assert done.url == f"/admin/codes/{batch.pk}"
         page = desk.get(done.url).text
         assert "Void since" in page and "/export" not in page and "/void" not in page

@@ -28,7 +28,8 @@ def seen(pack: Pack) -> str:
 
 
 def test_it_is_added_and_listed(desk: Client, admin: User) -> None:
-    assert desk.post("/admin/settings/packs/new", form_of()).url == "/admin/settings"
+    done: Any = desk.post("/admin/settings/packs/new", form_of())
+    assert done.url == "/admin/settings"
     pack = Pack.objects.get()
     assert pack_state(pack) == {
         "name": "Small", "credits": 50, "price": "€5", "active": True, "position": 1,

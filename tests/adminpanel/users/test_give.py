@@ -84,7 +84,7 @@ def test_a_pack_that_changed_is_looked_at_again(desk: Client, alice: User, pack:
      {"reason": ""}, {"reference": "x" * 101}, {"pack": "0"}, {"pack": "x"}, {"key": ""}],
 )  # fmt: skip
 def test_what_is_wrong_is_refused(
-    desk: Client, alice: User, pack: Pack, wrong: dict[str, str]
+    desk: Client, alice: User, pack: Pack, wrong: dict[str, Any]
 ) -> None:
     assert post(desk, alice, pack, **wrong).status_code == 422
     assert balance(alice) == 100

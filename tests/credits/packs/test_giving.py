@@ -89,7 +89,7 @@ def test_a_second_admin_approves_what_is_too_much(admin: User, alice: User) -> N
     assert (entry.actor, entry.approved_by, balance(alice)) == (admin, second, 1300)
     asked.refresh_from_db()
     assert asked.usage == entry.usage
-    assert asked.usage and asked.usage.details["approvedBy"] == str(second)
+    assert entry.usage.details["approvedBy"] == str(second)
 
 
 def test_a_payment_that_two_asked_for_comes_once(admin: User, alice: User) -> None:

@@ -36,13 +36,13 @@ class TestTheForm:
     ) -> None:
         assert 'action="/account/redeem"' in page.get("/account").text
         _, [code] = make_codes(admin)
-        done = page.post("/account/redeem", {"code": f" {code.lower()} "})
+        done: Any = page.post("/account/redeem", {"code": f" {code.lower()} "})
         row = UsageHistory.objects.latest("pk")
         assert done.url == f"/usage?row={row.pk}#row-{row.pk}"
         shown = page.get(done.url).text
         assert "20 credits came: you have 120 now." in shown
         assert "Code redeemed" in shown
-        again = page.post("/account/redeem", {"code": code})
+        again: Any = page.post("/account/redeem", {"code": code})
         assert "You redeemed this code on" in page.get(again.url).text
 
     @pytest.mark.parametrize(

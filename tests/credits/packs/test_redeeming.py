@@ -18,6 +18,7 @@ from credits.packs.redeeming import CodeRefused, OnePerUser, OwnCode, TooManyCod
 from tests.clock import Clock
 from tests.credits.packs.making import day, make_codes, make_pack, take
 from tests.factories import make_admin, make_user
+from tests.ledger import sql
 from tests.parallel import count_of, in_parallel
 
 pytestmark = pytest.mark.django_db
@@ -109,7 +110,7 @@ def test_who_knows_the_codes_does_not_gain(admin: User, settings: Settings) -> N
     for knows in (admin, exporter):
         with pytest.raises(OwnCode):
             take(knows, code)
-    row = RedeemCode.objects.earliest("pk")
+    row = RedeemCode.objects.get(number=1)
     with transaction.atomic():
         with pytest.raises(IntegrityError, match="cannot be redeemed so"):
             redeem_by_hand(exporter, row)
@@ -163,6 +164,13 @@ class TestByHand:
         void_batch(actor=admin, batch_id=batch.pk)
         with pytest.raises(IntegrityError, match="void once it is"), transaction.atomic():
             CodeBatch.objects.update(voided_by=None, voided_at=None)
+
+    @pytest.mark.parametrize("table", ["credits_codebatch CASCADE", "credits_redeemcode"])
+    def test_nothing_is_emptied(self, admin: User, table: str) -> None:
+        make_codes(admin)
+        sql("SET CONSTRAINTS ALL IMMEDIATE")
+        with pytest.raises(IntegrityError, match="refuses TRUNCATE"), transaction.atomic():
+            sql(f"TRUNCATE {table}")
 
     @pytest.mark.parametrize("number", [0, 3])
     def test_no_code_beside_those_it_was_made_for(self, admin: User, number: int) -> None:
