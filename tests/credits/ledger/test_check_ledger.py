@@ -50,8 +50,8 @@ DIFFERENCES: dict[str, list[str]] = {
         f"UPDATE {GRANT} SET remaining = remaining - 1 WHERE remaining > 0"
     ],
     "row_is_allocated": [
-        f"UPDATE {ALLOCATION} SET amount = amount + 1 FROM {USAGE} u"
-        " WHERE u.id = usage_id AND credits_used = 7"
+        f"""UPDATE {ALLOCATION} SET amount = amount + 1
+            WHERE usage_id IN (SELECT id FROM {USAGE} WHERE credits_used = 7)"""
     ],
     "allocation_within_user": [
         f"UPDATE {GRANT} SET account_id = (SELECT max(id) FROM credits_user) WHERE amount = 100"
