@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
-from credits.integrity import admins, clerk, ledger, packs, rollup
+from credits.integrity import admins, clerk, ledger, limits, packs, rollup, uses
 from credits.integrity.base import ROWS, Check
 from credits.integrity.scope import CHANGED, WHOLE, collect_changes, fill
 from credits.models.rollup import LedgerCheck
@@ -19,7 +19,11 @@ from credits.models.rollup import LedgerCheck
 logger = logging.getLogger(__name__)
 
 #: Every check there is; a new one is added to the list of its module.
-CHECKS: list[Check] = [*ledger.CHECKS, *admins.CHECKS, *packs.CHECKS, *rollup.CHECKS, *clerk.CHECKS]
+CHECKS: list[Check] = [
+    check
+    for module in (ledger, uses, limits, admins, packs, rollup, clerk)
+    for check in module.CHECKS
+]
 
 #: How long (past a lease, past an expiry) the sweeper may need before that is a fault.
 GRACE = timedelta(minutes=5)
@@ -56,6 +60,7 @@ class Position(NamedTuple):
     horizon: int
     cluster: int
     last_row: int
+    held: list[int]
 
 
 class Run(NamedTuple):
@@ -94,7 +99,7 @@ def _run(*, grace: timedelta, changed: bool, alone: bool) -> Run:
         position = _position(cursor)
         since = _mark(cursor, position) if changed else None
         if since:
-            collect_changes(cursor, horizon=since.horizon, last_row=since.last_row)
+            collect_changes(cursor, since)
         if outermost:
             cursor.execute("SET TRANSACTION READ ONLY")
         rows, results = _results(cursor, CHANGED if since else WHOLE, grace)
@@ -113,7 +118,8 @@ def _position(cursor: CursorWrapper) -> Position:
     cursor.execute(
         "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,"
         " (SELECT system_identifier FROM pg_control_system()),"
-        " (SELECT coalesce(max(id), 0) FROM credits_usagehistory)"
+        " (SELECT coalesce(max(id), 0) FROM credits_usagehistory),"
+        " ARRAY(SELECT charge_id FROM credits_hold)"
     )
     return Position(*cursor.fetchone())
 

@@ -25,6 +25,8 @@ from collections.abc import Mapping
 
 from django.db.backends.utils import CursorWrapper
 
+from credits.models.rollup import LedgerCheck
+
 #: Placeholder → what it means; `whole` is the table, `changed` the part that changed.
 WHOLE: Mapping[str, str] = {
     "rows": "credits_usagehistory",
@@ -45,6 +47,19 @@ WHOLE: Mapping[str, str] = {
     "payments": """(SELECT u.id, a.grant_id, u.created_at FROM credits_grantallocation a
         JOIN credits_usagehistory u ON u.id = a.usage_id
         WHERE a.amount > 0 AND u.unit_cost IS NOT NULL)""",
+    # The charges of `rows`, and those that were held at the clean run: what came of them.
+    "charges": "credits_usagehistory",
+    # Of `charges`.
+    "uses": "credits_use",
+    "paid_ahead": "credits_paidahead",
+    # Every use of the accounts of `paid_ahead` and `uses`.
+    "uses_of_accounts": "credits_use",
+    # Counters, and every charge of their accounts on these days.
+    "spend_days": "credits_spendday",
+    "charges_of_days": """(SELECT c.* FROM credits_usagehistory c
+        JOIN credits_creditbalance b USING (account_id)
+        WHERE b.counted AND c.unit_cost IS NOT NULL)""",
+    "refunds_of_days": "(SELECT * FROM credits_usagehistory WHERE refund_of_id IS NOT NULL)",
     "audit_entries": "credits_auditentry",
     "periods": "credits_period",
     # Every period of the payers of `periods`.
@@ -76,6 +91,16 @@ CHANGED: Mapping[str, str] = {
     "allocations_of_grants": """(SELECT a.* FROM checked_grants g
         JOIN credits_grantallocation a ON a.grant_id = g.id)""",
     "payments": "checked_payments",
+    "charges": "checked_charges",
+    "uses": "checked_uses",
+    "paid_ahead": "checked_paid_ahead",
+    "uses_of_accounts": """(SELECT u.* FROM (SELECT account_id FROM checked_paid_ahead
+        UNION SELECT account_id FROM checked_uses) a JOIN credits_use u USING (account_id))""",
+    "spend_days": """(SELECT s.* FROM checked_account_days
+        JOIN credits_spendday s USING (account_id, day))""",
+    "charges_of_days": "checked_charges_of_days",
+    "refunds_of_days": """(SELECT r.* FROM checked_charges_of_days c
+        JOIN credits_usagehistory r ON r.refund_of_id = c.id)""",
     "audit_entries": "checked_audit_entries",
     "periods": "(SELECT p.* FROM checked_periods JOIN credits_period p USING (id))",
     "periods_of_payers": """(SELECT p.* FROM credits_period p
@@ -149,6 +174,40 @@ TABLES = {
             SELECT o.payer_id FROM checked_periods JOIN credits_period p USING (id)
             JOIN credits_subscriptionitem o ON o.id = p.item_id)
     """,
+    # A hold ends without a row where all of its charge is kept.
+    "checked_charges": """
+        SELECT * FROM checked_rows WHERE unit_cost IS NOT NULL
+        UNION ALL SELECT * FROM credits_usagehistory WHERE id = ANY(%(held)s)
+            AND NOT EXISTS (SELECT FROM checked_rows r WHERE r.id = credits_usagehistory.id)
+    """,
+    "checked_uses": """
+        SELECT u.* FROM checked_charges c JOIN credits_use u ON u.charge_id = c.id
+    """,
+    "checked_paid_ahead": """
+        SELECT * FROM credits_paidahead p
+        WHERE is_new(p) OR account_id IN (SELECT account_id FROM checked_uses)
+    """,
+    "checked_account_days": """
+        SELECT account_id, day FROM credits_spendday s WHERE is_new(s)
+        UNION SELECT c.account_id, (c.created_at AT TIME ZONE 'UTC')::date
+        FROM (SELECT id FROM checked_charges UNION SELECT refund_of_id FROM checked_refunds) o
+        JOIN credits_usagehistory c USING (id)
+        JOIN credits_creditbalance b ON b.account_id = c.account_id AND b.counted
+    """,
+    # By the index on the time, where a day's rows are; `+ 0` keeps the planner from looking for the
+    # first one of all rows in the order of their ids.
+    "checked_charges_of_days": """
+        SELECT c.* FROM (SELECT day, array_agg(account_id) AS accounts FROM checked_account_days
+            GROUP BY day) d
+        CROSS JOIN LATERAL (SELECT min(id + 0) AS first, max(id + 0) AS last
+            FROM credits_usagehistory u WHERE u.created_at >= d.day::timestamp AT TIME ZONE 'UTC'
+                AND u.created_at < (d.day + 1)::timestamp AT TIME ZONE 'UTC') bounds
+        CROSS JOIN LATERAL unnest(d.accounts) AS a(account_id)
+        CROSS JOIN LATERAL (SELECT * FROM credits_usagehistory u
+            WHERE u.account_id = a.account_id AND u.id BETWEEN bounds.first AND bounds.last
+                AND (u.created_at AT TIME ZONE 'UTC')::date = d.day
+                AND u.unit_cost IS NOT NULL OFFSET 0) c
+    """,
     "checked_audit_entries": "SELECT * FROM credits_auditentry e WHERE is_new(e)",
     "checked_active_accounts": """
         SELECT * FROM credits_activeaccount a WHERE is_new(a)
@@ -165,13 +224,17 @@ def fill(sql: str, relations: Mapping[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda name: relations[name[1]], sql)
 
 
-def collect_changes(cursor: CursorWrapper, *, horizon: int, last_row: int) -> None:
-    """Makes the temporary tables that CHANGED reads, of what changed since the clean run that kept
-    this horizon and this last row. They go with the end of the transaction."""
+def collect_changes(cursor: CursorWrapper, since: LedgerCheck) -> None:
+    """Makes the temporary tables that CHANGED reads, of what changed since that clean run. They go
+    with the end of the transaction."""
     # The changes were written a moment ago: they are in memory, and few beside what is there.
     cursor.execute("SET LOCAL random_page_cost = 1.1")
     cursor.execute("SET LOCAL jit = off")
-    values = {"horizon": horizon % 2**32, "last_row": last_row}
+    values = {
+        "horizon": since.horizon % 2**32,
+        "last_row": since.last_row,
+        "held": since.held,
+    }
     for name, query in TABLES.items():
         filled = re.sub(r"is_new\((\w)\)", IS_NEW, query)
         cursor.execute(f"CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS {filled}", values)

@@ -488,6 +488,12 @@ class Migration(migrations.Migration):
                 ("rows", models.BigIntegerField()),
                 ("last_row", models.BigIntegerField()),
                 ("horizon", models.BigIntegerField()),
+                (
+                    "held",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), default=list
+                    ),
+                ),
                 ("cluster", models.BigIntegerField()),
                 ("seconds", models.FloatField()),
                 ("differences", models.JSONField(default=list)),

@@ -1,6 +1,7 @@
 """What is derived from the journal so that the desk need not read all of it, and what the checks
 found. Nothing here is money: it can be emptied and made again (docs/ledger.md, The rollup)."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Index
 from django.db.models.functions import Now
@@ -75,6 +76,8 @@ class LedgerCheck(models.Model):
     last_row = models.BigIntegerField()
     #: The smallest transaction that was still running: what greater ones wrote was not seen.
     horizon = models.BigIntegerField()
+    #: The charges that were held: what came of one need not have left a row.
+    held = ArrayField(models.BigIntegerField(), default=list)
     #: The cluster that `horizon` is a number of: in a copy that was restored it means nothing.
     cluster = models.BigIntegerField()
     seconds = models.FloatField()

@@ -47,9 +47,9 @@ STATEMENTS = [
     """,
     """
     INSERT INTO credits_user (id, password, is_superuser, email, name, is_active, is_staff,
-        date_joined)
+        alerts_by_mail, date_joined)
     SELECT id, '!', false, format('seed%%s@example.com', id), format('Seed %%s', n), true, false,
-        %(opening)s::timestamptz
+        true, %(opening)s::timestamptz
     FROM seed_user
     """,
     "INSERT INTO credits_account (id, kind) SELECT id, 'personal' FROM seed_user",

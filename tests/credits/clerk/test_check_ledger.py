@@ -8,7 +8,7 @@ import pytest
 
 from credits.clerk.billing.projection import add_months
 from credits.integrity.clerk import CHECKS
-from credits.integrity.run import run_checks
+from credits.integrity.run import check_and_keep, run_checks
 from credits.ledger import expire_credits
 from credits.models import CreditGrant, Period, Plan, SubscriptionItem
 from tests.clock import Clock
@@ -28,9 +28,24 @@ def grant(deliver: Deliver) -> CreditGrant:
     return CreditGrant.objects.get()
 
 
+@pytest.fixture(autouse=True)
+def clean_run(db: None) -> None:
+    """What a test does changes something since."""
+    check_and_keep()
+
+
 def found() -> set[str]:
-    results = run_checks(grace=timedelta(days=999))
-    return {r.check.name for r in results if not r.ok and r.check.name in NAMES}
+    """The same in the whole ledger and in what changed."""
+    whole, changed = (
+        {
+            r.check.name
+            for r in run_checks(grace=timedelta(days=999), changed=changed)
+            if not r.ok and r.check.name in NAMES
+        }
+        for changed in (False, True)
+    )
+    assert whole == changed
+    return whole
 
 
 def test_the_checks_run_with_the_ledger_s(grant: CreditGrant) -> None:

@@ -17,7 +17,7 @@ from credits.models.rollup import LedgerCheck
 from credits.reports.rollup import close_days
 from tests.clock import Clock
 from tests.credits.reports.days import a_day_of
-from tests.factories import make_charge, make_grant
+from tests.factories import make_charge, make_grant, set_price
 from tests.ledger import NO_SWEEPER, insert_row, sql
 from tests.parallel import in_background
 from tests.waiting import PATIENCE, wait_for
@@ -53,12 +53,15 @@ def by_hand(statement: str, *values: object) -> None:
         sql(statement, *values)
 
 
+@pytest.mark.parametrize("price", [1, 0])
 @pytest.mark.parametrize("runs", [1, 2])
 @pytest.mark.parametrize("inner", [nullcontext, transaction.atomic])
 def test_what_was_in_flight_is_looked_at_by_the_next_run(
-    inner: Callable[[], Any], runs: int, alice: User, bob: User
+    inner: Callable[[], Any], runs: int, price: int, alice: User, bob: User
 ) -> None:
-    """Its row has a smaller number than the newest one that the clean run saw."""
+    """Its row has a smaller number than the newest one that the clean run saw. At no price it
+    touches no grant."""
+    set_price("ai_text_chat", price)
     posted, commits = Event(), Event()
 
     def charge_wrongly() -> int:
@@ -66,7 +69,9 @@ def test_what_was_in_flight_is_looked_at_by_the_next_run(
             with inner():
                 charge = make_charge(alice, 3)
                 sql("SET LOCAL session_replication_role = replica")
-                sql("UPDATE credits_grantallocation SET amount = 2 WHERE usage_id = %s", charge.id)
+                sql("INSERT INTO credits_grantallocation (usage_id, grant_id, amount)"
+                    " SELECT %s, id, 77 FROM credits_creditgrant WHERE amount = 100",
+                    charge.id)  # fmt: skip
             posted.set()
             assert commits.wait(PATIENCE)
         return charge.id
@@ -82,7 +87,7 @@ def test_what_was_in_flight_is_looked_at_by_the_next_run(
     results = changed()
     assert results["row_is_allocated"].offenders == [str(wrong.result())]
     assert not results["grant_is_its_allocations"].ok
-    by_hand("UPDATE credits_grantallocation SET amount = 3 WHERE amount = 2")
+    by_hand("DELETE FROM credits_grantallocation WHERE amount = 77")
     assert broken() == set()
 
 
