@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Barrier, BrokenBarrierError
+from random import Random
+from threading import Barrier, BrokenBarrierError, Event
 from typing import Any, overload
 
 from django.db import connections
@@ -85,6 +86,18 @@ def backend_pid() -> int:
     with connections["default"].cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         return int(cursor.fetchone()[0])
+
+
+def kill_backends(victims: dict[int, int], ended: Event) -> int:
+    """Ends backends of those who work, whatever they are doing, until `ended`; at most 60, so that
+    they get on. How many it were."""
+    random, killed = Random(7), 0
+    while killed < 60 and not ended.wait(random.uniform(0, 0.02)):
+        if pids := list(victims.values()):
+            with connections["default"].cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(%s)", [random.choice(pids)])
+            killed += 1
+    return killed
 
 
 def wait_until_blocked(by: int) -> None:

@@ -3,7 +3,6 @@ the first try, so that trying again until there is an answer does the thing once
 
 import threading
 from collections.abc import Callable
-from random import Random
 
 import pytest
 from django.db import InterfaceError, OperationalError, connection
@@ -12,9 +11,9 @@ from credits.adjustments import adjust_credits
 from credits.ledger import Charge, Ending, refund_charge, release_charge, settle_charge
 from credits.models import CreditGrant, UsageHistory, User
 from tests.factories import make_charge, make_grant
-from tests.ledger import sql, sql_balance
+from tests.ledger import sql_balance
 from tests.lossy import over_lossy_wire
-from tests.parallel import backend_pid, in_background, in_parallel
+from tests.parallel import backend_pid, in_background, in_parallel, kill_backends
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -71,7 +70,7 @@ def test_spends_whose_backends_are_killed_at_any_moment_land_once(alice: User) -
     make_grant(alice, 1000)
     victims: dict[int, int] = {}
     ended = threading.Event()
-    killer = in_background(lambda: _kill(victims, ended))
+    killer = in_background(lambda: kill_backends(victims, ended))
     broken = in_parallel(4, lambda number: _spend_until_answered(alice, number, victims))
     ended.set()
     assert killer.result() > 0
@@ -96,13 +95,3 @@ def _spend_until_answered(user: User, number: int, victims: dict[int, int]) -> i
                 connection.close()
     del victims[number]
     return broken
-
-
-def _kill(victims: dict[int, int], ended: threading.Event) -> int:
-    """Ends backends of the spenders, whatever they are doing; at most 60, so that they get on."""
-    random, killed = Random(7), 0
-    while killed < 60 and not ended.wait(random.uniform(0, 0.02)):
-        if pids := list(victims.values()):
-            sql("SELECT pg_terminate_backend(%s)", random.choice(pids))
-            killed += 1
-    return killed
