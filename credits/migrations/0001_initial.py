@@ -1044,6 +1044,31 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="UseSlice",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("model", models.TextField(blank=True)),
+                ("source", models.CharField(max_length=10)),
+                ("uses", models.BigIntegerField()),
+                ("input", models.BigIntegerField()),
+                ("cached", models.BigIntegerField()),
+                ("cache_write", models.BigIntegerField()),
+                ("output", models.BigIntegerField()),
+                ("reasoning", models.BigIntegerField()),
+                ("cost", models.DecimalField(decimal_places=0, max_digits=36)),
+                ("collected", models.DecimalField(decimal_places=0, max_digits=36)),
+                ("uncollected_uses", models.BigIntegerField()),
+                ("known", models.BigIntegerField()),
+                ("known_collected", models.DecimalField(decimal_places=0, max_digits=36)),
+                ("provider_cost", models.DecimalField(decimal_places=0, max_digits=36)),
+            ],
+        ),
+        migrations.CreateModel(
             name="WebhookAttempt",
             fields=[
                 (
@@ -1913,6 +1938,17 @@ class Migration(migrations.Migration):
                 to="credits.usageday",
             ),
         ),
+        migrations.AddField(
+            model_name="useslice",
+            name="day",
+            field=models.ForeignKey(
+                db_column="day",
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="use_slices",
+                to="credits.usageday",
+            ),
+        ),
         migrations.AddIndex(
             model_name="webhookdelivery",
             index=models.Index(
@@ -2693,6 +2729,10 @@ class Migration(migrations.Migration):
             model_name="usageslice",
             index=models.Index(fields=["day"], name="slices_of_day"),
         ),
+        migrations.AddIndex(
+            model_name="useslice",
+            index=models.Index(fields=["day"], name="use_slices_of_day"),
+        ),
         migrations.AddConstraint(
             model_name="webhookendpoint",
             constraint=models.UniqueConstraint(
@@ -2744,6 +2784,20 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="use",
             index=models.Index(fields=["account", "-charge"], name="uses_of_account"),
+        ),
+        migrations.AddIndex(
+            model_name="use",
+            index=django.contrib.postgres.indexes.BrinIndex(
+                autosummarize=True, fields=["created_at"], name="uses_by_time", pages_per_range=32
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="use",
+            index=models.Index(
+                condition=models.Q(("cost__gt", models.F("collected"))),
+                fields=["created_at"],
+                name="uses_uncollected",
+            ),
         ),
         migrations.AddConstraint(
             model_name="use",

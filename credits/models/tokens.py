@@ -2,6 +2,7 @@
 (10^-12 credit): a price of p micro-credits per 1,000,000 tokens is p pico-credits for a token, so
 that a cost is a sum of products of whole numbers. The rules are in `credits/sql/tokens.sql`."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import PROTECT, CheckConstraint, F, Index, Q
 from django.db.models.functions import Now
@@ -141,7 +142,19 @@ class Use(models.Model):
                 name="i9_use_within_reserve",
             ),
         ]
-        indexes = [Index(fields=["account", "-charge"], name="uses_of_account")]
+        indexes = [
+            Index(fields=["account", "-charge"], name="uses_of_account"),
+            # Costs a use next to nothing, as in the journal.
+            BrinIndex(
+                fields=["created_at"], pages_per_range=32, autosummarize=True, name="uses_by_time"
+            ),
+            # The operator's loss: rare.
+            Index(
+                fields=["created_at"],
+                condition=Q(cost__gt=F("collected")),
+                name="uses_uncollected",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"use of charge {self.charge_id}"
