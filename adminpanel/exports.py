@@ -13,6 +13,6 @@ def exported(request: AuthenticatedHttpRequest, what: str, form: FilterForm) -> 
         actor=request.user,
         action=f"{what}.export",
         target=what,
-        user_id=getattr(form.cleaned_data["user"], "pk", None),
+        user_id=getattr(form.cleaned_data.get("user"), "pk", None),
         after=form.in_use or None,
     )

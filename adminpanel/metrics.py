@@ -15,7 +15,10 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from adminpanel.overview.failures import FAILS, PARAMETERS
+from credits.amounts import PICO
 from credits.integrity.run import last_checks
+from credits.reports.models import sums_by_model
+from credits.reports.rollup import Slicing, uses
 from credits.reports.totals import get_totals
 from credits.sql import fetch_all
 from credits.users.permissions import is_admin_request
@@ -92,6 +95,27 @@ class Database(Collector):
         for model, fails in fetch_all(FAILING, PARAMETERS):
             failing.add_metric([model], float(fails))
         yield from (failures, failing)
+        yield from _uses()
+
+
+def _uses() -> Iterator[Metric]:
+    """Of each model what its uses had of tokens, and what could not be collected of their cost."""
+    tokens = CounterMetricFamily(
+        "tally_used_tokens", "Tokens of calls priced by tokens.", labels=["model", "kind"]
+    )
+    lost = CounterMetricFamily(
+        "tally_uncollected_credits", "Cost above what was reserved: the operator's loss.",
+        labels=["model"],
+    )  # fmt: skip
+    times = CounterMetricFamily(
+        "tally_uncollected_uses", "Uses that cost more than was reserved.", labels=["model"]
+    )
+    for row in sums_by_model((), uses(Slicing())):
+        for kind, count in row.tokens._asdict().items():
+            tokens.add_metric([row.model, kind], float(count))
+        lost.add_metric([row.model], row.uncollected_pico / PICO)
+        times.add_metric([row.model], float(row.uncollected_uses))
+    yield from (tokens, lost, times)
 
 
 def _checks() -> Iterator[Metric]:

@@ -11,6 +11,7 @@ from adminpanel.settings import import_views, model_views, pack_views, plan_view
 from adminpanel.settings import views as settings
 from adminpanel.sign_ins import views as sign_ins
 from adminpanel.sync import views as sync
+from adminpanel.usage import model_views as usage_models
 from adminpanel.usage import views as usage
 from adminpanel.users import approval_views, money_views
 from adminpanel.users import views as users
@@ -72,6 +73,8 @@ urlpatterns = [
     path("admin/codes/<int:batch_id>/void", codes.void, name="admin-codes-void"),
     path("admin/usage", usage.usage, name="admin-usage"),
     path("admin/usage.csv", usage.usage_csv, name="admin-usage-csv"),
+    path("admin/usage/models", usage_models.models, name="admin-usage-models"),
+    path("admin/usage/models.csv", usage_models.models_csv, name="admin-usage-models-csv"),
     path("admin/webhooks", webhooks.webhooks, name="admin-webhooks"),
     path("admin/webhooks/replay", webhooks.replay, name="admin-webhooks-replay"),
     path("admin/webhooks/<int:delivery_id>", webhooks.webhook, name="admin-webhook"),

@@ -243,6 +243,8 @@ ADJUSTMENT_APPROVAL_CREDITS = env.integer(
 
 # How people get a pack of credits: stands beside the packs on sale; empty: ask your administrator.
 CREDIT_SHOP_TEXT = env.text("CREDIT_SHOP_TEXT")
+# Whether a model is retired that three times in 24 hours used more than was reserved for it.
+UNCOLLECTED_RETIRES = env.flag("UNCOLLECTED_RETIRES", default=False)
 
 # Whether admins need a second factor: ours, or Clerk's where they sign in there.
 ADMIN_SECOND_FACTOR = env.flag("ADMIN_SECOND_FACTOR", default=False)

@@ -29,6 +29,8 @@ class Kind(TextChoices):
 
     CHARGE = "charge", "Charge"
     REFUND = "refund", "Refund"
+    #: What a charge by tokens had reserved and did not use: no failure brought it back.
+    UNUSED = "unused", "Not used"
     GRANT = "grant", "Grant"
     ADJUSTMENT = "adjustment", "Adjustment"
     EXPIRY = "expiry", "Expiry"

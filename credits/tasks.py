@@ -3,12 +3,14 @@
 import logging
 from contextlib import suppress
 
+from django.conf import settings
 from django.db import transaction
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
 from credits import audit
+from credits.catalogue.uncollected import retire_uncollected
 from credits.integrity.run import AlreadyRunning, check_and_keep, is_due
 from credits.ledger import expire_credits, sweep_holds
 from credits.models import User
@@ -35,6 +37,14 @@ def close(timestamp: int) -> None:
     """Sums up the days that are over (`credits.reports.rollup`)."""
     if closed := close_days():
         logger.info("closed: %d days", closed)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="credits.retire_uncollected", queueing_lock="credits.retire_uncollected")
+def retire(timestamp: int) -> None:
+    """Retires models that use more than is reserved for them, where UNCOLLECTED_RETIRES says so."""
+    if settings.UNCOLLECTED_RETIRES:
+        retire_uncollected()
 
 
 @app.periodic(cron="*/10 * * * *")

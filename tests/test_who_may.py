@@ -101,6 +101,7 @@ PUT    api/admin/users/<str:user_id>/credits               401   404   404   400
 GET    api/admin/credits                                   401   404   404   200
 PUT    api/admin/credits/<str:user_id>                     401   404   404   400
 GET    api/admin/usage                                     401   404   404   200
+GET    api/admin/usage/models                              401   404   404   200
 
 POST   api/webhooks/clerk                                  404   404   404   404
 POST   auth/clerk/session                                  404   404   404   404
@@ -235,6 +236,8 @@ GET    admin/users/charges/<int:charge_id>/refund          302   404   404   200
 POST   admin/users/charges/<int:charge_id>/refund          302   404   404   422
 GET    admin/usage                                         302   404   404   200
 GET    admin/usage.csv                                     302   404   404   200
+GET    admin/usage/models                                  302   404   404   200
+GET    admin/usage/models.csv                              302   404   404   200
 GET    admin/webhooks                                      302   404   404   200
 GET    admin/webhooks/replay                               302   404   404   200
 POST   admin/webhooks/replay                               302   404   404   400

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from adminpanel.api import packs, sync, users, views
+from adminpanel.api import packs, reports, sync, users, views
 
 urlpatterns = [
     path("settings", views.Settings.as_view(), name="api-admin-settings"),
@@ -30,6 +30,7 @@ urlpatterns = [
     path("credits", users.Balances.as_view(), name="api-admin-balances"),
     path("credits/<str:user_id>", users.OneBalance.as_view(), name="api-admin-balance"),
     path("usage", users.Usage.as_view(), name="api-admin-usage"),
+    path("usage/models", reports.ModelReport.as_view(), name="api-admin-usage-models"),
     path("users/sync", sync.Sync.as_view(), name="api-admin-sync"),
     path("users/sync/<uuid:job_id>", sync.OneSync.as_view(), name="api-admin-sync-job"),
     path("clerk/plans", sync.ClerkPlans.as_view(), name="api-admin-clerk-plans"),

@@ -15,7 +15,7 @@ def charts_of(shown: Overview) -> list[Chart]:
     spent: dict[date, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     back: dict[date, int] = defaultdict(int)
     for part in shown.slices:
-        if part.kind == Kind.CHARGE:
+        if part.kind in {Kind.CHARGE, Kind.UNUSED}:  # What was used, not what was reserved.
             spent[part.day][part.operation_type] += part.credits
         elif part.kind == Kind.REFUND:
             back[part.day] -= part.credits
@@ -35,7 +35,8 @@ def charts_of(shown: Overview) -> list[Chart]:
 
     return [
         chart("spent", "Credits spent per day", labels, Kind.CHARGE,
-              [[spent[day][operation] for operation in operations] for day in days]),
+              # A reserve of the last seconds of a day comes back on the next.
+              [[max(spent[day][operation], 0) for operation in operations] for day in days]),
         chart("refunded", "Credits refunded per day", ["Refunded"], Kind.REFUND,
               [[back[day]] for day in days]),
         chart("active", "Active users per day", ["Users who were charged"], Kind.CHARGE,

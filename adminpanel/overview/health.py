@@ -16,10 +16,13 @@ from adminpanel.overview.failures import (
     recent_failures,
 )
 from ai_chat.data.jobs import ERASED_WITHIN
+from credits.amounts import as_words
 from credits.integrity.features import Mapping, check_features
 from credits.integrity.run import LastChecks, last_checks
+from credits.models.catalogue import model_label
 from credits.models.rollup import LedgerCheck
 from credits.reasons import words_of
+from credits.reports.models import uncollected_lately
 from credits.reports.rollup import BEGINNING, open_since
 from credits.reports.totals import get_totals
 
@@ -102,6 +105,17 @@ def _models(failures: list[Failure]) -> tuple[str, str]:
     labels = dict.fromkeys(each.model for each in failures if each.fails)
     fail = "fails" if len(labels) == 1 else "fail"
     return (BAD, f"{', '.join(labels)} {fail}") if labels else (OK, "none fails")
+
+
+def _uncollected() -> tuple[str, str]:
+    """Whether uses of the last day cost more than was reserved for them: the operator's loss."""
+    models = uncollected_lately(timedelta(days=1))
+    if not models:
+        return OK, "all collected in 24 h"
+    lost, times = sum(each.pico for each in models), sum(each.uses for each in models)
+    labels = ", ".join(model_label(each.model) for each in models)
+    uses = "use" if times == 1 else "uses"
+    return BAD, f"{as_words(lost)} credits of {times:,} {uses} not collected in 24 h: {labels}"
 
 
 class Proof(NamedTuple):
@@ -190,6 +204,7 @@ def get_health() -> Health:
         Sign("Features", *_features(features)),
         Sign("Ledger", *_proof(*map(_proof_by, checks)), here),
         Sign("Models", *_models(failures), here),
+        Sign("Token costs", *_uncollected(), reverse("admin-usage-models")),
         Sign("Worker", *_worker(state.heartbeat), here),
         Sign("Sweeper", *_swept(state.swept_at)),
         Sign("Queue", *_queue(state)),

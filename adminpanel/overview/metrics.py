@@ -13,7 +13,8 @@ from credits.features import FEATURES, Kind
 from credits.models import WebhookDelivery
 from credits.models.catalogue import model_label
 from credits.reasons import words_of
-from credits.reports.rollup import Slice, Slicing, active_users, slices
+from credits.reports.models import ModelSums, sums_by_model
+from credits.reports.rollup import Slice, Slicing, active_users, slices, uses
 from credits.reports.totals import get_totals
 
 #: Days that the page looks back, today included.
@@ -90,6 +91,8 @@ class Overview:
     active_days: dict[date, int]
     active: int
     now: Now
+    #: The models of which calls used tokens.
+    by_tokens: list[ModelSums]
 
     @property
     def active_today(self) -> int:
@@ -102,7 +105,8 @@ class Overview:
 
 def get_overview(today: date) -> Overview:
     first = today - timedelta(days=DAYS - 1)
-    rows = slices(Slicing(first=first, last=today))
+    wanted = Slicing(first=first, last=today)
+    rows = slices(wanted)
     totals = get_totals("outstanding", "holders", "holds", "held", "overdue_holds").values()
     failed = WebhookDelivery.objects.exclude(error="").count()
     return Overview(
@@ -113,16 +117,20 @@ def get_overview(today: date) -> Overview:
         _refunds(rows, first, today),
         *active_users(first=first),
         Now(failed, *totals),
+        [each for each in sums_by_model(rows, uses(wanted)) if each.uses],
     )
 
 
 def _lines(slices: list[Slice], first: date, today: date) -> list[Line]:
     def number(kind: Kind, feature: str, since: date) -> Number:
         operation = FEATURES[feature].operation_type if feature else ""
-        rows, credits = _sum(
+        parts = [
             part for part in slices
-            if part.day >= since and part.kind == kind and operation in ("", part.operation_type)
-        )  # fmt: skip
+            if part.day >= since and operation in ("", part.operation_type)
+        ]  # fmt: skip
+        rows, credits = _sum(part for part in parts if part.kind == kind)
+        if kind == Kind.CHARGE:  # What was used, not what was reserved.
+            credits += _sum(part for part in parts if part.kind == Kind.UNUSED)[1]
         # An adjustment may go either way; of the others the words say which way they go.
         sign = -1 if kind in {Kind.GRANT, Kind.REFUND, Kind.ADJUSTMENT} else 1
         href = usage_address(since, today, kind=str(kind.value), feature=feature)
@@ -141,11 +149,11 @@ def _lines(slices: list[Slice], first: date, today: date) -> list[Line]:
 
 
 def _refunds(slices: list[Slice], first: date, today: date) -> Refunds:
-    charges = [part for part in slices if part.kind == Kind.CHARGE]
+    models = sums_by_model(slices, ())
+    charged, spent = (sum(model.charges for model in models), sum(map(_used, models)))
     # What came back is negative in the journal.
     refunds = [part._replace(credits=-part.credits) for part in slices if part.kind == Kind.REFUND]
-    (charged, spent), (returned, back) = _sum(charges), _sum(refunds)
-    back_of = _sums(refunds, "model")
+    returned, back = _sum(refunds)
     reasons = [
         Share(
             words_of(reason) or "no reason given", rows, credits, credits, percent(credits, back),
@@ -153,17 +161,22 @@ def _refunds(slices: list[Slice], first: date, today: date) -> Refunds:
         )
         for reason, (rows, credits) in _sums(refunds, "reason").items()
     ]  # fmt: skip
-    models = [
+    shares = [
         Share(
-            model_label(model) or "no model", rows, credits, back_of[model][1],
-            percent(back_of[model][1], credits),
-            usage_address(first, today, kind="charge", model=model),
+            model_label(each.model) or "no model", each.charges, _used(each), each.refunded,
+            percent(each.refunded, _used(each)),
+            usage_address(first, today, kind="charge", model=each.model),
         )
-        for model, (rows, credits) in _sums(charges, "model").items()
+        for each in models if each.charges
     ]  # fmt: skip
     return Refunds(
-        percent(back, spent), percent(returned, charged), _largest(reasons), _largest(models)
+        percent(back, spent), percent(returned, charged), _largest(reasons), _largest(shares)
     )
+
+
+def _used(model: ModelSums) -> int:
+    """What a model's charges took, without what was reserved and not used."""
+    return model.charged - model.unused
 
 
 def _largest(shares: list[Share]) -> list[Share]:

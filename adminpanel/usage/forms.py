@@ -61,7 +61,7 @@ class UsageForm(FilterForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean()
-        if data.get("reason") and data.get("kind") not in {"", None, Kind.REFUND}:
+        if data.get("reason") and data.get("kind") not in {"", None, Kind.REFUND, Kind.UNUSED}:
             self.add_error("reason", "Only refunds have a reason of this kind.")
         return data
 

@@ -12,6 +12,7 @@ from ai_chat.images.requests import DEFAULT_SIZE
 from ai_chat.models import ImageRequest, Turn
 from ai_chat.offer import MAX_IMAGES
 from credits.api.fields import BoundedList, QueryNumber, StrictSerializer, Text, WholeNumber
+from credits.api.serializers import PricingField
 from credits.kernel import MAX_AMOUNT
 from credits.models import AIModel
 
@@ -237,7 +238,11 @@ class ModelOut(serializers.Serializer[Any]):
     multiplier = serializers.IntegerField(
         source="price_factor", help_text="How many times the feature's price it costs."
     )
-    cost = serializers.IntegerField(help_text="Credits of one message, or of one image, now.")
+    cost = serializers.IntegerField(
+        allow_null=True,
+        help_text="Credits of one message, or of one image, now; null where tokens have a price.",
+    )
+    pricing = PricingField(help_text="What it costs now: a unit, or tokens.")
     plan = serializers.CharField(
         source="plan_needed", help_text="The plan that you would need for it; empty for none."
     )

@@ -16,6 +16,20 @@ CHECKS = [
                 IS DISTINCT FROM (s.rows, s.credits, s.first_id, s.last_id)
             """,
         ),
+        rollup_is_the_uses=(
+            ("use slice", "{use_slices}"),
+            "Each closed day's sums of uses are those of the uses that ended on it.",
+            """
+            SELECT concat_ws(' ', day, model, source)
+            FROM (SELECT s.* FROM {spans} span, credits_use_slices(span.since, span.until) s) j
+            FULL JOIN {use_slices} s USING (day, model, source)
+            WHERE (j.uses, j.input, j.cached, j.cache_write, j.output, j.reasoning, j.cost,
+                    j.collected, j.uncollected_uses, j.known, j.known_collected, j.provider_cost)
+                IS DISTINCT FROM (s.uses, s.input, s.cached, s.cache_write, s.output, s.reasoning,
+                    s.cost, s.collected, s.uncollected_uses, s.known, s.known_collected,
+                    s.provider_cost)
+            """,
+        ),
         days_close_in_order=(
             ("day", "credits_usageday"),
             "Closed days follow each other without gaps, and count their rows.",

@@ -71,6 +71,7 @@ WHOLE: Mapping[str, str] = {
         (max(day) + 1)::timestamp AT TIME ZONE 'UTC' AS until FROM credits_usageday)""",
     "days": "credits_usageday",
     "slices": "credits_usageslice",
+    "use_slices": "credits_useslice",
     "active_accounts": "credits_activeaccount",
 }
 
@@ -112,6 +113,7 @@ CHANGED: Mapping[str, str] = {
         (day + 1)::timestamp AT TIME ZONE 'UTC' AS until FROM checked_days)""",
     "days": "(SELECT d.* FROM checked_days JOIN credits_usageday d USING (day))",
     "slices": "(SELECT s.* FROM checked_days JOIN credits_usageslice s USING (day))",
+    "use_slices": "(SELECT s.* FROM checked_days JOIN credits_useslice s USING (day))",
     "active_accounts": "checked_active_accounts",
 }
 
@@ -215,6 +217,7 @@ TABLES = {
     "checked_days": """
         SELECT day FROM credits_usageday d WHERE is_new(d)
         UNION SELECT day FROM credits_usageslice s WHERE is_new(s)
+        UNION SELECT day FROM credits_useslice s WHERE is_new(s)
     """,
 }
 

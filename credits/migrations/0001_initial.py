@@ -834,8 +834,9 @@ class Migration(migrations.Migration):
                             ("model", "Model"),
                             ("provider", "Provider"),
                             ("pack", "Pack"),
+                            ("token_price", "Price by tokens"),
                         ],
-                        max_length=10,
+                        max_length=20,
                     ),
                 ),
                 ("name", models.CharField(max_length=120)),
@@ -1058,6 +1059,31 @@ class Migration(migrations.Migration):
                 ("credits", models.BigIntegerField()),
                 ("first_id", models.BigIntegerField()),
                 ("last_id", models.BigIntegerField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name="UseSlice",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("model", models.TextField(blank=True)),
+                ("source", models.CharField(max_length=10)),
+                ("uses", models.BigIntegerField()),
+                ("input", models.BigIntegerField()),
+                ("cached", models.BigIntegerField()),
+                ("cache_write", models.BigIntegerField()),
+                ("output", models.BigIntegerField()),
+                ("reasoning", models.BigIntegerField()),
+                ("cost", models.DecimalField(decimal_places=0, max_digits=36)),
+                ("collected", models.DecimalField(decimal_places=0, max_digits=36)),
+                ("uncollected_uses", models.BigIntegerField()),
+                ("known", models.BigIntegerField()),
+                ("known_collected", models.DecimalField(decimal_places=0, max_digits=36)),
+                ("provider_cost", models.DecimalField(decimal_places=0, max_digits=36)),
             ],
         ),
         migrations.CreateModel(
@@ -1941,6 +1967,17 @@ class Migration(migrations.Migration):
                 to="credits.usageday",
             ),
         ),
+        migrations.AddField(
+            model_name="useslice",
+            name="day",
+            field=models.ForeignKey(
+                db_column="day",
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="use_slices",
+                to="credits.usageday",
+            ),
+        ),
         migrations.AddIndex(
             model_name="webhookdelivery",
             index=models.Index(
@@ -2741,6 +2778,10 @@ class Migration(migrations.Migration):
             model_name="usageslice",
             index=models.Index(fields=["day"], name="slices_of_day"),
         ),
+        migrations.AddIndex(
+            model_name="useslice",
+            index=models.Index(fields=["day"], name="use_slices_of_day"),
+        ),
         migrations.AddConstraint(
             model_name="webhookendpoint",
             constraint=models.UniqueConstraint(
@@ -2792,6 +2833,20 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="use",
             index=models.Index(fields=["account", "-charge"], name="uses_of_account"),
+        ),
+        migrations.AddIndex(
+            model_name="use",
+            index=django.contrib.postgres.indexes.BrinIndex(
+                autosummarize=True, fields=["created_at"], name="uses_by_time", pages_per_range=32
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="use",
+            index=models.Index(
+                condition=models.Q(("cost__gt", models.F("collected"))),
+                fields=["created_at"],
+                name="uses_uncollected",
+            ),
         ),
         migrations.AddConstraint(
             model_name="use",

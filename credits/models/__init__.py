@@ -8,7 +8,7 @@ from credits.models.clerk import Identity, SessionLink, SyncJob, WebhookDelivery
 from credits.models.ledger import CreditBalance, CreditGrant, GrantAllocation, Hold, UsageHistory
 from credits.models.limits import ApiKey, Limit, LimitAlert, SpendDay
 from credits.models.packs import CodeBatch, Pack, RedeemCode
-from credits.models.rollup import ActiveAccount, LedgerCheck, UsageDay, UsageSlice
+from credits.models.rollup import ActiveAccount, LedgerCheck, UsageDay, UsageSlice, UseSlice
 from credits.models.subscriptions import PayerKind, Payment, Period, SubscriptionItem
 from credits.models.tokens import PaidAhead, TokenPrice, Use
 from credits.models.users import Account, Membership, RateLimit, Session, SignUp, User
@@ -54,6 +54,7 @@ __all__ = [
     "UsageHistory",
     "UsageSlice",
     "Use",
+    "UseSlice",
     "User",
     "WebhookAttempt",
     "WebhookDelivery",

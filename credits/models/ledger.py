@@ -16,7 +16,7 @@ from credits.features import CHARGE_TYPES, FEATURES_BY_TYPE, Kind, OperationType
 from credits.models.catalogue import model_label
 from credits.models.subscriptions import Period, SubscriptionItem
 from credits.models.users import Account, User
-from credits.reasons import words_of
+from credits.reasons import Reason, words_of
 
 #: Of numbers that 64 bits may not hold.
 NUMERIC = models.DecimalField(max_digits=24, decimal_places=0)
@@ -246,7 +246,10 @@ class UsageHistory(models.Model):
     @property
     def kind(self) -> Kind:
         if self.operation_type in FEATURES_BY_TYPE:
-            return Kind.REFUND if self.refund_of_id else Kind.CHARGE
+            if not self.refund_of_id:
+                return Kind.CHARGE
+            unused = self.by_payer and self.details.get("reason") == Reason.UNUSED
+            return Kind.UNUSED if unused else Kind.REFUND
         return Kind(self.operation_type.lower())
 
     @property
@@ -286,7 +289,7 @@ class UsageHistory(models.Model):
             case Kind.CHARGE:
                 each = f"{self.unit_cost} each" if (self.quantity or 1) > 1 else ""
                 return " · ".join(filter(None, [model_label(self.details.get("model")), each]))
-            case Kind.REFUND:
+            case Kind.REFUND | Kind.UNUSED:
                 return words_of(reason)
             case Kind.GRANT:
                 expires_at = self.grant and self.grant.expires_at

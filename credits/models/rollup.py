@@ -1,6 +1,8 @@
 """What is derived from the journal so that the desk need not read all of it, and what the checks
 found. Nothing here is money: it can be emptied and made again (docs/ledger.md, The rollup)."""
 
+from decimal import Decimal
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Index
@@ -46,6 +48,44 @@ class UsageSlice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day_id} {self.kind} {self.operation_type}: {self.rows} rows"
+
+
+def _pico() -> "models.DecimalField[Decimal, Decimal]":
+    return models.DecimalField(max_digits=36, decimal_places=0)
+
+
+class UseSlice(models.Model):
+    """What calls by tokens used that ended on a closed day, of one model and one source of counts.
+    Amounts are pico-credits."""
+
+    day = models.ForeignKey(
+        UsageDay, models.CASCADE, db_column="day", related_name="use_slices", db_index=False
+    )
+    #: The model that was charged.
+    model = models.TextField(blank=True)
+    #: Whose count it is: one of `Use.Source`.
+    source = models.CharField(max_length=10)
+    uses = models.BigIntegerField()
+    #: Tokens, as a use has them.
+    input = models.BigIntegerField()
+    cached = models.BigIntegerField()
+    cache_write = models.BigIntegerField()
+    output = models.BigIntegerField()
+    reasoning = models.BigIntegerField()
+    cost = _pico()
+    collected = _pico()
+    #: Uses that cost more than could be collected.
+    uncollected_uses = models.BigIntegerField()
+    #: Uses of which is known what the provider asks; what was collected of these; what it asks.
+    known = models.BigIntegerField()
+    known_collected = _pico()
+    provider_cost = _pico()
+
+    class Meta:
+        indexes = [Index(fields=["day"], name="use_slices_of_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day_id} {self.model} {self.source}: {self.uses} uses"
 
 
 class ActiveAccount(models.Model):

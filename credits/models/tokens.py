@@ -3,11 +3,12 @@
 that a cost is a sum of products of whole numbers. The rules are in `credits/sql/tokens.sql`."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import PROTECT, CheckConstraint, F, Index, Q
 from django.db.models.functions import Now
 
-from credits.amounts import PICO
+from credits.amounts import PICO, as_words
 from credits.models.catalogue import AIModel
 from credits.models.ledger import UsageHistory
 from credits.models.users import Account, User
@@ -16,6 +17,10 @@ from credits.models.users import Account, User
 BUCKETS = ("input", "cached", "cache_write", "output", "reasoning")
 #: The highest price: 0.1 credit for a token.
 MAX_TOKEN_PRICE = PICO // 10
+#: Tokens that a price is written for.
+PER = 1_000_000
+#: Tokens of 500 words of English: what examples of a price count.
+EXAMPLE_TOKENS = 700
 
 
 def _price() -> "models.BigIntegerField[int | None, int | None]":
@@ -74,6 +79,26 @@ class TokenPrice(models.Model):
     def __str__(self) -> str:
         return f"price {self.pk} of model {self.model_id}"
 
+    @property
+    def is_by_tokens(self) -> bool:
+        """Whether it has prices at all."""
+        return self.input is not None
+
+    @property
+    def words(self) -> str:
+        """What people read of it: `0.25 in, 2 out per 1M tokens`, in credits."""
+        return f"{self.words_of(self.input)} in, {self.words_of(self.output)} out per 1M tokens"
+
+    @staticmethod
+    def words_of(price: int | None) -> str:
+        """Credits per 1,000,000 tokens of one of its prices, in words."""
+        return as_words((price or 0) * PER)
+
+    @property
+    def example(self) -> str:
+        """What a question of 500 words and an answer of as many cost, in credits, in words."""
+        return as_words(EXAMPLE_TOKENS * ((self.input or 0) + (self.output or 0)) + self.request)
+
 
 class Use(models.Model):
     """What came of a charge by tokens (I8, I9): written once, when its hold ends. `cost`,
@@ -120,7 +145,19 @@ class Use(models.Model):
                 name="i9_use_within_reserve",
             ),
         ]
-        indexes = [Index(fields=["account", "-charge"], name="uses_of_account")]
+        indexes = [
+            Index(fields=["account", "-charge"], name="uses_of_account"),
+            # Costs a use next to nothing, as in the journal.
+            BrinIndex(
+                fields=["created_at"], pages_per_range=32, autosummarize=True, name="uses_by_time"
+            ),
+            # The operator's loss: rare.
+            Index(
+                fields=["created_at"],
+                condition=Q(cost__gt=F("collected")),
+                name="uses_uncollected",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"use of charge {self.charge_id}"

@@ -15,7 +15,7 @@ from credits.features import FEATURES, Kind
 from credits.models import AIModel, UsageHistory, UsageSlice
 from credits.reasons import Reason
 from credits.reports.rollup import BEGINNING, Slicing, slices, spans
-from credits.statement.history import Rows, filter_rows, statement, with_refunds
+from credits.statement.history import UNUSED, Rows, filter_rows, statement, with_refunds
 from credits.statement.rows import Sums as StatementSums
 
 PAGE = 50
@@ -120,6 +120,8 @@ def _family(row: int) -> Q:
 class Sums(StatementSums):
     """Credits that moved. `capped`: only the newest rows are in it."""
 
+    #: Of charges by tokens: what was reserved and came back unused. `spent` holds it too.
+    unused: int = 0
     rows: int = 0
     capped: bool = False
 
@@ -149,6 +151,7 @@ def find_matches(filters: Filters) -> Matches:
         rows=sum(part.rows for part in parts),
         spent=used[Kind.CHARGE],
         refunded=-used[Kind.REFUND],
+        unused=-used[Kind.UNUSED],
         granted=-used[Kind.GRANT],
         expired=used[Kind.EXPIRY],
         adjusted=-used[Kind.ADJUSTMENT],
@@ -170,7 +173,8 @@ def _sums_of_rows(rows: Rows) -> Sums:
     sums = newest.aggregate(
         rows=Count("pk"),
         spent=used(Q(unit_cost__isnull=False)),
-        refunded=-used(Q(refund_of__isnull=False)),
+        refunded=-used(Q(refund_of__isnull=False) & ~UNUSED),
+        unused=-used(UNUSED),
         granted=-used(Q(operation_type="GRANT")),
         expired=used(Q(operation_type="EXPIRY")),
         adjusted=-used(Q(operation_type="ADJUSTMENT")),

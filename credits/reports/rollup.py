@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from django.db import transaction
 
-from credits.models import ActiveAccount, UsageDay, UsageSlice
+from credits.models import ActiveAccount, UsageDay, UsageSlice, UseSlice
 from credits.sql import fetch_all
 from credits.statement.days import midnight
 
@@ -46,7 +46,7 @@ def _close_next(deadline: float) -> bool:
 def rebuild() -> int:
     """Empties the rollup and closes all days anew. Returns how many."""
     with transaction.atomic():
-        for table in (UsageSlice, UsageDay, ActiveAccount):
+        for table in (UsageSlice, UseSlice, UsageDay, ActiveAccount):
             table.objects.all().delete()
     return close_days()
 
@@ -103,14 +103,58 @@ ORDER BY day DESC
 
 def slices(wanted: Slicing) -> list[Slice]:
     """The slices, newest day first. Reads the journal only for days that are not closed."""
+    return [Slice(*row) for row in fetch_all(SLICES, _values(wanted))]
+
+
+def _values(wanted: Slicing) -> dict[str, object]:
+    """The parameters of SLICES and USES."""
     opened = open_since()
-    values = {
+    return {
         **vars(wanted),
         "opened": opened,
         "since": midnight(max(wanted.first, opened), UTC),
         "until": midnight(wanted.last + timedelta(days=1), UTC),
     }
-    return [Slice(*row) for row in fetch_all(SLICES, values)]
+
+
+class UsePart(NamedTuple):
+    """What calls by tokens of one model used on a day, as `UseSlice` has it."""
+
+    day: date
+    model: str
+    source: str
+    uses: int
+    input: int
+    cached: int
+    cache_write: int
+    output: int
+    reasoning: int
+    cost: int
+    collected: int
+    uncollected_uses: int
+    known: int
+    known_collected: int
+    provider_cost: int
+
+
+USES = """
+SELECT * FROM (
+    SELECT day, model, source, uses, input, cached, cache_write, output, reasoning, cost, collected,
+        uncollected_uses, known, known_collected, provider_cost
+    FROM credits_useslice WHERE day >= %(first)s AND day <= %(last)s AND day < %(opened)s
+    UNION ALL
+    SELECT * FROM credits_use_slices(%(since)s, %(until)s)
+) part
+WHERE %(model)s = '' OR model = %(model)s
+ORDER BY day DESC
+"""
+
+
+def uses(wanted: Slicing) -> list[UsePart]:
+    """What calls by tokens used, newest day first: of `wanted` the days and the model count. Reads
+    the uses only for days that are not closed."""
+    rows = fetch_all(USES, _values(wanted))
+    return [UsePart(*row[:3], *map(int, row[3:])) for row in rows]
 
 
 def spans(parts: Iterable[Slice]) -> list[tuple[int, int]]:

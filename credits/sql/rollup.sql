@@ -3,7 +3,8 @@
 -- each other): a periodic task sums up a day once nobody can write into it any more, and what is not
 -- closed yet is read from the journal itself.
 
--- The journal between two moments as reports see it. A refund counts for the model of its charge.
+-- The journal between two moments as reports see it. A refund counts for the model of its charge;
+-- what a charge by tokens did not use of its reserve is no refund (`credits.models.ledger`, kind).
 CREATE FUNCTION credits_facts(since timestamptz, until timestamptz)
 RETURNS TABLE (id bigint, account_id bigint, day date, operation_type text, kind text, model text,
     reason text, credits_used bigint)
@@ -12,7 +13,8 @@ AS $$
     SELECT u.id, u.account_id, (u.created_at AT TIME ZONE 'UTC')::date, u.operation_type::text,
         CASE WHEN u.operation_type IN ('GRANT', 'ADJUSTMENT', 'EXPIRY')
                 THEN lower(u.operation_type)
-            WHEN u.refund_of_id IS NULL THEN 'charge' ELSE 'refund' END,
+            WHEN u.refund_of_id IS NULL THEN 'charge'
+            WHEN u.by_payer AND u.details ->> 'reason' = 'unused' THEN 'unused' ELSE 'refund' END,
         coalesce(u.details ->> 'model', CASE WHEN u.refund_of_id IS NOT NULL THEN (
             SELECT c.details ->> 'model' FROM credits_usagehistory c WHERE c.id = u.refund_of_id)
             END, ''),
@@ -33,6 +35,25 @@ AS $$
         sum(f.credits_used)::bigint, min(f.id), max(f.id)
     FROM credits_facts(since, until) f
     GROUP BY f.day, f.operation_type, f.kind, f.model, f.reason
+$$;
+
+-- What calls by tokens used, by the day on which they ended; amounts in pico-credits. The sums of
+-- what the provider asks are of those uses of which it is known (`known`).
+CREATE FUNCTION credits_use_slices(since timestamptz, until timestamptz)
+RETURNS TABLE (day date, model text, source text, uses bigint, input bigint, cached bigint,
+    cache_write bigint, output bigint, reasoning bigint, cost numeric, collected numeric,
+    uncollected_uses bigint, known bigint, known_collected numeric, provider_cost numeric)
+LANGUAGE sql STABLE SET work_mem = '64MB'
+AS $$
+    SELECT (s.created_at AT TIME ZONE 'UTC')::date, coalesce(c.details ->> 'model', ''), s.source,
+        count(*), sum(s.input)::bigint, sum(s.cached)::bigint, sum(s.cache_write)::bigint,
+        sum(s.output)::bigint, sum(s.reasoning)::bigint, sum(s.cost), sum(s.collected),
+        count(*) FILTER (WHERE s.collected < s.cost), count(s.provider_cost),
+        coalesce(sum(s.collected) FILTER (WHERE s.provider_cost IS NOT NULL), 0),
+        coalesce(sum(s.provider_cost), 0)
+    FROM credits_use s JOIN credits_usagehistory c ON c.id = s.charge_id
+    WHERE s.created_at >= since AND s.created_at < until
+    GROUP BY 1, 2, 3
 $$;
 
 -- The next day to close, null while it is not over; and the horizon: whoever can still write into
@@ -70,6 +91,10 @@ BEGIN
     INSERT INTO credits_usageslice
         (day, operation_type, kind, model, reason, rows, credits, first_id, last_id)
     SELECT * FROM credits_slices(opens, ends);
+    INSERT INTO credits_useslice
+        (day, model, source, uses, input, cached, cache_write, output, reasoning, cost, collected,
+         uncollected_uses, known, known_collected, provider_cost)
+    SELECT * FROM credits_use_slices(opens, ends);
     WITH active AS (
         INSERT INTO credits_activeaccount AS known (account_id, last_day)
         SELECT DISTINCT f.account_id, closing FROM credits_facts(opens, ends) f

@@ -4,6 +4,7 @@ import csv
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 from io import StringIO
 from typing import Any
 
@@ -52,6 +53,8 @@ def _csv(table: list[list[Any]]) -> str:
 def _cell(value: Any) -> Any:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     return text_cell(value) if isinstance(value, str) else value
 
 

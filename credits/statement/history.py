@@ -3,14 +3,19 @@
 from datetime import date
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import JSONObject
 
 from credits.features import CHARGE_TYPES, Kind, to_operation_type
 from credits.models import Hold, UsageHistory
+from credits.reasons import Reason
 from credits.statement.days import on_days
 
 type Rows = QuerySet[UsageHistory]
+#: What a charge by tokens had reserved and did not use (`UsageHistory.kind`).
+UNUSED = Q(
+    refund_of__isnull=False, by_payer=True, details__contains={"reason": Reason.UNUSED.value}
+)
 
 
 def filter_rows(
@@ -23,8 +28,12 @@ def filter_rows(
 ) -> Rows:
     """Only rows of a kind, of a feature, and from the day `first` to the day `last` (both
     included). Raises UnknownFeature."""
-    if kind in {Kind.CHARGE, Kind.REFUND}:
-        rows = rows.filter(operation_type__in=CHARGE_TYPES, refund_of__isnull=kind == Kind.CHARGE)
+    if kind == Kind.CHARGE:
+        rows = rows.filter(operation_type__in=CHARGE_TYPES, refund_of__isnull=True)
+    elif kind == Kind.UNUSED:
+        rows = rows.filter(UNUSED)
+    elif kind == Kind.REFUND:
+        rows = rows.filter(refund_of__isnull=False).exclude(UNUSED)
     elif kind:
         rows = rows.filter(operation_type=kind.upper())
     if feature:

@@ -93,7 +93,7 @@ def test_a_provider_that_the_model_has_left_does_not_matter(small: AIModel, desk
 
 
 def test_every_failure_of_a_provider_has_its_advice() -> None:
-    ours = {*NOT_THE_PROVIDER, Reason.STOPS_USED_UP}
+    ours = {*NOT_THE_PROVIDER, Reason.STOPS_USED_UP, Reason.UNUSED}
     assert set(ADVICE) == set(Reason) - ours
 
 

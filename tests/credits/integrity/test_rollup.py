@@ -21,6 +21,12 @@ DIFFERENCES = {
             (day, operation_type, kind, model, reason, rows, credits, first_id, last_id)
             SELECT day, 'GRANT', 'grant', 'none', '', 1, 1, 1, 1 FROM credits_usageday LIMIT 1""",
     ],
+    "rollup_is_the_uses": [
+        "UPDATE credits_useslice SET collected = collected + 1",
+        "UPDATE credits_useslice SET provider_cost = provider_cost + 1",
+        "UPDATE credits_useslice SET reasoning = reasoning + 1",
+        "DELETE FROM credits_useslice WHERE source = 'none'",
+    ],
     "days_close_in_order": [
         "DELETE FROM credits_usageday WHERE rows = 0",
         "UPDATE credits_usageday SET rows = rows + 1",
