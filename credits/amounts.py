@@ -14,6 +14,11 @@ def as_decimal(pico: int) -> str:
     return f"{sign}{whole}.{fraction:012d}"
 
 
+def as_exact(pico: int) -> str:
+    """Pico-credits as credits, exactly and without zeros at the end: `0.0675`, `12`."""
+    return f"{Decimal(pico).scaleb(-12).normalize():f}" if pico % PICO else str(pico // PICO)
+
+
 def as_words(pico: int) -> str:
     """Pico-credits as people read them, in credits: two figures that count, `0.068`, `12`,
     `3.4`; never 0 for what is more than nothing."""
