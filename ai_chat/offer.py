@@ -22,7 +22,8 @@ class Offer:
 
     @property
     def cost(self) -> int:
-        return self.model.cost * self.quantity if self.model else 0
+        """Credits; 0 where tokens have a price."""
+        return (self.model.cost or 0) * self.quantity if self.model else 0
 
     @property
     def plan(self) -> str:

@@ -19,6 +19,11 @@ def as_exact(pico: int) -> str:
     return f"{Decimal(pico).scaleb(-12).normalize():f}" if pico % PICO else str(pico // PICO)
 
 
+def in_pico(credits: str) -> int:
+    """Credits as `as_exact` writes them (ASCII digits, at most 12 decimals), in pico-credits."""
+    return int(Decimal(credits).scaleb(12))
+
+
 def as_words(pico: int) -> str:
     """Pico-credits as people read them, in credits: two figures that count, `0.068`, `12`,
     `3.4`; never 0 for what is more than nothing."""

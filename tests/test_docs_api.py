@@ -24,7 +24,7 @@ from tests.waiting import PATIENCE
 PAGE = (ROOT / "docs" / "api.md").read_text()
 SHELL = re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 #: A command, and the comment below it: the status, and the body where it is told.
-EXAMPLE = re.compile(r"^(curl (?:.*\\\n)*.*)\n# (\d{3})(?: (.*))?$", re.MULTILINE)
+EXAMPLE = re.compile(r"^(curl .*(?:\n(?!# |curl ).*)*)\n# (\d{3})(?: (.*))?$", re.MULTILINE)
 BODY_AND_STATUS = " -w '\\n%{http_code}'"
 
 

@@ -7,14 +7,24 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from credits.api.fields import BoundedList, Flag, StrictSerializer, Text, WholeNumber, field_of
-from credits.api.serializers import FeatureCostsChange, SettingsOut
+from credits.api.serializers import (
+    FeatureCostsChange,
+    PricingField,
+    SettingsOut,
+    price_fields,
+)
 from credits.catalogue.fields import (
     MODEL_FIELDS,
+    MODEL_ID,
     PLAN_ACTIVE,
     PLAN_CREDITS,
     PLAN_ID,
     PLAN_NAME,
     PROVIDER_FIELDS,
+    PROVIDER_PRICE_FIELDS,
+    TOKEN_PRICE_FIELDS,
+    VALID_FROM,
+    OrNull,
     Rule,
 )
 from credits.catalogue.plans import plan_version
@@ -160,8 +170,11 @@ class CatalogueModelOut(serializers.Serializer[Any]):
     """A model of the catalogue, and what a unit of it costs."""
 
     def get_fields(self) -> dict[str, Any]:
-        cost = serializers.IntegerField(help_text="Credits of a unit, now.")
-        return {**fields_of(MODEL_FIELDS), "cost": cost}
+        cost = serializers.IntegerField(
+            allow_null=True, help_text="Credits of a unit, now; null where tokens have a price."
+        )
+        pricing = PricingField(help_text="What it costs now: a unit, or tokens.")
+        return {**fields_of(MODEL_FIELDS), "cost": cost, "pricing": pricing}
 
 
 @extend_schema_serializer(component_name="CatalogueProvider")
@@ -173,12 +186,58 @@ class CatalogueProviderOut(serializers.Serializer[Any]):
         return {**fields_of(PROVIDER_FIELDS), "keyIsSet": is_set}
 
 
+@extend_schema_serializer(component_name="ProviderPrice")
+class ProviderPriceIn(StrictSerializer):
+    """What the provider asks, in the same units."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return price_fields(PROVIDER_PRICE_FIELDS, required=False)
+
+
+@extend_schema_serializer(component_name="TokenPrice")
+class TokenPriceIn(StrictSerializer):
+    """Credits per 1,000,000 tokens (at most 6 decimals), and per request (at most 12)."""
+
+    def get_fields(self) -> dict[str, Any]:
+        provider = ProviderPriceIn(required=False, allow_null=True, help_text="Null: not known.")
+        return {**price_fields(TOKEN_PRICE_FIELDS, required=False), "provider": provider}
+
+
+@extend_schema_serializer(component_name="ModelTokenPrice")
+class ModelPriceOut(serializers.Serializer[Any]):
+    """What a model costs by tokens from a moment on."""
+
+    model = serializers.CharField()
+    validFrom = serializers.DateTimeField()
+    version = serializers.IntegerField()
+    price = TokenPriceIn(
+        allow_null=True, help_text="Null: its feature's price, times its factor, holds again."
+    )
+
+
+@extend_schema_serializer(component_name="ModelTokenPriceChange")
+class ModelPriceIn(StrictSerializer):
+    """A price by tokens to set. What is announced for later stays; what begins at the same moment
+    is replaced."""
+
+    model = field_of(MODEL_ID)(help_text="The model's id.")
+    validFrom = field_of(OrNull(VALID_FROM))(
+        required=False, help_text="The moment from which it holds; null, or left out: now."
+    )
+    price = TokenPriceIn(
+        allow_null=True, help_text="Null: its feature's price, times its factor, holds again."
+    )
+
+
 @extend_schema_serializer(component_name="Catalogue")
 class CatalogueOut(serializers.Serializer[Any]):
     """Every model, also retired ones, and every provider."""
 
     models = CatalogueModelOut(many=True)
     providers = CatalogueProviderOut(many=True)
+    tokenPrices = ModelPriceOut(
+        many=True, help_text="The prices by tokens that hold, and those that are announced."
+    )
     version = serializers.CharField(help_text="Of all of it, for a PUT.")
 
 
@@ -202,16 +261,22 @@ class ProviderChange(StrictSerializer):
 
 @extend_schema_serializer(component_name="CatalogueChange")
 class CatalogueIn(VersionQuery):
-    """Models and providers to add or to change; others stay."""
+    """Models and providers to add or to change, and prices by tokens to set; others stay."""
 
     models = BoundedList(child=ModelChange(), required=False, max_length=MAX_ENTRIES)
     providers = BoundedList(child=ProviderChange(), required=False, max_length=MAX_ENTRIES)
+    tokenPrices = BoundedList(
+        child=ModelPriceIn(),
+        required=False,
+        max_length=MAX_ENTRIES,
+        help_text="Set after the models are changed.",
+    )
 
 
 @extend_schema_serializer(component_name="SettingsChange")
 class ChangeRow(serializers.Serializer[SettingsChange]):
-    """One change of a price (numbers), or of a plan, model or provider (objects; null is what was
-    not there)."""
+    """One change of a price (numbers), or of a plan, pack, model, its price by tokens or a provider
+    (objects; null is what was not there)."""
 
     id = serializers.IntegerField()
     createdAt = serializers.DateTimeField(source="created_at")

@@ -1,6 +1,6 @@
 """Prices, plans, models and providers in JSON, for admins."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -29,9 +29,10 @@ from credits.api.base import ApiView, body_of, query_of, user_of
 from credits.api.fields import PageQuery
 from credits.api.schema import errors
 from credits.catalogue.history import model_state, provider_state, version_of
-from credits.catalogue.model_changes import change_catalogue, read_catalogue
+from credits.catalogue.model_changes import Catalogue, change_catalogue, read_catalogue
 from credits.catalogue.plans import create_plan, delete_plan, update_plan
 from credits.catalogue.prices import set_feature_costs
+from credits.catalogue.token_prices import price_state, pricing_of
 from credits.integrity.features import check_features
 from credits.models import Plan, SettingsChange
 from credits.pricing import get_feature_costs, get_plans_credits
@@ -187,20 +188,39 @@ class Models(AdminView):
     def put(self, request: Request) -> Response:
         body = body_of(request, CatalogueIn)
         version = body.pop("version", None)
-        change_catalogue(actor=user_of(request), expected_version=version, **body)
+        prices = body.pop("tokenPrices", ())
+        change_catalogue(
+            actor=user_of(request), expected_version=version, token_prices=prices, **body
+        )
         return Response(_catalogue())
 
 
 def _catalogue() -> dict[str, Any]:
     catalogue = read_catalogue()
     values = {
-        "models": [{**model_state(row), "cost": row.cost} for row in catalogue.models],
+        "models": [
+            {**model_state(row), "cost": row.cost, "pricing": pricing_of(row)}
+            for row in catalogue.models
+        ],
+        "tokenPrices": list(_token_prices(catalogue)),
         "providers": [
             {**provider_state(row), "keyIsSet": row.key_is_set} for row in catalogue.providers
         ],
         "version": catalogue.version,
     }
     return dict(CatalogueOut(values).data)
+
+
+def _token_prices(catalogue: Catalogue) -> Iterator[dict[str, Any]]:
+    for model in catalogue.models:
+        prices = catalogue.prices[model.pk]
+        for row in filter(None, [prices.in_force, *prices.announced]):
+            yield {
+                "model": model.name,
+                "validFrom": row.valid_from,
+                "version": row.pk,
+                "price": price_state(row),
+            }
 
 
 class Changes(AdminView):

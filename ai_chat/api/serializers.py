@@ -20,7 +20,7 @@ from credits.api.fields import (
     Text,
     WholeNumber,
 )
-from credits.api.serializers import UseFields
+from credits.api.serializers import PricingField, UseFields
 from credits.kernel import MAX_AMOUNT
 from credits.models import AIModel
 
@@ -258,7 +258,11 @@ class ModelOut(serializers.Serializer[Any]):
     multiplier = serializers.IntegerField(
         source="price_factor", help_text="How many times the feature's price it costs."
     )
-    cost = serializers.IntegerField(help_text="Credits of one message, or of one image, now.")
+    cost = serializers.IntegerField(
+        allow_null=True,
+        help_text="Credits of one message, or of one image, now; null where tokens have a price.",
+    )
+    pricing = PricingField(help_text="What it costs now: a unit, or tokens.")
     plan = serializers.CharField(
         source="plan_needed", help_text="The plan that you would need for it; empty for none."
     )

@@ -1,14 +1,20 @@
 """The shapes of credits in JSON: camelCase, whole credits, times in UTC."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_serializer
+from drf_spectacular.utils import (
+    PolymorphicProxySerializer,
+    extend_schema_field,
+    extend_schema_serializer,
+)
 from rest_framework import serializers
 
 from credits.api.fields import ExactCredits, PageQuery, QueryDate, StrictSerializer, field_of
-from credits.catalogue.fields import COST
+from credits.catalogue.fields import COST, TOKEN_PRICE_FIELDS, Rule
+from credits.catalogue.token_prices import UNIT, pricing_of
 from credits.features import FEATURES, Kind, OperationType
-from credits.models import Use
+from credits.models import AIModel, Use
 from credits.statement.days import range_problem
 
 Cost = field_of(COST)
@@ -55,6 +61,66 @@ class SettingsOut(serializers.Serializer[Any]):
         child=serializers.IntegerField(),
         help_text="Credits per month of each active plan, by its Clerk id (`cplan_…`).",
     )
+
+
+class UnitPricing(serializers.Serializer[Any]):
+    """A number of credits for each unit."""
+
+    unit = serializers.ChoiceField([feature.unit for feature in FEATURES.values()])
+    credits = serializers.IntegerField()
+
+
+class TokenPricing(serializers.Serializer[Any]):
+    """Credits per 1,000,000 tokens, and per request, as exact decimals."""
+
+    unit = serializers.ChoiceField([UNIT])
+    version = serializers.IntegerField(help_text="Another price has another one.")
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**super().get_fields(), **price_fields(TOKEN_PRICE_FIELDS)}
+
+
+#: What the names alone do not say.
+PRICES_EXPLAINED = {
+    "input": "Of tokens that are read.",
+    "cached": "Of those among them that come from a cache; unless named, as `input`.",
+    "cacheWrite": "Of those among them that are written to a cache; unless named, as `input`.",
+    "output": "Of tokens that are written.",
+    "reasoning": "Of those among them that the model thinks; unless named, as `output`.",
+    "request": "Of a call, whatever it uses: credits; unless named, 0.",
+    "maxInput": "The most tokens that a call may read; null: any number.",
+}
+
+
+def price_fields(rules: Mapping[str, Rule], **options: Any) -> dict[str, Any]:
+    """Fields of a price by tokens, each by its rule; `options` hold for those that may be left
+    out."""
+    return {
+        name: field_of(rule)(
+            help_text=PRICES_EXPLAINED[name], **({} if name in {"input", "output"} else options)
+        )
+        for name, rule in rules.items()
+    }
+
+
+@extend_schema_field(
+    PolymorphicProxySerializer(
+        component_name="Pricing",
+        serializers=[UnitPricing, TokenPricing],
+        resource_type_field_name=None,
+    )
+)
+class PricingField(serializers.Field[Any, Any, Any, Any]):
+    """How a model is priced now: of a row of the catalogue, or of an object that has it already."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(read_only=True, **options)
+
+    def get_attribute(self, instance: AIModel | Mapping[str, Any]) -> Any:
+        return instance["pricing"] if isinstance(instance, Mapping) else pricing_of(instance)
+
+    def to_representation(self, value: Mapping[str, Any]) -> Any:
+        return value
 
 
 class UsageQuery(PageQuery):

@@ -4,6 +4,7 @@ the API, imports and the services ask it, and answer with its sentence."""
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
@@ -37,6 +38,52 @@ class WholeNumber:
 
     def accepts(self, value: object) -> TypeGuard[int]:
         return type(value) is int and self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class CreditsText:
+    """Credits as text, exactly: ASCII digits with at most so many `decimals`, from 0 to
+    10 ** `exponent`. A number of JSON is none: it may be a floating-point number on its way."""
+
+    exponent: int
+    decimals: int
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"Must be credits from 0 to {10**self.exponent:,} in digits, as 0.25, with at most "
+            f"{self.decimals} decimals."
+        )
+
+    @property
+    def pattern(self) -> str:
+        below = rf"[0-9]{{1,{self.exponent}}}(\.[0-9]{{1,{self.decimals}}})?"
+        return rf"({below}|{10**self.exponent}(\.0{{1,{self.decimals}}})?)"
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^{self.pattern}$"}
+
+    def accepts(self, value: object) -> TypeGuard[str]:
+        return isinstance(value, str) and re.fullmatch(self.pattern, value) is not None
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A date and time with its offset from UTC, as RFC 3339 has them, of this century."""
+
+    sentence = "Must be a date and time of this century with its offset, as 2026-12-01T00:00:00Z."
+    schema = {"type": "string", "format": "date-time"}
+    _PATTERN = r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
+
+    def accepts(self, value: object) -> TypeGuard[str]:
+        if not isinstance(value, str) or not re.fullmatch(self._PATTERN, value):
+            return False
+        try:
+            datetime.fromisoformat(value)
+        except ValueError:  # the 30th of February
+            return False
+        return True
 
 
 @dataclass(frozen=True)
@@ -167,7 +214,9 @@ class Address:
 
 #: Which values a field takes. `sentence` is the answer to all others, `schema` the same in JSON
 #: Schema.
-type Rule = WholeNumber | Text | Flag | OneOf | ListOf | OrNull | OrEmpty | Address
+type Rule = (
+    WholeNumber | CreditsText | Moment | Text | Flag | OneOf | ListOf | OrNull | OrEmpty | Address
+)
 
 #: Control characters, what ends a line, and what turns the letters after it around.
 _UNFIT = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
@@ -250,6 +299,23 @@ MODEL_FIELDS: Mapping[str, Rule] = {
     "active": Flag(),
     "position": POSITION,
 }
+#: Credits per 1,000,000 tokens (whole micro-credits), and per request (whole pico-credits).
+TOKEN_PRICE = CreditsText(5, 6)
+REQUEST_PRICE = CreditsText(2, 12)
+_ASKED: Mapping[str, Rule] = {
+    "input": TOKEN_PRICE,
+    "cached": TOKEN_PRICE,
+    "cacheWrite": TOKEN_PRICE,
+    "output": TOKEN_PRICE,
+    "reasoning": TOKEN_PRICE,
+    "request": REQUEST_PRICE,
+}
+#: By the names that JSON and the history have for a price by tokens, and for what the provider
+#: asks; `input` and `output` are needed.
+TOKEN_PRICE_FIELDS: Mapping[str, Rule] = {**_ASKED, "maxInput": OrNull(TOKENS)}
+PROVIDER_PRICE_FIELDS = _ASKED
+#: From when on a price holds.
+VALID_FROM = Moment()
 #: The same of a provider.
 PROVIDER_FIELDS: Mapping[str, Rule] = {
     "name": PROVIDER_NAME,

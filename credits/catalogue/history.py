@@ -10,6 +10,7 @@ from credits import audit
 from credits.catalogue.exceptions import ChangedMeanwhile
 from credits.catalogue.fields import PACK_FIELDS
 from credits.catalogue.models import all_models
+from credits.catalogue.token_prices import change_state, latest_rows
 from credits.idempotency import fingerprint
 from credits.models import AIModel, Pack, Plan, Provider, SettingsChange, User
 from credits.pricing import get_feature_costs
@@ -139,6 +140,7 @@ def current_states() -> dict[tuple[str, str], Any]:
             for each in Provider.objects.all()
         },
         **{(Subject.PACK.value, each.name): pack_state(each) for each in Pack.objects.all()},
+        **{(Subject.TOKEN_PRICE.value, row.model.name): change_state(row) for row in latest_rows()},
     }
 
 

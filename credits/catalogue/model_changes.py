@@ -1,8 +1,9 @@
-"""Changing models and their providers, by the names that JSON has for their fields (`MODEL_FIELDS`,
-`PROVIDER_FIELDS`). Each function is one transaction, and leaves changes in the history. Models are
-retired, not deleted."""
+"""Changing models, their prices and providers, by the names that JSON has for their fields
+(`MODEL_FIELDS`, `PROVIDER_FIELDS`). Each function is one transaction, and leaves changes in the
+history. Models are retired, not deleted."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -30,6 +31,8 @@ from credits.catalogue.models import (
     with_costs,
 )
 from credits.catalogue.prices import lock_prices
+from credits.catalogue.token_price_changes import set_token_price
+from credits.catalogue.token_prices import Prices, attach_prices
 from credits.models import AIModel, Plan, Provider, User
 from credits.models.catalogue import forget_labels
 
@@ -37,22 +40,26 @@ type Values = Mapping[str, Any]
 
 
 class Catalogue(NamedTuple):
-    """Every model, each with its `cost`, and every provider. `version` differs for two states of
+    """Every model, each with its `token_price` or `cost`, the prices by tokens that hold and are
+    announced (by the models' primary keys), and every provider. `version` differs for two states of
     them: for `expected_version`."""
 
     models: list[AIModel]
+    prices: dict[int, Prices]
     providers: list[Provider]
 
     @property
     def version(self) -> str:
         models, providers = map(model_state, self.models), map(provider_state, self.providers)
-        return version_of({"models": [*models], "providers": [*providers]})
+        prices = {model.name: self.prices[model.pk].version for model in self.models}
+        return version_of({"models": [*models], "providers": [*providers], "prices": prices})
 
 
 def read_catalogue() -> Catalogue:
     """The catalogue as it stands; an empty one is filled from the settings first."""
     fill_catalogue()
-    return Catalogue(list(with_costs(all_models())), list(Provider.objects.all()))
+    models = list(with_costs(all_models()))
+    return Catalogue(models, attach_prices(models), list(Provider.objects.all()))
 
 
 @transaction.atomic
@@ -61,16 +68,19 @@ def change_catalogue(
     actor: User | None,
     models: Sequence[Values] = (),
     providers: Sequence[Values] = (),
+    token_prices: Sequence[Values] = (),
     expected_version: str | None = None,
     reason: str = "",
 ) -> None:
-    """Adds and changes models and providers, all or none. Each names its `id` (a provider its
-    `name`); fields that it does not name stay, or begin with their defaults. Raises InvalidInput
-    with every issue; ChangedMeanwhile if the catalogue's version is not `expected_version`."""
+    """Adds and changes models and providers, and sets prices by tokens, all or none. Each names its
+    `id` (a provider its `name`, a price its `model`); fields that it does not name stay, or begin
+    with their defaults. Raises InvalidInput with every issue; ChangedMeanwhile if the catalogue's
+    version is not `expected_version`."""
     _lock()
     check_version(read_catalogue().version, expected_version)
     _put_providers(actor, providers, reason)
     _put_models(actor, models, reason)
+    _put_prices(actor, token_prices, reason)
 
 
 @transaction.atomic
@@ -197,6 +207,28 @@ def _put_models(actor: User | None, entries: Sequence[Values], reason: str) -> l
         _save(actor, row, before.get(row.name), reason)
     forget_labels()
     return put
+
+
+def _put_prices(actor: User | None, entries: Sequence[Values], reason: str) -> None:
+    for place, values in enumerate(entries):
+        begins = values.get("validFrom")
+        try:
+            set_token_price(
+                actor=actor,
+                model=values["model"],
+                prices=values["price"],
+                valid_from=datetime.fromisoformat(begins) if begins else None,
+                reason=reason,
+            )
+        except InvalidInput as error:
+            raise InvalidInput.of(
+                [
+                    issue(("tokenPrices", place, *each["path"]), each["message"])
+                    for each in error.issues
+                ]
+            ) from None
+        except NotInCatalogue as error:
+            raise InvalidInput(str(error), ("tokenPrices", place, "model")) from None
 
 
 def _fill(rows: dict[str, AIModel], values: Values) -> dict[str, str]:

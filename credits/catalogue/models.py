@@ -24,7 +24,7 @@ OFFERED = Q(active=True, unreachable=False)
 
 def offered_models(feature: str, *, user_id: int) -> list[AIModel]:
     """The models that a feature offers, in their order, each with its provider and fallback, its
-    `cost` and whether it is `usable` for this user. Raises UnknownFeature."""
+    `token_price` or `cost`, and whether it is `usable` for this user. Raises UnknownFeature."""
     if feature not in FEATURES:
         raise UnknownFeature(f"There is no feature {feature!r}.")
     return [model for model in all_offered(user_id=user_id) if model.feature == feature]

@@ -9,14 +9,15 @@ from typing import Any
 from django.db import connection
 from django.db.models import Model
 
+from credits.catalogue.token_prices import give_price
 from credits.features import FEATURE_CREDIT_COSTS
-from credits.models import AIModel, PayerKind, Plan, Provider
+from credits.models import AIModel, PayerKind, Plan, Provider, TokenPrice
 from credits.models.subscriptions import EARNING
 from credits.sql import fetch_all
 
 NAMES: dict[type[Model], list[str]] = {
     kind: [field.attname for field in kind._meta.concrete_fields]
-    for kind in (AIModel, Provider, Plan)
+    for kind in (AIModel, Provider, Plan, TokenPrice)
 }
 
 
@@ -28,7 +29,7 @@ def _columns(alias: str, kind: type[Model]) -> str:
 # subscription holds to its end; an active one until Clerk says otherwise.
 READ = f"""
 SELECT {_columns("m", AIModel)}, {_columns("p", Provider)}, {_columns("least", Plan)},
-    {_columns("f", AIModel)}, {_columns("fp", Provider)},
+    {_columns("f", AIModel)}, {_columns("fp", Provider)}, {_columns("price", TokenPrice)},
     credits_price(m.feature, (%(defaults)s::jsonb ->> m.feature)::bigint) * m.price_factor,
     m.least_plan_id IS NULL OR coalesce(least.credits <= (
         SELECT max(plan.credits) FROM credits_user u
@@ -38,6 +39,7 @@ SELECT {_columns("m", AIModel)}, {_columns("p", Provider)}, {_columns("least", P
             AND (i.status <> 'canceled' OR coalesce(i.period_end > %(now)s, true))), false)
 FROM credits_aimodel m
 JOIN credits_provider p ON p.id = m.provider_id
+CROSS JOIN LATERAL credits_price_now(m.id, credits_now()) price
 LEFT JOIN credits_plan least ON least.id = m.least_plan_id
 LEFT JOIN credits_aimodel f ON f.id = m.fallback_id
 LEFT JOIN credits_provider fp ON fp.id = f.provider_id
@@ -47,8 +49,8 @@ ORDER BY m.feature, m.position, m.id
 
 
 def read_offered(*, user_id: int) -> list[AIModel]:
-    """The offered models in their order, each with its provider, plan and fallback, its `cost` and
-    whether it is `usable` for this user."""
+    """The offered models in their order, each with its provider, plan and fallback, its
+    `token_price` or `cost`, and whether it is `usable` for this user."""
     values = {
         "defaults": json.dumps(FEATURE_CREDIT_COSTS),
         "user": PayerKind.USER.value,
@@ -68,7 +70,9 @@ def _model_of(values: Iterator[Any]) -> AIModel:
     if model.fallback_id:
         fallback.provider = its_provider
         model.fallback = fallback
+    price = _instance(TokenPrice, values)
     model.cost, model.usable = values
+    give_price(model, price if price.pk else None)
     return model
 
 

@@ -24,6 +24,8 @@ from credits.catalogue.models import find_model, find_provider
 from credits.catalogue.packs import change_pack
 from credits.catalogue.plans import create_plan, delete_plan, find_plan, update_plan
 from credits.catalogue.prices import lock_prices, set_feature_costs
+from credits.catalogue.token_price_changes import set_token_price
+from credits.catalogue.token_prices import change_state, latest_rows, ledger_now
 from credits.features import FEATURE_CREDIT_COSTS
 from credits.models import Pack, SettingsChange, User
 from credits.pricing import get_feature_costs
@@ -42,6 +44,7 @@ def undo_change(*, actor: User | None, change_id: int) -> SettingsChange:
         Subject.MODEL: _undo_model,
         Subject.PROVIDER: _undo_provider,
         Subject.PACK: _undo_pack,
+        Subject.TOKEN_PRICE: _undo_token_price,
     }[Subject(change.subject)]
     undo(actor, change, reason=f"Undoes change {change_id}")
     return change
@@ -115,6 +118,21 @@ def _undo_pack(actor: User | None, change: SettingsChange, *, reason: str) -> No
         change_pack(actor=actor, pack_id=pack.pk, changes=former, reason=reason)
     except DomainError as error:
         raise CannotUndo(str(error)) from None
+
+
+def _undo_token_price(actor: User | None, change: SettingsChange, *, reason: str) -> None:
+    """A price that holds already is not undone for what was used meanwhile: the former one is set
+    again from now on."""
+    lock_prices()
+    row = latest_rows().filter(model__name=change.name).first()
+    if row is None or change_state(row) != change.after:
+        raise CannotUndo(CHANGED)
+    former = {**(change.before or {})}
+    former.pop("validFrom", None)
+    begins = row.valid_from if row.valid_from > ledger_now() else None
+    set_token_price(
+        actor=actor, model=change.name, prices=former or None, valid_from=begins, reason=reason
+    )
 
 
 def _undo_provider(actor: User | None, change: SettingsChange, *, reason: str) -> None:

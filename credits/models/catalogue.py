@@ -4,7 +4,7 @@ every change of them."""
 import os
 import time
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -147,9 +147,10 @@ class AIModel(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
-    #: Credits of a unit now, and whether the user at hand may use it: of the queries that say so
-    #: (`credits/catalogue/models.py`).
-    cost: int
+    #: What it costs now: its TokenPrice, or None and the credits of a unit; and whether the user at
+    #: hand may use it. Of the queries that say so (`credits/catalogue/models.py`).
+    token_price: Any
+    cost: int | None
     usable: bool
 
     class Meta:
@@ -222,8 +223,8 @@ def forget_labels() -> None:
 
 class SettingsChange(models.Model):
     """One change of a price, plan, model, provider or pack: who, when, from, to. Append-only;
-    prices are numbers, the others objects, and null is what was not there (before) or is not any
-    more (after)."""
+    prices per unit are numbers, the others objects, and null is what was not there (before) or is
+    not any more (after)."""
 
     class Subject(models.TextChoices):
         PRICE = "price", "Price"
@@ -231,14 +232,15 @@ class SettingsChange(models.Model):
         MODEL = "model", "Model"
         PROVIDER = "provider", "Provider"
         PACK = "pack", "Pack"
+        TOKEN_PRICE = "token_price", "Price by tokens"
 
     #: None when no person decided (an import, a webhook).
     actor = models.ForeignKey(User, PROTECT, null=True, related_name="settings_changes")
     #: What the actor was called then.
     actor_name = models.CharField(max_length=254, blank=True)
-    subject = models.CharField(max_length=10, choices=Subject)
-    #: The feature's key, the Clerk id or name that the plan or pack had before, or the model's or
-    #: provider's name.
+    subject = models.CharField(max_length=20, choices=Subject)
+    #: The feature's key, the Clerk id or name that the plan or pack had before, or the name of the
+    #: provider or of the model (also of its price by tokens).
     name = models.CharField(max_length=120)
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)

@@ -18,6 +18,10 @@ from credits.models.users import Account, User
 BUCKETS = ("input", "cached", "cache_write", "output", "reasoning")
 #: The highest price: 0.1 credit for a token.
 MAX_TOKEN_PRICE = PICO // 10
+#: Tokens that a price is written for.
+PER = 1_000_000
+#: Tokens of 500 words of English: what examples of a price count.
+EXAMPLE_TOKENS = 700
 
 
 def _price() -> "models.BigIntegerField[int | None, int | None]":
@@ -75,6 +79,26 @@ class TokenPrice(models.Model):
 
     def __str__(self) -> str:
         return f"price {self.pk} of model {self.model_id}"
+
+    @property
+    def is_by_tokens(self) -> bool:
+        """Whether it has prices at all."""
+        return self.input is not None
+
+    @property
+    def words(self) -> str:
+        """What people read of it: `0.25 in, 2 out per 1M tokens`, in credits."""
+        return f"{self.words_of(self.input)} in, {self.words_of(self.output)} out per 1M tokens"
+
+    @staticmethod
+    def words_of(price: int | None) -> str:
+        """Credits per 1,000,000 tokens of one of its prices, in words."""
+        return as_words((price or 0) * PER)
+
+    @property
+    def example(self) -> str:
+        """What a question of 500 words and an answer of as many cost, in credits, in words."""
+        return as_words(EXAMPLE_TOKENS * ((self.input or 0) + (self.output or 0)) + self.request)
 
     def about(self, tokens: Any) -> int:
         """Pico-credits of a use so far (`credits.uses.Tokens`), for people to read while it goes

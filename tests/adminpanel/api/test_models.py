@@ -64,6 +64,7 @@ def test_it_says_all_there_is(desk: Client, monkeypatch: pytest.MonkeyPatch) -> 
         "sizes": ["1024x1024"],
         "priceFactor": 3,
         "cost": 15,
+        "pricing": {"unit": "message", "credits": 15},
         "leastPlan": "cplan_pro",
         "fallback": "small",
         "active": False,
@@ -111,7 +112,8 @@ def test_a_partial_adds_and_changes_and_leaves_the_rest(desk: Client, admin: Use
 def test_what_a_reader_gets_can_be_sent_back(desk: Client) -> None:
     make_model("large", reads_files=True, least_plan=make_plan(), fallback=make_model("small"))
     read = desk.get(URL).json()
-    models = [{key: model[key] for key in model if key != "cost"} for model in read["models"]]
+    computed = {"cost", "pricing"}
+    models = [{key: model[key] for key in model.keys() - computed} for model in read["models"]]
     providers = [
         {key: value for key, value in provider.items() if key != "keyIsSet"}
         for provider in read["providers"]
