@@ -85,7 +85,7 @@ FORM_RENDERER = "config.forms.Renderer"
 WSGI_APPLICATION = "config.wsgi.application"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 #: Bytes of a body, by address, where pictures are taken: beside them no more than everywhere.
-LARGE_BODIES = {"/api/ai/chat": 20_000_000}
+LARGE_BODIES = dict.fromkeys(["/api/ai/chat", "/api/ai/quote"], 20_000_000)
 #: Bytes of all bodies that one process keeps at the same time.
 BODIES_TOGETHER = 100_000_000
 # Seconds in which a body has to come (a large one in twice as many), and in which a client has to

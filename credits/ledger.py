@@ -4,7 +4,7 @@ of `credits.exceptions`. Amounts are whole credits. `user_id` names the account 
 user's own has the same id."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -199,7 +199,7 @@ def call_spend(function: str, *, owner: int, **arguments: Any) -> Any:
         _post_due(owner)
         row = call_kernel(function, owner=owner, **arguments)
     if row.outcome not in {"charged", "replayed"}:
-        raise _refusal(row, arguments)
+        raise refusal_of(row, arguments)
     return row
 
 
@@ -216,7 +216,10 @@ PLAIN_REFUSALS: dict[str, Callable[[], Exception]] = {
 }
 
 
-def _refusal(row: Any, arguments: dict[str, Any]) -> Exception:
+def refusal_of(row: Any, arguments: Mapping[str, Any]) -> Exception:
+    """The error for the outcome of a function that charges, or says what it would charge; for one
+    that is none of the ledger's it is Refused. `arguments` are what the function was called
+    with."""
     match row.outcome:
         case "insufficient":
             return exceptions.InsufficientCredits(required=row.total, available=row.available)

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from credits.features import to_operation_type
 from credits.kernel import call_kernel, check_amount, check_key
-from credits.ledger import Details, call_spend
+from credits.ledger import Balance, Details, call_spend, refusal_of
 from credits.reasons import Reason, is_by_payer
 
 #: No call has more tokens.
@@ -95,6 +95,60 @@ def reserve_credits(
         row.outcome == "replayed",
         row.held,
         row.limit_id,
+    )
+
+
+class Quote(NamedTuple):
+    """What a call would be granted now: `credits` would be reserved for `bound` pico-credits, which
+    pay for `output_granted` tokens of output; `limit_id` is the limit that lets it be no more.
+    `likely` are the pico-credits that such a call usually costs the account, None while too few of
+    its uses say so. `refusal` is why it would be refused, of `credits` for the least output, if it
+    would. `price_id` is None for a model without a price by tokens."""
+
+    credits: int
+    price_id: int | None
+    output_granted: int
+    bound: int
+    limit_id: int | None
+    likely: int | None
+    refusal: Exception | None
+
+
+def quote_credits(
+    *,
+    user_id: int,
+    feature: str,
+    model: str,
+    asked: Asked,
+    balance: Balance,
+    member_id: int | None = None,
+    key_id: int | None = None,
+) -> Quote:
+    """What `reserve_credits` would do with this balance of the account. Charges nothing."""
+    row = call_kernel(
+        "credits_quote",
+        owner=user_id,
+        member=member_id,
+        key_id=key_id,
+        feature=feature,
+        model=model,
+        input_bound=asked.input_bound,
+        output_asked=asked.output,
+        output_least=asked.least,
+        output_named=asked.named,
+        choices=asked.choices,
+        available=balance.remaining,
+        counted=balance.counted,
+    )
+    is_granted = row.outcome == "charged"
+    return Quote(
+        row.total or 0,
+        row.price_id,
+        row.output_granted or 0,
+        int(row.bound or 0),
+        row.limit_id,
+        None if row.likely is None else int(row.likely),
+        None if is_granted else refusal_of(row, {"available": balance.remaining}),
     )
 
 

@@ -52,6 +52,7 @@ GET    api/schema                                          200   200   200   200
 GET    api/docs                                            200   200   200   200
 
 GET    api/ai/models                                       401   200   200   200
+POST   api/ai/quote                                        401   400   400   400
 POST   api/ai/chat                                         401   400   400   400
 GET    api/ai/chat/<path:chat_id>/stream                   401   204   204   204
 POST   api/ai/chat/<path:chat_id>/stop                     401   204   404   404

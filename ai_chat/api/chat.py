@@ -21,6 +21,7 @@ from ai_chat.conversations.turns import as_kept, choose_text_model, send_message
 from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
+from ai_chat.jobs.start import Agreed
 from ai_chat.models import Conversation, Turn
 from config.errors import HttpError
 from config.serving.capacity import keeps_its_thread
@@ -32,6 +33,7 @@ from credits.api.schema import MEANINGS, errors
 from credits.catalogue.models import all_offered
 from credits.features import IMAGE, TEXT
 from credits.idempotency import namespaced
+from credits.models import AIModel
 from credits.users.permissions import refuse_impersonated
 
 JSON = "application/json"
@@ -76,22 +78,15 @@ class Chat(ApiView):
         user_id = user_of(request).pk
         key = namespaced("api", read_key(request) or str(uuid4()))
         model = choose_text_model(body["model"], user_id=user_id, idempotency_key=key)
-        attachments = body.get("attachments") or ()
-        files = readable_files(body["messages"], attachments, model)
-        text = text_of(body["messages"][-1], attachments, sent=files)
-        conversation, replaces = place_of(body, text, user_id=user_id)
         turn, is_new = send_message(
+            **message_of(body, model, user_id=user_id),
             user_id=user_id,
-            conversation=conversation,
             external_id=body.get("id"),
-            replaces=replaces,
-            text=text,
             model=model,
             idempotency_key=key,
             max_unit_cost=body.get("maxUnitCost"),
+            agreed=Agreed(body.get("priceVersion"), body.get("maxUnitCost")),
             request=request.data,
-            client_messages=past_messages(body["messages"]),
-            files=[*files.values()],
             temperature=body.get("temperature"),
         )
         if not is_new and turn.is_running:
@@ -100,6 +95,22 @@ class Chat(ApiView):
         if wants_json(request):
             return whole(turn, headers)
         return stream(UIMessageStream(turn, stops=body["onDisconnect"] == "stop"), headers)
+
+
+def message_of(body: dict[str, Any], model: AIModel, *, user_id: int) -> dict[str, Any]:
+    """The message of a body for `send_message` and `quote_message`: its text, its files, its place
+    and what the client says came before. Raises what `readable_files` raises."""
+    attachments = body.get("attachments") or ()
+    files = readable_files(body["messages"], attachments, model)
+    text = text_of(body["messages"][-1], attachments, sent=files)
+    conversation, replaces = place_of(body, text, user_id=user_id)
+    return {
+        "conversation": conversation,
+        "replaces": replaces,
+        "text": text,
+        "client_messages": past_messages(body["messages"]),
+        "files": [*files.values()],
+    }
 
 
 def place_of(

@@ -11,8 +11,16 @@ from rest_framework import serializers
 from ai_chat.images.requests import DEFAULT_SIZE
 from ai_chat.models import ImageRequest, Turn
 from ai_chat.offer import MAX_IMAGES
-from credits.api.fields import BoundedList, QueryNumber, StrictSerializer, Text, WholeNumber
-from credits.api.serializers import PricingField
+from credits.api.fields import (
+    MAX_ID,
+    BoundedList,
+    ExactCredits,
+    QueryNumber,
+    StrictSerializer,
+    Text,
+    WholeNumber,
+)
+from credits.api.serializers import PricingField, UseFields
 from credits.kernel import MAX_AMOUNT
 from credits.models import AIModel
 
@@ -166,6 +174,13 @@ class ChatIn(serializers.Serializer[Any]):
         help_text="The answer to regenerate; the latest to the same message unless given.",
     )
     maxUnitCost = _max_unit_cost_field("message")
+    priceVersion = WholeNumber(
+        required=False,
+        min_value=1,
+        max_value=MAX_ID,
+        help_text="The price by tokens that was read; when another one holds by now the answer is "
+        "409 `price_changed`, and nothing is charged.",
+    )
     onDisconnect = serializers.ChoiceField(
         ["stop", "continue"],
         default="stop",
@@ -188,15 +203,20 @@ class TextOrNull(serializers.CharField):
         return str(value) or None
 
 
-class ReceiptOut(serializers.Serializer[Any]):
-    """Where the charge stands in `GET /api/credits/usage`."""
+class ReceiptOut(UseFields):
+    """Where the charge stands in `GET /api/credits/usage`, and what was used of one by tokens."""
 
     usageId = serializers.IntegerField(source="charge_id", help_text="The row of the charge.")
     refundId = serializers.IntegerField(
         source="refund_id", allow_null=True, help_text="The row of its refund."
     )
-    refunded = serializers.IntegerField(help_text="Credits that came back.")
+    refunded = serializers.IntegerField(
+        help_text="Credits that came back; of a charge by tokens also what was not used."
+    )
     reason = TextOrNull(source="failure", help_text="Why they came back.")
+    priceVersion = serializers.IntegerField(
+        source="charge.price_id", allow_null=True, help_text="The price by tokens of the charge."
+    )
 
 
 class AnswerPart(serializers.Serializer[Any]):
@@ -279,6 +299,39 @@ class ImageModelOut(ModelOut):
 class ModelsOut(serializers.Serializer[Any]):
     text = TextModelOut(many=True)
     image = ImageModelOut(many=True)
+
+
+class QuoteOut(serializers.Serializer[Any]):
+    """What sending a message now would reserve. `inputBound` and what follows is null, or missing,
+    where a message has a price of its own."""
+
+    model = serializers.CharField(source="model.name")
+    priceVersion = serializers.IntegerField(
+        source="reserve.price_id", allow_null=True, help_text="For `priceVersion` of the message."
+    )
+    reserved = serializers.IntegerField(
+        source="credits", help_text="Credits that are taken at first; what is not used comes back."
+    )
+    atMost = ExactCredits(source="most", help_text="Credits that it costs at most.")
+    inputBound = serializers.IntegerField(
+        source="asked.input_bound", help_text="Tokens that the model reads at most."
+    )
+    outputGranted = serializers.IntegerField(
+        source="reserve.output_granted",
+        allow_null=True,
+        help_text="Tokens that the answer has at most, with what the model thinks.",
+    )
+    likely = ExactCredits(
+        source="reserve.likely",
+        allow_null=True,
+        help_text="What such a message usually costs you; null while too few have told.",
+    )
+    creditsRemaining = serializers.IntegerField(source="balance.remaining")
+    limit = serializers.JSONField(
+        source="limit.members",
+        allow_null=True,
+        help_text="The limit because of which the answer may be no longer.",
+    )
 
 
 class ProviderFailedOut(serializers.Serializer[Any]):

@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from ai_chat.api import chat, images
+from ai_chat.api import chat, images, quotes
 
 urlpatterns = [
     path("chat", chat.Chat.as_view(), name="api-chat"),
     path("chat/<path:chat_id>/stream", chat.ChatStream.as_view(), name="api-chat-stream"),
     path("chat/<path:chat_id>/stop", chat.StopChat.as_view(), name="api-chat-stop"),
+    path("quote", quotes.QuoteChat.as_view(), name="api-quote"),
     path("models", chat.Models.as_view(), name="api-models"),
     path("image", images.CreateImages.as_view(), name="api-create-images"),
     path("images", images.MyImages.as_view(), name="api-images"),

@@ -15,7 +15,7 @@ from ai_chat.jobs.start import Agreed, choose_model, start_job
 from ai_chat.jobs.supervision import begin
 from ai_chat.markdown import has_visible_text
 from ai_chat.models import Conversation, Turn, title_from
-from ai_chat.providers.bounds import input_bound, output_asked, output_least, size_of
+from ai_chat.providers.bounds import asked_of, input_bound, size_of
 from ai_chat.providers.chat import AnswerStream, Message, Part, can_read, tokens_of
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.pieces import Alive, End, Finish, Piece, Reasoning, Text
@@ -25,7 +25,7 @@ from config.text import is_blank
 from credits.features import TEXT
 from credits.models import AIModel
 from credits.reasons import Reason
-from credits.uses import Asked
+from credits.uses import Asked, Tokens
 
 State = Turn.State
 
@@ -73,7 +73,7 @@ def send_message(
         )
 
     told = tell(conversation.pk if conversation else None)
-    asked = asked_of(model, told.messages)
+    asked = asked_of(model, size_of(told.messages))
     turn, is_new = start_turn(
         user_id=user_id,
         conversation=conversation,
@@ -88,17 +88,11 @@ def send_message(
         # The answer that was being written has ended: it belongs before this one, if there is
         # room for it in what was paid.
         later = tell(turn.conversation_id, besides=turn.pk)
-        if not turn.is_by_tokens or asked_of(model, later.messages) <= asked:
+        if not turn.is_by_tokens or asked_of(model, size_of(later.messages)) <= asked:
             told = later
     if is_new:
         answer_turn(turn, model, told.messages, temperature=temperature)
     return turn, is_new
-
-
-def asked_of(model: AIModel, messages: Sequence[Message]) -> Asked:
-    """The size of a call with these messages, for a model that is priced by tokens."""
-    most = output_asked(model)
-    return Asked(input_bound(model, size_of(messages)), most, output_least(model, most))
 
 
 def start_turn(
@@ -215,6 +209,9 @@ class Answering(Work[Turn]):
 
     def cancel(self) -> None:
         self._stream.leave()
+
+    def so_far(self) -> Tokens:
+        return used(self._bounds, self._stream.received).tokens
 
     def outcome(self, cause: Exception | None, text: str) -> Outcome:
         outcome = self._outcome(cause, text)

@@ -103,6 +103,17 @@ class Job(models.Model):
         return self.refund_id is not None and self.failure not in {"", Reason.STOPS_USED_UP}
 
     @property
+    def is_free(self) -> bool:
+        """Whether it failed or was stopped, and nothing of it was to be paid."""
+        paid = self.use.collected if self.use else self.charged
+        return bool(self.failure) and not paid
+
+    @property
+    def line(self) -> UsageHistory:
+        """The row of the journal that says what it came to."""
+        return self.refund if self.refund and self.came_back else self.charge
+
+    @property
     def refunded(self) -> int:
         """Credits that came back: refunded, or reserved and not used."""
         return -self.refund.credits_used if self.refund else 0

@@ -25,6 +25,7 @@ from ai_chat.providers.usage import USAGE_SECONDS
 from credits.ledger import extend_holds, get_balance
 from credits.models import AIModel
 from credits.reasons import Reason
+from credits.uses import Tokens
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +89,10 @@ class Work[J: Job](ABC):
     @abstractmethod
     def cancel(self) -> None:
         """Ends the provider's call from another thread. May be called at any time, also twice."""
+
+    def so_far(self) -> Tokens | None:
+        """What the call has used by now, for work that may be paid by tokens."""
+        return None
 
     def ended(self, *, kept: bool) -> None:  # noqa: B027 -- most kinds have nothing to do
         """After the ending's transaction; `kept` says that it has kept this work's result."""

@@ -21,8 +21,8 @@ from credits.uses import Asked
 
 
 class Agreed(NamedTuple):
-    """What somebody agreed to for a call that is priced by tokens: the price, and the most credits.
-    None: whatever it is."""
+    """What somebody agreed to for a call that is priced by tokens: the price (0: none by tokens),
+    and the most credits. None: whatever it is."""
 
     price_id: int | None = None
     credits: int | None = None
@@ -99,8 +99,7 @@ def start_job[J: Job](
     except Refused as refusal:
         raise _refused(refusal.row) from None
     except InsufficientCredits as error:
-        upcoming = next_grant(User.objects.get(pk=user_id))
-        error.members |= {"next": upcoming and upcoming._asdict(), **shop()}
+        say_what_comes(error, user_id=user_id)
         raise
     if not charge.replayed:
         paid = _row_of(charge, account_id=user_id, feature=feature, quantity=quantity)
@@ -113,6 +112,13 @@ def start_job[J: Job](
     if earlier is None:
         raise AnswerDeleted("This was sent before; its answer is deleted.")
     return earlier, False
+
+
+def say_what_comes(error: InsufficientCredits, *, user_id: int) -> None:
+    """Adds to the error what credits come next and when, and which can be had, as the pages say
+    it."""
+    upcoming = next_grant(User.objects.get(pk=user_id))
+    error.members |= {"next": upcoming and upcoming._asdict(), **shop()}
 
 
 def _row_of(charge: Charge, *, account_id: int, feature: str, quantity: int) -> UsageHistory:

@@ -1,6 +1,7 @@
 """A job as server-sent events for the chat page: `turn` (the request and an empty answer),
 `thinking` (more of the model's reasoning, escaped), `block` (finished Markdown to append), `tail`
-(the open end, replaced each time), `end` (the whole answer with its receipt)."""
+(the open end, replaced each time), `count` (what an answer that is paid by tokens has cost so far),
+`end` (the whole answer with its receipt)."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -16,17 +17,21 @@ from django.utils.html import escape
 
 from ai_chat.conversations.rendering import render_missing
 from ai_chat.jobs.following import Following
-from ai_chat.jobs.running import released_connection
+from ai_chat.jobs.running import Run, released_connection
 from ai_chat.markdown import StreamRenderer
 from ai_chat.models import ImageRequest, Turn
 from ai_chat.pages.continuing import continuation_of
 from ai_chat.providers.pieces import Piece, Reasoning, Text
+from credits.amounts import as_words
+from credits.models import TokenPrice
 
 #: A comment after this much silence keeps proxies from giving up, finds lost viewers, and tells the
 #: page that the connection lives (SILENCE in static/ai_chat/events.js is more than two of them).
 HEARTBEAT_SECONDS = 5.0
 #: Characters of reasoning that a page is sent and shows.
 REASONING_SHOWN = 20_000
+#: A receipt counts on at most twice a second.
+COUNT_SECONDS = 0.5
 #: The template of each kind's article, and what it calls the job.
 ARTICLES = {
     Turn.kind: ("ai_chat/chat.html#turn", "turn"),
@@ -46,8 +51,9 @@ def event_response(request: HttpRequest, job: Turn | ImageRequest) -> StreamingH
     The article is made at once, from the job as it was given: what fails then still becomes an
     error page, and a stream that has begun holds no database connection while it waits.
     """
+    price = job.charge.price if job.is_running else None
     response = StreamingHttpResponse(
-        _events(request, job, _article(request, job), timezone.get_current_timezone()),
+        _events(request, job, _article(request, job), price, timezone.get_current_timezone()),
         content_type="text/event-stream; charset=utf-8",
     )
     response["Cache-Control"] = "no-store"
@@ -60,13 +66,18 @@ def event_response(request: HttpRequest, job: Turn | ImageRequest) -> StreamingH
 
 
 def _events(
-    request: HttpRequest, job: Turn | ImageRequest, article: str, zone: tzinfo
+    request: HttpRequest,
+    job: Turn | ImageRequest,
+    article: str,
+    price: TokenPrice | None,
+    zone: tzinfo,
 ) -> Iterator[bytes]:
     yield event("turn", article)
     if job.is_running:
         following = Following(job, heartbeat=HEARTBEAT_SECONDS)
         try:
-            yield from render_pieces(_while_signed_in(request, following))
+            events = render_pieces(_while_signed_in(request, following))
+            yield from _counting(events, following.run, price)
         except SignedOut:
             return  # As below.
         if following.job is None:
@@ -75,6 +86,24 @@ def _events(
         with released_connection(), timezone.override(zone):
             article = _article(request, following.job)
     yield event("end", article)
+
+
+def _counting(
+    events: Iterable[bytes], run: Run[Turn | ImageRequest] | None, price: TokenPrice | None
+) -> Iterator[bytes]:
+    """The events, and between them what the answer has cost so far. Where another process does the
+    job nobody here knows that."""
+    shown, due = "", 0.0
+    for each in events:
+        yield each
+        if run is None or price is None or time.monotonic() < due:
+            continue
+        due = time.monotonic() + COUNT_SECONDS
+        tokens = run.work.so_far()
+        cost = as_words(price.about(tokens)) if tokens else ""
+        if cost != shown:
+            yield event("count", f"about {cost} credits so far")
+            shown = cost
 
 
 def _article(request: HttpRequest, job: Turn | ImageRequest) -> str:

@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.errors import MAX_ISSUES
+from credits.amounts import as_decimal
 from credits.catalogue.fields import Flag as FlagRule
 from credits.catalogue.fields import Rule
 from credits.statement.days import DAY_PATTERN, parse_day
@@ -77,6 +78,13 @@ class Text(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class ExactCredits(serializers.CharField):
+    """Pico-credits as credits, exactly: a decimal string. Never null but where there is none."""
+
+    def to_representation(self, value: Any) -> str:
+        return as_decimal(int(value))
 
 
 class RuleField(serializers.Field[Any, Any, Any, Any]):

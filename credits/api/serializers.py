@@ -10,11 +10,11 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from credits.api.fields import PageQuery, QueryDate, StrictSerializer, field_of
+from credits.api.fields import ExactCredits, PageQuery, QueryDate, StrictSerializer, field_of
 from credits.catalogue.fields import COST, TOKEN_PRICE_FIELDS, Rule
 from credits.catalogue.token_prices import UNIT, pricing_of
 from credits.features import FEATURES, Kind, OperationType
-from credits.models import AIModel, UsageHistory
+from credits.models import AIModel, Use
 from credits.statement.days import range_problem
 
 Cost = field_of(COST)
@@ -45,6 +45,11 @@ class BalanceOut(serializers.Serializer[Any]):
         source="expires_at", allow_null=True, help_text="When the next credits leave."
     )
     expiring = serializers.IntegerField(allow_null=True, help_text="How many leave then.")
+    paidAhead = ExactCredits(
+        source="ahead",
+        help_text="The part of a credit that is paid and not used: the next call by tokens takes "
+        "from it first.",
+    )
 
 
 @extend_schema_serializer(component_name="Settings")
@@ -139,7 +144,34 @@ def filters_of(query: dict[str, Any]) -> dict[str, Any]:
     return {key: query[key] for key in ("kind", "feature", "first", "last") if key in query}
 
 
-class UsageRow(serializers.Serializer[UsageHistory]):
+class UsedTokens(serializers.Serializer[Use]):
+    """The tokens of a charge by tokens, and whose count they are."""
+
+    input = serializers.IntegerField(help_text="All that were read.")
+    cached = serializers.IntegerField(help_text="Those among them that came from a cache.")
+    cacheWrite = serializers.IntegerField(
+        source="cache_write", help_text="Those among them that were written to a cache."
+    )
+    output = serializers.IntegerField(help_text="All that were written.")
+    reasoning = serializers.IntegerField(help_text="Those among them that the model thought.")
+    source = serializers.ChoiceField(Use.Source.choices)  # type: ignore[assignment]  # as above
+
+
+class UseFields(serializers.Serializer[Any]):
+    """What rows and receipts say of a charge by tokens; null for others, and while it is held."""
+
+    usage = UsedTokens(source="use", allow_null=True)
+    cost = ExactCredits(
+        source="use.collected",
+        allow_null=True,
+        help_text="What the usage came to, exactly; never more than was reserved.",
+    )
+    paidAhead = ExactCredits(
+        source="use.ahead", allow_null=True, help_text="What was paid ahead after it."
+    )
+
+
+class UsageRow(UseFields):
     """One row of the journal. `creditsUsed` is positive for what left the balance."""
 
     id = serializers.IntegerField()
@@ -158,6 +190,9 @@ class UsageRow(serializers.Serializer[UsageHistory]):
         source="actor_for_payer", allow_null=True, help_text="`an admin` where one did this."
     )
     model = serializers.CharField(source="details.model", allow_null=True)
+    priceVersion = serializers.IntegerField(
+        source="price_id", allow_null=True, help_text="The price by tokens of a charge."
+    )
 
 
 class UsagePage(serializers.Serializer[Any]):

@@ -1562,6 +1562,7 @@ class Migration(migrations.Migration):
                 ("cost", models.DecimalField(decimal_places=0, default=0, max_digits=24)),
                 ("collected", models.DecimalField(decimal_places=0, default=0, max_digits=24)),
                 ("kept", models.BigIntegerField(default=0)),
+                ("ahead", models.DecimalField(db_default=0, decimal_places=0, max_digits=13)),
                 ("provider_cost", models.DecimalField(decimal_places=0, max_digits=24, null=True)),
                 (
                     "flags",

@@ -2,13 +2,15 @@
 (10^-12 credit): a price of p micro-credits per 1,000,000 tokens is p pico-credits for a token, so
 that a cost is a sum of products of whole numbers. The rules are in `credits/sql/tokens.sql`."""
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import PROTECT, CheckConstraint, F, Index, Q
 from django.db.models.functions import Now
 
-from credits.amounts import PICO, as_words
+from credits.amounts import PICO, as_exact, as_words
 from credits.models.catalogue import AIModel
 from credits.models.ledger import UsageHistory
 from credits.models.users import Account, User
@@ -99,10 +101,21 @@ class TokenPrice(models.Model):
         """What a question of 500 words and an answer of as many cost, in credits, in words."""
         return as_words(EXAMPLE_TOKENS * ((self.input or 0) + (self.output or 0)) + self.request)
 
+    def about(self, tokens: Any) -> int:
+        """Pico-credits of a use so far (`credits.uses.Tokens`), for people to read while it goes
+        on. What it costs in the end, `credits_cost` says."""
+        parts = {name: getattr(tokens, name) for name in BUCKETS}
+        parts["input"] -= parts["cached"] + parts["cache_write"]
+        parts["output"] -= parts["reasoning"]
+        costs = (count * (getattr(self, name) or 0) for name, count in parts.items())
+        total: int = sum(costs, start=self.request)
+        return total
+
 
 class Use(models.Model):
     """What came of a charge by tokens (I8, I9): written once, when its hold ends. `cost`,
-    `collected` and `kept` are computed by the database, from the price that the charge names."""
+    `collected`, `kept` and `ahead` are computed by the database, from the price that the charge
+    names."""
 
     class Source(models.TextChoices):
         """Whose count it is."""
@@ -127,6 +140,8 @@ class Use(models.Model):
     collected = models.DecimalField(max_digits=24, decimal_places=0, default=0)
     #: Whole credits of the charge that stayed; the rest came back.
     kept = models.BigIntegerField(default=0)
+    #: Pico-credits that the account had paid ahead after it.
+    ahead = models.DecimalField(max_digits=13, decimal_places=0, db_default=0)
     #: Pico-credits that the provider asks for it; null where its price is not known.
     provider_cost = models.DecimalField(max_digits=24, decimal_places=0, null=True)
     #: What is odd about the counts (`ai_chat.providers.usage.Flag`).
@@ -161,6 +176,37 @@ class Use(models.Model):
 
     def __str__(self) -> str:
         return f"use of charge {self.charge_id}"
+
+    @property
+    def tokens(self) -> str:
+        """The tokens in words: `1,200 tokens in (1,000 from cache), 300 out (20 thinking)`."""
+        read = [(self.cached, "from cache"), (self.cache_write, "to cache")]
+        written = [(self.reasoning, "thinking")]
+        plural = "s" if self.input != 1 else ""
+        return (
+            f"{self.input:,} token{plural} in{_of_which(read)}, "
+            f"{self.output:,} out{_of_which(written)}"
+        )
+
+    @property
+    def paid(self) -> str:
+        """What it cost the account, in credits, exactly; never more than was reserved."""
+        return _credits(as_exact(int(self.collected)))
+
+    @property
+    def taken(self) -> str:
+        """How that was paid: `took 1 credit, 0.93 paid ahead`."""
+        taken = f"took {_credits(f'{self.kept:,}')}"
+        return f"{taken}, {as_words(int(self.ahead))} paid ahead" if self.ahead else taken
+
+
+def _of_which(parts: list[tuple[int, str]]) -> str:
+    shown = ", ".join(f"{count:,} {name}" for count, name in parts if count)
+    return f" ({shown})" if shown else ""
+
+
+def _credits(number: str) -> str:
+    return f"{number} credit{'' if number == '1' else 's'}"
 
 
 class PaidAhead(models.Model):

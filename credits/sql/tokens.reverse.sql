@@ -1,9 +1,17 @@
 DROP FUNCTION credits_settle_use(
     bigint, bigint, bigint, bigint, bigint, bigint, text, text[], text, boolean, jsonb
 );
+DROP FUNCTION credits_quote(
+    bigint, bigint, bigint, text, text, bigint, bigint, bigint, boolean, integer, bigint, boolean
+);
+DROP FUNCTION credits_usual_share(bigint, bigint);
 DROP FUNCTION credits_reserve(
     bigint, bigint, bigint, text, text, text, bigint, bigint, bigint, boolean, integer, bigint, bigint,
     text, text, interval, jsonb
+);
+DROP FUNCTION credits_terms(
+    bigint, bigint, bigint, text, text, bigint, bigint, bigint, boolean, integer, bigint, bigint,
+    bigint, boolean, timestamptz
 );
 DROP TRIGGER i10_no_truncate ON credits_paidahead;
 DROP TRIGGER i10_paid_ahead_by_uses_only ON credits_paidahead;

@@ -50,9 +50,10 @@ BEGIN
     SELECT p.pico INTO ahead FROM credits_paidahead p WHERE p.account_id = charge.account_id;
     ahead := coalesce(ahead, 0);
     NEW.kept := greatest(0, ceil((NEW.collected - ahead) / credits_pico()))::bigint;
+    NEW.ahead := ahead + NEW.kept * credits_pico() - NEW.collected;
     IF NEW.collected > 0 THEN
         INSERT INTO credits_paidahead (account_id, pico)
-        VALUES (charge.account_id, ahead + NEW.kept * credits_pico() - NEW.collected)
+        VALUES (charge.account_id, NEW.ahead)
         ON CONFLICT (account_id) DO UPDATE SET pico = excluded.pico;
     END IF;
     PERFORM credits_count(charge, NEW.collected, 0);
@@ -90,29 +91,17 @@ ALTER TABLE credits_paidahead SET (fillfactor = 50);
 
 -- The kernel's part ----------------------------------------------------------------------------
 
--- Reserves credits for a call whose price is by tokens: a charge of the most that it can cost, held.
--- `input_bound` is the most tokens that can be read, `output_asked` what may be written at most (of
--- each of `choices` answers), `output_least` what is needed for an answer to be worth while. As much
--- of `output_asked` is granted as the balance, the limits and `most` (credits) pay for; where the
--- caller has named no length of its own (`output_named`), at most half of that, but not less than
--- 8,192 tokens, so that a second call finds credits beside the first. The caller makes the provider
--- keep to `output_granted`.
---
--- Outcomes: charged; replayed, key_conflict, due, closed, bad_key as credits_open_spend has them;
--- not_offered (the model), by_message (it has no price by tokens), price_changed (the price is not
--- `agreed_price`, or `output_least` costs more than `most`), too_long (the price is for less input),
--- limit_reached (see `limit_id`), busy (enough once other calls of the account have ended),
--- insufficient. `total` are the credits reserved, or needed for `output_least`.
-CREATE FUNCTION credits_reserve(owner bigint, member bigint, key_id bigint, operation text,
-    feature text, model text, input_bound bigint, output_asked bigint, output_least bigint,
-    output_named boolean, choices integer, agreed_price bigint, most bigint, request_key text,
-    fingerprint text, lease interval, extra jsonb,
-    OUT outcome text, OUT charge_id bigint, OUT price bigint, OUT total bigint,
-    OUT available bigint, OUT held boolean, OUT price_id bigint, OUT output_granted bigint,
-    OUT limit_id bigint) LANGUAGE plpgsql
+-- What credits_reserve grants of so many `available` credits, and what it refuses: the only place where
+-- that is decided. `charged` says that it grants `output_granted` tokens, for which `bound` pico-credits
+-- or `total` credits are reserved. Nothing is changed.
+CREATE FUNCTION credits_terms(owner bigint, member bigint, key_id bigint, feature text, model text,
+    input_bound bigint, output_asked bigint, output_least bigint, output_named boolean,
+    choices integer, agreed_price bigint, most bigint, available bigint, counted boolean,
+    moment timestamptz,
+    OUT outcome text, OUT total bigint, OUT price_id bigint, OUT output_granted bigint,
+    OUT bound numeric, OUT limit_id bigint) LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
-    spend record;
     model_id bigint;
     dear credits_tokenprice;
     per_output numeric;
@@ -123,25 +112,10 @@ DECLARE
     limit_room numeric;
     later_id bigint;
     limit_later numeric;
-    most_bound numeric;
 BEGIN
-    spend := credits_open_spend(
-        owner, member, key_id, operation, 1, model, request_key, fingerprint);
-    outcome := spend.outcome;
-    available := spend.available;
-    held := true;
-    IF outcome IS NOT NULL THEN
-        charge_id := (spend.earlier).id;
-        price_id := (spend.earlier).price_id;
-        price := (spend.earlier).unit_cost;
-        total := price;
-        held := EXISTS (SELECT FROM credits_hold h WHERE h.charge_id = (spend.earlier).id);
-        output_granted := ((spend.earlier).details ->> 'output_granted')::bigint;
-        RETURN;
-    END IF;
     SELECT m.id INTO model_id FROM credits_aimodel m
-    WHERE m.name = model AND m.feature = credits_reserve.feature AND m.active AND NOT m.unreachable;
-    dear := credits_price_now(model_id, spend.moment);
+    WHERE m.name = model AND m.feature = credits_terms.feature AND m.active AND NOT m.unreachable;
+    dear := credits_price_now(model_id, moment);
     price_id := dear.id;
     per_output := choices * greatest(dear.output, dear.reasoning)::numeric;
     fixed := dear.request
@@ -149,10 +123,10 @@ BEGIN
     output_least := least(output_least, output_asked);
     least_bound := fixed + output_least * per_output;
     total := ceil(least_bound / credits_pico());
-    IF spend.counted THEN
+    IF counted THEN
         SELECT l.limit_id, l.room, l.later_id, l.later
         INTO nearest, limit_room, later_id, limit_later
-        FROM credits_limits_left(owner, member, key_id, spend.moment) l;
+        FROM credits_limits_left(owner, member, key_id, moment) l;
     END IF;
     room := least(available * credits_pico(), most * credits_pico(), limit_room);
     IF model_id IS NULL THEN
@@ -183,11 +157,62 @@ BEGIN
                     greatest(8192, floor((room / 2 - fixed) / per_output)));
             END IF;
         END IF;
-        most_bound := fixed + output_granted * per_output;
-        total := ceil(most_bound / credits_pico());
-        price := total;
+        bound := fixed + output_granted * per_output;
+        total := ceil(bound / credits_pico());
         limit_id := CASE WHEN output_granted < output_asked AND room = limit_room
             THEN nearest END;
+    END IF;
+END $$;
+
+-- Reserves credits for a call whose price is by tokens: a charge of the most that it can cost, held.
+-- `input_bound` is the most tokens that can be read, `output_asked` what may be written at most (of
+-- each of `choices` answers), `output_least` what is needed for an answer to be worth while. As much
+-- of `output_asked` is granted as the balance, the limits and `most` (credits) pay for; where the
+-- caller has named no length of its own (`output_named`), at most half of that, but not less than
+-- 8,192 tokens, so that a second call finds credits beside the first. The caller makes the provider
+-- keep to `output_granted`.
+--
+-- Outcomes: charged; replayed, key_conflict, due, closed, bad_key as credits_open_spend has them;
+-- not_offered (the model), by_message (it has no price by tokens), price_changed (the price is not
+-- `agreed_price`, or `output_least` costs more than `most`), too_long (the price is for less input),
+-- limit_reached (see `limit_id`), busy (enough once other calls of the account have ended),
+-- insufficient. `total` are the credits reserved, or needed for `output_least`.
+CREATE FUNCTION credits_reserve(owner bigint, member bigint, key_id bigint, operation text,
+    feature text, model text, input_bound bigint, output_asked bigint, output_least bigint,
+    output_named boolean, choices integer, agreed_price bigint, most bigint, request_key text,
+    fingerprint text, lease interval, extra jsonb,
+    OUT outcome text, OUT charge_id bigint, OUT price bigint, OUT total bigint,
+    OUT available bigint, OUT held boolean, OUT price_id bigint, OUT output_granted bigint,
+    OUT limit_id bigint) LANGUAGE plpgsql
+AS $$
+DECLARE
+    spend record;
+    terms record;
+BEGIN
+    spend := credits_open_spend(
+        owner, member, key_id, operation, 1, model, request_key, fingerprint);
+    outcome := spend.outcome;
+    available := spend.available;
+    held := true;
+    IF outcome IS NOT NULL THEN
+        charge_id := (spend.earlier).id;
+        price_id := (spend.earlier).price_id;
+        price := (spend.earlier).unit_cost;
+        total := price;
+        held := EXISTS (SELECT FROM credits_hold h WHERE h.charge_id = (spend.earlier).id);
+        output_granted := ((spend.earlier).details ->> 'output_granted')::bigint;
+        RETURN;
+    END IF;
+    terms := credits_terms(owner, member, key_id, feature, model, input_bound, output_asked,
+        output_least, output_named, choices, agreed_price, most, available, spend.counted,
+        spend.moment);
+    outcome := terms.outcome;
+    total := terms.total;
+    price_id := terms.price_id;
+    output_granted := terms.output_granted;
+    limit_id := terms.limit_id;
+    IF outcome = 'charged' THEN
+        price := total;
         available := available - total;
         INSERT INTO credits_usagehistory
             (account_id, operation_type, credits_used, balance_after, unit_cost, quantity, details,
@@ -197,10 +222,41 @@ BEGIN
             extra || jsonb_build_object('feature', feature, 'model', model,
                 'input_bound', input_bound, 'output_granted', output_granted),
             request_key, fingerprint, spend.moment + lease, spend.moment, member, key_id,
-            dear.id, most_bound)
+            price_id, terms.bound)
         RETURNING id INTO charge_id;
     END IF;
 END $$;
+
+-- What the uses of a model by an account came to, as a share of what they could have cost: the median of
+-- its latest 50, null below 10. Only the latest 200 uses of the account are looked at.
+CREATE FUNCTION credits_usual_share(owner bigint, price_id bigint) RETURNS numeric
+LANGUAGE sql STABLE
+AS $$
+    SELECT CASE WHEN count(*) >= 10 THEN percentile_disc(0.5) WITHIN GROUP (ORDER BY l.share) END
+    FROM (
+        SELECT u.collected / c.bound AS share
+        FROM (SELECT * FROM credits_use WHERE account_id = owner ORDER BY charge_id DESC LIMIT 200) u
+        JOIN credits_usagehistory c ON c.id = u.charge_id
+        JOIN credits_tokenprice p ON p.id = c.price_id
+        JOIN credits_tokenprice wanted ON wanted.model_id = p.model_id
+        WHERE wanted.id = credits_usual_share.price_id AND c.bound > 0 AND u.source <> 'none'
+        ORDER BY u.charge_id DESC LIMIT 50
+    ) l
+$$;
+
+-- What credits_reserve would answer now, where nothing is to be swept first, and in `likely` what such a
+-- call usually costs the account, in pico-credits (null where that is not known). Charges nothing.
+CREATE FUNCTION credits_quote(owner bigint, member bigint, key_id bigint, feature text, model text,
+    input_bound bigint, output_asked bigint, output_least bigint, output_named boolean,
+    choices integer, INOUT available bigint, counted boolean,
+    OUT outcome text, OUT total bigint, OUT price_id bigint, OUT output_granted bigint,
+    OUT bound numeric, OUT limit_id bigint, OUT likely numeric) LANGUAGE sql STABLE
+AS $$
+    SELECT available, t.outcome, t.total, t.price_id, t.output_granted, t.bound, t.limit_id,
+        trunc(t.bound * credits_usual_share(owner, t.price_id))
+    FROM credits_terms(owner, member, key_id, feature, model, input_bound, output_asked,
+        output_least, output_named, choices, NULL, NULL, available, counted, credits_now()) t
+$$;
 
 -- Ends the hold of a charge by tokens (I6) with what was used: that is kept, the rest comes back for
 -- `reason`. Outcomes: settled; ended, when somebody had ended it before: then with what came of that.

@@ -44,7 +44,7 @@ def filter_rows(
 def statement(*, user_id: int | None) -> Rows:
     """A user's rows, everybody's if None, each with `is_held`: whether its work still goes on."""
     held = Exists(Hold.objects.filter(charge_id=OuterRef("pk")))
-    rows = UsageHistory.objects.annotate(is_held=held)
+    rows = UsageHistory.objects.annotate(is_held=held).select_related("use")
     return rows if user_id is None else rows.filter(account_id=user_id)
 
 

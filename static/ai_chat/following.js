@@ -108,7 +108,11 @@ function endWithout(section) {
 
 function draw(section, name, html) {
   const put = (where) => section.querySelector(where).append(fragment(html));
-  if (name === "block") put(".blocks");
+  if (name === "count") {
+    const count = section.querySelector(".so-far");
+    count.textContent = html;
+    count.hidden = false;
+  } else if (name === "block") put(".blocks");
   else if (name === "tail") section.querySelector(".tail").replaceChildren(fragment(html));
   else if (name === "thinking") {
     // The reasoning stays folded until the reader opens it.

@@ -4,9 +4,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-from ai_chat.conversations.turns import answer_turn, asked_of
+from ai_chat.conversations.turns import answer_turn
 from ai_chat.jobs.following import wait
 from ai_chat.models import Turn
+from ai_chat.providers.bounds import asked_of, size_of
 from ai_chat.providers.chat import Message
 from ai_chat.providers.pieces import Piece, Reasoning, Text, Usage
 from ai_chat.providers.received import Received
@@ -83,7 +84,7 @@ def begin_turn(user: User, *steps: Step, model: str = MODEL) -> Turn:
     ScriptedStream.scripts[model] = steps
     chosen = get_model(model, feature=TEXT, user_id=user.pk)
     messages: list[Message] = [{"role": "user", "content": "Hi"}]
-    turn = charge_turn(user, model=chosen, asked=asked_of(chosen, messages))
+    turn = charge_turn(user, model=chosen, asked=asked_of(chosen, size_of(messages)))
     answer_turn(turn, chosen, messages)
     return turn
 
