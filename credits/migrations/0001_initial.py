@@ -377,6 +377,14 @@ class Migration(migrations.Migration):
                 ),
                 ("amount", models.BigIntegerField()),
                 ("remaining", models.BigIntegerField(default=0)),
+                (
+                    "has_credits",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=models.Q(("remaining__gt", 0)),
+                        output_field=models.BooleanField(),
+                    ),
+                ),
                 ("priority", models.SmallIntegerField()),
                 ("expires_at", models.DateTimeField(blank=True, null=True)),
                 ("expired", models.BooleanField(default=False)),
@@ -2421,8 +2429,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="creditgrant",
+            index=models.Index(fields=["account", "-id"], name="grant_of_user"),
+        ),
+        migrations.AddIndex(
+            model_name="creditgrant",
             index=models.Index(
-                fields=["account", "priority", "expires_at", "id"], name="grant_burn_order"
+                condition=models.Q(("has_credits", True)),
+                fields=["account", "priority", "expires_at", "id"],
+                name="grant_burn_order",
             ),
         ),
         migrations.AddIndex(
@@ -2497,6 +2511,22 @@ class Migration(migrations.Migration):
                 condition=models.Q(("refund_of__isnull", False)),
                 fields=["refund_of"],
                 name="usage_refunds",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="usagehistory",
+            index=models.Index(
+                condition=models.Q(("refund_of__isnull", False)),
+                fields=["account", "-id"],
+                name="usage_refunds_of_user",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="usagehistory",
+            index=models.Index(
+                condition=models.Q(("refund_of__isnull", True), ("unit_cost__isnull", True)),
+                fields=["account", "-id"],
+                name="usage_grants_of_user",
             ),
         ),
         migrations.AddIndex(

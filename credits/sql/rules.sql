@@ -68,7 +68,7 @@ BEGIN
         UPDATE credits_creditgrant SET remaining = remaining - total
         WHERE remaining >= total AND id = (
             SELECT g.id FROM credits_creditgrant g
-            WHERE g.account_id = owner AND g.remaining > 0
+            WHERE g.account_id = owner AND g.has_credits
                 AND (g.expires_at IS NULL OR g.expires_at > moment)
             ORDER BY g.priority, g.expires_at NULLS LAST, g.id LIMIT 1)
         RETURNING id)
@@ -79,7 +79,7 @@ BEGIN
     END IF;
     FOR live IN
         SELECT id, remaining FROM credits_creditgrant
-        WHERE account_id = owner AND remaining > 0
+        WHERE account_id = owner AND has_credits
             AND (expires_at IS NULL OR expires_at > moment)
         ORDER BY priority, expires_at NULLS LAST, id
     LOOP
@@ -150,7 +150,7 @@ BEGIN
             USING ERRCODE = 'check_violation', CONSTRAINT = 'i5_refund_returns_to_grants';
     END IF;
     IF past AND refund.by_payer THEN
-        PERFORM credits_expire(refund.account_id, refund.balance_after, credits_now());
+        PERFORM credits_expire(refund.account_id, credits_now(), NULL, refund.balance_after);
     END IF;
 END $$;
 

@@ -26,7 +26,10 @@ def filter_rows(
     if kind in {Kind.CHARGE, Kind.REFUND}:
         rows = rows.filter(operation_type__in=CHARGE_TYPES, refund_of__isnull=kind == Kind.CHARGE)
     elif kind:
-        rows = rows.filter(operation_type=kind.upper())
+        # No charge and no refund: an index leaves those out.
+        rows = rows.filter(
+            operation_type=kind.upper(), refund_of__isnull=True, unit_cost__isnull=True
+        )
     if feature:
         rows = rows.filter(operation_type=to_operation_type(feature))
     return rows.filter(on_days("created_at", first, last))
