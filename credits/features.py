@@ -1,5 +1,5 @@
-"""The features that cost credits. The database's constraints, the settings page, the statement, the
-API and the health check are derived from this table (CONTRIBUTING.md says how to add one)."""
+"""The features that cost credits. The settings page, the statement, the API and the health check
+are derived from this table (CONTRIBUTING.md says how to add one)."""
 
 from typing import NamedTuple
 

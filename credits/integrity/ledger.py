@@ -47,7 +47,10 @@ TRIGGERS = {
     ],
     GRANT: [
         "i5_grant_by_journal_only",
+        "i5_grant_stays_what_it_was",
         "i5_grant_starts_empty",
+        "grant_of_refund_expires",
+        "grant_of_item_is_plan_s",
         "i5_grant_comes_with_its_row",
         "i5_grant_stays",
         "i5_no_truncate",
@@ -79,12 +82,6 @@ TRIGGERS = {
 }
 CONSTRAINTS = {
     ACCOUNT: ["account_kind_known"],
-    USAGE: [
-        "usage_operation_known",
-        "usage_row_shape",
-        "usage_by_payer_is_refund_s",
-        "i9_bound_within_charge",
-    ],
     PRICE: ["i8_price_whole", "provider_price_whole", "price_max_input"],
     USE: ["i8_tokens_fit", "i9_use_within_reserve"],
     AHEAD: ["i10_paid_ahead_below_one"],
@@ -96,7 +93,6 @@ CONSTRAINTS = {
         "grant_amount_positive",
         "i5_grant_remaining_within_amount",
         "i5_expired_grant_is_empty",
-        "grant_of_refund_expires",
     ],
     ALLOCATION: ["allocation_not_zero"],
     SETTINGS: ["admin_settings_one_row", "feature_costs_valid"],

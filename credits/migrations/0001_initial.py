@@ -6,7 +6,6 @@ import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
 import django.db.models.deletion
 import django.db.models.expressions
-import django.db.models.functions.comparison
 import django.db.models.functions.datetime
 import django.db.models.functions.text
 from django.conf import settings
@@ -378,6 +377,14 @@ class Migration(migrations.Migration):
                 ),
                 ("amount", models.BigIntegerField()),
                 ("remaining", models.BigIntegerField(default=0)),
+                (
+                    "has_credits",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=models.Q(("remaining__gt", 0)),
+                        output_field=models.BooleanField(),
+                    ),
+                ),
                 ("priority", models.SmallIntegerField()),
                 ("expires_at", models.DateTimeField(blank=True, null=True)),
                 ("expired", models.BooleanField(default=False)),
@@ -428,7 +435,7 @@ class Migration(migrations.Migration):
                 ("credits_used", models.BigIntegerField()),
                 ("balance_after", models.BigIntegerField()),
                 ("unit_cost", models.BigIntegerField(null=True)),
-                ("quantity", models.PositiveIntegerField(null=True)),
+                ("quantity", models.IntegerField(null=True)),
                 ("details", models.JSONField(default=dict)),
                 ("idempotency_key", models.CharField(max_length=255, null=True)),
                 ("request_fingerprint", models.CharField(max_length=64, null=True)),
@@ -1502,6 +1509,7 @@ class Migration(migrations.Migration):
             model_name="grantallocation",
             name="grant",
             field=models.ForeignKey(
+                db_constraint=False,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="allocations",
                 to="credits.creditgrant",
@@ -1513,6 +1521,7 @@ class Migration(migrations.Migration):
                 (
                     "charge",
                     models.OneToOneField(
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         primary_key=True,
                         related_name="hold",
@@ -1582,6 +1591,7 @@ class Migration(migrations.Migration):
             model_name="usagehistory",
             name="account",
             field=models.ForeignKey(
+                db_constraint=False,
                 db_index=False,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="usage",
@@ -1603,6 +1613,7 @@ class Migration(migrations.Migration):
             model_name="usagehistory",
             name="grant",
             field=models.ForeignKey(
+                db_constraint=False,
                 db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,
@@ -1625,6 +1636,7 @@ class Migration(migrations.Migration):
             model_name="usagehistory",
             name="refund_of",
             field=models.ForeignKey(
+                db_constraint=False,
                 db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,
@@ -1647,6 +1659,7 @@ class Migration(migrations.Migration):
             model_name="grantallocation",
             name="usage",
             field=models.ForeignKey(
+                db_constraint=False,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="allocations",
                 to="credits.usagehistory",
@@ -2085,6 +2098,7 @@ class Migration(migrations.Migration):
             model_name="hold",
             name="account",
             field=models.ForeignKey(
+                db_constraint=False,
                 db_index=False,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="holds",
@@ -2453,8 +2467,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="creditgrant",
+            index=models.Index(fields=["account", "-id"], name="grant_of_user"),
+        ),
+        migrations.AddIndex(
+            model_name="creditgrant",
             index=models.Index(
-                fields=["account", "priority", "expires_at", "id"], name="grant_burn_order"
+                condition=models.Q(("has_credits", True)),
+                fields=["account", "priority", "expires_at", "id"],
+                name="grant_burn_order",
             ),
         ),
         migrations.AddIndex(
@@ -2496,17 +2516,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="creditgrant",
             constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("period__isnull", True), ("subscription_item__isnull", True)),
-                    models.Q(("source", "plan"), ("subscription_item__isnull", False)),
-                    _connector="OR",
-                ),
-                name="grant_of_item_is_plan_s",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="creditgrant",
-            constraint=models.CheckConstraint(
                 condition=models.Q(("remaining__gte", 0), ("remaining__lte", models.F("amount"))),
                 name="i5_grant_remaining_within_amount",
             ),
@@ -2520,17 +2529,6 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="i5_expired_grant_is_empty",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="creditgrant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("source", "refund"), _negated=True),
-                    ("expires_at__isnull", False),
-                    _connector="OR",
-                ),
-                name="grant_of_refund_expires",
             ),
         ),
         migrations.AddIndex(
@@ -2551,6 +2549,22 @@ class Migration(migrations.Migration):
                 condition=models.Q(("refund_of__isnull", False)),
                 fields=["refund_of"],
                 name="usage_refunds",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="usagehistory",
+            index=models.Index(
+                condition=models.Q(("refund_of__isnull", False)),
+                fields=["account", "-id"],
+                name="usage_refunds_of_user",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="usagehistory",
+            index=models.Index(
+                condition=models.Q(("refund_of__isnull", True), ("unit_cost__isnull", True)),
+                fields=["account", "-id"],
+                name="usage_grants_of_user",
             ),
         ),
         migrations.AddIndex(
@@ -2581,119 +2595,6 @@ class Migration(migrations.Migration):
                 condition=models.Q(("credits_used__lt", 0)),
                 fields=("grant",),
                 name="i5_grant_posted_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usagehistory",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "operation_type__in",
-                        ["AI_TEXT_CHAT", "AI_IMAGE_GENERATION", "GRANT", "ADJUSTMENT", "EXPIRY"],
-                    )
-                ),
-                name="usage_operation_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usagehistory",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("bound__isnull", True), ("price__isnull", True)),
-                    models.Q(
-                        models.Q(
-                            ("bound__gte", 0),
-                            ("bound__isnull", False),
-                            ("price__isnull", False),
-                            ("quantity", 1),
-                        ),
-                        models.Q(
-                            (
-                                "bound__lte",
-                                django.db.models.expressions.CombinedExpression(
-                                    django.db.models.functions.comparison.Cast(
-                                        "credits_used",
-                                        models.DecimalField(decimal_places=0, max_digits=24),
-                                    ),
-                                    "*",
-                                    models.Value(1000000000000),
-                                ),
-                            ),
-                            ("unit_cost__isnull", False),
-                        ),
-                    ),
-                    _connector="OR",
-                ),
-                name="i9_bound_within_charge",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usagehistory",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("by_payer", False), ("refund_of__isnull", False), _connector="OR"
-                ),
-                name="usage_by_payer_is_refund_s",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usagehistory",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        models.Q(
-                            ("grant__isnull", True),
-                            ("operation_type__in", ["AI_TEXT_CHAT", "AI_IMAGE_GENERATION"]),
-                            ("refund_of__isnull", True),
-                        ),
-                        models.Q(("unit_cost__gte", 0), ("unit_cost__isnull", False)),
-                        models.Q(("quantity__gte", 1), ("quantity__isnull", False)),
-                        (
-                            "credits_used",
-                            django.db.models.expressions.CombinedExpression(
-                                models.F("unit_cost"), "*", models.F("quantity")
-                            ),
-                        ),
-                    ),
-                    models.Q(
-                        ("lease_until__isnull", True),
-                        ("quantity__isnull", True),
-                        ("unit_cost__isnull", True),
-                        models.Q(
-                            models.Q(
-                                models.Q(
-                                    ("credits_used__lt", 0),
-                                    ("grant__isnull", True),
-                                    ("refund_of__isnull", False),
-                                ),
-                                ("operation_type__in", ["AI_TEXT_CHAT", "AI_IMAGE_GENERATION"]),
-                            ),
-                            models.Q(
-                                models.Q(("grant__isnull", False), ("refund_of__isnull", True)),
-                                models.Q(
-                                    models.Q(("credits_used__lt", 0), ("operation_type", "GRANT")),
-                                    models.Q(("credits_used__gt", 0), ("operation_type", "EXPIRY")),
-                                    models.Q(
-                                        ("operation_type", "ADJUSTMENT"),
-                                        models.Q(("credits_used", 0), _negated=True),
-                                    ),
-                                    _connector="OR",
-                                ),
-                            ),
-                            models.Q(
-                                models.Q(
-                                    ("credits_used__gt", 0),
-                                    ("grant__isnull", True),
-                                    ("refund_of__isnull", True),
-                                ),
-                                ("operation_type", "ADJUSTMENT"),
-                            ),
-                            _connector="OR",
-                        ),
-                    ),
-                    _connector="OR",
-                ),
-                name="usage_row_shape",
             ),
         ),
         migrations.AddIndex(

@@ -12,6 +12,8 @@ class Migration(migrations.Migration):
         run_sql("credits/sql/accounts"),
         run_sql("credits/sql/prices"),
         run_sql("credits/sql/kernel"),
+        run_sql("credits/sql/ends"),
+        run_sql("credits/sql/reads"),
         run_sql("credits/sql/limits"),
         run_sql("credits/sql/tokens"),
         run_sql("credits/sql/plans"),

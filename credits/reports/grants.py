@@ -30,9 +30,7 @@ class Grants:
 def get_grants(*, user_id: int, live: bool) -> Grants:
     """What still holds credits, in the order in which it is burnt; or what is spent or expired,
     newest first."""
-    grants = CreditGrant.objects.filter(
-        account_id=user_id, **{"remaining__gt" if live else "remaining": 0}
-    )
+    grants = CreditGrant.objects.filter(account_id=user_id, has_credits=live)
     sums = grants.aggregate(total=Count("pk"), credits=Sum("remaining", default=0))
     rows = _incoming().filter(grant=OuterRef("pk"))
     grants = grants.annotate(row_id=Subquery(rows.values("pk")[:1]))

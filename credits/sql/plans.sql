@@ -29,9 +29,9 @@ BEGIN
         RETURN;
     END IF;
     moment := credits_now();
-    available := credits_expire(owner, available, moment);
+    available := (credits_expire(owner, moment, NULL, available)).balance;
     SELECT coalesce(sum(remaining), 0) INTO before FROM credits_creditgrant
-    WHERE account_id = owner AND source = 'plan' AND remaining > 0;
+    WHERE account_id = owner AND source = 'plan' AND has_credits;
     change := target - before;
     outcome := CASE WHEN change = 0 THEN 'unchanged' ELSE 'adjusted' END;
     IF change > 0 THEN
@@ -53,7 +53,7 @@ BEGIN
     owed := -change;
     FOR live IN
         SELECT id, remaining FROM credits_creditgrant
-        WHERE account_id = owner AND source = 'plan' AND remaining > 0
+        WHERE account_id = owner AND source = 'plan' AND has_credits
         ORDER BY expires_at NULLS LAST, id
     LOOP
         EXIT WHEN owed <= 0;

@@ -19,11 +19,12 @@ ALTER TABLE credits_adminsettings
 CREATE FUNCTION credits_price(feature text, default_cost bigint) RETURNS bigint
 LANGUAGE plpgsql STABLE
 AS $$
+DECLARE
+    cost bigint;
 BEGIN
-    RETURN coalesce(
-        (SELECT (s.feature_costs ->> feature)::numeric::bigint FROM credits_adminsettings s
-            WHERE s.id = 1),
-        default_cost);
+    SELECT (s.feature_costs ->> feature)::numeric::bigint INTO cost
+    FROM credits_adminsettings s WHERE s.id = 1;
+    RETURN coalesce(cost, default_cost);
 END $$;
 
 -- The same for a unit from a model: its price factor times as much. Null for a model that is not
@@ -31,12 +32,15 @@ END $$;
 CREATE FUNCTION credits_model_price(feature text, default_cost bigint, model text) RETURNS bigint
 LANGUAGE plpgsql STABLE
 AS $$
+DECLARE
+    cost bigint := credits_price(feature, default_cost);
 BEGIN
-    IF model IS NULL THEN
-        RETURN credits_price(feature, default_cost);
+    IF model IS NOT NULL THEN
+        SELECT cost * m.price_factor INTO cost FROM credits_aimodel m
+        WHERE m.name = model AND m.feature = credits_model_price.feature
+            AND m.active AND NOT m.unreachable;
     END IF;
-    RETURN (SELECT credits_price(m.feature, default_cost) * m.price_factor FROM credits_aimodel m
-        WHERE m.name = model AND m.feature = credits_model_price.feature AND m.active AND NOT m.unreachable);
+    RETURN cost;
 END $$;
 
 -- The price of a model by tokens at a moment: all null when it has none.

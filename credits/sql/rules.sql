@@ -54,8 +54,9 @@ END $$;
 
 -- What is live is asked of the row's own moment, at which the kernel has posted every expiry: time
 -- that passes inside a statement must not turn a spend that is covered into an error.
+-- What the live grants lack of `total` comes back.
 CREATE FUNCTION credits_burn(row_id bigint, owner bigint, total bigint, moment timestamptz)
-RETURNS void LANGUAGE plpgsql
+RETURNS bigint LANGUAGE plpgsql
 AS $$
 DECLARE
     live record;
@@ -67,18 +68,18 @@ BEGIN
         UPDATE credits_creditgrant SET remaining = remaining - total
         WHERE remaining >= total AND id = (
             SELECT g.id FROM credits_creditgrant g
-            WHERE g.account_id = owner AND g.remaining > 0
+            WHERE g.account_id = owner AND g.has_credits
                 AND (g.expires_at IS NULL OR g.expires_at > moment)
             ORDER BY g.priority, g.expires_at NULLS LAST, g.id LIMIT 1)
         RETURNING id)
     INSERT INTO credits_grantallocation (usage_id, grant_id, amount)
     SELECT row_id, payer.id, total FROM payer;
     IF FOUND THEN
-        RETURN;
+        RETURN 0;
     END IF;
     FOR live IN
         SELECT id, remaining FROM credits_creditgrant
-        WHERE account_id = owner AND remaining > 0
+        WHERE account_id = owner AND has_credits
             AND (expires_at IS NULL OR expires_at > moment)
         ORDER BY priority, expires_at NULLS LAST, id
     LOOP
@@ -87,11 +88,7 @@ BEGIN
         PERFORM credits_move(row_id, live.id, part);
         owed := owed - part;
     END LOOP;
-    IF owed > 0 THEN
-        RAISE EXCEPTION 'I5: live grants of account % lack % credits; expired ones leave first',
-            owner, owed
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'i5_grants_pay_in_full';
-    END IF;
+    RETURN owed;
 END $$;
 
 -- The credits of an expired grant come back as a grant of their own, which ends at `until`.
@@ -153,7 +150,7 @@ BEGIN
             USING ERRCODE = 'check_violation', CONSTRAINT = 'i5_refund_returns_to_grants';
     END IF;
     IF past AND refund.by_payer THEN
-        PERFORM credits_expire(refund.account_id, refund.balance_after, credits_now());
+        PERFORM credits_expire(refund.account_id, credits_now(), NULL, refund.balance_after);
     END IF;
 END $$;
 
@@ -193,6 +190,46 @@ CREATE CONSTRAINT TRIGGER i5_grant_comes_with_its_row AFTER INSERT ON credits_cr
 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION credits_check_grant();
 
 
+-- Which columns of a row go together ------------------------------------------------------------
+
+-- The operations that are charged for: those of the features (credits/features.py).
+CREATE FUNCTION credits_is_charged(operation text) RETURNS boolean LANGUAGE sql IMMUTABLE
+AS $$ SELECT operation IN ('AI_TEXT_CHAT', 'AI_IMAGE_GENERATION') $$;
+
+-- The name of the rule that a row breaks, NULL if none. No CHECK, whose text each insert would parse
+-- again.
+CREATE FUNCTION credits_row_fault(posted credits_usagehistory) RETURNS text LANGUAGE plpgsql IMMUTABLE
+AS $$
+DECLARE
+    charged boolean := credits_is_charged(posted.operation_type);
+    used bigint := posted.credits_used;
+    fits boolean;
+BEGIN
+    fits := CASE
+        WHEN charged AND posted.refund_of_id IS NULL THEN posted.grant_id IS NULL
+            AND posted.unit_cost >= 0 AND posted.quantity >= 1
+            AND used = posted.unit_cost * posted.quantity
+        WHEN num_nonnulls(posted.unit_cost, posted.quantity, posted.lease_until) > 0 THEN false
+        WHEN charged THEN posted.grant_id IS NULL AND used < 0
+        WHEN posted.refund_of_id IS NOT NULL THEN false
+        WHEN posted.operation_type = 'GRANT' THEN posted.grant_id IS NOT NULL AND used < 0
+        WHEN posted.operation_type = 'EXPIRY' THEN posted.grant_id IS NOT NULL AND used > 0
+        WHEN posted.operation_type = 'ADJUSTMENT' THEN
+            used > 0 OR (used < 0 AND posted.grant_id IS NOT NULL)
+    END;
+    RETURN CASE
+        WHEN NOT charged AND posted.operation_type NOT IN ('GRANT', 'EXPIRY', 'ADJUSTMENT')
+            THEN 'usage_operation_known'
+        WHEN num_nonnulls(posted.bound, posted.price_id) > 0 AND (
+            posted.price_id IS NOT NULL AND posted.unit_cost IS NOT NULL AND posted.quantity = 1
+            AND posted.bound BETWEEN 0 AND used * credits_pico()) IS NOT TRUE
+            THEN 'i9_bound_within_charge'
+        WHEN posted.by_payer AND posted.refund_of_id IS NULL THEN 'usage_by_payer_is_refund_s'
+        WHEN fits IS NOT TRUE THEN 'usage_row_shape'
+    END;
+END $$;
+
+
 -- I1, I2: posting a row ------------------------------------------------------------------------
 
 -- After the insert, not before it: a row that ON CONFLICT DO NOTHING drops must move nothing. The
@@ -201,7 +238,14 @@ CREATE FUNCTION credits_post() RETURNS trigger LANGUAGE plpgsql
 AS $$
 DECLARE
     is_counted boolean;
+    fault text;
+    owed bigint;
 BEGIN
+    fault := credits_row_fault(NEW);
+    IF fault IS NOT NULL THEN
+        RAISE EXCEPTION 'Row % has columns that do not go together (%)', NEW.id, fault
+            USING ERRCODE = 'check_violation', CONSTRAINT = fault;
+    END IF;
     IF NEW.created_at - credits_now() NOT BETWEEN '-1 minute' AND '1 minute' THEN
         RAISE EXCEPTION 'I2: row % is not dated now but %', NEW.id, NEW.created_at
             USING ERRCODE = 'check_violation', CONSTRAINT = 'i2_row_dated_now';
@@ -223,7 +267,12 @@ BEGIN
         PERFORM credits_check_refund(NEW);
         PERFORM credits_return(NEW);
     ELSIF NEW.credits_used > 0 THEN
-        PERFORM credits_burn(NEW.id, NEW.account_id, NEW.credits_used, NEW.created_at);
+        owed := credits_burn(NEW.id, NEW.account_id, NEW.credits_used, NEW.created_at);
+        IF owed > 0 THEN
+            RAISE EXCEPTION 'I5: live grants of account % lack % credits; expired ones leave first',
+                NEW.account_id, owed
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'i5_grants_pay_in_full';
+        END IF;
     END IF;
     IF NEW.lease_until IS NOT NULL THEN
         INSERT INTO credits_hold (charge_id, account_id, lease_until, created_at)
@@ -241,19 +290,21 @@ FOR EACH ROW EXECUTE FUNCTION credits_post();
 
 -- Refusals -------------------------------------------------------------------------------------
 
+-- The name of the guard is the trigger's, or the third argument. A condition (WHEN) is parsed again by
+-- each statement that the trigger looks at: a long one stands on columns that no spend writes.
 CREATE FUNCTION credits_refuse() RETURNS trigger LANGUAGE plpgsql
 AS $$
 BEGIN
     RAISE EXCEPTION '%: % refuses % (%)', TG_ARGV[0], TG_TABLE_NAME, TG_OP, TG_ARGV[1]
-        USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+        USING ERRCODE = 'check_violation', CONSTRAINT = coalesce(TG_ARGV[2], TG_NAME);
 END $$;
 
 CREATE TRIGGER i3_usage_append_only BEFORE UPDATE OR DELETE ON credits_usagehistory
 FOR EACH ROW EXECUTE FUNCTION credits_refuse('I3', 'the journal is append-only');
 
-CREATE TRIGGER i2_balance_by_journal_only BEFORE UPDATE ON credits_creditbalance
-FOR EACH ROW WHEN (pg_trigger_depth() < 1 AND (NEW.account_id, NEW.credits_remaining, NEW.last_usage_id)
-    IS DISTINCT FROM (OLD.account_id, OLD.credits_remaining, OLD.last_usage_id))
+CREATE TRIGGER i2_balance_by_journal_only
+BEFORE UPDATE OF account_id, credits_remaining, last_usage_id ON credits_creditbalance
+FOR EACH ROW WHEN (pg_trigger_depth() < 1)
 EXECUTE FUNCTION credits_refuse('I2', 'a balance changes by a row in credits_usagehistory');
 
 CREATE TRIGGER i2_balance_starts_empty BEFORE INSERT ON credits_creditbalance
@@ -263,12 +314,28 @@ EXECUTE FUNCTION credits_refuse('I2', 'a balance starts at 0');
 CREATE TRIGGER i2_balance_stays BEFORE DELETE ON credits_creditbalance
 FOR EACH ROW EXECUTE FUNCTION credits_refuse('I2', 'a balance is never deleted');
 
-CREATE TRIGGER i5_grant_by_journal_only BEFORE UPDATE ON credits_creditgrant
+CREATE TRIGGER i5_grant_by_journal_only BEFORE UPDATE OF remaining ON credits_creditgrant
+FOR EACH ROW WHEN (pg_trigger_depth() < 1 AND NEW.remaining <> OLD.remaining)
+EXECUTE FUNCTION credits_refuse('I5', 'a grant is spent and filled by the journal only');
+
+CREATE TRIGGER i5_grant_stays_what_it_was
+BEFORE UPDATE OF id, account_id, source, amount, key, replaces_id ON credits_creditgrant
 FOR EACH ROW WHEN (
-    (NEW.remaining <> OLD.remaining AND pg_trigger_depth() < 1)
-    OR (NEW.id, NEW.account_id, NEW.source, NEW.amount, NEW.key, NEW.replaces_id)
-        IS DISTINCT FROM (OLD.id, OLD.account_id, OLD.source, OLD.amount, OLD.key, OLD.replaces_id)
-) EXECUTE FUNCTION credits_refuse('I5', 'a grant is spent and filled by the journal only');
+    (NEW.id, NEW.account_id, NEW.source, NEW.amount, NEW.key, NEW.replaces_id)
+    IS DISTINCT FROM (OLD.id, OLD.account_id, OLD.source, OLD.amount, OLD.key, OLD.replaces_id)
+) EXECUTE FUNCTION credits_refuse(
+    'I5', 'a grant is spent and filled by the journal only', 'i5_grant_by_journal_only');
+
+CREATE TRIGGER grant_of_refund_expires BEFORE INSERT OR UPDATE OF source, expires_at ON credits_creditgrant
+FOR EACH ROW WHEN (NEW.source = 'refund' AND NEW.expires_at IS NULL)
+EXECUTE FUNCTION credits_refuse('I5', 'what came back of an expired grant has an end');
+
+CREATE TRIGGER grant_of_item_is_plan_s
+BEFORE INSERT OR UPDATE OF source, subscription_item_id, period_id ON credits_creditgrant
+FOR EACH ROW WHEN (
+    NEW.source <> 'plan' AND NEW.subscription_item_id IS NOT NULL
+    OR NEW.subscription_item_id IS NULL AND NEW.period_id IS NOT NULL
+) EXECUTE FUNCTION credits_refuse('I5', 'only grants of a plan have an item, and a period of it');
 
 CREATE TRIGGER i5_grant_starts_empty BEFORE INSERT ON credits_creditgrant
 FOR EACH ROW WHEN (NEW.remaining <> 0)

@@ -218,7 +218,7 @@ BEGIN
             (account_id, operation_type, credits_used, balance_after, unit_cost, quantity, details,
              idempotency_key, request_fingerprint, lease_until, created_at, member_id, api_key_id,
              price_id, bound)
-        VALUES (owner, operation, total, available, total, 1,
+        VALUES (owner, operation, total, spend.balance - total, total, 1,
             extra || jsonb_build_object('feature', feature, 'model', model,
                 'input_bound', input_bound, 'output_granted', output_granted),
             request_key, fingerprint, spend.moment + lease, spend.moment, member, key_id,

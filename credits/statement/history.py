@@ -35,7 +35,10 @@ def filter_rows(
     elif kind == Kind.REFUND:
         rows = rows.filter(refund_of__isnull=False).exclude(UNUSED)
     elif kind:
-        rows = rows.filter(operation_type=kind.upper())
+        # No charge and no refund: an index leaves those out.
+        rows = rows.filter(
+            operation_type=kind.upper(), refund_of__isnull=True, unit_cost__isnull=True
+        )
     if feature:
         rows = rows.filter(operation_type=to_operation_type(feature))
     return rows.filter(on_days("created_at", first, last))

@@ -56,16 +56,15 @@ class Sums:
 
 
 def get_range(*, user_id: int, first: date, last: date) -> Range:
-    """Looks up both edges, newest first: recent ranges are found at once."""
+    """Looks up both edges."""
     opening = _edge(user_id, first)
     closing = _edge(user_id, last + timedelta(days=1))
     return Range(user_id, first, last, opening, closing)
 
 
 def _edge(user_id: int, day: date) -> Edge:
-    rows = UsageHistory.objects.filter(account_id=user_id, created_at__lt=midnight(day))
-    row = rows.order_by("-id").values_list("id", "balance_after").first()
-    return Edge(*(row or (0, 0)))
+    ((row_id, balance),) = fetch_all("SELECT * FROM credits_edge(%s, %s)", [user_id, midnight(day)])
+    return Edge(row_id, balance)
 
 
 # The five sums follow the kinds of `credits.statement.history`; a refund and its charge share

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
+from credits.models import User
 from credits.sql import fetch_all
 from tests.bench.measure import cpu_seconds, row
 from tests.bench.spend import pgbench_binary
@@ -48,7 +49,9 @@ ALTER TABLE ceiling.credits_creditgrant SET (fillfactor = 70);
 INSERT INTO ceiling.credits_creditbalance SELECT * FROM credits_creditbalance;
 INSERT INTO ceiling.credits_creditgrant OVERRIDING SYSTEM VALUE SELECT * FROM credits_creditgrant;
 """
-CEILING_TABLE = "CREATE TABLE ceiling.{0} (LIKE {0} INCLUDING ALL EXCLUDING CONSTRAINTS);"
+CEILING_TABLE = """
+CREATE TABLE ceiling.{0} (LIKE {0} INCLUDING ALL EXCLUDING CONSTRAINTS EXCLUDING GENERATED);
+"""
 CEILING_CALL = """
 WITH balance AS (
     UPDATE ceiling.credits_creditbalance SET credits_remaining = credits_remaining - 1,
@@ -75,7 +78,8 @@ SELECT id, account_id, lease_until, created_at FROM charge RETURNING charge_id;
 """
 
 CALL = """
-SELECT * FROM credits_deduct(owner => {first} + :n, operation => 'AI_TEXT_CHAT',
+SELECT * FROM credits_deduct(owner => {first} + :n, member => NULL, key_id => NULL,
+    operation => 'AI_TEXT_CHAT',
     feature => 'ai_text_chat', default_cost => 1, units => 1, model => NULL,
     max_unit_cost => NULL, request_key => {key}, fingerprint => 'f', lease => {lease},
     extra => '{{}}');
@@ -117,11 +121,8 @@ def bench_kernel(folder: Path) -> None:
 
 def _prepare() -> dict[str, str]:
     """The contestants by name, each as a script for pgbench; `:n` is a number of an account."""
-    _run(
-        "INSERT INTO credits_user (password, is_superuser, email, name, is_active, is_staff,"
-        " date_joined) SELECT '!', false, format('kernel%s@example.com', n), '', true, false,"
-        f" now() FROM generate_series(1, {ACCOUNTS}) n"
-    )
+    emails = [f"kernel{number}@example.com" for number in range(ACCOUNTS)]
+    User.objects.bulk_create([User(email=email, password="!") for email in emails])
     _run(
         "SELECT count(credits_grant(id, 'GRANT', 'pack', 1000000000, format('kernel:%s', id), 200,"
         " NULL, '{}', NULL, NULL)) FROM credits_user WHERE starts_with(email, 'kernel')"

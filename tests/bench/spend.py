@@ -18,7 +18,8 @@ from tests.factories import make_user
 from tests.live import database_url
 
 CALL = (
-    "credits_deduct({}, 'AI_TEXT_CHAT', 'ai_text_chat', 1, 1, NULL, NULL, NULL, NULL, NULL, '{{}}')"
+    "credits_deduct({}, NULL, NULL, 'AI_TEXT_CHAT', 'ai_text_chat', 1, 1, NULL, NULL, NULL, NULL,"
+    " NULL, '{{}}')"
 )
 
 

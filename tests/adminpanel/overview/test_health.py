@@ -10,7 +10,6 @@ from pytest_django import DjangoAssertNumQueries
 from adminpanel.overview.health import Sign, ago, get_brief, get_health
 from ai_chat.models import DataJob
 from credits.features import FEATURES
-from credits.integrity import features
 from credits.integrity.run import check_and_keep
 from credits.ledger import expire_credits
 from credits.models import AuditEntry, User, WebhookDelivery
@@ -124,11 +123,12 @@ class TestSigns:
         assert sign("Holds").text.startswith("1 ")
         assert [one.id for one in desk.get(sign("Holds").href).context["page"].rows] == [late.id]
 
-    def test_a_feature_that_the_database_would_refuse_is_seen(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_feature_that_the_database_would_refuse_is_seen(self) -> None:
         assert sign("Features").text == f"all {len(FEATURES)} map to their operation type"
-        monkeypatch.setattr(features, "CONSTRAINTS", ("usage_row_shape", "no_such_rule"))
+        sql(
+            "CREATE OR REPLACE FUNCTION credits_is_charged(operation text) RETURNS boolean"
+            " LANGUAGE sql IMMUTABLE AS $$ SELECT operation = 'AI_TEXT_CHAT' $$"
+        )
         assert sign("Features").state == "bad"
         assert "ai_image_generation" in sign("Features").text
 

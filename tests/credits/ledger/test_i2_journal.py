@@ -7,7 +7,7 @@ from credits.ledger import release_charge
 from credits.models import CreditBalance, UsageHistory, User
 from tests.clock import Clock
 from tests.factories import make_charge, make_user
-from tests.ledger import insert_row, refused_by, sql, sql_balance
+from tests.ledger import NO_CHARGE, insert_row, refused_by, sql, sql_balance
 from tests.parallel import backend_pid, in_background, in_parallel, wait_until_blocked
 
 
@@ -64,6 +64,21 @@ def test_a_row_put_in_by_hand_moves_the_balance(alice: User) -> None:
     row = insert_row(alice, credits_used=3)
     assert sql_balance(alice) == 97
     assert CreditBalance.objects.get(user=alice).last_usage_id == row
+
+
+@pytest.mark.parametrize(
+    ("columns", "rule"),
+    [
+        ({"account_id": -1}, "i2_row_follows_the_last"),
+        ({**NO_CHARGE, "refund_of_id": -1, "credits_used": -1}, "i4_refund_names_its_charge"),
+        ({**NO_CHARGE, "grant_id": -1, "operation_type": "ADJUSTMENT"}, "i5_row_fits_its_grant"),
+    ],
+)
+def test_what_a_row_names_is_there_without_foreign_keys(
+    columns: dict[str, object], rule: str, alice: User
+) -> None:
+    with refused_by(rule):
+        insert_row(alice, **columns)
 
 
 @pytest.mark.parametrize("wrong", [100, 98, 0, -1, 10**18])

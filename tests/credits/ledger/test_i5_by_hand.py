@@ -125,6 +125,18 @@ def test_a_refunds_grant_has_an_end(alice: User) -> None:
         sql(RAW_GRANT, alice.pk, "refund", 50, 0)
 
 
+@pytest.mark.parametrize(
+    ("source", "columns"),
+    [("pack", "subscription_item_id"), ("plan", "period_id"), ("pack", "period_id")],
+)
+def test_only_a_plans_grant_has_an_item_and_a_period_of_it(
+    source: str, columns: str, alice: User
+) -> None:
+    of_item = RAW_GRANT.replace("(account_id", f"({columns}, account_id", 1)
+    with refused_by("grant_of_item_is_plan_s"):
+        sql(of_item.replace("VALUES (", "VALUES (1, "), alice.pk, source, 5, 0)
+
+
 @pytest.mark.parametrize("row", [{"credits_used": 5}, {"credits_used": 0}])
 def test_only_refunds_come_by_the_payers_doing(row: dict[str, int], alice: User) -> None:
     with refused_by("usage_by_payer_is_refund_s"):

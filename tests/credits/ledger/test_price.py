@@ -13,7 +13,14 @@ from credits.exceptions import (
     ModelNotOffered,
     PriceChanged,
 )
-from credits.features import FEATURE_CREDIT_COSTS, FEATURES, MAX_FEATURE_COST, UnknownFeature
+from credits.features import (
+    CHARGE_TYPES,
+    FEATURE_CREDIT_COSTS,
+    FEATURES,
+    MAX_FEATURE_COST,
+    OperationType,
+    UnknownFeature,
+)
 from credits.ledger import (
     deduct_credits_for_feature,
     get_balance,
@@ -197,8 +204,13 @@ def test_an_unknown_feature_is_not_charged(alice: User) -> None:
 def test_the_database_refuses_a_row_that_is_neither_charge_nor_anything_else(
     columns: dict[str, object], alice: User
 ) -> None:
-    with refused_by("usage_row_shape", "credits_usagehistory_quantity_check"):
+    with refused_by("usage_row_shape"):
         insert_row(alice, **{"credits_used": 5, **columns})
+
+
+def test_the_database_charges_for_the_features_and_nothing_else() -> None:
+    query = "SELECT operation FROM unnest(%s::text[]) operation WHERE credits_is_charged(operation)"
+    assert [each for (each,) in sql(query, OperationType.values)] == CHARGE_TYPES
 
 
 def test_the_database_refuses_an_unknown_operation(alice: User) -> None:

@@ -1,0 +1,1 @@
+DROP FUNCTION credits_edge(bigint, timestamptz), credits_balance(bigint);
