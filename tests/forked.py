@@ -61,6 +61,8 @@ def _run(program: list[str], environment: dict[str, str], log: str) -> None:
     os.close(output)
     os.environ.clear()
     os.environ.update(environment)
+    # What is started from here, the web server's workers, has the libraries as well.
+    multiprocessing.set_start_method("fork", force=True)
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     if program[0] == "-m":
