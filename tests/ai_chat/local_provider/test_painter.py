@@ -34,7 +34,7 @@ def painter() -> Iterator[openai.OpenAI]:
     server.stop()
 
 
-@pytest.mark.parametrize("size", ["256x256", "512x512", "1024x1536", "1536x1024", "64x2048"])
+@pytest.mark.parametrize("size", ["256x256", "1536x1024", "64x2048"])
 def test_a_picture_is_a_png_of_the_size_asked_for(painter: openai.OpenAI, size: str) -> None:
     [data] = pictures(painter, "The sea at night", size=size)
     image = Image.open(io.BytesIO(data))
