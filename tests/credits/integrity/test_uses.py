@@ -34,10 +34,7 @@ OF_ONE = f"WHERE id IN (SELECT charge_id FROM {USE} {ONE})"
 DIFFERENCES: dict[str, list[list[str]]] = {
     "use_names_its_charge": [
         [f"UPDATE {USE} SET account_id = account_id + 1"],
-        [
-            f"ALTER TABLE {USAGE} DROP CONSTRAINT i9_bound_within_charge",
-            f"UPDATE {USAGE} SET bound = NULL, price_id = NULL",
-        ],
+        [f"UPDATE {USAGE} SET bound = NULL, price_id = NULL"],
     ],
     "tokens_fit": [
         [f"ALTER TABLE {USE} DROP CONSTRAINT i8_tokens_fit", f"UPDATE {USE} SET {change} {ONE}"]
@@ -61,7 +58,7 @@ DIFFERENCES: dict[str, list[list[str]]] = {
         ],
     ],
     "bound_within_charge": [
-        [f"ALTER TABLE {USAGE} DROP CONSTRAINT i9_bound_within_charge", f"UPDATE {USAGE} SET {to}"]
+        [f"UPDATE {USAGE} SET {to}"]
         for to in (
             f"bound = credits_used * 1000000000000.0 + 1 {OF_ONE}",
             f"bound = -1 {OF_ONE}",
