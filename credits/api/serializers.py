@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from credits.api.fields import PageQuery, QueryDate, StrictSerializer, field_of
+from credits.api.limits import LimitOut
 from credits.catalogue.fields import COST
 from credits.features import FEATURES, Kind, OperationType
 from credits.models import UsageHistory
@@ -39,6 +40,7 @@ class BalanceOut(serializers.Serializer[Any]):
         source="expires_at", allow_null=True, help_text="When the next credits leave."
     )
     expiring = serializers.IntegerField(allow_null=True, help_text="How many leave then.")
+    limits = LimitOut(many=True, required=False, help_text="Your limits, if there are any.")
 
 
 @extend_schema_serializer(component_name="Settings")
