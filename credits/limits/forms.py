@@ -40,7 +40,7 @@ class LimitForm(forms.Form):
     alert_at = forms.TypedMultipleChoiceField(
         label="Tell at", coerce=int, required=False, widget=forms.CheckboxSelectMultiple
     )
-    other = CreditsField(PERCENT, label="and at … percent", required=False)
+    other = CreditsField(PERCENT, label="and at", required=False)
     restart = forms.BooleanField(label="Count from today anew", required=False)
 
     #: The answer is a sentence beside the field, also where a browser would refuse by itself.

@@ -47,10 +47,10 @@ def test_a_limit_is_set_and_shown(hers: Client, alice: User, clock: Clock) -> No
     make_charge(alice, 3, hold=True)
     page = " ".join(hers.get("/account/limits").text.split())
     assert "40 credits a week" in page
-    assert "10 spent (25 %) · 3 held by what is going on · 27 left" in page
+    assert "10 spent (25&nbsp;%) · 3 held by what is going on · 27 left" in page
     assert "Monday 17 Jun 00:00 UTC" in page
     assert "only tells" in page
-    assert "tells at 33 %, 50 %" in page
+    assert "tells at 33&nbsp;%, 50&nbsp;%" in page
 
 
 def test_the_reset_is_in_the_readers_zone(hers: Client, alice: User, clock: Clock) -> None:
@@ -158,7 +158,7 @@ def test_how_far_each_is(hers: Client, alice: User) -> None:
     Limit.objects.update(credits=2)
     page = hers.get("/account/limits").text
     assert ">reached<" in page
-    assert "150 %" in page
+    assert "150&nbsp;%" in page
 
 
 def test_the_meter_says_what_limits_leave(hers: Client, alice: User) -> None:
