@@ -13,7 +13,7 @@ from adminpanel.sign_ins import views as sign_ins
 from adminpanel.sync import views as sync
 from adminpanel.usage import model_views as usage_models
 from adminpanel.usage import views as usage
-from adminpanel.users import approval_views, money_views
+from adminpanel.users import approval_views, limit_views, money_views
 from adminpanel.users import views as users
 from adminpanel.webhooks import views as webhooks
 
@@ -65,6 +65,13 @@ urlpatterns = [
     path("admin/users/charges/<int:charge_id>/refund", money_views.refund, name="admin-refund"),
     path("admin/users/<int:user_id>", users.user, name="admin-user"),
     path("admin/users/<int:user_id>/adjust", money_views.adjust, name="admin-adjust"),
+    path("admin/users/<int:user_id>/limits", limit_views.limits, name="admin-limits"),
+    path("admin/users/<int:user_id>/limits/<int:limit_id>", limit_views.limit, name="admin-limit"),
+    path(
+        "admin/users/<int:user_id>/limits/<int:limit_id>/remove",
+        limit_views.remove,
+        name="admin-limit-remove",
+    ),
     path("admin/users/<int:user_id>/give", money_views.give, name="admin-give"),
     path("admin/codes", codes.codes, name="admin-codes"),
     path("admin/codes/new", codes.new, name="admin-codes-new"),

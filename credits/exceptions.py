@@ -1,6 +1,6 @@
 """What can go wrong in the ledger."""
 
-from typing import Any
+import typing
 
 from config.errors import DomainError, InvalidInput
 
@@ -33,7 +33,7 @@ class LimitReached(LedgerError):
     status = 402
     code = "limit_reached"
 
-    def __init__(self, *, required: int, limit: Any) -> None:
+    def __init__(self, *, required: int, limit: typing.Any) -> None:
         takes = f"This takes {required:,} credit{'s' if required != 1 else ''}"
         message = f"{takes}; {limit.sentence} Nothing was charged."
         super().__init__(message, required=required, available=limit.left, limit=limit.members)

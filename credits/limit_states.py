@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from credits.amounts import PICO, as_decimal
+from credits.amounts import PICO, as_decimal, as_words
 from credits.models import Limit
 from credits.sql import fetch_all
 
@@ -41,6 +41,33 @@ class LimitState:
     def is_reached(self) -> bool:
         """Whether all of it is spent."""
         return self.spent >= self.limit.credits * PICO
+
+    @property
+    def scope(self) -> str:
+        """The key or member that it is for, in words; empty for the whole account."""
+        if self.limit.api_key:
+            return f"key {self.limit.api_key}"
+        return f"for {self.limit.member}" if self.limit.member else ""
+
+    @property
+    def spent_words(self) -> str:
+        """What is spent, in credits as people read them."""
+        return as_words(self.spent)
+
+    @property
+    def held_words(self) -> str:
+        """The same of what is held."""
+        return as_words(self.held)
+
+    @property
+    def spent_exact(self) -> str:
+        """What is spent, in credits as JSON has fractions of them."""
+        return as_decimal(self.spent)
+
+    @property
+    def held_exact(self) -> str:
+        """The same of what is held."""
+        return as_decimal(self.held)
 
     @property
     def bar(self) -> tuple[float, float]:
@@ -88,8 +115,8 @@ class LimitState:
             "credits": self.limit.credits,
             "hard": self.limit.hard,
             "byAdmin": self.limit.by_admin,
-            "spent": as_decimal(self.spent),
-            "held": as_decimal(self.held),
+            "spent": self.spent_exact,
+            "held": self.held_exact,
             "remaining": self.left,
             "resetsAt": self.resets_at,
         }

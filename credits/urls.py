@@ -26,6 +26,7 @@ urlpatterns = [
     path("account/redeem", redeem_code, name="redeem"),
     path("", include("credits.users.urls")),
     path("", include("credits.events.urls")),
+    path("", include("credits.limits.urls")),
     path("auth/clerk/session", clerk.exchange, name="clerk-session"),
     path("api/webhooks/clerk", ClerkWebhook.as_view(), name="clerk-webhook"),
 ]

@@ -14,7 +14,7 @@ from credits.events.endpoints import add_endpoint, send_test
 from credits.models import SyncJob, User
 from credits.packs.batches import make_batch
 from tests.credits.packs.making import day, make_pack
-from tests.factories import PASSWORD, make_admin, make_grant, make_user
+from tests.factories import PASSWORD, make_admin, make_grant, make_limit, make_user
 from tests.fakes.clerk import INSTANCE, SECRET_KEY, SIGNING_SECRET, running_clerk, user_json
 from tests.fakes.provider import FakeProvider
 from tests.live import Site
@@ -58,6 +58,7 @@ def test_every_command_answers_as_the_page_says(
     batch = make_batch(actor=make_admin(), count=2, worth=5, last_day=day(9), key="k")
     hook = add_endpoint(account_id=admin.pk, url="http://127.0.0.1:9/hook").endpoint
     send_test(endpoint=hook)
+    admins_limit = make_limit(person, 5, "month", by_admin=True).pk
     text, examples = script()
     done = subprocess.run(
         ["sh", "-c", text], cwd=tmp_path, capture_output=True, text=True, check=True,
@@ -68,6 +69,8 @@ def test_every_command_answers_as_the_page_says(
             "MODEL": "smollm2-135m", "JOB": str(job.pk), "PACK": str(pack.pk),
             "BATCH": str(batch.pk), "RECEIVER": "http://127.0.0.1:9/",
             "HOOK": str(hook.pk), "ATTEMPT": str(hook.attempts.get().pk),
+            # The next one is added by the page.
+            "LIMIT": str(admins_limit + 1), "ADMINS_LIMIT": str(admins_limit),
         },
     )  # fmt: skip
     signed_in, *answers = done.stdout.split("\n~\n")
@@ -79,7 +82,9 @@ def test_every_command_answers_as_the_page_says(
 
 
 def test_every_call_has_its_command() -> None:
-    things = r"\$USER_ID|\$JOB|\$PACK|\$BATCH|\$HOOK|\$ATTEMPT|my-chat|cplan_\w+"
+    things = (
+        r"\$USER_ID|\$JOB|\$PACK|\$BATCH|\$HOOK|\$ATTEMPT|\$LIMIT|\$ADMINS_LIMIT|my-chat|cplan_\w+"
+    )
     commands = re.sub(things, "{}", "\n".join(SHELL))
     paths = {re.sub(r"\{\w+\}", "{}", path) for path in openapi()["paths"]}
     own = {path for path in paths if "images/" not in path}

@@ -35,7 +35,14 @@ from credits.packs.batches import make_batch
 from credits.users.session_list import list_sessions
 from tests.api import Api
 from tests.credits.packs.making import day, make_pack
-from tests.factories import make_adjustment_request, make_admin, make_charge, make_model, make_plan
+from tests.factories import (
+    make_adjustment_request,
+    make_admin,
+    make_charge,
+    make_limit,
+    make_model,
+    make_plan,
+)
 from tests.live import session_of
 
 #: METHOD route                                          nobody owner other admin
@@ -45,6 +52,9 @@ GET    readyz                                              200   200   200   200
 GET    metrics                                             404   404   404   200
 
 GET    api/credits/me                                      401   200   200   200
+GET    api/account/limits                                  401   200   200   200
+POST   api/account/limits                                  401   400   400   400
+PUT    api/account/limits                                  401   400   400   400
 GET    api/credits/settings                                200   200   200   200
 GET    api/credits/usage                                   401   200   200   200
 POST   api/account/redeem                                  401   400   400   400
@@ -99,6 +109,10 @@ GET    api/admin/users/sync/<uuid:job_id>                  401   404   404   404
 DELETE api/admin/users/sync/<uuid:job_id>                  401   404   404   404
 GET    api/admin/users                                     401   404   404   200
 PUT    api/admin/users/<str:user_id>/credits               401   404   404   400
+GET    api/admin/users/<str:user_id>/limits                401   404   404   200
+POST   api/admin/users/<str:user_id>/limits                401   404   404   400
+PUT    api/admin/users/<str:user_id>/limits                401   404   404   400
+DELETE api/admin/users/<str:user_id>/limits/<int:limit_id> 401   404   404   400
 GET    api/admin/credits                                   401   404   404   200
 PUT    api/admin/credits/<str:user_id>                     401   404   404   400
 GET    api/admin/usage                                     401   404   404   200
@@ -146,6 +160,13 @@ POST   account/webhooks/<uuid:endpoint_id>/switch          302   302   404   404
 GET    account/webhooks/<uuid:endpoint_id>/delete          302   200   404   404
 DELETE api/account/webhooks/<uuid:endpoint_id>             401   204   404   404
 POST   account/webhooks/<uuid:endpoint_id>/delete          302   404   404   404
+GET    account/limits                                      302   200   200   200
+POST   account/limits                                      302   422   422   422
+GET    account/limits/<int:limit_id>                       302   200   404   404
+POST   account/limits/<int:limit_id>                       302   422   404   404
+GET    account/limits/<int:limit_id>/remove                302   200   404   404
+POST   account/limits/<int:limit_id>/remove                302   409   404   404
+DELETE api/account/limits/<int:limit_id>                   401   204   404   404
 GET    account/data                                        302   200   200   200
 POST   account/data/archive                                302   302   302   302
 GET    account/data/archives/<uuid:job_id>                 302   404   404   404
@@ -233,6 +254,12 @@ POST   admin/codes/new                                     302   404   404   422
 GET    admin/codes/<int:batch_id>                          302   404   404   200
 POST   admin/codes/<int:batch_id>/export                   302   404   404   409
 POST   admin/codes/<int:batch_id>/void                     302   404   404   302
+GET    admin/users/<int:user_id>/limits                    302   404   404   200
+POST   admin/users/<int:user_id>/limits                    302   404   404   422
+GET    admin/users/<int:user_id>/limits/<int:limit_id>     302   404   404   404
+POST   admin/users/<int:user_id>/limits/<int:limit_id>     302   404   404   404
+GET    admin/users/<int:user_id>/limits/<int:limit_id>/remove 302   404   404   404
+POST   admin/users/<int:user_id>/limits/<int:limit_id>/remove 302   404   404   404
 GET    admin/users/charges/<int:charge_id>/refund          302   404   404   200
 POST   admin/users/charges/<int:charge_id>/refund          302   404   404   422
 GET    admin/usage                                         302   404   404   200
@@ -317,6 +344,7 @@ def things_of(owner: User) -> dict[str, str]:
         "job_id": str(uuid4()),
         "delivery_id": str(_delivery(owner).pk),
         "change_id": str(_change().pk),
+        "limit_id": str(make_limit(owner, 1_000).pk),
         "model_id": str(make_model().pk),
         "provider_id": str(_provider().pk),
         "pack_id": str(make_pack().pk),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from adminpanel.api import packs, reports, sync, users, views
+from adminpanel.api import limits, packs, reports, sync, users, views
 
 urlpatterns = [
     path("settings", views.Settings.as_view(), name="api-admin-settings"),
@@ -27,6 +27,14 @@ urlpatterns = [
         name="api-admin-user-credits",
     ),
     path("users/<str:user_id>/packs", packs.GivenPacks.as_view(), name="api-admin-user-packs"),
+    path(
+        "users/<str:user_id>/limits", limits.PersonsLimits.as_view(), name="api-admin-user-limits"
+    ),
+    path(
+        "users/<str:user_id>/limits/<int:limit_id>",
+        limits.PersonsLimit.as_view(),
+        name="api-admin-user-limit",
+    ),
     path("credits", users.Balances.as_view(), name="api-admin-balances"),
     path("credits/<str:user_id>", users.OneBalance.as_view(), name="api-admin-balance"),
     path("usage", users.Usage.as_view(), name="api-admin-usage"),

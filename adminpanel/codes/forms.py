@@ -4,9 +4,9 @@ from typing import Any
 
 from django import forms
 
-from adminpanel.forms import CreditsField, RuleField
 from adminpanel.users.forms import OnceForm, pack_choices
 from credits.catalogue.fields import CODES, NOTE, PACK_CREDITS
+from credits.catalogue.forms import CreditsField, RuleField
 from credits.catalogue.packs import find_pack
 from credits.models import Pack
 from credits.statement.forms import DayField

@@ -10,7 +10,6 @@ from django.conf import settings
 from django.core import signing
 from django.http import QueryDict
 
-from adminpanel.forms import CreditsField, RuleField
 from credits.catalogue.fields import (
     BASE_URL,
     BYTES_PER_HUNDRED_TOKENS,
@@ -38,6 +37,7 @@ from credits.catalogue.fields import (
     TOKENS,
     ListOf,
 )
+from credits.catalogue.forms import CreditsField, RuleField
 from credits.catalogue.model_changes import read_catalogue
 from credits.catalogue.models import position_after
 from credits.features import FEATURE_CREDIT_COSTS, FEATURES

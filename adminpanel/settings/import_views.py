@@ -8,12 +8,12 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from adminpanel.forms import CreditsField
 from adminpanel.settings import imports
 from adminpanel.settings.imports import NotReadable, Offer, Row
 from config.text import is_blank
 from credits.catalogue.exceptions import ChangedMeanwhile, InvalidValue, NameTaken, NotInCatalogue
 from credits.catalogue.fields import PLAN_CREDITS, PLAN_ID
+from credits.catalogue.forms import CreditsField
 from credits.catalogue.history import Subject, latest_change
 from credits.catalogue.plans import PlanRow, import_plans
 from credits.clerk import conf

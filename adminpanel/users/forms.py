@@ -6,12 +6,12 @@ from uuid import uuid4
 from django import forms
 from django.http import QueryDict
 
-from adminpanel.forms import CreditsField, RuleField
 from adminpanel.users.adjustments import MAX_ADJUSTMENT
 from adminpanel.users.search import NO_PLAN, Sort, State
 from adminpanel.users.timeline import Place, Source, place_of
 from config.pagination import InvalidCursor, Key, key_of
 from credits.catalogue.fields import PACK_QUANTITY, REFERENCE, WholeNumber, one_line
+from credits.catalogue.forms import CreditsField, RuleField
 from credits.catalogue.packs import packs_on_sale
 from credits.features import Kind
 from credits.models import Pack, Plan, User

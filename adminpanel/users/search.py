@@ -186,7 +186,8 @@ def get_page(
     older_than: Key | None = None,
     newer_than: Key | None = None,
 ) -> Page[Any]:
-    """A page of users in the order of `sort`, each with `credits`, `held`, `plans` and `last_use`.
+    """A page of users in the order of `sort`, each with `credits`, `held`, `plans`, `last_use`
+    and `limited`: whether a limit is reached.
     `searched`: words found `users`."""
     if sort == Sort.USED:
         parts = _by_use(users, searched=searched)
@@ -211,5 +212,6 @@ def _with_facts(users: People) -> People:
         held=Coalesce(Subquery(held), 0),
         last_use=Subquery(_charges().order_by("-id").values("created_at")[:1]),
         plans=ArraySubquery(_items().order_by("plan_name").values("plan_name").distinct()),
+        limited=Func(F("pk"), function="credits_limit_is_reached", output_field=BooleanField()),
         gone=Exists(Identity.objects.filter(user=OuterRef("pk"), deleted_at__isnull=False)),
     )

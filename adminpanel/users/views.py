@@ -13,6 +13,7 @@ from ai_chat.models import Conversation, DataJob, Image
 from credits.approvals import waiting
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
 from credits.ledger import get_balance
+from credits.limit_states import limit_states
 from credits.models import (
     AuthenticationEvent,
     Identity,
@@ -69,6 +70,7 @@ def user(request: HttpRequest, user_id: int) -> HttpResponse:
         "over": get_grants(user_id=someone.pk, live=False),
         "items": _items(someone),
         "counts": _counts(someone),
+        "limits": limit_states(account_id=someone.pk) if balance.counted else [],
         "pending": waiting().filter(user=someone)[:PENDING],
         "events": AuthenticationEvent.objects.filter(user=someone).order_by("-pk")[:EVENTS],
         "webhooks": WebhookEndpoint.objects.filter(account_id=someone.pk).order_by("created_at"),

@@ -24,6 +24,7 @@ from config.pagination import LATEST_FIRST, in_batches
 from credits.api.usage_csv import COLUMNS
 from credits.models import (
     AuthenticationEvent,
+    Limit,
     RedeemCode,
     Session,
     User,
@@ -40,8 +41,8 @@ BATCH = 100
 PIECE = 1 << 20
 README = """What Tally has of you, made on {made} (times are UTC).
 
-profile.json    your account, where you are signed in, how you signed in lately, your webhooks,
-                what was announced lately, and codes you redeemed
+profile.json    your account, where you are signed in, how you signed in lately, your limits and
+                webhooks, what was announced lately, and codes you redeemed
 statement.csv   every credit that moved
 chats/          each chat as Markdown to read, and as JSON for programs
 images/         the pictures, and images.json with what was asked for
@@ -223,6 +224,17 @@ def _profile(user: User) -> dict[str, Any]:
             for event in events
         ],
         "alertsByMail": user.alerts_by_mail,
+        "limits": [
+            {
+                "period": limit.period,
+                "credits": limit.credits,
+                "hard": limit.hard,
+                "alertAt": limit.alert_at,
+                "since": f"{limit.since}",
+                "byAdmin": limit.by_admin,
+            }
+            for limit in Limit.objects.filter(account_id=user.pk).order_by("pk")
+        ],
         "webhooks": [
             {
                 "createdAt": _time(webhook.created_at),

@@ -107,6 +107,18 @@ KEPT = [
         "gone at once, but for the one that says so",
     ),
     Kept(
+        "Limits of what you spend, and when one was reached",
+        "what would pass them is refused, and you are told once",
+        "you remove them; an admin's: an admin does",
+        "gone at once",
+    ),
+    Kept(
+        "How many credits were spent on each day, once there was a limit",
+        "limits are counted by it",
+        "always",
+        "stays under a number",
+    ),
+    Kept(
         "Webhooks of your own: address, description, encrypted secret",
         "what happens to your account is sent there",
         "you delete them",

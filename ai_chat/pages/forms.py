@@ -7,6 +7,8 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.http import HttpResponse, QueryDict
+from django.urls import reverse
+from django.utils.html import format_html
 
 from ai_chat.images.gallery import last_request
 from ai_chat.images.requests import DEFAULT_SIZE, sizes_to_choose, start_request
@@ -16,7 +18,7 @@ from ai_chat.offer import MAX_IMAGES, get_offer
 from config.errors import DomainError, HttpError
 from credits.catalogue.packs import packs_on_sale
 from credits.clerk.billing.releases import next_grant
-from credits.exceptions import IdempotencyConflict, InsufficientCredits, PriceChanged
+from credits.exceptions import IdempotencyConflict, InsufficientCredits, LimitReached, PriceChanged
 from credits.features import IMAGE
 from credits.http import AuthenticatedHttpRequest
 from credits.kernel import MAX_AMOUNT
@@ -128,6 +130,10 @@ def _explain(error: DomainError, images: int) -> tuple[int, str]:
                 f"{_what(images)} {error.required} and you have {error.available} "
                 f"credit{'s' if error.available != 1 else ''} left. Nothing was charged."
             )
+        case LimitReached():
+            needed = f"{_what(images)} {error.members['required']}"
+            sentence = f"{needed}; {error.limit.sentence} Nothing was charged."
+            return 402, format_html('{} <a href="{}">Your limits</a>', sentence, reverse("limits"))
         case PriceChanged():
             plural = "s" if error.unit_cost != 1 else ""
             now = f"{_what(images)} {error.unit_cost * images} credits."

@@ -51,7 +51,22 @@ PACK = _object(
 )
 PACKS = _of("array", "Paid calls: the packs on sale.", items=PACK)
 SHOP = _of("string", "Paid calls: how to get a pack; empty: ask your administrator.")
-MORE = {"next": NEXT, "packs": PACKS, "shop": SHOP}
+LIMIT = _of(
+    "object",
+    "Of `limit_reached`: the limit that would be passed.",
+    properties={
+        "id": {"type": "integer"},
+        "period": {"type": "string"},
+        "credits": {"type": "integer"},
+        "hard": {"type": "boolean"},
+        "byAdmin": _of("boolean", "Set by an admin."),
+        "spent": _of("string", "Credits, exactly."),
+        "held": _of("string", "Credits held by what is going on, exactly."),
+        "remaining": _of("integer", "Whole credits."),
+        "resetsAt": {"type": "string", "format": "date-time", "nullable": True},
+    },
+)
+MORE = {"next": NEXT, "packs": PACKS, "shop": SHOP, "limit": LIMIT}
 VERSION = _of("string", "What it is at now.")
 #: The shapes of errors, by the name of their component.
 SHAPES: dict[str, Json] = {
@@ -65,7 +80,10 @@ SHAPES: dict[str, Json] = {
 MEANINGS: dict[int, tuple[str, str]] = {
     400: ("InvalidError", "Not what this call takes; `issues` names the fields."),
     401: ("Error", "Nobody is signed in."),
-    402: ("InsufficientCreditsError", "Not enough credits. Nothing was charged."),
+    402: (
+        "InsufficientCreditsError",
+        "Not enough credits, or a limit is reached. Nothing was charged.",
+    ),
     403: ("Error", "Not allowed, the session's CSRF token is missing, or an admin has to confirm."),
     404: ("Error", "There is nothing here for you."),
     409: ("ChangedError", "It is not in the state that this call needs; the message says why."),

@@ -11,6 +11,7 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from credits.api.fields import ExactCredits, PageQuery, QueryDate, StrictSerializer, field_of
+from credits.api.limits import LimitOut
 from credits.catalogue.fields import COST, TOKEN_PRICE_FIELDS, Rule
 from credits.catalogue.token_prices import UNIT, pricing_of
 from credits.features import FEATURES, Kind, OperationType
@@ -50,6 +51,7 @@ class BalanceOut(serializers.Serializer[Any]):
         help_text="The part of a credit that is paid and not used: the next call by tokens takes "
         "from it first.",
     )
+    limits = LimitOut(many=True, required=False, help_text="Your limits, if there are any.")
 
 
 @extend_schema_serializer(component_name="Settings")

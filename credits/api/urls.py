@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from credits.api import docs, redeem, views, webhooks
+from credits.api import docs, limits, redeem, views, webhooks
 
 urlpatterns = [
     path("credits/me", views.MyBalance.as_view(), name="api-balance"),
@@ -19,6 +19,8 @@ urlpatterns = [
         webhooks.SendAgain.as_view(),
     ),
     path("account/redeem", redeem.Redeem.as_view(), name="api-redeem"),
+    path("account/limits", limits.OwnLimits.as_view(), name="api-limits"),
+    path("account/limits/<int:limit_id>", limits.OwnLimit.as_view(), name="api-limit"),
     path("schema", docs.SchemaView.as_view(), name="api-schema"),
     path("docs", docs.reference, name="api-docs"),
 ]

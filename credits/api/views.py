@@ -10,6 +10,7 @@ from credits.api.answers import conditional, page_of
 from credits.api.base import ApiView, query_of, user_of
 from credits.api.schema import errors
 from credits.ledger import get_balance
+from credits.limit_states import limit_states
 from credits.pricing import get_feature_costs, get_plans_credits
 from credits.statement.history import filter_rows, statement
 
@@ -24,8 +25,11 @@ class MyBalance(ApiView):
         tags=["credits"],
     )
     def get(self, request: Request) -> Response:
-        balance = get_balance(user_id=user_of(request).pk)
-        return conditional(request, serializers.BalanceOut(balance).data)
+        user_id = user_of(request).pk
+        balance = get_balance(user_id=user_id)
+        limits = limit_states(account_id=user_id) if balance.counted else []
+        values = {**balance._asdict(), **({"limits": limits} if limits else {})}
+        return conditional(request, serializers.BalanceOut(values).data)
 
 
 class PublicSettings(ApiView):

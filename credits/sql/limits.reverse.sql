@@ -2,6 +2,7 @@ DROP TRIGGER i11_counting_begins_with_a_limit ON credits_creditbalance;
 DROP TRIGGER i11_counting_goes_on ON credits_creditbalance;
 DROP TRIGGER i11_no_truncate ON credits_spendday;
 DROP TRIGGER i11_spend_by_journal_only ON credits_spendday;
+DROP FUNCTION credits_limit_is_reached(bigint);
 DROP FUNCTION credits_limit_alerts(bigint, bigint);
 DROP FUNCTION credits_limits_left(bigint, bigint, bigint, timestamptz);
 DROP FUNCTION credits_limits_of(bigint, timestamptz);

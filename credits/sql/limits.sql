@@ -145,6 +145,15 @@ BEGIN
         AND (l.api_key_id IS NULL OR l.api_key_id = key_id);
 END $$;
 
+-- Whether a limit of the account is spent in its present period.
+CREATE FUNCTION credits_limit_is_reached(owner bigint) RETURNS boolean LANGUAGE sql STABLE
+AS $$
+    SELECT EXISTS (
+        SELECT FROM credits_creditbalance b, credits_limits_of(b.account_id, credits_now()) l
+        WHERE b.account_id = owner AND b.counted AND l.spent >= l.most
+    )
+$$;
+
 -- Records the thresholds that the account's spending has reached in the present periods, and in those
 -- of yesterday, whose last charges may have ended today, and returns those that were not recorded
 -- before: each is returned once, to one caller. What is held has not reached anything yet. `of_limit` is

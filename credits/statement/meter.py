@@ -15,7 +15,8 @@ LOW_MESSAGES = 3
 @dataclass(frozen=True)
 class Meter:
     """Credits of one user, drawn. `left` and `open` are widths in percent of the whole bar;
-    `version` names the user and everything that decides what is drawn."""
+    `limited` are the credits that can be spent, where limits leave less than there are; `version`
+    names the user and everything that decides what is drawn."""
 
     remaining: int
     held: int
@@ -25,6 +26,7 @@ class Meter:
     open: float
     low: bool
     version: str
+    limited: int | None
 
 
 def get_meter(*, user_id: int) -> Meter:
@@ -44,4 +46,5 @@ def draw(user_id: int, balance: Balance, *, text_cost: int) -> Meter:
         open=round(100 * balance.held / whole, 1),
         low=balance.remaining < max(LOW_MESSAGES * text_cost, whole * LOW_SHARE),
         version=f"{user_id}.{balance.version}.{text_cost}",
+        limited=balance.spendable if balance.spendable < balance.remaining else None,
     )

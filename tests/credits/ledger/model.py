@@ -1,8 +1,13 @@
 """The ledger as anyone would write it who had one user at a time, no failures and all the time in
 the world. What PostgreSQL does is compared with it."""
 
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from math import ceil, floor
+from typing import NamedTuple
 
 #: How long credits live on that come back after their grant has expired, not by the payer's doing.
 MORE = timedelta(days=30)
@@ -26,17 +31,38 @@ class Grant:
         return self.priority, expiry, self.number
 
 
+class Price(NamedTuple):
+    """Credits for a token that is read and one that is written."""
+
+    read: Fraction
+    written: Fraction
+
+
+class Refused(Exception):
+    """The argument says why: `limit_reached`, `insufficient` or `busy`."""
+
+
 @dataclass(eq=False)
 class Charge:
+    """A charge per unit, or with a `bound` (credits) one by tokens at a `price`."""
+
     unit_cost: int
     quantity: int
     lease_until: datetime | None
     paid: list[tuple[Grant, int]]
+    day: date
+    bound: Fraction | None = None
+    price: Price | None = None
     returned: dict[Grant, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
         return self.unit_cost * self.quantity
+
+    @property
+    def most(self) -> Fraction:
+        """What limits count while it is held."""
+        return Fraction(self.total) if self.bound is None else self.bound
 
     @property
     def refundable(self) -> int:
@@ -49,6 +75,13 @@ class Account:
 
     grants: list[Grant] = field(default_factory=list)
     charges: list[Charge] = field(default_factory=list)
+    #: What is paid ahead, and what was spent and is held by the charges of each day, in credits.
+    ahead: Fraction = Fraction(0)
+    spent: defaultdict[date, Fraction] = field(default_factory=lambda: defaultdict(Fraction))
+    held_of: defaultdict[date, Fraction] = field(default_factory=lambda: defaultdict(Fraction))
+    #: By their period: credits, and the first day of one in all.
+    limits: dict[str, tuple[int, date]] = field(default_factory=dict)
+    is_counted: bool = False
 
     @property
     def balance(self) -> int:
@@ -94,19 +127,85 @@ class Account:
                 paid.append((grant, part))
         return paid
 
+    def begin_spend(self, now: datetime) -> None:
+        self.sweep(now)
+        self.expire(now)
+
+    def left(self, now: datetime, *, later: bool = False) -> Fraction | None:
+        """What the limits leave, or will once nothing is held; None without any."""
+        return min((max(left, Fraction(0)) for left in self._lefts(now, later=later)), default=None)
+
+    def _lefts(self, now: datetime, *, later: bool) -> Iterator[Fraction]:
+        for period, (credits, since) in self.limits.items():
+            first = first_day(period, now.date(), since)
+            spent = sum(self.spent[day] for day in self.spent if day >= first)
+            held = sum(self.held_of[day] for day in self.held_of if day >= first)
+            yield Fraction(credits - spent - (0 if later else held))
+
     def spend(self, unit_cost: int, quantity: int, lease: int | None, now: datetime) -> Charge:
-        lease_until = now + timedelta(seconds=lease) if lease else None
-        paid = self.burn(unit_cost * quantity)
-        for grant, _ in paid:
+        total = unit_cost * quantity
+        self._check_limits(Fraction(total), now, later=True)
+        if self.balance < total:
+            raise Refused("insufficient")
+        self._check_limits(Fraction(total), now, later=False)
+        return self._charge(Charge(unit_cost, quantity, None, [], now.date()), lease, now)
+
+    def _check_limits(self, total: Fraction, now: datetime, *, later: bool) -> None:
+        left = self.left(now, later=later)
+        if left is not None and left < total:
+            raise Refused("limit_reached" if later else "busy")
+
+    def reserve(
+        self, price: Price, read: int, write: int, least: int, lease: int, now: datetime
+    ) -> tuple[Charge, int]:
+        """A charge for a call that reads at most so many tokens, and the tokens that it may write:
+        as many of `write` as are paid for, `least` at least."""
+        fixed = read * price.read
+        least_bound = fixed + min(least, write) * price.written
+        self._check_limits(least_bound, now, later=True)
+        if ceil(least_bound) > self.balance + sum(charge.total for charge in self.held):
+            raise Refused("insufficient")
+        left = self.left(now)
+        room = Fraction(self.balance) if left is None else min(Fraction(self.balance), left)
+        if room < least_bound:
+            raise Refused("busy")
+        granted = write
+        if price.written:
+            granted = min(write, floor((room - fixed) / price.written))
+        bound = fixed + granted * price.written
+        charge = Charge(ceil(bound), 1, None, [], now.date(), bound, price)
+        return self._charge(charge, lease, now), granted
+
+    def _charge(self, charge: Charge, lease: int | None, now: datetime) -> Charge:
+        charge.paid = self.burn(charge.total)
+        charge.lease_until = now + timedelta(seconds=lease) if lease else None
+        for grant, _ in charge.paid:
             grant.last_use = now
-        self.charges.append(Charge(unit_cost, quantity, lease_until, paid))
-        return self.charges[-1]
+        (self.held_of if lease else self.spent)[charge.day] += charge.most
+        self.charges.append(charge)
+        return charge
+
+    def use(self, charge: Charge, read: int, written: int, now: datetime) -> int:
+        """Settles a charge by tokens; the whole credits that it keeps."""
+        assert charge.bound is not None
+        assert charge.price is not None
+        cost = read * charge.price.read + written * charge.price.written
+        collected = min(cost, charge.bound)
+        kept = max(0, ceil(collected - self.ahead))
+        self.ahead += kept - collected
+        charge.lease_until = None
+        self.held_of[charge.day] -= charge.bound
+        self.spent[charge.day] += collected
+        self.give_back(charge, charge.total - kept, now, by_payer=True)
+        return kept
 
     def end(
         self, charge: Charge, delivered: int | None, now: datetime, *, by_payer: bool = False
     ) -> int:
         """Ends a hold; what was refunded."""
         charge.lease_until = None
+        self.held_of[charge.day] -= charge.most
+        self.spent[charge.day] += charge.most if charge.bound is None else 0
         delivered = charge.quantity if delivered is None else min(delivered, charge.quantity)
         amount = charge.unit_cost * (charge.quantity - delivered)
         self.give_back(charge, amount, now, by_payer=by_payer)
@@ -116,7 +215,9 @@ class Account:
         self, charge: Charge, amount: int, now: datetime, *, by_payer: bool = False
     ) -> None:
         """What burns last gets it back first. What has expired comes as a grant of its own, which
-        the payer's own doing does not make live."""
+        the payer's own doing does not make live. Of a charge by tokens its use stays counted."""
+        if charge.bound is None:
+            self.spent[charge.day] -= amount
         paid_by = sorted(charge.paid, key=lambda part: Grant.burn_order(part[0]), reverse=True)
         for grant, paid in paid_by:
             part = min(paid - charge.returned.get(grant, 0), amount)
@@ -131,3 +232,14 @@ class Account:
                 self.fill(part, grant.priority, until)
                 if by_payer:
                     self.expire(now)
+
+
+def first_day(period: str, today: date, since: date) -> date:
+    """The first day of a limit's period."""
+    starts = {
+        "day": today,
+        "week": today - timedelta(days=today.weekday()),
+        "month": today.replace(day=1),
+        "ever": since,
+    }
+    return starts[period]

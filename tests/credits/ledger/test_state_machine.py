@@ -1,7 +1,8 @@
 """Any sequence of operations leaves PostgreSQL where a plain model in Python is."""
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import pytest
@@ -18,12 +19,31 @@ from hypothesis.stateful import (
 )
 
 from credits import adjustments, ledger
-from credits.exceptions import ChargeHeld, IdempotencyConflict, InsufficientCredits, RefundTooLarge
-from credits.models import CreditGrant, User
+from credits.amounts import PICO
+from credits.exceptions import (
+    ChargeHeld,
+    CreditsBusy,
+    IdempotencyConflict,
+    InsufficientCredits,
+    LedgerError,
+    LimitReached,
+    RefundTooLarge,
+)
+from credits.limits.setting import remove_limit, set_limit
+from credits.models import CreditGrant, Limit, Use, User
 from credits.reasons import Reason
+from credits.uses import Tokens, settle_use
 from tests.clock import Clock
-from tests.credits.ledger.model import MORE, Account, Charge, Grant
-from tests.factories import make_charge, make_grant, make_user, set_price
+from tests.credits.ledger.model import MORE, Account, Charge, Grant, Price, Refused
+from tests.factories import (
+    make_charge,
+    make_grant,
+    make_model,
+    make_reserve,
+    make_token_price,
+    make_user,
+    set_price,
+)
 from tests.ledger import assert_ledger_is_consistent, sql
 
 #: Sequences of up to forty steps; `make chaos` asks for more.
@@ -33,6 +53,14 @@ START = datetime(2030, 1, 1, tzinfo=UTC)
 users = st.integers(0, 1)
 amounts = st.integers(1, 12)
 which = st.integers(0, 10**6)
+tokens = st.integers(0, 3000)
+#: Pico-credits for a token: up to 2 credits for 1,000.
+token_prices = st.integers(0, 2 * 10**9)
+REFUSALS: dict[str, type[LedgerError]] = {
+    "insufficient": InsufficientCredits,
+    "limit_reached": LimitReached,
+    "busy": CreditsBusy,
+}
 
 
 class Spent(NamedTuple):
@@ -54,6 +82,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.clock, self.now, self.price, self.keys = Clock(), START, 1, 0
         self.clock.freeze(START)
         set_price("ai_text_chat", 1)
+        self.model = make_model()
+        self.token_price_changes(10**9 + 7, 2 * 10**9 - 1)
         self.people: list[User] = [make_user(), make_user()]
         self.accounts = [Account(), Account()]
         self.charge_ids: dict[Charge, int] = {}
@@ -126,15 +156,16 @@ class LedgerMachine(RuleBasedStateMachine):
             "hold": bool(lease),
             "lease_seconds": lease,
         }
-        account.sweep(self.now)
-        account.expire(self.now)
-        if account.balance < self.price * quantity:
-            with pytest.raises(InsufficientCredits) as refusal:
+        account.begin_spend(self.now)
+        try:
+            charge = account.spend(self.price, quantity, lease, self.now)
+        except Refused as refused:
+            with pytest.raises(REFUSALS[str(refused)]) as refusal:
                 make_charge(self.people[user], quantity, **asked)
-            assert refusal.value.available == account.balance
+            if isinstance(refusal.value, InsufficientCredits):
+                assert refusal.value.available == account.balance
             return
         answer = make_charge(self.people[user], quantity, **asked)
-        charge = account.spend(self.price, quantity, lease, self.now)
         assert (answer.credits, answer.balance) == (charge.total, account.balance)
         self.charge_ids[charge] = answer.id
         self.spent.append(Spent(user, quantity, asked, answer))
@@ -155,11 +186,73 @@ class LedgerMachine(RuleBasedStateMachine):
         set_price("ai_text_chat", price)
         self.price = price
 
+    # By tokens ---------------------------------------------------------------------------------
+
+    @rule(read=token_prices, written=token_prices)
+    def token_price_changes(self, read: int, written: int) -> None:
+        make_token_price(self.model, input=read, cached=read, cache_write=read, output=written,
+                         reasoning=written)  # fmt: skip
+        self.token_price = Price(Fraction(read, PICO), Fraction(written, PICO))
+
+    @rule(user=users, read=tokens, write=tokens, least=st.integers(1, 500), lease=amounts)
+    def reserve(self, user: int, read: int, write: int, least: int, lease: int) -> None:
+        account, person = self.accounts[user], self.people[user]
+        asked: dict[str, Any] = {"input_bound": read, "output": write, "least": least}
+        asked["lease_seconds"] = lease
+        account.begin_spend(self.now)
+        try:
+            charge, granted = account.reserve(self.token_price, read, write, least, lease, self.now)
+        except Refused as refused:
+            with pytest.raises(REFUSALS[str(refused)]):
+                make_reserve(person, self.model, **asked)
+            return
+        answer = make_reserve(person, self.model, **asked)
+        assert (answer.credits, answer.output_granted) == (charge.total, granted)
+        assert answer.balance == account.balance
+        self.charge_ids[charge] = answer.id
+
+    @rule(which=which, read=tokens, written=tokens)
+    def use(self, which: int, read: int, written: int) -> None:
+        reserves = [charge for charge in self.charge_ids if charge.bound is not None]
+        assume(reserves)
+        charge = reserves[which % len(reserves)]
+        [account] = [account for account in self.accounts if charge in account.charges]
+        used = Tokens(read, 0, 0, written, 0, Use.Source.PROVIDER)
+        answer = settle_use(charge_id=self.charge_ids[charge], tokens=used)
+        if charge.lease_until is None:
+            assert answer.outcome == "ended"
+            return
+        kept = account.use(charge, read, written, self.now)
+        assert (answer.outcome, answer.kept, answer.refunded) == (
+            "settled", kept, charge.total - kept,
+        )  # fmt: skip
+
+    # Limits ------------------------------------------------------------------------------------
+
+    @rule(user=users, period=st.sampled_from(Limit.Period.values), credits=st.integers(0, 25))
+    def limit(self, user: int, period: str, credits: int) -> None:
+        person, account = self.people[user], self.accounts[user]
+        set_limit(actor=person, account_id=person.pk, period=period, credits=credits)
+        _, since = account.limits.get(period, (0, self.now.date()))
+        account.limits[period] = (credits, since)
+        account.is_counted = True
+
+    @rule(user=users, which=which)
+    def unlimit(self, user: int, which: int) -> None:
+        person, account = self.people[user], self.accounts[user]
+        assume(account.limits)
+        period = list(account.limits)[which % len(account.limits)]
+        limit = Limit.objects.get(account_id=person.pk, period=period)
+        remove_limit(actor=person, account_id=person.pk, limit_id=limit.pk)
+        del account.limits[period]
+
     # Holds end ---------------------------------------------------------------------------------
 
     @rule(which=which, delivered=st.none() | st.integers(0, 7), reason=st.sampled_from(Reason))
     def end(self, which: int, delivered: int | None, reason: Reason) -> None:
         account, charge = self.pick(which)
+        if charge.bound is not None:
+            delivered = 0  # Its use settles it.
         ending: dict[str, Any] = {"charge_id": self.charge_ids[charge], "delivered": delivered}
         answer = ledger.settle_charge(**ending, reason=reason)
         if charge.lease_until is None:
@@ -197,7 +290,11 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # Time passes -------------------------------------------------------------------------------
 
-    @rule(seconds=st.integers(1, 15) | st.just(round(MORE.total_seconds())))
+    @rule(
+        seconds=st.integers(1, 15)
+        | st.integers(1, 8).map(lambda days: days * 86_400)
+        | st.just(round(MORE.total_seconds()))
+    )
     def wait(self, seconds: int) -> None:
         self.now = self.clock.move(seconds=seconds)
 
@@ -223,6 +320,9 @@ class LedgerMachine(RuleBasedStateMachine):
         balance = ledger.get_balance(user_id=self.people[user].pk)
         assert balance.remaining == account.balance
         assert balance.held == sum(charge.total for charge in account.held)
+        left = account.left(self.now)
+        assert Fraction(balance.ahead, PICO) == account.ahead
+        assert balance.room == (None if left is None else left * PICO)
 
     # ---------------------------------------------------------------------------------------------
 
@@ -238,20 +338,39 @@ class LedgerMachine(RuleBasedStateMachine):
                 [grant.remaining for grant in account.grants],
                 [grant.expires_at for grant in account.grants],
                 sorted(self.charge_ids[charge] for charge in account.held),
+                account.ahead * PICO,
             )
+            if account.is_counted:
+                assert counted(person) == {
+                    day: (account.spent[day] * PICO, account.held_of[day] * PICO)
+                    for day in {*account.spent, *account.held_of}
+                    if account.spent[day] or account.held_of[day]
+                }
 
 
 def stored(person: User) -> tuple[object, ...]:
-    """What PostgreSQL has: balance, what is left of each grant by age, their ends, charges held."""
+    """What PostgreSQL has: balance, what is left of each grant by age, their ends, charges held,
+    what is paid ahead."""
     return sql(
         "SELECT"
         " coalesce((SELECT credits_remaining FROM credits_creditbalance WHERE account_id = u), 0),"
         " ARRAY(SELECT remaining FROM credits_creditgrant WHERE account_id = u ORDER BY id),"
         " ARRAY(SELECT expires_at FROM credits_creditgrant WHERE account_id = u ORDER BY id),"
-        " ARRAY(SELECT charge_id FROM credits_hold WHERE account_id = u ORDER BY charge_id)"
+        " ARRAY(SELECT charge_id FROM credits_hold WHERE account_id = u ORDER BY charge_id),"
+        " coalesce((SELECT pico FROM credits_paidahead WHERE account_id = u), 0)"
         " FROM (VALUES (%s)) AS person(u)",
         person.pk,
     )[0]
+
+
+def counted(person: User) -> dict[date, tuple[Any, Any]]:
+    """What PostgreSQL has counted, spent and held, for each day with anything."""
+    rows = sql(
+        "SELECT day, spent, held FROM credits_spendday"
+        " WHERE account_id = %s AND (spent, held) <> (0, 0)",
+        person.pk,
+    )
+    return {day: (spent, held) for day, spent, held in rows}
 
 
 class CheckedMachine(LedgerMachine):

@@ -8,6 +8,7 @@ from django.core import mail
 from django.db import OperationalError, connection
 
 from credits.amounts import PICO
+from credits.events.announcing import announce
 from credits.ledger import release_charge, settle_charge
 from credits.limits import alerts
 from credits.limits.alerts import record_alerts, tell_all_reached, tell_reached
@@ -207,7 +208,6 @@ def test_one_account_that_fails_keeps_nobody_elses_waiting(
     for user in (alice, bob):
         make_limit(user, 5, alert_at=[100])
         make_charge(user, 5)
-    announce = alerts.announce
 
     def fail(**values: Any) -> Any:
         if values["account_id"] == alice.pk:

@@ -185,7 +185,8 @@ def test_no_admin_sets_a_limit_for_their_own_account_as_an_admin(admin: User) ->
 
 def test_a_limit_of_a_key_or_member_is_of_the_accounts_own(alice: User, bob: User) -> None:
     theirs = make_key(bob)
-    for scope in ({"key_id": theirs.pk}, {"member_id": bob.pk}, {"key_id": 10**9}):
+    scopes: list[dict[str, Any]] = [{"key_id": theirs.pk}, {"member_id": bob.pk}, {"key_id": 10**9}]
+    for scope in scopes:
         with pytest.raises(NoSuchLimit):
             put(alice, **scope)
     own = make_key(alice)
