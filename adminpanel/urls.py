@@ -7,7 +7,7 @@ from adminpanel.codes import views as codes
 from adminpanel.confirm import ConfirmView
 from adminpanel.metrics import metrics
 from adminpanel.overview import views as overview
-from adminpanel.settings import import_views, model_views, pack_views, plan_views
+from adminpanel.settings import import_views, model_views, pack_views, plan_views, price_views
 from adminpanel.settings import views as settings
 from adminpanel.sign_ins import views as sign_ins
 from adminpanel.sync import views as sync
@@ -38,6 +38,17 @@ urlpatterns = [
     ),
     path("admin/settings/models/new", model_views.edit_model, name="admin-model-new"),
     path("admin/settings/models/<int:model_id>", model_views.edit_model, name="admin-model"),
+    path("admin/settings/models/<int:model_id>/price", price_views.price, name="admin-model-price"),
+    path(
+        "admin/settings/models/<int:model_id>/price/review",
+        price_views.review,
+        name="admin-model-price-review",
+    ),
+    path(
+        "admin/settings/models/<int:model_id>/price/withdraw",
+        price_views.withdraw,
+        name="admin-model-price-withdraw",
+    ),
     path("admin/settings/providers/new", model_views.edit_provider, name="admin-provider-new"),
     path(
         "admin/settings/providers/<int:provider_id>",

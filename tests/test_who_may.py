@@ -229,6 +229,10 @@ GET    admin/settings/models/new                           302   404   404   200
 POST   admin/settings/models/new                           302   404   404   422
 GET    admin/settings/models/<int:model_id>                302   404   404   200
 POST   admin/settings/models/<int:model_id>                302   404   404   422
+GET    admin/settings/models/<int:model_id>/price          302   404   404   200
+POST   admin/settings/models/<int:model_id>/price          302   404   404   422
+GET    admin/settings/models/<int:model_id>/price/review   302   404   404   422
+POST   admin/settings/models/<int:model_id>/price/withdraw 302   404   404   302
 GET    admin/settings/providers/new                        302   404   404   200
 POST   admin/settings/providers/new                        302   404   404   422
 GET    admin/settings/providers/<int:provider_id>          302   404   404   200

@@ -1,5 +1,6 @@
 """What a change does, in numbers, before it is made. Of prices: last week's use at the new ones,
-and who could still pay for one unit; of a plan: what depends on it."""
+and who could still pay for one unit; of a price by tokens: what last week's uses would have cost,
+and the margin; of a plan: what depends on it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,8 +9,10 @@ from typing import NamedTuple
 from adminpanel.users.search import subscribers
 from credits.catalogue.models import price_factors
 from credits.features import FEATURES, Feature
+from credits.models import AIModel, TokenPrice
+from credits.reports.models import percent_of
 from credits.reports.plans import Granted, count_waiting, granted_under
-from credits.reports.prices import count_payers, units_used
+from credits.reports.prices import UsesAt, charged_per_unit, count_payers, units_used, uses_at
 
 DAYS = 7
 
@@ -76,6 +79,42 @@ def effects(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, Ef
             cheapest=cheapest[key],
         )
     return changes
+
+
+class TokenEffect(NamedTuple):
+    """Last week's uses of a model at their own prices and at another one (`at`; pico-credits), and
+    what its charges per unit took in the same days: how many tokens those used, nobody knows."""
+
+    at: UsesAt
+    charges_per_unit: int
+    credits_per_unit: int
+
+    @property
+    def margin(self) -> int | None:
+        """What was collected less what the provider asks, of the uses of which that is known."""
+        asked = self.at.provider_cost
+        return None if asked is None else self.at.known_collected - asked
+
+    @property
+    def margin_percent(self) -> float | None:
+        return percent_of(self.margin, self.at.known_collected)
+
+    @property
+    def new_margin(self) -> int | None:
+        """The same of all uses at the new price, if it says what the provider asks."""
+        asked = self.at.new_provider_cost
+        return None if asked is None else self.at.new_cost - asked
+
+    @property
+    def new_margin_percent(self) -> float | None:
+        return percent_of(self.new_margin, self.at.new_cost)
+
+
+def token_effect(model: AIModel, price: TokenPrice | None, *, per_unit: int) -> TokenEffect:
+    """What this price would have done to last week's uses; None: so many credits each."""
+    each = per_unit if price is None else None
+    at = uses_at(model, price, each=each, days=DAYS)
+    return TokenEffect(at, *charged_per_unit(model, days=DAYS))
 
 
 class PlanUse(NamedTuple):

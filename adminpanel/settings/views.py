@@ -32,6 +32,7 @@ from credits.exceptions import OwnAccount
 from credits.features import FEATURES
 from credits.http import AuthenticatedHttpRequest
 from credits.models import Pack, Plan, SettingsChange
+from credits.models.catalogue import model_label
 from credits.pricing import get_feature_costs
 from credits.reports.plans import unmapped_plans
 from credits.statement.forms import PageForm
@@ -69,6 +70,8 @@ def what_of(change: SettingsChange) -> str:
     if change.subject == SettingsChange.Subject.PRICE:
         feature = FEATURES.get(change.name)
         return feature.label if feature else change.name
+    if change.subject == SettingsChange.Subject.TOKEN_PRICE:
+        return f"Token price of {model_label(change.name)}"
     state = change.after or change.before or {}
     name = state.get("label") or state.get("name", change.name)
     if change.before is None:

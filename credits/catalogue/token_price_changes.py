@@ -23,7 +23,7 @@ from credits.catalogue.token_prices import (
 )
 from credits.features import TEXT
 from credits.models import AIModel, TokenPrice, User
-from credits.models.tokens import PER
+from credits.models.tokens import PER, PRICE_COLUMNS
 
 type Values = Mapping[str, Any]
 
@@ -50,7 +50,7 @@ def set_token_price(
     row, known = _known(model, expected_version)
     if prices is not None and row.feature != TEXT:
         raise InvalidInput("Only models for text have a price by tokens.", ("price",))
-    columns = {} if prices is None else _columns_of(prices)
+    columns = {} if prices is None else columns_of(prices)
     begins = valid_from or known.moment
     former = known.row_at(max(begins, known.moment))
     wanted = TokenPrice(model=row, valid_from=begins, created_by=actor, **columns)
@@ -118,13 +118,12 @@ def _prices_in(row: TokenPrice | None) -> dict[str, Any]:
     """The columns of a price that another one repeats."""
     if row is None:
         return {}
-    names = [*COLUMNS.values(), *(PROVIDER + column for column in COLUMNS.values()), "max_input"]
-    return {name: getattr(row, name) for name in names}
+    return {name: getattr(row, name) for name in (*PRICE_COLUMNS, "max_input")}
 
 
-def _columns_of(prices: Values) -> dict[str, Any]:
-    """These prices as columns: whole micro-credits, exactly. Raises InvalidInput with every
-    issue."""
+def columns_of(prices: Values) -> dict[str, Any]:
+    """These prices as columns of a TokenPrice: whole micro-credits, exactly. Raises InvalidInput
+    with every issue."""
     asked = prices.get("provider")
     issues = [issue(path, sentence) for path, sentence in price_problems(prices)]
     if issues:

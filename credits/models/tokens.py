@@ -17,6 +17,9 @@ from credits.models.users import Account, User
 
 #: The kinds of tokens that have a price each.
 BUCKETS = ("input", "cached", "cache_write", "output", "reasoning")
+#: The columns of a price, and of what the provider asks.
+ASKED = tuple(f"provider_{name}" for name in (*BUCKETS, "request"))
+PRICE_COLUMNS = (*BUCKETS, "request", *ASKED)
 #: The highest price: 0.1 credit for a token.
 MAX_TOKEN_PRICE = PICO // 10
 #: Tokens that a price is written for.
@@ -62,12 +65,10 @@ class TokenPrice(models.Model):
                 name="i8_price_whole",
             ),
             CheckConstraint(
-                condition=Q(
-                    **{f"provider_{bucket}__isnull": True for bucket in (*BUCKETS, "request")}
-                )
+                condition=Q(**{f"{name}__isnull": True for name in ASKED})
                 | Q(
-                    **{f"provider_{bucket}__isnull": False for bucket in (*BUCKETS, "request")},
-                    **{f"provider_{bucket}__gte": 0 for bucket in (*BUCKETS, "request")},
+                    **{f"{name}__isnull": False for name in ASKED},
+                    **{f"{name}__gte": 0 for name in ASKED},
                     **{f"provider_{bucket}__lte": MAX_TOKEN_PRICE for bucket in BUCKETS},
                 ),
                 name="provider_price_whole",

@@ -1,9 +1,12 @@
-"""What a change of prices meets: the units that were used lately, and who could pay for one. Each
-is one statement over sets, whatever the number of users."""
+"""What a change of prices meets: the units and tokens that were used lately, and who could pay for
+a unit. Each is one statement over sets, whatever the number of users."""
 
+import json
 from collections.abc import Collection
 from typing import NamedTuple
 
+from credits.models import AIModel, TokenPrice
+from credits.models.tokens import PRICE_COLUMNS
 from credits.sql import fetch_all
 
 # Units charged, less those that a refund brought back: of a charge of 4 images of which 1 came, 1.
@@ -61,3 +64,64 @@ def count_payers(amounts: Collection[int]) -> Payers:
     counted = PAYERS.format(counts=", ".join([count] * len(distinct)))
     [(users, *counts)] = fetch_all(counted, distinct)
     return Payers(users, dict(zip(distinct, counts, strict=True)))
+
+
+# What the uses of a model cost, and what they would have cost: at another price by tokens, or at so
+# many credits each.
+USES_AT = """
+WITH priced AS (SELECT jsonb_populate_record(NULL::credits_tokenprice, %(prices)s::jsonb) AS price)
+SELECT count(*), coalesce(sum(s.cost), 0), coalesce(sum(s.collected), 0),
+    count(s.provider_cost), sum(s.provider_cost),
+    coalesce(sum(s.collected) FILTER (WHERE s.provider_cost IS NOT NULL), 0),
+    coalesce(sum(n.cost), 0), sum(n.provider_cost), count(*) FILTER (WHERE n.cost > s.cost)
+FROM credits_use s
+JOIN credits_usagehistory c ON c.id = s.charge_id
+JOIN credits_tokenprice p ON p.id = c.price_id
+CROSS JOIN priced CROSS JOIN LATERAL (
+    SELECT coalesce(%(each)s::bigint * credits_pico(), credits_cost(priced.price, s)) AS cost,
+        credits_provider_cost(priced.price, s) AS provider_cost) n
+WHERE p.model_id = %(model)s AND s.source <> 'none'
+    AND s.created_at >= credits_now() - make_interval(days => %(days)s)
+"""
+
+# Charges of a model per unit, and what stayed of them.
+PER_UNIT = """
+SELECT count(*), coalesce(sum(c.credits_used - coalesce(r.returned, 0)), 0)::bigint
+FROM credits_usagehistory c LEFT JOIN LATERAL (
+    SELECT -sum(credits_used) AS returned FROM credits_usagehistory
+    WHERE refund_of_id = c.id) r ON true
+WHERE c.created_at >= credits_now() - make_interval(days => %(days)s)
+    AND c.unit_cost IS NOT NULL AND c.bound IS NULL AND c.details ->> 'model' = %(name)s
+"""
+
+
+class UsesAt(NamedTuple):
+    """The uses of a model in some days: what they cost and what was collected of that; what the
+    provider asks for those (`known`) of which that is known, and what was collected of these; then
+    the same at another price, with how many would have cost more (`dearer`). Pico-credits; None is
+    what nobody knows."""
+
+    uses: int
+    cost: int
+    collected: int
+    known: int
+    provider_cost: int | None
+    known_collected: int
+    new_cost: int
+    new_provider_cost: int | None
+    dearer: int
+
+
+def uses_at(model: AIModel, price: TokenPrice | None, *, each: int | None, days: int) -> UsesAt:
+    """The uses of the last days at their own prices and at this one; without it, at so many credits
+    `each`. Exact: PostgreSQL sums up products of whole numbers."""
+    columns = {} if price is None else {name: getattr(price, name) for name in PRICE_COLUMNS}
+    values = {"model": model.pk, "prices": json.dumps(columns), "each": each, "days": days}
+    [row] = fetch_all(USES_AT, values)
+    return UsesAt(*(None if value is None else int(value) for value in row))  # type: ignore[arg-type]
+
+
+def charged_per_unit(model: AIModel, *, days: int) -> tuple[int, int]:
+    """How often the model was charged per unit in the last days, and the credits that stayed."""
+    [(charges, credits)] = fetch_all(PER_UNIT, {"name": model.name, "days": days})
+    return charges, credits
