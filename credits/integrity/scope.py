@@ -22,6 +22,7 @@ guards off, in rows that are older is found by the next whole run."""
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
@@ -233,7 +234,7 @@ def collect_changes(cursor: CursorWrapper, since: LedgerCheck) -> None:
     # The changes were written a moment ago: they are in memory, and few beside what is there.
     cursor.execute("SET LOCAL random_page_cost = 1.1")
     cursor.execute("SET LOCAL jit = off")
-    values = {
+    values: dict[str, Any] = {
         "horizon": since.horizon % 2**32,
         "last_row": since.last_row,
         "held": since.held,
