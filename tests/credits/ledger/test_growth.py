@@ -45,7 +45,7 @@ def plan_of(rows: object) -> str:
 def spent_grants(user: User, count: int, *, until: timedelta | None = None) -> None:
     """Grants that burnt before all others and hold nothing any more."""
     for number in range(count):
-        end = until and timezone.now() + until
+        end = timezone.now() + until if until else None
         make_grant(user, 1, priority=1, key=f"past:{user.pk}:{number}", expires_at=end)
     make_charge(user, count)
 
