@@ -381,7 +381,9 @@ class Migration(migrations.Migration):
                     "has_credits",
                     models.GeneratedField(
                         db_persist=True,
-                        expression=models.Q(("remaining__gt", 0)),
+                        expression=models.ExpressionWrapper(
+                            models.Q(("remaining__gt", 0)), models.BooleanField()
+                        ),
                         output_field=models.BooleanField(),
                     ),
                 ),

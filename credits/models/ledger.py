@@ -8,7 +8,15 @@ without a column of its own."""
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import PROTECT, CheckConstraint, F, Index, Q, UniqueConstraint
+from django.db.models import (
+    PROTECT,
+    CheckConstraint,
+    ExpressionWrapper,
+    F,
+    Index,
+    Q,
+    UniqueConstraint,
+)
 from django.db.models.functions import Now
 from django.utils.dateformat import format as format_date
 from django.utils.timezone import localtime
@@ -65,7 +73,9 @@ class CreditGrant(models.Model):
     #: For the index that charges burn by. Unlike `remaining` it seldom changes, so that the updates
     #: of a grant stay within its page (HOT).
     has_credits = models.GeneratedField(
-        expression=Q(remaining__gt=0), output_field=models.BooleanField(), db_persist=True
+        expression=ExpressionWrapper(Q(remaining__gt=0), models.BooleanField()),
+        output_field=models.BooleanField(),
+        db_persist=True,
     )
     priority = models.SmallIntegerField()
     expires_at = models.DateTimeField(null=True, blank=True)
