@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
                 ("is_active", models.BooleanField(default=True)),
                 ("closed_at", models.DateTimeField(editable=False, null=True)),
                 ("is_staff", models.BooleanField(default=False, verbose_name="is admin")),
-                ("alerts_by_mail", models.BooleanField(default=True)),
+                ("alerts_by_mail", models.BooleanField(db_default=True, default=True)),
                 (
                     "date_joined",
                     models.DateTimeField(

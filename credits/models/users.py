@@ -97,7 +97,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     closed_at = models.DateTimeField(null=True, editable=False)
     is_staff = models.BooleanField("is admin", default=False)
     #: Whether alerts go to the address too (`credits.events.announcing`).
-    alerts_by_mail = models.BooleanField(default=True)
+    alerts_by_mail = models.BooleanField(default=True, db_default=True)
     date_joined = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = UserManager()
