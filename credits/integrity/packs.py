@@ -11,15 +11,21 @@ CHECKS = [
         "packs",
         redeemed_code_has_its_grant=(
             CODES,
-            "Each redeemed code has one grant, of its worth and to who redeemed it, and no other.",
+            "Each redeemed code has one grant, of its worth and to who redeemed it.",
             """
-            SELECT coalesce(c.id, -g.id) FROM credits_redeemcode c
+            SELECT c.id FROM credits_redeemcode c
             JOIN credits_codebatch b ON b.id = c.batch_id
-            FULL JOIN (SELECT * FROM credits_creditgrant WHERE starts_with(key, 'code:')) g
-                ON g.id = c.grant_id
-            WHERE (c.grant_id IS NOT NULL OR g.id IS NOT NULL)
-                AND (g.account_id, g.amount, g.source, g.key, c.redeemed_at IS NOT NULL)
-                IS DISTINCT FROM (c.account_id, b.worth, 'pack', 'code:' || c.id, true)
+            LEFT JOIN credits_creditgrant g ON g.id = c.grant_id
+            WHERE c.redeemed_at IS NOT NULL AND (g.account_id, g.amount, g.source, g.key)
+                IS DISTINCT FROM (c.account_id, b.worth, 'pack', 'code:' || c.id)
+            """,
+        ),
+        grant_of_a_code_has_it=(
+            GRANTS,
+            "Each grant of a code is that of a code which was redeemed.",
+            """
+            SELECT g.id FROM {grants} g LEFT JOIN credits_redeemcode c ON c.grant_id = g.id
+            WHERE starts_with(g.key, 'code:') AND c.redeemed_at IS NULL
             """,
         ),
         codes_within_their_batch=(
@@ -44,7 +50,7 @@ CHECKS = [
             GRANTS,
             "Each pack that an admin gave has its entry in the audit.",
             """
-            SELECT g.id FROM credits_creditgrant g
+            SELECT g.id FROM {grants} g
             LEFT JOIN credits_usagehistory u ON u.grant_id = g.id AND u.credits_used < 0
             LEFT JOIN credits_auditentry e ON e.usage_id = u.id
             WHERE starts_with(g.key, 'pack:') AND g.source = 'pack'

@@ -12,10 +12,16 @@ from tests.credits.packs.making import make_codes, make_pack, take
 pytestmark = pytest.mark.django_db
 CODE, BATCH = "credits_redeemcode", "credits_codebatch"
 
+NOT_WHOLE = f"ALTER TABLE {CODE} DROP CONSTRAINT code_redeemed_whole"
+
 #: Check → each a way to break its rule, with every guard off.
 DIFFERENCES = {
-    "redeemed_code_has_its_grant": [
+    "grant_of_a_code_has_it": [
         f"UPDATE {CODE} SET account_id = NULL, grant_id = NULL, redeemed_at = NULL",
+        "UPDATE credits_creditgrant SET key = 'code:0' WHERE starts_with(key, 'pack:')",
+    ],
+    "redeemed_code_has_its_grant": [
+        f"{NOT_WHOLE}; UPDATE {CODE} SET grant_id = NULL",
         f"UPDATE {CODE} SET account_id = batch_id WHERE account_id IS NOT NULL",
         f"UPDATE {BATCH} SET worth = worth + 1",
         "UPDATE credits_creditgrant SET key = 'code:0' WHERE starts_with(key, 'code:')",

@@ -114,7 +114,7 @@ def test_who_knows_the_codes_does_not_gain(admin: User, settings: Settings) -> N
     with transaction.atomic():
         with pytest.raises(IntegrityError, match="cannot be redeemed so"):
             redeem_by_hand(exporter, row)
-        assert offences("redeemed_code_has_its_grant") == 1
+        assert offences("grant_of_a_code_has_it") == 1
         transaction.set_rollback(True)
 
 
@@ -305,5 +305,5 @@ def test_the_once_of_a_user_is_kept_by_the_database_too(admin: User, alice: User
     with transaction.atomic():
         with pytest.raises(IntegrityError, match="code_once_per_user"):
             redeem_by_hand(alice, RedeemCode.objects.get(account=None))
-        assert offences("redeemed_code_has_its_grant") == 1
+        assert offences("grant_of_a_code_has_it") == 1
         transaction.set_rollback(True)
