@@ -12,9 +12,10 @@ from django.db.models import BigIntegerField, Case, F, Func, Q, QuerySet, Value,
 
 from credits.catalogue.fields import MODEL_ID, POSITION, PROVIDER_NAME
 from credits.catalogue.offered import read_offered
+from credits.catalogue.token_prices import attach_prices
 from credits.exceptions import ModelNotOffered, PlanRequired
-from credits.features import FEATURES, UnknownFeature
-from credits.models import AIModel, Provider
+from credits.features import FEATURES, TEXT, UnknownFeature
+from credits.models import AIModel, Provider, TokenPrice
 from credits.models.catalogue import forget_labels
 
 #: The provider that OPENAI_BASE_URL and OPENAI_API_KEY configure.
@@ -72,6 +73,15 @@ def find_provider(name: object) -> Provider | None:
 def models_that_need_a_plan() -> list[AIModel]:
     """The offered models that not everybody may use, each with its least plan."""
     return list(all_models().filter(OFFERED, least_plan__isnull=False))
+
+
+def models_by_tokens() -> list[tuple[AIModel, list[TokenPrice]]]:
+    """The offered models that have a price by tokens (`token_price`) or will have one, each with
+    the changes that are announced."""
+    models = list(with_costs(all_models().filter(OFFERED, feature=TEXT)))
+    prices = attach_prices(models)
+    listed = [(model, prices[model.pk].announced) for model in models]
+    return [(model, announced) for model, announced in listed if model.token_price or announced]
 
 
 def price_factors() -> dict[str, dict[str, int]]:

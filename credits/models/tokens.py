@@ -94,8 +94,14 @@ class TokenPrice(models.Model):
 
     @staticmethod
     def words_of(price: int | None) -> str:
-        """Credits per 1,000,000 tokens of one of its prices, in words."""
-        return as_words((price or 0) * PER)
+        """Credits per 1,000,000 tokens of one of its prices, exactly."""
+        return as_exact((price or 0) * PER)
+
+    @property
+    def in_words(self) -> dict[str, str]:
+        """The same of each kind of tokens, and credits of a request; by the columns' names."""
+        buckets = {bucket: self.words_of(getattr(self, bucket)) for bucket in BUCKETS}
+        return {**buckets, "request": as_exact(self.request)}
 
     @property
     def example(self) -> str:

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from credits.catalogue.models import models_that_need_a_plan
+from credits.catalogue.models import models_by_tokens, models_that_need_a_plan
 from credits.catalogue.packs import packs_on_sale
 from credits.features import FEATURES, TEXT
 from credits.http import AuthenticatedHttpRequest
@@ -110,6 +110,7 @@ def pricing(
         ],
         "packs": [(pack, _units(pack.credits, costs)) for pack in packs_on_sale()],
         "shop_text": settings.CREDIT_SHOP_TEXT,
+        "by_tokens": models_by_tokens(),
         "welcome_credits": settings.SIGNUP_CREDITS,
         "outcomes": FOR_PEOPLE,
         "returned_late": RETURNED_LATE,

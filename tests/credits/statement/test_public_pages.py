@@ -1,6 +1,7 @@
 """The front door and the prices."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from credits.models import User
-from tests.factories import make_model, make_plan, set_price
+from tests.adminpanel.settings.words import words
+from tests.factories import make_model, make_plan, make_token_price, set_price, sql_now
 
 
 def test_a_visitor_reads_what_it_is_and_what_it_costs(client: Client, db: None) -> None:
@@ -90,3 +92,18 @@ def test_the_front_door_asks_the_database_once(
 def test_addresses_have_no_trailing_slash(client: Client, db: None) -> None:
     for url in ("/pricing/", "/sign-in/", "/usage/"):
         assert client.get(url).status_code == 404
+
+
+def test_models_that_cost_by_tokens_say_so_with_what_is_announced(client: Client, db: None) -> None:
+    assert "Models that cost what they use" not in client.get("/pricing").text
+    mini, later = make_model("mini", label="Mini <b>"), make_model("later", price_factor=3)
+    make_token_price(make_model("away", active=False))
+    make_token_price(mini, input=250_000, cached=25_000, output=100_000_000, request=10**10)
+    make_token_price(later, valid_from=sql_now() + timedelta(days=2))
+    page = client.get("/pricing").text
+    assert "Mini &lt;b&gt;" in page
+    text = words(client.get("/pricing"))
+    assert "Mini <b> 0.25 0.025 100" in text
+    assert "about 0.08 credits (0.01 of it for each request)" in text
+    assert "1 in, 1 out per 1M tokens 3 credits a message now" in text
+    assert "away" not in text
