@@ -87,6 +87,10 @@ class Account:
     def balance(self) -> int:
         return sum(grant.remaining for grant in self.grants)
 
+    def live(self, now: datetime) -> int:
+        """The balance without what has expired by now."""
+        return sum(grant.remaining for grant in self.grants if grant.is_live(now))
+
     @property
     def held(self) -> list[Charge]:
         return [charge for charge in self.charges if charge.lease_until]

@@ -89,6 +89,10 @@ class LedgerMachine(RuleBasedStateMachine):
         self.charge_ids: dict[Charge, int] = {}
         self.grant_keys: dict[Grant, str] = {}
         self.spent: list[Spent] = []
+        # Enough for limits to be what refuses, most of the time.
+        for user in (0, 1):
+            self.grant(user, 20, 2, None)
+            self.limit(user, "week", 15)
 
     def teardown(self) -> None:
         if hasattr(self, "transaction"):
@@ -121,23 +125,23 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(user=users, delta=st.integers(-12, 12))
     def adjust(self, user: int, delta: int) -> None:
-        self.accounts[user].expire(self.now)
         self.adjusted(user, delta, {"delta": delta})
 
     @rule(user=users, goal=st.integers(0, 20))
     def set_to(self, user: int, goal: int) -> None:
-        self.accounts[user].expire(self.now)
-        self.adjusted(user, goal - self.accounts[user].balance, {"target": goal})
+        self.adjusted(user, goal - self.accounts[user].live(self.now), {"target": goal})
 
     def adjusted(self, user: int, change: int, asked: dict[str, int]) -> None:
         account, key = self.accounts[user], self.key()
         asked_for: dict[str, Any] = {**asked, "user_id": self.people[user].pk}
         asked_for |= {"reason": "r", "actor": "a"}
-        if account.balance + change < 0:
+        if account.live(self.now) + change < 0:
+            # What has expired is posted in the same transaction, and rolled back with it.
             with pytest.raises(InsufficientCredits):
                 adjustments.adjust_credits(**asked_for, idempotency_key=key)
             return
         answer = adjustments.adjust_credits(**asked_for, idempotency_key=key)
+        account.expire(self.now)
         if change > 0:
             account.fill(change, 100, None)
         account.burn(max(-change, 0))
