@@ -65,12 +65,15 @@ def _letter(state: LimitState, percent: int) -> Letter:
 
 
 def tell_reached(*, account_id: int) -> None:
-    """The same after a spend was committed. Where the database does not answer, the worker tells it
-    later (`tell_all_reached`)."""
+    """The same after a spend was committed, which is over whatever happens here: where the database
+    does not answer, or a limit was removed meanwhile, the worker tells what is left to be told
+    (`tell_all_reached`)."""
     try:
         record_alerts(account_id=account_id)
     except (OperationalError, InterfaceError):
         logger.warning("alerts of account %d are left to the worker", account_id)
+    except Exception:
+        logger.exception("alerts of account %d could not be recorded", account_id)
 
 
 def tell_all_reached(*, lately: timedelta) -> int:

@@ -150,6 +150,7 @@ def remove_limit(
     """Removes a limit of the account that its user set, or with `by_admin` one that admins set.
     Raises NoSuchLimit, ChangedMeanwhile, OwnAccount."""
     _lock(actor, account_id, by_admin=by_admin)
+    _lock_limits(account_id)
     limit = find_limit(account_id=account_id, limit_id=limit_id, by_admin=by_admin)
     check_version(limit_version(limit), expected_version)
     if by_admin:
@@ -157,8 +158,10 @@ def remove_limit(
     limit.delete()
 
 
+@transaction.atomic
 def remove_all(*, user_id: int, **_: Any) -> None:
     """Receiver of `account_closed`: removes the limits, with what was told of them."""
+    _lock_limits(user_id)
     Limit.objects.filter(account_id=user_id).delete()
 
 
@@ -176,6 +179,12 @@ def _lock(actor: User, account_id: int, *, by_admin: bool) -> None:
     if by_admin and actor.pk == account_id:
         raise OwnAccount
     call_kernel("credits_lock", owner=account_id)
+
+
+def _lock_limits(account_id: int) -> None:
+    """Before limits are deleted: whoever records a threshold of one has done so, or fails as it is
+    gone. An alert that came after the other alerts were deleted would keep its limit."""
+    list(Limit.objects.select_for_update().filter(account_id=account_id).order_by("pk"))
 
 
 def _new(scope: dict[str, Any]) -> Limit:

@@ -154,7 +154,7 @@ BEGIN
             output_granted := least(output_asked, floor((room - fixed) / per_output));
             IF NOT output_named THEN
                 output_granted := least(output_granted,
-                    greatest(8192, floor((room / 2 - fixed) / per_output)));
+                    greatest(8192, output_least, floor((room / 2 - fixed) / per_output)));
             END IF;
         END IF;
         bound := fixed + output_granted * per_output;
@@ -169,8 +169,8 @@ END $$;
 -- each of `choices` answers), `output_least` what is needed for an answer to be worth while. As much
 -- of `output_asked` is granted as the balance, the limits and `most` (credits) pay for; where the
 -- caller has named no length of its own (`output_named`), at most half of that, but not less than
--- 8,192 tokens, so that a second call finds credits beside the first. The caller makes the provider
--- keep to `output_granted`.
+-- `output_least` and 8,192 tokens, so that a second call finds credits beside the first. The caller
+-- makes the provider keep to `output_granted`.
 --
 -- Outcomes: charged; replayed, key_conflict, due, closed, bad_key as credits_open_spend has them;
 -- not_offered (the model), by_message (it has no price by tokens), price_changed (the price is not

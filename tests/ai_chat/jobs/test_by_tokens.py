@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 
 from ai_chat.jobs.ending import FREE_STOPS
 from ai_chat.jobs.running import stop_job
@@ -14,6 +15,7 @@ from ai_chat.providers.usage import Flag
 from credits.amounts import PICO
 from credits.exceptions import InsufficientCredits
 from credits.ledger import get_balance
+from credits.limits import alerts
 from credits.models import AIModel, UsageHistory, User
 from credits.reasons import Reason
 from tests.ai_chat.jobs.scripted import ScriptedStream, Step, Wait, begin_turn, ended
@@ -129,3 +131,15 @@ def test_the_fallback_is_paid_at_the_price_of_the_model_that_was_chosen(
     assert turn.use
     assert (turn.answered_by, int(turn.use.cost)) == (fallback.name, 20 * 10**9)
     assert ScriptedStream.limits == [1000, 1000]
+
+
+def test_an_answer_is_kept_and_shown_whatever_becomes_of_the_alerts(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_: Any) -> None:
+        raise IntegrityError
+
+    monkeypatch.setattr(alerts, "record_alerts", fail)
+    turn = ended(begin_turn(alice, Text("Hello"), STOP, Usage(10, 0, 0, 5, 0)))
+    assert (turn.state, turn.answer, turn.charged) == (State.ANSWERED, "Hello", 1)
+    assert turn.remaining == 99, "Its end is shown by the job that ended it."

@@ -45,6 +45,15 @@ def reserve(user: User, model: AIModel, asked: Asked) -> Reserve:
     return reserve_credits(user_id=user.pk, feature=TEXT, model=model.name, asked=asked)
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_no_call_is_let_in_with_less_output_than_it_needs(
+    model: AIModel, alice: User, named: bool
+) -> None:
+    """Half of what the balance pays for is less than that, and so are 8,192 tokens."""
+    asked = Asked(0, 100_000, 40_000, named=named)
+    assert reserve(alice, model, asked).output_granted == (50_000 if named else 40_000)
+
+
 def test_a_reserve_does_what_was_quoted(model: AIModel) -> None:
     """Of any size, beside limits and what is held."""
     draw = random.Random(7)

@@ -1,26 +1,33 @@
 """A threshold that is reached is told once: by mail, and by the user's webhooks."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from django.core import mail
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
 from credits.amounts import PICO
 from credits.events.announcing import announce
 from credits.ledger import release_charge, settle_charge
 from credits.limits import alerts
 from credits.limits.alerts import record_alerts, tell_all_reached, tell_reached
-from credits.limits.setting import set_limit
+from credits.limits.setting import remove_all, remove_limit, set_limit
 from credits.limits.tasks import tell_reached as task
-from credits.models import LimitAlert, User, WebhookMessage
+from credits.models import Limit, LimitAlert, User, WebhookMessage
 from tests.clock import Clock
 from tests.credits.users.conftest import work
 from tests.factories import make_charge, make_limit, make_user
-from tests.parallel import in_parallel
+from tests.ledger import sql
+from tests.parallel import in_background, in_parallel
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db
+#: Whoever waits for a lock of this connection.
+BLOCKED = """
+SELECT pid FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))
+"""
 
 
 def told(user: User) -> list[tuple[str, int]]:
@@ -217,6 +224,54 @@ def test_one_account_that_fails_keeps_nobody_elses_waiting(
     monkeypatch.setattr(alerts, "announce", fail)
     assert tell_all_reached(lately=timedelta(hours=1)) == 1
     assert (told(alice), told(bob)) == ([], [("limit.reached", 100)])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_limit_that_is_removed_while_it_is_told_disturbs_nobody(
+    alice: User, limit_of_ten: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was recorded of it goes with it."""
+    make_charge(alice, 10)
+    announce = alerts.announce
+
+    def announce_while_it_goes(**values: Any) -> Any:
+        if Limit.objects.exists():
+            remove = partial(remove_limit, actor=alice, account_id=alice.pk)
+            in_background(lambda: remove(limit_id=limit_of_ten.pk)).result()
+        return announce(**values)
+
+    monkeypatch.setattr(alerts, "announce", announce_while_it_goes)
+    tell_reached(account_id=alice.pk)
+    assert not LimitAlert.objects.exists()
+    assert told(alice) == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("remove", ["remove_limit", "remove_all"])
+def test_a_limit_that_is_told_while_it_is_removed_goes(
+    remove: str, alice: User, limit_of_ten: Any
+) -> None:
+    """A threshold that is recorded between the two steps of the removal would keep it."""
+    make_charge(alice, 10)
+    telling: list[Any] = []
+
+    def tell_meanwhile(execute: Any, statement: str, values: Any, many: bool, context: Any) -> Any:
+        if statement.startswith('DELETE FROM "credits_limit" '):
+            telling.append(in_background(lambda: tell_reached(account_id=alice.pk)))
+            wait_for(
+                lambda: telling[0].done() or bool(sql(BLOCKED)), "the telling to end or to wait"
+            )
+        return execute(statement, values, many, context)
+
+    with transaction.atomic(), connection.execute_wrapper(tell_meanwhile):
+        if remove == "remove_all":
+            remove_all(user_id=alice.pk)
+        else:
+            remove_limit(actor=alice, account_id=alice.pk, limit_id=limit_of_ten.pk)
+    assert telling
+    telling[0].result()
+    assert not Limit.objects.exists()
+    assert told(alice) == []
 
 
 def test_an_account_without_limits_costs_one_look(
