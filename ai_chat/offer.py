@@ -1,29 +1,46 @@
 """What a button offers: the price of the next message or images, and whether it can be paid."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
+from uuid import UUID
 
+from ai_chat.conversations.history import history
+from ai_chat.conversations.quotes import MessageQuote, quote_messages
+from credits.amounts import as_words
 from credits.catalogue.models import offered_models
+from credits.exceptions import InsufficientCredits
 from credits.features import TEXT
-from credits.ledger import get_balance
+from credits.ledger import Balance, get_balance
 from credits.models import AIModel
-
-MAX_IMAGES = 4
 
 
 @dataclass(frozen=True)
 class Offer:
-    """`quantity` units from one of the `models` to choose from, and the credits that are
-    `available`. `model` is None where none is offered."""
+    """`quantity` units from one of the `models` to choose from, for a user with this `balance`.
+    `model` is None where none is offered; `quote` is there where it is priced by tokens."""
 
     model: AIModel | None
     quantity: int
-    available: int
+    balance: Balance
     models: list[AIModel] = field(default_factory=list)
+    quote: MessageQuote | None = None
+
+    @property
+    def available(self) -> int:
+        """The user's credits."""
+        return self.balance.remaining
 
     @property
     def cost(self) -> int:
-        """Credits; 0 where tokens have a price."""
+        """Credits; of a call by tokens those that it reserves, or needs at least."""
+        if self.quote:
+            return self.quote.credits
         return (self.model.cost or 0) * self.quantity if self.model else 0
+
+    @property
+    def price_id(self) -> int | None:
+        """The price by tokens."""
+        return self.quote.price_id if self.quote else None
 
     @property
     def plan(self) -> str:
@@ -32,12 +49,38 @@ class Offer:
 
     @property
     def affordable(self) -> bool:
+        if self.quote:
+            return not isinstance(self.quote.refusal, InsufficientCredits)
         return self.available >= self.cost
+
+    @property
+    def refusal(self) -> str:
+        """Why it would be refused though there are credits; empty if it would not be."""
+        refusal = self.quote.refusal if self.quote and self.affordable else None
+        return str(refusal or "")
+
+    @property
+    def likely(self) -> str:
+        """What it usually costs the user, in credits; empty while that is not known."""
+        likely = self.quote.likely if self.quote else None
+        return "" if likely is None else as_words(likely)
+
+    @cached_property
+    def words_granted(self) -> int:
+        """About how many words the answer can have where that is less than the model could write;
+        0 where it is not."""
+        return self.quote.words_granted if self.quote else 0
+
+    @cached_property
+    def limited_by(self) -> str:
+        """The limit because of which it is no more; empty: the balance."""
+        limit = self.quote.limit if self.quote else None
+        return f"the limit of {limit.limit}" if limit else ""
 
     @property
     def takes_orders(self) -> bool:
         """Whether the button does anything."""
-        return self.affordable and bool(self.model) and not self.plan
+        return self.affordable and bool(self.model) and not self.plan and not self.refusal
 
     @property
     def token(self) -> str:
@@ -46,14 +89,29 @@ class Offer:
         if not self.model:
             return "none"
         state = "ok" if self.takes_orders else f"{self.available}{'p' * bool(self.plan)}"
-        return f"{self.cost}x{self.quantity}.{state}.{','.join(self.model.sizes)}"
+        by_tokens = f"{self.price_id}.{self.likely}.{self.words_granted}.{len(self.refusal)}"
+        detail = by_tokens if self.quote else ",".join(self.model.sizes)
+        return f"{self.cost}x{self.quantity}.{state}.{detail}"
 
 
-def get_offer(*, user_id: int, model: str = "", feature: str = TEXT, quantity: int = 1) -> Offer:
-    """The next message's price, or that of `quantity` images; a model that the user cannot choose
-    is taken for the first one that can be chosen."""
+def get_offer(
+    *,
+    user_id: int,
+    model: str = "",
+    feature: str = TEXT,
+    quantity: int = 1,
+    draft: str = "",
+    conversation_id: UUID | None = None,
+) -> Offer:
+    """The price of the next message, `draft` in the conversation, or that of `quantity` images; a
+    model that the user cannot choose is taken for the first one that can be chosen."""
     models = offered_models(feature, user_id=user_id)
     chosen = min(
         models, key=lambda each: (bool(each.plan_needed), each.name != model), default=None
     )
-    return Offer(chosen, quantity, get_balance(user_id=user_id).remaining, models)
+    balance = get_balance(user_id=user_id)
+    quote = None
+    if chosen and chosen.token_price and feature == TEXT:
+        messages = history(conversation_id, draft, chosen, only_sizes=True).messages
+        quote = quote_messages(messages, user_id=user_id, model=chosen, balance=balance)
+    return Offer(chosen, quantity, balance, models, quote)
