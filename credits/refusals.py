@@ -33,6 +33,7 @@ def refusal_of(row: Any, arguments: Mapping[str, Any]) -> Exception:
     """The error for the outcome of a function that charges, or says what it would charge; for one
     that is none of the ledger's it is Refused. `arguments` are what the function was called
     with."""
+    agreed = arguments.get("agreed_price")
     match row.outcome:
         case "insufficient":
             return exceptions.InsufficientCredits(required=row.total, available=row.available)
@@ -40,10 +41,10 @@ def refusal_of(row: Any, arguments: Mapping[str, Any]) -> Exception:
             if limit := limit_state(row.limit_id):
                 return exceptions.LimitReached(required=row.total, limit=limit)
             return exceptions.CreditsBusy()  # It was removed meanwhile: another try may do.
-        case "price_changed" if arguments.get("agreed_price") not in {None, row.price_id}:
+        case "price_changed" if agreed not in {None, row.price_id} and row.price_id:
             return exceptions.OtherPricing(price_id=row.price_id)
         case "price_changed":
-            agreed = arguments.get("max_unit_cost") or arguments.get("most") or 0
-            return exceptions.PriceChanged(agreed=agreed, unit_cost=row.price or row.total)
+            most = arguments.get("max_unit_cost") or arguments.get("most") or 0
+            return exceptions.PriceChanged(agreed=most, unit_cost=row.price or row.total)
     plain = PLAIN_REFUSALS.get(row.outcome)
     return plain() if plain else Refused(row)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from credits.amounts import as_words
 from credits.features import TEXT
 from credits.ledger import Balance, get_balance
 from credits.pricing import get_feature_cost
@@ -15,7 +16,8 @@ LOW_MESSAGES = 3
 @dataclass(frozen=True)
 class Meter:
     """Credits of one user, drawn. `left` and `open` are widths in percent of the whole bar;
-    `version` names the user and everything that decides what is drawn."""
+    `ahead` is what is paid ahead, in words, empty for nothing; `version` names the user and
+    everything that decides what is drawn."""
 
     remaining: int
     held: int
@@ -25,6 +27,7 @@ class Meter:
     open: float
     low: bool
     version: str
+    ahead: str = ""
 
 
 def get_meter(*, user_id: int) -> Meter:
@@ -44,4 +47,5 @@ def draw(user_id: int, balance: Balance, *, text_cost: int) -> Meter:
         open=round(100 * balance.held / whole, 1),
         low=balance.remaining < max(LOW_MESSAGES * text_cost, whole * LOW_SHARE),
         version=f"{user_id}.{balance.version}.{text_cost}",
+        ahead=as_words(balance.ahead) if balance.ahead else "",
     )
