@@ -2,34 +2,46 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from uuid import UUID
 
-from credits.amounts import PICO
+from ai_chat.conversations.history import history
+from ai_chat.conversations.quotes import MessageQuote, quote_messages
+from credits.amounts import PICO, as_words
 from credits.catalogue.models import offered_models
+from credits.exceptions import InsufficientCredits
 from credits.features import TEXT
-from credits.ledger import get_balance
+from credits.ledger import Balance, get_balance
 from credits.limit_states import LimitState, limit_state
 from credits.models import AIModel
-
-MAX_IMAGES = 4
 
 
 @dataclass(frozen=True)
 class Offer:
-    """`quantity` units from one of the `models` to choose from, and the credits that are
-    `available`. `model` is None where none is offered. `room` are the pico-credits that limits
-    leave (None: there are none), and `limit_id` is the one that leaves least."""
+    """`quantity` units from one of the `models` to choose from, for a user with this `balance`.
+    `model` is None where none is offered; `quote` is there where it is priced by tokens."""
 
     model: AIModel | None
     quantity: int
-    available: int
+    balance: Balance
     models: list[AIModel] = field(default_factory=list)
-    room: int | None = None
-    limit_id: int | None = None
+    quote: MessageQuote | None = None
+
+    @property
+    def available(self) -> int:
+        """The user's credits."""
+        return self.balance.remaining
 
     @property
     def cost(self) -> int:
-        """Credits; 0 where tokens have a price."""
+        """Credits; of a call by tokens those that it reserves, or needs at least."""
+        if self.quote:
+            return self.quote.credits
         return (self.model.cost or 0) * self.quantity if self.model else 0
+
+    @property
+    def price_id(self) -> int | None:
+        """The price by tokens."""
+        return self.quote.price_id if self.quote else None
 
     @property
     def plan(self) -> str:
@@ -38,22 +50,50 @@ class Offer:
 
     @property
     def affordable(self) -> bool:
+        if self.quote:
+            return not isinstance(self.quote.refusal, InsufficientCredits)
         return self.available >= self.cost
 
     @property
     def is_limited(self) -> bool:
-        """Whether a limit keeps its user from it."""
-        return self.room is not None and self.room < self.cost * PICO
+        """Whether a limit keeps its user from it; a quote says so itself."""
+        room = self.balance.room
+        return not self.quote and room is not None and room < self.cost * PICO
 
     @cached_property
     def limit(self) -> LimitState | None:
         """That limit; asked for only by a button that is off."""
-        return limit_state(self.limit_id)
+        return limit_state(self.balance.limit_id)
+
+    @property
+    def refusal(self) -> str:
+        """Why it would be refused though there are credits; empty if it would not be."""
+        refusal = self.quote.refusal if self.quote and self.affordable else None
+        return str(refusal or "")
+
+    @property
+    def likely(self) -> str:
+        """What it usually costs the user, in credits; empty while that is not known."""
+        likely = self.quote.likely if self.quote else None
+        return "" if likely is None else as_words(likely)
+
+    @cached_property
+    def words_granted(self) -> int:
+        """About how many words the answer can have where that is less than the model could write;
+        0 where it is not."""
+        return self.quote.words_granted if self.quote else 0
+
+    @cached_property
+    def limited_by(self) -> str:
+        """The limit because of which it is no more; empty: the balance."""
+        limit = self.quote.limit if self.quote else None
+        return f"the limit of {limit.limit}" if limit else ""
 
     @property
     def takes_orders(self) -> bool:
         """Whether the button does anything."""
-        return self.affordable and bool(self.model) and not self.plan and not self.is_limited
+        is_refused = self.is_limited or self.refusal
+        return self.affordable and bool(self.model) and not self.plan and not is_refused
 
     @property
     def token(self) -> str:
@@ -63,16 +103,30 @@ class Offer:
             return "none"
         state = "ok" if self.takes_orders else f"{self.available}{'p' * bool(self.plan)}"
         if self.is_limited:
-            state += f"l{self.limit_id}-{self.room}"
-        return f"{self.cost}x{self.quantity}.{state}.{','.join(self.model.sizes)}"
+            state += f"l{self.balance.limit_id}-{self.balance.room}"
+        by_tokens = f"{self.price_id}.{self.likely}.{self.words_granted}.{len(self.refusal)}"
+        detail = by_tokens if self.quote else ",".join(self.model.sizes)
+        return f"{self.cost}x{self.quantity}.{state}.{detail}"
 
 
-def get_offer(*, user_id: int, model: str = "", feature: str = TEXT, quantity: int = 1) -> Offer:
-    """The next message's price, or that of `quantity` images; a model that the user cannot choose
-    is taken for the first one that can be chosen."""
+def get_offer(
+    *,
+    user_id: int,
+    model: str = "",
+    feature: str = TEXT,
+    quantity: int = 1,
+    draft: str = "",
+    conversation_id: UUID | None = None,
+) -> Offer:
+    """The price of the next message, `draft` in the conversation, or that of `quantity` images; a
+    model that the user cannot choose is taken for the first one that can be chosen."""
     models = offered_models(feature, user_id=user_id)
     chosen = min(
         models, key=lambda each: (bool(each.plan_needed), each.name != model), default=None
     )
     balance = get_balance(user_id=user_id)
-    return Offer(chosen, quantity, balance.remaining, models, balance.room, balance.limit_id)
+    quote = None
+    if chosen and chosen.token_price and feature == TEXT:
+        messages = history(conversation_id, draft, chosen, only_sizes=True).messages
+        quote = quote_messages(messages, user_id=user_id, model=chosen, balance=balance)
+    return Offer(chosen, quantity, balance, models, quote)

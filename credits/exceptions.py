@@ -133,14 +133,16 @@ class KeyOfAnother(IdempotencyConflict):
 
 
 class OtherPricing(LedgerError):
-    """The model is priced by tokens now and was not when the caller looked, or the other way
-    round. Nothing was charged."""
+    """The model has another price by tokens than when the caller looked, or is priced by tokens now
+    and was not, or the other way round. Nothing was charged."""
 
     status = 409
     code = "price_changed"
 
-    def __init__(self) -> None:
-        super().__init__("The way this model is priced has just changed. Nothing was charged.")
+    def __init__(self, *, price_id: int | None = None) -> None:
+        super().__init__("What this model costs has just changed. Nothing was charged.")
+        if price_id:
+            self.members["priceVersion"] = price_id
 
 
 class ChargeHeld(LedgerError):

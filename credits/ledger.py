@@ -4,7 +4,7 @@ of `credits.exceptions`. Amounts are whole credits. `user_id` names the account 
 user's own has the same id."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -16,11 +16,11 @@ from credits import exceptions
 from credits.amounts import PICO
 from credits.features import FEATURES, OperationType, to_operation_type
 from credits.kernel import MAX_AMOUNT, MAX_QUANTITY, call_kernel, check_amount, check_key
-from credits.limit_states import limit_state
 from credits.models import CreditBalance, CreditGrant, Hold
 from credits.models.ledger import PRIORITIES
 from credits.pricing import get_feature_cost
 from credits.reasons import is_by_payer
+from credits.refusals import refusal_of
 
 type Details = dict[str, Any]
 
@@ -101,14 +101,6 @@ class Charge(NamedTuple):
     balance: int
     replayed: bool
     held: bool
-
-
-class Refused(Exception):
-    """A function around `credits_deduct` has not charged, for a reason of its own."""
-
-    def __init__(self, row: Any) -> None:
-        super().__init__(row.outcome)
-        self.row = row
 
 
 def deduct_credits_for_feature(
@@ -201,37 +193,6 @@ def call_spend(function: str, *, owner: int, **arguments: Any) -> Any:
     if row.outcome not in {"charged", "replayed"}:
         raise refusal_of(row, arguments)
     return row
-
-
-#: Outcomes that say all by themselves.
-PLAIN_REFUSALS: dict[str, Callable[[], Exception]] = {
-    "busy": exceptions.CreditsBusy,
-    "not_offered": exceptions.ModelNotOffered,
-    "too_long": exceptions.InputTooLong,
-    "closed": exceptions.AccountClosed,
-    "bad_key": exceptions.BadKey,
-    "key_conflict": exceptions.KeyOfAnother,
-    "by_tokens": exceptions.OtherPricing,
-    "by_message": exceptions.OtherPricing,
-}
-
-
-def refusal_of(row: Any, arguments: Mapping[str, Any]) -> Exception:
-    """The error for the outcome of a function that charges, or says what it would charge; for one
-    that is none of the ledger's it is Refused. `arguments` are what the function was called
-    with."""
-    match row.outcome:
-        case "insufficient":
-            return exceptions.InsufficientCredits(required=row.total, available=row.available)
-        case "limit_reached":
-            if limit := limit_state(row.limit_id):
-                return exceptions.LimitReached(required=row.total, limit=limit)
-            return exceptions.CreditsBusy()  # It was removed meanwhile: another try may do.
-        case "price_changed":
-            agreed = arguments.get("max_unit_cost") or arguments.get("most") or 0
-            return exceptions.PriceChanged(agreed=agreed, unit_cost=row.price or row.total)
-    plain = PLAIN_REFUSALS.get(row.outcome)
-    return plain() if plain else Refused(row)
 
 
 def wait_for_spends(*, user_id: int) -> None:

@@ -6,12 +6,11 @@ from typing import NamedTuple
 
 class Outcome(NamedTuple):
     """A row: what happened and what it costs, as the docs have it; the same for people, where a
-    person would ask. `coming` names what the row waits for, where the site cannot do it yet."""
+    person would ask."""
 
     happened: str
     credits: str
-    for_people: tuple[str, str] | None = None
-    coming: str = ""
+    for_people: tuple[str, str]
 
 
 OUTCOMES: dict[str, Outcome] = {
@@ -92,9 +91,29 @@ OUTCOMES: dict[str, Outcome] = {
         ("Some of the images of a set fail", "Only those you got"),
     ),
     "tokens": Outcome(
-        "priced by tokens: what was used",
-        "reserve kept up to its cost, the rest returned",
-        coming="with prices by tokens",
+        "priced by tokens: whatever is charged above",
+        "what was used, by the price that the charge names, never more than was reserved; the rest "
+        "of the reserve comes back at once, and what is over of the last credit is paid ahead",
+        (
+            "Any of these, with a model that is priced by tokens",
+            "What was used, to the fraction of a credit, and never more than was held",
+        ),
+    ),
+    "uncounted": Outcome(
+        "priced by tokens, and the provider has not counted, or not to the end",
+        "an estimate from what arrived, in the user's favour, and never above the bound",
+        (
+            "Nobody counted the tokens, as you stopped or the provider does not say",
+            "What arrived, estimated in your favour",
+        ),
+    ),
+    "early stop by tokens": Outcome(
+        "priced by tokens, stopped before the first token once too often in the hour",
+        "what was asked, estimated; nothing of the answer",
+        (
+            "You stop before the first word more than ten times an hour",
+            "For a model that is priced by tokens what you sent, estimated in your favour",
+        ),
     ),
     "killed": Outcome(
         "process killed, database gone at the wrong moment",
@@ -102,7 +121,7 @@ OUTCOMES: dict[str, Outcome] = {
         ("Our server dies in the middle of it", "Nothing; refunded in full within minutes"),
     ),
 }
-FOR_PEOPLE = [outcome.for_people for outcome in OUTCOMES.values() if outcome.for_people]
+FOR_PEOPLE = [outcome.for_people for outcome in OUTCOMES.values()]
 #: What becomes of credits that come back after they would have left.
 RETURNED_LATE = (
     "Credits that come back after their month has ended stay 30 days more, unless it was you who "

@@ -10,8 +10,9 @@ from django.conf import settings
 
 from credits.features import to_operation_type
 from credits.kernel import call_kernel, check_amount, check_key
-from credits.ledger import Balance, Details, call_spend, refusal_of
+from credits.ledger import Balance, Details, call_spend
 from credits.reasons import Reason, is_by_payer
+from credits.refusals import refusal_of
 
 #: No call has more tokens.
 MAX_TOKENS = 10**9

@@ -21,6 +21,7 @@ from credits.reports.journal import (
     matching,
 )
 from credits.statement.csv_file import Columns, csv_response
+from credits.statement.use_columns import USE_COLUMNS
 from credits.users.permissions import admin_page
 
 COLUMNS: Columns[UsageHistory] = {
@@ -38,6 +39,7 @@ COLUMNS: Columns[UsageHistory] = {
     "Unit cost": lambda row: row.unit_cost,
     "Quantity": lambda row: row.quantity,
     "Refund of": lambda row: row.refund_of_id,
+    **USE_COLUMNS,
 }
 
 

@@ -227,7 +227,7 @@ class TimelineForm(forms.Form):
 
     KINDS = [
         ("", "Everything"),
-        *((kind, f"{kind.label}s") for kind in Kind if kind != Kind.EXPIRY),
+        *((kind, f"{kind.label}s") for kind in Kind if kind not in {Kind.EXPIRY, Kind.UNUSED}),
         (Kind.EXPIRY, "Expiries"),
         *((source, f"{source.label}s") for source in Source),
     ]

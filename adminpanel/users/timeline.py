@@ -16,6 +16,7 @@ from config.pagination import Page, cursor_of
 from credits.features import Kind
 from credits.models import Payment, UsageHistory, User, WebhookDelivery
 from credits.statement.history import filter_rows, statement, with_refunds
+from credits.statement.lines import fold, line_of, without_returns
 from credits.statement.rows import time_of_row
 
 PAGE = 50
@@ -66,6 +67,7 @@ def get_page(
     start = newer_than or older_than or Place()
     ahead = _merged(_readings(user, kind), start, "gte" if newer_than else "lt")
     shown = ahead[:PAGE]
+    fold([event.line for event in shown if event.line])
     beyond = None
     if len(ahead) > PAGE:
         # Behind these events, in the order in which they were passed.
@@ -77,7 +79,8 @@ def get_page(
 
 
 def _readings(user: User, kind: str) -> dict[str, Reading]:
-    rows = filter_rows(statement(user_id=user.pk), kind=kind if kind in Kind.values else None)
+    rows = statement(user_id=user.pk)
+    rows = filter_rows(without_returns(rows), kind=kind if kind in Kind.values else None)
     deliveries = WebhookDelivery.objects.filter(payer_id=user.clerk_id).defer("payload")
     payments = Payment.objects.filter(payer_id=user.clerk_id)
     readings: dict[str, Reading] = {
@@ -107,7 +110,8 @@ def _merged(readings: Mapping[str, Reading], place: Place, side: str) -> list[Ev
 
 
 def place_of(user: User, row_id: int) -> Place | None:
-    """Where a page begins whose first line is this row; None when it is not the person's."""
+    """Where a page begins whose first line has this row; None when it is not the person's."""
+    row_id = line_of(account_id=user.pk, row_id=row_id)
     written = time_of_row(user_id=user.pk, row_id=row_id)
     if written is None:
         return None

@@ -8,13 +8,11 @@ from django.urls import reverse
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
-from ai_chat.images.requests import DEFAULT_SIZE
+from ai_chat.images.requests import DEFAULT_SIZE, MAX_IMAGES
 from ai_chat.models import ImageRequest, Turn
-from ai_chat.offer import MAX_IMAGES
 from credits.api.fields import (
     MAX_ID,
     BoundedList,
-    ExactCredits,
     QueryNumber,
     StrictSerializer,
     Text,
@@ -299,39 +297,6 @@ class ImageModelOut(ModelOut):
 class ModelsOut(serializers.Serializer[Any]):
     text = TextModelOut(many=True)
     image = ImageModelOut(many=True)
-
-
-class QuoteOut(serializers.Serializer[Any]):
-    """What sending a message now would reserve. `inputBound` and what follows is null, or missing,
-    where a message has a price of its own."""
-
-    model = serializers.CharField(source="model.name")
-    priceVersion = serializers.IntegerField(
-        source="reserve.price_id", allow_null=True, help_text="For `priceVersion` of the message."
-    )
-    reserved = serializers.IntegerField(
-        source="credits", help_text="Credits that are taken at first; what is not used comes back."
-    )
-    atMost = ExactCredits(source="most", help_text="Credits that it costs at most.")
-    inputBound = serializers.IntegerField(
-        source="asked.input_bound", help_text="Tokens that the model reads at most."
-    )
-    outputGranted = serializers.IntegerField(
-        source="reserve.output_granted",
-        allow_null=True,
-        help_text="Tokens that the answer has at most, with what the model thinks.",
-    )
-    likely = ExactCredits(
-        source="reserve.likely",
-        allow_null=True,
-        help_text="What such a message usually costs you; null while too few have told.",
-    )
-    creditsRemaining = serializers.IntegerField(source="balance.remaining")
-    limit = serializers.JSONField(
-        source="limit.members",
-        allow_null=True,
-        help_text="The limit because of which the answer may be no longer.",
-    )
 
 
 class ProviderFailedOut(serializers.Serializer[Any]):

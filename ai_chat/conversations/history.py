@@ -7,6 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import IntegerField, Transform
 from django.db.models.functions import Length
 
 from ai_chat.models import Conversation, Turn
@@ -30,6 +31,13 @@ QUESTION_DROPPED = {
     Reason.NOT_ACCEPTED,
     Reason.CONTEXT_TOO_LONG,
 }
+
+
+class OctetLength(Transform):
+    """Bytes of a text."""
+
+    function = "octet_length"
+    output_field = IntegerField()
 
 
 class Question(NamedTuple):
@@ -84,12 +92,18 @@ def history(
     besides: UUID | None = None,
     client_messages: Sequence[Message] = (),
     files: Sequence[Part] = (),
+    only_sizes: bool = False,
 ) -> Told:
     """The messages for the answer to a prompt with `files`: before it as much of the conversation
     as fits, `besides` the turn that the prompt is recorded as. Stored turns are the conversation;
     before the first one (or without a conversation) it is what the client sent, whose system
-    messages hold in any case. `replaces` is the turn that is answered anew."""
-    stored = _latest_turns(conversation_id, besides=besides) if conversation_id else []
+    messages hold in any case. `replaces` is the turn that is answered anew. With `only_sizes` the
+    messages are as long as they would be, and say nothing: for what is not sent."""
+    stored = (
+        _latest_turns(conversation_id, besides=besides, only_sizes=only_sizes)
+        if conversation_id
+        else []
+    )
     room = room_for(model)
     past = (
         from_turns(stored, model, room, replaces=replaces)
@@ -106,7 +120,7 @@ def history(
 def known_from(conversation: Conversation, model: AIModel) -> KnownFrom | None:
     """From where on the model would be sent a conversation now; None when that is all of it. A
     long message takes room from what stands before it."""
-    turns = _latest_turns(conversation.pk, only_lengths=True)
+    turns = _latest_turns(conversation.pk, only_sizes=True)
     room = room_for(model)
     everything = from_turns([turn for turn in turns if not _was_too_long(turn)], model, room)
     known = fitting(from_turns(turns, model, room), room)
@@ -230,20 +244,28 @@ def _cut_at(past: list[Exchange], turn_id: UUID) -> None:
 
 
 def _latest_turns(
-    conversation_id: UUID, besides: UUID | None = None, *, only_lengths: bool = False
+    conversation_id: UUID, besides: UUID | None = None, *, only_sizes: bool = False
 ) -> list[Turn]:
-    """Oldest first, at most MAX_TURNS, `besides` the one to be answered. With `only_lengths` each
+    """Oldest first, at most MAX_TURNS, `besides` the one to be answered. With `only_sizes` each
     answer is as long as the stored one and says nothing: pages need not read megabytes."""
     # Reasoning is never sent to a model, and may be longer than all else.
     turns = Turn.objects.filter(conversation_id=conversation_id).defer("reasoning", "html")
     turns = turns.order_by("-created_at", "-pk")
     turns = turns.exclude(pk=besides) if besides else turns
-    if not only_lengths:
+    if not only_sizes:
         return list(turns[:MAX_TURNS])[::-1]
-    measured = list(turns.defer("answer").annotate(length=Length("answer"))[:MAX_TURNS])
+    size = Length("answer"), OctetLength("answer")
+    measured = list(turns.defer("answer").annotate(length=size[0], octets=size[1])[:MAX_TURNS])
     for turn in measured:
-        turn.answer = "x" * turn.length
+        turn.answer = text_of_size(turn.length, turn.octets)
     return [*reversed(measured)]
+
+
+def text_of_size(characters: int, octets: int) -> str:
+    """A text with so many characters, and as nearly as they can so many bytes of UTF-8."""
+    wide, rest = divmod(min(max(octets - characters, 0), 3 * characters), 3)
+    text = "\U0001f600" * wide + ("", "é", "€")[rest]
+    return text + "x" * (characters - len(text))
 
 
 def _is_sent(turn: Turn) -> bool:

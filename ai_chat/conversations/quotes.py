@@ -17,7 +17,7 @@ from ai_chat.providers.bounds import asked_of, size_of
 from ai_chat.providers.chat import Message
 from credits import rate_limits
 from credits.amounts import PICO
-from credits.exceptions import InsufficientCredits, OtherPricing
+from credits.exceptions import InsufficientCredits
 from credits.features import TEXT
 from credits.ledger import Balance, get_balance
 from credits.limit_states import LimitState, limit_state
@@ -27,8 +27,8 @@ from credits.uses import Asked, Quote, quote_credits
 
 @dataclass(frozen=True)
 class MessageQuote:
-    """What a message to a model would be granted with this balance. `reserve` is None where a
-    message has a price of its own, whatever it uses."""
+    """What a message to a model would be granted with this balance, or why it would be refused.
+    `reserve` is None where a message has a price of its own, whatever it uses."""
 
     model: AIModel
     balance: Balance
@@ -38,12 +38,37 @@ class MessageQuote:
     @property
     def credits(self) -> int:
         """What is taken at first."""
-        return self.reserve.credits if self.reserve else self.model.cost
+        return self.reserve.credits if self.reserve else self.model.cost or 0
 
     @property
     def most(self) -> int:
         """Pico-credits that it costs at most."""
-        return self.reserve.bound if self.reserve else self.model.cost * PICO
+        return self.reserve.bound if self.reserve else self.credits * PICO
+
+    @property
+    def price_id(self) -> int | None:
+        """The price by tokens that would count."""
+        return self.reserve.price_id if self.reserve else None
+
+    @property
+    def likely(self) -> int | None:
+        """What it usually costs the account, in pico-credits, if that is known."""
+        return self.reserve.likely if self.reserve else None
+
+    @property
+    def refusal(self) -> Exception | None:
+        """Why it would be refused, if it would."""
+        return self.reserve.refusal if self.reserve else None
+
+    @property
+    def words_granted(self) -> int:
+        """About how many words the answer may have, two figures of it, where that is less than the
+        model could write; else 0."""
+        granted = self.reserve.output_granted if self.reserve else 0
+        if not 0 < granted < self.asked.output:
+            return 0
+        words = granted * 5 // 7
+        return max(1, round(words, 2 - len(str(words))))
 
     @property
     def limit(self) -> LimitState | None:
@@ -66,11 +91,10 @@ def quote_message(
     quote = quote_messages(
         messages, user_id=user_id, model=model, balance=get_balance(user_id=user_id)
     )
-    refusal = quote.reserve.refusal if quote.reserve else None
-    if isinstance(refusal, InsufficientCredits):
-        say_what_comes(refusal, user_id=user_id)
-    if refusal:
-        raise refusal
+    if isinstance(quote.refusal, InsufficientCredits):
+        say_what_comes(quote.refusal, user_id=user_id)
+    if quote.refusal:
+        raise quote.refusal
     return quote
 
 
@@ -79,11 +103,12 @@ def quote_messages(
 ) -> MessageQuote:
     """What a call with these messages would be granted, or why it would be refused."""
     asked = asked_of(model, size_of(messages))
-    reserve = quote_credits(
-        user_id=user_id, feature=TEXT, model=model.name, asked=asked, balance=balance
-    )
-    is_by_message = isinstance(reserve.refusal, OtherPricing)
-    return MessageQuote(model, balance, asked, None if is_by_message else reserve)
+    reserve = None
+    if model.token_price:
+        reserve = quote_credits(
+            user_id=user_id, feature=TEXT, model=model.name, asked=asked, balance=balance
+        )
+    return MessageQuote(model, balance, asked, reserve)
 
 
 def count_quote(*, user_id: int) -> None:

@@ -205,6 +205,9 @@ class Answering(Work[Turn]):
                 return
             if room[Text] < 0:
                 self._finish = Finish.LENGTH
+                # Whatever the call does from here on, the answer is whole: a model that hides what
+                # it thinks is read on for its count, in silence.
+                publish(End(Finish.LENGTH))
                 return
 
     def cancel(self) -> None:

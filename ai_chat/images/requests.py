@@ -10,7 +10,6 @@ from ai_chat.images.painter import Painting
 from ai_chat.jobs.start import choose_model, start_job, was_charged
 from ai_chat.jobs.supervision import begin
 from ai_chat.models import Conversation, Image, ImageRequest, title_from
-from ai_chat.offer import MAX_IMAGES
 from config.errors import InvalidInput
 from config.text import is_blank
 from credits.features import IMAGE
@@ -21,6 +20,7 @@ MIN_SIDE, MAX_SIDE = 64, 2048  # pixels that can be asked for
 #: What the pages offer of a model that makes any size.
 SIZES = {"1024x1024": "Square", "1536x1024": "Wide", "1024x1536": "Tall"}
 DEFAULT_SIZE = "1024x1024"
+MAX_IMAGES = 4
 
 
 def sizes_to_choose(model: AIModel | None, chosen: str) -> dict[str, str]:

@@ -15,8 +15,9 @@ from credits.clerk.billing.releases import next_grant
 from credits.exceptions import InsufficientCredits, ModelNotOffered, PlanRequired
 from credits.features import to_operation_type
 from credits.idempotency import fingerprint
-from credits.ledger import Charge, Refused, call_deduct
+from credits.ledger import Charge, call_deduct
 from credits.models import AIModel, UsageHistory, User
+from credits.refusals import Refused
 from credits.uses import Asked
 
 

@@ -34,6 +34,7 @@ from ai_chat.jobs.ending import job_or_404
 from ai_chat.jobs.errors import TurnRunning
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
+from ai_chat.jobs.start import Agreed
 from ai_chat.models import Conversation, ImageRequest, Turn, title_from
 from ai_chat.offer import get_offer
 from ai_chat.pages.addresses import address_of
@@ -44,7 +45,9 @@ from ai_chat.pages.forms import (
     read_key,
     refuse,
     refuse_another,
+    shown_draft,
     shown_price,
+    shown_version,
     start_images,
 )
 from ai_chat.pages.streams import event_response
@@ -82,11 +85,12 @@ def page(
 ) -> HttpResponse:
     """The whole page, with what else its template shows; or with a `problem` for a script only what
     changes in the composer."""
+    draft = request.POST.get("message", "")
     context = {
-        **composer(request.user, request.POST, conversation),
+        **composer(request.user, request.POST, conversation, draft=draft),
         "conversation": conversation,
         "problem": problem,
-        "draft": request.POST.get("message", ""),
+        "draft": draft,
         "local_provider": settings.LOCAL_PROVIDER,
         "typed_title": conversation.title if conversation else "",
         **extra,
@@ -108,14 +112,16 @@ def page(
 
 
 def composer(
-    user: User, chosen: QueryDict, conversation: Conversation | None = None
+    user: User, chosen: QueryDict, conversation: Conversation | None = None, *, draft: str = ""
 ) -> dict[str, Any]:
-    """What the composer shows: both modes, what is chosen in each, and its price. Until a model is
-    chosen it is the one of the conversation's last turn, else of the user's last turn."""
+    """What the composer shows: both modes, what is chosen in each, and its price with this `draft`.
+    Until a model is chosen it is the one of the conversation's last turn, else of the user's last
+    turn."""
+    place = conversation.pk if conversation else None
     model = chosen.get("model") or last_model(user_id=user.pk, conversation=conversation)
     return {
         "mode": "image" if chosen.get("mode") == "image" else "text",
-        "offer": get_offer(user_id=user.pk, model=model),
+        "offer": get_offer(user_id=user.pk, model=model, draft=draft, conversation_id=place),
         **image_choices(user, chosen, conversation=conversation),
     }
 
@@ -145,6 +151,7 @@ def send_text(
         model=model,
         idempotency_key=key,
         max_unit_cost=shown_price(request.POST.get("price", "")),
+        agreed=Agreed(shown_version(request.POST)),
     )
     return followed(request, turn, conversation)
 
@@ -211,11 +218,30 @@ def paid_for(request: AuthenticatedHttpRequest, charge_id: int) -> HttpResponse:
     return redirect(address)
 
 
+def place_of_page(request: AuthenticatedHttpRequest) -> UUID | None:
+    """The id of the conversation whose page asks by htmx, if it is the page of one."""
+    with suppress(Resolver404):
+        page = resolve(request.htmx.current_url_abs_path or "/")
+        place: UUID | None = page.kwargs.get("conversation_id")
+        return place
+    return None
+
+
+def conversation_of_page(request: AuthenticatedHttpRequest) -> Conversation | None:
+    """The same where it is a conversation of whoever asks."""
+    place = place_of_page(request)
+    own = Conversation.objects.filter(pk=place, user_id=request.user.pk) if place else None
+    return own.first() if own else None
+
+
 @polled
 @require_GET
 def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
-    """The button with its price; 204 while it looks as the page shows it."""
-    context = composer(request.user, request.GET)
+    """The button with its price; 204 while it looks as the page shows it. Of what is being written
+    the page tells the size alone."""
+    context = composer(
+        request.user, request.GET, conversation_of_page(request), draft=shown_draft(request.GET)
+    )
     if request.GET.get("shown") == f"{context['offer'].token}-{context['image_offer'].token}":
         return HttpResponse(status=204)
     return render(request, "ai_chat/chat.html#offer", {**context, "is_update": True})
@@ -232,12 +258,9 @@ def conversations(request: AuthenticatedHttpRequest) -> HttpResponse:
         "conversations": own,
         "search": search,
         "search_problem": f"Search for at most {SEARCH_CHARACTERS} characters." if is_long else "",
-        "current": None,
         "most": CONVERSATIONS_SHOWN,
     }
-    with suppress(Resolver404):
-        current = resolve(request.htmx.current_url_abs_path or "/")
-        context["current"] = current.kwargs.get("conversation_id")
+    context["current"] = place_of_page(request)
     return render_page_or_fragment(request, "ai_chat/conversations.html", "list", context)
 
 

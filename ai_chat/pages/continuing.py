@@ -24,5 +24,7 @@ def continuation_of(job: Turn | ImageRequest | None) -> Continuation | None:
     can be asked to go on."""
     if not isinstance(job, Turn) or not job.cut:
         return None
-    offer = get_offer(user_id=job.user_id, model=job.model)
+    offer = get_offer(
+        user_id=job.user_id, model=job.model, draft=PROMPT, conversation_id=job.conversation_id
+    )
     return Continuation(job, offer, uuid4()) if offer.model and not offer.plan else None

@@ -1,5 +1,6 @@
 """Reading the paid forms, and saying why one was not taken."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,15 +11,22 @@ from django.http import HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.html import format_html
 
+from ai_chat.conversations.history import text_of_size
 from ai_chat.images.gallery import last_request
-from ai_chat.images.requests import DEFAULT_SIZE, sizes_to_choose, start_request
+from ai_chat.images.requests import DEFAULT_SIZE, MAX_IMAGES, sizes_to_choose, start_request
 from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.models import Conversation, ImageRequest
-from ai_chat.offer import MAX_IMAGES, get_offer
+from ai_chat.offer import get_offer
 from config.errors import DomainError, HttpError
 from credits.catalogue.packs import packs_on_sale
 from credits.clerk.billing.releases import next_grant
-from credits.exceptions import IdempotencyConflict, InsufficientCredits, LimitReached, PriceChanged
+from credits.exceptions import (
+    IdempotencyConflict,
+    InsufficientCredits,
+    LimitReached,
+    OtherPricing,
+    PriceChanged,
+)
 from credits.features import IMAGE
 from credits.http import AuthenticatedHttpRequest
 from credits.kernel import MAX_AMOUNT
@@ -101,6 +109,23 @@ def read_key(form: QueryDict) -> str:
     return form.get("key", "").replace("\x00", "")[:200] or str(uuid4())
 
 
+def shown_draft(form: QueryDict) -> str:
+    """A text of the size that the page tells of what is being written: `characters.bytes`."""
+    size = re.fullmatch(r"([0-9]{1,6})\.([0-9]{1,7})", form.get("draft", ""))
+    if size is None:
+        return ""
+    return text_of_size(min(int(size[1]), settings.MESSAGE_MAX_CHARACTERS), int(size[2]))
+
+
+def shown_version(form: QueryDict) -> int | None:
+    """The price by tokens on the button that was pressed, for `Agreed`; 0 where the button had a
+    price per message. One that cannot be read agrees to nothing."""
+    version = form.get("price_version", "")
+    if not version:
+        return 0 if form.get("price") else None
+    return int(version) if re.fullmatch("[0-9]{1,18}", version) else -1
+
+
 def shown_price(price: str) -> int | None:
     """The price on the button that was pressed: more is never charged. A form without one, as a
     program may post, takes today's; one that cannot be read agrees to nothing."""
@@ -143,6 +168,8 @@ def _explain(error: DomainError, images: int) -> tuple[int, str]:
                     f"not {error.agreed}."
                 )
             return 409, f"{now} Nothing was charged; send again if you agree."
+        case OtherPricing():
+            return 409, f"{error} The button has the new price; send again if you agree."
         case IdempotencyConflict():
             return 409, "This form sent another message already. Send again for a new one."
         case AnswerDeleted():

@@ -55,7 +55,7 @@ BEGIN
             agreed_price => ai_chat_start.agreed_price, most => ai_chat_start.most,
             request_key => ai_chat_start.request_key, fingerprint => ai_chat_start.fingerprint,
             lease => ai_chat_start.lease, extra => ai_chat_start.extra) r;
-    ELSIF agreed_price > 0 AND NOT EXISTS (
+    ELSIF agreed_price <> 0 AND NOT EXISTS (
         SELECT FROM credits_usagehistory u WHERE u.account_id = owner AND u.idempotency_key = request_key
     ) THEN
         outcome := 'by_message';

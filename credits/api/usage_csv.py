@@ -12,6 +12,7 @@ from credits.http import AuthenticatedHttpRequest
 from credits.models import UsageHistory
 from credits.statement.csv_file import Columns, csv_response
 from credits.statement.history import filter_rows, statement
+from credits.statement.use_columns import USE_COLUMNS
 
 COLUMNS: Columns[UsageHistory] = {
     "Row": lambda row: row.pk,
@@ -23,6 +24,7 @@ COLUMNS: Columns[UsageHistory] = {
     "Unit cost": lambda row: row.unit_cost,
     "Quantity": lambda row: row.quantity,
     "Refund of": lambda row: row.refund_of_id,
+    **USE_COLUMNS,
 }
 
 

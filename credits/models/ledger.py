@@ -6,6 +6,8 @@ charge a statement at its commit.
 All of them belong to an account. `user` is the user with the account's id, for readers: a join
 without a column of its own."""
 
+from typing import Any
+
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import (
@@ -184,6 +186,10 @@ class UsageHistory(models.Model):
     bound = models.DecimalField(max_digits=24, decimal_places=0, null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
+    #: What the line of the row says in place of its figures (`credits.statement.lines`).
+    line_out: int | None = None
+    line_balance: int | None = None
+
     class Meta:
         verbose_name_plural = "usage history"
         constraints = [
@@ -268,7 +274,9 @@ class UsageHistory(models.Model):
         match self.kind:
             case Kind.CHARGE:
                 each = f"{self.unit_cost} each" if (self.quantity or 1) > 1 else ""
-                return " · ".join(filter(None, [model_label(self.details.get("model")), each]))
+                paid = self.used.paid if self.used and self.used.collected else ""
+                label = model_label(self.details.get("model"))
+                return " · ".join(filter(None, [label, each, paid]))
             case Kind.REFUND | Kind.UNUSED:
                 return words_of(reason)
             case Kind.GRANT:
@@ -307,6 +315,21 @@ class UsageHistory(models.Model):
     def into(self) -> int:
         """What came into the balance; 0 for what left it."""
         return max(-self.credits_used, 0)
+
+    @property
+    def used(self) -> Any:
+        """The `Use` of a charge by tokens; None for other rows, and while it is held."""
+        return getattr(self, "use", None)
+
+    @property
+    def out(self) -> int:
+        """What left the balance, as a line says it (`credits.statement.lines`)."""
+        return self.credits_used if self.line_out is None else self.line_out
+
+    @property
+    def balance_then(self) -> int:
+        """The balance after it, as a line says it."""
+        return self.balance_after if self.line_balance is None else self.line_balance
 
     @property
     def held(self) -> bool:

@@ -204,7 +204,23 @@ class Use(models.Model):
     def taken(self) -> str:
         """How that was paid: `took 1 credit, 0.93 paid ahead`."""
         taken = f"took {_credits(f'{self.kept:,}')}"
-        return f"{taken}, {as_words(int(self.ahead))} paid ahead" if self.ahead else taken
+        return ", ".join(filter(None, [taken, self.paid_ahead]))
+
+    @property
+    def detail(self) -> str:
+        """What the line of its charge says besides: tokens, whose count they are, what was reserved
+        and kept, and the price; nothing where nothing was used."""
+        if self.source == self.Source.NONE:
+            return ""
+        count = "" if self.source == self.Source.PROVIDER else self.get_source_display()
+        reserved = f"{self.charge.credits_used:,} reserved, {self.kept:,} kept"
+        price = f"price {self.charge.price_id}"
+        return " · ".join(filter(None, [self.tokens, count, reserved, self.paid_ahead, price]))
+
+    @property
+    def paid_ahead(self) -> str:
+        """What was paid ahead after it: `0.93 paid ahead`, or nothing."""
+        return f"{as_words(int(self.ahead))} paid ahead" if self.ahead else ""
 
 
 def _of_which(parts: list[tuple[int, str]]) -> str:

@@ -16,6 +16,7 @@ from credits.models import AIModel, UsageHistory, UsageSlice
 from credits.reasons import Reason
 from credits.reports.rollup import BEGINNING, Slicing, slices, spans
 from credits.statement.history import UNUSED, Rows, filter_rows, statement, with_refunds
+from credits.statement.lines import fold, without_returns
 from credits.statement.rows import Sums as StatementSums
 
 PAGE = 50
@@ -67,6 +68,12 @@ class Filters:
     row: int | None = None
     way: str = ""
     sync: UUID | None = None
+
+    @property
+    def are_lines(self) -> bool:
+        """Whether rows of every kind are let through, so that those which belong together make a
+        line."""
+        return not any((self.kind, self.reason, self.state, self.row, self.way, self.sync))
 
     @property
     def slicing(self) -> Slicing | None:
@@ -189,9 +196,14 @@ def get_page(
     older_than: Key | None = None,
     newer_than: Key | None = None,
 ) -> Page[UsageHistory]:
-    """A page of rows, newest first."""
-    read = partial(_read, with_refunds(matching(filters)), matches.spans)
-    return paginate(read, size=PAGE, older_than=older_than, newer_than=newer_than)
+    """A page of rows, newest first: of all kinds as lines, else as they are."""
+    rows = with_refunds(matching(filters))
+    rows = without_returns(rows) if filters.are_lines else rows
+    read = partial(_read, rows, matches.spans)
+    page = paginate(read, size=PAGE, older_than=older_than, newer_than=newer_than)
+    if filters.are_lines:
+        fold(page.rows)
+    return page
 
 
 def _read(rows: Rows, where: list[tuple[int, int]], reading: Reading) -> list[Any]:

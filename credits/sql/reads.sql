@@ -75,3 +75,18 @@ BEGIN
     row_id := coalesce(row_id, 0);
     balance := coalesce(balance, 0);
 END $$;
+
+-- What came back unused behind the row `oldest`, of charges by tokens up to the row `newest`: at most of
+-- the latest 200 of them, which is more than a page and all that is in flight beside it.
+CREATE FUNCTION credits_returned_later(owner bigint, oldest bigint, newest bigint)
+RETURNS TABLE (charge_id bigint, row_id bigint, credits bigint) LANGUAGE sql STABLE
+AS $$
+    SELECT r.refund_of_id, r.id, -r.credits_used
+    FROM (
+        SELECT u.charge_id FROM credits_use u WHERE u.account_id = owner AND u.charge_id <= newest
+        ORDER BY u.charge_id DESC LIMIT 200
+    ) c
+    JOIN credits_usagehistory r ON r.refund_of_id = c.charge_id AND r.by_payer
+        AND r.details ->> 'reason' = 'unused'
+    WHERE r.id > oldest
+$$;

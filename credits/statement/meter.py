@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from credits.amounts import as_words
 from credits.features import TEXT
 from credits.ledger import Balance, get_balance
 from credits.pricing import get_feature_cost
@@ -15,8 +16,9 @@ LOW_MESSAGES = 3
 @dataclass(frozen=True)
 class Meter:
     """Credits of one user, drawn. `left` and `open` are widths in percent of the whole bar;
-    `limited` are the credits that can be spent, where limits leave less than there are; `version`
-    names the user and everything that decides what is drawn."""
+    `ahead` is what is paid ahead, in words, empty for nothing; `limited` are the credits that can
+    be spent, where limits leave less than there are; `version` names the user and everything that
+    decides what is drawn."""
 
     remaining: int
     held: int
@@ -27,6 +29,7 @@ class Meter:
     low: bool
     version: str
     limited: int | None
+    ahead: str = ""
 
 
 def get_meter(*, user_id: int) -> Meter:
@@ -47,4 +50,5 @@ def draw(user_id: int, balance: Balance, *, text_cost: int) -> Meter:
         low=balance.remaining < max(LOW_MESSAGES * text_cost, whole * LOW_SHARE),
         version=f"{user_id}.{balance.version}.{text_cost}",
         limited=balance.spendable if balance.spendable < balance.remaining else None,
+        ahead=as_words(balance.ahead) if balance.ahead else "",
     )

@@ -12,6 +12,7 @@ from credits.models import UsageHistory
 from credits.sql import fetch_all
 from credits.statement.days import midnight
 from credits.statement.history import filter_rows, statement
+from credits.statement.lines import fold, without_returns
 
 PAGE = 50
 #: A range of more days than this is drawn by the month.
@@ -19,7 +20,8 @@ DAYS_DRAWN = 92
 
 
 class Edge(NamedTuple):
-    """Where a range begins or ends: the last row before it, and the balance there."""
+    """Where a range begins or ends: the last row before it, and the balance there, with what was
+    reserved by then and came back unused later."""
 
     row_id: int
     balance: int
@@ -62,22 +64,43 @@ def get_range(*, user_id: int, first: date, last: date) -> Range:
     return Range(user_id, first, last, opening, closing)
 
 
+EDGE = """
+SELECT e.row_id, (e.balance + coalesce(sum(l.credits), 0))::bigint
+FROM credits_edge(%(account)s, %(moment)s) e
+LEFT JOIN credits_returned_later(%(account)s, e.row_id, e.row_id) l ON true
+GROUP BY e.row_id, e.balance
+"""
+
+
 def _edge(user_id: int, day: date) -> Edge:
-    ((row_id, balance),) = fetch_all("SELECT * FROM credits_edge(%s, %s)", [user_id, midnight(day)])
-    return Edge(row_id, balance)
+    [edge] = fetch_all(EDGE, {"account": user_id, "moment": midnight(day)})
+    return Edge(*edge)
 
 
 # The five sums follow the kinds of `credits.statement.history`; a refund and its charge share
-# their operation.
+# their operation. What was not used counts where it had been reserved (`lines.py`).
 SUMS = """
-SELECT greatest(width_bucket(created_at, %s::timestamptz[]), 1),
+WITH moved AS (
+    SELECT created_at, operation_type, credits_used, unit_cost IS NOT NULL AS spent,
+        refund_of_id IS NOT NULL AS refunded
+    FROM credits_usagehistory
+    WHERE account_id = %(account)s AND id > %(after)s AND id <= %(last)s
+        AND (NOT by_payer OR details ->> 'reason' <> 'unused')
+    UNION ALL
+    SELECT c.created_at, c.operation_type, r.credits_used, true, false
+    FROM credits_use u
+    JOIN credits_usagehistory c ON c.id = u.charge_id
+    JOIN credits_usagehistory r ON r.refund_of_id = u.charge_id AND r.by_payer
+        AND r.details ->> 'reason' = 'unused'
+    WHERE u.account_id = %(account)s AND u.charge_id > %(after)s AND u.charge_id <= %(last)s
+)
+SELECT greatest(width_bucket(created_at, %(starts)s::timestamptz[]), 1),
     coalesce(sum(-credits_used) FILTER (WHERE operation_type = 'GRANT'), 0)::bigint,
-    coalesce(sum(credits_used) FILTER (WHERE unit_cost IS NOT NULL), 0)::bigint,
-    coalesce(sum(-credits_used) FILTER (WHERE refund_of_id IS NOT NULL), 0)::bigint,
+    coalesce(sum(credits_used) FILTER (WHERE spent), 0)::bigint,
+    coalesce(sum(-credits_used) FILTER (WHERE refunded), 0)::bigint,
     coalesce(sum(credits_used) FILTER (WHERE operation_type = 'EXPIRY'), 0)::bigint,
     coalesce(sum(-credits_used) FILTER (WHERE operation_type = 'ADJUSTMENT'), 0)::bigint
-FROM credits_usagehistory
-WHERE account_id = %s AND id > %s AND id <= %s
+FROM moved
 GROUP BY 1
 """
 
@@ -85,8 +108,12 @@ GROUP BY 1
 def sums_by_step(span: Range) -> dict[date, Sums]:
     """What moved on each day, or in each month of a long range; steps without rows are absent."""
     days = list(steps_of(span))
-    starts = [midnight(day) for day in days]
-    values = [starts, span.user_id, span.opening.row_id, span.closing.row_id]
+    values = {
+        "starts": [midnight(day) for day in days],
+        "account": span.user_id,
+        "after": span.opening.row_id,
+        "last": span.closing.row_id,
+    }
     return {days[place - 1]: Sums(*amounts) for place, *amounts in fetch_all(SUMS, values)}
 
 
@@ -121,8 +148,10 @@ def get_page(
     """A page of the rows of a range, newest first."""
     rows = statement(user_id=span.user_id).filter(id__lte=span.closing.row_id)
     rows = filter_rows(rows.filter(id__gt=span.opening.row_id), kind=kind, feature=feature)
-    rows = rows.select_related("grant")
-    return paginate(rows, size=PAGE, older_than=older_than, newer_than=newer_than)
+    rows = without_returns(rows).select_related("grant")
+    page = paginate(rows, size=PAGE, older_than=older_than, newer_than=newer_than)
+    fold(page.rows)
+    return page
 
 
 def time_of_row(*, user_id: int, row_id: int) -> datetime | None:

@@ -20,6 +20,7 @@ from credits.pricing import get_feature_cost, get_feature_costs
 from credits.statement.chart import draw
 from credits.statement.days import month_around, recent_months, today
 from credits.statement.forms import StatementForm
+from credits.statement.lines import line_of
 from credits.statement.meter import get_meter
 from credits.statement.rows import get_page, get_range, step_of, sums_by_step, time_of_row, total
 
@@ -54,7 +55,11 @@ def usage(request: AuthenticatedHttpRequest) -> HttpResponse:
         return _statement(request, form, month_around(today()), status=400)
     row = form.cleaned_data["row"]
     written = time_of_row(user_id=request.user.pk, row_id=row) if row else None
-    if row and written is None:
+    if row and written:
+        # What came back unused is told at the line of its charge.
+        form.cleaned_data["row"] = row = line_of(account_id=request.user.pk, row_id=row)
+        written = time_of_row(user_id=request.user.pk, row_id=row)
+    elif row:
         form.add_error(None, f"There is no row #{row} in your statement.")
         return _statement(request, form, month_around(today()), status=404)
     day = timezone.localdate(written) if written else today()

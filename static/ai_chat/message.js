@@ -2,7 +2,7 @@
 // below it.
 
 import { keepDraft, readDraft } from "../js/drafts.js";
-import { hasKeyboard } from "../js/page.js";
+import { hasKeyboard, notify } from "../js/page.js";
 
 export const message = document.getElementById("message");
 
@@ -28,6 +28,7 @@ export function showProblem(content, isWrong = true) {
 export function writeMessage(text) {
   message.value = text;
   showLength();
+  tellSize();
   keepNow();
 }
 
@@ -72,6 +73,24 @@ function showLength() {
 message.addEventListener("input", showLength);
 message.form.addEventListener("change", showLength);
 
+// --- Size -------------------------------------------------------------------------------------
+// A model that is priced by tokens reserves more for a longer message: the button says how much. Only
+// the size is told.
+
+const SIZE_PAUSE = 600; // milliseconds without a key after which the price is asked for
+let sizing = 0;
+
+function tellSize() {
+  clearTimeout(sizing);
+  const text = strip(message.value);
+  const size = document.getElementById("draft");
+  if (size) size.value = `${[...text].length}.${new TextEncoder().encode(text).length}`;
+  const isByTokens = message.form.querySelector("#offer [name=price_version]") !== null;
+  if (isByTokens) sizing = setTimeout(() => notify("draft:changed"), SIZE_PAUSE);
+}
+
+message.addEventListener("input", tellSize);
+
 // --- Draft ------------------------------------------------------------------------------------
 
 let waiting = 0;
@@ -101,6 +120,7 @@ if (draft?.text) {
   if (triedKey) message.form.elements.key.value = triedKey;
 }
 showLength();
+tellSize();
 
 message.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.shiftKey && hasKeyboard) {

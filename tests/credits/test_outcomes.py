@@ -13,6 +13,7 @@ from tests.processes import ROOT
 
 CHAT, API = "tests/ai_chat/test_outcomes.py", "tests/ai_chat/api/test_chat.py"
 RECEIPTS, KILLED = "tests/ai_chat/test_receipts.py", "tests/ai_chat/jobs/test_killed.py"
+TOKENS, FAULTS = "tests/ai_chat/test_token_outcomes.py", "tests/ai_chat/test_provider_faults.py"
 ANSWERING = "tests/ai_chat/jobs/test_answering.py"
 IMAGES = "tests/ai_chat/images/test_outcomes.py"
 CLOSED = "tests/ai_chat/data/test_closed_meanwhile.py"
@@ -55,12 +56,30 @@ PROOFS: dict[str, list[tuple[str, str]]] = {
     ],
     "no image": [(IMAGES, "test_an_answer_that_is_none_is_refunded")],
     "some images": [(IMAGES, "test_what_is_not_delivered_is_refunded")],
-    "killed": [(KILLED, "test_killed_workers_leave_no_hold_past_its_lease")],
+    "tokens": [
+        (TOKENS, "test_an_answer_by_tokens_comes_to_what_the_table_says"),
+        (TOKENS, "test_our_own_time_limit_is_paid_by_what_came"),
+        (TOKENS, "test_a_lost_browser_finds_the_whole_answer_and_pays_for_it"),
+        (TOKENS, "test_a_refusal_before_the_reserve_costs_nothing_and_calls_nobody"),
+        (FAULTS, "test_an_answer_that_fails_is_refunded"),
+    ],
+    "uncounted": [
+        (TOKENS, "test_a_stop_after_text_is_paid_by_what_came"),
+        (TOKENS, "test_a_program_that_leaves_in_the_middle_pays_what_it_was_sent"),
+        (FAULTS, "test_an_answer_that_is_delivered_is_paid_by_its_usage"),
+    ],
+    "early stop by tokens": [
+        (TOKENS, "test_a_stop_before_the_first_token_is_free_until_the_free_ones_are_used_up"),
+    ],
+    "killed": [
+        (KILLED, "test_killed_workers_leave_no_hold_past_its_lease"),
+        (TOKENS, "test_what_killed_processes_had_reserved_comes_back"),
+    ],
 }
 
 
 def test_every_row_that_holds_has_its_tests() -> None:
-    assert PROOFS.keys() == {key for key, outcome in OUTCOMES.items() if not outcome.coming}
+    assert PROOFS.keys() == OUTCOMES.keys()
 
 
 @pytest.mark.parametrize(("path", "name"), sorted(set(chain.from_iterable(PROOFS.values()))))
@@ -72,10 +91,7 @@ def test_the_docs_have_the_same_rows() -> None:
     page = (ROOT / "docs" / "ledger.md").read_text()
     section = page.partition("## What each outcome costs\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (.*) \| (.*) \|$", section, re.MULTILINE)
-    expected = [
-        (outcome.happened, outcome.credits + (f" ({outcome.coming})" if outcome.coming else ""))
-        for outcome in OUTCOMES.values()
-    ]
+    expected = [(outcome.happened, outcome.credits) for outcome in OUTCOMES.values()]
     assert rows == [("outcome", "credits"), *expected]
 
 
@@ -83,5 +99,3 @@ def test_the_page_has_the_rows_for_people(client: Client, db: Any) -> None:
     table = client.get("/pricing").text.partition('<table class="t outcomes">')[2]
     rows = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td></tr>", table.partition("</table>")[0])
     assert [tuple(map(html.unescape, row)) for row in rows] == FOR_PEOPLE
-    for outcome in OUTCOMES.values():
-        assert bool(outcome.for_people) != bool(outcome.coming)

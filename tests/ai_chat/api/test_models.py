@@ -27,6 +27,11 @@ def priced(keep_site: Callable[..., Site], provider: FakeProvider, alice: User) 
     return Program(keep_site(OPENAI_BASE_URL=provider.base_url, **MODELS), alice)
 
 
+def priced_per(unit: str, model: dict[str, Any]) -> dict[str, Any]:
+    """A model that reads text, and costs so much for a unit."""
+    return {**model, "reads": ["text"], "pricing": {"unit": unit, "credits": model["cost"]}}
+
+
 def test_models_have_prices_and_are_charged_at_them(priced: Program) -> None:
     set_price("ai_text_chat", 2)
     unknown: dict[str, Any] = {"abilities": [], "contextTokens": None, "outputTokens": None}
@@ -34,8 +39,8 @@ def test_models_have_prices_and_are_charged_at_them(priced: Program) -> None:
     big = {"id": "big", "label": "Big one", "multiplier": 3, "cost": 6, "plan": ""}
     painter = {"id": "tally-painter", "label": "Painter", "multiplier": 2, "cost": 10, "plan": ""}
     assert priced.client.get("/api/ai/models").json() == {
-        "text": [{**model, "reads": ["text"], **unknown} for model in (small, big)],
-        "image": [{**painter, "reads": ["text"], "sizes": []}],
+        "text": [{**priced_per("message", model), **unknown} for model in (small, big)],
+        "image": [{**priced_per("image", painter), "sizes": []}],
     }
     assert priced.ask("Hello", model="smollm2-135m").json()["creditsCharged"] == 2
     assert priced.paint("A tree", count=2).json()["creditsCharged"] == 20

@@ -35,6 +35,11 @@ def test_a_quote_says_what_the_message_would_take(alice: User, price: TokenPrice
     assert answer.json() == {
         "model": MODEL,
         "priceVersion": price.pk,
+        "pricing": {
+            "unit": "1M_tokens", "version": price.pk, "input": "1000", "cached": "100",
+            "cacheWrite": "1000", "output": "2000", "reasoning": "2000", "request": "0",
+            "maxInput": None,
+        },
         "reserved": 3,
         "atMost": f"2.{bound:03}000000000",
         "inputBound": bound,
@@ -42,7 +47,7 @@ def test_a_quote_says_what_the_message_would_take(alice: User, price: TokenPrice
         "likely": None,
         "creditsRemaining": 100,
         "limit": None,
-    }
+    }  # fmt: skip
     assert answer["Cache-Control"] == "no-store"
     assert not UsageHistory.objects.filter(unit_cost__isnull=False).exists()
 

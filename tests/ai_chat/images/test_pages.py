@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
+from ai_chat.images.requests import MAX_IMAGES
 from ai_chat.models import Conversation, Image, ImageRequest
-from ai_chat.offer import MAX_IMAGES
 from ai_chat.pages.forms import shown_price
 from credits.features import MAX_FEATURE_COST
 from tests.ai_chat.api.client import Program

@@ -15,6 +15,7 @@ from credits.ledger import refund_charge
 from credits.models import User
 from credits.statement.csv_file import csv_lines, text_cell
 from credits.statement.history import statement
+from credits.statement.use_columns import USE_COLUMNS
 from tests.api import Api
 from tests.clock import Clock
 from tests.factories import make_charge
@@ -42,6 +43,7 @@ def test_a_row_has_everything_the_statement_has(alice: User) -> None:
         "Unit cost": "1",
         "Quantity": "2",
         "Refund of": "",
+        **dict.fromkeys(USE_COLUMNS, ""),
     }
 
 
