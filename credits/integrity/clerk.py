@@ -105,7 +105,7 @@ CHECKS = [
                                 AND (q.start, q.earned_version) > (p.start, p.earned_version)))
                         AS last,
                     i.instance_id, i.payer_kind, i.payer_id, p.plan_id, p.start, p.trial
-                FROM {periods_of_payers} p JOIN credits_subscriptionitem i ON i.id = p.item_id
+                FROM {same_periods} p JOIN credits_subscriptionitem i ON i.id = p.item_id
                 WHERE p.earned
             ), ended AS (
                 SELECT id, min(last) OVER (

@@ -63,8 +63,8 @@ WHOLE: Mapping[str, str] = {
     "refunds_of_days": "(SELECT * FROM credits_usagehistory WHERE refund_of_id IS NOT NULL)",
     "audit_entries": "credits_auditentry",
     "periods": "credits_period",
-    # Every period of the payers of `periods`.
-    "periods_of_payers": "credits_period",
+    # `periods`, and those of other items that are the same to their payer: they earn once.
+    "same_periods": "credits_period",
     # Of `grants` and of `periods`.
     "plan_grants": "credits_creditgrant",
     # Columns since, until: the times that closed days cover.
@@ -105,8 +105,7 @@ CHANGED: Mapping[str, str] = {
         JOIN credits_usagehistory r ON r.refund_of_id = c.id)""",
     "audit_entries": "checked_audit_entries",
     "periods": "(SELECT p.* FROM checked_periods JOIN credits_period p USING (id))",
-    "periods_of_payers": """(SELECT p.* FROM credits_period p
-        WHERE p.item_id IN (SELECT item_id FROM checked_items))""",
+    "same_periods": "(SELECT p.* FROM checked_same_periods JOIN credits_period p USING (id))",
     "plan_grants": """(SELECT * FROM checked_grants WHERE subscription_item_id IS NOT NULL
         UNION SELECT g.* FROM checked_periods p
         JOIN credits_creditgrant g ON g.period_id = p.id)""",
@@ -172,10 +171,12 @@ TABLES = {
         WHERE is_new(p) OR is_new(i)
             OR p.id IN (SELECT period_id FROM checked_grants)
     """,
-    "checked_items": """
-        SELECT i.id AS item_id FROM credits_subscriptionitem i WHERE payer_id IN (
-            SELECT o.payer_id FROM checked_periods JOIN credits_period p USING (id)
-            JOIN credits_subscriptionitem o ON o.id = p.item_id)
+    "checked_same_periods": """
+        SELECT DISTINCT o.id FROM checked_periods JOIN credits_period p USING (id)
+        JOIN credits_subscriptionitem i ON i.id = p.item_id
+        JOIN credits_subscriptionitem j ON j.payer_id = i.payer_id
+        JOIN credits_period o ON o.item_id = j.id
+            AND (o.plan_id, o.start, o.trial) = (p.plan_id, p.start, p.trial)
     """,
     # A hold ends without a row where all of its charge is kept.
     "checked_charges": """

@@ -2736,7 +2736,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="use",
-            index=models.Index(fields=["account", "-charge"], name="uses_of_account"),
+            index=models.Index(
+                fields=["account", "-charge"], include=("kept", "collected"), name="uses_of_account"
+            ),
         ),
         migrations.AddIndex(
             model_name="use",
