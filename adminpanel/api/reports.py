@@ -94,7 +94,8 @@ class ModelReport(AdminView):
         responses={200: ModelUsesOut, **errors(400)},
     )
     def get(self, request: Request) -> Response:
-        form = ModelsForm(query_of(request, ModelsQuery))
+        query = query_of(request, ModelsQuery)
+        form = ModelsForm({name: f"{value}" for name, value in query.items()})
         if not form.is_valid():
             raise form.refusal
         return Response(ModelUsesOut({"models": form.rows()}).data)

@@ -1,6 +1,7 @@
 """/admin/usage/models, its file, its call, and where else what models used is shown."""
 
 import csv
+from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
@@ -81,7 +82,12 @@ def test_the_call_says_the_same(desk: Client, mini: AIModel) -> None:
         "providerCost": "0.075100000000", "providerCostUnknown": 0, "margin": "0.674900000000",
         "marginPercent": 90.0,
     }  # fmt: skip
-    assert desk.get("/api/admin/usage/models", {"to": "2026-13-01"}).status_code == 400
+    address = "/api/admin/usage/models"
+    today = datetime.now(UTC).date()
+    assert desk.get(address, {"from": f"{today}", "to": f"{today}"}).json() == {"models": [row]}
+    assert desk.get(address, {"from": "2026-01-01", "to": "2026-01-31"}).json() == {"models": []}
+    for wrong in ({"to": "2026-13-01"}, {"from": "2026-02-02", "to": "2026-02-01"}, {"day": "1"}):
+        assert desk.get(address, wrong).status_code == 400
     assert desk.get("/api/admin/usage/models", {"model": "other"}).json() == {"models": []}
 
 
