@@ -1,5 +1,6 @@
 """What limits count, read in two ways, and whom they are for."""
 
+from datetime import date
 from typing import Any
 
 from credits.amounts import PICO
@@ -51,3 +52,13 @@ def spent(user: User) -> int:
         else:
             total += int(Use.objects.get(charge=row).collected)
     return total
+
+
+def counted(user: User) -> dict[date, tuple[Any, Any]]:
+    """What PostgreSQL has counted, spent and held, for each day with anything."""
+    rows = sql(
+        "SELECT day, spent, held FROM credits_spendday"
+        " WHERE account_id = %s AND (spent, held) <> (0, 0)",
+        user.pk,
+    )
+    return {day: (spent, held) for day, spent, held in rows}

@@ -1,7 +1,7 @@
 """Any sequence of operations leaves PostgreSQL where a plain model in Python is."""
 
 import os
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -34,6 +34,7 @@ from credits.models import CreditGrant, Limit, Use, User
 from credits.reasons import Reason
 from credits.uses import Tokens, settle_use
 from tests.clock import Clock
+from tests.credits.ledger.counting import counted
 from tests.credits.ledger.model import MORE, Account, Charge, Grant, Price, Refused
 from tests.factories import (
     make_charge,
@@ -53,7 +54,7 @@ START = datetime(2030, 1, 1, tzinfo=UTC)
 users = st.integers(0, 1)
 amounts = st.integers(1, 12)
 which = st.integers(0, 10**6)
-tokens = st.integers(0, 3000)
+tokens = st.integers(0, 9000)
 #: Pico-credits for a token: up to 2 credits for 1,000.
 token_prices = st.integers(0, 2 * 10**9)
 REFUSALS: dict[str, type[LedgerError]] = {
@@ -198,7 +199,7 @@ class LedgerMachine(RuleBasedStateMachine):
                          reasoning=written)  # fmt: skip
         self.token_price = Price(Fraction(read, PICO), Fraction(written, PICO))
 
-    @rule(user=users, read=tokens, write=tokens, least=st.integers(1, 500), lease=amounts)
+    @rule(user=users, read=tokens, write=tokens, least=st.integers(1, 3000), lease=amounts)
     def reserve(self, user: int, read: int, write: int, least: int, lease: int) -> None:
         account, person = self.accounts[user], self.people[user]
         asked: dict[str, Any] = {"input_bound": read, "output": write, "least": least}
@@ -365,16 +366,6 @@ def stored(person: User) -> tuple[object, ...]:
         " FROM (VALUES (%s)) AS person(u)",
         person.pk,
     )[0]
-
-
-def counted(person: User) -> dict[date, tuple[Any, Any]]:
-    """What PostgreSQL has counted, spent and held, for each day with anything."""
-    rows = sql(
-        "SELECT day, spent, held FROM credits_spendday"
-        " WHERE account_id = %s AND (spent, held) <> (0, 0)",
-        person.pk,
-    )
-    return {day: (spent, held) for day, spent, held in rows}
 
 
 class CheckedMachine(LedgerMachine):
