@@ -132,8 +132,9 @@ def _kill_and_start(cluster: Cluster) -> None:
 
 def _make_user(database: psycopg.Connection[Any], number: int) -> int:
     user = database.execute(
-        "INSERT INTO credits_user (password, is_superuser, email, name, is_active, is_staff)"
-        " VALUES ('', false, %s, '', true, false) RETURNING id",
+        "INSERT INTO credits_user"
+        " (password, is_superuser, email, name, is_active, is_staff, alerts_by_mail)"
+        " VALUES ('', false, %s, '', true, false, true) RETURNING id",
         [f"experiment{number}@example.com"],
     ).fetchone()
     assert user

@@ -10,10 +10,12 @@ from django.conf import settings
 
 from ai_chat.models import Turn
 from credits.ledger import sweep_holds
-from credits.models import Hold, User
+from credits.models import Hold, Use, User
 from credits.reasons import Reason
 from tests.ai_chat.chat import Chat
+from tests.ai_chat.turns import text_model
 from tests.clock import Clock
+from tests.factories import make_token_price
 from tests.fakes.provider import FakeProvider
 from tests.live import Site
 from tests.waiting import wait_for
@@ -41,6 +43,11 @@ def open_turns(chat: Chat, count: int) -> list[threading.Thread]:
     return threads
 
 
+def kill_workers(site: Site) -> None:
+    for pid in site.workers():
+        os.kill(pid, signal.SIGKILL)
+
+
 def test_killed_workers_leave_no_hold_past_its_lease(
     start_site: Callable[..., Site], provider: FakeProvider, alice: User, clock: Clock
 ) -> None:
@@ -48,8 +55,7 @@ def test_killed_workers_leave_no_hold_past_its_lease(
     chat = Chat(site, alice)
     threads = open_turns(chat, 24)
     wait_for(lambda: Hold.objects.count() == 24, "24 turns to be in flight")
-    for pid in site.workers():
-        os.kill(pid, signal.SIGKILL)
+    kill_workers(site)
     for thread in threads:
         thread.join()
     assert Hold.objects.count() == 24
@@ -77,8 +83,7 @@ def test_the_next_spend_frees_the_holds_of_a_killed_process_without_a_sweeper(
     chat = Chat(site, bob)
     threads = open_turns(chat, 10)
     wait_for(lambda: Hold.objects.count() == 10, "10 turns to be in flight")
-    for pid in site.workers():
-        os.kill(pid, signal.SIGKILL)
+    kill_workers(site)
     for thread in threads:
         thread.join()
     assert chat.balance == 0
@@ -109,3 +114,32 @@ def test_a_turn_swept_while_it_runs_loses_to_the_sweeper(chat: Chat) -> None:
     assert (turn.state, turn.failure) == (Turn.State.FAILED, Reason.LEASE_EXPIRED)
     assert turn.answer.strip()
     assert chat.balance == 100
+
+
+def test_a_call_by_tokens_whose_worker_is_killed_is_paid_once_or_not_at_all(
+    start_site: Callable[..., Site], provider: FakeProvider, alice: User, clock: Clock
+) -> None:
+    """Between reserve and settle it is free; between settle and answer it is told again."""
+    make_token_price(text_model(output_tokens=1000), output=10**9)
+    site = own_site(start_site, provider)
+    chat = Chat(site, alice)
+    threads = open_turns(chat, 6)
+    wait_for(lambda: Hold.objects.count() == 6, "6 calls to be in flight")
+    kill_workers(site)
+    for thread in threads:
+        thread.join()
+    assert chat.balance < 100
+    clock.move(seconds=settings.HOLD_LEASE_SECONDS)
+    assert sweep_holds() == 6
+    assert chat.balance == 100
+    assert {use.source for use in Use.objects.all()} == {"none"}
+
+    wait_for(lambda: _status(chat, "x" * 9000) == 400, "new workers")
+    first = chat.send("Hello", key="settled")
+    balance = chat.balance
+    assert balance == 99
+    kill_workers(site)
+    wait_for(lambda: _status(chat, "x" * 9000) == 400, "new workers")
+    assert chat.send("Hello", key="settled").receipt == first.receipt
+    assert "Refunded" in chat.send(SLOW, key="killed-0").body
+    assert (chat.balance, Use.objects.count()) == (balance, 7)

@@ -10,7 +10,9 @@ from django.db import InterfaceError, OperationalError, connection
 from credits.adjustments import adjust_credits
 from credits.ledger import Charge, Ending, refund_charge, release_charge, settle_charge
 from credits.models import CreditGrant, UsageHistory, User
-from tests.factories import make_charge, make_grant
+from credits.uses import Tokens, UseEnding, settle_use
+from tests.credits.ledger.counting import make_dear_model
+from tests.factories import make_charge, make_grant, make_reserve
 from tests.ledger import sql_balance
 from tests.lossy import over_lossy_wire
 from tests.parallel import backend_pid, in_background, in_parallel, kill_backends
@@ -64,6 +66,31 @@ def test_a_release_that_landed_without_an_answer_says_so_when_repeated(alice: Us
         assert release_charge(charge_id=charge.id, reason="r") == Ending("ended", None, 10)
         assert settle_charge(charge_id=charge.id) == Ending("ended", None, 10)
     assert sql_balance(alice) == 100
+
+
+def test_a_reserve_and_a_use_that_landed_without_an_answer_say_so_when_repeated(
+    alice: User,
+) -> None:
+    """The process that comes back has other counts: the first ones stand."""
+    model = make_dear_model()
+    with over_lossy_wire() as (wire, own):
+        own.ensure_connection()
+        wire.lose_next_answer()
+        with pytest.raises(OperationalError):
+            make_reserve(alice, model, idempotency_key="k")
+        own.close()
+        assert sql_balance(alice) == 97, "The first try had landed."
+        reserve = make_reserve(alice, model, idempotency_key="k")
+        assert (reserve.replayed, reserve.held) == (True, True)
+        assert (reserve.credits, reserve.output_granted) == (3, 1000)
+        wire.lose_next_answer()
+        with pytest.raises(OperationalError):
+            settle_use(charge_id=reserve.id, tokens=Tokens(0, 0, 0, 300, 0, "provider"))
+        own.close()
+        late = settle_use(charge_id=reserve.id, tokens=Tokens(0, 0, 0, 900, 0, "provider"))
+        assert late == UseEnding("ended", None, 2, 600 * 10**9, 600 * 10**9, 1)
+        assert not make_reserve(alice, model, idempotency_key="k").held
+    assert (wire.lost, sql_balance(alice)) == (2, 99)
 
 
 def test_spends_whose_backends_are_killed_at_any_moment_land_once(alice: User) -> None:
