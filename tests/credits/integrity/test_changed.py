@@ -4,10 +4,12 @@ out, nothing else is looked at."""
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import timedelta
+from io import StringIO
 from threading import Event
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import transaction
 
 from credits.integrity.run import GRACE, CheckResult, check_and_keep, run_checks
@@ -229,3 +231,21 @@ def test_a_run_with_differences_is_not_built_on(alice: User) -> None:
         assert names == ["grant_is_its_allocations", "row_is_allocated"]
     by_hand("UPDATE credits_grantallocation SET amount = 2 WHERE usage_id = %s", charge.id)
     assert check_and_keep(changed=True)[0].ok
+
+
+def test_the_command_says_what_it_looked_at(alice: User) -> None:
+    out = StringIO()
+    for argument in ("--changed", "--changed", "--grace=300"):
+        call_command("check_ledger", argument, stdout=out)
+    whole, part, again = (line for line in out.getvalue().splitlines() if "checks of" in line)
+    since = LedgerCheck.objects.order_by("pk")[0].started_at
+    assert f"checks of what changed since {since:%Y-%m-%d %H:%M:%S} on one snapshot" in part
+    assert "checks of all on one snapshot" in whole
+    assert "checks of all on one snapshot" in again
+    charge = make_charge(alice, 2)
+    by_hand("UPDATE credits_grantallocation SET amount = 1 WHERE usage_id = %s", charge.id)
+    with pytest.raises(CommandError) as failure:
+        call_command("check_ledger", "--changed", stdout=out)
+    assert failure.value.returncode == 1
+    assert f"row_is_allocated: 1; row: {charge.id}\n" in out.getvalue()
+    by_hand("UPDATE credits_grantallocation SET amount = 2 WHERE usage_id = %s", charge.id)
