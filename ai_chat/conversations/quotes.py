@@ -10,11 +10,11 @@ from django.conf import settings
 
 from ai_chat.conversations.history import history
 from ai_chat.conversations.turns import checked
-from ai_chat.jobs.errors import LimitReached
 from ai_chat.jobs.start import say_what_comes
 from ai_chat.models import Conversation
 from ai_chat.providers.bounds import asked_of, size_of
 from ai_chat.providers.chat import Message
+from config.errors import TooManyRequests
 from credits import rate_limits
 from credits.amounts import PICO
 from credits.exceptions import InsufficientCredits
@@ -112,12 +112,12 @@ def quote_messages(
 
 
 def count_quote(*, user_id: int) -> None:
-    """Counts a quote that a program asks for. Raises LimitReached beyond REQUESTS_PER_MINUTE."""
+    """Counts a quote that a program asks for. Raises TooManyRequests beyond REQUESTS_PER_MINUTE."""
     many: int = settings.REQUESTS_PER_MINUTE
     minute = timedelta(minutes=1)
     if seconds := rate_limits.take(f"quotes:{user_id}", limit=many, window=minute):
         plural = "s" if many != 1 else ""
-        raise LimitReached(
+        raise TooManyRequests(
             f"You can ask for {many} quote{plural} a minute. Try again in {seconds} "
             f"second{'s' if seconds != 1 else ''}.",
             retry_seconds=seconds,

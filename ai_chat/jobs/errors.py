@@ -1,10 +1,6 @@
 """Why a job is not begun; nothing was charged."""
 
-from config.errors import DomainError, TooManyRequests
-
-
-class LimitReached(TooManyRequests):
-    """Too much at once of one user."""
+from config.errors import DomainError
 
 
 class AnswerDeleted(DomainError):

@@ -7,8 +7,9 @@ from uuid import uuid4
 from django.conf import settings
 
 from ai_chat.jobs.ending import load_job
-from ai_chat.jobs.errors import AnswerDeleted, LimitReached, TurnRunning
+from ai_chat.jobs.errors import AnswerDeleted, TurnRunning
 from ai_chat.jobs.models import Job
+from config.errors import TooManyRequests
 from credits.catalogue.models import find_model, get_model
 from credits.catalogue.packs import shop
 from credits.clerk.billing.releases import next_grant
@@ -71,7 +72,7 @@ def start_job[J: Job](
     tokens: then the most that it can cost is reserved, within what is `agreed`. Returns the job and
     whether it is new: a repeated key finds the first one (I7).
 
-    Raises LimitReached, TurnRunning, AnswerDeleted, and what `deduct_credits_for_feature` raises;
+    Raises TooManyRequests, TurnRunning, AnswerDeleted, and what `deduct_credits_for_feature` raises;
     its InsufficientCredits says what comes next and when, as the pages do.
     """
     row = {"id": str(uuid4()), **row}
@@ -142,18 +143,18 @@ def _job[J: Job](model: type[J], charge: UsageHistory, known: dict[str, Any]) ->
     return model(**values, charge=charge)
 
 
-def _refused(row: Any) -> LimitReached | TurnRunning:
+def _refused(row: Any) -> TooManyRequests | TurnRunning:
     if row.outcome == "turn_running":
         return TurnRunning()
     seconds, many = row.retry_seconds, settings.REQUESTS_PER_MINUTE
     if row.outcome == "rate_limited":
-        return LimitReached(
+        return TooManyRequests(
             f"You can send {many} message{'s' if many != 1 else ''} or image requests a minute. "
             f"Try again in {seconds} second{'s' if seconds != 1 else ''}; nothing was charged.",
             retry_seconds=seconds,
         )
     many = settings.TURNS_IN_FLIGHT
-    return LimitReached(
+    return TooManyRequests(
         f"{many} answer{'s are' if many != 1 else ' is'} being made for you already. "
         "Wait for one to end; nothing was charged.",
         retry_seconds=IN_FLIGHT_RETRY_SECONDS,

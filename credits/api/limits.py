@@ -23,7 +23,7 @@ class LimitOut(serializers.Serializer[LimitState]):
 
     id = serializers.IntegerField(source="limit.pk")
     period = serializers.ChoiceField(
-        Limit.Period.choices,
+        Limit.Period.values,
         source="limit.period",
         help_text="Of the calendar in UTC; weeks begin on Monday. `ever` counts from `since`.",
     )

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ai_chat.jobs.errors import LimitReached
 from ai_chat.models import Turn
+from config.errors import TooManyRequests
 from credits.models import UsageHistory, User
 from tests.ai_chat.api.client import Program
 from tests.ai_chat.chat import Chat
@@ -82,15 +82,15 @@ def test_a_minute_later_there_is_room_again(
     charge_turn(alice)
     clock.move(seconds=20)
     charge_turn(alice)
-    with pytest.raises(LimitReached) as refusal:
+    with pytest.raises(TooManyRequests) as refusal:
         charge_turn(alice)
     assert refusal.value.retry_seconds == 40
     charge_turn(bob)
     clock.move(seconds=39)
-    with pytest.raises(LimitReached):
+    with pytest.raises(TooManyRequests):
         charge_turn(alice)
     clock.move(seconds=1)
     charge_turn(alice)
-    with pytest.raises(LimitReached) as refusal:
+    with pytest.raises(TooManyRequests) as refusal:
         charge_turn(alice)
     assert refusal.value.retry_seconds == 20
