@@ -232,7 +232,6 @@ def test_a_limit_that_is_removed_while_it_is_told_disturbs_nobody(
 ) -> None:
     """What was recorded of it goes with it."""
     make_charge(alice, 10)
-    announce = alerts.announce
 
     def announce_while_it_goes(**values: Any) -> Any:
         if Limit.objects.exists():
