@@ -150,15 +150,8 @@ def refuse(
 
 def _explain(error: DomainError, images: int) -> tuple[int, str]:
     match error:
-        case InsufficientCredits():
-            return 402, (
-                f"{_what(images)} {error.required} and you have {error.available} "
-                f"credit{'s' if error.available != 1 else ''} left. Nothing was charged."
-            )
-        case LimitReached():
-            needed = f"{_what(images)} {error.members['required']}"
-            sentence = f"{needed}; {error.limit.sentence} Nothing was charged."
-            return 402, format_html('{} <a href="{}">Your limits</a>', sentence, reverse("limits"))
+        case InsufficientCredits() | LimitReached():
+            return 402, _too_much(error, images)
         case PriceChanged():
             plural = "s" if error.unit_cost != 1 else ""
             now = f"{_what(images)} {error.unit_cost * images} credits."
@@ -175,6 +168,15 @@ def _explain(error: DomainError, images: int) -> tuple[int, str]:
         case AnswerDeleted():
             return 409, f"{error} Send again for a new one."
     return error.status, str(error)
+
+
+def _too_much(error: InsufficientCredits | LimitReached, images: int) -> str:
+    needed = f"{_what(images)} {error.members['required']}"
+    if isinstance(error, LimitReached):
+        sentence = f"{needed}; {error.limit.sentence} Nothing was charged."
+        return format_html('{} <a href="{}">Your limits</a>', sentence, reverse("limits"))
+    left = f"{error.available} credit{'s' if error.available != 1 else ''} left"
+    return f"{needed} and you have {left}. Nothing was charged."
 
 
 def _what(images: int) -> str:
