@@ -72,8 +72,8 @@ def start_job[J: Job](
     tokens: then the most that it can cost is reserved, within what is `agreed`. Returns the job and
     whether it is new: a repeated key finds the first one (I7).
 
-    Raises TooManyRequests, TurnRunning, AnswerDeleted, and what `deduct_credits_for_feature` raises;
-    its InsufficientCredits says what comes next and when, as the pages do.
+    Raises TooManyRequests, TurnRunning, AnswerDeleted, and what `deduct_credits_for_feature`
+    raises; its InsufficientCredits says what comes next and when, as the pages do.
     """
     row = {"id": str(uuid4()), **row}
     try:
