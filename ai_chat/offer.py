@@ -8,7 +8,7 @@ from ai_chat.conversations.history import history
 from ai_chat.conversations.quotes import MessageQuote, quote_messages
 from credits.amounts import PICO, as_words
 from credits.catalogue.models import offered_models
-from credits.exceptions import InsufficientCredits
+from credits.exceptions import InsufficientCredits, LimitReached
 from credits.features import TEXT
 from credits.ledger import Balance, get_balance
 from credits.limit_states import LimitState, limit_state
@@ -56,19 +56,25 @@ class Offer:
 
     @property
     def is_limited(self) -> bool:
-        """Whether a limit keeps its user from it; a quote says so itself."""
-        room = self.balance.room
-        return not self.quote and room is not None and room < self.cost * PICO
+        """Whether a limit keeps its user from it."""
+        if self.quote:
+            return isinstance(self.quote.refusal, LimitReached)
+        return self.balance.room is not None and self.balance.room < self.cost * PICO
 
     @cached_property
     def limit(self) -> LimitState | None:
         """That limit; asked for only by a button that is off."""
+        refusal = self.quote.refusal if self.quote else None
+        if isinstance(refusal, LimitReached):
+            state: LimitState = refusal.limit
+            return state
         return limit_state(self.balance.limit_id)
 
     @property
     def refusal(self) -> str:
-        """Why it would be refused though there are credits; empty if it would not be."""
-        refusal = self.quote.refusal if self.quote and self.affordable else None
+        """Why it would be refused though no credits lack; empty if it would not be."""
+        is_known = not self.affordable or self.is_limited
+        refusal = None if is_known or not self.quote else self.quote.refusal
         return str(refusal or "")
 
     @property
@@ -92,8 +98,8 @@ class Offer:
     @property
     def takes_orders(self) -> bool:
         """Whether the button does anything."""
-        is_refused = self.is_limited or self.refusal
-        return self.affordable and bool(self.model) and not self.plan and not is_refused
+        is_off = self.plan or self.is_limited or self.refusal
+        return self.affordable and bool(self.model) and not is_off
 
     @property
     def token(self) -> str:
@@ -102,8 +108,8 @@ class Offer:
         if not self.model:
             return "none"
         state = "ok" if self.takes_orders else f"{self.available}{'p' * bool(self.plan)}"
-        if self.is_limited:
-            state += f"l{self.balance.limit_id}-{self.balance.room}"
+        if self.is_limited and self.limit:
+            state += f"l{self.limit.limit.pk}-{self.limit.left}"
         by_tokens = f"{self.price_id}.{self.likely}.{self.words_granted}.{len(self.refusal)}"
         detail = by_tokens if self.quote else ",".join(self.model.sizes)
         return f"{self.cost}x{self.quantity}.{state}.{detail}"

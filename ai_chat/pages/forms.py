@@ -32,6 +32,12 @@ from credits.http import AuthenticatedHttpRequest
 from credits.kernel import MAX_AMOUNT
 from credits.models import User
 
+#: What follows on an error's own sentence.
+NEXT: dict[type[DomainError], str] = {
+    AnswerDeleted: "Send again for a new one.",
+    OtherPricing: "The button has the new price; send again if you agree.",
+}
+
 
 def start_images(request: AuthenticatedHttpRequest, **place: Any) -> ImageRequest:
     """Charges the images of the composer or the gallery as `start_request` does; `place` has its
@@ -161,12 +167,10 @@ def _explain(error: DomainError, images: int) -> tuple[int, str]:
                     f"not {error.agreed}."
                 )
             return 409, f"{now} Nothing was charged; send again if you agree."
-        case OtherPricing():
-            return 409, f"{error} The button has the new price; send again if you agree."
         case IdempotencyConflict():
             return 409, "This form sent another message already. Send again for a new one."
-        case AnswerDeleted():
-            return 409, f"{error} Send again for a new one."
+        case AnswerDeleted() | OtherPricing():
+            return 409, f"{error} {NEXT[type(error)]}"
     return error.status, str(error)
 
 

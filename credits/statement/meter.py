@@ -16,8 +16,8 @@ LOW_MESSAGES = 3
 @dataclass(frozen=True)
 class Meter:
     """Credits of one user, drawn. `left` and `open` are widths in percent of the whole bar;
-    `ahead` is what is paid ahead, in words, empty for nothing; `limited` are the credits that can
-    be spent, where limits leave less than there are; `version` names the user and everything that
+    `limited` are the credits that can be spent, where limits leave less than there are; `ahead` is
+    what is paid ahead, in words, empty for nothing; `version` names the user and everything that
     decides what is drawn."""
 
     remaining: int

@@ -1,22 +1,17 @@
 """A newcomer's way with a model that is priced by tokens: the button, the receipt that counts, and
 the line of the statement."""
 
-import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from credits.models import TokenPrice, User
 from tests.ai_chat.tokens import assert_paid_exactly, price_by_tokens
 from tests.e2e.browser import Scheme, Size, Window, axe, fits, windows
 from tests.factories import make_model, make_token_price, make_user
 from tests.live import Site
-
-#: Where pictures of the pages are put, for people to look at; empty: nowhere.
-PICTURES = os.environ.get("PICTURES", "")
 
 
 @pytest.fixture
@@ -31,11 +26,6 @@ def chat(browser: Browser, chat_site: Site, price: TokenPrice) -> Iterator[Windo
         yield window
 
 
-def picture(page: Page, name: str) -> None:
-    if PICTURES:
-        page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
-
-
 @pytest.mark.parametrize(
     ("size", "scheme"), [("desktop", "light"), ("phone", "light"), ("phone", "dark")]
 )
@@ -47,7 +37,6 @@ def test_a_newcomer_sees_what_a_message_takes_and_took(
     send = page.get_by_role("button", name=re.compile("^Send"))
     expect(send).to_have_text(re.compile(r"Send\s+up to 3 credits"))
     fits(page)
-    picture(page, f"{size}-{scheme}-1-button")
     words = "Tell me about the sea. [[tokens:80]] [[delay:0.05]] "
     page.get_by_label("Message").fill(words + "and the wind " * 70)
     expect(send).to_have_text(re.compile(r"up to 4 credits"))
@@ -56,13 +45,11 @@ def test_a_newcomer_sees_what_a_message_takes_and_took(
     expect(so_far).to_have_text(re.compile(r"about 0\.[0-9]+ credits so far"))
     expect(page.locator(".receipt")).to_contain_text("up to 4 credits held")
     fits(page)
-    picture(page, f"{size}-{scheme}-2-writing")
     receipt = page.locator(".receipt")
     expect(receipt.locator("b")).to_have_text(re.compile(r"^0\.\d+ credits$"))
     expect(receipt).to_contain_text("80 out")
     expect(receipt).to_contain_text("took 1 credit, 0.")
     fits(page)
-    picture(page, f"{size}-{scheme}-3-receipt")
     page.locator(".receipt").get_by_role("link").click()
     line = page.locator(":target")
     expect(line).to_contain_text("80 out")
@@ -70,7 +57,6 @@ def test_a_newcomer_sees_what_a_message_takes_and_took(
     expect(page.get_by_text("of a credit is paid ahead")).to_be_visible()
     fits(page)
     axe(page)
-    picture(page, f"{size}-{scheme}-4-statement")
     assert_paid_exactly(alice)
 
 
@@ -94,9 +80,7 @@ def test_too_few_credits_say_so(chat: Window) -> None:
     page = chat(poor, size="phone")
     page.goto("/ai-chat")
     expect(page.locator("#offer")).to_contain_text("The answer may be cut at about 300 words")
-    picture(page, "phone-light-5-cut")
     page.get_by_label("Message").fill("x" * 900)
     expect(page.locator("#offer")).to_contain_text("For the shortest answer 2 credits have")
     expect(page.get_by_role("button", name=re.compile("^Send"))).to_be_disabled()
     fits(page)
-    picture(page, "phone-light-6-off")

@@ -14,6 +14,7 @@ from django.test import Client
 from credits.ledger import get_balance, refund_charge, release_charge, settle_charge
 from credits.models import AIModel, UsageHistory, User
 from credits.statement import rows
+from credits.statement.days import FIRST_DAY, LAST_DAY
 from credits.statement.lines import fold, without_returns
 from credits.uses import Tokens, settle_use
 from tests.api import Api
@@ -173,7 +174,7 @@ def test_pages_of_lines_agree_with_one_another(alice: User, model: AIModel) -> N
         make_charge(alice)
     for charge in charges:
         use(charge, 1)
-    span = rows.get_range(user_id=alice.pk, first=rows.date(2020, 1, 2), last=rows.date(2100, 1, 1))
+    span = rows.get_range(user_id=alice.pk, first=FIRST_DAY, last=LAST_DAY)
     newest = rows.get_page(span)
     assert newest.older
     older = rows.get_page(span, older_than=(newest.rows[-1].pk,))
