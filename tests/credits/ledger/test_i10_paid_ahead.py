@@ -54,7 +54,9 @@ def test_the_bill_of_many_uses_is_exact(alice: User, model: AIModel) -> None:
     """Beside fractions of Python: no pico-credit is lost, and less than a credit is paid ahead."""
     make_grant(alice, 10**9)
     random, price = Random(13), model.token_prices.get()
-    start, costs, bill = get_balance(user_id=alice.pk).remaining, [], []
+    start = get_balance(user_id=alice.pk).remaining
+    costs: list[Fraction] = []
+    bill: list[tuple[int, ...]] = []
     for number in range(USES):
         cached, written, rest = (random.randrange(4000) for _ in range(3))
         reasoning, answer = random.randrange(500), random.randrange(3000)
