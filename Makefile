@@ -77,8 +77,11 @@ check-deployment: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp ## Ratios beside a floor and LiteLLM (installed once, into var/), measured in one run
 	@$(BIN)/python -m tests.bench
 
-chaos: $(VENV)/dev.stamp ## Kill workers and the database in the middle of spends, at length
+chaos: $(VENV)/dev.stamp ## Kill workers and the database in the middle of spends; races and a bill, at length
 	@$(BIN)/python -m tests.chaos
+	@LEDGER_USES=100000 LEDGER_ROUNDS=100 LEDGER_THREADS=24 LEDGER_SEEDS=10 $(BIN)/python -m pytest \
+		-n auto --durations=10 tests/credits/ledger/test_i10_paid_ahead.py \
+		tests/credits/ledger/test_races_by_tokens.py tests/credits/ledger/test_hammered.py
 
 schemathesis: $(VENV)/dev.stamp ## Everything schemathesis and hypothesis can think of, at length
 	@$(BIN)/python -m tests.prepare

@@ -32,12 +32,13 @@ class Asked(NamedTuple):
 
 class Reserve(NamedTuple):
     """A charge for the most that a call can cost, held. `output_granted` tokens of output are paid
-    for; `limit_id` is the limit that let it be no more."""
+    for; `limit_id` is the limit that let it be no more. Of a charge per message that a repeated
+    key finds, price and output are None."""
 
     id: int
     credits: int
-    price_id: int
-    output_granted: int
+    price_id: int | None
+    output_granted: int | None
     balance: int
     replayed: bool
     held: bool
@@ -201,7 +202,7 @@ def settle_use(
     return UseEnding(
         ending.outcome,
         ending.refund_id,
-        ending.refunded,
+        ending.refunded or 0,
         int(ending.cost or 0),
         int(ending.collected or 0),
         ending.kept or 0,

@@ -6,6 +6,7 @@ DROP FUNCTION credits_limit_is_reached(bigint);
 DROP FUNCTION credits_limit_alerts(bigint, bigint);
 DROP FUNCTION credits_limits_left(bigint, bigint, bigint, timestamptz);
 DROP FUNCTION credits_limits_of(bigint, timestamptz);
+DROP FUNCTION credits_limit_until(text, timestamptz);
 DROP FUNCTION credits_limit_since(text, date, timestamptz);
 DROP FUNCTION credits_begin_counting() CASCADE;
 DROP FUNCTION credits_spend_of(bigint);

@@ -108,7 +108,16 @@ AS $$
         ELSE greatest(since, date_trunc(period, moment AT TIME ZONE 'UTC')::date) END
 $$;
 
--- The limits of an account, each with what is spent and held in its period up to the moment's day, in
+-- The day after the last of a limit's period in which the moment is. What is counted on a later day than
+-- the moment's, as the clock was set back, is spent all the same.
+CREATE FUNCTION credits_limit_until(period text, moment timestamptz) RETURNS date
+LANGUAGE sql STABLE
+AS $$
+    SELECT CASE WHEN period = 'ever' THEN 'infinity'::date
+        ELSE (date_trunc(period, moment AT TIME ZONE 'UTC') + ('1 ' || period)::interval)::date END
+$$;
+
+-- The limits of an account, each with what is spent and held in its period in which the moment is, in
 -- pico-credits.
 CREATE FUNCTION credits_limits_of(owner bigint, moment timestamptz)
 RETURNS TABLE (limit_id bigint, member_id bigint, api_key_id bigint, hard boolean, most numeric,
@@ -119,8 +128,8 @@ AS $$
         coalesce(sum(s.spent), 0), coalesce(sum(s.held), 0)
     FROM credits_limit l
     LEFT JOIN credits_spendday s ON s.account_id = l.account_id
-        AND s.day BETWEEN credits_limit_since(l.period, l.since, moment)
-            AND (moment AT TIME ZONE 'UTC')::date
+        AND s.day >= credits_limit_since(l.period, l.since, moment)
+        AND s.day < credits_limit_until(l.period, moment)
         AND (l.api_key_id IS NULL OR s.api_key_id = l.api_key_id)
         AND (l.member_id IS NULL OR s.member_id = l.member_id)
     WHERE l.account_id = owner

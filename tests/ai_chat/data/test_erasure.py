@@ -13,8 +13,10 @@ from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from ai_chat.data import jobs
+from ai_chat.jobs.ending import Outcome, end_job
 from ai_chat.jobs.models import RUNNING
 from ai_chat.models import Conversation, DataJob, Image, ImageRequest, Turn
+from ai_chat.providers.used import Used
 from credits.clerk.identity import mark_deleted, upsert_person
 from credits.clerk.parsing import parse_person
 from credits.clerk.webhooks.inbox import receive
@@ -22,23 +24,36 @@ from credits.ledger import get_balance, sweep_holds
 from credits.models import (
     AuthenticationEvent,
     Identity,
+    Limit,
     RateLimit,
     RedeemCode,
     Session,
     SignUp,
+    SpendDay,
     UsageHistory,
+    Use,
     User,
     WebhookDelivery,
 )
 from credits.models.background import SILENCE
 from credits.users import closing, letters
 from credits.users.services import sign_up
+from credits.uses import Asked, Tokens
 from tests.ai_chat.chat import Chat
 from tests.ai_chat.data.conftest import MARKER, Worker, ended, fill, wait_until_done
-from tests.ai_chat.turns import charge_turn
+from tests.ai_chat.turns import charge_turn, text_model
 from tests.clock import Clock
+from tests.credits.ledger.counting import assert_counted
 from tests.credits.packs.making import make_codes, take
-from tests.factories import PASSWORD, add_second_factor, code_of, make_admin, make_user
+from tests.factories import (
+    PASSWORD,
+    add_second_factor,
+    code_of,
+    make_admin,
+    make_limit,
+    make_token_price,
+    make_user,
+)
 from tests.fakes.clerk import user_json
 from tests.fakes.clerk_events import event
 from tests.live import Site
@@ -206,6 +221,32 @@ def test_a_spend_that_began_before_the_closing_is_waited_for(mary: User) -> None
     assert ended(job, DataJob.State.QUEUED)(), "It goes on once the answer has ended."
     assert Turn.objects.get().pk == turn.pk
     assert Turn.objects.get().stop_requested
+
+
+def test_of_calls_by_tokens_the_figures_stay_and_add_up(mary: User, clock: Clock) -> None:
+    """What they used and what limits counted: one had ended, one was never answered."""
+    model = text_model(output_tokens=1000)
+    make_token_price(model, output=10**9)
+    make_limit(mary, 500)
+    asked = Asked(100, 1000, 1)
+    done, _ = (charge_turn(mary, model=model, asked=asked) for _ in range(2))
+    used = Used(Tokens(100, 0, 0, 700, 0, Use.Source.PROVIDER))
+    end_job(done, Outcome(Turn.State.ANSWERED, used=used), lambda _lost: {})
+    closing.close(mary)
+    job = DataJob.objects.get(user=mary)
+    jobs.run(job.pk)
+    assert ended(job, DataJob.State.QUEUED)()
+    assert_counted(mary)
+    clock.move(hours=1)
+    sweep_holds()
+    jobs.run(job.pk)
+    assert ended(job)()
+    assert not Turn.objects.exists()
+    assert not Limit.objects.exists()
+    assert sorted(Use.objects.values_list("output", "kept")) == [(0, 0), (700, 1)]
+    assert get_balance(user_id=mary.pk)[:2] == (999, 0)
+    assert SpendDay.objects.filter(account_id=mary.pk).count() == 1
+    assert_counted(mary)
 
 
 def test_closing_twice_at_once_is_closing_once(mary: User) -> None:

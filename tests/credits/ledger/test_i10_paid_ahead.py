@@ -6,6 +6,7 @@ from math import ceil
 from random import Random
 
 import pytest
+from django.db import connection
 
 from credits.amounts import PICO, as_decimal, as_words
 from credits.exceptions import InsufficientCredits
@@ -19,6 +20,23 @@ from tests.parallel import in_parallel
 pytestmark = pytest.mark.django_db
 #: `make chaos` asks for 100,000.
 USES = int(os.environ.get("LEDGER_USES", "300"))
+USE_EACH = """
+DO $$
+DECLARE
+    used record;
+    reserve record;
+BEGIN
+    FOR used IN SELECT * FROM bill WHERE number BETWEEN {first} AND {last} ORDER BY number LOOP
+        reserve := credits_reserve({user}, NULL, NULL, 'AI_TEXT_CHAT', 'ai_text_chat', '{model}',
+            12000, 3500, 1, true, 1, NULL, NULL, NULL, NULL, interval '1 hour', '{{}}');
+        UPDATE bill SET cost = (credits_settle_use(reserve.charge_id, used.input, used.cached,
+            used.cache_write, used.output, used.reasoning, 'provider', '{{}}', 'unused', true,
+            '{{}}')).cost
+        WHERE number = used.number;
+        COMMIT;
+    END LOOP;
+END $$
+"""
 PROVIDER = Use.Source.PROVIDER
 
 
@@ -31,28 +49,42 @@ def model(db: None) -> AIModel:
     return model
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_bill_of_many_uses_is_exact(alice: User, model: AIModel) -> None:
     """Beside fractions of Python: no pico-credit is lost, and less than a credit is paid ahead."""
     make_grant(alice, 10**9)
     random, price = Random(13), model.token_prices.get()
-    spent, start = Fraction(0), get_balance(user_id=alice.pk).remaining
-    for _ in range(USES):
+    start = get_balance(user_id=alice.pk).remaining
+    costs: list[Fraction] = []
+    bill: list[tuple[int, ...]] = []
+    for number in range(USES):
         cached, written, rest = (random.randrange(4000) for _ in range(3))
         reasoning, answer = random.randrange(500), random.randrange(3000)
-        tokens = Tokens(cached + written + rest, cached, written, answer + reasoning, reasoning,
-                        PROVIDER)  # fmt: skip
-        reserve = make_reserve(alice, model, input_bound=12_000, output=3500)
-        ending = settle_use(charge_id=reserve.id, tokens=tokens)
-        cost = Fraction(
+        read = cached + written + rest
+        bill.append((number, read, cached, written, answer + reasoning, reasoning))
+        cost = (
             rest * price.input + cached * price.cached + written * price.cache_write
-            + answer * price.output + reasoning * price.reasoning + price.request,
-            PICO,
+            + answer * price.output + reasoning * price.reasoning + price.request
         )  # fmt: skip
-        spent += cost
-        assert Fraction(ending.cost, PICO) == cost
-    balance = get_balance(user_id=alice.pk)
+        costs.append(Fraction(cost, PICO))
+    assert [Fraction(cost, PICO) for cost in charged(alice, model, bill)] == costs
+    balance, spent = get_balance(user_id=alice.pk), sum(costs)
     assert start - balance.remaining == ceil(spent)
     assert Fraction(balance.ahead, PICO) == ceil(spent) - spent
+
+
+def charged(user: User, model: AIModel, bill: list[tuple[int, ...]]) -> list[int]:
+    """Reserves and settles each of these uses, a transaction each, within the database: 100,000 of
+    them take it some minutes. What each costs, in pico-credits."""
+    sql("CREATE TEMPORARY TABLE bill (number integer PRIMARY KEY, input bigint, cached bigint,"
+        " cache_write bigint, output bigint, reasoning bigint, cost numeric)")  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO bill VALUES (%s, %s, %s, %s, %s, %s)", bill)
+    for first in range(0, USES, 1000):
+        sql(USE_EACH.format(user=user.pk, model=model.name, first=first, last=first + 999))
+    costs = [int(cost) for (cost,) in sql("SELECT cost FROM bill ORDER BY number")]
+    sql("DROP TABLE bill")
+    return costs
 
 
 @pytest.mark.parametrize(

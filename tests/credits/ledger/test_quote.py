@@ -77,8 +77,8 @@ def test_a_reserve_does_what_was_quoted(model: AIModel) -> None:
         made = reserve(user, model, asked)
         charge = UsageHistory.objects.get(pk=made.id)
         assert quote == Quote(
-            made.credits, made.price_id, made.output_granted, int(charge.bound or 0), made.limit_id,
-            None, None,
+            made.credits, made.price_id, made.output_granted or 0, int(charge.bound or 0),
+            made.limit_id, None, None,
         )  # fmt: skip
     assert {None, InsufficientCredits, LimitReached} <= refusals
 

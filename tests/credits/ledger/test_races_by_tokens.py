@@ -92,6 +92,7 @@ def test_credits_that_ended_while_they_were_held_leave_however_the_call_ends(
 ) -> None:
     """What was not used leaves at once, beside the sweep of the grants; after a failure of ours it
     lives 30 days more, and then leaves."""
+    clock.freeze()
     for number in range(ROUNDS):
         user = make_user()
         make_grant(user, 10, expires_at=clock.now() + timedelta(seconds=60))
