@@ -21,6 +21,7 @@ def test_it_is_the_balance_of_the_database(alice: User) -> None:
         "granted": 100,
         "expiresAt": None,
         "expiring": None,
+        "paidAhead": "0.000000000000",
     }
 
 

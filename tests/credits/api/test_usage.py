@@ -41,6 +41,11 @@ def test_a_charge_is_told_in_full(alice: User) -> None:
         "reason": None,
         "actor": None,
         "model": "m1",
+        # Of a charge by tokens: tests/credits/statement/test_lines.py.
+        "priceVersion": None,
+        "usage": None,
+        "cost": None,
+        "paidAhead": None,
     }
 
 
