@@ -1,4 +1,4 @@
-"""What is derived from the journal so that the desk need not read all of it, and what the checks
+"""What is derived from the journal so that reports need not read all of it, and what the checks
 found. Nothing here is money: it can be emptied and made again (docs/ledger.md, The rollup)."""
 
 from decimal import Decimal
