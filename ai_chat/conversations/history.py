@@ -75,7 +75,7 @@ class KnownFrom(NamedTuple):
     shortened: bool
 
 
-class Told(NamedTuple):
+class Context(NamedTuple):
     """The messages of a call. `in_time` is False while an answer was being written in the
     conversation: then they lack that."""
 
@@ -93,7 +93,7 @@ def history(
     client_messages: Sequence[Message] = (),
     files: Sequence[Part] = (),
     only_sizes: bool = False,
-) -> Told:
+) -> Context:
     """The messages for the answer to a prompt with `files`: before it as much of the conversation
     as fits, `besides` the turn that the prompt is recorded as. Stored turns are the conversation;
     before the first one (or without a conversation) it is what the client sent, whose system
@@ -114,7 +114,7 @@ def history(
     messages = messages_of(past, prompt, system=system, room=room)
     if files:
         messages[-1]["content"] = [{"type": "text", "text": _text(messages[-1])}, *files]
-    return Told(messages, in_time=not any(turn.is_running for turn in stored))
+    return Context(messages, in_time=not any(turn.is_running for turn in stored))
 
 
 def known_from(conversation: Conversation, model: AIModel) -> KnownFrom | None:

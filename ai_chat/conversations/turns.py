@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from ai_chat.conversations.history import Told, history
+from ai_chat.conversations.history import Context, history
 from ai_chat.conversations.rendering import html_columns
 from ai_chat.jobs.ending import Outcome
 from ai_chat.jobs.running import Bounds, Stopped, TimeIsUp, Work
@@ -61,7 +61,7 @@ def send_message(
     whether it is new. Raises what `start_turn` and `answer_turn` raise."""
     text = checked(text)
 
-    def tell(place: UUID | None, besides: UUID | None = None) -> Told:
+    def read(place: UUID | None, besides: UUID | None = None) -> Context:
         return history(
             place,
             text,
@@ -72,8 +72,8 @@ def send_message(
             files=files,
         )
 
-    told = tell(conversation.pk if conversation else None)
-    asked = asked_of(model, size_of(told.messages))
+    context = read(conversation.pk if conversation else None)
+    asked = asked_of(model, size_of(context.messages))
     turn, is_new = start_turn(
         user_id=user_id,
         conversation=conversation,
@@ -84,14 +84,14 @@ def send_message(
         asked=asked,
         **more,
     )
-    if is_new and not told.in_time:
+    if is_new and not context.in_time:
         # The answer that was being written has ended: it belongs before this one, if there is
         # room for it in what was paid.
-        later = tell(turn.conversation_id, besides=turn.pk)
+        later = read(turn.conversation_id, besides=turn.pk)
         if not turn.is_by_tokens or asked_of(model, size_of(later.messages)) <= asked:
-            told = later
+            context = later
     if is_new:
-        answer_turn(turn, model, told.messages, temperature=temperature)
+        answer_turn(turn, model, context.messages, temperature=temperature)
     return turn, is_new
 
 
