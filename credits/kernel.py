@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.db.models import DateTimeField, Func
 from psycopg.rows import class_row, namedtuple_row
 
 from credits import exceptions
@@ -40,7 +41,12 @@ def call_kernel(function: str, *, row: type | None = None, **arguments: Any) -> 
         return cursor.fetchone()
 
 
+def ledger_now() -> Func:
+    """The ledger's clock (`credits_now`), in a query."""
+    return Func(function="credits_now", output_field=DateTimeField())
+
+
 def database_time() -> datetime:
-    """The ledger's clock (`credits_now`), by which leases, limits and retries are counted."""
+    """The moment by the same clock, by which leases, limits and retries are counted."""
     moment: datetime = call_kernel("credits_now")[0]
     return moment

@@ -9,13 +9,19 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import DateTimeField, Func
 from django.dispatch import Signal
 
 from credits import exceptions
 from credits.amounts import PICO
 from credits.features import FEATURES, OperationType, to_operation_type
-from credits.kernel import MAX_AMOUNT, MAX_QUANTITY, call_kernel, check_amount, check_key
+from credits.kernel import (
+    MAX_AMOUNT,
+    MAX_QUANTITY,
+    call_kernel,
+    check_amount,
+    check_key,
+    ledger_now,
+)
 from credits.models import CreditBalance, CreditGrant, Hold
 from credits.models.ledger import PRIORITIES
 from credits.pricing import get_feature_cost
@@ -355,8 +361,7 @@ def _in_batches(function: str, batch: int) -> int:
 
 def extend_holds(*, charge_ids: Sequence[int], seconds: float) -> None:
     """Lets open holds last `seconds` from now: their work is still going on (I6)."""
-    now = Func(function="credits_now", output_field=DateTimeField())
-    lease = now + timedelta(seconds=seconds)
+    lease = ledger_now() + timedelta(seconds=seconds)
     Hold.objects.filter(charge_id__in=charge_ids).update(lease_until=lease)
 
 

@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from adminpanel.api.views import AdminView, described
 from adminpanel.usage.model_views import ModelsForm
-from credits.amounts import as_decimal
 from credits.api.base import query_of
-from credits.api.fields import QueryDate, StrictSerializer, Text
+from credits.api.fields import ExactCredits, QueryDate, StrictSerializer, Text
 from credits.api.schema import errors
+from credits.api.serializers import TokensOut
 from credits.reports.models import ModelSums
 
 
@@ -26,29 +26,6 @@ class ModelsQuery(StrictSerializer):
             required=False, help_text="The first day (UTC); 30 days in all unless given."
         )
         return {**super().get_fields(), "from": first}
-
-
-@extend_schema_field({"type": "string", "pattern": r"^-?[0-9]+\.[0-9]{12}$"})
-class Pico(serializers.Field[Any, Any, Any, Any]):
-    """Pico-credits as credits, exactly."""
-
-    def to_representation(self, value: int) -> str:
-        return as_decimal(value)
-
-
-def _pico(source: str, meaning: str, **options: Any) -> Pico:
-    return Pico(source=source, read_only=True, help_text=meaning, **options)
-
-
-class TokensOut(serializers.Serializer[Any]):
-    """Tokens: all that were read, of which cached and written to a cache; all that were written, of
-    which reasoning."""
-
-    input = serializers.IntegerField()
-    cached = serializers.IntegerField()
-    cacheWrite = serializers.IntegerField(source="cache_write")
-    output = serializers.IntegerField()
-    reasoning = serializers.IntegerField()
 
 
 @extend_schema_serializer(component_name="ModelUse")
@@ -65,17 +42,23 @@ class ModelUseOut(serializers.Serializer[ModelSums]):
     uses = serializers.IntegerField()
     estimated = serializers.IntegerField(help_text="Uses whose provider said no tokens.")
     tokens = TokensOut()
-    cost = _pico("cost_pico", "Tokens times price.")
-    collected = _pico("collected_pico", "Of the cost, at most what was reserved.")
-    uncollected = _pico("uncollected_pico", "The rest of it.")
-    providerCost = _pico(
-        "provider_cost_pico", "What the provider asks, where it is known.", allow_null=True
+    cost = ExactCredits(source="cost_pico", help_text="Tokens times price.")
+    collected = ExactCredits(
+        source="collected_pico", help_text="Of the cost, at most what was reserved."
+    )
+    uncollected = ExactCredits(source="uncollected_pico", help_text="The rest of it.")
+    providerCost = ExactCredits(
+        source="provider_cost_pico",
+        allow_null=True,
+        help_text="What the provider asks, where it is known.",
     )
     providerCostUnknown = serializers.IntegerField(
         source="unknown", help_text="Uses of which it is not."
     )
-    margin = _pico(
-        "margin_pico", "Of the others: collected less the provider's cost.", allow_null=True
+    margin = ExactCredits(
+        source="margin_pico",
+        allow_null=True,
+        help_text="Of the others: collected less the provider's cost.",
     )
     marginPercent = serializers.FloatField(source="margin_percent", allow_null=True)
 

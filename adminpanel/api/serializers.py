@@ -203,6 +203,10 @@ class TokenPriceIn(StrictSerializer):
         return {**price_fields(TOKEN_PRICE_FIELDS, required=False), "provider": provider}
 
 
+#: What null says in place of a price by tokens.
+PER_UNIT_AGAIN = "Null: its feature's price, times its factor, holds again."
+
+
 @extend_schema_serializer(component_name="ModelTokenPrice")
 class ModelPriceOut(serializers.Serializer[Any]):
     """What a model costs by tokens from a moment on."""
@@ -210,9 +214,7 @@ class ModelPriceOut(serializers.Serializer[Any]):
     model = serializers.CharField()
     validFrom = serializers.DateTimeField()
     version = serializers.IntegerField()
-    price = TokenPriceIn(
-        allow_null=True, help_text="Null: its feature's price, times its factor, holds again."
-    )
+    price = TokenPriceIn(allow_null=True, help_text=PER_UNIT_AGAIN)
 
 
 @extend_schema_serializer(component_name="ModelTokenPriceChange")
@@ -224,9 +226,7 @@ class ModelPriceIn(StrictSerializer):
     validFrom = field_of(OrNull(VALID_FROM))(
         required=False, help_text="The moment from which it holds; null, or left out: now."
     )
-    price = TokenPriceIn(
-        allow_null=True, help_text="Null: its feature's price, times its factor, holds again."
-    )
+    price = TokenPriceIn(allow_null=True, help_text=PER_UNIT_AGAIN)
 
 
 @extend_schema_serializer(component_name="Catalogue")

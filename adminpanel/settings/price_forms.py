@@ -8,7 +8,7 @@ from django import forms
 
 from credits.catalogue.fields import REQUEST_PRICE, TOKEN_PRICE, TOKENS, CreditsText
 from credits.catalogue.forms import CreditsField, RuleField
-from credits.catalogue.token_prices import COLUMNS, price_state
+from credits.catalogue.token_prices import COLUMNS, PROVIDER, price_state
 from credits.models import TokenPrice
 
 #: What the fields are called, by the names of JSON.
@@ -22,8 +22,6 @@ LABELS = {
 }
 #: What is meant by an empty field.
 EMPTY = {"cached": "as input", "cacheWrite": "as input", "reasoning": "as output", "request": "0"}
-#: What begins the names of the fields of what the provider asks.
-PROVIDER = "provider_"
 
 
 def _amount(name: str, *, required: bool) -> RuleField:

@@ -10,14 +10,14 @@ from django.utils.dateparse import parse_datetime
 
 from adminpanel.settings.forms import snake_case
 from adminpanel.settings.preview import DAYS, token_effect
-from adminpanel.settings.price_forms import LABELS, PROVIDER, PriceForm
+from adminpanel.settings.price_forms import LABELS, PriceForm
 from adminpanel.settings.views import LATEST, as_lines
 from config.errors import InvalidInput
 from credits.catalogue.exceptions import ChangedMeanwhile
 from credits.catalogue.history import Subject
 from credits.catalogue.model_changes import read_catalogue
 from credits.catalogue.token_price_changes import columns_of, set_token_price, withdraw_price
-from credits.catalogue.token_prices import Prices, price_state
+from credits.catalogue.token_prices import PROVIDER, Prices, price_state
 from credits.features import TEXT
 from credits.http import AuthenticatedHttpRequest
 from credits.models import AIModel, SettingsChange, TokenPrice

@@ -80,8 +80,9 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
+@extend_schema_field({"type": "string", "pattern": r"^-?[0-9]+\.[0-9]{12}$"})
 class ExactCredits(serializers.CharField):
-    """Pico-credits as credits, exactly: a decimal string. Never null but where there is none."""
+    """Pico-credits as credits, exactly: a decimal string."""
 
     def to_representation(self, value: Any) -> str:
         return as_decimal(int(value))

@@ -146,8 +146,8 @@ def filters_of(query: dict[str, Any]) -> dict[str, Any]:
     return {key: query[key] for key in ("kind", "feature", "first", "last") if key in query}
 
 
-class UsedTokens(serializers.Serializer[Use]):
-    """The tokens of a charge by tokens, and whose count they are."""
+class TokensOut(serializers.Serializer[Any]):
+    """Tokens of one use, or of several together."""
 
     input = serializers.IntegerField(help_text="All that were read.")
     cached = serializers.IntegerField(help_text="Those among them that came from a cache.")
@@ -156,6 +156,11 @@ class UsedTokens(serializers.Serializer[Use]):
     )
     output = serializers.IntegerField(help_text="All that were written.")
     reasoning = serializers.IntegerField(help_text="Those among them that the model thought.")
+
+
+class UsedTokens(TokensOut):
+    """The tokens of a charge by tokens, and whose count they are."""
+
     source = serializers.ChoiceField(Use.Source.choices)  # type: ignore[assignment]  # as above
 
 

@@ -11,9 +11,9 @@ from django.db.models import QuerySet
 
 from credits.amounts import as_exact
 from credits.features import FEATURES
+from credits.kernel import database_time
 from credits.models import AIModel, TokenPrice
 from credits.models.tokens import PER
-from credits.sql import fetch_all
 
 #: The columns of the prices, by the names that JSON has.
 COLUMNS = {
@@ -71,7 +71,7 @@ class Prices(NamedTuple):
 def prices_of(models: Collection[AIModel], *, at: datetime | None = None) -> dict[int, Prices]:
     """The prices of each of these models from a moment on (now, by the ledger's clock, unless
     given), by its primary key."""
-    moment = at or ledger_now()
+    moment = at or database_time()
     rows: dict[int, list[TokenPrice]] = {model.pk: [] for model in models}
     newest: dict[int, int] = {}
     for row in TokenPrice.objects.raw(ROWS, {"at": moment, "models": list(rows)}):
@@ -80,22 +80,10 @@ def prices_of(models: Collection[AIModel], *, at: datetime | None = None) -> dic
     return {pk: Prices(rows[pk], moment, str(newest.get(pk, 0))) for pk in rows}
 
 
-def ledger_now() -> datetime:
-    """The moment by the ledger's clock."""
-    [(moment,)] = fetch_all("SELECT credits_now()")
-    assert isinstance(moment, datetime)
-    return moment
-
-
 def price_in_force(model: AIModel, at: datetime | None = None) -> TokenPrice | None:
     """The price by tokens of a model at a moment (now unless given); None: it costs its feature's
     price."""
     return prices_of([model], at=at)[model.pk].in_force
-
-
-def announced_prices(model: AIModel) -> list[TokenPrice]:
-    """The changes of a model's price that begin later, in their order."""
-    return prices_of([model])[model.pk].announced
 
 
 def latest_rows() -> QuerySet[TokenPrice]:

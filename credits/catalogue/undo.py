@@ -25,8 +25,9 @@ from credits.catalogue.packs import change_pack
 from credits.catalogue.plans import create_plan, delete_plan, find_plan, update_plan
 from credits.catalogue.prices import lock_prices, set_feature_costs
 from credits.catalogue.token_price_changes import set_token_price
-from credits.catalogue.token_prices import change_state, latest_rows, ledger_now
+from credits.catalogue.token_prices import change_state, latest_rows
 from credits.features import FEATURE_CREDIT_COSTS
+from credits.kernel import database_time
 from credits.models import Pack, SettingsChange, User
 from credits.pricing import get_feature_costs
 
@@ -129,7 +130,7 @@ def _undo_token_price(actor: User | None, change: SettingsChange, *, reason: str
         raise CannotUndo(CHANGED)
     former = {**(change.before or {})}
     former.pop("validFrom", None)
-    begins = row.valid_from if row.valid_from > ledger_now() else None
+    begins = row.valid_from if row.valid_from > database_time() else None
     set_token_price(
         actor=actor, model=change.name, prices=former or None, valid_from=begins, reason=reason
     )

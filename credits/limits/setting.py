@@ -113,10 +113,7 @@ def set_limit(
         "by_admin": by_admin,
         "period": period,
     }
-    limit = Limit.objects.filter(
-        *(Q(**{f"{name}__isnull": True}) for name in scope if scope[name] is None),
-        **{name: value for name, value in scope.items() if value is not None},
-    ).first()
+    limit = _limit_of(scope)
     before = values_of(limit) if limit else None
     if limit is None:
         check_version(NEW, expected_version)
@@ -185,6 +182,14 @@ def _lock_limits(account_id: int) -> None:
     """Before limits are deleted: whoever records a threshold of one has done so, or fails as it is
     gone. An alert that came after the other alerts were deleted would keep its limit."""
     list(Limit.objects.select_for_update().filter(account_id=account_id).order_by("pk"))
+
+
+def _limit_of(scope: dict[str, Any]) -> Limit | None:
+    """The limit that is for just this."""
+    return Limit.objects.filter(
+        *(Q(**{f"{name}__isnull": True}) for name in scope if scope[name] is None),
+        **{name: value for name, value in scope.items() if value is not None},
+    ).first()
 
 
 def _new(scope: dict[str, Any]) -> Limit:

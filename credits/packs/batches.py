@@ -10,8 +10,6 @@ from django.db.models import (
     BooleanField,
     Case,
     Count,
-    DateTimeField,
-    Func,
     IntegerField,
     OuterRef,
     QuerySet,
@@ -28,6 +26,7 @@ from credits.catalogue.exceptions import InvalidValue
 from credits.catalogue.fields import CODES, NOTE, PACK_CREDITS
 from credits.catalogue.packs import find_pack
 from credits.exceptions import IdempotencyConflict
+from credits.kernel import ledger_now
 from credits.models import CodeBatch, Pack, RedeemCode, User
 from credits.models.packs import MAX_WORTH
 from credits.packs.codes import digest_of, new_code
@@ -66,11 +65,6 @@ class BatchEnded(DomainError):
 
     status = 409
     code = "batch_ended"
-
-
-def ledger_now() -> Func:
-    """The ledger's clock, in a query."""
-    return Func(function="credits_now", output_field=DateTimeField())
 
 
 def batches() -> QuerySet[CodeBatch]:

@@ -11,9 +11,10 @@ from django.db import transaction
 
 from config.errors import DomainError
 from credits import audit, rate_limits
+from credits.kernel import ledger_now
 from credits.ledger import get_balance, grant_credits
 from credits.models import CodeBatch, CreditGrant, RedeemCode, UsageHistory, User
-from credits.packs.batches import find_batch, ledger_now
+from credits.packs.batches import find_batch
 from credits.packs.codes import digest_of
 from credits.rate_limits import LONGEST
 from credits.users.limits import TooManyFromHere

@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Count, DateTimeField, Func, Q, Sum, TextChoices
+from django.db.models import Count, Q, Sum, TextChoices
 
 from config.pagination import Key, Page, Reading, paginate
 from credits.features import FEATURES, Kind
+from credits.kernel import ledger_now
 from credits.models import AIModel, UsageHistory, UsageSlice
 from credits.reasons import Reason
 from credits.reports.rollup import BEGINNING, Slicing, slices, spans
@@ -44,9 +45,7 @@ class Way(TextChoices):
 
 CONDITIONS: dict[str, Q] = {
     State.HELD: Q(hold__isnull=False),
-    State.OVERDUE: Q(
-        hold__lease_until__lt=Func(function="credits_now", output_field=DateTimeField())
-    ),
+    State.OVERDUE: Q(hold__lease_until__lt=ledger_now()),
     Way.IN: Q(credits_used__lt=0),
     Way.OUT: Q(credits_used__gte=0),
 }

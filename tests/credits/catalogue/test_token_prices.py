@@ -15,7 +15,6 @@ from credits.catalogue.fields import REQUEST_PRICE, TOKEN_PRICE
 from credits.catalogue.models import all_offered, offered_models
 from credits.catalogue.token_price_changes import set_token_price, withdraw_price
 from credits.catalogue.token_prices import (
-    announced_prices,
     price_in_force,
     price_state,
     prices_of,
@@ -166,7 +165,7 @@ class TestAnnouncing:
         self.announce("1", days[1])
         self.announce("2", days[2])
         assert inputs(model) == ["0.25", "1", "2"]
-        assert [row.valid_from for row in announced_prices(model)] == days[1:3]
+        assert [row.valid_from for row in prices_of([model])[model.pk].announced] == days[1:3]
         clock.freeze(days[1])
         assert inputs(model) == ["1", "2"]
         at = price_in_force(model, days[2])
