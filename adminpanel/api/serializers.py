@@ -7,12 +7,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from credits.api.fields import BoundedList, Flag, StrictSerializer, Text, WholeNumber, field_of
-from credits.api.serializers import (
-    FeatureCostsChange,
-    PricingField,
-    SettingsOut,
-    price_fields,
-)
+from credits.api.serializers import FeatureCostsChange, PricingField, SettingsOut, price_fields
 from credits.catalogue.fields import (
     MODEL_FIELDS,
     MODEL_ID,

@@ -8,13 +8,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from adminpanel.overview.failures import (
-    FAILS,
-    PARAMETERS,
-    Failure,
-    detail_of,
-    recent_failures,
-)
+from adminpanel.overview.failures import FAILS, PARAMETERS, Failure, detail_of, recent_failures
 from ai_chat.data.jobs import ERASED_WITHIN
 from credits.amounts import as_words
 from credits.integrity.features import Mapping, check_features

@@ -9,13 +9,7 @@ from config.errors import DomainError
 from credits.http import AuthenticatedHttpRequest
 from credits.limit_states import limit_states
 from credits.limits.forms import LimitForm
-from credits.limits.setting import (
-    MOST,
-    find_limit,
-    limit_version,
-    remove_limit,
-    set_limit,
-)
+from credits.limits.setting import MOST, find_limit, limit_version, remove_limit, set_limit
 from credits.models import User
 from credits.users.permissions import refuse_impersonated
 
