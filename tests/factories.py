@@ -10,6 +10,7 @@ from django_otp.oath import hotp
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from credits.catalogue.models import default_provider
+from credits.catalogue.token_prices import prices_of
 from credits.kernel import call_kernel
 from credits.ledger import Charge, Grant, deduct_credits_for_feature, grant_credits
 from credits.models import (
@@ -154,3 +155,10 @@ def make_check(**fields: Any) -> LedgerCheck:
         "cluster": 1, "seconds": 1, "started_at": timezone.now(),
     }  # fmt: skip
     return LedgerCheck.objects.create(**{**defaults, **fields})
+
+
+def price_in_force(model: AIModel, at: datetime | None = None) -> TokenPrice | None:
+    """The model's price by tokens at a moment from now on; None: it costs its feature's price."""
+    prices = prices_of([model])[model.pk]
+    row = prices.row_at(at or prices.moment)
+    return row if row and row.is_by_tokens else None

@@ -68,22 +68,16 @@ class Prices(NamedTuple):
         return next((row for row in reversed(self.rows) if row.valid_from <= moment), None)
 
 
-def prices_of(models: Collection[AIModel], *, at: datetime | None = None) -> dict[int, Prices]:
-    """The prices of each of these models from a moment on (now, by the ledger's clock, unless
-    given), by its primary key."""
-    moment = at or database_time()
+def prices_of(models: Collection[AIModel]) -> dict[int, Prices]:
+    """The prices of each of these models from now on (by the ledger's clock), by its primary
+    key."""
+    moment = database_time()
     rows: dict[int, list[TokenPrice]] = {model.pk: [] for model in models}
     newest: dict[int, int] = {}
     for row in TokenPrice.objects.raw(ROWS, {"at": moment, "models": list(rows)}):
         rows[row.model_id].append(row)
         newest[row.model_id] = row.newest  # type: ignore[attr-defined]  # selected by ROWS
     return {pk: Prices(rows[pk], moment, str(newest.get(pk, 0))) for pk in rows}
-
-
-def price_in_force(model: AIModel, at: datetime | None = None) -> TokenPrice | None:
-    """The price by tokens of a model at a moment (now unless given); None: it costs its feature's
-    price."""
-    return prices_of([model], at=at)[model.pk].in_force
 
 
 def latest_rows() -> QuerySet[TokenPrice]:

@@ -3,12 +3,11 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from credits.catalogue.token_prices import price_in_force
 from credits.models import AIModel, TokenPrice, Use, User
 from credits.models.tokens import ASKED
 from credits.uses import Tokens, settle_use
 from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits
-from tests.factories import make_model, make_reserve, make_token_price
+from tests.factories import make_model, make_reserve, make_token_price, price_in_force
 
 SIZES: list[Size] = ["desktop", "phone"]
 

@@ -13,7 +13,7 @@ from adminpanel.settings.preview import token_effect
 from adminpanel.templatetags.desk import in_credits
 from credits.amounts import PICO
 from credits.catalogue.token_price_changes import columns_of, set_token_price
-from credits.catalogue.token_prices import price_in_force, price_state
+from credits.catalogue.token_prices import price_state
 from credits.ledger import refund_charge, release_charge
 from credits.models import AIModel, SettingsChange, TokenPrice, Use, User
 from credits.models.tokens import ASKED, BUCKETS
@@ -27,6 +27,7 @@ from tests.factories import (
     make_model,
     make_reserve,
     make_token_price,
+    price_in_force,
 )
 
 pytestmark = pytest.mark.django_db

@@ -15,7 +15,6 @@ from credits.catalogue.fields import REQUEST_PRICE, TOKEN_PRICE
 from credits.catalogue.models import all_offered, offered_models
 from credits.catalogue.token_price_changes import set_token_price, withdraw_price
 from credits.catalogue.token_prices import (
-    price_in_force,
     price_state,
     prices_of,
     pricing_of,
@@ -23,7 +22,7 @@ from credits.catalogue.token_prices import (
 from credits.catalogue.undo import undo_change
 from credits.models import AIModel, AuditEntry, SettingsChange, TokenPrice, User
 from tests.clock import Clock
-from tests.factories import make_model, make_token_price, sql_now
+from tests.factories import make_model, make_token_price, price_in_force, sql_now
 
 pytestmark = pytest.mark.django_db
 MINI = {"input": "0.25", "cached": "0.025", "output": "2"}
@@ -234,9 +233,10 @@ class TestAnnouncing:
         undo_change(actor=None, change_id=change.pk)
         assert inputs(model) == ["0.25"]
         [used_meanwhile, *_] = TokenPrice.objects.filter(valid_from=days[1])
-        assert price_in_force(model, days[1]) == used_meanwhile
         with pytest.raises(CannotUndo):
             undo_change(actor=None, change_id=change.pk)
+        clock.freeze(days[1])
+        assert price_in_force(model) == used_meanwhile
 
     def test_undoing_the_first_price_leads_back_to_messages(
         self, days: list[datetime], model: AIModel
