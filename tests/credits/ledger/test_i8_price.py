@@ -1,6 +1,7 @@
 """I8: a use is priced once, by the price that its charge names; prices and uses are append-only."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from credits.uses import MAX_TOKENS, Tokens, settle_use
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, make_model, make_reserve, make_token_price
 from tests.ledger import insert_row, refused_by, sql
-from tests.parallel import in_parallel
+from tests.parallel import backend_pid, in_background, in_parallel, wait_until_blocked
 
 pytestmark = pytest.mark.django_db
 together = pytest.mark.django_db(transaction=True)
@@ -206,6 +207,23 @@ def test_whatever_changes_the_price_each_use_has_the_one_that_its_charge_names(
     for use in Use.objects.select_related("charge__price"):
         assert use.charge.price and use.charge.price.output is not None
         assert int(use.cost) == 12 * use.charge.price.output
+
+
+@together
+def test_a_use_by_hand_waits_for_another_of_its_account(alice: User, model: AIModel) -> None:
+    """What is paid ahead is read under the lock of the balance."""
+    make_token_price(model, **dict.fromkeys(BUCKETS, 10**9))
+    reserves = [make_reserve(alice, model, input_bound=0).id for _ in range(2)]
+    for charge_id in reserves:
+        with transaction.atomic():
+            end_hold(charge_id)
+    first, second = (partial(insert_use, each, alice, output=1000) for each in reserves)
+    with transaction.atomic():
+        first()
+        waiting = in_background(second)
+        wait_until_blocked(by=backend_pid())
+    waiting.result()
+    assert [use.kept for use in Use.objects.order_by("pk")] == [1, 1]
 
 
 def test_a_charge_by_hand_names_a_price_with_its_bound(alice: User, model: AIModel) -> None:
