@@ -81,6 +81,24 @@ def test_a_price_is_whole(prices: dict[str, Any], model: AIModel) -> None:
         make_token_price(model, **prices)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"input": -1}, {"reasoning": MAX_TOKEN_PRICE + 1}, {"cached": None}, {"request": -1},
+     {"request": None}],
+)  # fmt: skip
+def test_what_the_provider_asks_is_known_whole_or_not_at_all(
+    changes: dict[str, Any], model: AIModel
+) -> None:
+    known = {**dict.fromkeys([*BUCKETS, "request"], 5), **changes}
+    with refused_by("provider_price_whole"):
+        make_token_price(model, **{f"provider_{name}": value for name, value in known.items()})
+
+
+def test_a_price_holds_for_some_input(model: AIModel) -> None:
+    with refused_by("price_max_input"):
+        make_token_price(model, max_input=0)
+
+
 def test_a_price_begins_now_or_later(model: AIModel, clock: Clock) -> None:
     with refused_by("i8_price_not_backdated"):
         make_token_price(model, valid_from=clock.now() - timedelta(hours=1))
@@ -142,6 +160,17 @@ def test_tokens_fit(tokens: tuple[int, int, int, int, int], alice: User, model: 
     reserve = make_reserve(alice, model)
     with refused_by("i8_tokens_fit", "i9_use_within_reserve"):
         settle_use(charge_id=reserve.id, tokens=Tokens(*tokens, PROVIDER))
+
+
+@pytest.mark.parametrize("change", ["collected = -1", "collected = cost + 1", "kept = -1"])
+def test_no_more_is_collected_than_a_use_costs(alice: User, model: AIModel, change: str) -> None:
+    """Also where the triggers do not fire."""
+    reserve = make_reserve(alice, model)
+    settle_use(charge_id=reserve.id, tokens=Tokens(1, 0, 0, 1, 0, PROVIDER))
+    sql("SET LOCAL session_replication_role = replica")
+    with refused_by("i9_use_within_reserve", at_once=False):
+        sql(f"UPDATE credits_use SET {change}")
+    sql("SET LOCAL session_replication_role = origin")
 
 
 def test_the_largest_price_times_the_most_tokens_fits(alice: User, model: AIModel) -> None:
@@ -217,13 +246,17 @@ def test_a_use_by_hand_waits_for_another_of_its_account(alice: User, model: AIMo
     for charge_id in reserves:
         with transaction.atomic():
             end_hold(charge_id)
-    first, second = (partial(insert_use, each, alice, output=1000) for each in reserves)
+    first, second = (partial(insert_use, each, alice, output=400) for each in reserves)
     with transaction.atomic():
         first()
         waiting = in_background(second)
         wait_until_blocked(by=backend_pid())
     waiting.result()
-    assert [use.kept for use in Use.objects.order_by("pk")] == [1, 1]
+    assert [use.kept for use in Use.objects.order_by("pk")] == [1, 0]
+    sql(
+        "SELECT credits_insert_refund(u, 1, credits_lock(u.account_id) + 1, 'unused', true, NULL, '{}')"
+        " FROM credits_usagehistory u WHERE id = %s", reserves[1],
+    )  # fmt: skip
 
 
 def test_a_charge_by_hand_names_a_price_with_its_bound(alice: User, model: AIModel) -> None:

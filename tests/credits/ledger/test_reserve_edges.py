@@ -16,6 +16,7 @@ from credits.exceptions import (
     LedgerError,
     LimitReached,
     ModelNotOffered,
+    OtherPricing,
     PriceChanged,
 )
 from credits.features import TEXT
@@ -372,4 +373,6 @@ def test_a_price_per_message_is_kept_to_beside_a_price_by_tokens(
     held = make_reserve(alice, model)
     make_token_price(model, **dict.fromkeys(BUCKETS))
     assert make_charge(alice, model=model.name).credits == 4
+    with pytest.raises(OtherPricing):
+        make_reserve(alice, model)
     assert settle_use(charge_id=held.id, tokens=tokens(0, 1000)).kept == 2
