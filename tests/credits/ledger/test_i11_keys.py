@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -89,6 +90,16 @@ def test_a_key_acts_for_its_own_member_alone(alice: User, bob: User) -> None:
     make_charge(alice, key_id=his.pk, member_id=bob.pk)
     with pytest.raises(BadKey):
         make_charge(alice, key_id=10**9)
+
+
+def test_a_key_charges_its_own_account_alone(alice: User, bob: User, model: AIModel) -> None:
+    """Its member acts for another account too."""
+    add_member(bob, alice)
+    key = make_key(bob, alice)
+    for spend in (make_charge, partial(make_reserve, model=model)):
+        with pytest.raises(BadKey):
+            spend(alice, key_id=key.pk)
+        spend(bob, key_id=key.pk, member_id=alice.pk)
 
 
 @together

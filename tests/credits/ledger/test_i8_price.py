@@ -1,6 +1,7 @@
 """I8: a use is priced once, by the price that its charge names; prices and uses are append-only."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from credits.uses import MAX_TOKENS, Tokens, settle_use
 from tests.clock import Clock
 from tests.factories import make_charge, make_grant, make_model, make_reserve, make_token_price
 from tests.ledger import insert_row, refused_by, sql
-from tests.parallel import in_parallel
+from tests.parallel import backend_pid, in_background, in_parallel, wait_until_blocked
 
 pytestmark = pytest.mark.django_db
 together = pytest.mark.django_db(transaction=True)
@@ -78,6 +79,24 @@ def test_prices_are_append_only(statement: str, model: AIModel) -> None:
 def test_a_price_is_whole(prices: dict[str, Any], model: AIModel) -> None:
     with refused_by("i8_price_whole"):
         make_token_price(model, **prices)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"input": -1}, {"reasoning": MAX_TOKEN_PRICE + 1}, {"cached": None}, {"request": -1},
+     {"request": None}],
+)  # fmt: skip
+def test_what_the_provider_asks_is_known_whole_or_not_at_all(
+    changes: dict[str, Any], model: AIModel
+) -> None:
+    known = {**dict.fromkeys([*BUCKETS, "request"], 5), **changes}
+    with refused_by("provider_price_whole"):
+        make_token_price(model, **{f"provider_{name}": value for name, value in known.items()})
+
+
+def test_a_price_holds_for_some_input(model: AIModel) -> None:
+    with refused_by("price_max_input"):
+        make_token_price(model, max_input=0)
 
 
 def test_a_price_begins_now_or_later(model: AIModel, clock: Clock) -> None:
@@ -143,6 +162,17 @@ def test_tokens_fit(tokens: tuple[int, int, int, int, int], alice: User, model: 
         settle_use(charge_id=reserve.id, tokens=Tokens(*tokens, PROVIDER))
 
 
+@pytest.mark.parametrize("change", ["collected = -1", "collected = cost + 1", "kept = -1"])
+def test_no_more_is_collected_than_a_use_costs(alice: User, model: AIModel, change: str) -> None:
+    """Also where the triggers do not fire."""
+    reserve = make_reserve(alice, model)
+    settle_use(charge_id=reserve.id, tokens=Tokens(1, 0, 0, 1, 0, PROVIDER))
+    sql("SET LOCAL session_replication_role = replica")
+    with refused_by("i9_use_within_reserve", at_once=False):
+        sql(f"UPDATE credits_use SET {change}")
+    sql("SET LOCAL session_replication_role = origin")
+
+
 def test_the_largest_price_times_the_most_tokens_fits(alice: User, model: AIModel) -> None:
     make_token_price(model, **dict.fromkeys(BUCKETS, MAX_TOKEN_PRICE))
     make_grant(alice, 10**10)
@@ -206,6 +236,27 @@ def test_whatever_changes_the_price_each_use_has_the_one_that_its_charge_names(
     for use in Use.objects.select_related("charge__price"):
         assert use.charge.price and use.charge.price.output is not None
         assert int(use.cost) == 12 * use.charge.price.output
+
+
+@together
+def test_a_use_by_hand_waits_for_another_of_its_account(alice: User, model: AIModel) -> None:
+    """What is paid ahead is read under the lock of the balance."""
+    make_token_price(model, **dict.fromkeys(BUCKETS, 10**9))
+    reserves = [make_reserve(alice, model, input_bound=0).id for _ in range(2)]
+    for charge_id in reserves:
+        with transaction.atomic():
+            end_hold(charge_id)
+    first, second = (partial(insert_use, each, alice, output=400) for each in reserves)
+    with transaction.atomic():
+        first()
+        waiting = in_background(second)
+        wait_until_blocked(by=backend_pid())
+    waiting.result()
+    assert [use.kept for use in Use.objects.order_by("pk")] == [1, 0]
+    sql(
+        "SELECT credits_insert_refund(u, 1, credits_lock(u.account_id) + 1, 'unused', true, NULL, '{}')"
+        " FROM credits_usagehistory u WHERE id = %s", reserves[1],
+    )  # fmt: skip
 
 
 def test_a_charge_by_hand_names_a_price_with_its_bound(alice: User, model: AIModel) -> None:

@@ -2,18 +2,21 @@
 the largest numbers."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from credits.amounts import PICO
 from credits.exceptions import (
+    CreditsBusy,
     IdempotencyConflict,
     InputTooLong,
     InsufficientCredits,
     LedgerError,
     LimitReached,
     ModelNotOffered,
+    OtherPricing,
     PriceChanged,
 )
 from credits.features import TEXT
@@ -25,7 +28,7 @@ from credits.models.tokens import BUCKETS, MAX_TOKEN_PRICE
 from credits.reasons import Reason
 from credits.uses import MAX_TOKENS, Asked, Tokens, UseEnding, reserve_credits, settle_use
 from tests.clock import Clock
-from tests.credits.ledger.counting import assert_counted, make_dear_model
+from tests.credits.ledger.counting import add_member, assert_counted, make_dear_model, make_key
 from tests.factories import (
     make_charge,
     make_grant,
@@ -40,6 +43,7 @@ from tests.ledger import sql_balance
 
 pytestmark = pytest.mark.django_db
 PROVIDER = Use.Source.PROVIDER
+PROVIDERS = [f"provider_{bucket}" for bucket in (*BUCKETS, "request")]
 
 
 def tokens(read: int, written: int) -> Tokens:
@@ -86,11 +90,14 @@ def test_a_request_may_cost_what_no_token_does(bob: User) -> None:
 def test_a_use_of_nothing_that_a_provider_counted_costs_its_request(
     alice: User, model: AIModel
 ) -> None:
-    make_token_price(model, request=PICO)
+    make_token_price(model, request=PICO, **dict.fromkeys(PROVIDERS, 10**6))
     counted, none = make_reserve(alice, model), make_reserve(alice, model)
     assert settle_use(charge_id=counted.id, tokens=tokens(0, 0)).kept == 1
     nothing = Tokens(0, 0, 0, 0, 0, Use.Source.NONE)
     assert settle_use(charge_id=none.id, tokens=nothing).kept == 0
+    costs = Use.objects.in_bulk([counted.id, none.id])
+    assert costs[counted.id].provider_cost == 10**6
+    assert costs[none.id].provider_cost is None, "Nobody knows what it was."
 
 
 # --- What is granted -----------------------------------------------------------------------------
@@ -107,6 +114,13 @@ def test_no_output_and_no_input_cost_nothing(alice: User, model: AIModel) -> Non
     assert reserve(alice, model, Asked(0, 0, 256, named=True)).credits == 0
     most = Asked(1000, 0, 0, named=True)
     assert reserve(alice, model, most).credits == 1
+
+
+def test_no_more_output_is_needed_than_is_asked_for(model: AIModel) -> None:
+    poor = make_user(credits=1)
+    assert reserve(poor, model, Asked(0, 10, 5000, named=True)).output_granted == 10
+    with pytest.raises(InsufficientCredits):
+        reserve(poor, model, Asked(0, 5000, 5000, named=True))
 
 
 def test_the_dearest_kind_of_token_is_reserved_for(alice: User) -> None:
@@ -144,6 +158,55 @@ def test_the_limit_that_let_it_be_no_more_is_named(alice: User, model: AIModel) 
     assert (made.output_granted, made.limit_id) == (1500, narrow.pk)
     narrow.delete()
     assert reserve(alice, model, Asked(0, 50_000, 1, named=True)).limit_id == wide.pk
+
+
+def test_the_limit_that_refuses_is_named_and_not_one_that_is_full_of_what_is_held(
+    alice: User, model: AIModel
+) -> None:
+    wide = make_limit(alice, 12, "month")
+    make_charge(alice, 10, hold=True)
+    key = make_key(alice)
+    narrow = make_limit(alice, 3, api_key=key)
+    with pytest.raises(LimitReached) as refusal:
+        reserve(alice, model, Asked(0, 5000, 2000, named=True), key_id=key.pk)
+    assert refusal.value.limit.limit == narrow
+    with pytest.raises(CreditsBusy):
+        reserve(alice, model, Asked(0, 5000, 2000, named=True))
+    assert wide.credits == 12
+
+
+def test_what_is_free_is_had_beside_what_a_lowered_limit_no_longer_allows(alice: User) -> None:
+    make_charge(alice, 5, hold=True)
+    make_charge(alice, 3)
+    make_limit(alice, 2)
+    free = make_model()
+    make_token_price(free, **dict.fromkeys(BUCKETS, 0))
+    assert make_reserve(alice, free).credits == 0
+    set_price("ai_text_chat", 0)
+    assert make_charge(alice).credits == 0
+
+
+def test_a_limit_of_the_accounts_own_user_is_for_what_names_nobody_else(
+    alice: User, bob: User, model: AIModel
+) -> None:
+    add_member(alice, bob)
+    make_limit(alice, 3, member=alice)
+    make_reserve(alice, model, member_id=bob.pk)
+    make_reserve(alice, model)
+    for spend in (make_charge, partial(make_reserve, model=model)):
+        with pytest.raises(CreditsBusy):
+            spend(alice)
+
+
+def test_a_member_is_named_and_counted(alice: User, bob: User, model: AIModel) -> None:
+    add_member(alice, bob)
+    make_limit(alice, 3, member=bob)
+    made = make_reserve(alice, model, member_id=bob.pk)
+    assert UsageHistory.objects.get(pk=made.id).member_id == bob.pk
+    with pytest.raises(CreditsBusy):
+        make_reserve(alice, model, member_id=bob.pk)
+    make_reserve(alice, model)
+    assert_counted(alice)
 
 
 @pytest.mark.parametrize("changes", [{"active": False}, {"unreachable": True}])
@@ -310,4 +373,6 @@ def test_a_price_per_message_is_kept_to_beside_a_price_by_tokens(
     held = make_reserve(alice, model)
     make_token_price(model, **dict.fromkeys(BUCKETS))
     assert make_charge(alice, model=model.name).credits == 4
+    with pytest.raises(OtherPricing):
+        make_reserve(alice, model)
     assert settle_use(charge_id=held.id, tokens=tokens(0, 1000)).kept == 2
