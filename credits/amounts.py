@@ -19,6 +19,11 @@ def as_exact(pico: int) -> str:
     return f"{Decimal(pico).scaleb(-12).normalize():f}" if pico % PICO else str(pico // PICO)
 
 
+def as_exact_words(pico: int) -> str:
+    """The same as people read it, its thousands apart: `1,234.5`."""
+    return f"{Decimal(as_exact(pico)):,f}"
+
+
 def in_pico(credits: str) -> int:
     """Credits as `as_exact` writes them (ASCII digits, at most 12 decimals), in pico-credits."""
     return int(Decimal(credits).scaleb(12))
@@ -32,3 +37,8 @@ def as_words(pico: int) -> str:
         return f"{credits.quantize(Decimal(1), ROUND_HALF_UP):,}"
     shown = credits.quantize(Decimal(1).scaleb(min(0, credits.adjusted()) - 1), ROUND_HALF_UP)
     return f"{shown.normalize():f}" if pico else "0"
+
+
+def with_unit(number: str) -> str:
+    """A number of credits, in words already, with its unit: `1 credit`, `0.93 credits`."""
+    return f"{number} credit{'' if number == '1' else 's'}"

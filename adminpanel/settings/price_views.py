@@ -1,6 +1,7 @@
 """The price of a model by tokens: what holds and is announced, a new one, what it would have done
 to last week's uses, and the end of an announcement."""
 
+from datetime import datetime
 from typing import Any, cast
 
 from django.contrib import messages
@@ -48,9 +49,17 @@ def price(request: AuthenticatedHttpRequest, model_id: int) -> HttpResponse:
     except InvalidInput as error:
         _add_errors(form, error)
         return _page(request, model, prices, form, status=422)
-    said = f"{model} has another price." if row else "Nothing is changed: that is its price."
-    messages.success(request, said)
+    messages.success(request, _outcome(model, row, form.cleaned_data["valid_from"]))
     return redirect("admin-model-price", model.pk)
+
+
+def _outcome(model: AIModel, row: TokenPrice | None, announced: datetime | None) -> str:
+    """What has become of a price that was set: `announced` is when it begins unless that is now."""
+    if row is None:
+        return "Nothing is changed: that is its price."
+    if announced:
+        return f"Announced: {model} has another price from {announced:%-d %b %Y %H:%M} UTC on."
+    return f"{model} has another price."
 
 
 @admin_page

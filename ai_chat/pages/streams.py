@@ -22,7 +22,7 @@ from ai_chat.markdown import StreamRenderer
 from ai_chat.models import ImageRequest, Turn
 from ai_chat.pages.continuing import continuation_of
 from ai_chat.providers.pieces import Piece, Reasoning, Text
-from credits.amounts import as_words
+from credits.amounts import as_words, with_unit
 from credits.models import TokenPrice
 
 #: A comment after this much silence keeps proxies from giving up, finds lost viewers, and tells the
@@ -102,7 +102,7 @@ def _counting(
         tokens = run.work.so_far()
         cost = as_words(price.about(tokens)) if tokens else ""
         if cost != shown:
-            yield event("count", f"about {cost} credits so far")
+            yield event("count", f"about {with_unit(cost)} so far")
             shown = cost
 
 

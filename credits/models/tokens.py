@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import PROTECT, CheckConstraint, F, Index, Q
 from django.db.models.functions import Now
 
-from credits.amounts import PICO, as_exact, as_words
+from credits.amounts import PICO, as_exact_words, as_words, with_unit
 from credits.models.catalogue import AIModel
 from credits.models.ledger import UsageHistory
 from credits.models.users import Account, User
@@ -95,13 +95,13 @@ class TokenPrice(models.Model):
     @staticmethod
     def words_of(price: int | None) -> str:
         """Credits per 1,000,000 tokens of one of its prices, exactly."""
-        return as_exact((price or 0) * PER)
+        return as_exact_words((price or 0) * PER)
 
     @property
     def in_words(self) -> dict[str, str]:
         """The same of each kind of tokens, and credits of a request; by the columns' names."""
         buckets = {bucket: self.words_of(getattr(self, bucket)) for bucket in BUCKETS}
-        return {**buckets, "request": as_exact(self.request)}
+        return {**buckets, "request": as_exact_words(self.request)}
 
     @property
     def example(self) -> str:
@@ -201,12 +201,12 @@ class Use(models.Model):
     @property
     def paid(self) -> str:
         """What it cost the account, in credits, exactly; never more than was reserved."""
-        return _credits(as_exact(int(self.collected)))
+        return with_unit(as_exact_words(int(self.collected)))
 
     @property
     def taken(self) -> str:
         """How that was paid: `took 1 credit, 0.93 paid ahead`."""
-        taken = f"took {_credits(f'{self.kept:,}')}"
+        taken = f"took {with_unit(f'{self.kept:,}')}"
         return ", ".join(filter(None, [taken, self.paid_ahead]))
 
     @property
@@ -229,10 +229,6 @@ class Use(models.Model):
 def _of_which(parts: list[tuple[int, str]]) -> str:
     shown = ", ".join(f"{count:,} {name}" for count, name in parts if count)
     return f" ({shown})" if shown else ""
-
-
-def _credits(number: str) -> str:
-    return f"{number} credit{'' if number == '1' else 's'}"
 
 
 class PaidAhead(models.Model):

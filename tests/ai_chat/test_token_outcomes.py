@@ -133,7 +133,7 @@ def test_the_receipt_counts_while_the_answer_comes(chat: TokensChat, alice: User
     turn = ended_turn(alice)
     assert turn.seconds_taken
     assert 2 <= len(counts) <= 2 * turn.seconds_taken + 2
-    amounts = [float(re.fullmatch(r"about ([\d.]+) credits so far", each)[1]) for each in counts]
+    amounts = [float(re.fullmatch(r"about ([\d.]+) credits? so far", each)[1]) for each in counts]
     assert amounts == sorted(amounts)
     assert turn.use
     assert amounts[-1] <= float(turn.use.paid.split()[0]) * 1.5

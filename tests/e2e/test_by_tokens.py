@@ -84,3 +84,17 @@ def test_too_few_credits_say_so(chat: Window) -> None:
     expect(page.locator("#offer")).to_contain_text("For the shortest answer 2 credits have")
     expect(page.get_by_role("button", name=re.compile("^Send"))).to_be_disabled()
     fits(page)
+
+
+def test_a_line_of_a_phone_that_took_nothing_has_no_sign(chat: Window, alice: User) -> None:
+    page = chat(alice, size="phone")
+    signs = []
+    for tokens in (80, 10):
+        page.goto("/ai-chat")
+        page.get_by_label("Message").fill(f"Hello [[tokens:{tokens}]]")
+        page.get_by_role("button", name=re.compile("^Send")).click()
+        page.locator(".receipt").get_by_role("link").click()
+        amount = page.locator(":target .out")
+        before = amount.evaluate("each => getComputedStyle(each, '::before').content")
+        signs.append((amount.inner_text(), before))
+    assert signs == [("1", '"−"'), ("0", "none")]

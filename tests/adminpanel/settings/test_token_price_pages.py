@@ -63,6 +63,7 @@ class TestSetting:
         self, desk: Client, page: str, model: AIModel, admin: User
     ) -> None:
         assert "Whatever it uses: 1 credit a message" in words(desk.get(page))
+        assert "Nobody has changed it yet." in words(desk.get(page))
         answer = confirm(desk, page, provider_input="0.1", provider_output="1", max_input="5000")
         assert "Mini <b> has another price." in words(answer)
         assert "Input 0.25 0.1 Input from a cache 0.025 0.1" in words(answer)
@@ -81,6 +82,9 @@ class TestSetting:
     ) -> None:
         begins = noon.now() + timedelta(days=2)
         answer = confirm(desk, page, valid_from=f"{begins:%Y-%m-%dT%H:%M}")
+        assert f"Announced: Mini <b> has another price from {begins:%-d %b %Y %H:%M} UTC on." in (
+            words(answer)
+        )
         assert f"From Input Output Withdraw {begins:%-d %b %Y %H:%M} UTC 0.25 2" in words(answer)
         assert price_in_force(model) is None
         fields = {name: value_of(answer, name) for name in ("valid_from", "version")}

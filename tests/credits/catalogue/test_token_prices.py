@@ -275,3 +275,7 @@ def test_prices_in_words(model: AIModel) -> None:
     assert price is not None
     assert price.words == "0.25 in, 100 out per 1M tokens"
     assert price.example == "0.08"
+    put({"input": "1234.5", "output": "100000"})
+    price = price_in_force(model)
+    assert price is not None
+    assert price.words == "1,234.5 in, 100,000 out per 1M tokens"

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from django.db import connection
 
-from credits.amounts import PICO, as_decimal, as_words
+from credits.amounts import PICO, as_decimal, as_exact_words, as_words, with_unit
 from credits.exceptions import InsufficientCredits
 from credits.ledger import get_balance
 from credits.models import AIModel, PaidAhead, Use, User
@@ -172,3 +172,17 @@ def test_with_no_credits_left_what_is_paid_ahead_is_not_spent(bob: User) -> None
 )
 def test_fractions_are_written_exactly_and_read_easily(pico: int, decimal: str, words: str) -> None:
     assert (as_decimal(pico), as_words(pico)) == (decimal, words)
+
+
+@pytest.mark.parametrize(
+    ("pico", "words"),
+    [
+        (0, "0 credits"),
+        (1, "0.000000000001 credits"),
+        (PICO, "1 credit"),
+        (1_234_500_000_000_000, "1,234.5 credits"),
+        (10**6 * PICO, "1,000,000 credits"),
+    ],
+)
+def test_exact_amounts_have_their_thousands_apart_and_their_unit(pico: int, words: str) -> None:
+    assert with_unit(as_exact_words(pico)) == words
