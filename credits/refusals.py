@@ -34,6 +34,7 @@ def refusal_of(row: Any, arguments: Mapping[str, Any]) -> Exception:
     that is none of the ledger's it is Refused. `arguments` are what the function was called
     with."""
     agreed = arguments.get("agreed_price")
+    price_id = getattr(row, "price_id", None)  # Of functions that know prices by tokens.
     match row.outcome:
         case "insufficient":
             return exceptions.InsufficientCredits(required=row.total, available=row.available)
@@ -41,8 +42,8 @@ def refusal_of(row: Any, arguments: Mapping[str, Any]) -> Exception:
             if limit := limit_state(row.limit_id):
                 return exceptions.LimitReached(required=row.total, limit=limit)
             return exceptions.CreditsBusy()  # It was removed meanwhile: another try may do.
-        case "price_changed" if agreed not in {None, row.price_id} and row.price_id:
-            return exceptions.OtherPricing(price_id=row.price_id)
+        case "price_changed" if price_id and agreed not in {None, price_id}:
+            return exceptions.OtherPricing(price_id=price_id)
         case "price_changed":
             most = arguments.get("max_unit_cost") or arguments.get("most") or 0
             return exceptions.PriceChanged(agreed=most, unit_cost=row.price or row.total)

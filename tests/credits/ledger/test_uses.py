@@ -88,7 +88,7 @@ def test_a_model_is_priced_one_way_at_a_time(alice: User, model: AIModel) -> Non
         make_charge(alice, model=model.name)
     with pytest.raises(PriceChanged):
         make_reserve(alice, model, most=2, least=1000)
-    with pytest.raises(PriceChanged):
+    with pytest.raises(OtherPricing):
         make_reserve(alice, model, agreed_price_id=10**9)
 
 
