@@ -164,3 +164,11 @@ def test_the_pages_look_right(window: Window, size: Size, scheme: Scheme) -> Non
     own.goto("/usage")
     expect(own.get_by_text(re.compile("^Credit pack: A pack"))).to_be_visible()
     looks_right(own)
+
+
+def test_long_names_of_packs_and_huge_worths_fit_a_phone(window: Window, alice: User) -> None:
+    make_pack("W" * 60, credits=999_999_999, price="€" + "9" * 30)
+    page = window(alice, size="phone")
+    page.goto("/pricing")
+    expect(page.get_by_text("W" * 60)).to_be_visible()
+    fits(page)
