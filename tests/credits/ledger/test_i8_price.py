@@ -254,8 +254,8 @@ def test_a_use_by_hand_waits_for_another_of_its_account(alice: User, model: AIMo
     waiting.result()
     assert [use.kept for use in Use.objects.order_by("pk")] == [1, 0]
     sql(
-        "SELECT credits_insert_refund(u, 1, credits_lock(u.account_id) + 1, 'unused', true, NULL, '{}')"
-        " FROM credits_usagehistory u WHERE id = %s", reserves[1],
+        "SELECT credits_insert_refund(u, 1, credits_lock(u.account_id) + 1, 'unused', true, NULL,"
+        " '{}') FROM credits_usagehistory u WHERE id = %s", reserves[1],
     )  # fmt: skip
 
 
