@@ -149,6 +149,16 @@ def test_a_call_that_ends_after_midnight_is_told_of_its_day(alice: User, clock: 
     assert LimitAlert.objects.count() == 1
 
 
+def test_what_is_spent_today_is_not_yesterdays(alice: User, clock: Clock) -> None:
+    clock.freeze(datetime(2030, 3, 1, 12, tzinfo=UTC))
+    make_limit(alice, 10, alert_at=[100])
+    make_charge(alice, 6)
+    clock.move(days=1)
+    make_charge(alice, 6)
+    tell_reached(account_id=alice.pk)
+    assert told(alice) == []
+
+
 def test_yesterday_is_not_judged_by_a_limit_that_was_set_today(alice: User, clock: Clock) -> None:
     clock.freeze(datetime(2030, 2, 28, 12, tzinfo=UTC))
     limit = set_limit(actor=alice, account_id=alice.pk, period="day", credits=10)
