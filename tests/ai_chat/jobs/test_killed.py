@@ -13,6 +13,7 @@ from credits.ledger import sweep_holds
 from credits.models import Hold, Use, User
 from credits.reasons import Reason
 from tests.ai_chat.chat import Chat
+from tests.ai_chat.tokens import TokensChat
 from tests.ai_chat.turns import text_model
 from tests.clock import Clock
 from tests.factories import make_token_price
@@ -120,9 +121,9 @@ def test_a_call_by_tokens_whose_worker_is_killed_is_paid_once_or_not_at_all(
     start_site: Callable[..., Site], provider: FakeProvider, alice: User, clock: Clock
 ) -> None:
     """Between reserve and settle it is free; between settle and answer it is told again."""
-    make_token_price(text_model(output_tokens=1000), output=10**9)
+    price = make_token_price(text_model(output_tokens=1000), output=10**9)
     site = own_site(start_site, provider)
-    chat = Chat(site, alice)
+    chat = TokensChat(site, alice, price)
     threads = open_turns(chat, 6)
     wait_for(lambda: Hold.objects.count() == 6, "6 calls to be in flight")
     kill_workers(site)
