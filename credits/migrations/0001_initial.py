@@ -1944,6 +1944,7 @@ class Migration(migrations.Migration):
             model_name="usagehistory",
             name="price",
             field=models.ForeignKey(
+                db_constraint=False,
                 db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,

@@ -182,7 +182,9 @@ class UsageHistory(models.Model):
     api_key = models.ForeignKey("ApiKey", PROTECT, null=True, related_name="+", db_index=False)
     #: Charges by tokens only: the price that counts, and the most that the call can cost, in
     #: pico-credits; the charge is that in whole credits, rounded up.
-    price = models.ForeignKey("TokenPrice", PROTECT, null=True, related_name="+", db_index=False)
+    price = models.ForeignKey(
+        "TokenPrice", PROTECT, null=True, related_name="+", db_index=False, db_constraint=False
+    )
     bound = models.DecimalField(max_digits=24, decimal_places=0, null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -198,7 +198,7 @@ AS $$ SELECT operation IN ('AI_TEXT_CHAT', 'AI_IMAGE_GENERATION') $$;
 
 -- The name of the rule that a row breaks, NULL if none. No CHECK, whose text each insert would parse
 -- again.
-CREATE FUNCTION credits_row_fault(posted credits_usagehistory) RETURNS text LANGUAGE plpgsql IMMUTABLE
+CREATE FUNCTION credits_row_fault(posted credits_usagehistory) RETURNS text LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
     charged boolean := credits_is_charged(posted.operation_type);
@@ -217,6 +217,12 @@ BEGIN
         WHEN posted.operation_type = 'ADJUSTMENT' THEN
             used > 0 OR (used < 0 AND posted.grant_id IS NOT NULL)
     END;
+    -- Not a foreign key: all charges at once would lock the row of their price.
+    IF posted.price_id IS NOT NULL THEN
+        IF NOT EXISTS (SELECT FROM credits_tokenprice p WHERE p.id = posted.price_id) THEN
+            RETURN 'i9_bound_within_charge';
+        END IF;
+    END IF;
     RETURN CASE
         WHEN NOT charged AND posted.operation_type NOT IN ('GRANT', 'EXPIRY', 'ADJUSTMENT')
             THEN 'usage_operation_known'

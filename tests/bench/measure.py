@@ -105,11 +105,12 @@ def p99(values: Iterable[float]) -> float:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """Seconds of processor time that these processes have used."""
+    """Seconds of processor time that these processes have used; none of one that has ended."""
     ticks = 0
     for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
+        with suppress(FileNotFoundError, ProcessLookupError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")
 
 

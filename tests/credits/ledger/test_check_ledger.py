@@ -12,7 +12,7 @@ from django.db import transaction
 
 from credits.adjustments import adjust_credits
 from credits.integrity.base import Check
-from credits.integrity.ledger import TRIGGERS
+from credits.integrity.guards import TRIGGERS
 from credits.integrity.run import CHECKS, CheckResult, check_and_keep, run_checks
 from credits.ledger import expire_credits, refund_charge, release_charge, settle_charge
 from credits.management.commands.check_ledger import describe

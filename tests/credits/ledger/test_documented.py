@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from credits.integrity.ledger import CONSTRAINTS, INDEXES, TRIGGERS
+from credits.integrity.guards import CONSTRAINTS, INDEXES, TRIGGERS
 from tests.processes import ROOT
 
 PAGE = (ROOT / "docs" / "ledger.md").read_text()

@@ -261,7 +261,8 @@ def test_a_use_by_hand_waits_for_another_of_its_account(alice: User, model: AIMo
 
 def test_a_charge_by_hand_names_a_price_with_its_bound(alice: User, model: AIModel) -> None:
     price = TokenPrice.objects.get()
-    for columns in ({"price_id": price.pk}, {"bound": 5}, {"price_id": price.pk, "bound": -1},
+    for columns in ({"price_id": price.pk}, {"bound": 5}, {"price_id": 10**9, "bound": 1},
+                    {"price_id": price.pk, "bound": -1},
                     {"price_id": price.pk, "bound": 10**12 + 1},
                     {"price_id": price.pk, "bound": 1, "quantity": 2, "credits_used": 2,
                      "unit_cost": 1}):  # fmt: skip
