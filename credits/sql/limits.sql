@@ -47,14 +47,18 @@ END $$;
 CREATE FUNCTION credits_count_end() RETURNS trigger LANGUAGE plpgsql
 AS $$
 DECLARE
+    is_counted boolean;
     charge credits_usagehistory;
 BEGIN
-    -- Whether the account is counted changes under this lock, which comes after the hold's as ever.
-    PERFORM credits_lock(OLD.account_id);
-    SELECT * INTO charge FROM credits_usagehistory WHERE id = OLD.charge_id;
-    PERFORM credits_count(charge,
-        CASE WHEN charge.bound IS NULL THEN credits_most_of(charge) ELSE 0 END,
-        -credits_most_of(charge));
+    -- That changes under this lock, which comes after the hold's as ever.
+    SELECT b.counted INTO is_counted
+    FROM credits_creditbalance b WHERE b.account_id = OLD.account_id FOR UPDATE;
+    IF is_counted THEN
+        SELECT * INTO charge FROM credits_usagehistory WHERE id = OLD.charge_id;
+        PERFORM credits_count(charge,
+            CASE WHEN charge.bound IS NULL THEN credits_most_of(charge) ELSE 0 END,
+            -credits_most_of(charge));
+    END IF;
     RETURN NULL;
 END $$;
 

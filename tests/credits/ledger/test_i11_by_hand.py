@@ -5,16 +5,14 @@ from typing import Any
 import pytest
 
 from credits.exceptions import CreditsBusy, LimitReached
-from credits.models import AIModel, Use, User
+from credits.models import Use, User
 from tests.credits.ledger.counting import (
     assert_counted,
-    make_dear_model,
     make_key,
 )
 from tests.factories import (
     make_charge,
     make_limit,
-    make_user,
 )
 from tests.ledger import refused_by, sql
 
@@ -22,16 +20,6 @@ pytestmark = pytest.mark.django_db
 together = pytest.mark.django_db(transaction=True)
 PROVIDER = Use.Source.PROVIDER
 REFUSED = (LimitReached, CreditsBusy)
-
-
-@pytest.fixture
-def model(db: None) -> AIModel:
-    return make_dear_model()
-
-
-@pytest.fixture
-def rich(db: None) -> User:
-    return make_user(credits=100_000)
 
 
 @pytest.mark.parametrize(

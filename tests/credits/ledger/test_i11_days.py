@@ -12,12 +12,11 @@ from credits.ledger import (
     sweep_holds,
 )
 from credits.limit_states import limit_states
-from credits.models import AIModel, SpendDay, Use, User
+from credits.models import SpendDay, Use, User
 from credits.uses import Tokens, settle_use
 from tests.clock import Clock
 from tests.credits.ledger.counting import (
     assert_counted,
-    make_dear_model,
 )
 from tests.factories import (
     make_charge,
@@ -25,7 +24,6 @@ from tests.factories import (
     make_model,
     make_reserve,
     make_token_price,
-    make_user,
 )
 from tests.ledger import sql
 
@@ -33,16 +31,6 @@ pytestmark = pytest.mark.django_db
 together = pytest.mark.django_db(transaction=True)
 PROVIDER = Use.Source.PROVIDER
 REFUSED = (LimitReached, CreditsBusy)
-
-
-@pytest.fixture
-def model(db: None) -> AIModel:
-    return make_dear_model()
-
-
-@pytest.fixture
-def rich(db: None) -> User:
-    return make_user(credits=100_000)
 
 
 @pytest.mark.parametrize(

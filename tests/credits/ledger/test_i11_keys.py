@@ -12,7 +12,6 @@ from credits.models import AIModel, ApiKey, Use, User
 from tests.credits.ledger.counting import (
     add_member,
     assert_counted,
-    make_dear_model,
     make_key,
 )
 from tests.factories import (
@@ -20,7 +19,6 @@ from tests.factories import (
     make_limit,
     make_model,
     make_reserve,
-    make_user,
 )
 from tests.ledger import sql_balance
 from tests.parallel import in_parallel
@@ -29,16 +27,6 @@ pytestmark = pytest.mark.django_db
 together = pytest.mark.django_db(transaction=True)
 PROVIDER = Use.Source.PROVIDER
 REFUSED = (LimitReached, CreditsBusy)
-
-
-@pytest.fixture
-def model(db: None) -> AIModel:
-    return make_dear_model()
-
-
-@pytest.fixture
-def rich(db: None) -> User:
-    return make_user(credits=100_000)
 
 
 def _past() -> datetime:

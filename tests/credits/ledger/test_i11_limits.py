@@ -25,7 +25,6 @@ from tests.clock import Clock
 from tests.credits.ledger.counting import (
     add_member,
     assert_counted,
-    make_dear_model,
     make_key,
     spent,
 )
@@ -42,16 +41,6 @@ pytestmark = pytest.mark.django_db
 together = pytest.mark.django_db(transaction=True)
 PROVIDER = Use.Source.PROVIDER
 REFUSED = (LimitReached, CreditsBusy)
-
-
-@pytest.fixture
-def model(db: None) -> AIModel:
-    return make_dear_model()
-
-
-@pytest.fixture
-def rich(db: None) -> User:
-    return make_user(credits=100_000)
 
 
 @together
