@@ -12,10 +12,13 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from credits.catalogue.models import default_provider
 from credits.catalogue.token_prices import prices_of
 from credits.kernel import call_kernel
+from credits.keys.secrets import digest_of, hint_of, new_secret
 from credits.ledger import Charge, Grant, deduct_credits_for_feature, grant_credits
 from credits.models import (
     AdminSettings,
     AIModel,
+    ApiKey,
+    ApiKeySecret,
     Approval,
     CreditGrant,
     Limit,
@@ -128,6 +131,20 @@ def make_limit(user: User, credits: int, period: str = "day", **fields: Any) -> 
     """A hard limit of the user's account since today."""
     fields = {"since": sql_now().date(), **fields}
     return Limit.objects.create(account_id=user.pk, credits=credits, period=period, **fields)
+
+
+def make_key(user: User, member: User | None = None, **fields: Any) -> ApiKey:
+    """A key of the user's account without a secret (`make_secret`)."""
+    fields = {"member": member or user, "name": "key", **fields}
+    return ApiKey.objects.create(account_id=user.pk, **fields)
+
+
+def make_secret(key: ApiKey, **fields: Any) -> str:
+    """A new secret of the key, as programs send it."""
+    secret = new_secret()
+    made = {"digest": digest_of(secret), "hint": hint_of(secret)}
+    ApiKeySecret.objects.create(key=key, **made, **fields)
+    return secret
 
 
 def set_price(feature: str, cost: int) -> None:

@@ -8,8 +8,11 @@ import django.db.models.deletion
 import django.db.models.expressions
 import django.db.models.functions.datetime
 import django.db.models.functions.text
+import django.db.models.lookups
 from django.conf import settings
 from django.db import migrations, models
+
+import credits.models.keys
 
 
 class Migration(migrations.Migration):
@@ -182,7 +185,35 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
+                (
+                    "public_id",
+                    models.CharField(
+                        default=credits.models.keys.new_public_id,
+                        editable=False,
+                        max_length=24,
+                        unique=True,
+                    ),
+                ),
                 ("name", models.CharField(max_length=100)),
+                (
+                    "scopes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("inference", "Call models"),
+                                ("usage:read", "Read what the account has used"),
+                            ],
+                            max_length=20,
+                        ),
+                        default=credits.models.keys.default_scopes,
+                    ),
+                ),
+                (
+                    "only_models",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=120), null=True
+                    ),
+                ),
                 ("expires_at", models.DateTimeField(null=True)),
                 ("revoked_at", models.DateTimeField(null=True)),
                 (
@@ -191,10 +222,25 @@ class Migration(migrations.Migration):
                         db_default=django.db.models.functions.datetime.Now(), editable=False
                     ),
                 ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="ApiKeySecret",
+            fields=[
                 (
-                    "only_models",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.CharField(max_length=120), null=True
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("digest", models.BinaryField(max_length=32)),
+                ("hint", models.CharField(max_length=4)),
+                ("valid_until", models.DateTimeField(null=True)),
+                ("last_used_at", models.DateTimeField(null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
                     ),
                 ),
             ],
@@ -1346,6 +1392,15 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField(
+            model_name="apikeysecret",
+            name="key",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="secrets",
+                to="credits.apikey",
+            ),
+        ),
+        migrations.AddField(
             model_name="approval",
             name="account",
             field=models.ForeignKey(
@@ -2087,6 +2142,26 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("pico__gte", 0), ("pico__lt", 1000000000000)),
                 name="i10_paid_ahead_below_one",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="apikey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("scopes__contained_by", ["inference", "usage:read"])),
+                name="api_key_scopes_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="apikeysecret",
+            constraint=models.UniqueConstraint(fields=("digest",), name="i12_digest_once"),
+        ),
+        migrations.AddConstraint(
+            model_name="apikeysecret",
+            constraint=models.CheckConstraint(
+                condition=django.db.models.lookups.Exact(
+                    django.db.models.functions.text.Length("digest"), 32
+                ),
+                name="i12_digest_whole",
             ),
         ),
         migrations.AddIndex(

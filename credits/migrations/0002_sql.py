@@ -10,6 +10,7 @@ class Migration(migrations.Migration):
     operations = [
         run_sql("credits/sql/rules"),
         run_sql("credits/sql/accounts"),
+        run_sql("credits/sql/keys"),
         run_sql("credits/sql/prices"),
         run_sql("credits/sql/kernel"),
         run_sql("credits/sql/ends"),

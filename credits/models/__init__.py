@@ -5,8 +5,9 @@ from credits.models.audit import AuditEntry
 from credits.models.authentication import AuthenticationEvent
 from credits.models.catalogue import AdminSettings, AIModel, Plan, Provider, SettingsChange
 from credits.models.clerk import Identity, SessionLink, SyncJob, WebhookDelivery
+from credits.models.keys import ApiKey, ApiKeySecret
 from credits.models.ledger import CreditBalance, CreditGrant, GrantAllocation, Hold, UsageHistory
-from credits.models.limits import ApiKey, Limit, LimitAlert, SpendDay
+from credits.models.limits import Limit, LimitAlert, SpendDay
 from credits.models.packs import CodeBatch, Pack, RedeemCode
 from credits.models.rollup import ActiveAccount, LedgerCheck, UsageDay, UsageSlice, UseSlice
 from credits.models.subscriptions import PayerKind, Payment, Period, SubscriptionItem
@@ -20,6 +21,7 @@ __all__ = [
     "ActiveAccount",
     "AdminSettings",
     "ApiKey",
+    "ApiKeySecret",
     "Approval",
     "AuditEntry",
     "AuthenticationEvent",

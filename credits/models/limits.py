@@ -1,32 +1,15 @@
-"""Limits of what an account spends, and what is counted against them (`credits/sql/limits.sql`).
-Keys and members are whom a limit may be for, besides the whole account."""
+"""Limits of what an account spends, and what is counted against them (`credits/sql/limits.sql`)."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import CASCADE, PROTECT, CheckConstraint, Index, Q, UniqueConstraint
 from django.db.models.functions import Now
 
+from credits.models.keys import ApiKey
 from credits.models.users import Account, User
 
 #: The largest limit, in credits.
 MAX_LIMIT = 10**12
-
-
-class ApiKey(models.Model):
-    """A key for programs, and what it may do. What opens the door is one of its secrets."""
-
-    account = models.ForeignKey(Account, PROTECT, related_name="api_keys")
-    #: Who made it and is taken to act through it.
-    member = models.ForeignKey(User, PROTECT, related_name="api_keys")
-    name = models.CharField(max_length=100)
-    expires_at = models.DateTimeField(null=True)
-    revoked_at = models.DateTimeField(null=True)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    #: Names of models; null: all.
-    only_models = ArrayField(models.CharField(max_length=120), null=True)
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class Limit(models.Model):

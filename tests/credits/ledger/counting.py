@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 from credits.amounts import PICO
-from credits.models import AIModel, ApiKey, Hold, Membership, Use, User
+from credits.models import AIModel, Hold, Membership, Use, User
 from tests.factories import make_model, make_token_price
 from tests.ledger import sql
 
@@ -15,10 +15,6 @@ def make_dear_model() -> AIModel:
     make_token_price(model, input=10**9, cached=10**8, cache_write=10**9, output=2 * 10**9,
                      reasoning=2 * 10**9)  # fmt: skip
     return model
-
-
-def make_key(user: User, member: User | None = None, **fields: Any) -> ApiKey:
-    return ApiKey.objects.create(account_id=user.pk, member=member or user, name="key", **fields)
 
 
 def add_member(account: User, member: User) -> None:

@@ -8,10 +8,10 @@ from credits.exceptions import CreditsBusy, LimitReached
 from credits.models import Use, User
 from tests.credits.ledger.counting import (
     assert_counted,
-    make_key,
 )
 from tests.factories import (
     make_charge,
+    make_key,
     make_limit,
 )
 from tests.ledger import refused_by, sql

@@ -12,10 +12,10 @@ from credits.models import AIModel, ApiKey, Use, User
 from tests.credits.ledger.counting import (
     add_member,
     assert_counted,
-    make_key,
 )
 from tests.factories import (
     make_charge,
+    make_key,
     make_limit,
     make_model,
     make_reserve,

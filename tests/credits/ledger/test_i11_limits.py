@@ -25,11 +25,11 @@ from tests.clock import Clock
 from tests.credits.ledger.counting import (
     add_member,
     assert_counted,
-    make_key,
     spent,
 )
 from tests.factories import (
     make_charge,
+    make_key,
     make_limit,
     make_reserve,
     make_user,

@@ -24,8 +24,8 @@ from credits.models import AIModel, ApiKey, CreditGrant, Hold, PaidAhead, Use, U
 from credits.reasons import Reason
 from credits.uses import Reserve, Tokens, UseEnding, settle_use
 from tests.clock import Clock
-from tests.credits.ledger.counting import assert_counted, make_dear_model, make_key
-from tests.factories import make_charge, make_grant, make_limit, make_reserve, make_user
+from tests.credits.ledger.counting import assert_counted, make_dear_model
+from tests.factories import make_charge, make_grant, make_key, make_limit, make_reserve, make_user
 from tests.ledger import sql, sql_balance
 from tests.parallel import in_parallel
 

@@ -28,10 +28,11 @@ from credits.models.tokens import BUCKETS, MAX_TOKEN_PRICE
 from credits.reasons import Reason
 from credits.uses import MAX_TOKENS, Asked, Tokens, UseEnding, reserve_credits, settle_use
 from tests.clock import Clock
-from tests.credits.ledger.counting import add_member, assert_counted, make_dear_model, make_key
+from tests.credits.ledger.counting import add_member, assert_counted, make_dear_model
 from tests.factories import (
     make_charge,
     make_grant,
+    make_key,
     make_limit,
     make_model,
     make_reserve,

@@ -22,10 +22,10 @@ from credits.limits.setting import (
     remove_limit,
     set_limit,
 )
-from credits.models import ApiKey, AuditEntry, Limit, SpendDay, User
+from credits.models import AuditEntry, Limit, SpendDay, User
 from credits.signals import account_closed
 from tests.clock import Clock
-from tests.factories import make_charge, make_limit, make_user, set_price
+from tests.factories import make_charge, make_key, make_limit, make_user, set_price
 from tests.parallel import backend_pid, in_background, in_parallel, wait_until_blocked
 
 pytestmark = pytest.mark.django_db
@@ -34,10 +34,6 @@ pytestmark = pytest.mark.django_db
 def put(user: User, credits: int = 10, period: str = "day", **fields: Any) -> Limit:
     """The user's own limit."""
     return set_limit(actor=user, account_id=user.pk, period=period, credits=credits, **fields)
-
-
-def make_key(user: User, **fields: Any) -> ApiKey:
-    return ApiKey.objects.create(account_id=user.pk, member=user, name="key", **fields)
 
 
 def test_a_new_limit_is_hard_and_tells_at_80_and_100_percent(alice: User) -> None:
