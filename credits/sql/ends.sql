@@ -102,8 +102,9 @@ BEGIN
     RETURN credits_lock(owner);
 END $$;
 
--- Ends everyone's holds whose lease ran out, with a full refund, in the order of the accounts. One that
--- cannot be ended keeps nobody else's waiting; check_ledger names it.
+-- Ends everyone's holds whose lease ran out, with a full refund, in the order of the accounts; one account's
+-- in the order of credits_sweep_account, so that what comes back burns in the same order, whoever ended
+-- them. One that cannot be ended keeps nobody else's waiting; check_ledger names it.
 CREATE FUNCTION credits_sweep(at_most integer) RETURNS integer LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -113,7 +114,7 @@ DECLARE
 BEGIN
     FOR stale IN
         SELECT h.charge_id FROM credits_hold h WHERE h.lease_until <= moment
-        ORDER BY h.account_id, h.charge_id LIMIT at_most FOR UPDATE SKIP LOCKED
+        ORDER BY h.account_id, h.lease_until, h.charge_id LIMIT at_most FOR UPDATE SKIP LOCKED
     LOOP
         BEGIN
             PERFORM credits_end_hold(stale, 0, 'lease_expired', false, '{}');

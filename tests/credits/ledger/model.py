@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from math import ceil, floor
+from operator import itemgetter
 from typing import NamedTuple
 
 #: How long credits live on that come back after their grant has expired, not by the payer's doing.
@@ -117,8 +118,10 @@ class Account:
                 grant.remaining, grant.expired = 0, True
 
     def sweep(self, now: datetime) -> None:
-        for charge in self.held:
-            if charge.lease_until and charge.lease_until <= now:
+        """Ends what is held longer than its lease: the first to lapse first, then the oldest."""
+        lapsed = [(c.lease_until, c) for c in self.charges if c.lease_until]
+        for until, charge in sorted(lapsed, key=itemgetter(0)):
+            if until <= now:
                 self.end(charge, 0, now)
 
     def burn(self, total: int) -> list[tuple[Grant, int]]:

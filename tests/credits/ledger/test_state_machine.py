@@ -380,6 +380,27 @@ class CheckedMachine(LedgerMachine):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("sweep", [False, True], ids=["by the next spend", "by the sweeper"])
+def test_leases_that_ran_out_end_in_the_order_of_their_ends(sweep: bool) -> None:
+    """The shorter lease is of the later charge. What comes back first is the older of two grants
+    that end together, and so burns first, whoever ends the holds."""
+    machine = CheckedMachine()
+    machine.begin()
+    try:
+        machine.grant(user=0, amount=3, priority=1, lifetime=1)
+        machine.reserve(user=0, read=0, write=501, least=1, lease=2)
+        machine.spend(user=0, quantity=1, lease=1)
+        machine.wait(seconds=round(MORE.total_seconds()))
+        if sweep:
+            machine.sweep()
+        machine.spend(user=0, quantity=1, lease=None)
+        machine.both_agree()
+        assert [grant.remaining for grant in machine.accounts[0].grants] == [20, 0, 0, 2]
+    finally:
+        machine.teardown()
+
+
+@pytest.mark.django_db
 def test_postgresql_does_what_the_plain_model_does() -> None:
     assert CreditGrant.objects.count() == 0
     run_state_machine_as_test(
