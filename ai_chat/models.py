@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from ai_chat import files
 from ai_chat.jobs.models import FAILED, RUNNING, Job
 from config.text import cut, is_blank
+from credits.models import ApiKey
 from credits.models.background import BackgroundJob
 from credits.reasons import Reason
 
@@ -91,6 +92,34 @@ class Turn(Job):
     class Meta:
         indexes = [
             models.Index(fields=["conversation", "created_at"], name="turns_of_conversation")
+        ]
+
+
+class ApiCall(Job):
+    """A call of the API by a key: never its content, but what it was and what became of it."""
+
+    class State(models.TextChoices):
+        RUNNING = RUNNING
+        DONE = "done"
+        STOPPED = "stopped"
+        FAILED = FAILED
+
+    kind = "call"
+    recorder = "ai_chat_record_call"
+
+    api_key = models.ForeignKey(ApiKey, models.PROTECT, related_name="calls", db_index=False)
+    #: The address below /v1, as `chat/completions`.
+    endpoint = models.CharField(max_length=40)
+    request_id = models.CharField(max_length=64)
+    streamed = models.BooleanField()
+    #: Of address and body: a repeated try of the same call is recognised by it.
+    fingerprint = models.CharField(max_length=64)
+    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["api_key", "-created_at"], name="calls_of_key"),
+            models.Index(fields=["user", "-created_at"], name="calls_of_user"),
         ]
 
 

@@ -85,7 +85,18 @@ FORM_RENDERER = "config.forms.Renderer"
 WSGI_APPLICATION = "config.wsgi.application"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 #: Bytes of a body, by address, where pictures are taken: beside them no more than everywhere.
-LARGE_BODIES = dict.fromkeys(["/api/ai/chat", "/api/ai/quote"], 20_000_000)
+LARGE_BODIES = dict.fromkeys(
+    [
+        "/api/ai/chat",
+        "/api/ai/quote",
+        "/v1/chat/completions",
+        "/v1/responses",
+        "/v1/messages",
+        "/v1/embeddings",
+        "/v1/quote",
+    ],
+    20_000_000,
+)
 #: Bytes of all bodies that one process keeps at the same time.
 BODIES_TOGETHER = 100_000_000
 # Seconds in which a body has to come (a large one in twice as many), and in which a client has to
@@ -115,6 +126,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "ai_chat.gateway.middleware.GatewayMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.middleware.NoStoreByDefaultMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -314,6 +326,14 @@ ARCHIVE_MAX_BYTES = env.integer("ARCHIVE_MAX_BYTES", 5_000_000_000, low=1_000, h
 # being made at the same time.
 REQUESTS_PER_MINUTE = env.integer("REQUESTS_PER_MINUTE", 120, low=1, high=10_000)
 TURNS_IN_FLIGHT = env.integer("TURNS_IN_FLIGHT", 60, low=1, high=10_000)
+# The same for calls by API keys: of one key, and of all keys of an account together. Seconds that a
+# call may take: less than the 600 after which clients give up, so that its charge has ended when
+# they call again.
+API_CALLS_PER_MINUTE = env.integer("API_CALLS_PER_MINUTE", 600, low=1, high=100_000)
+API_CALLS_IN_FLIGHT = env.integer("API_CALLS_IN_FLIGHT", 100, low=1, high=10_000)
+API_CALL_SECONDS = env.integer("API_CALL_SECONDS", 540, low=1, high=3600)
+# Whether providers may be sent the addresses of pictures: they fetch them, from where they are.
+API_REMOTE_IMAGES = env.flag("API_REMOTE_IMAGES", default=False)
 
 # --- Clerk -------------------------------------------------------------------------------------
 

@@ -1,24 +1,22 @@
 """The end of a job: one transaction over its hold, its refund and its row."""
 
+import json
 from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import prefetch_related_objects
 from django.shortcuts import get_object_or_404
-from django.utils import timezone
 
 from ai_chat.jobs.models import FAILED, RUNNING, Job
 from ai_chat.providers.used import Used
-from credits import rate_limits
-from credits.ledger import Ending, is_held, settle_charge
+from credits.kernel import call_kernel
+from credits.ledger import is_held
 from credits.limits.alerts import tell_reached
 from credits.models import UsageHistory, Use
-from credits.reasons import Reason
-from credits.uses import UseEnding, settle_use
+from credits.reasons import Reason, is_by_payer
 
 #: How often an hour one user gets the credits of a stop before the answer began back: the provider
 #: is paid for each call. Design, section 3.
@@ -50,77 +48,63 @@ class Ended[J: Job](NamedTuple):
     here: bool
 
 
-def end_job[J: Job](job: J, outcome: Outcome, keep: Keep) -> Ended[J]:
+def end_job[J: Job](job: J, outcome: Outcome, keep: Keep | None = None) -> Ended[J]:
     """Ends a running job and its hold together. Safe to repeat when the database failed to answer:
     the job's state says whether it is done. A job whose hold was swept meanwhile is lost: it is
     marked as refunded (I6)."""
-    rows = type(job)._default_manager.filter(pk=job.pk)
-    with transaction.atomic():
-        state = rows.select_for_update().values_list("state", flat=True).first()
-        if state == RUNNING:
-            outcome = _within_free_stops(job, outcome)
-            ending = _settle(job, outcome)
-            lost = ending.outcome == "ended"
-            changes = _lost(job) if lost else _ended(job, outcome, ending)
-            changes = {**changes, **keep(lost)}
-            rows.update(**changes)
-    tell_reached(account_id=job.user_id)
-    if state != RUNNING:
+    if keep is None:
+        row, kept = _end(job, outcome), {}
+    else:
+        with transaction.atomic():
+            row = _end(job, outcome)
+            kept = dict(keep(row.lost)) if row.was == RUNNING else {}
+            if kept:
+                type(job)._default_manager.filter(pk=job.pk).update(**kept)
+    if row.counted:
+        tell_reached(account_id=job.user_id)
+    if row.was != RUNNING:
         return Ended(type(job).with_receipt().filter(pk=job.pk).first(), here=False)
-    return Ended(_changed(job, changes), here=not lost)
+    return Ended(_changed(job, row, kept), here=not row.lost)
 
 
-def _settle(job: Job, outcome: Outcome) -> Ending | UseEnding:
-    if not job.is_by_tokens or outcome.delivered == 0:
-        return settle_charge(
-            charge_id=job.charge_id, delivered=outcome.delivered, reason=outcome.failure
-        )
-    if outcome.used is None:
+def _end(job: Job, outcome: Outcome) -> Any:
+    """The row of `ai_chat_end`."""
+    used = outcome.used if job.is_by_tokens else None
+    if job.is_by_tokens and outcome.delivered != 0 and used is None:
         raise ValueError(f"{job} was delivered, and nobody says what it used.")
-    tokens, flags = outcome.used
-    return settle_use(charge_id=job.charge_id, tokens=tokens, flags=sorted(flags))
-
-
-def _within_free_stops(job: Job, outcome: Outcome) -> Outcome:
-    """The outcome, charged when nothing was delivered and it is one early stop too many. Counted in
-    the transaction of the ending: one that is repeated counts once."""
-    if outcome.failure != Reason.STOPPED_EARLY or outcome.delivered:
-        return outcome
-    window = timedelta(hours=1)
-    if not rate_limits.take(f"early_stops:{job.user_id}", limit=FREE_STOPS, window=window):
-        return outcome
-    return replace(outcome, failure=Reason.STOPS_USED_UP, delivered=None)
-
-
-def _ended(job: Job, outcome: Outcome, ending: Ending | UseEnding) -> dict[str, Any]:
-    refund = UsageHistory(
-        pk=ending.refund_id, account_id=job.user_id, credits_used=-ending.refunded
+    is_early_stop = outcome.failure == Reason.STOPPED_EARLY and not outcome.delivered
+    return call_kernel(
+        "ai_chat_end",
+        kind=job._meta.db_table,
+        job_id=job.pk,
+        charge=job.charge_id,
+        owner=job.user_id,
+        state=outcome.state,
+        failure=outcome.failure,
+        by_payer=is_by_payer(outcome.failure),
+        delivered=outcome.delivered,
+        tokens=used and [*used.tokens[:5]],
+        source=used and used.tokens.source,
+        flags=sorted(used.flags) if used else [],
+        free_stops=FREE_STOPS if is_early_stop else None,
     )
-    return {
-        "state": outcome.state,
-        "failure": outcome.failure,
-        "refund": refund if ending.refund_id else None,
-        "ended_at": timezone.now(),
-    }
 
 
-def _lost(job: Job) -> dict[str, Any]:
-    refund = UsageHistory.objects.filter(refund_of_id=job.charge_id).first()
-    return {
-        "state": FAILED,
-        "failure": Reason.LEASE_EXPIRED,
-        "refund": refund,
-        "ended_at": refund.created_at if refund else timezone.now(),
-    }
-
-
-def _changed[J: Job](job: J, changes: Mapping[str, Any]) -> J:
-    """A copy: others may be showing the job as it began."""
+def _changed[J: Job](job: J, row: Any, kept: Mapping[str, Any]) -> J:
+    """A copy of the job as it ended: others may be showing it as it began."""
     ended = copy(job)
-    if job.is_by_tokens:
+    if row.used is not None:
         ended.charge = copy(job.charge)
-        ended.charge.use = Use.objects.get(charge=job.charge_id)
-    for name, value in changes.items():
+        ended.charge.use = Use(**json.loads(row.used))
+    refund = UsageHistory(pk=row.refund_id, account_id=job.user_id, credits_used=-row.refunded)
+    columns = {
+        "state": row.state,
+        "failure": row.failure,
+        "refund": refund if row.refund_id else None,
+        "ended_at": row.ended_at,
+        "remaining": row.remaining,
+    }
+    for name, value in {**columns, **kept}.items():
         setattr(ended, name, value)
     prefetch_related_objects([ended], *job.shown_with)
     return ended
@@ -142,7 +126,7 @@ def reconcile[J: Job](job: J) -> J:
     if not job.is_running or is_held(charge_id=job.charge_id):
         return job
     outcome = Outcome(FAILED, Reason.LEASE_EXPIRED, delivered=0)
-    ended = end_job(job, outcome, lambda _lost: {}).job
+    ended = end_job(job, outcome).job
     if ended is None:
         return job
     if ended.state == FAILED:

@@ -56,6 +56,8 @@ class Job(models.Model):
     #: Tokens of output that were paid for, of a charge by tokens; only on a job that was just
     #: started.
     output_granted: int | None = None
+    #: The limit that let it be no more; likewise.
+    limit_id: int | None = None
 
     class Meta:
         abstract = True

@@ -5,8 +5,8 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,9 +20,9 @@ from ai_chat.jobs import failures
 from ai_chat.jobs.ending import Outcome, end_job
 from ai_chat.jobs.models import FAILED, RUNNING, Job
 from ai_chat.providers.errors import DOWN, ProviderError
-from ai_chat.providers.pieces import End, Piece, Reasoning, Text
+from ai_chat.providers.pieces import Chunk, End, Piece, Reasoning, Text
 from ai_chat.providers.usage import USAGE_SECONDS
-from credits.ledger import extend_holds, get_balance
+from credits.ledger import extend_holds
 from credits.models import AIModel
 from credits.reasons import Reason
 from credits.uses import Tokens
@@ -59,6 +59,8 @@ class Bounds:
 class Work[J: Job](ABC):
     """One job to be done: what its kind asks of the provider, and what comes of it."""
 
+    #: Whether `keep` is to be called.
+    keeps = True
     #: None for work that bounds itself: it ends within HOLD_LEASE_SECONDS, as no lease is renewed.
     bounds: Bounds | None = None
 
@@ -66,10 +68,16 @@ class Work[J: Job](ABC):
         self.job = job
         self.model = model
 
-    @abstractmethod
     def perform(self, publish: Callable[[Piece], bool]) -> None:
         """Does the work; what comes is published. Ends early once `publish` returns False: then
         nobody wants more; publishing Alive() only asks. Raises ProviderError."""
+        for piece in self.pieces():
+            if not publish(piece):
+                return
+
+    def pieces(self) -> Generator[Piece]:
+        """The same, for work that is done while its pieces are taken (`Run.drive`)."""
+        raise NotImplementedError
 
     def with_model(self, model: AIModel) -> "Work[J] | None":
         """The same work from the beginning, for the model that takes over; None when it cannot be
@@ -121,8 +129,11 @@ class Run[J: Job]:
         self._asked_for = work.model
         self._news = threading.Condition()
         self._parts: list[Piece] = []
+        self._has_parts = False
         self._closed = False
         self._alive = False
+        #: The thread that does the work and takes its pieces itself (`drive`), if it is one.
+        self._driver: int | None = None
         #: When the answer was whole (time.monotonic), if it is.
         self._whole_at: float | None = None
         #: Characters that are in the database; only the supervisor looks at it.
@@ -193,6 +204,38 @@ class Run[J: Job]:
         _runs[job.pk] = self
         threading.Thread(target=self._work, name=f"{job.kind}-{job.pk}", daemon=True).start()
 
+    def register(self) -> None:
+        """This thread will do the work (`drive`)."""
+        _runs[self.work.job.pk] = self
+        self._driver = threading.get_ident()
+
+    def drive(self) -> Generator[Piece]:
+        """Does the work in this thread, for a single viewer: yields what comes, and the job has
+        ended after the last piece. Closing it early means that the viewer has left, and stops the
+        job."""
+        step: Callable[..., None] | None = self._fall_back
+        while step == self._fall_back:
+            work, cause = self.work, None
+            try:
+                # Closed before the job ends: the provider's last figures may still come.
+                with closing(work.pieces()) as pieces:
+                    for piece in pieces:
+                        if not self._publish(work, piece):
+                            break
+                        yield piece
+            except GeneratorExit:
+                if (step := self._next_step(work, Stopped())) == self._end:
+                    self._end(work, Stopped())
+                raise
+            except Exception as error:  # noqa: BLE001 -- told by the job
+                cause = self._cause_of(error)
+            step = self._next_step(work, cause)
+            if step == self._fall_back:
+                self._prepare_fallback(work, cause)
+            elif step:
+                step(work, cause)
+        self.ended.wait()
+
     def give_up(self) -> None:
         """Refunds a job for which there was no thread."""
         if self._close():
@@ -202,13 +245,17 @@ class Run[J: Job]:
         work, cause = self.work, None
         try:
             work.perform(partial(self._publish, work))
-        except ProviderError as error:
-            cause = error
-        except Exception as error:
-            logger.exception("%s failed", work.job)
-            cause = ProviderError(Reason.PROVIDER_ERROR, code=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 -- told by the job
+            cause = self._cause_of(error)
         if step := self._next_step(work, cause):
             step(work, cause)
+
+    def _cause_of(self, error: Exception) -> ProviderError:
+        """Why the work ended: what nobody foresaw is logged."""
+        if isinstance(error, ProviderError):
+            return error
+        logger.error("%s failed", self.work.job, exc_info=error)
+        return ProviderError(Reason.PROVIDER_ERROR, code=type(error).__name__)
 
     def _publish(self, work: Work[J], piece: Piece) -> bool:
         with self._news:
@@ -218,7 +265,10 @@ class Run[J: Job]:
             self._alive = True
             if isinstance(piece, Text | Reasoning):
                 self._parts.append(piece)
+                self._has_parts = True
                 self._news.notify_all()
+            elif isinstance(piece, Chunk):
+                self._has_parts = True
             elif isinstance(piece, End):
                 self._whole_at = self._latest
         return True
@@ -248,7 +298,9 @@ class Run[J: Job]:
     def _fallback(self, cause: Exception | None) -> Work[J] | None:
         """The same work for the model's fallback: once, when the provider is down, and before the
         first piece of the answer."""
-        is_first = self.work.model is self._asked_for and not self._parts
+        if self._driver not in {None, threading.get_ident()}:
+            return None  # Its pieces are taken where the work is done.
+        is_first = self.work.model is self._asked_for and not self._has_parts
         is_down = isinstance(cause, ProviderError) and cause.reason in DOWN
         if not is_first or not is_down or isinstance(cause, TimeIsUp) or self._whole_at:
             return None
@@ -257,6 +309,10 @@ class Run[J: Job]:
 
     def _fall_back(self, work: Work[J], cause: Exception | None) -> None:
         """Does the job with the fallback, in this thread."""
+        self._prepare_fallback(work, cause)
+        self._work()
+
+    def _prepare_fallback(self, work: Work[J], cause: Exception | None) -> None:
         job = work.job
         _cancel(work)
         with released_connection():
@@ -265,7 +321,6 @@ class Run[J: Job]:
             # The fallback has the time of a whole job, and the first has used up some of the lease.
             with suppress(AnyDatabaseError):  # Then the lease decides.
                 extend_holds(charge_ids=[job.charge_id], seconds=settings.HOLD_LEASE_SECONDS)
-        self._work()
 
     def _end(self, work: Work[J], cause: Exception | None) -> None:
         if self._whole_at is not None:
@@ -297,14 +352,17 @@ class Run[J: Job]:
     def _save_end(self, outcome: Outcome, cause: Exception | None) -> None:
         work = self.work
         with released_connection():
-            job, here = end_job(work.job, outcome, self._keep)
+            job, here = end_job(work.job, outcome, self._keep if self._keeps else None)
             work.ended(kept=here)
             if job:
                 job.retry_seconds = getattr(cause, "retry_seconds", None)
-                with suppress(AnyDatabaseError):  # Who wants to know it reads it then.
-                    job.remaining = get_balance(user_id=job.user_id).remaining
             self.job = job
             failures.note(work.job, work.model, outcome.failure, cause)
+
+    @property
+    def _keeps(self) -> bool:
+        """Whether the ending changes more of the job than its end: else it is one statement."""
+        return self.work.keeps or self.work.model is not self._asked_for
 
     def _keep(self, lost: bool) -> Mapping[str, Any]:  # noqa: FBT001 -- as `end_job` calls it
         columns = self.work.keep(self.text(), self.reasoning(), lost=lost)

@@ -16,7 +16,8 @@ from credits.clerk.billing.releases import next_grant
 from credits.exceptions import InsufficientCredits, ModelNotOffered, PlanRequired
 from credits.features import to_operation_type
 from credits.idempotency import fingerprint
-from credits.ledger import Charge, call_deduct
+from credits.keys.lookup import Caller
+from credits.ledger import Charge, Details, call_deduct
 from credits.models import AIModel, UsageHistory, User
 from credits.refusals import Refused
 from credits.uses import Asked
@@ -65,12 +66,15 @@ def start_job[J: Job](
     row: dict[str, Any],
     asked: Asked | None = None,
     agreed: Agreed = Agreed(),  # noqa: B008 -- it cannot be changed
+    key: Caller | None = None,
+    details: Details | None = None,
 ) -> tuple[J, bool]:
     """Charges a job and records it, in one statement. `request` is what was asked under the key, as
     anything JSON can say; `row` has the columns of the job's kind, `model` among them, and what
-    its recorder needs besides. `asked` is the size of the call, for a model that is priced by
-    tokens: then the most that it can cost is reserved, within what is `agreed`. Returns the job and
-    whether it is new: a repeated key finds the first one (I7).
+    its recorder needs besides; `details` stand in the journal. `key` is the API key through which
+    it is asked for: then the rates of keys count. `asked` is the size of the call, for a model
+    that is priced by tokens: then the most that it can cost is reserved, within what is `agreed`.
+    Returns the job and whether it is new: a repeated key finds the first one (I7).
 
     Raises TooManyRequests, TurnRunning, AnswerDeleted, and what `deduct_credits_for_feature`
     raises; its InsufficientCredits says what comes next and when, as the pages do.
@@ -87,19 +91,22 @@ def start_job[J: Job](
             idempotency_key=idempotency_key,
             fingerprint=fingerprint(request),
             lease_seconds=settings.HOLD_LEASE_SECONDS,
-            details=None,
-            per_minute=settings.REQUESTS_PER_MINUTE,
-            in_flight=settings.TURNS_IN_FLIGHT,
+            details=details,
+            member_id=key and key.member_id,
+            key_id=key and key.key_id,
+            **rates_of(user_id, key),
             input_bound=asked and asked.input_bound,
             output_asked=asked and asked.output,
             output_least=asked and asked.least,
+            output_named=asked is not None and asked.named,
+            choices=asked.choices if asked else 1,
             agreed_price=agreed.price_id,
             most=agreed.credits,
             recorder=model.recorder,
             job=json.dumps(row),
         )
     except Refused as refusal:
-        raise _refused(refusal.row) from None
+        raise _refused(refusal.row, key) from None
     except InsufficientCredits as error:
         say_what_comes(error, user_id=user_id)
         raise
@@ -108,12 +115,29 @@ def start_job[J: Job](
         paid.price_id = started.price_id
         known = {**row, **json.loads(started.recorded), "user_id": user_id}
         job = _job(model, paid, known)
-        job.output_granted = started.output_granted
+        job.output_granted, job.limit_id = started.output_granted, started.limit_id
         return job, True
     earlier = load_job(model, charge_id=charge.id)
     if earlier is None:
         raise AnswerDeleted("This was sent before; its answer is deleted.")
     return earlier, False
+
+
+def rates_of(user_id: int, key: Caller | None) -> dict[str, Any]:
+    """What is counted of a request, how often each fits in a minute, and how much may be in
+    flight."""
+    if key is None:
+        counted = {f"requests:{user_id}": settings.REQUESTS_PER_MINUTE}
+        in_flight = settings.TURNS_IN_FLIGHT
+    else:
+        most = settings.API_CALLS_PER_MINUTE
+        counted = {f"calls:key:{key.key_id}": most, f"calls:{user_id}": most}
+        in_flight = settings.API_CALLS_IN_FLIGHT
+    return {
+        "counted": [*counted],
+        "per_minute": [*counted.values()],
+        "in_flight": in_flight,
+    }
 
 
 def say_what_comes(error: InsufficientCredits, *, user_id: int) -> None:
@@ -143,17 +167,20 @@ def _job[J: Job](model: type[J], charge: UsageHistory, known: dict[str, Any]) ->
     return model(**values, charge=charge)
 
 
-def _refused(row: Any) -> TooManyRequests | TurnRunning:
+def _refused(row: Any, key: Caller | None) -> TooManyRequests | TurnRunning:
     if row.outcome == "turn_running":
         return TurnRunning()
-    seconds, many = row.retry_seconds, settings.REQUESTS_PER_MINUTE
+    rates = rates_of(0, key)
     if row.outcome == "rate_limited":
+        seconds, many = row.retry_seconds, rates["per_minute"][0]
+        what = "call" if key else "message"
         return TooManyRequests(
-            f"You can send {many} message{'s' if many != 1 else ''} or image requests a minute. "
+            f"You can send {many} {what}{'s' if many != 1 else ''}"
+            f"{'' if key else ' or image requests'} a minute. "
             f"Try again in {seconds} second{'s' if seconds != 1 else ''}; nothing was charged.",
             retry_seconds=seconds,
         )
-    many = settings.TURNS_IN_FLIGHT
+    many = rates["in_flight"]
     return TooManyRequests(
         f"{many} answer{'s are' if many != 1 else ' is'} being made for you already. "
         "Wait for one to end; nothing was charged.",

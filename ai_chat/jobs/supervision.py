@@ -73,6 +73,19 @@ def begin[J: Job](work: Work[J]) -> Run[J]:
     return run
 
 
+def begin_driven[J: Job](work: Work[J]) -> Run[J]:
+    """The same for a job that its request's own thread does (`Run.drive`)."""
+    run = Run(work)
+    try:
+        _start_supervisor()
+    except RuntimeError:
+        run.give_up()
+        raise Busy from None
+    run.register()
+    _wanted.set()
+    return run
+
+
 def _start_supervisor() -> None:
     global _thread  # noqa: PLW0603 -- the one thread of this process
     with _starting:

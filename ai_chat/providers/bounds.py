@@ -32,7 +32,7 @@ class Size(NamedTuple):
 def size_of(messages: Iterable[Message]) -> Size:
     """What these messages hold together."""
     contents = [message["content"] for message in messages]
-    sizes = [_part_size(part) for content in contents for part in _parts(content)]
+    sizes = [part_size(part) for content in contents for part in _parts(content)]
     text, pictures, pages = (sum(column) for column in zip((0, 0, 0), *sizes, strict=True))
     return Size(len(contents), text, pictures, pages)
 
@@ -69,7 +69,7 @@ def _parts(content: str | list[Part]) -> list[Part]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
-def _part_size(part: Part) -> tuple[int, int, int]:
+def part_size(part: Part) -> tuple[int, int, int]:
     """Bytes of text, pictures and pages of one part."""
     match part:
         case {"type": "image_url"}:

@@ -2,8 +2,9 @@
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Literal, TypedDict
 
 from django.conf import settings
@@ -33,51 +34,36 @@ class Message(TypedDict):
     content: str | list[Part]
 
 
-class AnswerStream(Cancellable):
-    """The text of one answer, piece by piece. `max_tokens`: the tokens of it that were paid for;
-    None where the whole message is, whatever it takes.
+class ProviderCall(Cancellable, ABC):
+    """An answer that a provider writes, piece by piece. `max_tokens`: the tokens of it that were
+    paid for; None where the whole message is, whatever it takes.
 
     Of an answer that is paid for by tokens the last figures matter, and a provider sends them at
     its end. So when nobody waits for more (the iteration is broken off, or `leave` is called) it is
     read on for USAGE_SECONDS once its finish reason has come, and for DRAIN_SECONDS where the model
     hides its reasoning: closing early would get that for nothing. Design: gateway, C.7."""
 
-    def __init__(
-        self,
-        *,
-        model: AIModel,
-        messages: list[Message],
-        temperature: float | None,
-        max_tokens: int | None = None,
-    ) -> None:
+    def __init__(self, model: AIModel, reader: AnswerReader, *, max_tokens: int | None) -> None:
         super().__init__()
         self._provider = model.provider
         self._by_tokens = max_tokens is not None
         self._drains = model.hides_reasoning
-        self._reader = AnswerReader(max_tokens=max_tokens)
+        self._reader = reader
         self._begun, self._over = False, threading.Event()
         #: After it (time.monotonic) nothing is read.
         self._last_moment = float("inf")
-        self._request: dict[str, Any] = {
-            "model": model.provider_model,
-            "messages": messages,
-            limit_name(model.provider): max_tokens or tokens_of(model),
-            "stream": True,
-            **usage_options(model.provider),
-        }
-        if temperature is not None:
-            self._request["temperature"] = temperature
+
+    @abstractmethod
+    def _answer(self) -> AbstractContextManager[Iterator[bytes]]:
+        """Asks the provider, and gives the bytes of its answer. Raises what `provider_errors`
+        knows, and ProviderError."""
 
     def __iter__(self) -> Iterator[Piece]:
         """Yields what comes, as `read_answer` does. Raises ProviderError. Can be done once."""
         self._begun = True
         try:
-            # The raw response: the SDK would make an object of each chunk, which costs more than
-            # all else that happens to a token.
-            with provider_errors(), self.calling():
-                completions = client(self._provider).chat.completions.with_streaming_response
-                with completions.create(**self._request) as response:
-                    yield from self._read(response.iter_bytes())
+            with provider_errors(), self.calling(), self._answer() as chunks:
+                yield from self._read(chunks)
         finally:
             self._over.set()
 
@@ -144,6 +130,37 @@ class AnswerStream(Cancellable):
         with suppress(ProviderError), provider_errors():
             for _ in chunks:
                 pass
+
+
+class AnswerStream(ProviderCall):
+    """The text of one answer in a chat."""
+
+    def __init__(
+        self,
+        *,
+        model: AIModel,
+        messages: list[Message],
+        temperature: float | None,
+        max_tokens: int | None = None,
+    ) -> None:
+        super().__init__(model, AnswerReader(max_tokens=max_tokens), max_tokens=max_tokens)
+        self._request: dict[str, Any] = {
+            "model": model.provider_model,
+            "messages": messages,
+            limit_name(model.provider): max_tokens or tokens_of(model),
+            "stream": True,
+            **usage_options(model.provider),
+        }
+        if temperature is not None:
+            self._request["temperature"] = temperature
+
+    @contextmanager
+    def _answer(self) -> Iterator[Iterator[bytes]]:
+        # The raw response: the SDK would make an object of each chunk, which costs more than all
+        # else that happens to a token.
+        completions = client(self._provider).chat.completions.with_streaming_response
+        with completions.create(**self._request) as response:
+            yield response.iter_bytes()
 
 
 def can_read(model: AIModel, messages: Iterable[Message]) -> bool:

@@ -25,13 +25,21 @@ def client(provider: Provider) -> openai.OpenAI:
 
 @cache
 def _client(base_url: str, api_key: str) -> openai.OpenAI:
+    http = http_client(base_url)
+    return openai.OpenAI(
+        api_key=api_key, base_url=base_url, max_retries=0, timeout=http.timeout, http_client=http
+    )
+
+
+@cache
+def http_client(base_url: str) -> httpx2.Client:
+    """What calls of one address are made with, by the SDK and by `plain`: its connections are
+    kept, and can be ended from other threads."""
     patience = max(settings.FIRST_TOKEN_SECONDS, settings.SILENCE_SECONDS)
     timeout = httpx2.Timeout(patience, connect=10)
-    http = openai.DefaultHttpxClient(timeout=timeout, follow_redirects=False)
+    http = openai.DefaultHttpxClient(timeout=timeout, follow_redirects=False, base_url=base_url)
     make_cancellable(http)
-    return openai.OpenAI(
-        api_key=api_key, base_url=base_url, max_retries=0, timeout=timeout, http_client=http
-    )
+    return http
 
 
 def limit_name(provider: Provider) -> str:

@@ -1,7 +1,7 @@
 """What a provider's answer consists of, whatever dialect it came in."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Text(NamedTuple):
@@ -54,4 +54,11 @@ class End(NamedTuple):
     finish: Finish
 
 
-type Piece = Text | Reasoning | ToolCall | Alive | End | Usage
+class Chunk(NamedTuple):
+    """A chunk of OpenAI's chat format with all that the provider has put into it, for whoever
+    passes answers on."""
+
+    data: dict[str, Any]
+
+
+type Piece = Chunk | Text | Reasoning | ToolCall | Alive | End | Usage

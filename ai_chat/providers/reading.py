@@ -113,7 +113,7 @@ class AnswerReader:
         """An answer that is one JSON object, although a stream was asked for."""
         answer = _read_json(chunks)
         answer = answer[0] if isinstance(answer, list) else answer
-        if not answer.get("choices") and not _error_of(answer):
+        if not answer.get("choices") and not error_in_chunk(answer):
             raise ProviderError(Reason.UNREADABLE, code="no_choices")
         yield from self._chunk(answer)
         if self._has_content and not self._finish:
@@ -122,7 +122,7 @@ class AnswerReader:
     def _chunk(self, chunk: Any) -> list[Piece]:
         """What one chunk, or a whole completion, adds. `chunk` may be any JSON: `provider_errors`
         turns what this raises into ProviderError."""
-        if error := _error_of(chunk):
+        if error := error_in_chunk(chunk):
             raise error_of(error)
         # Gateways send usage and signs of life without choices.
         pieces: list[Piece] = []
@@ -240,7 +240,7 @@ def _read_json(chunks: Iterable[bytes]) -> Any:
     return json.loads(body)
 
 
-def _error_of(chunk: dict[str, Any]) -> Any:
+def error_in_chunk(chunk: dict[str, Any]) -> Any:
     """The error that a chunk is or holds."""
     return chunk.get("error") or (chunk if chunk.get("object") == "error" else None)
 
@@ -251,4 +251,4 @@ def _error_in(data: str) -> Any:
         error = json.loads(data)
     except (ValueError, RecursionError):
         return data
-    return (_error_of(error) or error) if isinstance(error, dict) else error
+    return (error_in_chunk(error) or error) if isinstance(error, dict) else error

@@ -150,13 +150,13 @@ def provider_errors() -> Iterator[None]:
         body, headers = _inner(error.body), error.response.headers
         raise error_of(body, status=error.status_code, headers=headers) from error
     except openai.APIConnectionError as error:
-        raise _unreached(error.__cause__ or error) from error
+        raise unreached(error.__cause__ or error) from error
     except httpx2.TimeoutException as error:
         raise ProviderError(Reason.TIMEOUT) from error
     except openai.APIError as error:
         raise error_of(error.body) from error
     except httpx2.InvalidURL as error:
-        raise _unreached(error) from error
+        raise unreached(error) from error
     except httpx2.DecodingError as error:
         raise ProviderError(Reason.UNREADABLE, code="encoding") from error
     except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, OSError) as error:
@@ -172,8 +172,8 @@ def _inner(body: Any) -> Any:
     return body.get("error", body) if isinstance(body, dict) else body
 
 
-def _unreached(cause: BaseException) -> ProviderError:
-    """No answer began."""
+def unreached(cause: BaseException) -> ProviderError:
+    """The error of a call to which no answer began."""
     slow = isinstance(cause, httpx2.TimeoutException)
     if slow and not isinstance(cause, httpx2.ConnectTimeout):
         return ProviderError(Reason.TIMEOUT)

@@ -1,3 +1,5 @@
+DROP FUNCTION ai_chat_end;
+DROP FUNCTION ai_chat_record_call(bigint, bigint, jsonb);
 DROP FUNCTION ai_chat_record_images(bigint, bigint, jsonb);
 DROP FUNCTION ai_chat_record_turn(bigint, bigint, jsonb);
 DROP FUNCTION ai_chat_touch_conversation(bigint, jsonb);

@@ -1,16 +1,17 @@
--- Starts a paid job in one round trip: counts the request, checks how much is in flight, charges and
--- records the job. `recorder` is the function of the job's kind that inserts its row; it is called
+-- Starts a paid job in one round trip: counts the request under each of `counted`, of which
+-- `per_minute` fit in a minute, checks how much is in flight, charges and records the job. `recorder` is the function of the job's kind that inserts its row; it is called
 -- as recorder(owner, charge, job) and says in JSON what it has chosen besides. Outcomes: those of
 -- credits_deduct and, where the model is priced by tokens and the size of the call (`input_bound` and
 -- what may be written) is given, of credits_reserve; rate_limited (room again in `retry_seconds`), too_many_in_flight, turn_running.
-CREATE FUNCTION ai_chat_start(owner bigint, per_minute integer, in_flight integer,
+CREATE FUNCTION ai_chat_start(owner bigint, counted text[], per_minute integer[], in_flight integer,
     member bigint, key_id bigint, operation text, feature text, default_cost bigint, units integer,
     model text, max_unit_cost bigint, request_key text, fingerprint text, lease interval, extra jsonb,
-    input_bound bigint, output_asked bigint, output_least bigint, agreed_price bigint, most bigint,
-    recorder text, job jsonb,
+    input_bound bigint, output_asked bigint, output_least bigint, output_named boolean,
+    choices integer, agreed_price bigint, most bigint, recorder text, job jsonb,
     OUT outcome text, OUT charge_id bigint, OUT price bigint, OUT total bigint,
     OUT available bigint, OUT held boolean, OUT price_id bigint, OUT output_granted bigint,
-    OUT limit_id bigint, OUT retry_seconds integer, OUT recorded jsonb) LANGUAGE plpgsql
+    OUT limit_id bigint, OUT retry_seconds integer, OUT refused_by text, OUT recorded jsonb)
+LANGUAGE plpgsql
 AS $$
 DECLARE
     refusal text;
@@ -19,12 +20,15 @@ BEGIN
         outcome := 'due';  -- It comes again, and is counted then.
         RETURN;
     END IF;
-    retry_seconds := credits_take(
-        counted => 'requests:' || owner, at_most => per_minute, span => interval '1 minute');
-    IF retry_seconds > 0 THEN
-        outcome := 'rate_limited';
-        RETURN;
-    END IF;
+    FOR place IN 1 .. cardinality(counted) LOOP
+        retry_seconds := credits_take(counted => counted[place], at_most => per_minute[place],
+            span => interval '1 minute');
+        IF retry_seconds > 0 THEN
+            outcome := 'rate_limited';
+            refused_by := counted[place];
+            RETURN;
+        END IF;
+    END LOOP;
     -- With the balance locked, no two requests of one owner count their holds at the same time, and
     -- no two begin an answer in one conversation.
     PERFORM credits_lock(owner => ai_chat_start.owner);
@@ -51,7 +55,8 @@ BEGIN
             key_id => ai_chat_start.key_id, operation => ai_chat_start.operation,
             feature => ai_chat_start.feature, model => ai_chat_start.model,
             input_bound => ai_chat_start.input_bound, output_asked => ai_chat_start.output_asked,
-            output_least => ai_chat_start.output_least, output_named => false, choices => 1,
+            output_least => ai_chat_start.output_least,
+            output_named => ai_chat_start.output_named, choices => ai_chat_start.choices,
             agreed_price => ai_chat_start.agreed_price, most => ai_chat_start.most,
             request_key => ai_chat_start.request_key, fingerprint => ai_chat_start.fingerprint,
             lease => ai_chat_start.lease, extra => ai_chat_start.extra) r;
@@ -139,3 +144,69 @@ AS $$
         'running', '', false)
     RETURNING jsonb_build_object('conversation_id', conversation_id, 'created_at', created_at)
 $$;
+
+-- A call of the API by a key.
+CREATE FUNCTION ai_chat_record_call(owner bigint, charge bigint, job jsonb) RETURNS jsonb
+LANGUAGE sql
+AS $$
+    INSERT INTO ai_chat_apicall (id, user_id, api_key_id, charge_id, model, state, failure,
+        stop_requested, endpoint, request_id, streamed, fingerprint)
+    VALUES ((job ->> 'id')::uuid, owner, (job ->> 'api_key_id')::bigint, charge, job ->> 'model',
+        'running', '', false, job ->> 'endpoint', job ->> 'request_id',
+        (job ->> 'streamed')::boolean, job ->> 'fingerprint')
+    RETURNING jsonb_build_object('created_at', created_at)
+$$;
+
+
+-- Ends a running job of the kind whose table is `kind`, and its hold with it, in one round trip. The
+-- charge stands for `delivered` units (NULL: all), the rest comes back because of `failure`; one by
+-- tokens stands for `tokens` where they are given (input, cached, cache_write, output, reasoning). Where
+-- `free_stops` is given, it is a stop before anything came: an owner gets so many an hour back, and
+-- those after them end with the failure `stops_used_up` and are charged.
+--
+-- May be repeated: `was` is the state before, and only a running job is changed; NULL: it was deleted.
+-- `lost`: its hold had been swept, so it is marked as refunded (I6).
+CREATE FUNCTION ai_chat_end(kind text, job_id uuid, charge bigint, owner bigint,
+    INOUT state text, INOUT failure text, by_payer boolean, delivered integer, tokens bigint[],
+    source text, flags text[], free_stops integer,
+    OUT was text, OUT lost boolean, OUT refund_id bigint, OUT refunded bigint,
+    OUT ended_at timestamptz, OUT used jsonb, OUT remaining bigint, OUT counted boolean)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    ending text;
+BEGIN
+    EXECUTE format('SELECT state FROM %I WHERE id = $1 FOR UPDATE', kind) INTO was USING job_id;
+    IF was IS DISTINCT FROM 'running' THEN
+        RETURN;
+    END IF;
+    IF free_stops IS NOT NULL AND credits_take('early_stops:' || owner, free_stops, '1 hour') > 0 THEN
+        failure := 'early_stops_used_up';
+        delivered := NULL;
+    END IF;
+    IF tokens IS NULL OR delivered = 0 THEN
+        SELECT e.outcome, e.refund_id, e.refunded INTO ending, refund_id, refunded
+        FROM credits_end_hold(charge_id => charge, delivered => ai_chat_end.delivered,
+            reason => failure, by_payer => ai_chat_end.by_payer, extra => '{}') e;
+    ELSE
+        SELECT e.outcome, e.refund_id, e.refunded INTO ending, refund_id, refunded
+        FROM credits_settle_use(charge_id => charge, input => tokens[1], cached => tokens[2],
+            cache_write => tokens[3], output => tokens[4], reasoning => tokens[5],
+            source => ai_chat_end.source, flags => ai_chat_end.flags, reason => 'unused',
+            by_payer => true, extra => '{}') e;
+    END IF;
+    lost := ending = 'ended';
+    ended_at := statement_timestamp();
+    IF lost THEN
+        state := 'failed';
+        failure := 'lease_expired';
+        SELECT u.id, -u.credits_used, u.created_at INTO refund_id, refunded, ended_at
+        FROM credits_usagehistory u WHERE u.refund_of_id = charge ORDER BY u.id LIMIT 1;
+        ended_at := coalesce(ended_at, statement_timestamp());
+    END IF;
+    EXECUTE format('UPDATE %I SET state = $2, failure = $3, refund_id = $4, ended_at = $5 WHERE id = $1',
+        kind) USING job_id, state, failure, refund_id, ended_at;
+    SELECT to_jsonb(u) - 'created_at' INTO used FROM credits_use u WHERE u.charge_id = charge;
+    SELECT b.credits_remaining, b.counted INTO remaining, counted
+    FROM credits_creditbalance b WHERE b.account_id = owner;
+END $$;

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from io import BufferedReader
 from typing import Any, BinaryIO, NamedTuple
 
@@ -44,7 +44,13 @@ class Answer:
         self._parts: asyncio.Queue[Head | bytes | None] = asyncio.Queue()
         self._room = threading.Semaphore(AHEAD)
         self._is_left = False
+        self._on_leaving: Callable[[], object] | None = None
         self._head: Head | None = None
+
+    def when_left(self, call: Callable[[], object]) -> None:
+        """Has `call` called, in the event loop, when the client leaves before the end of the
+        answer. From the thread that makes it."""
+        self._on_leaving = call
 
     def make(self, application: Callable[..., Iterable[bytes]], environ: dict[str, Any]) -> None:
         """In a thread: calls the WSGI application and passes its answer on. Raises nothing."""
@@ -120,11 +126,20 @@ class Answer:
     async def _until_left(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
+        if self._on_leaving:
+            self._on_leaving()
         self._leave()
 
     def _leave(self) -> None:
         self._is_left = True
         self._room.release()
+
+
+def watch_client(environ: Mapping[str, Any], call: Callable[[], object]) -> None:
+    """Has `call` called, which must not wait, when the client leaves before the end of its streamed
+    answer: while the provider is silent nothing is written that would tell."""
+    if answer := environ.get("tally.answer"):
+        answer.when_left(call)
 
 
 def _close(response: Iterable[bytes]) -> None:

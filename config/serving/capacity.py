@@ -5,7 +5,8 @@ and short calls are still served; one user may keep a share of them in each proc
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial, wraps
 from itertools import count
 from typing import Any
@@ -57,17 +58,43 @@ def keeps_its_thread[**P, R: HttpResponseBase](
         except BaseException:
             _give_back(number)
             raise
-        # Also when the response is thrown away unsent, because something after the view failed.
-        give_back = weakref.finalize(response, _give_back, number)
         if response.streaming:
-            # What `close` calls; Django has no other hook for it.
-            closers: list[Callable[[], object]] = vars(response)["_resource_closers"]
-            closers.append(give_back)
-        else:
-            give_back()
+            return Kept(number).by(response)
+        _give_back(number)
         return response
 
     return counted
+
+
+class Kept:
+    """A thread that is kept by a request, until it is given back or the response that has it is
+    closed."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self.is_handed_on = False
+
+    def by[R: HttpResponseBase](self, response: R) -> R:
+        """The response, which gives the thread back when it is closed or thrown away."""
+        give_back = weakref.finalize(response, _give_back, self._number)
+        # What `close` calls; Django has no other hook for it.
+        closers: list[Callable[[], object]] = vars(response)["_resource_closers"]
+        closers.append(give_back)
+        self.is_handed_on = True
+        return response
+
+
+@contextmanager
+def keeps_a_thread(user_id: int) -> Iterator[Kept]:
+    """As `keeps_its_thread`, for a call by an API key: its account may keep half of all threads.
+    Raises Busy and TooManyOpen."""
+    number = _keep(user_id, "", viewers=0, most_of_one=max(2, most() // 2))
+    kept = Kept(number)
+    try:
+        yield kept
+    finally:
+        if not kept.is_handed_on:
+            _give_back(number)
 
 
 #: For views that stream a generated file: one at a time for each user.
@@ -75,13 +102,16 @@ exports = partial(keeps_its_thread, viewers=1)
 
 
 def _take(request: Any, viewers: int) -> int:
-    user_id = request.user.pk
     path = request.path if request.method == "GET" else ""
+    return _keep(request.user.pk, path, viewers=viewers, most_of_one=share())
+
+
+def _keep(user_id: int | None, path: str, *, viewers: int, most_of_one: int) -> int:
     with _lock:
         if len(_taken) >= most():
             raise Busy
         paths = Counter(path for owner, path in _taken.values() if owner == user_id)
-        if paths.total() >= share() or (path and paths[path] >= viewers):
+        if paths.total() >= most_of_one or (path and paths[path] >= viewers):
             raise TooManyOpen
         number = next(_numbers)
         _taken[number] = (user_id, path)

@@ -34,21 +34,26 @@ class JSONParser(parsers.JSONParser):
     and nesting that would exhaust the stack."""
 
     def parse(self, stream: IO[Any], media_type: Any = None, parser_context: Any = None) -> Any:
-        try:
-            data = json.loads(
-                stream.read().decode("utf-8-sig"),
-                parse_constant=float,
-                parse_int=lambda digits: int(digits) if len(digits) <= MAX_DIGITS else math.inf,
-                object_pairs_hook=_unique,
-            )
-        except RecursionError:
-            raise ParseError("The body is nested too deeply.") from None
-        except ValueError as error:
-            raise ParseError(f"The body is not valid JSON: {error}") from None
-        _check(data)
-        if unbounded := [*islice(_unbounded(data, ()), MAX_ISSUES)]:
-            raise InvalidInput.of([issue(path, "Must be a finite number.") for path in unbounded])
-        return data
+        return read_json(stream.read())
+
+
+def read_json(body: bytes, *, depth: int = MAX_DEPTH) -> Any:
+    """What JSONParser takes, nested at most so deep. Raises ParseError, InvalidInput."""
+    try:
+        data = json.loads(
+            body.decode("utf-8-sig"),
+            parse_constant=float,
+            parse_int=lambda digits: int(digits) if len(digits) <= MAX_DIGITS else math.inf,
+            object_pairs_hook=_unique,
+        )
+    except RecursionError:
+        raise ParseError("The body is nested too deeply.") from None
+    except ValueError as error:
+        raise ParseError(f"The body is not valid JSON: {error}") from None
+    _check(data, depth)
+    if unbounded := [*islice(_unbounded(data, ()), MAX_ISSUES)]:
+        raise InvalidInput.of([issue(path, "Must be a finite number.") for path in unbounded])
+    return data
 
 
 class LargeJSONParser(parsers.BaseParser):
@@ -90,11 +95,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _check(data: Any) -> None:
+def _check(data: Any, most: int) -> None:
     level, depth = [data], 0
     while level:
         depth += 1
-        if depth > MAX_DEPTH:
+        if depth > most:
             raise ParseError("The body is nested too deeply.")
         for value in level:
             if isinstance(value, str) and re.search("[\ud800-\udfff]", value):

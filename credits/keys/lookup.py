@@ -4,6 +4,7 @@ plain cursor, as `credits.users.sessions` reads a session."""
 import logging
 from collections.abc import Sequence
 from typing import NamedTuple
+from uuid import UUID
 
 from django.db import DatabaseError, connection, transaction
 
@@ -44,6 +45,8 @@ class Caller(NamedTuple):
     scopes: Sequence[str]
     #: Names of models; None: all.
     only_models: Sequence[str] | None
+    #: The version of the catalogue; None before it was ever filled.
+    catalogue: UUID | None = None
 
 
 def find_caller(secret: str) -> Caller:

@@ -375,6 +375,16 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="CatalogueVersion",
+            fields=[
+                (
+                    "id",
+                    models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False),
+                ),
+                ("version", models.UUIDField()),
+            ],
+        ),
+        migrations.CreateModel(
             name="CodeBatch",
             fields=[
                 (

@@ -3,7 +3,14 @@
 from credits.models.approvals import Approval
 from credits.models.audit import AuditEntry
 from credits.models.authentication import AuthenticationEvent
-from credits.models.catalogue import AdminSettings, AIModel, Plan, Provider, SettingsChange
+from credits.models.catalogue import (
+    AdminSettings,
+    AIModel,
+    CatalogueVersion,
+    Plan,
+    Provider,
+    SettingsChange,
+)
 from credits.models.clerk import Identity, SessionLink, SyncJob, WebhookDelivery
 from credits.models.keys import ApiKey, ApiKeySecret
 from credits.models.ledger import CreditBalance, CreditGrant, GrantAllocation, Hold, UsageHistory
@@ -25,6 +32,7 @@ __all__ = [
     "Approval",
     "AuditEntry",
     "AuthenticationEvent",
+    "CatalogueVersion",
     "CodeBatch",
     "CreditBalance",
     "CreditGrant",

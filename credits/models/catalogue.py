@@ -99,6 +99,17 @@ class Provider(models.Model):
         return bool(self.key)
 
 
+class CatalogueVersion(models.Model):
+    """One row: what the catalogue is called until something of it changes (kept by the database).
+    A process that has read the catalogue may use it as long as the version is the same."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    version = models.UUIDField()
+
+    def __str__(self) -> str:
+        return str(self.version)
+
+
 class AIModel(models.Model):
     """A model that people choose from. Rows are retired, not deleted: receipts keep its label."""
 

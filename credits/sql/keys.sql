@@ -6,18 +6,18 @@ LANGUAGE sql IMMUTABLE
 AS $$ SELECT key.revoked_at IS NULL AND (key.expires_at > moment) IS NOT FALSE $$;
 
 -- Who calls with the secret of this digest, in one round trip with its plan cached. No row: the secret
--- opens nothing. `is_stale` says that its last use, which is written at most once a minute, is to be
+-- opens nothing. `catalogue` is its version. `is_stale` says that its last use, which is written at most once a minute, is to be
 -- written now. An account with the id of a user is that user's own.
 CREATE FUNCTION credits_caller(secret_digest bytea, OUT key_id bigint, OUT public_id text,
     OUT account_id bigint, OUT member_id bigint, OUT scopes text [], OUT only_models text [],
-    OUT secret_id bigint, OUT is_stale boolean)
+    OUT catalogue uuid, OUT secret_id bigint, OUT is_stale boolean)
 RETURNS SETOF record ROWS 1 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
     moment timestamptz := credits_now();
 BEGIN
     RETURN QUERY SELECT k.id, k.public_id::text, k.account_id, k.member_id, k.scopes::text [],
-        k.only_models::text [], s.id, (s.last_used_at < now() - interval '1 minute') IS NOT FALSE
+        k.only_models::text [], (SELECT c.version FROM credits_catalogueversion c), s.id, (s.last_used_at < now() - interval '1 minute') IS NOT FALSE
     FROM credits_apikeysecret s
     JOIN credits_apikey k ON k.id = s.key_id
     JOIN credits_user m ON m.id = k.member_id

@@ -68,3 +68,17 @@ BEGIN
         SELECT (credits_price_now(m.id, moment)).input IS NOT NULL
         FROM credits_aimodel m WHERE m.name = model);
 END $$;
+
+-- The catalogue has changed: its version is another then.
+CREATE FUNCTION credits_catalogue_changed() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+    INSERT INTO credits_catalogueversion (id, version) VALUES (1, gen_random_uuid())
+    ON CONFLICT (id) DO UPDATE SET version = excluded.version;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER catalogue_models AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON credits_aimodel
+FOR EACH STATEMENT EXECUTE FUNCTION credits_catalogue_changed();
+CREATE TRIGGER catalogue_providers AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON credits_provider
+FOR EACH STATEMENT EXECUTE FUNCTION credits_catalogue_changed();

@@ -1,0 +1,84 @@
+"""The JSON bodies of /v1, checked as far as the site itself reads them; what a provider alone reads
+it judges itself."""
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from rest_framework.exceptions import ParseError
+
+from ai_chat.gateway.errors import ApiError, Unsupported, invalid
+from credits.api.parsing import read_json
+
+#: Levels of lists and objects: tools bring schemas.
+MAX_DEPTH = 100
+#: A count that cannot be meant, in tokens.
+MAX_COUNT = 10**8
+
+
+def read_body(request: HttpRequest) -> dict[str, Any]:
+    """The object that a request brings; META has the digest of its bytes. Raises ApiError."""
+    if request.method != "POST":
+        message = f"Not allowed: {request.method}. Use POST."
+        raise ApiError(405, "method_not_allowed", message, headers={"Allow": "POST"})
+    room = settings.LARGE_BODIES.get(request.path_info, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    if int(request.META.get("CONTENT_LENGTH") or 0) > room:
+        raise ApiError(413, "request_too_large", f"The body has more than {room:,} bytes.")
+    content = request.read()
+    request.META["BODY_DIGEST"] = sha256(content).hexdigest()
+    try:
+        body = read_json(content, depth=MAX_DEPTH)
+    except ParseError as error:
+        raise ApiError(400, "invalid_json", str(error.detail)) from None
+    if not isinstance(body, dict):
+        raise ApiError(400, "invalid_json", "The body must be a JSON object.")
+    return body
+
+
+def text_in(body: Mapping[str, Any], name: str, *, default: str | None = None) -> str:
+    """A text of the body. Raises InvalidInput."""
+    value = body.get(name)
+    if value is None and default is not None:
+        return default
+    if value is None:
+        raise invalid("This is required.", name)
+    if not isinstance(value, str) or not value:
+        raise invalid("Must be a text that is not empty.", name)
+    return value
+
+
+def flag_in(body: Mapping[str, Any], name: str) -> bool:
+    """A truth value of the body; absent or null is false. Raises InvalidInput."""
+    value = body.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise invalid("Must be true or false.", name)
+    return bool(value)
+
+
+def count_in(body: Mapping[str, Any], name: str, low: int, high: int = MAX_COUNT) -> int | None:
+    """A whole number of the body; None when it is absent or null. Raises InvalidInput."""
+    value = body.get(name)
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if type(value) is not int or not low <= value <= high:
+        raise invalid(f"Must be a whole number from {low:,} to {high:,}.", name)
+    return value
+
+
+def refuse(body: Mapping[str, Any], allowed: Mapping[str, tuple[Any, ...]], why: str) -> None:
+    """Raises Unsupported for the first of these parameters that has another value than `allowed`:
+    each of them costs what has no price here, or changes what is answered."""
+    for name, values in allowed.items():
+        if body.get(name) not in (None, *values):
+            raise Unsupported(name, why)
+
+
+def json_bytes(value: Any) -> int:
+    """Bytes of a value as compact JSON."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return len(text.encode(errors="replace"))

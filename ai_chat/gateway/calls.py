@@ -1,0 +1,278 @@
+"""One call of /v1 that a model answers: reserved before the provider is asked, done in the thread
+of its request, and paid by its use when it has ended (design: gateway, C.4 to C.8)."""
+
+import json
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import httpx2
+from django.conf import settings
+from django.db import connections
+from django.http import HttpRequest
+
+from ai_chat.gateway.errors import ApiError, provider_failed
+from ai_chat.gateway.middleware import request_id_of
+from ai_chat.gateway.reading import ChunkReader
+from ai_chat.jobs.ending import Outcome
+from ai_chat.jobs.running import Bounds, Run, Stopped, TimeIsUp, Work
+from ai_chat.jobs.start import Agreed, start_job
+from ai_chat.jobs.supervision import begin_driven
+from ai_chat.models import ApiCall
+from ai_chat.providers.chat import ProviderCall, tokens_of
+from ai_chat.providers.client import http_client, limit_name, usage_options
+from ai_chat.providers.errors import ProviderError, known_keys
+from ai_chat.providers.pieces import Piece
+from ai_chat.providers.sdk_errors import error_of, unreached
+from ai_chat.providers.used import CallBounds, Used, used
+from credits.features import TEXT
+from credits.idempotency import fingerprint
+from credits.keys.lookup import Caller
+from credits.models import AIModel
+from credits.reasons import Reason
+from credits.uses import Asked, Tokens
+
+State = ApiCall.State
+#: Bytes of a provider's error that are read.
+MAX_ERROR_BYTES = 100_000
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is asked of a model: `body` in the provider's words, but for the length that is granted;
+    `asked` is its size, `bounds` what its use is compared with."""
+
+    endpoint: str
+    model: AIModel
+    body: dict[str, Any]
+    asked: Asked
+    text_bytes: int
+    streamed: bool
+    #: What the client sent, as far as it tells calls apart.
+    request: Any
+    #: Names of parameters that were left out.
+    ignored: list[str] = field(default_factory=list)
+
+
+def start_call(http: HttpRequest, caller: Caller, call: Call) -> ApiCall:
+    """Reserves credits for a call, and records it. Raises what `start_job` raises, and ApiError for
+    a model that the key may not use."""
+    model = call.model
+    if caller.only_models is not None and model.name not in caller.only_models:
+        raise ApiError(403, "model_not_allowed", "This key may not use this model.", param="model")
+    request_id = request_id_of(http)
+    asked = call.asked
+    job, _ = start_job(
+        ApiCall,
+        user_id=caller.account_id,
+        feature=TEXT,
+        quantity=asked.choices,
+        max_unit_cost=None,
+        idempotency_key=f"call:{request_id}",
+        request=None,
+        row={
+            "model": model.name,
+            "api_key_id": caller.key_id,
+            "endpoint": call.endpoint,
+            "request_id": request_id,
+            "streamed": call.streamed,
+            "fingerprint": fingerprint([call.endpoint, call.request]),
+        },
+        asked=asked,
+        agreed=agreed_of(http),
+        key=caller,
+        details={"requestId": request_id},
+    )
+    return job
+
+
+def agreed_of(http: HttpRequest) -> Agreed:
+    """What the client agrees to pay, by its headers X-Price-Version and X-Max-Credits. Raises
+    ApiError."""
+    return Agreed(
+        _number(http, "X-Price-Version"),
+        _number(http, "X-Max-Credits"),
+    )
+
+
+def _number(http: HttpRequest, name: str) -> int | None:
+    value = http.headers.get(name)
+    if value is None:
+        return None
+    if not value.isascii() or not value.isdigit() or len(value) > 15:
+        raise ApiError(400, "invalid_value", f"The header {name} must be a whole number.")
+    return int(value)
+
+
+class CallStream(ProviderCall):
+    """The answer to one call, in chunks. The request is made as it is, over the connections that
+    the SDK uses: making the SDK's objects of it takes longer than all else before it is sent."""
+
+    def __init__(self, call: Call, *, granted: int | None) -> None:
+        model = call.model
+        self.reader = ChunkReader(choices=call.asked.choices, max_tokens=granted)
+        super().__init__(model, self.reader, max_tokens=granted)
+        self._body = {
+            **call.body,
+            "model": model.provider_model,
+            limit_name(model.provider): granted or min(call.asked.output, tokens_of(model)),
+            "stream": True,
+            **usage_options(model.provider),
+        }
+
+    @contextmanager
+    def _answer(self) -> Iterator[Iterator[bytes]]:
+        provider = self._provider
+        http = http_client(provider.address)
+        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+        if provider.key_is_set:
+            known_keys.add(provider.key)
+            headers["Authorization"] = f"Bearer {provider.key}"
+        content = json.dumps(self._body, separators=(",", ":"))
+        request = http.build_request("POST", "chat/completions", content=content, headers=headers)
+        try:
+            response = http.send(request, stream=True)
+        except httpx2.TransportError as error:
+            raise unreached(error) from error
+        try:
+            if response.status_code != 200:
+                raise _refusal_of(response)
+            yield response.iter_bytes()
+        finally:
+            response.close()
+
+
+def _refusal_of(response: httpx2.Response) -> ProviderError:
+    """The error that a status other than 200 stands for."""
+    body = bytearray()
+    with suppress(httpx2.HTTPError, httpx2.StreamError):
+        for piece in response.iter_bytes():
+            body += piece
+            if len(body) > MAX_ERROR_BYTES:
+                break
+    try:
+        error = json.loads(body)
+    except (ValueError, RecursionError):
+        error = body[:2000].decode(errors="replace")
+    if isinstance(error, list) and error:
+        error = error[0]
+    if isinstance(error, dict):
+        error = error.get("error", error)
+    return error_of(error, status=response.status_code, headers=response.headers)
+
+
+class Calling(Work[ApiCall]):
+    """The provider's part of one call. What came is to be paid when any of it was passed on."""
+
+    keeps = False
+
+    def __init__(self, job: ApiCall, call: Call) -> None:
+        super().__init__(job, call.model)
+        self.bounds = Bounds(
+            first=settings.FIRST_TOKEN_SECONDS,
+            silence=settings.SILENCE_SECONDS,
+            total=settings.API_CALL_SECONDS,
+        )
+        self.call = call
+        self.is_cut = False
+        self.failure: ProviderError | None = None
+        self._stream = CallStream(call, granted=job.output_granted)
+        output = job.output_granted or tokens_of(call.model)
+        self._bounds = CallBounds(
+            call.text_bytes, call.asked.input_bound, output * call.asked.choices
+        )
+
+    @property
+    def reader(self) -> ChunkReader:
+        return self._stream.reader
+
+    def with_model(self, model: AIModel) -> "Calling | None":
+        return Calling(self.job, replace(self.call, model=model))
+
+    def pieces(self) -> Generator[Piece]:
+        yield from self._stream
+
+    def cancel(self) -> None:
+        self._stream.leave()
+
+    def so_far(self) -> Tokens:
+        return self.used().tokens
+
+    def used(self, **how: bool) -> Used:
+        return used(self._bounds, self.reader.received, **how)
+
+    def outcome(self, cause: Exception | None, text: str) -> Outcome:
+        outcome = self._outcome(cause)
+        is_stop = outcome.failure == Reason.STOPPED_EARLY
+        is_failed = outcome.delivered == 0 and not is_stop
+        return replace(outcome, used=self.used(failed=is_failed, input_due=is_stop))
+
+    def _outcome(self, cause: Exception | None) -> Outcome:
+        has_come = self.reader.received.deltas > 0
+        match cause:
+            case TimeIsUp() if has_come:
+                self.is_cut = True
+                return Outcome(State.DONE)
+            case ProviderError():
+                self.failure = cause
+                return Outcome(State.FAILED, cause.reason, delivered=0)
+            case Stopped():
+                stopped = Outcome(State.STOPPED, Reason.STOPPED_EARLY, delivered=0)
+                return Outcome(State.STOPPED) if has_come else stopped
+        if self.reader.is_filtered:
+            return Outcome(State.FAILED, Reason.REFUSED, delivered=0)
+        if not has_come:
+            return Outcome(State.FAILED, Reason.EMPTY_ANSWER, delivered=0)
+        return Outcome(State.DONE)
+
+
+class Driven:
+    """A call that is being answered: its pieces, and what it came to after the last of them.
+    `begin` has to be called first."""
+
+    def __init__(self, job: ApiCall, call: Call) -> None:
+        self.run: Run[ApiCall] = begin_driven(Calling(job, call))
+        self.pieces = self.run.drive()
+
+    @property
+    def work(self) -> Calling:
+        work = self.run.work
+        assert isinstance(work, Calling)
+        return work
+
+    @property
+    def job(self) -> ApiCall:
+        """The call as it ended; as it began where its end could not be saved."""
+        return self.run.job or self.work.job
+
+    @property
+    def finishes(self) -> list[str]:
+        """How each choice ended. What our own limit of time cuts has reached its length."""
+        choices = self.work.reader.finishes
+        return ["length"] * len(choices) if self.work.is_cut else choices
+
+    def first(self) -> Piece | None:
+        """The first piece of the answer; None for an answer without any. Raises ApiError when the
+        provider failed, after everything came back."""
+        connections.close_all()  # What waits for a provider keeps no connection of the pool.
+        piece = next(self.pieces, None)
+        if piece is None:
+            self.check()
+        return piece
+
+    def check(self) -> None:
+        """Raises ApiError for a call that has failed so that there is no answer."""
+        if error := self.error():
+            raise error
+
+    def error(self) -> ApiError | None:
+        """What is told of a call that has ended without a whole answer."""
+        if self.run.job is None:
+            message = "The end of this call could not be recorded. Its credits come back."
+            return ApiError(503, "overloaded", message)
+        if self.job.failure == Reason.LEASE_EXPIRED:
+            return provider_failed(ProviderError(Reason.LEASE_EXPIRED))
+        if self.job.state == State.STOPPED:
+            return ApiError(499, "stopped", "The call was stopped.")
+        return provider_failed(self.work.failure) if self.work.failure else None

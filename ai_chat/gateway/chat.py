@@ -1,0 +1,180 @@
+"""POST /v1/chat/completions."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+
+from ai_chat.gateway.auth import caller_of
+from ai_chat.gateway.bodies import count_in, flag_in, read_body, refuse, text_in
+from ai_chat.gateway.calls import Call, Driven, start_call
+from ai_chat.gateway.catalogue import model_named
+from ai_chat.gateway.completions import (
+    DONE,
+    Completion,
+    Whole,
+    cost_of,
+    error_event,
+    event,
+    json_of,
+)
+from ai_chat.gateway.errors import Unsupported, invalid
+from ai_chat.gateway.headers import charge_headers
+from ai_chat.gateway.sizes import sizes_of
+from ai_chat.providers.bounds import asked_of
+from ai_chat.providers.pieces import Chunk, Piece
+from config.serving.answers import watch_client
+from config.serving.capacity import keeps_a_thread
+from credits.features import TEXT
+from credits.models import AIModel, Provider
+
+ENDPOINT = "chat/completions"
+MAX_CHOICES = 8
+#: What goes to the provider as it came.
+PASSED = (
+    "messages", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call",
+    "response_format", "stop", "seed", "temperature", "top_p", "presence_penalty",
+    "frequency_penalty", "logit_bias", "logprobs", "top_logprobs", "reasoning_effort", "verbosity",
+    "prompt_cache_key",
+)  # fmt: skip
+#: What the site itself reads.
+READ = (
+    "model", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens", "user",
+    "safety_identifier", "metadata",
+)  # fmt: skip
+#: What costs or changes what has no price here, and the values that do not.
+REFUSED: dict[str, tuple[Any, ...]] = {
+    "audio": (),
+    "modalities": (["text"],),
+    "prediction": (),
+    "web_search_options": (),
+    "service_tier": ("auto", "default"),
+    "store": (False,),
+    "prompt_cache_retention": ("in_memory", "in-memory"),
+    "prompt_cache_options": ({},),
+    "moderation": (),
+}
+
+
+def completions(http: HttpRequest) -> HttpResponseBase:
+    """Answers a chat completion, streamed or whole."""
+    caller = caller_of(http)
+    body = read_body(http)
+    call = chat_call(http, body, model_named(text_in(body, "model"), caller, feature=TEXT))
+    with keeps_a_thread(caller.account_id) as kept:
+        job = start_call(http, caller, call)
+        driven = Driven(job, call)
+        completion = Completion(job)
+        headers = charge_headers(job, call)
+        first = driven.first()
+        if call.streamed:
+            with_usage = wants_usage(body)
+            watch_client(http.META, driven.run.stop)
+            pieces = streamed(driven, completion, first, with_usage=with_usage)
+            return kept.by(streaming(pieces, headers))
+        return whole(driven, completion, first, headers)
+
+
+def chat_call(
+    http: HttpRequest, body: Mapping[str, Any], model: AIModel, *, endpoint: str = ENDPOINT
+) -> Call:
+    """What a body of chat completions asks of a model. Raises InvalidInput, Unsupported."""
+    refuse(body, REFUSED, "It has no price here.")
+    choices = count_in(body, "n", 1) or 1
+    if choices > MAX_CHOICES:
+        raise Unsupported("n", f"At most {MAX_CHOICES} choices are made at once.")
+    most = _most(body)
+    sizes = sizes_of(body, model, remote_images=settings.API_REMOTE_IMAGES)
+    asked = asked_of(model, sizes.bounded, most=most)._replace(choices=choices)
+    if http.META.get("HTTP_X_TALLY_CLAMP") == "never":
+        asked = asked._replace(least=asked.output)
+    passed = {name: body[name] for name in PASSED if body.get(name) is not None}
+    passed["messages"] = _messages(body["messages"], model.provider)
+    if choices > 1:
+        passed["n"] = choices
+    known = {*PASSED, *READ, *REFUSED}
+    return Call(
+        endpoint=endpoint,
+        model=model,
+        body=passed,
+        asked=asked,
+        text_bytes=sizes.text_bytes,
+        streamed=flag_in(body, "stream"),
+        request=http.META["BODY_DIGEST"],
+        ignored=sorted(name for name in body if name not in known),
+    )
+
+
+def _most(body: Mapping[str, Any]) -> int | None:
+    """The most tokens of an answer that the client names, by either name."""
+    limits = [count_in(body, name, 1) for name in ("max_completion_tokens", "max_tokens")]
+    named = [limit for limit in limits if limit is not None]
+    return min(named) if named else None
+
+
+def _messages(messages: list[dict[str, Any]], provider: Provider) -> list[dict[str, Any]]:
+    """The messages in the roles that the provider knows."""
+    if provider.dialect == Provider.Dialect.OPENAI:
+        return messages
+    return [
+        {**message, "role": "system"} if message["role"] == "developer" else message
+        for message in messages
+    ]
+
+
+def wants_usage(body: Mapping[str, Any]) -> bool:
+    """Whether the stream is to end with its usage. Raises InvalidInput."""
+    options = body.get("stream_options")
+    if options is None:
+        return False
+    if not isinstance(options, dict):
+        raise invalid("Must be an object.", "stream_options")
+    return flag_in(options, "include_usage")
+
+
+def streamed(
+    driven: Driven, completion: Completion, piece: Piece | None, *, with_usage: bool
+) -> Iterator[bytes]:
+    """The events of an answer. One that breaks off ends with an error."""
+    try:
+        while piece is not None:
+            if isinstance(piece, Chunk):
+                yield event(completion.chunk(piece.data, with_usage=with_usage))
+            piece = next(driven.pieces, None)
+        if error := driven.error():
+            yield error_event(error)
+            return
+        yield event(completion.end(driven.finishes, with_usage=with_usage))
+        if with_usage:
+            yield event(completion.usage(driven))
+        yield DONE
+    finally:
+        driven.pieces.close()
+
+
+def whole(
+    driven: Driven, completion: Completion, piece: Piece | None, headers: Mapping[str, str]
+) -> HttpResponse:
+    """The answer in one object. Raises ApiError."""
+    parts = Whole(driven.work.call.asked.choices)
+    while piece is not None:
+        if isinstance(piece, Chunk):
+            parts.add(piece)
+        piece = next(driven.pieces, None)
+    driven.check()
+    body = parts.body(completion, driven, driven.finishes)
+    more = {"X-Tally-Cost": cost_of(driven.job)}
+    if driven.job.remaining is not None:
+        more["X-Tally-Remaining"] = str(driven.job.remaining)
+    headers = {**headers, **more}
+    return HttpResponse(json_of(body), content_type="application/json", headers=headers)
+
+
+def streaming(pieces: Iterator[bytes], headers: Mapping[str, str]) -> StreamingHttpResponse:
+    """A response of server-sent events."""
+    return StreamingHttpResponse(
+        pieces,
+        content_type="text/event-stream; charset=utf-8",
+        headers={**headers, "Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )

@@ -1,0 +1,186 @@
+"""What is answered to a chat completion: chunks as they come, or one object of them (design:
+gateway, A.3)."""
+
+import json
+import math
+import time
+from typing import Any
+
+from ai_chat.gateway.calls import Driven
+from ai_chat.gateway.errors import ApiError, envelope
+from ai_chat.models import ApiCall
+from ai_chat.providers.pieces import Chunk
+from credits.amounts import as_decimal
+
+DONE = b"data: [DONE]\n\n"
+
+
+class Completion:
+    """One answer, in the names that its client knows."""
+
+    def __init__(self, job: ApiCall) -> None:
+        self.head: dict[str, Any] = {
+            "id": f"chatcmpl-{job.pk.hex}",
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": job.model,
+        }
+
+    def chunk(self, data: dict[str, Any], *, with_usage: bool) -> dict[str, Any]:
+        """A provider's chunk with our names."""
+        chunk = {**data, **self.head}
+        if with_usage:
+            chunk["usage"] = None
+        else:
+            chunk.pop("usage", None)
+        return chunk
+
+    def end(self, finishes: list[str], *, with_usage: bool) -> dict[str, Any]:
+        """The chunk that says how each choice ended."""
+        choices: list[dict[str, Any]] = [
+            {"index": index, "delta": {}, "logprobs": None, "finish_reason": finish}
+            for index, finish in enumerate(finishes)
+        ]
+        return self.chunk({"choices": choices}, with_usage=with_usage)
+
+    def usage(self, driven: Driven) -> dict[str, Any]:
+        """The chunk with what was used and what it cost: the last one."""
+        return {**self.head, "choices": [], "usage": usage_of(driven)}
+
+
+def usage_of(driven: Driven) -> dict[str, Any]:
+    """Tokens as they were paid for, in OpenAI's names, and their cost in credits."""
+    job = driven.job
+    tokens = job.use or driven.work.used().tokens
+    return {**usage_body(tokens), "cost": cost_of(job)}
+
+
+def usage_body(tokens: Any) -> dict[str, Any]:
+    """Counts in OpenAI's names."""
+    return {
+        "prompt_tokens": tokens.input,
+        "completion_tokens": tokens.output,
+        "total_tokens": tokens.input + tokens.output,
+        "prompt_tokens_details": {
+            "cached_tokens": tokens.cached,
+            "cache_write_tokens": tokens.cache_write,
+            "audio_tokens": 0,
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": tokens.reasoning,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
+
+
+def cost_of(job: ApiCall) -> str:
+    """Credits that a call has cost, exactly, as a decimal string."""
+    return as_decimal(int(job.use.collected)) if job.use else f"{job.charged}"
+
+
+def event(data: Any) -> bytes:
+    """A server-sent event with this JSON."""
+    return b"data: %b\n\n" % json_of(data)
+
+
+def json_of(data: Any) -> bytes:
+    """JSON as UTF-8, whatever a provider has put into it: half a surrogate pair is escaped, a
+    number that is none becomes null."""
+    try:
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(data, separators=(",", ":")).encode()
+    except ValueError:
+        return json_of(_finite(data))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list) else value
+
+
+def error_event(error: ApiError) -> bytes:
+    """The end of a stream that breaks off: neither a finish reason nor the mark of the end comes
+    after it."""
+    return event(envelope(error))
+
+
+class Whole:
+    """The chunks of one answer put together."""
+
+    def __init__(self, choices: int) -> None:
+        self._choices: list[dict[str, Any]] = [
+            {"content": [], "calls": {}, "logprobs": {}, "more": {}} for _ in range(choices)
+        ]
+        self._more: dict[str, Any] = {}
+
+    def add(self, piece: Chunk) -> None:
+        """One more chunk, in the order in which they come."""
+        for choice in piece.data["choices"]:
+            self._add(self._choices[choice["index"]], choice)
+        for name, value in piece.data.items():
+            if name not in {"choices", "usage", "object"} and value is not None:
+                self._more[name] = value
+
+    def body(self, completion: Completion, driven: Driven, finishes: list[str]) -> dict[str, Any]:
+        """The whole answer."""
+        choices = [
+            {
+                "index": index,
+                "message": self._message(choice),
+                "logprobs": choice["logprobs"] or None,
+                "finish_reason": finish,
+            }
+            for index, (choice, finish) in enumerate(zip(self._choices, finishes, strict=True))
+        ]
+        names = {**completion.head, "object": "chat.completion"}
+        return {**self._more, **names, "choices": choices, "usage": usage_of(driven)}
+
+    @staticmethod
+    def _add(known: dict[str, Any], choice: dict[str, Any]) -> None:
+        for name, value in choice["delta"].items():
+            if value is None or name == "role":
+                continue
+            if name == "content":
+                known["content"].append(value)
+            elif name == "tool_calls":
+                for call in value:
+                    _add_call(known["calls"], call)
+            elif isinstance(value, str):
+                known["more"][name] = known["more"].get(name, "") + value
+            elif isinstance(value, list):
+                known["more"][name] = [*known["more"].get(name, []), *value]
+            else:
+                known["more"][name] = value
+        for name, value in (choice.get("logprobs") or {}).items():
+            if isinstance(value, list):
+                known["logprobs"].setdefault(name, []).extend(value)
+
+    @staticmethod
+    def _message(choice: dict[str, Any]) -> dict[str, Any]:
+        content = "".join(choice["content"])
+        calls = [choice["calls"][place] for place in sorted(choice["calls"])]
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": content if content or not calls else None,
+            "refusal": None,
+            **choice["more"],
+        }
+        return {**message, "tool_calls": calls} if calls else message
+
+
+def _add_call(calls: dict[int, dict[str, Any]], piece: dict[str, Any]) -> None:
+    """One more piece of a call of a tool."""
+    place = piece["index"]
+    if place not in calls:
+        calls[place] = {**piece, "function": {**piece["function"]}}
+        del calls[place]["index"]
+        return
+    known = calls[place]["function"]
+    known["arguments"] = known.get("arguments", "") + (piece["function"].get("arguments") or "")

@@ -1,0 +1,142 @@
+"""Errors of /v1, in OpenAI's envelope: status, type, code and hints as clients read them (design:
+gateway, A.7). No message names a secret."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import JsonResponse
+
+from ai_chat.providers.errors import ProviderError
+from config.errors import DomainError, HttpError, InvalidInput, Path
+from credits.reasons import Reason
+
+#: What an error is called by its status, where nothing better is known.
+TYPES = {402: "insufficient_quota", 403: "permission_error", 429: "rate_limit_error"}
+#: Codes of the site that have another name or status here.
+CODES = {
+    "invalid": (400, "invalid_value"),
+    "malformed": (400, "invalid_json"),
+    "unauthenticated": (401, "invalid_api_key"),
+    "too_large": (413, "request_too_large"),
+    "too_many_requests": (429, "rate_limit_exceeded"),
+    "price_changed": (412, "price_changed"),
+    "idempotency_conflict": (409, "idempotency_conflict"),
+    "unavailable": (503, "overloaded"),
+}
+#: What trying again does not help with, though clients would.
+FINAL = {"idempotency_conflict", "idempotency_answer_gone"}
+#: How a provider's failure is answered where nothing of the answer was sent yet.
+FAILURES = {
+    Reason.BUSY: (503, "overloaded"),
+    Reason.NOT_STARTED: (503, "overloaded"),
+    Reason.TIMEOUT: (504, "provider_timeout"),
+    Reason.CONTEXT_TOO_LONG: (400, "context_length_exceeded"),
+    Reason.NOT_ACCEPTED: (400, "provider_not_accepted"),
+    Reason.REFUSED: (400, "content_policy_violation"),
+}
+SENTENCES = {
+    Reason.CONTEXT_TOO_LONG: "This is more than the model can read.",
+    Reason.NOT_ACCEPTED: "The provider did not accept the request.",
+    Reason.REFUSED: "The provider refused the request.",
+}
+
+
+class ApiError(DomainError):
+    """An error with the names that OpenAI's clients know. `param` names the field that is meant."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_seconds: int | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(message, **members)
+        self.status, self.code, self.param = status, code, param
+        self.retry_seconds = retry_seconds
+
+
+class Unsupported(ApiError):
+    """A parameter that this API does not have: never dropped where it would cost or change what is
+    answered."""
+
+    def __init__(self, param: str, why: str = "") -> None:
+        message = f"{param} is not supported here. {why}".strip()
+        super().__init__(400, "unsupported_parameter", message, param=param)
+
+
+def invalid(message: str, *path: str | int) -> InvalidInput:
+    """A field of the body is not what is taken."""
+    return InvalidInput(message, path)
+
+
+def provider_failed(cause: ProviderError) -> ApiError:
+    """What a client is told when its provider failed; everything came back before."""
+    status, code = FAILURES.get(cause.reason, (502, "provider_error"))
+    said = (
+        SENTENCES.get(cause.reason) or f"{cause.reason.label[:1].upper()}{cause.reason.label[1:]}."
+    )
+    wait = cause.retry_seconds if status >= 500 else None
+    return ApiError(status, code, f"{said} Nothing was charged.", retry_seconds=wait)
+
+
+def envelope(error: DomainError) -> dict[str, Any]:
+    """The body for an error."""
+    status, code = meaning(error)
+    param = _named(error.path) if isinstance(error, InvalidInput) else getattr(error, "param", None)
+    message = str(error)
+    if status == 402:  # Some clients look for these words.
+        message = f"Insufficient credits: {message}"
+    body: dict[str, Any] = {
+        "message": message,
+        "type": "api_error" if status >= 500 else TYPES.get(status, "invalid_request_error"),
+        "param": param,
+        "code": code,
+    }
+    if error.members:
+        body["metadata"] = _snake(error.members)
+    return {"error": body}
+
+
+def meaning(error: DomainError) -> tuple[int, str]:
+    """Status and code of an error here."""
+    if isinstance(error, ApiError):
+        return error.status, error.code
+    if isinstance(error, InvalidInput) and error.path == ("model",):
+        return 404, "model_not_found"
+    return CODES.get(error.code, (error.status, error.code))
+
+
+def error_response(error: DomainError, *, request_id: str) -> JsonResponse:
+    """The answer for an error."""
+    status, code = meaning(error)
+    headers = {**error.headers, "x-request-id": request_id}
+    if status == 402 or code in FINAL:
+        headers["x-should-retry"] = "false"
+    if error.retry_seconds is not None:
+        # Clients do not try again at all when they are to wait longer.
+        headers["Retry-After"] = str(min(60, max(1, error.retry_seconds)))
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JsonResponse(envelope(error), status=status, headers=headers)
+
+
+def not_found() -> HttpError:
+    return HttpError(404, "not_found", "There is nothing at this address.")
+
+
+def _named(path: Path) -> str | None:
+    """A path as OpenAI writes it: `messages[0].content`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".") or None
+
+
+def _snake(value: Any) -> Any:
+    """The same with names as OpenAI has them."""
+    if isinstance(value, Mapping):
+        return {re.sub("([A-Z])", r"_\1", name).lower(): _snake(v) for name, v in value.items()}
+    return [_snake(each) for each in value] if isinstance(value, list) else value

@@ -1,0 +1,82 @@
+"""The door of /v1: its calls pass none of the middleware of the pages."""
+
+import logging
+from collections.abc import Callable
+from uuid import uuid4
+
+from django.core.signals import got_request_exception
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import resolve
+
+from ai_chat.gateway.errors import error_response, not_found
+from config.errors import DomainError, HttpError, domain_error_of
+
+logger = logging.getLogger(__name__)
+
+#: Browsers of other origins may call: no cookie is looked at, and whoever has a key may use it.
+STAINLESS = [
+    *("arch", "async", "custom-poll-interval", "helper-method", "lang", "os", "package-version"),
+    *("poll-helper", "read-timeout", "retry-count", "runtime", "runtime-version", "timeout"),
+]
+ALLOWED = [
+    *("Authorization", "Content-Type", "Accept", "User-Agent", "x-api-key", "Idempotency-Key"),
+    *("anthropic-version", "anthropic-beta", "anthropic-dangerous-direct-browser-access"),
+    *("OpenAI-Organization", "OpenAI-Project", "OpenAI-Beta"),
+    *("X-Price-Version", "X-Max-Credits", "X-Tally-Clamp"),
+    *(f"x-stainless-{name}" for name in STAINLESS),
+]
+CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "*"}
+PREFLIGHT = {
+    **CORS,
+    "Access-Control-Allow-Methods": "GET, POST, DELETE, OPTIONS",
+    "Access-Control-Allow-Headers": ", ".join(ALLOWED),
+    "Access-Control-Max-Age": "86400",
+}
+
+
+class GatewayMiddleware:
+    """Serves what is asked for below /v1 itself: sessions, cookies and pages have no part in it.
+    Every answer has a request id, every error OpenAI's envelope."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path_info.startswith("/v1/"):
+            return self.get_response(request)
+        if request.method == "OPTIONS":
+            return HttpResponse(status=204, headers=PREFLIGHT)
+        request_id = f"req_{uuid4().hex}"
+        request.META["REQUEST_ID"] = request_id
+        try:
+            response = _answer(request)
+        except Exception as error:  # noqa: BLE001 -- what nobody foresaw is logged and answered
+            response = error_response(_known(request, error), request_id=request_id)
+        for name, value in CORS.items():
+            response[name] = value
+        response["x-request-id"] = request_id
+        response.setdefault("Cache-Control", "no-store")
+        return response
+
+
+def request_id_of(request: HttpRequest) -> str:
+    """What the log, the journal and the answer call this request."""
+    return str(request.META["REQUEST_ID"])
+
+
+def _answer(request: HttpRequest) -> HttpResponseBase:
+    request.get_host()  # Raises for names that the site does not answer to.
+    try:
+        match = resolve(request.path_info, "ai_chat.gateway.urls")
+    except Http404:
+        raise not_found() from None
+    response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
+    return response
+
+
+def _known(request: HttpRequest, error: Exception) -> DomainError:
+    known = domain_error_of(error)
+    if known is None:
+        logger.error("%s failed", request_id_of(request), exc_info=error)
+        got_request_exception.send(sender=GatewayMiddleware, request=request)
+    return known or HttpError(500)

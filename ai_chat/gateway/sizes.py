@@ -1,0 +1,130 @@
+"""How large a call of /v1 is, as far as its tokens are bounded by it (design: gateway, C.4)."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ai_chat.gateway.bodies import json_bytes
+from ai_chat.gateway.errors import ApiError, Unsupported, invalid
+from ai_chat.providers.bounds import Size, part_size
+from credits.models import AIModel
+
+#: What a provider renders tools and schemas to has at most so many bytes for 100 of their JSON, and
+#: so many tokens around each tool.
+RENDERED_PERCENT = 150
+TOOL_TOKENS = 64
+#: Members of a message whose text is read beside its content.
+SPOKEN = ("name", "tool_calls", "function_call", "tool_call_id", "reasoning_content", "reasoning",
+          "reasoning_details", "refusal")  # fmt: skip
+ROLES = ("developer", "system", "user", "assistant", "tool", "function")
+PARTS = ("text", "image_url", "file", "refusal", "thinking", "reasoning")
+
+
+class Sizes(NamedTuple):
+    """What messages hold, and the bytes of tools and schemas."""
+
+    messages: Size
+    schema_bytes: int
+    tools: int
+
+    @property
+    def text_bytes(self) -> int:
+        return self.messages.text_bytes + self.schema_bytes
+
+    @property
+    def bounded(self) -> Size:
+        """The size by which the tokens that are read are bounded."""
+        rendered = -(-self.schema_bytes * RENDERED_PERCENT // 100) + self.tools * TOOL_TOKENS
+        return self.messages._replace(text_bytes=self.messages.text_bytes + rendered)
+
+
+def sizes_of(body: Mapping[str, Any], model: AIModel, *, remote_images: bool) -> Sizes:
+    """The size of a body of chat completions. Raises InvalidInput for messages that are none, and
+    ApiError for parts that the model does not read."""
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise invalid("Must be a list with a message in it.", "messages")
+    text = pictures = pages = 0
+    for place, message in enumerate(messages):
+        for each in _sizes_of(message, place, model, remote_images=remote_images):
+            text, pictures, pages = text + each[0], pictures + each[1], pages + each[2]
+    tools = [*_list(body, "tools"), *_list(body, "functions")]
+    schemas = [*tools, body.get("response_format"), body.get("tool_choice")]
+    schema_bytes = sum(json_bytes(each) for each in schemas if each is not None)
+    return Sizes(Size(len(messages), text, pictures, pages), schema_bytes, len(tools))
+
+
+def _sizes_of(
+    message: Any, place: int, model: AIModel, *, remote_images: bool
+) -> Iterable[tuple[int, int, int]]:
+    """Bytes of text, pictures and pages of one message, part by part."""
+    if not isinstance(message, dict):
+        raise invalid("Must be an object.", "messages", place)
+    if message.get("role") not in ROLES:
+        raise invalid(f"Must be one of {', '.join(ROLES)}.", "messages", place, "role")
+    yield sum(json_bytes(message[name]) for name in SPOKEN if message.get(name)), 0, 0
+    content = message.get("content")
+    if content is None or isinstance(content, str):
+        yield len((content or "").encode()), 0, 0
+        return
+    if not isinstance(content, list):
+        raise invalid("Must be a text or a list of parts.", "messages", place, "content")
+    for number, part in enumerate(content):
+        path = ("messages", place, "content", number)
+        yield part_size(_checked(part, path, model, remote_images=remote_images))
+
+
+def _checked(
+    part: Any, path: tuple[str | int, ...], model: AIModel, *, remote_images: bool
+) -> dict[str, Any]:
+    if not isinstance(part, dict) or not isinstance(part.get("type"), str):
+        raise invalid("Must be an object with a type.", *path)
+    kind = part["type"]
+    where = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in path)[1:]
+    if kind not in PARTS:
+        raise Unsupported(where, f"The parts of a message are {', '.join(PARTS[:3])}.")
+    if kind == "image_url":
+        _check_picture(part, path, model, where, remote_images=remote_images)
+    elif kind == "file":
+        file = part.get("file")
+        data = file.get("file_data") if isinstance(file, dict) else None
+        if not isinstance(data, str) or not data.startswith("data:"):
+            raise Unsupported(where, "Send a file's content as a data URL in file_data.")
+        if not model.reads_files:
+            raise Unsupported(where, "This model reads no files.")
+    elif not all(isinstance(part.get(name, ""), str) for name in ("text", "refusal")):
+        raise invalid("Must be a text.", *path, "text")
+    return part
+
+
+def _check_picture(
+    part: dict[str, Any],
+    path: tuple[str | int, ...],
+    model: AIModel,
+    where: str,
+    *,
+    remote_images: bool,
+) -> None:
+    picture = part.get("image_url")
+    address = picture.get("url") if isinstance(picture, dict) else None
+    if not isinstance(address, str):
+        raise invalid("Must be an object with a url.", *path, "image_url")
+    if not model.reads_images:
+        raise Unsupported(where, "This model reads no pictures.")
+    is_remote = address.lower().startswith(("https://", "http://"))
+    if not address.startswith("data:") and not (is_remote and remote_images):
+        raise Unsupported(where, "Send the picture itself as a data URL.")
+
+
+def _list(body: Mapping[str, Any], name: str) -> list[Any]:
+    value = body.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise invalid("Must be a list of objects.", name)
+    return value
+
+
+def too_long(model: AIModel) -> ApiError:
+    room = f" It reads {model.context_tokens:,} tokens." if model.context_tokens else ""
+    message = f"This is more than the model can read.{room}"
+    return ApiError(400, "context_length_exceeded", message, param="messages")
