@@ -233,6 +233,27 @@ def test_a_key_that_expires_by_the_clock_is_refused_as_bad(rich: User, model: AI
         assert not charges.filter(created_at__gte=key.expires_at).exists()
 
 
+def test_a_key_that_expires_between_two_looks_at_the_clock_is_refused_as_bad(
+    alice: User, model: AIModel, clock: Clock
+) -> None:
+    """Each look at the clock is a second later, so that the key's end comes after any of them."""
+    key, outcomes = make_key(alice), []
+    for seconds in range(1, 20):
+        start = sql_now() + timedelta(seconds=100 * seconds)
+        sql("UPDATE credits_apikey SET expires_at = %s", start + timedelta(seconds=seconds))
+        sql(f"CREATE SEQUENCE looks_{seconds}")
+        clock.count(f"looks_{seconds}", start)
+        try:
+            make_reserve(alice, model, key_id=key.pk, output=10)
+            outcomes.append(True)
+        except BadKey:
+            outcomes.append(False)
+        clock.reset()
+    assert outcomes == sorted(outcomes)
+    assert not outcomes[0]
+    assert outcomes[-1]
+
+
 def test_what_is_held_by_a_key_goes_on_when_it_is_revoked(alice: User) -> None:
     key = make_key(alice)
     charge = make_charge(alice, key_id=key.pk, hold=True)
