@@ -14,6 +14,7 @@ LIMIT = "credits_limit"
 ALERT = "credits_limitalert"
 SPEND = "credits_spendday"
 KEY = "credits_apikey"
+OPENS = "credits_apikeysecret"
 SETTINGS = "credits_adminsettings"
 APPROVAL = "credits_approval"
 AUDIT = "credits_auditentry"
@@ -65,6 +66,14 @@ TRIGGERS = {
     AHEAD: ["i10_paid_ahead_by_uses_only", "i10_no_truncate"],
     LIMIT: ["i11_limit_begins_counting"],
     SPEND: ["i11_spend_by_journal_only", "i11_no_truncate"],
+    KEY: [
+        "i11_key_begins_counting",
+        "i12_key_ends_for_good",
+        "i12_key_stays_what_it_was",
+        "i12_key_stays",
+        "i12_no_truncate",
+    ],
+    OPENS: ["i12_secret_stays_what_it_was"],
     APPROVAL: ["approval_stays_as_asked", "approval_stays", "approval_no_truncate"],
     AUDIT: ["audit_append_only", "audit_no_truncate"],
     CHANGES: ["settings_change_append_only", "settings_change_no_truncate"],
@@ -84,7 +93,8 @@ CONSTRAINTS = {
     AHEAD: ["i10_paid_ahead_below_one"],
     LIMIT: ["limit_credits", "limit_period_known", "limit_one_scope", "limit_of_member"],
     SPEND: ["i11_spend_not_negative"],
-    KEY: ["key_of_member"],
+    KEY: ["key_of_member", "api_key_scopes_known"],
+    OPENS: ["i12_digest_whole"],
     BALANCE: ["i1_balance_not_negative"],
     GRANT: [
         "grant_amount_positive",
@@ -121,6 +131,8 @@ INDEXES = {
     LIMIT: ["limit_once"],
     ALERT: ["limit_alert_once"],
     SPEND: ["credits_spendday_pkey"],
+    KEY: ["credits_apikey_pkey", "credits_apikey_public_id_key"],
+    OPENS: ["i12_digest_once"],
     APPROVAL: ["approval_asked_once"],
     AUDIT: ["credits_auditentry_usage_id_key"],
     BATCH: ["code_batch_made_once", "credits_codebatch_entry_id_key"],

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
-from credits.integrity import admins, clerk, ledger, limits, packs, rollup, uses
+from credits.integrity import admins, clerk, keys, ledger, limits, packs, rollup, uses
 from credits.integrity.base import ROWS, Check
 from credits.integrity.scope import CHANGED, WHOLE, collect_changes, fill
 from credits.models.rollup import LedgerCheck
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 #: Every check there is; a new one is added to the list of its module.
 CHECKS: list[Check] = [
     check
-    for module in (ledger, uses, limits, admins, packs, rollup, clerk)
+    for module in (ledger, uses, limits, keys, admins, packs, rollup, clerk)
     for check in module.CHECKS
 ]
 

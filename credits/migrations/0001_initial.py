@@ -1669,6 +1669,7 @@ class Migration(migrations.Migration):
             model_name="usagehistory",
             name="api_key",
             field=models.ForeignKey(
+                db_constraint=False,
                 db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,

@@ -179,7 +179,9 @@ class UsageHistory(models.Model):
     lease_until = models.DateTimeField(null=True)
     #: Charges only: who acted for the account (None: its own user), and through which key.
     member = models.ForeignKey(User, PROTECT, null=True, related_name="+", db_index=False)
-    api_key = models.ForeignKey("ApiKey", PROTECT, null=True, related_name="+", db_index=False)
+    api_key = models.ForeignKey(
+        "ApiKey", PROTECT, null=True, related_name="+", db_index=False, db_constraint=False
+    )
     #: Charges by tokens only: the price that counts, and the most that the call can cost, in
     #: pico-credits; the charge is that in whole credits, rounded up.
     price = models.ForeignKey(

@@ -64,7 +64,7 @@ class Limit(models.Model):
 
 class SpendDay(models.Model):
     """What an account has spent by its charges of a day (UTC), and what is held of them, in
-    pico-credits. Kept by the database, from the account's first limit on (I11)."""
+    pico-credits. Kept by the database, from the account's first limit or key on (I11)."""
 
     pk = models.CompositePrimaryKey("account_id", "member_id", "api_key_id", "day")
     account_id = models.BigIntegerField()

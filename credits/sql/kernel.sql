@@ -25,7 +25,7 @@ END $$;
 -- on, else: due (credits come first: `credits.ledger.credits_due`), replayed (this key was charged
 -- before: `earlier`), key_conflict (the key was used for another request), closed (the user was
 -- closed, banned or deactivated since the request came in), bad_key (the API key is not good, not of
--- this account and member, or not for this model). `counted`: the account has, or had, limits. `balance`
+-- this account and member, or not for this model). `counted`: the account has, or had, limits or keys. `balance`
 -- is what a row begins with, `available` what of it can be spent: no more than a hundred holds and as many
 -- grants leave here, so that a spend takes no longer than that; the sweeper sees to the rest.
 CREATE FUNCTION credits_open_spend(owner bigint, member bigint, key_id bigint, operation text,
@@ -50,6 +50,8 @@ BEGIN
         END IF;
         balance := credits_lock(owner);
     END IF;
+    -- The moment of the row, at which its key is good (I12).
+    moment := credits_now();
     -- A statement of its own: one that waits for the lock sees what was there before it waited.
     SELECT
         (SELECT u.id FROM credits_usagehistory u
@@ -64,10 +66,8 @@ BEGIN
         key_id IS NULL OR EXISTS (
             SELECT FROM credits_apikey k
             WHERE k.id = key_id AND k.account_id = owner AND k.member_id = coalesce(member, owner)
-                AND k.revoked_at IS NULL AND (k.expires_at > credits_now()) IS NOT FALSE
-                AND (model = ANY (k.only_models)) IS NOT FALSE)
+                AND credits_key_is_good(k, moment) AND (model = ANY (k.only_models)) IS NOT FALSE)
     INTO known, closed, lease_ends, grant_ends, good_key;
-    moment := credits_now();
     available := balance;
     IF known IS NOT NULL THEN
         SELECT * INTO earlier FROM credits_usagehistory WHERE id = known;

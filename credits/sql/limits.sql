@@ -1,6 +1,7 @@
 -- Limits (I11): what an account spends is counted by day, member and key, under the lock of its
 -- balance, and a charge that would pass a hard limit is refused in the statement that charges. There
--- is nothing to reset: a period is a range of days. An account is counted from its first limit on.
+-- is nothing to reset: a period is a range of days. An account is counted from its first limit or API
+-- key on: what is spent by a key is told of each.
 
 -- Counts for the day of the charge. The caller has locked the balance: nobody inserts beside us.
 CREATE FUNCTION credits_count(charge credits_usagehistory, more_spent numeric, more_held numeric)
@@ -86,7 +87,7 @@ AS $$
     GROUP BY 1, 2, 3
 $$;
 
--- The first limit of an account: from now on it is counted, and what it has spent so far is.
+-- The first limit or key of an account: from now on it is counted, and what it has spent so far is.
 CREATE FUNCTION credits_begin_counting() RETURNS trigger LANGUAGE plpgsql
 AS $$
 BEGIN
@@ -102,6 +103,8 @@ BEGIN
 END $$;
 
 CREATE TRIGGER i11_limit_begins_counting AFTER INSERT OR UPDATE OF account_id ON credits_limit
+FOR EACH ROW EXECUTE FUNCTION credits_begin_counting();
+CREATE TRIGGER i11_key_begins_counting AFTER INSERT ON credits_apikey
 FOR EACH ROW EXECUTE FUNCTION credits_begin_counting();
 
 -- The first day of a limit's period in which the moment is.
@@ -218,9 +221,9 @@ CREATE TRIGGER i11_no_truncate BEFORE TRUNCATE ON credits_spendday
 FOR EACH STATEMENT EXECUTE FUNCTION credits_refuse('I11', 'spend is counted by the journal');
 CREATE TRIGGER i11_counting_goes_on BEFORE UPDATE OF counted ON credits_creditbalance
 FOR EACH ROW WHEN (NEW.counted <> OLD.counted AND (OLD.counted OR pg_trigger_depth() < 1))
-EXECUTE FUNCTION credits_refuse('I11', 'an account is counted from its first limit on');
+EXECUTE FUNCTION credits_refuse('I11', 'an account is counted from its first limit or key on');
 CREATE TRIGGER i11_counting_begins_with_a_limit BEFORE INSERT ON credits_creditbalance
 FOR EACH ROW WHEN (NEW.counted)
-EXECUTE FUNCTION credits_refuse('I11', 'an account is counted from its first limit on');
+EXECUTE FUNCTION credits_refuse('I11', 'an account is counted from its first limit or key on');
 
 ALTER TABLE credits_spendday SET (fillfactor = 50);

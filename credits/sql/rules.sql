@@ -203,6 +203,7 @@ AS $$
 DECLARE
     charged boolean := credits_is_charged(posted.operation_type);
     used bigint := posted.credits_used;
+    key_fault text;
     fits boolean;
 BEGIN
     fits := CASE
@@ -223,7 +224,12 @@ BEGIN
             RETURN 'i9_bound_within_charge';
         END IF;
     END IF;
+    -- Nor one of these: all charges by a key would lock its row.
+    IF posted.api_key_id IS NOT NULL THEN
+        key_fault := credits_key_fault(posted);
+    END IF;
     RETURN CASE
+        WHEN key_fault IS NOT NULL THEN key_fault
         WHEN NOT charged AND posted.operation_type NOT IN ('GRANT', 'EXPIRY', 'ADJUSTMENT')
             THEN 'usage_operation_known'
         WHEN num_nonnulls(posted.bound, posted.price_id) > 0 AND (

@@ -133,8 +133,8 @@ def broken_by(statements: list[str]) -> Iterator[None]:
 
 
 def test_every_check_has_a_difference_to_be_tried_on() -> None:
-    """Those of uses and limits, of packs, of the rollup and of Clerk have tests of their own."""
-    elsewhere = {"I8", "I9", "I10", "I11", "Clerk", "packs", "rollup"}
+    """Those of uses, limits and keys, packs, the rollup and Clerk have tests of their own."""
+    elsewhere = {"I8", "I9", "I10", "I11", "I12", "Clerk", "packs", "rollup"}
     own = {check.name for check in CHECKS if check.invariant not in elsewhere}
     assert DIFFERENCES.keys() == own
 

@@ -9,7 +9,7 @@ from tests.processes import ROOT
 PAGE = (ROOT / "docs" / "ledger.md").read_text()
 FOLDER = ROOT / "credits" / "sql"
 SUBJECTS = (
-    "accounts", "codes", "ends", "kernel", "limits", "plans", "prices", "reads", "records",
+    "accounts", "codes", "ends", "kernel", "keys", "limits", "plans", "prices", "reads", "records",
     "rollup", "rules", "tokens",
 )  # fmt: skip
 SQL = "".join((FOLDER / f"{subject}.sql").read_text() for subject in SUBJECTS)

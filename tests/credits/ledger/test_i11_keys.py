@@ -1,6 +1,5 @@
 """I11: limits of keys and members; a key that is not good charges nothing."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -46,20 +45,17 @@ def test_a_good_key_charges_the_account_in_its_name(alice: User, model: AIModel)
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda _: {"revoked_at": _past()},
-        lambda _: {"expires_at": _past()},
-        lambda bob: {"account_id": bob.pk, "member_id": bob.pk},
-        lambda _: {"only_models": []},
-        lambda _: {"only_models": ["another"]},
+        {"revoked_at": _past()},
+        {"expires_at": _past()},
+        {"only_models": []},
+        {"only_models": ["another"]},
     ],
-    ids=["revoked", "expired", "of another account", "no model", "another model"],
+    ids=["revoked", "expired", "no model", "another model"],
 )
-def test_a_bad_key_charges_nothing(
-    spoil: Callable[[User], dict[str, Any]], alice: User, bob: User, model: AIModel
-) -> None:
+def test_a_bad_key_charges_nothing(spoil: dict[str, Any], alice: User, model: AIModel) -> None:
     plain, key = make_model(), make_key(alice)
     make_charge(alice, model=plain.name, key_id=key.pk)
-    ApiKey.objects.filter(pk=key.pk).update(**spoil(bob))
+    ApiKey.objects.filter(pk=key.pk).update(**spoil)
     for spend in (
         lambda: make_charge(alice, model=plain.name, key_id=key.pk),
         lambda: make_charge(alice, model=plain.name, key_id=key.pk, hold=True),
