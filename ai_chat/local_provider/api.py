@@ -1,4 +1,4 @@
-"""OpenAI's endpoints over an engine: models, chat completions, images."""
+"""OpenAI's endpoints over an engine: models, chat completions, images, embeddings."""
 
 import logging
 import socket
@@ -14,11 +14,14 @@ from ai_chat.local_provider.engine import (
     ChatRequest,
     ContextTooLong,
     Done,
+    EmbeddingsRequest,
     EngineFailed,
     Event,
     Events,
     ImageRequest,
+    InvalidTokens,
     Pause,
+    Request,
     Thought,
 )
 from ai_chat.local_provider.server import Call, ProviderServer
@@ -75,16 +78,29 @@ class Api(BaseHTTPRequestHandler):
         with self._events(wire.read_image(wire.read_object(body))) as events:
             self._whole(events, wire.images)
 
-    def _events(self, request: ChatRequest | ImageRequest) -> closing[Events]:
+    def embeddings(self, body: bytes) -> None:
+        """Vectors."""
+        request = wire.read_embeddings(wire.read_object(body))
+        with self._events(request) as events:
+            self._whole(events, partial(wire.embeddings, request))
+
+    def _events(self, request: Request) -> closing[Events]:
         """The engine's events, with the faults that markers in the prompt ask for."""
         prompt, markers = faults.split_markers(request.prompt)
         request = request.with_prompt(prompt)
         if self.server.on_call is not None:
             self.server.on_call(Call(request, tuple(markers.faults)))
+        return closing(faults.apply(markers, self._asked(request, markers)))
+
+    def _asked(self, request: Request, markers: faults.Markers) -> Events:
         engine = self.server.engine
-        if isinstance(request, ChatRequest):
-            return closing(faults.apply(markers, faults.answer(markers, engine, request)))
-        return closing(faults.apply(markers, engine.paint(request)))
+        match request:
+            case ChatRequest():
+                return faults.answer(markers, engine, request)
+            case ImageRequest():
+                return engine.paint(request)
+            case EmbeddingsRequest():
+                return engine.embed(request)
 
     def _watched(self, events: Events) -> Iterator[Event]:
         """The events while the client listens. Raises ClientGone, and ApiError for the engine's."""
@@ -95,7 +111,9 @@ class Api(BaseHTTPRequestHandler):
                 yield event
         except ContextTooLong as error:
             code = "context_length_exceeded"
-            raise ApiError(400, str(error), code=code, param="messages") from error
+            raise ApiError(400, str(error), code=code, param=error.param) from error
+        except InvalidTokens as error:
+            raise ApiError(400, str(error), code="invalid_value", param="input") from error
         except EngineFailed as error:
             raise ApiError(500, str(error), code="server_error") from error
 
@@ -267,4 +285,5 @@ ROUTES: dict[str, tuple[str, Endpoint]] = {
     **{f"/v1/models/{name}": _constant(wire.model(name)) for name in wire.MODELS},
     "/v1/chat/completions": ("POST", Api.chat),
     "/v1/images/generations": ("POST", Api.images),
+    "/v1/embeddings": ("POST", Api.embeddings),
 }

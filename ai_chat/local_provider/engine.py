@@ -60,6 +60,38 @@ class ImageRequest:
 
 
 @dataclass(frozen=True)
+class EmbeddingsRequest:
+    """A checked request for one vector for each input: a text, or tokens of the model's own
+    vocabulary. `dimensions` are the numbers kept of each vector."""
+
+    model: str
+    inputs: tuple[str | tuple[int, ...], ...]
+    dimensions: int
+    as_base64: bool = False
+
+    @property
+    def prompt(self) -> str:
+        """The last input, which may hold markers if it is a text."""
+        text = self.inputs[-1]
+        return text if isinstance(text, str) else ""
+
+    def with_prompt(self, text: str) -> Self:
+        """The same request with another text as its last input, unless that is empty: no input
+        may be."""
+        return replace(self, inputs=(*self.inputs[:-1], text)) if text else self
+
+
+type Request = ChatRequest | ImageRequest | EmbeddingsRequest
+
+
+@dataclass(frozen=True)
+class Vector:
+    """The embedding of one input: 32-bit numbers, of length 1 together."""
+
+    numbers: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Pause:
     """Nothing yet: the server checks whether the client is still there. With `comment` it also
     sends an SSE comment, so that the connection is not silent."""
@@ -91,12 +123,20 @@ class Done:
 
 
 # A str is a piece of text, bytes are a whole picture (PNG).
-type Event = str | bytes | Thought | Pause | Done
+type Event = str | bytes | Vector | Thought | Pause | Done
 type Events = Generator[Event]
 
 
 class ContextTooLong(Exception):
-    """The conversation does not fit into the model's context."""
+    """What was sent as `param` does not fit into the model's context."""
+
+    def __init__(self, message: str, param: str = "messages") -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class InvalidTokens(Exception):
+    """An input holds tokens that the model's vocabulary has not."""
 
 
 class EngineFailed(Exception):
@@ -112,3 +152,7 @@ class Engine(Protocol):
 
     def paint(self, request: ImageRequest) -> Events:
         """Yield each picture asked for as the bytes of a PNG."""
+
+    def embed(self, request: EmbeddingsRequest) -> Events:
+        """Yield the whole vector of each input, then Done. Raises EngineFailed, ContextTooLong, and
+        InvalidTokens."""

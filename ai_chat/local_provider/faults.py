@@ -1,6 +1,6 @@
 """Failures on request: markers in a prompt such as `[[fail:cut:5]]` make the provider fail. A fault
-is a function over the engine's events; "units" are pieces of text, or pictures. Faults can be
-combined: they are applied in the table's order.
+is a function over the engine's events; "units" are pieces of text, pictures, or vectors. Faults can
+be combined: they are applied in the table's order.
 
 Other markers: `[[reason:200]]` has so many tokens thought before a text, `[[usage:none]]` falsifies
 the tokens that it says (a name of `wire.FALSE_USAGE`), `[[ignore:max]]` lets it go on beyond the
@@ -14,7 +14,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import cycle, islice
 
-from ai_chat.local_provider.engine import ChatRequest, Done, Engine, Events, Pause, Thought
+from ai_chat.local_provider.engine import (
+    ChatRequest,
+    Done,
+    Engine,
+    Events,
+    Pause,
+    Thought,
+    Vector,
+)
 from ai_chat.local_provider.wire import FALSE_USAGE, HIGHEST_MAX_TOKENS, ApiError
 
 MAX_WAIT_SECONDS = 300.0
@@ -53,7 +61,7 @@ def _first(events: Events, units: float) -> Events:
             event = next(events, None)
             if event is None or isinstance(event, Done):
                 return
-            seen += isinstance(event, str | bytes)
+            seen += isinstance(event, str | bytes | Vector)
             yield event
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from typing import Any, NoReturn, override
 
-from ai_chat.local_provider.engine import ChatRequest, Engine, ImageRequest
+from ai_chat.local_provider.engine import Engine, Request
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 class Call:
     """A valid call as it starts: before its faults are applied and the engine is asked."""
 
-    request: ChatRequest | ImageRequest
+    request: Request
     faults: tuple[str, ...]
 
 

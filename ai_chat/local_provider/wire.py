@@ -2,8 +2,10 @@
 
 import base64
 import json
+import math
 import re
 import secrets
+import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,22 +15,28 @@ from typing import Any, cast
 from ai_chat.local_provider.engine import (
     ChatRequest,
     Done,
+    EmbeddingsRequest,
     Event,
     ImageRequest,
     Message,
     Role,
     Thought,
+    Vector,
 )
 
 TEXT_MODEL = "smollm2-135m"
 IMAGE_MODEL = "tally-painter"
-MODELS = (TEXT_MODEL, IMAGE_MODEL)
+EMBEDDING_MODEL = "smollm2-135m-embed"
+MODELS = (TEXT_MODEL, IMAGE_MODEL, EMBEDDING_MODEL)
 
 DEFAULT_MAX_TOKENS, HIGHEST_MAX_TOKENS = 1024, 100_000
 # A model this small answers best with what it finds most likely.
 DEFAULT_TEMPERATURE = 0.0
 MAX_IMAGES = 4
 MIN_SIDE, MAX_SIDE = 64, 2048
+MAX_INPUTS = 2048  # OpenAI's
+#: The numbers of a vector of SmolLM2.
+DIMENSIONS = 576
 
 COMMENT = b": still here\n\n"
 GARBAGE = b'{"id": "broken", "data": [{"b64_json": "iVBOR'
@@ -101,6 +109,45 @@ def read_image(data: dict[str, Any]) -> ImageRequest:
     count = _count(data, "n", 1, highest=MAX_IMAGES)
     width, height = _size(data.get("size"))
     return ImageRequest(IMAGE_MODEL, _clean(prompt), count, width, height)
+
+
+def read_embeddings(data: dict[str, Any]) -> EmbeddingsRequest:
+    """The request for embeddings in a body's object. Raises ApiError (400, 404)."""
+    _check_model(data.get("model"), EMBEDDING_MODEL)
+    form = data.get("encoding_format")
+    if form not in (None, "float", "base64"):
+        raise _invalid("encoding_format", "must be float or base64")
+    return EmbeddingsRequest(
+        model=EMBEDDING_MODEL,
+        inputs=_inputs(data.get("input")),
+        dimensions=_count(data, "dimensions", DIMENSIONS, highest=DIMENSIONS),
+        as_base64=form == "base64",
+    )
+
+
+def _inputs(value: object) -> tuple[str | tuple[int, ...], ...]:
+    """A text, a list of texts, a list of tokens, or a list of such lists."""
+    values = [value] if isinstance(value, str) or _are_tokens(value) else value
+    if not isinstance(values, list) or not 1 <= len(values) <= MAX_INPUTS:
+        raise _invalid("input", f"must be a text, tokens, or a list of 1 to {MAX_INPUTS} of them")
+    return tuple(_input(item, f"input[{index}]") for index, item in enumerate(values))
+
+
+def _input(value: object, where: str) -> str | tuple[int, ...]:
+    if isinstance(value, str) and value:
+        return _clean(value)
+    if isinstance(value, list) and _are_tokens(value):
+        return tuple(value)
+    raise _invalid(where, "must be a text or a list of tokens that is not empty")
+
+
+def _are_tokens(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_is_token, value))
+
+
+def _is_token(value: object) -> bool:
+    # A boolean is an int of Python's; llama.cpp cuts larger numbers to 32 bits.
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
 
 
 def _invalid(param: str, problem: str) -> ApiError:
@@ -265,6 +312,32 @@ def images(units: list[Event], done: Done) -> dict[str, Any]:
         raise ApiError(400, done.refusal, code="content_policy_violation", param="prompt")
     pictures = (base64.b64encode(unit).decode() for unit in units if isinstance(unit, bytes))
     return {"created": _now(), "data": [{"b64_json": picture} for picture in pictures]}
+
+
+def embeddings(request: EmbeddingsRequest, units: list[Event], done: Done) -> dict[str, Any]:
+    """The body of an answer with vectors. Raises ApiError (400) for a refusal."""
+    if done.refusal is not None:
+        raise ApiError(400, done.refusal, code="content_policy_violation", param="input")
+    vectors = (unit.numbers for unit in units if isinstance(unit, Vector))
+    data = [
+        {"object": "embedding", "index": index, "embedding": _embedding(request, numbers)}
+        for index, numbers in enumerate(vectors)
+    ]
+    counted = _usage(done).get("usage", {})
+    usage = {name: counted[name] for name in ("prompt_tokens", "total_tokens") if counted}
+    answer = {"object": "list", "data": data, "model": request.model}
+    return {**answer, **({"usage": usage} if usage else {})}
+
+
+def _embedding(request: EmbeddingsRequest, numbers: tuple[float, ...]) -> list[float] | str:
+    """As many numbers as were asked for, of length 1 again; in base64 they are 32-bit,
+    little-endian."""
+    kept = numbers[: request.dimensions]
+    length = math.hypot(*kept) or 1.0
+    packed = struct.pack(f"<{len(kept)}f", *(number / length for number in kept))
+    if request.as_base64:
+        return base64.b64encode(packed).decode()
+    return list(struct.unpack(f"<{len(kept)}f", packed))
 
 
 def model(name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import httpx2
 import openai
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
 
-CHAT, IMAGE = "smollm2-135m", "tally-painter"
+CHAT, IMAGE, EMBED = "smollm2-135m", "tally-painter", "smollm2-135m-embed"
 
 
 @contextmanager
@@ -48,6 +48,12 @@ def pictures(client: openai.OpenAI, prompt: str, **options: Any) -> list[bytes]:
     options = {"model": IMAGE, "size": "256x256", **options}
     answer = client.images.generate(prompt=prompt, **options)
     return [base64.b64decode(item.b64_json) for item in answer.data]
+
+
+def vectors(client: openai.OpenAI, inputs: Any, **options: Any) -> list[list[float]]:
+    """In base64, as the SDK asks unless it is told otherwise."""
+    answer = client.embeddings.create(model=EMBED, input=inputs, **options)
+    return [item.embedding for item in answer.data]
 
 
 def text_of(chunks: list[ChatCompletionChunk]) -> str:

@@ -16,6 +16,7 @@ import argparse
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import threading
@@ -27,7 +28,16 @@ from typing import Self
 from PIL import Image
 
 from ai_chat.local_provider.api import serve
-from ai_chat.local_provider.engine import ChatRequest, Done, Events, ImageRequest, Reason
+from ai_chat.local_provider.engine import (
+    ChatRequest,
+    Done,
+    EmbeddingsRequest,
+    Events,
+    ImageRequest,
+    Reason,
+    Request,
+    Vector,
+)
 from ai_chat.local_provider.faults import pauses
 from ai_chat.local_provider.server import Call, run_until_signalled
 
@@ -51,7 +61,7 @@ class FakeProvider:
     ) -> None:
         self._lock = threading.Lock()
         self._calls: deque[Call] = deque(maxlen=_REMEMBERED_CALLS)
-        self._figures = dict.fromkeys(("chats", "pictures", "open", "closed"), 0)
+        self._figures = dict.fromkeys(("chats", "pictures", "vectors", "open", "closed"), 0)
         self._script = script
         self._gate = threading.Event()
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND) if log else None
@@ -68,7 +78,7 @@ class FakeProvider:
         """Begin the figures at nought again; texts that are open stay counted as open."""
         with self._lock:
             self._calls.clear()
-            self._figures.update(chats=0, pictures=0, closed=0)
+            self._figures.update(chats=0, pictures=0, vectors=0, closed=0)
         self._gate.clear()
 
     def open_gate(self) -> None:
@@ -90,6 +100,11 @@ class FakeProvider:
     def images_requested(self) -> int:
         """Pictures asked for, also by calls that were to fail."""
         return self._figures["pictures"]
+
+    @property
+    def vectors_requested(self) -> int:
+        """Inputs whose vectors were asked for, also by calls that were to fail."""
+        return self._figures["vectors"]
 
     @property
     def completions_closed(self) -> int:
@@ -135,6 +150,15 @@ class FakeProvider:
             Image.new("RGB", (request.width, request.height), f"#{colour}").save(out, "PNG")
             yield out.getvalue()
 
+    def embed(self, request: EmbeddingsRequest) -> Events:
+        """Yield vectors that depend on the input; a word is a token."""
+        tokens = 0
+        for value in request.inputs:
+            yield from pauses(float(_markers(request.prompt).get("delay", "0")))
+            tokens += len(value.split() if isinstance(value, str) else value)
+            yield vector_of(value)
+        yield Done(prompt_tokens=tokens)
+
     def _words(self, request: ChatRequest) -> Iterable[str]:
         markers = _markers(request.prompt)
         if "echo" in markers:
@@ -151,24 +175,38 @@ class FakeProvider:
             self._figures[figure] += change
 
     def _note(self, call: Call) -> None:
-        request = call.request
-        pictures = request.count if isinstance(request, ImageRequest) else 0
+        kind, units = _kind(call.request)
         with self._lock:
             self._calls.append(call)
-            self._figures["pictures"] += pictures
-            self._figures["chats"] += not pictures
+            self._figures[f"{kind}s"] += units
             if self._log is not None:
-                os.write(self._log, _log_line(call, pictures))
+                os.write(self._log, _log_line(call, kind, units))
+
+
+def _kind(request: Request) -> tuple[str, int]:
+    """What a call is for, and how many."""
+    match request:
+        case ChatRequest():
+            return "chat", 1
+        case ImageRequest():
+            return "picture", request.count
+        case EmbeddingsRequest():
+            return "vector", len(request.inputs)
+
+
+def vector_of(value: str | tuple[int, ...]) -> Vector:
+    """What the fake answers for an input; of length 1."""
+    numbers = [byte - 127.5 for byte in hashlib.sha256(repr(value).encode()).digest()[:8]]
+    return Vector(tuple(number / math.hypot(*numbers) for number in numbers))
 
 
 def _markers(prompt: str) -> dict[str, str]:
     return dict(_MARKER.findall(prompt))
 
 
-def _log_line(call: Call, pictures: int) -> bytes:
-    kind = "image" if pictures else "chat"
+def _log_line(call: Call, kind: str, units: int) -> bytes:
     tag = _markers(call.request.prompt).get("tag", "")
-    entry = {"kind": kind, "pictures": pictures, "faults": call.faults, "tag": tag}
+    entry = {"kind": kind, "units": units, "faults": call.faults, "tag": tag}
     return json.dumps(entry).encode() + b"\n"
 
 

@@ -1,7 +1,10 @@
 """The local provider as the official SDK sees it: answers, clients that leave, faults."""
 
+import base64
 import http.client
 import io
+import math
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +19,19 @@ from ai_chat.local_provider import faults
 from ai_chat.local_provider.engine import ChatRequest
 from ai_chat.local_provider.faults import FAULTS
 from ai_chat.local_provider.wire import FALSE_USAGE
-from tests.ai_chat.sdk import CHAT, IMAGE, pictures, sdk, stream, streamed, text_of, whole
-from tests.fakes.provider import FakeProvider
+from tests.ai_chat.sdk import (
+    CHAT,
+    EMBED,
+    IMAGE,
+    pictures,
+    sdk,
+    stream,
+    streamed,
+    text_of,
+    vectors,
+    whole,
+)
+from tests.fakes.provider import FakeProvider, vector_of
 from tests.waiting import PATIENCE, wait_for
 
 
@@ -38,7 +52,7 @@ def client(provider: FakeProvider) -> Iterator[openai.OpenAI]:
 
 
 def test_the_models_are_listed_and_found_by_name(client: openai.OpenAI) -> None:
-    assert [model.id for model in client.models.list()] == [CHAT, IMAGE]
+    assert [model.id for model in client.models.list()] == [CHAT, IMAGE, EMBED]
     assert client.models.retrieve(CHAT).id == CHAT
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("gpt-4")
@@ -125,6 +139,33 @@ def test_many_streams_run_at_the_same_time(client: openai.OpenAI, provider: Fake
     wait_for(lambda: provider.open_completions == 0, "every stream closed")
 
 
+@pytest.mark.parametrize("form", [{}, {"encoding_format": "float"}], ids=["base64", "float"])
+def test_vectors_are_the_same_in_both_forms(client: openai.OpenAI, form: dict[str, str]) -> None:
+    for inputs in ("Hi there", ["Hi there"], ["one", "two", "one"], [1, 2], [[1, 2], [3]]):
+        values = [inputs] if isinstance(inputs, str) or isinstance(inputs[0], int) else inputs
+        expected = [vector_of(v if isinstance(v, str) else tuple(v)).numbers for v in values]
+        assert vectors(client, inputs, **form) == [pytest.approx(v, rel=1e-6) for v in expected]
+
+
+def test_vectors_are_sent_in_the_form_asked_for(provider: FakeProvider) -> None:
+    body = {"model": EMBED, "input": ["one two", "three"]}
+    url = f"{provider.base_url}/embeddings"
+    with httpx.Client(trust_env=False) as http:
+        floats = http.post(url, json=body).json()
+        packed = http.post(url, json={**body, "encoding_format": "base64"}).json()
+    assert floats["usage"] == packed["usage"] == {"prompt_tokens": 3, "total_tokens": 3}
+    assert (floats["object"], floats["model"]) == ("list", EMBED)
+    for index, (one, other) in enumerate(zip(floats["data"], packed["data"], strict=True)):
+        assert one["index"] == other["index"] == index
+        assert struct.pack("<8f", *one["embedding"]) == base64.b64decode(other["embedding"])
+
+
+def test_a_vector_is_shortened_on_request_and_stays_of_length_1(client: openai.OpenAI) -> None:
+    [whole_one], [short] = vectors(client, "Hi"), vectors(client, "Hi", dimensions=3)
+    length = math.hypot(*whole_one[:3])
+    assert short == pytest.approx([number / length for number in whole_one[:3]], rel=1e-6)
+
+
 # A client that leaves
 
 
@@ -167,7 +208,7 @@ STATUSES = [
 
 
 @pytest.mark.parametrize(("prompt", "error", "code"), STATUSES)
-@pytest.mark.parametrize("ask", [streamed, whole, pictures])
+@pytest.mark.parametrize("ask", [streamed, whole, pictures, vectors])
 def test_a_status_on_request(
     client: openai.OpenAI,
     ask: Callable[..., object],
@@ -181,7 +222,7 @@ def test_a_status_on_request(
     assert raised.value.message
 
 
-@pytest.mark.parametrize("ask", [streamed, whole, pictures])
+@pytest.mark.parametrize("ask", [streamed, whole, pictures, vectors])
 def test_a_connection_that_dies_on_request(
     client: openai.OpenAI, ask: Callable[..., object]
 ) -> None:
@@ -189,7 +230,7 @@ def test_a_connection_that_dies_on_request(
         ask(client, "[[fail:cut:2]]")
 
 
-@pytest.mark.parametrize("ask", [streamed, whole, pictures])
+@pytest.mark.parametrize("ask", [streamed, whole, pictures, vectors])
 def test_garbage_on_request(client: openai.OpenAI, ask: Callable[..., object]) -> None:
     with pytest.raises(ValueError, match="Unterminated string"):
         ask(client, "[[fail:garbage]]")
@@ -217,6 +258,8 @@ def test_an_empty_answer_on_request(client: openai.OpenAI) -> None:
     assert text_of(streamed(client, "[[fail:empty]]")) == ""
     assert whole(client, "[[fail:empty]]").choices[0].message.content == ""
     assert pictures(client, "[[fail:empty]]") == []
+    with pytest.raises(ValueError, match="No embedding data"):
+        vectors(client, "[[fail:empty]]")
 
 
 def test_a_refusal_on_request(client: openai.OpenAI) -> None:
@@ -224,9 +267,10 @@ def test_a_refusal_on_request(client: openai.OpenAI) -> None:
     assert any(c.choices[0].delta.refusal for c in chunks)
     assert chunks[-1].choices[0].finish_reason == "content_filter"
     assert whole(client, "[[fail:refuse]]").choices[0].message.refusal
-    with pytest.raises(openai.BadRequestError) as raised:
-        pictures(client, "[[fail:refuse]]")
-    assert raised.value.code == "content_policy_violation"
+    for ask in (pictures, vectors):
+        with pytest.raises(openai.BadRequestError) as raised:
+            ask(client, "[[fail:refuse]]")
+        assert raised.value.code == "content_policy_violation"
 
 
 def test_a_slow_start_on_request_is_silence_and_then_the_answer(client: openai.OpenAI) -> None:
@@ -250,6 +294,12 @@ def test_a_stall_on_request_keeps_the_connection_busy_with_comments(
         seen.append(next(line for line in lines if line))
     assert seen == [": still here"] * 2
     wait_for(lambda: provider.open_completions == 0, "the stall ended with its client")
+
+
+def test_fewer_vectors_on_request(client: openai.OpenAI, provider: FakeProvider) -> None:
+    assert len(vectors(client, ["one", "two", "three [[fail:short:2]]"])) == 2
+    assert provider.calls[0].request.prompt == "three"
+    assert provider.vectors_requested == 3
 
 
 def test_fewer_and_broken_pictures_on_request(client: openai.OpenAI) -> None:
@@ -347,6 +397,8 @@ def test_usage_is_falsified_on_request(
     for usage in (chunks[-1].usage, whole(client, prompt).usage):
         counts = usage and (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens)
         assert counts == expected
+    of_vectors = client.embeddings.create(model=EMBED, input=f"Hi there {marker}").usage
+    assert (of_vectors.prompt_tokens if of_vectors else None) == (expected and expected[0])
 
 
 def test_every_usage_of_the_table_has_a_test(client: openai.OpenAI) -> None:
@@ -365,9 +417,11 @@ def test_the_fake_provider_counts_every_call_and_logs_it_at_its_start(tmp_path: 
         with pytest.raises(openai.InternalServerError):
             whole(client, "[[fail:500]]")
         pictures(client, "A lake", n=3)
+        vectors(client, ["one", "two"])
     assert (provider.completions_started, provider.images_requested) == (2, 3)
+    assert provider.vectors_requested == 2
     lines = log.read_text().splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 4
     assert '"tag": "first"' in lines[0]
     assert '"faults": ["500"]' in lines[1]
 

@@ -1,5 +1,6 @@
 """`manage.py local_provider` as a process, with the real model; and where it cannot run."""
 
+import math
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
 import openai
@@ -15,7 +17,7 @@ from django.core.management import call_command
 from openai.types.chat import ChatCompletionMessageParam
 
 from ai_chat.management.commands import local_provider
-from tests.ai_chat.sdk import CHAT, sdk, stream, streamed, text_of, whole
+from tests.ai_chat.sdk import CHAT, EMBED, sdk, stream, streamed, text_of, vectors, whole
 from tests.fakes.provider import FakeProvider
 from tests.processes import ROOT, free_port, stop
 
@@ -81,6 +83,7 @@ def test_the_real_model_knows_its_capitals_and_the_command_stops_with_streams_op
         with pytest.raises(openai.BadRequestError, match="maximum context length is 4096"):
             streamed(client, "hello " * 5000)
         assert_tokens_are_real(client)
+        assert_vectors_mean_something(client)
 
         answer = stream(client, "Tell a long story.")
         next(iter(answer))
@@ -108,6 +111,28 @@ def assert_tokens_are_real(client: openai.OpenAI) -> None:
     assert answer.usage.completion_tokens_details.reasoning_tokens == 8
     assert (answer.usage.completion_tokens, answer.choices[0].finish_reason) == (10, "length")
     assert answer.usage.prompt_tokens <= first.prompt_tokens
+
+
+def assert_vectors_mean_something(client: openai.OpenAI) -> None:
+    """While a text is being written: the nearest text is the one of the same subject, in both
+    forms; what the model cannot take is refused."""
+    answer = stream(client, "Tell a long story.")
+    next(iter(answer))
+    texts = ["The cat sat on the mat.", "Shares fell on Monday.", "A kitten lay on the rug."]
+    cat, shares, kitten = vectors(client, texts)
+    assert len(cat) == 576
+    assert math.hypot(*cat) == pytest.approx(1, abs=1e-5)
+    assert math.sumprod(cat, kitten) > math.sumprod(cat, shares) + 0.05
+    whole_answer = client.embeddings.create(model=EMBED, input=texts, encoding_format="float")
+    assert whole_answer.data[0].embedding == pytest.approx(cat, abs=1e-6)
+    assert whole_answer.usage.prompt_tokens == whole_answer.usage.total_tokens > 15
+    assert vectors(client, [1, 2, 3]) == vectors(client, [[1, 2, 3]])
+    for refused in ([49_152], "hello " * 3000):
+        with pytest.raises(openai.BadRequestError) as raised:
+            vectors(client, refused)
+        assert raised.value.param == "input"
+    assert text_of(list(islice(answer, 3)))
+    answer.close()
 
 
 def tokens_read(client: openai.OpenAI, prompt: str, *, system: str = "") -> int:

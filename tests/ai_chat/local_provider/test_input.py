@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from ai_chat.local_provider.api import MAX_BODY_BYTES
-from tests.ai_chat.sdk import CHAT, IMAGE, pictures, sdk, streamed, whole
+from tests.ai_chat.sdk import CHAT, EMBED, IMAGE, pictures, sdk, streamed, whole
 from tests.fakes.provider import FakeProvider
 from tests.waiting import PATIENCE, wait_for
 
@@ -81,6 +81,36 @@ def test_a_bad_image_request_is_refused_and_says_where(
     assert provider.calls == []
 
 
+BAD_EMBEDDINGS = [
+    ({"input": None}, "input"),
+    ({"input": ""}, "input[0]"),
+    ({"input": []}, "input"),
+    ({"input": 7}, "input"),
+    ({"input": {"text": "Hi"}}, "input"),
+    ({"input": ["Hi", ""]}, "input[1]"),
+    ({"input": ["Hi", []]}, "input[1]"),
+    ({"input": ["Hi", 7]}, "input[1]"),
+    ({"input": [1, 2.5]}, "input[0]"),
+    ({"input": [[1, True]]}, "input[0]"),
+    ({"input": [-1]}, "input[0]"),
+    ({"input": [2**31]}, "input[0]"),
+    ({"input": ["Hi"] * 2049}, "input"),
+    ({"encoding_format": "hex"}, "encoding_format"),
+    ({"dimensions": 0}, "dimensions"),
+    ({"dimensions": 577}, "dimensions"),
+    ({"model": None}, "model"),
+]
+
+
+@pytest.mark.parametrize(("change", "param"), BAD_EMBEDDINGS)
+def test_a_bad_request_for_embeddings_is_refused_and_says_where(
+    provider: FakeProvider, change: dict[str, object], param: str
+) -> None:
+    status, answer = post(provider, "/v1/embeddings", {"model": EMBED, "input": "Hi", **change})
+    assert (status, answer["error"]["param"]) == (400, param)
+    assert provider.calls == []
+
+
 def post(provider: FakeProvider, path: str, body: Any) -> tuple[int, dict[str, Any]]:
     connection = http.client.HTTPConnection(*provider.server.address, timeout=PATIENCE)
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -106,6 +136,8 @@ def test_a_model_of_the_other_kind_or_of_none_is_not_found(client: openai.OpenAI
         assert raised.value.code == "model_not_found"
     with pytest.raises(openai.NotFoundError):
         pictures(client, "A lake", model=CHAT)
+    with pytest.raises(openai.NotFoundError):
+        client.embeddings.create(model=CHAT, input="Hi")
 
 
 def test_half_a_character_does_no_harm(provider: FakeProvider) -> None:
@@ -122,7 +154,7 @@ def test_other_paths_and_methods_are_told_so_and_the_connection_lives_on(
     statuses = []
     for method, path in (
         ("GET", "/"),
-        ("POST", "/v1/embeddings"),
+        ("POST", "/v1/completions"),
         ("GET", "/v1/chat/completions"),
         ("DELETE", "/v1/models"),
         ("GET", "/healthz"),

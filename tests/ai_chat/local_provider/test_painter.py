@@ -8,7 +8,14 @@ import pytest
 from PIL import Image, ImageStat
 
 from ai_chat.local_provider.api import serve
-from ai_chat.local_provider.engine import ChatRequest, ContextTooLong, Done, Events, ImageRequest
+from ai_chat.local_provider.engine import (
+    ChatRequest,
+    ContextTooLong,
+    Done,
+    EmbeddingsRequest,
+    Events,
+    ImageRequest,
+)
 from ai_chat.local_provider.painter import paint
 from tests.ai_chat.sdk import pictures, sdk, streamed, whole
 
@@ -24,6 +31,10 @@ class PaintingEngine:
     def paint(self, request: ImageRequest) -> Events:
         for index in range(request.count):
             yield paint(request.prompt, index=index, width=request.width, height=request.height)
+
+    def embed(self, request: EmbeddingsRequest) -> Events:
+        assert request
+        yield Done()
 
 
 @pytest.fixture
