@@ -4,7 +4,6 @@ import json
 import os
 from pathlib import Path
 
-import pytest
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from langchain_tests.integration_tests import ChatModelIntegrationTests, EmbeddingsIntegrationTests
 
@@ -16,18 +15,13 @@ class TestChat(ChatModelIntegrationTests):
     chat_model_class = ChatOpenAI
     chat_model_params = {"model": "obedient", "stream_usage": True, **PLACE}
     model_override_value = "openai/text"
-    supports_image_inputs = True
     supports_json_mode = True
     structured_output_kwargs = {"method": "json_schema"}
-
-    # The library's own timing needs recorded answers, which these are not.
-    @pytest.mark.skip(reason="measures, and needs recordings")
-    def test_stream_time(self):
-        pass
 
 
 class TestResponses(TestChat):
     chat_model_params = {**TestChat.chat_model_params, "use_responses_api": True}
+    structured_output_kwargs = {}
 
 
 class TestEmbeddings(EmbeddingsIntegrationTests):
