@@ -47,7 +47,7 @@ class ScriptedProvider:
         self.silent = self.strict = False
         self.calls: list[dict[str, Any]] = []
         #: Connections that were made and that have ended; clients that left while they were kept
-        #: waiting.
+        #: waiting, or in the middle of pieces.
         self.connections = self.ended = self.left = 0
 
     def reply(self, asked: dict[str, Any]) -> tuple[int, Any]:
@@ -107,7 +107,10 @@ class _Handler(BaseHTTPRequestHandler):
         for piece in pieces:
             match piece:
                 case bytes():
-                    self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                    try:
+                        self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                    except OSError:
+                        return self._note_leaving()
                 case float():
                     time.sleep(piece)
                 case Act.HANG:
@@ -118,12 +121,15 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     def _hang(self) -> None:
-        self.close_connection = True
         try:
             while self.connection.recv(1):
                 pass
         except OSError:
             pass
+        self._note_leaving()
+
+    def _note_leaving(self) -> None:
+        self.close_connection = True
         self.provider.left += 1
 
     def _end(self, *, reset: bool) -> None:

@@ -1,0 +1,1 @@
+"""Real clients, unchanged, against a running site: `make clients`."""
