@@ -5,7 +5,6 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 from django.core.management.commands import flush
@@ -15,13 +14,12 @@ from pytest_django import DjangoDbBlocker
 
 from credits.models import User, catalogue
 from credits.models.catalogue import forget_labels
-from credits.reports.rollup import close_days
 from tests import factories
 from tests.clock import Clock
 from tests.fakes.provider import FakeProvider
 from tests.ledger import assert_ledger_is_consistent
 from tests.live import Site, running_site
-from tests.waiting import PATIENCE, wait_past_midnight
+from tests.waiting import wait_past_midnight
 
 #: Django does not manage these, so that its flush leaves them out.
 JOB_TABLES = ["procrastinate_events", "procrastinate_periodic_defers", "procrastinate_jobs"]
@@ -114,11 +112,8 @@ def _transaction_is_broken() -> bool:
 
 
 @pytest.fixture
-def clock(db: None, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The ledger's clock, for this test's database and every process connected to it. Days that are
-    over are closed however long a transaction of another test on the same server stays open."""
-    defaults = cast(dict[str, Any], close_days.__kwdefaults__)
-    monkeypatch.setitem(defaults, "patience", PATIENCE)
+def clock(db: None) -> Clock:
+    """The ledger's clock, for this test's database and every process connected to it."""
     return Clock()
 
 

@@ -32,9 +32,9 @@ def close_days(*, patience: float = PATIENCE, at_most: int = 4000) -> int:
 def _close_next(deadline: float) -> bool:
     """Closes the first open day; False when there is none, or another process has closed it, or a
     transaction may still write into it at the deadline."""
-    [(day, horizon)] = fetch_all("SELECT day, horizon::text FROM credits_next_day()")
+    [(day, writers)] = fetch_all("SELECT day, writers FROM credits_next_day()")
     while day:
-        [(closed,)] = fetch_all("SELECT credits_close_day(%s, %s::xid8)", [day, horizon])
+        [(closed,)] = fetch_all("SELECT credits_close_day(%s, %s)", [day, writers])
         if closed:
             return True
         if time.monotonic() > deadline or UsageDay.objects.filter(day=day).exists():

@@ -56,10 +56,22 @@ AS $$
     GROUP BY 1, 2, 3
 $$;
 
--- The next day to close, null while it is not over; and the horizon: whoever can still write into
--- it has a transaction older than this one. A row is dated at most a minute off the moment at which
--- it is posted (i2_row_dated_now), and its transaction has its number by then.
-CREATE FUNCTION credits_next_day(OUT day date, OUT horizon xid8) LANGUAGE plpgsql
+-- The running transactions, other than this one, that have written into the journal or the uses: they keep
+-- the lock of their table to their end. By the number of the oldest transaction (pg_snapshot_xmin) a
+-- day would wait for one that writes elsewhere too, in any database of the server.
+CREATE FUNCTION credits_writers() RETURNS SETOF text LANGUAGE sql VOLATILE
+AS $$
+    SELECT DISTINCT l.virtualtransaction FROM pg_locks l
+    WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock'
+        AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+        AND l.relation IN ('credits_usagehistory'::regclass, 'credits_use'::regclass)
+        AND l.pid IS DISTINCT FROM pg_backend_pid()
+$$;
+
+-- The next day to close, null while it is not over; and who can still write into it. A row is dated at
+-- most a minute off the moment at which it is posted (i2_row_dated_now), and its transaction has the
+-- lock by then.
+CREATE FUNCTION credits_next_day(OUT day date, OUT writers text[]) LANGUAGE plpgsql
 AS $$
 BEGIN
     SELECT max(d.day) + 1 INTO day FROM credits_usageday d;
@@ -67,20 +79,21 @@ BEGIN
         SELECT min(created_at AT TIME ZONE 'UTC')::date INTO day FROM credits_usagehistory;
     END IF;
     IF credits_now() > (day + 1)::timestamp AT TIME ZONE 'UTC' + interval '2 minutes' THEN
-        horizon := pg_current_xact_id();
+        writers := ARRAY(SELECT credits_writers());
     ELSE
         day := NULL;
     END IF;
 END $$;
 
--- Closes a day; false while an older transaction is running, and when it was closed meanwhile.
-CREATE FUNCTION credits_close_day(closing date, horizon xid8) RETURNS boolean LANGUAGE plpgsql
+-- Closes a day; false while one of these writers is at work, and when it was closed meanwhile. A
+-- writer commits before it lets go of its lock, so the statements below see what it wrote.
+CREATE FUNCTION credits_close_day(closing date, writers text[]) RETURNS boolean LANGUAGE plpgsql
 AS $$
 DECLARE
     opens timestamptz := closing::timestamp AT TIME ZONE 'UTC';
     ends timestamptz := (closing + 1)::timestamp AT TIME ZONE 'UTC';
 BEGIN
-    IF pg_snapshot_xmin(pg_current_snapshot()) < horizon THEN
+    IF EXISTS (SELECT FROM credits_writers() w WHERE w = ANY(writers)) THEN
         RETURN false;
     END IF;
     INSERT INTO credits_usageday (day, rows, active_accounts, closed_at)

@@ -6,18 +6,21 @@ from datetime import timedelta
 from functools import partial
 from threading import Event
 
+import psycopg
 import pytest
 from django.db import connection, transaction
+from psycopg.pq import TransactionStatus
 
-from credits.models import User
+from credits.models import Use, User
 from credits.models.rollup import UsageDay
-from credits.reports.rollup import Slicing, close_days, slices
+from credits.reports.rollup import Slicing, close_days, slices, uses
+from credits.uses import Tokens, settle_use
 from tests.clock import Clock
 from tests.credits.reports.days import NOON, TENTH, journal, totals
-from tests.factories import make_charge, make_user
+from tests.factories import make_charge, make_model, make_reserve, make_token_price, make_user
 from tests.ledger import assert_ledger_is_consistent, sql
 from tests.parallel import in_background, in_parallel, own_connection
-from tests.waiting import PATIENCE, wait_for
+from tests.waiting import PATIENCE
 
 
 @pytest.mark.django_db(transaction=True)
@@ -42,6 +45,29 @@ class TestBesideSpends:
         assert totals()[TENTH, "charge"] == (1, 7)
         assert_ledger_is_consistent()
 
+    def test_a_day_waits_for_a_use_that_is_not_committed(self, days: Clock, alice: User) -> None:
+        """It keeps all of its reserve, so that the journal gets no row with it."""
+        model = make_model()
+        make_token_price(model, input=0, output=10**9)
+        reserve = make_reserve(alice, model, input_bound=0)
+        settled, may_commit = Event(), Event()
+
+        def settle_slowly() -> None:
+            with transaction.atomic():
+                tokens = Tokens(0, 0, 0, 1000, 0, Use.Source.PROVIDER)
+                assert settle_use(charge_id=reserve.id, tokens=tokens).refunded == 0
+                settled.set()
+                assert may_commit.wait(PATIENCE)
+
+        slow = in_background(settle_slowly)
+        assert settled.wait(PATIENCE)
+        days.move(days=1)
+        assert close_days(patience=0.3) == 0, "The day is closed while a use is on its way."
+        may_commit.set()
+        slow.result()
+        assert close_days() == 1
+        assert [part.uses for part in uses(Slicing())] == [1]
+
     def test_who_only_reads_keeps_no_day_open(self, days: Clock, alice: User) -> None:
         reading, done = Event(), Event()
 
@@ -57,6 +83,20 @@ class TestBesideSpends:
         assert close_days() == 1
         done.set()
         reader.result()
+
+    @pytest.mark.parametrize("database", ["", "postgres"], ids=["this database", "another one"])
+    def test_who_writes_elsewhere_keeps_no_day_open(
+        self, database: str, days: Clock, alice: User
+    ) -> None:
+        """Transactions are numbered across the server: an old one may be of another database."""
+        make_charge(alice, 7)
+        connected = connection.get_connection_params()
+        connected |= {"dbname": database or connected["dbname"]}
+        with psycopg.connect(**connected) as other:
+            other.execute("CREATE TEMPORARY TABLE elsewhere AS SELECT pg_current_xact_id()")
+            days.move(days=1)
+            assert close_days(patience=0.3) == 1
+            assert other.info.transaction_status == TransactionStatus.INTRANS
 
     def test_charges_that_run_over_midnight_are_counted_once_each(self, clock: Clock) -> None:
         """People spend without a pause while midnight passes, and a worker closes what is over: at
@@ -113,11 +153,7 @@ class TestBesideSpends:
         make_charge(alice)
         days.move(days=1)
         with own_connection(), transaction.atomic():
-            day, horizon = sql("SELECT day, horizon::text FROM credits_next_day()")[0]
-            # Transactions are numbered across the server: other tests' may be open before ours.
-            wait_for(
-                lambda: sql("SELECT credits_close_day(%s, %s::xid8)", day, horizon) == [(True,)],
-                "older transactions to end",
-            )
+            day, writers = sql("SELECT day, writers FROM credits_next_day()")[0]
+            assert sql("SELECT credits_close_day(%s, %s)", day, writers) == [(True,)]
             spender = in_background(lambda: make_charge(alice).credits)
             assert spender.result(timeout=PATIENCE) == 1
