@@ -1,5 +1,5 @@
-"""What the site adds to an answer of the provider, and how many it gives at once, beside LiteLLM's
-proxy in front of the same provider. The same bare client asks all of them."""
+"""What the chat and /v1 add to an answer of the provider, and how many they give at once, beside
+LiteLLM's proxy in front of the same provider. The same bare client asks all of them."""
 
 import subprocess
 import sys
@@ -13,10 +13,11 @@ from statistics import median
 import httpx
 
 from credits.models import UsageHistory, User
+from tests.ai_chat.turns import text_model
 from tests.bench.clients import Connection, chat_api, chat_page, completion
 from tests.bench.litellm_proxy import LiteLLM, running_litellm
 from tests.bench.measure import cpu_seconds, in_turn, p99, rate_of_calls, ratio, row
-from tests.factories import make_user
+from tests.factories import make_key, make_secret, make_token_price, make_user
 from tests.live import Site, running_site
 from tests.processes import ROOT, free_port, stop
 from tests.waiting import wait_for
@@ -26,6 +27,8 @@ WARM_UP = 10
 AT_ONCE = 32
 #: Of each measurement of requests per second, and how often each is measured.
 CALLS, ROUNDS = 160, 3
+#: The model that is priced by tokens.
+BY_TOKENS = "by-tokens"
 #: What each answer begins with.
 FIRST = b"word1"
 
@@ -89,11 +92,13 @@ def bench_answers(folder: Path) -> None:
                 "OPENAI_BASE_URL": f"{provider}/v1",
                 "WEB_WORKERS": "1",
                 "REQUESTS_PER_MINUTE": "10000",
+                "API_CALLS_PER_MINUTE": "100000",
             },
             log=folder / "answers.log",
         ) as site,
     ):
         servers = {"direct": _provider(provider), "site": _site(site, users)}
+        servers["v1"] = _api(site, users)
         if litellm:
             servers["LiteLLM"] = _litellm(litellm)
         _first_tokens(servers)
@@ -104,7 +109,7 @@ def bench_answers(folder: Path) -> None:
     charged = UsageHistory.objects.filter(
         unit_cost__isnull=False, account__in=[u.pk for u in users]
     )
-    asked = 2 * (WARM_UP + TURNS) + 2 * ROUNDS * (AT_ONCE + CALLS)
+    asked = 2 * (2 * (WARM_UP + TURNS) + 2 * ROUNDS * (AT_ONCE + CALLS))
     assert charged.count() == asked, f"{charged.count()} charges of {asked} answers"
 
 
@@ -124,6 +129,20 @@ def _of_openai(base_url: str, key: str, workers: Callable[[], list[int]]) -> Ser
 def _site(site: Site, users: list[User]) -> Server:
     streamed = [chat_page(site, user) for user in users]
     return Server(site.base_url, streamed, [chat_api(site, user) for user in users], site.workers)
+
+
+def _api(site: Site, users: list[User]) -> Server:
+    """The same site's API, at a model that is priced by tokens, a key for each caller."""
+    model = text_model()
+    model.pk, model.name, model._state.adding = None, BY_TOKENS, True
+    model.save()
+    make_token_price(model, input=10**6, output=10**6)
+    keys = [make_secret(make_key(user)) for user in users]
+    streamed, whole = (
+        [completion(key, stream=stream, model=BY_TOKENS) for key in keys]
+        for stream in (True, False)
+    )
+    return Server(site.base_url, streamed, whole, site.workers)
 
 
 def _first_tokens(servers: Servers) -> None:
@@ -156,12 +175,18 @@ def _report_added(what: str, asking: dict[str, Asking], which: int, target: str)
         for name, taken in seconds.items()
     }
     note = f"ms; the same call made directly takes {median(direct) * 1000:.1f} ms"
-    for figure, of, aim, more in (("median", median, target, note), ("p99", p99, "", "ms")):
-        row(f"{what}: added by the site, {figure}", of(added["site"]), aim, more)
-        if "LiteLLM" in added:
-            theirs = of(added["LiteLLM"])
-            name = f"{what}: added by the site / by LiteLLM, {figure}"
-            row(name, of(added["site"]) / theirs, "≤ 0.5", f"LiteLLM adds {theirs:.1f} ms")
+    theirs = added.pop("LiteLLM", None)
+    for name, ours in added.items():
+        row(f"{what}: added by {name}, median", median(ours), target * (name == "site"), note)
+        row(f"{what}: added by {name}, p99", p99(ours), "", "ms")
+        for figure, of in (("median", median), ("p99", p99)):
+            if theirs:
+                row(
+                    f"{what}: added by {name} / by LiteLLM, {figure}",
+                    of(ours) / of(theirs),
+                    {"site": "≤ 0.5", "v1": "≤ 0.33"}[name],
+                    f"LiteLLM adds {of(theirs):.1f} ms",
+                )
 
 
 def _many_at_once(servers: Servers, what: str, requests: Callable[[Server], list[Request]]) -> None:
@@ -183,7 +208,8 @@ def _many_at_once(servers: Servers, what: str, requests: Callable[[Server], list
         for name, server in servers.items()
     )
     what = f"{what}, {AT_ONCE} at once"
-    if "LiteLLM" in figures:
-        row(f"{what}: site / LiteLLM", ratio(figures, "site", "LiteLLM"), "≥ 2", note)
-    else:
-        row(what, median(figures["site"]), "", note)
+    for name, aim in (("site", "≥ 2"), ("v1", "≥ 3")):
+        if "LiteLLM" in figures:
+            row(f"{what}: {name} / LiteLLM", ratio(figures, name, "LiteLLM"), aim, note)
+        else:
+            row(f"{what}: {name}", median(figures[name]), "", note)

@@ -82,14 +82,14 @@ def chat_api(site: Site, user: User) -> Callable[[], bytes]:
     return lambda: request
 
 
-def completion(key: str, *, stream: bool) -> Callable[[], bytes]:
+def completion(key: str, *, stream: bool, model: str = MODEL) -> Callable[[], bytes]:
     """Makes requests of OpenAI's API: for the provider, and for whoever speaks as it does."""
     head = (
         "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         f"Authorization: Bearer {key}\r\nContent-Type: application/json\r\n"
     ).encode()
     messages = [{"role": "user", "content": SHORT}]
-    body = {"model": MODEL, "messages": messages, "stream": stream}
+    body = {"model": model, "messages": messages, "stream": stream}
     request = _with_body(head, json.dumps(body).encode())
     return lambda: request
 
