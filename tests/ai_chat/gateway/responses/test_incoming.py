@@ -4,7 +4,7 @@ refused by name, and that no JSON leads to another error."""
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.chat import completion_create_params
 from pydantic import TypeAdapter
@@ -404,6 +404,7 @@ BODIES = VALUES | st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None, max_examples=usually(200, full=5_000))
 @given(body=BODIES)
 def test_any_json_is_read_or_refused_by_a_path(body: Any) -> None:
     try:
