@@ -248,6 +248,13 @@ def test_the_same_id_of_two_calls_is_replaced() -> None:
     assert output[1]["call_id"] not in {"c1", ""}
 
 
+def test_half_a_character_is_joined_or_replaced() -> None:
+    [message] = output_of(events_of(delta(content="a\ud83d"), delta(content="\ude00\0\ud83d")))
+    assert message["content"][0]["text"] == "a\N{GRINNING FACE}\N{REPLACEMENT CHARACTER}"
+    [thought] = output_of(events_of(delta(reasoning="\ud83d")))
+    assert thought["summary"][0]["text"] == "\N{REPLACEMENT CHARACTER}"
+
+
 def test_a_call_without_a_name_waits_for_it() -> None:
     output = output_of(events_of(call(0, '{"a"', "c1"), call(0, ":1}", name="go"), call(1, "{}")))
     assert [(item["name"], item["arguments"]) for item in output] == [("go", '{"a":1}')]

@@ -246,6 +246,10 @@ def test_ids_of_calls_may_come_again_in_the_next_answer() -> None:
     ]
 
 
+def test_two_calls_with_one_id_and_one_answer_are_refused() -> None:
+    assert refusal_of(input=[USER, CALL, CALL, OUTPUT]) == ("input", "invalid_value")
+
+
 def test_pictures_and_files_are_parts() -> None:
     image = {"type": "input_image", "image_url": PIXEL, "detail": "low"}
     file = {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,"}
