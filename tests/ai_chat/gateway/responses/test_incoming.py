@@ -4,7 +4,7 @@ refused by name, and that no JSON leads to another error."""
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.chat import completion_create_params
 from pydantic import TypeAdapter
@@ -246,6 +246,10 @@ def test_ids_of_calls_may_come_again_in_the_next_answer() -> None:
     ]
 
 
+def test_two_calls_with_one_id_and_one_answer_are_refused() -> None:
+    assert refusal_of(input=[USER, CALL, CALL, OUTPUT]) == ("input", "invalid_value")
+
+
 def test_pictures_and_files_are_parts() -> None:
     image = {"type": "input_image", "image_url": PIXEL, "detail": "low"}
     file = {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,"}
@@ -404,6 +408,7 @@ BODIES = VALUES | st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None, max_examples=usually(200, full=5_000))
 @given(body=BODIES)
 def test_any_json_is_read_or_refused_by_a_path(body: Any) -> None:
     try:

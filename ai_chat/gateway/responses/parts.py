@@ -1,0 +1,213 @@
+"""Texts of a response that grow by deltas, each with the events that tell of it."""
+
+import json
+from typing import Any
+
+from ai_chat.providers.text import Storable
+
+type Item = dict[str, Any]
+
+
+class Events:
+    """Server-sent events as they are made, numbered from 0. `take` empties it."""
+
+    def __init__(self, *, streamed: bool) -> None:
+        self._streamed = streamed
+        self._number = 0
+        self._made: list[str] = []
+
+    def add(self, kind: str, members: str) -> None:
+        """An event with these members: a JSON object without the brace that opens it."""
+        if self._streamed:
+            begin = f'event: {kind}\ndata: {{"type":"{kind}","sequence_number":{self._number},'
+            self._made.append(f"{begin}{members}\n\n")
+            self._number += 1
+
+    def tell(self, kind: str, **members: Any) -> None:
+        """The same of values."""
+        if self._streamed:
+            self.add(kind, json.dumps(members)[1:])
+
+    def take(self) -> bytes:
+        """What was made since the last time."""
+        if not self._made:
+            return b""
+        made, self._made = self._made, []
+        return "".join(made).encode()
+
+
+class Growing:
+    """A text of which deltas are told under one name, with the members that say where it stands.
+    What cannot be stored of it is left out (`Storable`)."""
+
+    def __init__(self, events: Events, kind: str, where: Item) -> None:
+        self.kind, self.where = kind, where
+        self._events = events
+        self._pieces: list[str] = []
+        self._clean = Storable()
+        self._delta = f"response.{kind}.delta"
+        # What is the same in each delta, written once.
+        self._before = json.dumps(where)[1:-1] + ',"delta":'
+
+    @property
+    def text(self) -> str:
+        return "".join(self._pieces)
+
+    def grow(self, text: str, more: str = "}") -> None:
+        """Adds a piece. `more` is what follows the delta in its event."""
+        if text := self._clean.feed(text):
+            self._add(text, more)
+
+    def _add(self, text: str, more: str) -> None:
+        self._pieces.append(text)
+        self._events.add(self._delta, f"{self._before}{json.dumps(text)}{more}")
+
+    def rest(self, more: str = "}") -> None:
+        """Tells what was held back, half a character, at the text's end."""
+        if text := self._clean.rest():
+            self._add(text, more)
+
+    def done(self, **members: Any) -> None:
+        """Tells that the text has ended; its members besides where it stands."""
+        self._events.tell(f"response.{self.kind}.done", **self.where, **members)
+
+
+class OpenItem:
+    """An item of the output that is not finished. `item` is its last state, also when the answer
+    breaks off."""
+
+    def __init__(self, events: Events, position: int, item: Item) -> None:
+        self.events, self.position, self.item = events, position, item
+        self.where: Item = {"item_id": item["id"], "output_index": position}
+
+    def begin(self) -> None:
+        """Tells of the item, before anything of it."""
+        self.events.tell("response.output_item.added", output_index=self.position, item=self.item)
+
+    def keep(self, status: str) -> None:
+        """Puts into the item what has come of it."""
+        raise NotImplementedError
+
+    def finish(self, status: str) -> None:
+        """Ends its texts and the item itself."""
+        self.keep(status)
+        self.events.tell("response.output_item.done", output_index=self.position, item=self.item)
+
+
+class Message(OpenItem):
+    """What the model answers: text, and perhaps a refusal."""
+
+    def __init__(self, events: Events, position: int, key: str) -> None:
+        item = {"type": "message", "id": f"msg_{key}", "role": "assistant"}
+        super().__init__(events, position, {**item, "status": "in_progress", "content": []})
+        self._parts: list[Item] = []
+        self._growing: Growing | None = None
+        self._logprobs: list[Item] = []
+
+    def say(self, text: str, logprobs: list[Item]) -> None:
+        """Adds to the answer."""
+        growing = self._part("output_text")
+        self._logprobs += logprobs
+        growing.grow(text, f',"logprobs":{json.dumps(logprobs) if logprobs else "[]"}}}')
+
+    def refuse(self, text: str) -> None:
+        """Adds to why the model does not answer."""
+        self._part("refusal").grow(text)
+
+    def _part(self, kind: str) -> Growing:
+        if self._growing and self._growing.kind == kind:
+            return self._growing
+        self._close()
+        where = {**self.where, "content_index": len(self._parts)}
+        self._growing = Growing(self.events, kind, where)
+        part = self._as_part(self._growing)
+        self.events.tell("response.content_part.added", **where, part=part)
+        return self._growing
+
+    def _as_part(self, growing: Growing) -> Item:
+        if growing.kind == "refusal":
+            return {"type": "refusal", "refusal": growing.text}
+        told = {"annotations": [], "logprobs": self._logprobs}
+        return {"type": "output_text", "text": growing.text, **told}
+
+    def _close(self) -> None:
+        growing, self._growing = self._growing, None
+        if growing is None:
+            return
+        if growing.kind == "refusal":
+            growing.rest()
+            growing.done(refusal=growing.text)
+        else:
+            growing.rest(',"logprobs":[]}')
+            growing.done(text=growing.text, logprobs=self._logprobs)
+        part = self._as_part(growing)
+        self.events.tell("response.content_part.done", **growing.where, part=part)
+        self._parts.append(part)
+        self._logprobs = []
+
+    def keep(self, status: str) -> None:
+        unfinished = [self._as_part(self._growing)] if self._growing else []
+        self.item = {**self.item, "status": status, "content": [*self._parts, *unfinished]}
+
+    def finish(self, status: str) -> None:
+        self._close()
+        super().finish(status)
+
+
+class Reasoning(OpenItem):
+    """What the model thought. Most clients show summaries alone, so it is told as one. `mark` says
+    how it may be sent back (`items.reasoning_mark`)."""
+
+    def __init__(self, events: Events, position: int, key: str, mark: str | None) -> None:
+        item: Item = {
+            "type": "reasoning",
+            "id": f"rs_{key}",
+            "summary": [],
+            "encrypted_content": mark,
+        }
+        super().__init__(events, position, item)
+        self._text = Growing(events, "reasoning_summary_text", {**self.where, "summary_index": 0})
+
+    def begin(self) -> None:
+        super().begin()
+        self._tell_part("added")
+
+    def _tell_part(self, what: str) -> None:
+        part = {"type": "summary_text", "text": self._text.text}
+        kind = f"response.reasoning_summary_part.{what}"
+        self.events.tell(kind, **self._text.where, part=part)
+
+    def think(self, text: str) -> None:
+        """Adds to it."""
+        self._text.grow(text)
+
+    def keep(self, status: str) -> None:
+        part = {"type": "summary_text", "text": self._text.text}
+        self.item = {**self.item, "summary": [part]}
+
+    def finish(self, status: str) -> None:
+        self._text.rest()
+        self._text.done(text=self._text.text)
+        self._tell_part("done")
+        super().finish(status)
+
+
+class Call(OpenItem):
+    """A call of a function that the model asks for."""
+
+    def __init__(self, events: Events, position: int, item: Item) -> None:
+        item = {"type": "function_call", **item, "arguments": "", "status": "in_progress"}
+        super().__init__(events, position, item)
+        self._arguments = Growing(events, "function_call_arguments", self.where)
+
+    def ask(self, arguments: str) -> None:
+        """Adds to its arguments."""
+        self._arguments.grow(arguments)
+
+    def keep(self, status: str) -> None:
+        self.item = {**self.item, "arguments": self._arguments.text, "status": status}
+
+    def finish(self, status: str) -> None:
+        self._arguments.rest()
+        self._arguments.done(name=self.item["name"], arguments=self._arguments.text)
+        super().finish(status)
