@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
 from config import env
+from config.postgresql.pool import check_open
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(env.text("VAR_DIR", str(BASE_DIR / "var"))).resolve()
@@ -209,8 +210,13 @@ if EMBEDDED_DATABASE:
 else:
     DATABASE = env.database("DATABASE_URL")
 # A thread that finds the pool empty waits a second, then as long as `config/postgresql` says.
-DATABASE["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 1}
 # A pooled connection that died with the server is replaced before it is handed out.
+DATABASE["OPTIONS"]["pool"] = {
+    "min_size": 1,
+    "max_size": DATABASE_POOL_SIZE,
+    "timeout": 1,
+    "check": check_open,
+}
 DATABASES = {"default": {**DATABASE, "CONN_HEALTH_CHECKS": True}}
 # Jobs at once: holds are swept while a sync, or a proof of a large ledger, takes its time.
 PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}

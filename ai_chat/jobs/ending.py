@@ -60,7 +60,7 @@ def end_job[J: Job](job: J, outcome: Outcome, keep: Keep | None = None) -> Ended
             kept = dict(keep(row.lost)) if row.was == RUNNING else {}
             if kept:
                 type(job)._default_manager.filter(pk=job.pk).update(**kept)
-    if row.counted:
+    if row.alerts:
         tell_reached(account_id=job.user_id)
     if row.was != RUNNING:
         return Ended(type(job).with_receipt().filter(pk=job.pk).first(), here=False)

@@ -165,12 +165,13 @@ $$;
 -- those after them end with the failure `stops_used_up` and are charged.
 --
 -- May be repeated: `was` is the state before, and only a running job is changed; NULL: it was deleted.
--- `lost`: its hold had been swept, so it is marked as refunded (I6).
+-- `lost`: its hold had been swept, so it is marked as refunded (I6). `alerts`: the owner has
+-- limits that may have been reached now.
 CREATE FUNCTION ai_chat_end(kind text, job_id uuid, charge bigint, owner bigint,
     INOUT state text, INOUT failure text, by_payer boolean, delivered integer, tokens bigint[],
     source text, flags text[], free_stops integer,
     OUT was text, OUT lost boolean, OUT refund_id bigint, OUT refunded bigint,
-    OUT ended_at timestamptz, OUT used jsonb, OUT remaining bigint, OUT counted boolean)
+    OUT ended_at timestamptz, OUT used jsonb, OUT remaining bigint, OUT alerts boolean)
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -207,6 +208,7 @@ BEGIN
     EXECUTE format('UPDATE %I SET state = $2, failure = $3, refund_id = $4, ended_at = $5 WHERE id = $1',
         kind) USING job_id, state, failure, refund_id, ended_at;
     SELECT to_jsonb(u) - 'created_at' INTO used FROM credits_use u WHERE u.charge_id = charge;
-    SELECT b.credits_remaining, b.counted INTO remaining, counted
+    SELECT b.credits_remaining INTO remaining
     FROM credits_creditbalance b WHERE b.account_id = owner;
+    alerts := EXISTS (SELECT FROM credits_limit l WHERE l.account_id = owner AND l.alert_at <> '{}');
 END $$;
