@@ -12,6 +12,7 @@ MAX_FEATURE_COST = 1_000_000
 #: The keys of the features.
 TEXT = "ai_text_chat"
 IMAGE = "ai_image_generation"
+EMBEDDING = "ai_embedding"
 
 
 class OperationType(TextChoices):
@@ -19,6 +20,7 @@ class OperationType(TextChoices):
 
     AI_TEXT_CHAT = "AI_TEXT_CHAT", "Text chat"
     AI_IMAGE_GENERATION = "AI_IMAGE_GENERATION", "Image"
+    AI_EMBEDDING = "AI_EMBEDDING", "Embeddings"
     GRANT = "GRANT", "Grant"
     ADJUSTMENT = "ADJUSTMENT", "Adjustment"
     EXPIRY = "EXPIRY", "Expiry"
@@ -37,12 +39,12 @@ class Kind(TextChoices):
 
 
 class Feature(NamedTuple):
-    """One thing that is sold: its default cost is credits per unit. `models_setting` names the
-    setting with the models that the catalogue begins with."""
+    """One thing that is sold: its default cost is credits per unit; None: it is sold by tokens
+    alone. `models_setting` names the setting with the models that the catalogue begins with."""
 
     key: str
     operation_type: OperationType
-    default_cost: int
+    default_cost: int | None
     label: str
     unit: str
     models_setting: str
@@ -58,12 +60,19 @@ _ALL = (
         "image",
         "AI_IMAGE_MODELS",
     ),
+    Feature(EMBEDDING, OperationType.AI_EMBEDDING, None, "Embeddings", "request", ""),
 )
-FEATURES: dict[str, Feature] = {feature.key: feature for feature in _ALL}
-FEATURE_CREDIT_COSTS: dict[str, int] = {key: f.default_cost for key, f in FEATURES.items()}
+ALL_FEATURES: dict[str, Feature] = {feature.key: feature for feature in _ALL}
+FEATURE_CREDIT_COSTS: dict[str, int] = {
+    key: f.default_cost for key, f in ALL_FEATURES.items() if f.default_cost is not None
+}
+#: Those that have a cost per unit.
+FEATURES: dict[str, Feature] = {key: ALL_FEATURES[key] for key in FEATURE_CREDIT_COSTS}
+#: Those whose models can have a price by tokens.
+TOKEN_FEATURES = (TEXT, EMBEDDING)
 #: By the operation types of their charges.
-FEATURES_BY_TYPE: dict[str, Feature] = {f.operation_type: f for f in FEATURES.values()}
-CHARGE_TYPES = [feature.operation_type for feature in FEATURES.values()]
+FEATURES_BY_TYPE: dict[str, Feature] = {f.operation_type: f for f in ALL_FEATURES.values()}
+CHARGE_TYPES = [feature.operation_type for feature in ALL_FEATURES.values()]
 
 
 class UnknownFeature(DomainError):
@@ -72,6 +81,14 @@ class UnknownFeature(DomainError):
 
 def to_operation_type(feature: str) -> OperationType:
     """The operation type under which a feature's charges are recorded. Raises UnknownFeature."""
-    if feature not in FEATURES:
+    if feature not in ALL_FEATURES:
         raise UnknownFeature(f"There is no feature {feature!r}.")
-    return FEATURES[feature].operation_type
+    return ALL_FEATURES[feature].operation_type
+
+
+def default_cost_of(feature: str) -> int:
+    """Credits per unit of a feature unless an admin set others. Raises UnknownFeature where it has
+    no cost per unit."""
+    if feature not in FEATURE_CREDIT_COSTS:
+        raise UnknownFeature(f"There is no feature {feature!r} that has a cost per unit.")
+    return FEATURE_CREDIT_COSTS[feature]

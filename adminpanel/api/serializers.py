@@ -166,9 +166,14 @@ class CatalogueModelOut(serializers.Serializer[Any]):
 
     def get_fields(self) -> dict[str, Any]:
         cost = serializers.IntegerField(
-            allow_null=True, help_text="Credits of a unit, now; null where tokens have a price."
+            allow_null=True,
+            help_text="Credits of a unit, now; null where only tokens have a price.",
         )
-        pricing = PricingField(help_text="What it costs now: a unit, or tokens.")
+        pricing = PricingField(
+            allow_null=True,
+            help_text="What it costs now: a unit, or tokens; null: embeddings without a price, "
+            "which nobody can use.",
+        )
         return {**fields_of(MODEL_FIELDS), "cost": cost, "pricing": pricing}
 
 

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from django.utils.dateformat import format as format_date
 
 from adminpanel.overview.metrics import DAYS, Overview, usage_address
-from credits.features import FEATURES, Kind
+from credits.features import ALL_FEATURES, Kind
 from credits.statement.chart import Chart, stack
 
 
@@ -19,8 +19,8 @@ def charts_of(shown: Overview) -> list[Chart]:
             spent[part.day][part.operation_type] += part.credits
         elif part.kind == Kind.REFUND:
             back[part.day] -= part.credits
-    labels = [feature.label for feature in FEATURES.values()]
-    operations = [feature.operation_type for feature in FEATURES.values()]
+    labels = [feature.label for feature in ALL_FEATURES.values()]
+    operations = [feature.operation_type for feature in ALL_FEATURES.values()]
     days = [shown.first + timedelta(days=place) for place in range(DAYS)]
 
     def chart(

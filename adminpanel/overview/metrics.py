@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from django.urls import reverse
 
-from credits.features import FEATURES, Kind
+from credits.features import ALL_FEATURES, Kind
 from credits.models import WebhookDelivery
 from credits.models.catalogue import model_label
 from credits.reasons import words_of
@@ -123,7 +123,7 @@ def get_overview(today: date) -> Overview:
 
 def _lines(slices: list[Slice], first: date, today: date) -> list[Line]:
     def number(kind: Kind, feature: str, since: date) -> Number:
-        operation = FEATURES[feature].operation_type if feature else ""
+        operation = ALL_FEATURES[feature].operation_type if feature else ""
         parts = [
             part for part in slices
             if part.day >= since and operation in ("", part.operation_type)
@@ -140,9 +140,9 @@ def _lines(slices: list[Slice], first: date, today: date) -> list[Line]:
              "Expired": Kind.EXPIRY, "Adjusted": Kind.ADJUSTMENT}  # fmt: skip
     lines = []
     for name, kind in names.items():
-        parts = FEATURES if kind in {Kind.CHARGE, Kind.REFUND} else ()
+        parts = ALL_FEATURES if kind in {Kind.CHARGE, Kind.REFUND} else ()
         for key in ("", *parts):
-            label = FEATURES[key].label if key else name
+            label = ALL_FEATURES[key].label if key else name
             days = number(kind, key, first)
             lines.append(Line(label, number(kind, key, today), days, part=bool(key)))
     return lines

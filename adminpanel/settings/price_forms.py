@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 
 from credits.catalogue.fields import REQUEST_PRICE, TOKEN_PRICE, TOKENS, CreditsText
 from credits.catalogue.forms import CreditsField, RuleField
 from credits.catalogue.token_prices import COLUMNS, PROVIDER, price_state
-from credits.models import TokenPrice
+from credits.models import AIModel, TokenPrice
 
 #: What the fields are called, by the names of JSON.
 LABELS = {
@@ -20,8 +20,12 @@ LABELS = {
     "reasoning": "Reasoning",
     "request": "A request",
 }
+#: What embeddings do not have.
+OUTPUT = ("output", "reasoning")
 #: What is meant by an empty field.
 EMPTY = {"cached": "as input", "cacheWrite": "as input", "reasoning": "as output", "request": "0"}
+
+EMBEDDING_CHOICES = [("tokens", "By tokens"), ("message", "None: nobody can use it")]
 
 
 def _amount(name: str, *, required: bool) -> RuleField:
@@ -34,8 +38,8 @@ def _amount(name: str, *, required: bool) -> RuleField:
 
 
 class PriceForm(forms.Form):
-    """A price by tokens from a moment on, or back to one per message; and what the provider asks.
-    `version` is that of the prices which the page showed."""
+    """A price by tokens from a moment on, or back to one per message (for embeddings: to none); and
+    what the provider asks. `version` is that of the prices which the page showed."""
 
     version = forms.CharField(required=False, widget=forms.HiddenInput)
     by = forms.ChoiceField(
@@ -59,22 +63,26 @@ class PriceForm(forms.Form):
         error_messages={"invalid": "Write a date and a time of this century."},
     )
 
-    def __init__(self, data: Any = None, **options: Any) -> None:
+    def __init__(self, data: Any = None, *, model: AIModel, **options: Any) -> None:
         super().__init__(data, auto_id="price-%s", **options)
+        self.labels = dict(LABELS)
+        if model.is_embedding:
+            self.labels = {name: LABELS[name] for name in LABELS if name not in OUTPUT}
+            cast(forms.ChoiceField, self.fields["by"]).choices = EMBEDDING_CHOICES
         by_message = self.is_bound and self.data.get("by") == "message"
         asked = any(str(self.data.get(PROVIDER + name, "")).strip() for name in COLUMNS)
-        for name in COLUMNS:
+        for name in self.labels:
             needed = name not in EMPTY
             self.fields[name] = _amount(name, required=needed and not by_message)
             self.fields[PROVIDER + name] = _amount(name, required=needed and asked)
 
     @classmethod
-    def of(cls, row: TokenPrice | None, version: str) -> "PriceForm":
+    def of(cls, row: TokenPrice | None, version: str, *, model: AIModel) -> "PriceForm":
         """With a price as it stands, to be changed from now on."""
         state = price_state(row) or {}
         asked = {PROVIDER + name: value for name, value in (state.get("provider") or {}).items()}
         initial = {**state, **asked, "max_input": state.get("maxInput"), "version": version}
-        return cls(initial=initial)
+        return cls(initial=initial, model=model)
 
     def clean_valid_from(self) -> datetime | None:
         moment: datetime | None = self.cleaned_data["valid_from"]
@@ -88,11 +96,13 @@ class PriceForm(forms.Form):
         values = self.cleaned_data
         if values["by"] == "message":
             return None
-        asked = {name: values[PROVIDER + name] for name in COLUMNS if values[PROVIDER + name]}
-        prices = {name: values[name] for name in COLUMNS if values[name]}
+        asked = {name: values[PROVIDER + name] for name in self.labels if values[PROVIDER + name]}
+        prices = {name: values[name] for name in self.labels if values[name]}
+        if "output" not in self.labels:
+            prices, asked = {"output": "0", **prices}, asked and {"output": "0", **asked}
         return {**prices, "maxInput": values["max_input"], "provider": asked or None}
 
     def rows(self) -> Iterator[tuple[str, forms.BoundField, forms.BoundField]]:
         """The fields of each kind of tokens: what it costs, and what the provider asks for it."""
-        for name, label in LABELS.items():
+        for name, label in self.labels.items():
             yield label, self[name], self[PROVIDER + name]

@@ -11,7 +11,7 @@ from django.utils.dateparse import parse_datetime
 
 from adminpanel.settings.forms import snake_case
 from adminpanel.settings.preview import DAYS, token_effect
-from adminpanel.settings.price_forms import LABELS, PriceForm
+from adminpanel.settings.price_forms import PriceForm
 from adminpanel.settings.views import LATEST, as_lines
 from config.errors import InvalidInput
 from credits.catalogue.exceptions import ChangedMeanwhile
@@ -19,7 +19,6 @@ from credits.catalogue.history import Subject
 from credits.catalogue.model_changes import read_catalogue
 from credits.catalogue.token_price_changes import columns_of, set_token_price, withdraw_price
 from credits.catalogue.token_prices import PROVIDER, Prices, price_state
-from credits.features import TEXT
 from credits.http import AuthenticatedHttpRequest
 from credits.models import AIModel, SettingsChange, TokenPrice
 from credits.pricing import get_feature_costs
@@ -31,9 +30,9 @@ def price(request: AuthenticatedHttpRequest, model_id: int) -> HttpResponse:
     """The prices of a model, and the form for another one; a POST sets it."""
     model, prices = _model(model_id)
     if request.method != "POST":
-        form = PriceForm(request.GET) if "by" in request.GET else _form(model, prices)
+        form = _form(model, prices, request.GET if "by" in request.GET else None)
         return _page(request, model, prices, form)
-    form = PriceForm(request.POST)
+    form = _form(model, prices, request.POST)
     if not form.is_valid():
         return _page(request, model, prices, form, status=422)
     try:
@@ -66,7 +65,7 @@ def _outcome(model: AIModel, row: TokenPrice | None, announced: datetime | None)
 def review(request: HttpRequest, model_id: int) -> HttpResponse:
     """What a new price would have done to last week's uses, before anybody says yes."""
     model, prices = _model(model_id)
-    form = PriceForm(request.GET)
+    form = _form(model, prices, request.GET)
     if not form.is_valid():
         return _page(request, model, prices, form, status=422)
     begins, wanted = form.cleaned_data["valid_from"], form.prices
@@ -75,12 +74,12 @@ def review(request: HttpRequest, model_id: int) -> HttpResponse:
         return _page(request, model, prices, form, status=422)
     row = None if wanted is None else TokenPrice(model=model, **columns_of(wanted))
     former = prices.row_at(max(begins or prices.moment, prices.moment))
-    per_unit = get_feature_costs()[model.feature] * model.price_factor
+    per_unit = get_feature_costs().get(model.feature, 0) * model.price_factor
     context = {
         "model": model,
         "form": form,
         "days": DAYS,
-        "rows": _differences(former, row),
+        "rows": _differences(form, former, row),
         "former": former if former and former.is_by_tokens else None,
         "wanted": row,
         "per_unit": per_unit,
@@ -113,16 +112,19 @@ def withdraw(request: AuthenticatedHttpRequest, model_id: int) -> HttpResponse:
 
 
 def _model(model_id: int) -> tuple[AIModel, Prices]:
-    """A model for text, and its prices. Raises Http404."""
+    """A model that can have a price by tokens, and its prices. Raises Http404."""
     catalogue = read_catalogue()
     for model in catalogue.models:
-        if model.pk == model_id and model.feature == TEXT:
+        if model.pk == model_id and model.can_cost_tokens:
             return model, catalogue.prices[model.pk]
     raise Http404
 
 
-def _form(model: AIModel, prices: Prices) -> PriceForm:
-    return PriceForm.of(prices.in_force, prices.version)
+def _form(model: AIModel, prices: Prices, data: QueryDict | None = None) -> PriceForm:
+    """What was sent, or else the price as it stands."""
+    if data is not None:
+        return PriceForm(data, model=model)
+    return PriceForm.of(prices.in_force, prices.version, model=model)
 
 
 def _add_errors(form: PriceForm, error: InvalidInput) -> None:
@@ -134,7 +136,7 @@ def _add_errors(form: PriceForm, error: InvalidInput) -> None:
 
 
 def _differences(
-    before: TokenPrice | None, after: TokenPrice | None
+    form: PriceForm, before: TokenPrice | None, after: TokenPrice | None
 ) -> list[tuple[str, str, str, str, str]]:
     """Of each kind of tokens its label, what it costs before and after, and what the provider
     asked and asks; empty where there is no price."""
@@ -142,7 +144,7 @@ def _differences(
     asked, asks = old.get("provider") or {}, new.get("provider") or {}
     return [
         (label, old.get(name, ""), new.get(name, ""), asked.get(name, ""), asks.get(name, ""))
-        for name, label in LABELS.items()
+        for name, label in form.labels.items()
     ]
 
 
@@ -160,7 +162,7 @@ def _page(
         "model": model,
         "prices": prices,
         "announced": [(row, price_state(row)) for row in prices.announced],
-        "current": _differences(prices.in_force, None),
+        "current": _differences(form, prices.in_force, None),
         "form": form,
         "stale": stale,
         "page": {"rows": as_lines(changes.order_by("-pk")[:LATEST])},

@@ -7,8 +7,9 @@ from django import forms
 from django.utils import timezone
 
 from adminpanel.forms import FilterForm, PersonField
-from credits.features import FEATURES, Kind
+from credits.features import Kind
 from credits.models import SyncJob
+from credits.models.catalogue import FEATURE_CHOICES
 from credits.reports.journal import Filters, State, Way
 from credits.statement.forms import RowField
 
@@ -40,7 +41,7 @@ class UsageForm(FilterForm):
 
     user = PersonField(label="User")
     kind = _choice("Kind", "Everything", list(Kind.choices))
-    feature = _choice("Feature", "All", [(key, feature.label) for key, feature in FEATURES.items()])
+    feature = _choice("Feature", "All", FEATURE_CHOICES)
     model = _words("Model", "models")
     reason = _words("Refund reason", "reasons")
     state = _choice("State", "Any", list(State.choices))

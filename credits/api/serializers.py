@@ -14,7 +14,7 @@ from credits.api.fields import ExactCredits, PageQuery, QueryDate, StrictSeriali
 from credits.api.limits import LimitOut
 from credits.catalogue.fields import COST, TOKEN_PRICE_FIELDS, Rule
 from credits.catalogue.token_prices import UNIT, pricing_of
-from credits.features import FEATURES, Kind, OperationType
+from credits.features import ALL_FEATURES, FEATURES, Kind, OperationType
 from credits.models import AIModel, Use
 from credits.statement.days import range_problem
 
@@ -127,7 +127,7 @@ class PricingField(serializers.Field[Any, Any, Any, Any]):
 
 class UsageQuery(PageQuery):
     kind = serializers.ChoiceField(Kind.choices, required=False)
-    feature = serializers.ChoiceField(list(FEATURES), required=False)
+    feature = serializers.ChoiceField(list(ALL_FEATURES), required=False)
     to = QueryDate(required=False, source="last", help_text="The last day (UTC), included.")
 
     def get_fields(self) -> dict[str, Any]:

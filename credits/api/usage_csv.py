@@ -7,7 +7,7 @@ from config.errors import InvalidInput, issues_of
 from config.pagination import in_batches
 from config.serving.capacity import exports
 from credits.api.serializers import UsageQuery, filters_of
-from credits.features import FEATURES, Kind
+from credits.features import ALL_FEATURES, Kind
 from credits.http import AuthenticatedHttpRequest
 from credits.models import UsageHistory
 from credits.statement.csv_file import Columns, csv_response
@@ -34,7 +34,7 @@ def usage_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
     """All rows that the filters let through (those of `/usage`), newest first."""
     names = ("kind", "feature", "from", "to")
     chosen = {name: request.GET[name] for name in names if request.GET.get(name)}
-    if chosen.get("kind") in FEATURES:  # The page offers the charges of a feature as a kind.
+    if chosen.get("kind") in ALL_FEATURES:  # The page offers the charges of a feature as a kind.
         chosen |= {"kind": Kind.CHARGE, "feature": chosen["kind"]}
     query = UsageQuery(data=chosen)
     if not query.is_valid():

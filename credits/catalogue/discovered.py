@@ -17,7 +17,7 @@ from credits.features import TEXT
 from credits.models import AIModel, Provider
 from credits.models.catalogue import forget_labels
 
-#: Models by whose names one sees that they do not chat.
+#: Models by whose names one sees that they do not chat. Embeddings need a price by tokens first.
 NO_CHAT = re.compile(r"embed|bge-|minilm|rerank|whisper", re.IGNORECASE)
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
 from config.text import is_blank
-from credits.features import FEATURES, MAX_FEATURE_COST
+from credits.features import ALL_FEATURES, MAX_FEATURE_COST
 from credits.models import Limit, Provider
 from credits.models.limits import MAX_LIMIT
 from credits.models.packs import MAX_CODES, MAX_WORTH
@@ -272,7 +272,7 @@ BASE_URL = Address(500, "Must be an http or https address without credentials, q
 MODEL_FIELDS: Mapping[str, Rule] = {
     "id": MODEL_ID,
     "label": MODEL_LABEL,
-    "feature": OneOf(FEATURES),
+    "feature": OneOf(ALL_FEATURES),
     "provider": PROVIDER_NAME,
     "providerModel": PROVIDER_MODEL,
     "reads": ListOf(

@@ -14,7 +14,13 @@ from credits.catalogue.fields import MODEL_ID, POSITION, PROVIDER_NAME
 from credits.catalogue.offered import read_offered
 from credits.catalogue.token_prices import attach_prices
 from credits.exceptions import ModelNotOffered, PlanRequired
-from credits.features import FEATURES, TEXT, UnknownFeature
+from credits.features import (
+    ALL_FEATURES,
+    FEATURE_CREDIT_COSTS,
+    FEATURES,
+    TOKEN_FEATURES,
+    UnknownFeature,
+)
 from credits.models import AIModel, Provider, TokenPrice
 from credits.models.catalogue import forget_labels
 
@@ -26,7 +32,7 @@ OFFERED = Q(active=True, unreachable=False)
 def offered_models(feature: str, *, user_id: int) -> list[AIModel]:
     """The models that a feature offers, in their order, each with its provider and fallback, its
     `token_price` or `cost`, and whether it is `usable` for this user. Raises UnknownFeature."""
-    if feature not in FEATURES:
+    if feature not in ALL_FEATURES:
         raise UnknownFeature(f"There is no feature {feature!r}.")
     return [model for model in all_offered(user_id=user_id) if model.feature == feature]
 
@@ -78,16 +84,16 @@ def models_that_need_a_plan() -> list[AIModel]:
 def models_by_tokens() -> list[tuple[AIModel, list[TokenPrice]]]:
     """The offered models that have a price by tokens (`token_price`) or will have one, each with
     the changes that are announced."""
-    models = list(with_costs(all_models().filter(OFFERED, feature=TEXT)))
+    models = list(with_costs(all_models().filter(OFFERED, feature__in=TOKEN_FEATURES)))
     prices = attach_prices(models)
     listed = [(model, prices[model.pk].announced) for model in models]
     return [(model, announced) for model, announced in listed if model.token_price or announced]
 
 
 def price_factors() -> dict[str, dict[str, int]]:
-    """Of every feature the offered models' price factors, by their names."""
+    """Of every feature with a cost per unit the offered models' price factors, by their names."""
     factors: dict[str, dict[str, int]] = {key: {} for key in FEATURES}
-    offered = AIModel.objects.filter(OFFERED)
+    offered = AIModel.objects.filter(OFFERED, feature__in=FEATURES)
     for feature, name, factor in offered.values_list("feature", "name", "price_factor"):
         factors[feature][name] = factor
     return factors
@@ -95,9 +101,9 @@ def price_factors() -> dict[str, dict[str, int]]:
 
 def with_costs(models: QuerySet[AIModel]) -> QuerySet[AIModel]:
     """These models, each with all that belongs to it, and `cost`: credits of a unit now, by the
-    function in PostgreSQL that charges it."""
+    function in PostgreSQL that charges it; None where the feature has no cost per unit."""
     defaults = Case(
-        *(When(feature=key, then=Value(each.default_cost)) for key, each in FEATURES.items()),
+        *(When(feature=key, then=Value(cost)) for key, cost in FEATURE_CREDIT_COSTS.items()),
         output_field=BigIntegerField(),
     )
     price = Func(F("feature"), defaults, function="credits_price", output_field=BigIntegerField())

@@ -21,7 +21,6 @@ from credits.catalogue.token_prices import (
     price_state,
     prices_of,
 )
-from credits.features import TEXT
 from credits.models import AIModel, TokenPrice, User
 from credits.models.tokens import PER, PRICE_COLUMNS
 
@@ -48,9 +47,11 @@ def set_token_price(
     ChangedMeanwhile, InvalidInput."""
     lock_prices()
     row, known = _known(model, expected_version)
-    if prices is not None and row.feature != TEXT:
-        raise InvalidInput("Only models for text have a price by tokens.", ("price",))
+    if prices is not None and not row.can_cost_tokens:
+        raise InvalidInput("Only models for text and embeddings have prices by tokens.", ("price",))
     columns = {} if prices is None else columns_of(prices)
+    if row.is_embedding and (columns.get("output") or columns.get("reasoning")):
+        raise InvalidInput("Embeddings have no output: it costs 0.", ("output",))
     begins = valid_from or known.moment
     former = known.row_at(max(begins, known.moment))
     wanted = TokenPrice(model=row, valid_from=begins, created_by=actor, **columns)

@@ -127,10 +127,12 @@ def change_state(row: TokenPrice | None) -> dict[str, Any] | None:
     return {"validFrom": row.valid_from.astimezone(UTC).isoformat(), **(price_state(row) or {})}
 
 
-def pricing_of(model: AIModel) -> Mapping[str, Any]:
+def pricing_of(model: AIModel) -> Mapping[str, Any] | None:
     """How a model is priced now, for JSON: by tokens, with the id of the price as its version; or
-    a number of credits for a unit."""
+    a number of credits for a unit. None where it has no price yet."""
     price = model.token_price
+    if price is None and model.cost is None:
+        return None
     if price is None:
         return {"unit": FEATURES[model.feature].unit, "credits": model.cost}
     prices = {**_decimals(price), "maxInput": price.max_input}

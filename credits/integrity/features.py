@@ -4,7 +4,7 @@ migration has run, its charges would be refused."""
 import json
 from typing import NamedTuple
 
-from credits.features import FEATURES, OperationType, UnknownFeature, to_operation_type
+from credits.features import ALL_FEATURES, OperationType, UnknownFeature, to_operation_type
 from credits.sql import fetch_all
 
 
@@ -19,7 +19,7 @@ class Mapping(NamedTuple):
 
 def check_features() -> list[Mapping]:
     """Asks the database's own rule, as it is now, about a charge of every feature."""
-    return [_check(key) for key in FEATURES]
+    return [_check(key) for key in ALL_FEATURES]
 
 
 def _check(feature: str) -> Mapping:

@@ -136,7 +136,11 @@ class Migration(migrations.Migration):
                 (
                     "feature",
                     models.CharField(
-                        choices=[("ai_text_chat", "Text chat"), ("ai_image_generation", "Image")],
+                        choices=[
+                            ("ai_text_chat", "Text chat"),
+                            ("ai_image_generation", "Image"),
+                            ("ai_embedding", "Embeddings"),
+                        ],
                         max_length=40,
                     ),
                 ),
@@ -483,6 +487,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("AI_TEXT_CHAT", "Text chat"),
                             ("AI_IMAGE_GENERATION", "Image"),
+                            ("AI_EMBEDDING", "Embeddings"),
                             ("GRANT", "Grant"),
                             ("ADJUSTMENT", "Adjustment"),
                             ("EXPIRY", "Expiry"),

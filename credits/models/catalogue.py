@@ -12,14 +12,14 @@ from django.db import models
 from django.db.models import PROTECT, CheckConstraint, Index, Q
 from django.db.models.functions import Now
 
-from credits.features import FEATURES
+from credits.features import ALL_FEATURES, EMBEDDING, FEATURES, TOKEN_FEATURES
 from credits.models.users import User
 
 #: Seconds for which a process may show a label that was changed elsewhere.
 LABEL_SECONDS = 5
 #: What a message may hold.
 type Kind = Literal["text", "image", "file"]
-FEATURE_CHOICES = [(key, feature.label) for key, feature in FEATURES.items()]
+FEATURE_CHOICES = [(key, feature.label) for key, feature in ALL_FEATURES.items()]
 
 
 class Plan(models.Model):
@@ -187,6 +187,16 @@ class AIModel(models.Model):
     def is_offered(self) -> bool:
         """Whether calls may be made to it, whoever may choose it."""
         return self.active and not self.unreachable
+
+    @property
+    def is_embedding(self) -> bool:
+        """Whether it answers with vectors: it has no output, and no cost but by tokens."""
+        return self.feature == EMBEDDING
+
+    @property
+    def can_cost_tokens(self) -> bool:
+        """Whether it can have a price by tokens."""
+        return self.feature in TOKEN_FEATURES
 
     @property
     def unit(self) -> str:

@@ -11,6 +11,7 @@ from django.db.models import PROTECT, CheckConstraint, F, Index, Q
 from django.db.models.functions import Now
 
 from credits.amounts import PICO, as_exact_words, as_words, with_unit
+from credits.features import OperationType
 from credits.models.catalogue import AIModel
 from credits.models.ledger import UsageHistory
 from credits.models.users import Account, User
@@ -89,8 +90,10 @@ class TokenPrice(models.Model):
 
     @property
     def words(self) -> str:
-        """What people read of it: `0.25 in, 2 out per 1M tokens`, in credits."""
-        return f"{self.words_of(self.input)} in, {self.words_of(self.output)} out per 1M tokens"
+        """What people read of it: `0.25 in, 2 out per 1M tokens`, in credits; of embeddings
+        `0.25 in per 1M tokens`."""
+        out = f", {self.words_of(self.output)} out" if self.output or self.reasoning else ""
+        return f"{self.words_of(self.input)} in{out} per 1M tokens"
 
     @staticmethod
     def words_of(price: int | None) -> str:
@@ -189,14 +192,15 @@ class Use(models.Model):
 
     @property
     def tokens(self) -> str:
-        """The tokens in words: `1,200 tokens in (1,000 from cache), 300 out (20 thinking)`."""
+        """The tokens in words: `1,200 tokens in (1,000 from cache), 300 out (20 thinking)`; of
+        embeddings, which have no output, `1,200 tokens in`."""
         read = [(self.cached, "from cache"), (self.cache_write, "to cache")]
         written = [(self.reasoning, "thinking")]
         plural = "s" if self.input != 1 else ""
-        return (
-            f"{self.input:,} token{plural} in{_of_which(read)}, "
-            f"{self.output:,} out{_of_which(written)}"
-        )
+        words = [f"{self.input:,} token{plural} in{_of_which(read)}"]
+        if self.charge.operation_type != OperationType.AI_EMBEDDING:
+            words.append(f"{self.output:,} out{_of_which(written)}")
+        return ", ".join(words)
 
     @property
     def paid(self) -> str:

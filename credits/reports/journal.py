@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Count, Q, Sum, TextChoices
 
 from config.pagination import Key, Page, Reading, paginate
-from credits.features import FEATURES, Kind
+from credits.features import ALL_FEATURES, Kind
 from credits.kernel import ledger_now
 from credits.models import AIModel, UsageHistory, UsageSlice
 from credits.reasons import Reason
@@ -84,7 +84,7 @@ class Filters:
             first=max(self.first or BEGINNING, BEGINNING),
             last=min(self.last or LAST_DAY, LAST_DAY),
             kind=self.kind,
-            operation_type=FEATURES[self.feature].operation_type if self.feature else "",
+            operation_type=ALL_FEATURES[self.feature].operation_type if self.feature else "",
             model=self.model,
             reason=self.reason,
         )

@@ -194,7 +194,7 @@ DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION credits_check_grant(
 
 -- The operations that are charged for: those of the features (credits/features.py).
 CREATE FUNCTION credits_is_charged(operation text) RETURNS boolean LANGUAGE sql IMMUTABLE
-AS $$ SELECT operation IN ('AI_TEXT_CHAT', 'AI_IMAGE_GENERATION') $$;
+AS $$ SELECT operation IN ('AI_TEXT_CHAT', 'AI_IMAGE_GENERATION', 'AI_EMBEDDING') $$;
 
 -- The name of the rule that a row breaks, NULL if none. No CHECK, whose text each insert would parse
 -- again.

@@ -6,14 +6,14 @@ from typing import Any
 from django import forms
 
 from config.errors import InvalidInput, issue
-from credits.features import FEATURES, Kind
+from credits.features import ALL_FEATURES, Kind
 from credits.statement.days import FIRST_DAY, LAST_DAY, parse_day, range_problem, today
 
 ROW_ERRORS = ("invalid", "min_value", "max_value")
 
 KINDS = [
     ("", "Everything"),
-    *((key, f"{feature.label} charges") for key, feature in FEATURES.items()),
+    *((key, f"{feature.label} charges") for key, feature in ALL_FEATURES.items()),
     (Kind.REFUND, "Refunds"),
     (Kind.GRANT, "Grants"),
     (Kind.ADJUSTMENT, "Adjustments"),
@@ -127,8 +127,8 @@ class StatementForm(RowsForm):
         """Which rows are asked for, as `history.filter_rows` takes it."""
         kind = self.cleaned_data["kind"] if self.is_valid() else ""
         return {
-            "kind": Kind.CHARGE if kind in FEATURES else kind,
-            "feature": kind if kind in FEATURES else "",
+            "kind": Kind.CHARGE if kind in ALL_FEATURES else kind,
+            "feature": kind if kind in ALL_FEATURES else "",
         }
 
     @property

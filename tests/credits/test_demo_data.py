@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from ai_chat.local_provider.wire import TEXT_MODEL
+from ai_chat.local_provider.wire import EMBEDDING_MODEL, TEXT_MODEL
 from ai_chat.providers.bounds import Size, asked_of
 from credits.amounts import PICO
 from credits.catalogue.models import get_model
-from credits.features import TEXT
+from credits.features import EMBEDDING, TEXT
 from credits.models import AIModel, TokenPrice, Use, User
-from credits.uses import Tokens, reserve_credits, settle_use
+from credits.uses import Asked, Tokens, reserve_credits, settle_use
 
 MODEL = "smollm2-135m-tokens"
 
@@ -36,6 +36,15 @@ def test_a_short_answer_by_tokens_costs_a_part_of_a_credit(demo: User) -> None:
     assert PICO // 10 <= ending.cost <= PICO
     cost, provider_cost = Use.objects.values_list("cost", "provider_cost").get()
     assert 0 < provider_cost < cost
+
+
+def test_embeddings_have_a_price(demo: User) -> None:
+    model = get_model("", feature=EMBEDDING, user_id=demo.pk)
+    assert model.provider_model == EMBEDDING_MODEL
+    asked = Asked(10_000, 0, 0, named=True)
+    reserve = reserve_credits(user_id=demo.pk, feature=EMBEDDING, model=model.name, asked=asked)
+    ending = settle_use(charge_id=reserve.id, tokens=Tokens(1_000, 0, 0, 0, 0, Use.Source.PROVIDER))
+    assert (reserve.credits, ending.cost) == (1, PICO // 10)
 
 
 def test_the_model_of_the_settings_is_the_first_and_costs_a_message(demo: User) -> None:

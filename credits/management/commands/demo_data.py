@@ -1,9 +1,10 @@
-"""`manage.py demo_data`: accounts to try the site with, and a model that is paid for by tokens, in
+"""`manage.py demo_data`: accounts to try the site with, and models that are paid for by tokens, in
 an empty embedded database only."""
 
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +13,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from credits.catalogue.model_changes import create_model
-from credits.features import TEXT
+from credits.features import EMBEDDING, TEXT
 from credits.models import TokenPrice, User
 from credits.users.welcome import grant_welcome_credits
 
@@ -30,6 +31,14 @@ MODEL = {
     "providerModel": "smollm2-135m",
     "contextTokens": 4_096,
 }
+#: Its embeddings, which have no other price.
+EMBEDDING_MODEL = {
+    "id": "smollm2-135m-embed",
+    "label": "SmolLM2 135M, embeddings",
+    "feature": EMBEDDING,
+    "providerModel": "smollm2-135m-embed",
+    "contextTokens": 2_048,
+}
 #: Credits of 1,000,000 tokens, and what a provider would ask: a short answer costs 0.1 to 1 credit.
 CREDITS = {
     "input": 1_000,
@@ -42,6 +51,19 @@ CREDITS = {
     "provider_cache_write": 400,
     "provider_output": 1_600,
     "provider_reasoning": 1_600,
+    "provider_request": 0,
+}
+EMBEDDING_CREDITS = {
+    "input": 100,
+    "cached": 100,
+    "cache_write": 100,
+    "output": 0,
+    "reasoning": 0,
+    "provider_input": 40,
+    "provider_cached": 40,
+    "provider_cache_write": 40,
+    "provider_output": 0,
+    "provider_reasoning": 0,
     "provider_request": 0,
 }
 
@@ -68,13 +90,14 @@ class Command(BaseCommand):
                     )
                     grant_welcome_credits(user_id=user.pk, address=email, amount=credits)
                 if settings.LOCAL_PROVIDER:
-                    _offer_by_tokens()
+                    _offer_by_tokens(MODEL, CREDITS)
+                    _offer_by_tokens(EMBEDDING_MODEL, EMBEDDING_CREDITS)
         if options["show"] and path.exists():
             for email, password in json.loads(path.read_text()).items():
                 self.stdout.write(f"sign in as {email} with password {password}")
 
 
-def _offer_by_tokens() -> None:
-    model = create_model(actor=None, values=MODEL)
-    prices = {bucket: credits * 10**6 for bucket, credits in CREDITS.items()}
+def _offer_by_tokens(values: Mapping[str, Any], credits: Mapping[str, int]) -> None:
+    model = create_model(actor=None, values=values)
+    prices = {bucket: each * 10**6 for bucket, each in credits.items()}
     TokenPrice.objects.create(model=model, valid_from=Now(), **prices)

@@ -7,7 +7,7 @@ import sys
 import pytest
 from django.db import connection
 
-from credits.features import FEATURE_CREDIT_COSTS, FEATURES
+from credits.features import ALL_FEATURES, FEATURE_CREDIT_COSTS
 from credits.models import User
 from tests.api import Api
 from tests.live import _environment
@@ -26,7 +26,7 @@ def test_every_feature_maps_in_python_and_in_the_database(admin: User) -> None:
                 "inPython": True,
                 "inDatabase": True,
             }
-            for key, feature in FEATURES.items()
+            for key, feature in ALL_FEATURES.items()
         ],
     }
 
@@ -39,7 +39,7 @@ def test_a_database_that_would_refuse_a_charge_is_seen(admin: User) -> None:
         )
     body = Api(admin).get(HEALTH).json()
     known = {mapping["feature"]: mapping["inDatabase"] for mapping in body["mappings"]}
-    assert known == {key: key == "ai_text_chat" for key in FEATURES}
+    assert known == {key: key == "ai_text_chat" for key in ALL_FEATURES}
     assert body["ok"] is False
 
 
@@ -112,6 +112,6 @@ def test_a_feature_is_added_in_one_place(admin: User) -> None:
         "pricing page": True,
         "put": {**prices, "ai_video": 60},
         "too much": 400,
-        "health": {**dict.fromkeys(FEATURES, True), "ai_video": False},
+        "health": {**dict.fromkeys(ALL_FEATURES, True), "ai_video": False},
         "migration": True,
     }

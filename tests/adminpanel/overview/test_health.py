@@ -9,7 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from adminpanel.overview.health import Sign, ago, get_brief, get_health
 from ai_chat.models import DataJob
-from credits.features import FEATURES
+from credits.features import ALL_FEATURES
 from credits.integrity.run import check_and_keep
 from credits.ledger import expire_credits
 from credits.models import AuditEntry, User, WebhookDelivery
@@ -124,7 +124,7 @@ class TestSigns:
         assert [one.id for one in desk.get(sign("Holds").href).context["page"].rows] == [late.id]
 
     def test_a_feature_that_the_database_would_refuse_is_seen(self) -> None:
-        assert sign("Features").text == f"all {len(FEATURES)} map to their operation type"
+        assert sign("Features").text == f"all {len(ALL_FEATURES)} map to their operation type"
         sql(
             "CREATE OR REPLACE FUNCTION credits_is_charged(operation text) RETURNS boolean"
             " LANGUAGE sql IMMUTABLE AS $$ SELECT operation = 'AI_TEXT_CHAT' $$"

@@ -12,7 +12,7 @@ from adminpanel.overview.charts import charts_of
 from adminpanel.overview.metrics import DAYS, get_overview, percent
 from credits.adjustments import adjust_credits
 from credits.catalogue.models import fill_catalogue
-from credits.features import FEATURES
+from credits.features import ALL_FEATURES
 from credits.ledger import deduct_credits_for_feature, refund_charge, release_charge
 from credits.models import User, WebhookDelivery
 from credits.reports.rollup import close_days
@@ -157,7 +157,7 @@ class TestPage:
         charts = charts_of(get_overview(today()))
         assert [len(chart.bars) for chart in charts] == [DAYS] * 3
         spent, refunded, active = (chart.bars[-1] for chart in charts)
-        unused = [0] * (len(FEATURES) - 2)
+        unused = [0] * (len(ALL_FEATURES) - 2)
         assert (spent.values, refunded.values, active.values) == ([14, 10, *unused], [4], [2])
         assert sum(part.height for part in spent.parts) == 100
         assert spent.parts[-1].y == 0
