@@ -1,6 +1,7 @@
 """A real site for tests: granian with two worker processes on the test's database."""
 
 import os
+import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ from tests.processes import children_of, free_port, stop
 from tests.waiting import PATIENCE, wait_for
 
 CSRF = "c" * 32
+#: Seconds. Granian takes a worker that dies within 5.5 s of its start for one that can never start,
+#: and stops; in production whoever runs it starts it again then, in tests nobody does.
+GRANIANS_PATIENCE = 7.0
 
 
 def http_client(base_url: str) -> httpx.Client:
@@ -39,10 +43,23 @@ class Site:
     process: Forked
     log: Path
     clients: list[httpx.Client] = field(default_factory=list)
+    killed: set[int] = field(default_factory=set)
 
     def workers(self) -> list[int]:
         """The process ids of the workers, which change when one was killed and is replaced."""
         return children_of(self.process.pid)
+
+    def kill_workers(self) -> None:
+        """Kills all workers; the second time once their successors are old enough to be replaced
+        as well (GRANIANS_PATIENCE)."""
+        if self.killed:
+            wait_for(
+                lambda: len(set(self.workers()) - self.killed) >= len(self.killed), "new workers"
+            )
+            time.sleep(GRANIANS_PATIENCE)
+        self.killed = set(self.workers())
+        for pid in self.killed:
+            os.kill(pid, signal.SIGKILL)
 
     def log_end(self) -> str:
         return self.log.read_text()[-4000:]

@@ -110,7 +110,9 @@ def _keep(user_id: int | None, path: str, *, viewers: int, most_of_one: int) -> 
     with _lock:
         if len(_taken) >= most():
             raise Busy
-        paths = Counter(path for owner, path in _taken.values() if owner == user_id)
+        # A copy: threads are given back without the lock, meanwhile.
+        taken = _taken.copy().values()
+        paths = Counter(path for owner, path in taken if owner == user_id)
         if paths.total() >= most_of_one or (path and paths[path] >= viewers):
             raise TooManyOpen
         number = next(_numbers)
@@ -119,4 +121,5 @@ def _keep(user_id: int | None, path: str, *, viewers: int, most_of_one: int) -> 
 
 
 def _give_back(number: int) -> None:
+    # Without the lock: a finalizer runs in any thread, also in one that has it.
     _taken.pop(number, None)

@@ -1,9 +1,7 @@
 """What each outcome of a text turn costs where tokens have a price: the table in docs/ledger.md,
 over HTTP, against a provider that really fails."""
 
-import os
 import re
-import signal
 from collections.abc import Callable
 from html import unescape
 from typing import NamedTuple
@@ -265,8 +263,7 @@ def test_what_killed_processes_had_reserved_comes_back(
     chat = TokensChat(site, alice, price)
     with chat.sending("[[tokens:600]] [[delay:0.25]]") as response:
         next(response.iter_bytes())
-        for pid in site.workers():
-            os.kill(pid, signal.SIGKILL)
+        site.kill_workers()
     assert get_balance(user_id=alice.pk).held == 3
     clock.move(seconds=settings.HOLD_LEASE_SECONDS)
     assert sweep_holds() == 1

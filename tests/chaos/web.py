@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 
 from tests.chaos.experiment import Experiment, Fault
-from tests.live import Site, running_site
+from tests.live import GRANIANS_PATIENCE, Site, running_site
 from tests.processes import ROOT, free_port, stop
 
 #: An answer takes at most as long; a hold that nobody ended is swept soon after.
@@ -26,9 +26,6 @@ BOUNDS = {
     "TURNS_IN_FLIGHT": "1000",
     "LOG_LEVEL": "CRITICAL",
 }
-#: Granian takes a worker that dies within 5.5 s of its start for one that can never start, and
-#: stops; whoever runs it starts it again then, but here nobody does.
-GRANIANS_PATIENCE = 7.0  # seconds
 #: A worker ends when its database stays away; whoever runs it starts it again.
 AGAIN_AND_AGAIN = """
 import subprocess, sys

@@ -1,6 +1,5 @@
 """POST /api/ai/image over HTTP: each image row of the charge table, and who may see the result."""
 
-import os
 import struct
 import threading
 import zlib
@@ -238,8 +237,7 @@ def test_a_killed_process_leaves_nothing_behind(studio: Program, var: Path, cloc
     orphan = var / "media" / "images" / str(made.user_id) / str(made.pk) / "left.png"
     orphan.parent.mkdir(parents=True)
     orphan.write_bytes(picture())
-    for worker in studio.site.workers():
-        os.kill(worker, 9)
+    studio.site.kill_workers()
     posting.join()
     assert studio.balance == 95
     clock.move(hours=1)

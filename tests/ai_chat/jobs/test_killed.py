@@ -1,7 +1,5 @@
 """Processes die in the middle of turns: nothing is lost, nothing doubled."""
 
-import os
-import signal
 import threading
 from collections.abc import Callable
 
@@ -44,11 +42,6 @@ def open_turns(chat: Chat, count: int) -> list[threading.Thread]:
     return threads
 
 
-def kill_workers(site: Site) -> None:
-    for pid in site.workers():
-        os.kill(pid, signal.SIGKILL)
-
-
 def test_killed_workers_leave_no_hold_past_its_lease(
     start_site: Callable[..., Site], provider: FakeProvider, alice: User, clock: Clock
 ) -> None:
@@ -56,7 +49,7 @@ def test_killed_workers_leave_no_hold_past_its_lease(
     chat = Chat(site, alice)
     threads = open_turns(chat, 24)
     wait_for(lambda: Hold.objects.count() == 24, "24 turns to be in flight")
-    kill_workers(site)
+    site.kill_workers()
     for thread in threads:
         thread.join()
     assert Hold.objects.count() == 24
@@ -84,7 +77,7 @@ def test_the_next_spend_frees_the_holds_of_a_killed_process_without_a_sweeper(
     chat = Chat(site, bob)
     threads = open_turns(chat, 10)
     wait_for(lambda: Hold.objects.count() == 10, "10 turns to be in flight")
-    kill_workers(site)
+    site.kill_workers()
     for thread in threads:
         thread.join()
     assert chat.balance == 0
@@ -126,7 +119,7 @@ def test_a_call_by_tokens_whose_worker_is_killed_is_paid_once_or_not_at_all(
     chat = TokensChat(site, alice, price)
     threads = open_turns(chat, 6)
     wait_for(lambda: Hold.objects.count() == 6, "6 calls to be in flight")
-    kill_workers(site)
+    site.kill_workers()
     for thread in threads:
         thread.join()
     assert chat.balance < 100
@@ -139,7 +132,7 @@ def test_a_call_by_tokens_whose_worker_is_killed_is_paid_once_or_not_at_all(
     first = chat.send("Hello", key="settled")
     balance = chat.balance
     assert balance == 99
-    kill_workers(site)
+    site.kill_workers()
     wait_for(lambda: _status(chat, "x" * 9000) == 400, "new workers")
     assert chat.send("Hello", key="settled").receipt == first.receipt
     assert "Refunded" in chat.send(SLOW, key="killed-0").body

@@ -121,6 +121,27 @@ def test_one_user_has_a_share_of_the_threads(settings: Any, connections_stay: No
         response.close()
 
 
+def test_a_thread_may_be_given_back_while_the_threads_of_a_user_are_counted(
+    settings: Any, connections_stay: None
+) -> None:
+    settings.WEB_THREADS = 64
+    kept = [streaming(1, path=f"/{n}") for n in range(3)]
+
+    class Compared(int):
+        """An id; another response ends while it is compared."""
+
+        def __eq__(self, other: object) -> bool:
+            while kept:
+                kept.pop().close()
+            return int(self) == other
+
+        __hash__ = int.__hash__
+
+    streaming(Compared(2)).close()
+    assert not kept
+    assert not capacity._taken
+
+
 def test_one_user_reads_the_same_thing_a_few_times_at_once(
     settings: Any, connections_stay: None
 ) -> None:
