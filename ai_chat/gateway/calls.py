@@ -2,7 +2,7 @@
 of its request, and paid by its use when it has ended (design: gateway, C.4 to C.8)."""
 
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -34,6 +34,7 @@ from credits.reasons import Reason
 from credits.uses import Asked, Tokens
 
 State = ApiCall.State
+JSON_TO_EVENTS = {"Content-Type": "application/json", "Accept": "text/event-stream"}
 #: Bytes of a provider's error that are read.
 MAX_ERROR_BYTES = 100_000
 
@@ -53,6 +54,8 @@ class Call:
     request: Any
     #: Names of parameters that were left out.
     ignored: list[str] = field(default_factory=list)
+    #: Headers of the client that go to the provider.
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def start_call(http: HttpRequest, caller: Caller, call: Call) -> ApiCall:
@@ -109,28 +112,41 @@ class CallStream(ProviderCall):
     """The answer to one call, in chunks. The request is made as it is, over the connections that
     the SDK uses: making the SDK's objects of it takes longer than all else before it is sent."""
 
+    #: What is asked below the provider's address.
+    path = "chat/completions"
+
     def __init__(self, call: Call, *, granted: int | None) -> None:
-        model = call.model
-        self.reader = ChunkReader(choices=call.asked.choices, max_tokens=granted)
-        super().__init__(model, self.reader, max_tokens=granted)
+        self.reader = self._reader_of(call, granted)
+        super().__init__(call.model, self.reader, max_tokens=granted)
+        self._headers = {**self._key_header(), **call.headers}
         self._body = {
             **call.body,
-            "model": model.provider_model,
-            limit_name(model.provider): granted or min(call.asked.output, tokens_of(model)),
+            **self._limits(call, granted or min(call.asked.output, tokens_of(call.model))),
+            "model": call.model.provider_model,
             "stream": True,
-            **usage_options(model.provider),
         }
+
+    def _reader_of(self, call: Call, granted: int | None) -> Any:
+        return ChunkReader(choices=call.asked.choices, max_tokens=granted)
+
+    def _limits(self, call: Call, most: int) -> dict[str, Any]:
+        """What bounds an answer at `most` tokens, and has it end with its usage."""
+        provider = call.model.provider
+        return {limit_name(provider): most, **usage_options(provider)}
+
+    def _key_header(self) -> dict[str, str]:
+        """What opens the provider."""
+        if not self._provider.key_is_set:
+            return {}
+        known_keys.add(self._provider.key)
+        return {"Authorization": f"Bearer {self._provider.key}"}
 
     @contextmanager
     def _answer(self) -> Iterator[Iterator[bytes]]:
-        provider = self._provider
-        http = http_client(provider.address)
-        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
-        if provider.key_is_set:
-            known_keys.add(provider.key)
-            headers["Authorization"] = f"Bearer {provider.key}"
+        http = http_client(self._provider.address)
+        headers = {**JSON_TO_EVENTS, **self._headers}
         content = json.dumps(self._body, separators=(",", ":"))
-        request = http.build_request("POST", "chat/completions", content=content, headers=headers)
+        request = http.build_request("POST", self.path, content=content, headers=headers)
         try:
             response = http.send(request, stream=True)
         except httpx2.TransportError as error:
@@ -166,6 +182,8 @@ class Calling(Work[ApiCall]):
     """The provider's part of one call. What came is to be paid when any of it was passed on."""
 
     keeps = False
+    #: How the provider is asked.
+    stream_type = CallStream
 
     def __init__(self, job: ApiCall, call: Call) -> None:
         super().__init__(job, call.model)
@@ -177,18 +195,19 @@ class Calling(Work[ApiCall]):
         self.call = call
         self.is_cut = False
         self.failure: ProviderError | None = None
-        self._stream = CallStream(call, granted=job.output_granted)
+        self._stream = self.stream_type(call, granted=job.output_granted)
         output = job.output_granted or tokens_of(call.model)
         self._bounds = CallBounds(
             call.text_bytes, call.asked.input_bound, output * call.asked.choices
         )
 
     @property
-    def reader(self) -> ChunkReader:
+    def reader(self) -> Any:
+        """What has come so far: a `ChunkReader`, or one of another format."""
         return self._stream.reader
 
     def with_model(self, model: AIModel) -> "Calling | None":
-        return Calling(self.job, replace(self.call, model=model))
+        return type(self)(self.job, replace(self.call, model=model))
 
     def pieces(self) -> Generator[Piece]:
         yield from self._stream
@@ -231,8 +250,8 @@ class Driven:
     """A call that is being answered: its pieces, and what it came to after the last of them.
     `begin` has to be called first."""
 
-    def __init__(self, job: ApiCall, call: Call) -> None:
-        self.run: Run[ApiCall] = begin_driven(Calling(job, call))
+    def __init__(self, job: ApiCall, call: Call, calling: type[Calling] = Calling) -> None:
+        self.run: Run[ApiCall] = begin_driven(calling(job, call))
         self.pieces = self.run.drive()
 
     @property
@@ -249,7 +268,7 @@ class Driven:
     @property
     def finishes(self) -> list[str]:
         """How each choice ended. What our own limit of time cuts has reached its length."""
-        choices = self.work.reader.finishes
+        choices: list[str] = self.work.reader.finishes
         return ["length"] * len(choices) if self.work.is_cut else choices
 
     def first(self) -> Piece | None:

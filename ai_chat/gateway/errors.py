@@ -13,6 +13,8 @@ from credits.reasons import Reason
 
 #: What an error is called by its status, where nothing better is known.
 TYPES = {402: "insufficient_quota", 403: "permission_error", 429: "rate_limit_error"}
+#: Where errors are Anthropic's.
+MESSAGES = "/v1/messages"
 #: Codes of the site that have another name or status here.
 CODES = {
     "invalid": (400, "invalid_value"),
@@ -111,9 +113,13 @@ def meaning(error: DomainError) -> tuple[int, str]:
     return CODES.get(error.code, (error.status, error.code))
 
 
-def error_response(error: DomainError, *, request_id: str) -> JsonResponse:
-    """The answer for an error."""
+def error_response(error: DomainError, *, path: str, request_id: str) -> JsonResponse:
+    """The answer for an error at an address."""
     status, code = meaning(error)
+    body = envelope(error)
+    if path == MESSAGES:
+        status = anthropic_status(error)
+        body = anthropic_envelope(error, request_id=request_id)
     headers = {**error.headers, "x-request-id": request_id}
     if status == 402 or code in FINAL:
         headers["x-should-retry"] = "false"
@@ -122,7 +128,37 @@ def error_response(error: DomainError, *, request_id: str) -> JsonResponse:
         headers["Retry-After"] = str(min(60, max(1, error.retry_seconds)))
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return JsonResponse(envelope(error), status=status, headers=headers)
+    return JsonResponse(body, status=status, headers=headers)
+
+
+#: What Anthropic's clients know errors by.
+ANTHROPIC_TYPES = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
+def anthropic_envelope(error: DomainError, *, request_id: str) -> dict[str, Any]:
+    """The body for an error of /v1/messages (design: gateway, A.5)."""
+    status = anthropic_status(error)
+    kind = ANTHROPIC_TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")
+    told = envelope(error)["error"]
+    more = {name: told[name] for name in ("code", "metadata") if told.get(name)}
+    where = f"{told['param']}: " if told["param"] else ""
+    inner = {"type": kind, "message": f"{where}{told['message']}", **more}
+    return {"type": "error", "error": inner, "request_id": request_id}
+
+
+def anthropic_status(error: DomainError) -> int:
+    """Overload has a status of its own there."""
+    status, _ = meaning(error)
+    return 529 if status == 503 else status
 
 
 def not_found() -> HttpError:

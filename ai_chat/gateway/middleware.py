@@ -51,10 +51,11 @@ class GatewayMiddleware:
         try:
             response = _answer(request)
         except Exception as error:  # noqa: BLE001 -- what nobody foresaw is logged and answered
-            response = error_response(_known(request, error), request_id=request_id)
+            known = _known(request, error)
+            response = error_response(known, path=request.path_info, request_id=request_id)
         for name, value in CORS.items():
             response[name] = value
-        response["x-request-id"] = request_id
+        response["x-request-id"] = response["request-id"] = request_id
         response.setdefault("Cache-Control", "no-store")
         return response
 

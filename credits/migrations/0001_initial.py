@@ -787,6 +787,7 @@ class Migration(migrations.Migration):
                             ("openai", "OpenAI"),
                             ("compatible", "Compatible with OpenAI"),
                             ("mistral", "Mistral"),
+                            ("anthropic", "Anthropic"),
                         ],
                         max_length=20,
                     ),

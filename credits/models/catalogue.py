@@ -68,6 +68,8 @@ class Provider(models.Model):
         OPENAI = "openai", "OpenAI"
         COMPATIBLE = "compatible", "Compatible with OpenAI"
         MISTRAL = "mistral", "Mistral"
+        #: Speaks the Messages API besides: `/v1/messages` passes it through.
+        ANTHROPIC = "anthropic", "Anthropic"
 
     name = models.CharField(max_length=60, unique=True)
     #: `https://…/v1`; empty for the one that OPENAI_BASE_URL names.

@@ -1,0 +1,255 @@
+"""POST /v1/messages: Anthropic's Messages API, passed through to providers that speak it."""
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from ai_chat.gateway.auth import caller_of
+from ai_chat.gateway.bodies import count_in, flag_in, json_bytes, read_body, refuse, text_in
+from ai_chat.gateway.calls import Call, Calling, CallStream, Driven, start_call
+from ai_chat.gateway.catalogue import model_named
+from ai_chat.gateway.chat import streaming
+from ai_chat.gateway.completions import cost_of, json_of
+from ai_chat.gateway.errors import ApiError, Unsupported, anthropic_envelope, invalid
+from ai_chat.gateway.headers import charge_headers
+from ai_chat.gateway.message_reading import MessageReader, WholeMessage
+from ai_chat.gateway.middleware import request_id_of
+from ai_chat.gateway.sizes import RENDERED_PERCENT, TOOL_TOKENS
+from ai_chat.providers.bounds import Size, asked_of
+from ai_chat.providers.errors import known_keys
+from ai_chat.providers.pages import count_pages
+from ai_chat.providers.pieces import Chunk, Piece
+from config.serving.answers import watch_client
+from config.serving.capacity import keeps_a_thread
+from credits.features import TEXT
+from credits.models import AIModel, Provider
+
+ENDPOINT = "messages"
+VERSION = "2023-06-01"
+#: What goes to the provider as it came; fields that it may add are passed on, as beta headers name
+#: them.
+OWN = ("model", "stream", "max_tokens", "metadata", "user")
+#: What costs what has no price here.
+REFUSED: dict[str, tuple[Any, ...]] = {
+    "service_tier": ("auto", "standard_only"),
+    "mcp_servers": ([],),
+    "container": (),
+    "inference_geo": (),
+    "speed": ("standard",),
+}
+#: Tools whose calls the client itself answers. Others are run by the provider, for a price.
+OF_CLIENTS = ("custom", "bash_", "text_editor_", "memory_", "computer_")
+
+
+def messages(http: HttpRequest) -> HttpResponseBase:
+    """Answers messages, streamed or whole."""
+    caller = caller_of(http)
+    body = read_body(http)
+    call = message_call(http, body, model_named(text_in(body, "model"), caller, feature=TEXT))
+    with keeps_a_thread(caller.account_id) as kept:
+        job = start_call(http, caller, call)
+        driven = Driven(job, call, MessageCalling)
+        headers = charge_headers(job, call)
+        first = driven.first()
+        if call.streamed:
+            watch_client(http.META, driven.run.stop)
+            pieces = _streamed(driven, first, request_id=request_id_of(http))
+            return kept.by(streaming(pieces, headers))
+        return _whole(driven, first, headers)
+
+
+class MessageStream(CallStream):
+    """The answer to one call, in events of Anthropic's."""
+
+    path = "messages"
+
+    def _reader_of(self, call: Call, granted: int | None) -> MessageReader:
+        return MessageReader(max_tokens=granted)
+
+    def _limits(self, call: Call, most: int) -> dict[str, Any]:
+        return {"max_tokens": most}
+
+    def _key_header(self) -> dict[str, str]:
+        known_keys.add(self._provider.key)
+        return {"x-api-key": self._provider.key} if self._provider.key_is_set else {}
+
+
+class MessageCalling(Calling):
+    """The same, of a call of messages."""
+
+    stream_type = MessageStream
+
+    def with_model(self, model: AIModel) -> Calling | None:
+        is_spoken = model.provider.dialect == Provider.Dialect.ANTHROPIC
+        return super().with_model(model) if is_spoken else None
+
+
+def message_call(http: HttpRequest, body: Mapping[str, Any], model: AIModel) -> Call:
+    """What a body of messages asks of a model. Raises InvalidInput, ApiError."""
+    if model.provider.dialect != Provider.Dialect.ANTHROPIC:
+        message = "This model does not speak Anthropic's format. Use /v1/chat/completions."
+        raise ApiError(400, "unsupported_endpoint", message, param="model")
+    refuse(body, REFUSED, "It has no price here.")
+    tools = body.get("tools") or []
+    _check_tools(tools)
+    most = count_in(body, "max_tokens", 1)
+    if most is None:
+        raise invalid("This is required.", "max_tokens")
+    sizes = _Sizes(model)
+    sizes.read(body)
+    asked = asked_of(model, sizes.size(tools), most=most)
+    thinking = body.get("thinking")
+    budget = count_in(thinking, "budget_tokens", 1) if isinstance(thinking, dict) else None
+    least = most if http.META.get("HTTP_X_TALLY_CLAMP") == "never" else asked.least
+    # A provider refuses less than what is to be thought, and one token.
+    asked = asked._replace(least=min(most, max(least, (budget or 0) + 1)))
+    headers = {"anthropic-version": http.META.get("HTTP_ANTHROPIC_VERSION", VERSION)}
+    if beta := http.META.get("HTTP_ANTHROPIC_BETA"):
+        headers["anthropic-beta"] = beta
+    return Call(
+        endpoint=ENDPOINT,
+        model=model,
+        body={name: value for name, value in body.items() if name not in OWN},
+        asked=asked,
+        text_bytes=sizes.text,
+        streamed=flag_in(body, "stream"),
+        request=http.META["BODY_DIGEST"],
+        headers=headers,
+    )
+
+
+def _check_tools(tools: Any) -> None:
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+        raise invalid("Must be a list of objects.", "tools")
+    for place, tool in enumerate(tools):
+        kind = str(tool.get("type") or "custom")
+        if not kind.startswith(OF_CLIENTS):
+            raise Unsupported(
+                f"tools[{place}].type", "The provider runs it, for what has no price."
+            )
+
+
+class _Sizes:
+    """What a body holds: bytes of all its texts, pictures, and pages of files."""
+
+    def __init__(self, model: AIModel) -> None:
+        self._model = model
+        self.text = self._pictures = self._pages = self._messages = 0
+
+    def read(self, body: Mapping[str, Any]) -> None:
+        messages = body.get("messages")
+        if not isinstance(messages, list) or not messages:
+            raise invalid("Must be a list with a message in it.", "messages")
+        for place, message in enumerate(messages):
+            if not isinstance(message, dict) or message.get("role") not in {"user", "assistant"}:
+                raise invalid("Must be a message of user or assistant.", "messages", place)
+        self._messages = len(messages) + 1
+        self._add(messages)
+        self._add(body.get("system"))
+        self._add(body.get("output_config"))
+
+    def size(self, tools: list[Any]) -> Size:
+        schema = sum(json_bytes(tool) for tool in tools)
+        self._check_cache(tools)
+        self.text += schema
+        rendered = -(-schema * RENDERED_PERCENT // 100) - schema + TOOL_TOKENS * len(tools)
+        return Size(self._messages, self.text + rendered, self._pictures, self._pages)
+
+    def _add(self, value: Any) -> None:
+        """Any part of the body, however deep: the body has at most MAX_DEPTH levels."""
+        match value:
+            case str():
+                self.text += len(value.encode())
+            case list():
+                for each in value:
+                    self._add(each)
+            case {"type": "image", "source": dict(source)}:
+                self._check_kind(self._model.reads_images, source, "pictures")
+                self._pictures += 1
+            case {"type": "document", "source": dict(source)}:
+                self._document(source)
+            case dict():
+                self._check_cache(value)
+                for name, each in value.items():
+                    self.text += len(name)
+                    self._add(each)
+            case _:
+                self.text += 8
+
+    def _document(self, source: dict[str, Any]) -> None:
+        if source.get("type") in {"text", "content"}:
+            self._add(source.get("data") or source.get("content"))
+            return
+        self._check_kind(self._model.reads_files, source, "files")
+        try:
+            self._pages += count_pages(base64.b64decode(str(source.get("data"))))
+        except binascii.Error:
+            raise invalid("Must be a file in base64.", "messages") from None
+
+    @staticmethod
+    def _check_kind(reads: bool, source: dict[str, Any], what: str) -> None:  # noqa: FBT001
+        if not reads:
+            raise Unsupported("messages", f"This model reads no {what}.")
+        if source.get("type") != "base64":
+            raise Unsupported("messages", f"Send {what} themselves, in base64.")
+
+    def _check_cache(self, value: Any) -> None:
+        """An hour in the cache costs more than a price has a place for."""
+        for each in value if isinstance(value, list) else [value]:
+            cache = each.get("cache_control") if isinstance(each, dict) else None
+            if isinstance(cache, dict) and cache.get("ttl") not in (None, "5m"):
+                raise Unsupported("cache_control.ttl", "It has no price here; leave it out.")
+
+
+def _streamed(driven: Driven, piece: Piece | None, *, request_id: str) -> Iterator[bytes]:
+    """The events of an answer, the last one when the call has ended and is paid. One that breaks
+    off ends with an error."""
+    name = driven.job.model
+    last: list[dict[str, Any]] = []
+    try:
+        while piece is not None:
+            if isinstance(piece, Chunk):
+                if piece.data.get("type") == "message_stop":
+                    last.append(piece.data)
+                else:
+                    yield _event(_named(piece.data, name))
+            piece = next(driven.pieces, None)
+        if error := driven.error():
+            yield _event(anthropic_envelope(error, request_id=request_id))
+            return
+        if driven.work.is_cut:
+            delta = {"stop_reason": "max_tokens", "stop_sequence": None}
+            yield _event(
+                {"type": "message_delta", "delta": delta, "usage": driven.work.reader.usage}
+            )
+        yield _event(last[0] if last else {"type": "message_stop"})
+    finally:
+        driven.pieces.close()
+
+
+def _whole(driven: Driven, piece: Piece | None, headers: Mapping[str, str]) -> HttpResponse:
+    """The answer in one object. Raises ApiError."""
+    parts = WholeMessage()
+    while piece is not None:
+        if isinstance(piece, Chunk):
+            parts.add(_named(piece.data, driven.job.model))
+        piece = next(driven.pieces, None)
+    driven.check()
+    body = parts.body({**driven.work.reader.usage})
+    headers = {**headers, "X-Tally-Cost": cost_of(driven.job)}
+    return HttpResponse(json_of(body), content_type="application/json", headers=headers)
+
+
+def _named(event: dict[str, Any], name: str) -> dict[str, Any]:
+    """The event with our name of the model."""
+    message = event.get("message")
+    if event.get("type") != "message_start" or not isinstance(message, dict):
+        return event
+    return {**event, "message": {**message, "model": name}}
+
+
+def _event(data: dict[str, Any]) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (str(data.get("type")).encode(), json_of(data))
