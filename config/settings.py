@@ -397,6 +397,7 @@ SPECTACULAR_SETTINGS = {
     "TAGS": [
         {"name": "credits", "description": "Your balance and history, and the prices."},
         {"name": "account", "description": "Your webhooks, and how you are alerted."},
+        {"name": "keys", "description": "Your API keys. What they open is `/v1`."},
         {"name": "ai", "description": "Chat and images: what spends credits."},
         {"name": "admin", "description": "Prices, plans, people. For admins."},
         {"name": "clerk", "description": "What Clerk delivers."},

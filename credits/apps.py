@@ -10,6 +10,7 @@ class CreditsConfig(AppConfig):
         from credits.clerk import conf
         from credits.clerk.billing.releases import plan_saved, release_account
         from credits.events.endpoints import delete_all
+        from credits.keys.services import forget_keys
         from credits.ledger import credits_due
         from credits.limits.setting import remove_all
         from credits.signals import account_closed
@@ -20,6 +21,7 @@ class CreditsConfig(AppConfig):
         conf.validate()
         account_closed.connect(delete_all, dispatch_uid="webhooks-of-closed")
         account_closed.connect(remove_all, dispatch_uid="limits-of-closed")
+        account_closed.connect(forget_keys, dispatch_uid="keys-of-closed")
         user_logged_in.connect(confirm, dispatch_uid="users-confirm-session")
         # Before the trail records this sign-in, and before Django writes `last_login`: this app
         # comes before Django's own in INSTALLED_APPS.

@@ -9,3 +9,8 @@ account_closed = Signal()
 #: An account may do nothing any more, but keeps its content: banned, locked or deactivated. Sent in
 #: that transaction, with `user_id`; receivers stop what runs.
 account_suspended = Signal()
+
+#: An API key was revoked: nothing more is charged in its name. Sent in that transaction, with
+#: `key_id`, `account_id` and `stop`: whether what is going on in its name is to be stopped, which
+#: receivers do.
+key_revoked = Signal()

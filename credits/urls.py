@@ -27,6 +27,7 @@ urlpatterns = [
     path("", include("credits.users.urls")),
     path("", include("credits.events.urls")),
     path("", include("credits.limits.urls")),
+    path("", include("credits.keys.urls")),
     path("auth/clerk/session", clerk.exchange, name="clerk-session"),
     path("api/webhooks/clerk", ClerkWebhook.as_view(), name="clerk-webhook"),
 ]

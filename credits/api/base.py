@@ -19,7 +19,7 @@ from credits.models import User
 class ApiView(APIView):
     """The base of every call of the JSON API. OPTIONS is answered with 405."""
 
-    http_method_names = ["get", "head", "post", "put", "delete"]
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
 
 
 def user_of(request: Request) -> User:

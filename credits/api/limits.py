@@ -11,6 +11,7 @@ from credits.api.base import ApiView, body_of, query_of, user_of
 from credits.api.fields import MAX_ID, StrictSerializer, Text, WholeNumber, field_of
 from credits.api.schema import errors
 from credits.catalogue.fields import LIMIT_FIELDS
+from credits.keys.services import find_key
 from credits.limit_states import LimitState, limit_state, limit_states
 from credits.limits.setting import NEW, limit_version, remove_limit, set_limit
 from credits.models import Limit, User
@@ -37,8 +38,8 @@ class LimitOut(serializers.Serializer[LimitState]):
     byAdmin = serializers.BooleanField(
         source="limit.by_admin", help_text="Set by an admin: its user cannot change it."
     )
-    keyId = serializers.IntegerField(
-        source="limit.api_key_id", allow_null=True, help_text="For this API key alone."
+    keyId = serializers.CharField(
+        source="limit.api_key.public_id", default=None, help_text="For this API key alone."
     )
     memberId = serializers.IntegerField(
         source="limit.member_id", allow_null=True, help_text="For this member alone."
@@ -72,7 +73,7 @@ class LimitIn(StrictSerializer):
     credits = field_of(LIMIT_FIELDS["credits"])()
     hard = field_of(LIMIT_FIELDS["hard"])(required=False)
     alertAt = field_of(LIMIT_FIELDS["alertAt"])(required=False)
-    keyId = WholeNumber(required=False, min_value=1, max_value=MAX_ID, help_text="An API key.")
+    keyId = Text(required=False, max_length=24, help_text="An API key.")
     memberId = WholeNumber(required=False, min_value=1, max_value=MAX_ID, help_text="A member.")
     restart = field_of(LIMIT_FIELDS["hard"])(
         required=False, help_text="Counts from today anew: of the period `ever`."
@@ -91,7 +92,6 @@ class LimitChange(LimitIn, LimitVersion):
 
 NAMES = {
     "alertAt": "alert_at",
-    "keyId": "key_id",
     "memberId": "member_id",
     "version": "expected_version",
 }
@@ -101,7 +101,9 @@ def put_limit(
     body: dict[str, Any], *, actor: User, account_id: int, **further: Any
 ) -> dict[str, Any]:
     """Sets the limit of a checked body; the limit as it is now, as JSON."""
-    values = {NAMES.get(name, name): value for name, value in body.items()}
+    values = {NAMES.get(name, name): value for name, value in body.items() if name != "keyId"}
+    if key := body.get("keyId"):
+        values["key_id"] = find_key(public_id=key, account_id=account_id).pk
     limit = set_limit(actor=actor, account_id=account_id, **{**values, **further})
     state = limit_state(limit.pk)
     assert state, "It was set in this transaction's time."

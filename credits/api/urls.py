@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from credits.api import docs, limits, redeem, views, webhooks
+from credits.api import docs, keys, limits, redeem, views, webhooks
 
 urlpatterns = [
     path("credits/me", views.MyBalance.as_view(), name="api-balance"),
@@ -21,6 +21,9 @@ urlpatterns = [
     path("account/redeem", redeem.Redeem.as_view(), name="api-redeem"),
     path("account/limits", limits.OwnLimits.as_view(), name="api-limits"),
     path("account/limits/<int:limit_id>", limits.OwnLimit.as_view(), name="api-limit"),
+    path("keys", keys.Keys.as_view(), name="api-keys"),
+    path("keys/<str:key_id>", keys.OneKey.as_view(), name="api-key"),
+    path("keys/<str:key_id>/roll", keys.RollKey.as_view(), name="api-key-roll"),
     path("schema", docs.SchemaView.as_view(), name="api-schema"),
     path("docs", docs.reference, name="api-docs"),
 ]

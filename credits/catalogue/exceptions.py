@@ -7,7 +7,7 @@ from config.errors import DomainError, InvalidInput
 class InvalidValue(InvalidInput):
     """A value that its field does not take; `path` names the field, as JSON does."""
 
-    def __init__(self, message: str, *path: str) -> None:
+    def __init__(self, message: str, *path: str | int) -> None:
         super().__init__(message, path)
 
 

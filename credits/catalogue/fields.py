@@ -1,5 +1,5 @@
-"""The rule of each field of a price, plan, model, provider, pack and limit, written once: forms,
-the API, imports and the services ask it, and answer with its sentence."""
+"""The rule of each field of a price, plan, model, provider, pack, limit and API key, written once:
+forms, the API, imports and the services ask it, and answer with its sentence."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from config.text import is_blank
 from credits.features import ALL_FEATURES, MAX_FEATURE_COST
-from credits.models import Limit, Provider
+from credits.models import ApiKey, Limit, Provider
 from credits.models.limits import MAX_LIMIT
 from credits.models.packs import MAX_CODES, MAX_WORTH
 
@@ -135,20 +135,21 @@ class OneOf:
 
 @dataclass(frozen=True)
 class ListOf:
-    """At most `most` values of a rule, none of them twice, `needed` among them."""
+    """`least` to `most` values of a rule, none of them twice, `needed` among them."""
 
     rule: "Rule"
     most: int
     sentence: str
     needed: Collection[str] = ()
+    least: int = 0
 
     @property
     def schema(self) -> dict[str, Any]:
         items = {"type": "array", "items": self.rule.schema, "maxItems": self.most}
-        return {**items, "uniqueItems": True}
+        return {**items, "minItems": self.least, "uniqueItems": True}
 
     def accepts(self, value: object) -> bool:
-        if not isinstance(value, list) or len(value) > self.most:
+        if not isinstance(value, list) or not self.least <= len(value) <= self.most:
             return False
         fits = all(self.rule.accepts(item) for item in value) and set(self.needed) <= set(value)
         return fits and len(set(value)) == len(value)
@@ -352,6 +353,18 @@ LIMIT_FIELDS: Mapping[str, Rule] = {
     "hard": Flag(),
     "alertAt": ListOf(PERCENT, 5, "Must be at most 5 whole numbers from 1 to 100, each once."),
 }
+#: An API key: its name, the models it may call (null: all), what it may be used for, its end, and
+#: for how many days its secret works once another one was made.
+KEY_NAME = one_line(100)
+KEY_MODELS = OrNull(
+    ListOf(MODEL_ID, 100, "Must be 1 to 100 ids of models, each once; null for all.", least=1)
+)
+KEY_SCOPES = ListOf(
+    OneOf(ApiKey.Scope.values), 2, "Must be inference or usage:read, or both.", least=1
+)
+KEY_EXPIRES_AT = OrNull(Moment())
+KEY_OVERLAP_DAYS = WholeNumber(0, 7)
+KEY_FIELDS: Mapping[str, Rule] = {"name": KEY_NAME, "models": KEY_MODELS, "scopes": KEY_SCOPES}
 
 
 def problems_of(values: Mapping[str, object], fields: Mapping[str, Rule]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from config.errors import DomainError
 from credits import audit
@@ -19,8 +19,8 @@ from credits.kernel import call_kernel, database_time
 from credits.limits.alerts import record_alerts
 from credits.models import ApiKey, Limit, Membership, User
 
-#: Limits of an account that its user sets, and as many that admins set.
-MOST = 25
+#: Limits of an account that its user sets, those of keys among them; and as many that admins set.
+MOST = 250
 #: At how many percent an account is told, unless it says otherwise.
 ALERT_AT = (80, 100)
 #: As `expected_version`: there is no such limit yet.
@@ -147,7 +147,7 @@ def remove_limit(
     """Removes a limit of the account that its user set, or with `by_admin` one that admins set.
     Raises NoSuchLimit, ChangedMeanwhile, OwnAccount."""
     _lock(actor, account_id, by_admin=by_admin)
-    _lock_limits(account_id)
+    _lock_rows(Limit.objects.filter(account_id=account_id))
     limit = find_limit(account_id=account_id, limit_id=limit_id, by_admin=by_admin)
     check_version(limit_version(limit), expected_version)
     if by_admin:
@@ -158,8 +158,16 @@ def remove_limit(
 @transaction.atomic
 def remove_all(*, user_id: int, **_: Any) -> None:
     """Receiver of `account_closed`: removes the limits, with what was told of them."""
-    _lock_limits(user_id)
+    _lock_rows(Limit.objects.filter(account_id=user_id))
     Limit.objects.filter(account_id=user_id).delete()
+
+
+@transaction.atomic
+def remove_limits_of_key(*, key_id: int) -> None:
+    """Removes the limits of a key that was revoked, whoever set them: it charges nothing more."""
+    limits = Limit.objects.filter(api_key_id=key_id)
+    _lock_rows(limits)
+    limits.delete()
 
 
 def find_limit(*, account_id: int, limit_id: int, by_admin: bool = False) -> Limit:
@@ -178,10 +186,10 @@ def _lock(actor: User, account_id: int, *, by_admin: bool) -> None:
     call_kernel("credits_lock", owner=account_id)
 
 
-def _lock_limits(account_id: int) -> None:
+def _lock_rows(limits: QuerySet[Limit]) -> None:
     """Before limits are deleted: whoever records a threshold of one has done so, or fails as it is
     gone. An alert that came after the other alerts were deleted would keep its limit."""
-    list(Limit.objects.select_for_update().filter(account_id=account_id).order_by("pk"))
+    list(limits.select_for_update().order_by("pk"))
 
 
 def _limit_of(scope: dict[str, Any]) -> Limit | None:
@@ -197,7 +205,7 @@ def _new(scope: dict[str, Any]) -> Limit:
     account_id, member_id, key_id = (
         scope[name] for name in ("account_id", "member_id", "api_key_id")
     )
-    keys = ApiKey.objects.filter(pk=key_id, account_id=account_id)
+    keys = ApiKey.objects.filter(pk=key_id, account_id=account_id, revoked_at=None)
     members = Membership.objects.filter(account_id=account_id, user_id=member_id, until=None)
     if (key_id and not keys.exists()) or (member_id and not members.exists()):
         raise NoSuchLimit

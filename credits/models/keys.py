@@ -1,6 +1,7 @@
 """API keys: with one a program acts for an account, on `/v1` and nowhere else (I12,
 `credits/sql/keys.sql`)."""
 
+import re
 import secrets
 import string
 
@@ -14,6 +15,8 @@ from credits.models.users import Account, User
 
 #: Letters and digits, in the order of their values.
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+#: What `new_public_id` makes.
+PUBLIC_ID = re.compile("key_[0-9A-Za-z]{16}")
 #: Bytes of a digest (SHA-256).
 DIGEST_BYTES = 32
 

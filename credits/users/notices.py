@@ -25,15 +25,20 @@ def notify(*, user: User, what: str, request: HttpRequest | None = None) -> None
     happened; without a request it was done by the site's operator."""
     if not _is_notified(user):
         return
-    context = {
+    context = particulars_of(what=what, path=reverse("account"), request=request)
+    subject = "Your account at Tally"
+    send_later(template="account_notice.txt", subject=subject, user=user, context=context)
+
+
+def particulars_of(*, what: str, path: str, request: HttpRequest | None) -> dict[str, str]:
+    """What `account_notice.txt` says of something that happened: when, with what, from where."""
+    return {
         "what": what,
         "when": f"{timezone.now():%-d %B %Y, %H:%M} UTC",
         "device": describe(device_of(request)) if request else "",
         "address": client_address(request) if request else "",
-        "path": reverse("account"),
+        "path": path,
     }
-    subject = "Your account at Tally"
-    send_later(template="account_notice.txt", subject=subject, user=user, context=context)
 
 
 def notify_of_new_place(*, request: HttpRequest, user: User, **_: object) -> None:

@@ -2,7 +2,7 @@
 // is copied as the Markdown that the model wrote, with what the page shows beside it, for programs
 // that take formatted text.
 
-import { announce } from "../js/page.js";
+import { copy, copyByCommand, copyWith } from "../js/clipboard.js";
 
 const template = document.getElementById("copier").content.firstElementChild;
 
@@ -28,20 +28,18 @@ document.addEventListener("click", async ({ target }) => {
   if (!button) return;
   const code = button.closest(".code")?.querySelector("code");
   const answer = button.closest(".it");
-  try {
-    // The last line's end is the block's, not the code's.
-    const text = code?.textContent.replace(/\n$/, "");
-    const html = code ? "" : formatted(answer.querySelector(".md"));
-    // Browsers give no clipboard to pages without HTTPS.
-    if (navigator.clipboard) await copy(Promise.resolve(text ?? sourceOf(answer)), html);
-    else copyByCommand(text ?? sourceAtOnce(answer), html);
-  } catch {
-    const detail = { text: "That could not be copied. Select the text instead.", level: "error" };
-    return document.dispatchEvent(new CustomEvent("tally:say", { detail }));
-  }
-  button.classList.add("done");
-  announce("Copied.", "progress");
-  setTimeout(() => button.classList.remove("done"), 1500);
+  await copyWith(
+    button,
+    async () => {
+      // The last line's end is the block's, not the code's.
+      const text = code?.textContent.replace(/\n$/, "");
+      const html = code ? "" : formatted(answer.querySelector(".md"));
+      // Browsers give no clipboard to pages without HTTPS.
+      if (navigator.clipboard) await copy(Promise.resolve(text ?? sourceOf(answer)), html);
+      else copyByCommand(text ?? sourceAtOnce(answer), html);
+    },
+    "progress",
+  );
 });
 
 async function sourceOf(answer) {
@@ -67,37 +65,4 @@ function formatted(shown) {
   for (const button of copied.querySelectorAll("[data-copy]")) button.remove();
   for (const each of copied.querySelectorAll("[class]")) each.removeAttribute("class");
   return copied.innerHTML;
-}
-
-/** Puts a text, which may still be on its way, on the clipboard, with HTML beside it. The call comes
- * before the text: Safari allows it only while the press is being handled. Raises an error when the
- * browser refuses. */
-async function copy(coming, html = "") {
-  if (!window.ClipboardItem?.supports?.("text/html")) {
-    return navigator.clipboard.writeText(await coming);
-  }
-  const data = { "text/plain": coming.then((text) => new Blob([text], { type: "text/plain" })) };
-  if (html) data["text/html"] = new Blob([html], { type: "text/html" });
-  // Refused by the clipboard before the text has come, it would be an error nobody handles.
-  data["text/plain"].catch(() => {});
-  await navigator.clipboard.write([new ClipboardItem(data)]);
-}
-
-/** The same by the old command. */
-function copyByCommand(text, html) {
-  const fill = (event) => {
-    event.preventDefault();
-    event.clipboardData.setData("text/plain", text);
-    if (html) event.clipboardData.setData("text/html", html);
-  };
-  // WebKit copies only where something is selected; which text that is, does not matter.
-  const selection = getSelection();
-  const before = selection.rangeCount ? selection.getRangeAt(0) : null;
-  selection.selectAllChildren(document.getElementById("main"));
-  document.addEventListener("copy", fill, { once: true });
-  const hasCopied = document.execCommand("copy");
-  document.removeEventListener("copy", fill);
-  selection.removeAllRanges();
-  if (before) selection.addRange(before);
-  if (!hasCopied) throw new Error("The browser does not copy.");
 }

@@ -1,6 +1,7 @@
 // Every page works without this script. It adds behaviour to elements with data-* attributes, by
 // listeners on the document, so that elements which htmx adds later have it too.
 
+import "./clipboard.js";
 import { removeOthersDrafts, removeOwnDrafts } from "./drafts.js";
 import { announce, notify } from "./page.js";
 import "./polling.js";

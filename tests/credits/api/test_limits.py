@@ -93,7 +93,7 @@ def test_what_is_not_yours_is_not_there(hers: Api, alice: User, bob: User) -> No
     key = ApiKey.objects.create(account_id=bob.pk, member=bob, name="his")
     for limit in (his, admins):
         assert_problem(hers.delete(f"{URL}/{limit.pk}"), 404, "not_found")
-    for scope in ({"keyId": key.pk}, {"memberId": bob.pk}):
+    for scope in ({"keyId": key.public_id}, {"memberId": bob.pk}):
         answer = hers.send("post", URL, {"period": "day", "credits": 5, **scope})
         assert_problem(answer, 404, "not_found")
     assert [each["id"] for each in hers.get(URL).json()["limits"]] == [admins.pk]
@@ -101,8 +101,8 @@ def test_what_is_not_yours_is_not_there(hers: Api, alice: User, bob: User) -> No
 
 def test_a_limit_of_a_key(hers: Api, alice: User) -> None:
     key = ApiKey.objects.create(account_id=alice.pk, member=alice, name="mine")
-    body = {"period": "day", "credits": 5, "keyId": key.pk}
-    assert hers.send("post", URL, body).json()["keyId"] == key.pk
+    body = {"period": "day", "credits": 5, "keyId": key.public_id}
+    assert hers.send("post", URL, body).json()["keyId"] == key.public_id
 
 
 def test_the_balance_has_them_and_another_etag_when_one_changes(

@@ -1,0 +1,145 @@
+"""The forms of a key: making or changing it, rolling it, and an admin's reason to revoke it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django import forms
+
+from config.errors import DomainError, InvalidInput
+from credits.catalogue.fields import KEY_NAME, KEY_OVERLAP_DAYS, LIMIT_CREDITS
+from credits.catalogue.forms import CreditsField, RuleField
+from credits.catalogue.models import OFFERED
+from credits.limits.forms import ReasonForm
+from credits.models import AIModel, ApiKey, Limit
+from credits.statement.days import midnight
+from credits.statement.forms import DayField
+
+#: The periods as the form names its fields, each with what stands behind the number.
+PERIODS = dict(Limit.Period.choices)
+#: Which models: all, or those that are chosen.
+ALL, ONLY = "all", "only"
+DAY = timedelta(days=1)
+
+
+class KeyForm(forms.Form):
+    """What a key is to be. With a `key` it changes that; `limits` are the credits that its account
+    has set for it, by period."""
+
+    name = RuleField(
+        KEY_NAME,
+        label="Name",
+        help_text="What it is for: a program, a machine, a person.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "maxlength": 100}),
+    )
+    which = forms.ChoiceField(
+        label="Models",
+        choices=[(ALL, "All, those to come too"), (ONLY, "Only these")],
+        widget=forms.RadioSelect,
+        error_messages={"required": "Choose one of the two."},
+    )
+    models = forms.MultipleChoiceField(
+        label="Only these models",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"invalid_choice": "%(value)s is no model that is offered."},
+    )
+    last_day = DayField("Last day (optional)")
+
+    #: The answer is a sentence beside the field, also where a browser would refuse by itself.
+    use_required_attribute = False
+
+    def __init__(
+        self, data: Any = None, *, key: ApiKey | None = None, limits: dict[str, int] | None = None
+    ) -> None:
+        self.key = key
+        super().__init__(data, initial=_initial(key, limits or {}))
+        for period, words in PERIODS.items():
+            self.fields[period] = CreditsField(LIMIT_CREDITS, label=words, required=False)
+        models: Any = self.fields["models"]
+        models.choices = _choices(key)
+        self.fields["last_day"].help_text = "It works until that day ends, in UTC."
+
+    @property
+    def periods(self) -> list[forms.BoundField]:
+        """The fields of the limits."""
+        return [self[period] for period in PERIODS]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if data.get("which") == ONLY and not data.get("models") and "models" not in self.errors:
+            self.add_error("models", "Choose at least one model.")
+        return data
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What `make_key` and `change_key` take."""
+        data = self.cleaned_data
+        return {
+            "name": data["name"],
+            "models": data["models"] if data["which"] == ONLY else None,
+            "expires_at": self._expires_at(),
+            "limits": {period: data[period] for period in PERIODS if data[period] is not None},
+        }
+
+    def _expires_at(self) -> datetime | None:
+        """The end of the last day; the moment that is set already, where that is on this day."""
+        day = self.cleaned_data["last_day"]
+        if self.key and day == _last_day(self.key):
+            return self.key.expires_at
+        return midnight(day + DAY, UTC) if day else None
+
+    def refuse(self, error: DomainError) -> None:
+        """Shows what the service said."""
+        names = {"expiresAt": "last_day"}
+        name = str(error.path[0]) if isinstance(error, InvalidInput) else None
+        name = names.get(name, name) if name else None
+        self.add_error(name if name in self.fields else None, str(error))
+
+
+def _last_day(key: ApiKey) -> Any:
+    """The last day (UTC) on which a key works, at least in part."""
+    end = key.expires_at
+    return (end.astimezone(UTC) - timedelta(microseconds=1)).date() if end else None
+
+
+def _choices(key: ApiKey | None) -> list[tuple[str, str]]:
+    """The models that are offered, and those that the key names already."""
+    models = AIModel.objects.filter(OFFERED).order_by("position", "pk")
+    choices = dict(models.values_list("name", "label"))
+    for name in (key.only_models if key else None) or ():
+        choices.setdefault(name, f"{name} (not offered now)")
+    return list(choices.items())
+
+
+def _initial(key: ApiKey | None, limits: dict[str, int]) -> dict[str, Any]:
+    if key is None:
+        return {"which": ALL}
+    return {
+        "name": key.name,
+        "which": ALL if key.only_models is None else ONLY,
+        "models": key.only_models or [],
+        "last_day": _last_day(key),
+        **limits,
+    }
+
+
+def _overlap(days: int) -> str:
+    """What becomes of the present secret."""
+    return f"works for {days} more day{'s' if days > 1 else ''}" if days else "ends at once"
+
+
+class RollForm(forms.Form):
+    """For how many days the present secret still works."""
+
+    overlap_days = forms.TypedChoiceField(
+        label="The present secret",
+        coerce=int,
+        initial=1,
+        choices=[(days, _overlap(days)) for days in range(KEY_OVERLAP_DAYS.high + 1)],
+    )
+
+
+class RevokeForm(ReasonForm):
+    """Why an admin revokes a key, and whether calls in its name end too."""
+
+    stop = forms.BooleanField(required=False, label="End calls that are going on too")
