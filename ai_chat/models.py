@@ -5,13 +5,14 @@ import uuid
 from itertools import dropwhile
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
 from ai_chat import files
 from ai_chat.jobs.models import FAILED, RUNNING, Job
 from config.text import cut, is_blank
-from credits.models import ApiKey
+from credits.models import Account, ApiKey
 from credits.models.background import BackgroundJob
 from credits.reasons import Reason
 
@@ -268,3 +269,44 @@ class ProviderFailure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model}: {self.reason} {self.status or ''} {self.code}".strip()
+
+
+class KeptResponse(models.Model):
+    """A response of /v1/responses that its account can go on from. Its items are kept apart, as
+    clients send the same ones with each call: `request` (what the response repeats of it),
+    `inputs` and `outputs` name rows of ResponseItem."""
+
+    id = models.CharField(primary_key=True, max_length=80)
+    account = models.ForeignKey(Account, models.DB_CASCADE, related_name="+")
+    #: The response that this one went on from; empty for none.
+    previous = models.CharField(max_length=80, blank=True)
+    request = models.CharField(max_length=80)
+    inputs = ArrayField(models.CharField(max_length=80))
+    outputs = ArrayField(models.CharField(max_length=80))
+    #: Its other members: status, usage, times.
+    ended = models.JSONField()
+    #: The day at whose beginning it is gone (UTC).
+    expires_on = models.DateField()
+
+    class Meta:
+        indexes = [models.Index(fields=["expires_on"], name="kept_responses_by_day")]
+
+    def __str__(self) -> str:
+        return self.pk
+
+
+class ResponseItem(models.Model):
+    """A part of kept responses: an item of the output under its own id, or what a client sent under
+    a digest of it, once however often it comes."""
+
+    id = models.CharField(primary_key=True, max_length=80)
+    account = models.ForeignKey(Account, models.DB_CASCADE, related_name="+")
+    item = models.JSONField()
+    #: Not before that of any response that names it.
+    expires_on = models.DateField()
+
+    class Meta:
+        indexes = [models.Index(fields=["expires_on"], name="response_items_by_day")]
+
+    def __str__(self) -> str:
+        return self.pk

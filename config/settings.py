@@ -340,6 +340,8 @@ API_CALLS_IN_FLIGHT = env.integer("API_CALLS_IN_FLIGHT", 100, low=1, high=10_000
 API_CALL_SECONDS = env.integer("API_CALL_SECONDS", 540, low=1, high=3600)
 # Whether providers may be sent the addresses of pictures: they fetch them, from where they are.
 API_REMOTE_IMAGES = env.flag("API_REMOTE_IMAGES", default=False)
+# Days for which responses of /v1/responses are kept for programs that go on from them; 0: none is.
+API_RESPONSE_DAYS = env.integer("API_RESPONSE_DAYS", 30, low=0, high=30)
 
 # --- Clerk -------------------------------------------------------------------------------------
 

@@ -14,13 +14,12 @@ from ai_chat.gateway.completions import (
     DONE,
     Completion,
     Whole,
-    cost_of,
     error_event,
     event,
     json_of,
 )
 from ai_chat.gateway.errors import Unsupported, invalid
-from ai_chat.gateway.headers import charge_headers
+from ai_chat.gateway.headers import charge_headers, ended_headers
 from ai_chat.gateway.sizes import sizes_of
 from ai_chat.providers.bounds import asked_of
 from ai_chat.providers.pieces import Chunk, Piece
@@ -164,10 +163,7 @@ def whole(
         piece = next(driven.pieces, None)
     driven.check()
     body = parts.body(completion, driven, driven.finishes)
-    more = {"X-Tally-Cost": cost_of(driven.job)}
-    if driven.job.remaining is not None:
-        more["X-Tally-Remaining"] = str(driven.job.remaining)
-    headers = {**headers, **more}
+    headers = {**headers, **ended_headers(driven)}
     return HttpResponse(json_of(body), content_type="application/json", headers=headers)
 
 

@@ -1,6 +1,7 @@
 """What the headers of an answer say of its charge (design: gateway, A.7)."""
 
-from ai_chat.gateway.calls import Call
+from ai_chat.gateway.calls import Call, Driven
+from ai_chat.gateway.completions import cost_of
 from ai_chat.models import ApiCall
 
 
@@ -22,4 +23,12 @@ def charge_headers(job: ApiCall, call: Call) -> dict[str, str]:
     if call.ignored:
         names = [name for name in call.ignored if name.isascii() and name.isprintable()]
         headers["X-Tally-Ignored"] = ", ".join(names)[:500]
+    return headers
+
+
+def ended_headers(driven: Driven) -> dict[str, str]:
+    """Of a call whose answer is sent whole, after its use."""
+    headers = {"X-Tally-Cost": cost_of(driven.job)}
+    if driven.job.remaining is not None:
+        headers["X-Tally-Remaining"] = str(driven.job.remaining)
     return headers

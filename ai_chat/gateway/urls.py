@@ -3,10 +3,14 @@
 from django.urls import path
 
 from ai_chat.gateway import chat, listing, messages
+from ai_chat.gateway.responses import views as responses
 
 urlpatterns = [
     path("v1/chat/completions", chat.completions),
     path("v1/messages", messages.messages),
+    path("v1/responses", responses.responses),
+    path("v1/responses/<str:response_id>", responses.response),
+    path("v1/responses/<str:response_id>/input_items", responses.input_items),
     path("v1/models", listing.models),
     path("v1/models/<path:name>", listing.model),
 ]

@@ -2,6 +2,7 @@
 
 import uuid
 
+import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.conf import settings
@@ -256,6 +257,36 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="KeptResponse",
+            fields=[
+                ("id", models.CharField(max_length=80, primary_key=True, serialize=False)),
+                ("previous", models.CharField(blank=True, max_length=80)),
+                ("request", models.CharField(max_length=80)),
+                (
+                    "inputs",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=80)
+                    ),
+                ),
+                (
+                    "outputs",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=80)
+                    ),
+                ),
+                ("ended", models.JSONField()),
+                ("expires_on", models.DateField()),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.DB_CASCADE,
+                        related_name="+",
+                        to="credits.account",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="ProviderFailure",
             fields=[
                 (
@@ -324,6 +355,22 @@ class Migration(migrations.Migration):
                     )
                 ],
             },
+        ),
+        migrations.CreateModel(
+            name="ResponseItem",
+            fields=[
+                ("id", models.CharField(max_length=80, primary_key=True, serialize=False)),
+                ("item", models.JSONField()),
+                ("expires_on", models.DateField()),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.DB_CASCADE,
+                        related_name="+",
+                        to="credits.account",
+                    ),
+                ),
+            ],
         ),
         migrations.CreateModel(
             name="Turn",
@@ -613,6 +660,14 @@ class Migration(migrations.Migration):
                 fields=["conversation", "created_at"],
                 name="image_requests_of_conversation",
             ),
+        ),
+        migrations.AddIndex(
+            model_name="keptresponse",
+            index=models.Index(fields=["expires_on"], name="kept_responses_by_day"),
+        ),
+        migrations.AddIndex(
+            model_name="responseitem",
+            index=models.Index(fields=["expires_on"], name="response_items_by_day"),
         ),
         migrations.AddIndex(
             model_name="turn",

@@ -55,6 +55,7 @@ class Migration(migrations.Migration):
                 ("closed_at", models.DateTimeField(editable=False, null=True)),
                 ("is_staff", models.BooleanField(default=False, verbose_name="is admin")),
                 ("alerts_by_mail", models.BooleanField(db_default=True, default=True)),
+                ("keeps_answers", models.BooleanField(db_default=True, default=True)),
                 (
                     "date_joined",
                     models.DateTimeField(

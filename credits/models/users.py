@@ -98,6 +98,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField("is admin", default=False)
     #: Whether alerts go to the address too (`credits.events.announcing`).
     alerts_by_mail = models.BooleanField(default=True, db_default=True)
+    #: Whether answers of the API are kept for a while, so that programs can go on from them.
+    keeps_answers = models.BooleanField(default=True, db_default=True)
     date_joined = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = UserManager()

@@ -3,8 +3,8 @@ sequence that clients accept: each item is added before its deltas and done afte
 and position; numbers have no gaps; one event ends it (gateway design, A.4)."""
 
 import json
+import math
 import time
-import uuid
 from typing import Any
 
 from ai_chat.gateway.responses.items import TAKEN_BACK, reasoning_mark
@@ -18,6 +18,8 @@ from ai_chat.providers.usage import read_usage
 
 #: Why an answer is not whole, by the finish reasons that say so.
 INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
+#: What OpenAI gives for the most unlikely token.
+LEAST_LOGPROB = -9999.0
 IN_PROGRESS, COMPLETED, UNFINISHED, FAILED = "in_progress", "completed", "incomplete", "failed"
 
 
@@ -47,13 +49,15 @@ class CustomCall(Call):
 
 class ResponseEvents:
     """One response. `begin`, `add`, `end` and `fail` return the events that they lead to, as bytes;
-    none after the end. `repeated` are the members that repeat the request."""
+    none after the end. `key` makes its id and those of its items, `repeated` are the members that
+    repeat the request."""
 
-    def __init__(self, repeated: Item, tools: Tools, *, store: bool, streamed: bool = True) -> None:
-        self._key = uuid.uuid4().hex
-        self.id = f"resp_{self._key}"
+    def __init__(
+        self, key: str, repeated: Item, tools: Tools, *, store: bool, streamed: bool = True
+    ) -> None:
+        self._key = key
         self._head: Item = {
-            "id": self.id,
+            "id": f"resp_{key}",
             "object": "response",
             "created_at": int(time.time()),
             **repeated,
@@ -63,7 +67,8 @@ class ResponseEvents:
         self._status = ""
         self._error: Item | None = None
         self._incomplete: Item | None = None
-        self.usage: Usage | None = None
+        self._usage: Usage | None = None
+        self._told_with_usage: Item = {}
         self._finish = ""
         self._events = Events(streamed=streamed)
         #: All items, by their positions.
@@ -94,16 +99,18 @@ class ResponseEvents:
                 self._add_choice(choice)
                 break
         if counts := chunk.get("usage"):
-            self.usage = read_usage(counts).usage or self.usage
+            self._usage = read_usage(counts).usage or self._usage
         return self._events.take()
 
-    def end(self, finish: str = "", usage: Usage | None = None) -> bytes:
+    def end(self, finish: str = "", usage: Usage | None = None, **more: Any) -> bytes:
         """The answer is whole or cut, as its finish reason says: this one, else the last that came.
-        `usage` is what it took, if that is known better than by the chunks."""
+        `usage` is what it took, if that is known better than by the chunks; `more` is told with
+        it."""
         self._begin()
         if self._status != IN_PROGRESS:
             return b""
-        self.usage = usage or self.usage
+        self._usage = usage or self._usage
+        self._told_with_usage = more
         reason = INCOMPLETE.get(finish or self._finish)
         self._incomplete = {"reason": reason} if reason else None
         self._close_open(cut=bool(reason))
@@ -134,12 +141,13 @@ class ResponseEvents:
         return {**self._head, **self._tail()}
 
     def _tail(self) -> Item:
+        usage = usage_of(self._usage) | self._told_with_usage if self._usage else None
         return {
             "status": self._status,
             "error": self._error,
             "incomplete_details": self._incomplete,
             "output": self.output if self._status != IN_PROGRESS else [],
-            "usage": None if self.usage is None else usage_of(self.usage),
+            "usage": usage,
         }
 
     def _begin(self) -> None:
@@ -163,7 +171,10 @@ class ResponseEvents:
             self._message().say(text, _logprobs(choice))
         if refusal := delta.get("refusal"):
             self._message().refuse(refusal)
-        if calls := delta.get("tool_calls"):
+        calls = delta.get("tool_calls")
+        if function := delta.get("function_call"):  # Of servers that know no tools.
+            calls = [{"index": 0, "function": function}]
+        if calls:
             for piece in self._reader.read(calls):
                 self._ask(piece.position, piece.id, piece.name, piece.arguments)
         self._finish = choice.get("finish_reason") or self._finish
@@ -249,7 +260,9 @@ def _logprobs(choice: Item) -> list[Item]:
 
 
 def _logprob(each: Any) -> Item:
-    return {"token": each["token"], "logprob": each["logprob"], "bytes": each.get("bytes") or []}
+    value = each["logprob"]
+    value = value if math.isfinite(value) else LEAST_LOGPROB
+    return {"token": each["token"], "logprob": value, "bytes": each.get("bytes") or []}
 
 
 def _alternatives(each: Item) -> list[Item]:

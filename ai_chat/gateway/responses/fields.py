@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from config.errors import DomainError
+from ai_chat.gateway.errors import ApiError
 
 #: What JSON calls the types of Python that a field may have.
 NAMES: dict[type, str] = {
@@ -17,14 +17,12 @@ NAMES: dict[type, str] = {
 }
 
 
-class InvalidParameter(DomainError):
+class InvalidParameter(ApiError):
     """A body that is not taken, 400. `param` is the path of the field that is wrong, as OpenAI
     writes it (`input[0].content`); the message never repeats a value."""
 
     def __init__(self, param: str, message: str, code: str) -> None:
-        super().__init__(message)
-        self.param = param
-        self.code = code
+        super().__init__(400, code, message, param=param)
 
 
 def unsupported(param: str, why: str = "") -> InvalidParameter:

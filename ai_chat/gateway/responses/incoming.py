@@ -90,7 +90,7 @@ class Incoming(NamedTuple):
     stream: bool
 
 
-def read_body(body: object, kept: Kept, *, remote_images: bool = False) -> Incoming:
+def read_request(body: object, kept: Kept, *, remote_images: bool = False) -> Incoming:
     """Reads a body, which may be any JSON without NaN. Raises InvalidParameter."""
     fields = Fields(body)
     ignored = _refuse_or_ignore(fields)
@@ -188,18 +188,21 @@ def _whole_conversation(fields: Fields, items: list[Fields], kept: Kept) -> list
     before: list[Item] = []
     if previous := fields.get("previous_response_id", str):
         before = kept.conversation(previous)
-    references = [item for item in items if _is_reference(item)]
+    references = [item for item in items if is_reference(item.values)]
     referred = iter(kept.items(references) if references else [])
     return [
         *(Fields(item, f"previous_response_id[{at}]") for at, item in enumerate(before)),
-        *(Fields(next(referred), item.path) if _is_reference(item) else item for item in items),
+        *(
+            Fields(next(referred), item.path) if is_reference(item.values) else item
+            for item in items
+        ),
     ]
 
 
-def _is_reference(item: Fields) -> bool:
+def is_reference(item: Item) -> bool:
     """Whether it is an `item_reference`: their type may be left out."""
-    kind = item.values.get("type")
-    bare = kind is None and "id" in item.values and item.values.keys() <= {"id", "type"}
+    kind = item.get("type")
+    bare = kind is None and "id" in item and item.keys() <= {"id", "type"}
     return bare or kind == "item_reference"
 
 

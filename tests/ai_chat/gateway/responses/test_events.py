@@ -2,6 +2,7 @@
 whole response."""
 
 from typing import Any, cast
+from uuid import uuid4
 
 import httpx2
 import openai
@@ -30,8 +31,8 @@ TOOLS = {"space__go": Tool("go", "space"), "patch": Tool("patch", is_custom=True
 
 def events_of(*chunks: Any, finish: str = "stop", failed: bool = False) -> list[Any]:
     """The events of an answer, and the same answer whole: both must agree."""
-    streamed = ResponseEvents(REPEATED, TOOLS, store=False)
-    whole = ResponseEvents(REPEATED, TOOLS, store=False, streamed=False)
+    streamed = ResponseEvents(uuid4().hex, REPEATED, TOOLS, store=False)
+    whole = ResponseEvents(uuid4().hex, REPEATED, TOOLS, store=False, streamed=False)
     body = streamed.begin()
     for chunk in chunks:
         body += streamed.add(chunk)
@@ -162,7 +163,7 @@ def chunk_of(piece: Piece) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stream", STREAMS, ids=[stream.name for stream in STREAMS])
 def test_the_sdk_reads_what_any_provider_streams(stream: Stream) -> None:
-    response = ResponseEvents(REPEATED, {}, store=False)
+    response = ResponseEvents(uuid4().hex, REPEATED, {}, store=False)
     body, usage = response.begin(), None
     try:
         for piece in read_answer([stream.body], tools_offered=stream.tools_offered):
@@ -316,15 +317,18 @@ def test_usage_has_the_names_of_responses() -> None:
         "output_tokens_details": {"reasoning_tokens": 3},
         "total_tokens": 17,
     }
-    response = ResponseEvents(REPEATED, {}, store=False)
+    response = ResponseEvents(uuid4().hex, REPEATED, {}, store=False)
     response.end("stop", Usage(input=2, output=1))
     assert response.whole()["usage"]["total_tokens"] == 3
 
 
 def test_probabilities_come_with_their_text() -> None:
     told = {"token": "Hi", "logprob": -0.1, "bytes": [72, 105], "top_logprobs": []}
+    other = {**told, "logprob": float("-inf"), "top_logprobs": [told]}
     chunk = delta(content="Hi")
-    chunk["choices"][0]["logprobs"] = {"content": [told]}
+    chunk["choices"][0]["logprobs"] = {"content": [told, other]}
     events = events_of(chunk)
-    assert events[4]["logprobs"] == [told]
-    assert output_of(events)[0]["content"][0]["logprobs"] == [told]
+    expected = [told, {**other, "logprob": -9999.0}]
+    expected[1]["top_logprobs"] = [{name: told[name] for name in ("token", "logprob", "bytes")}]
+    assert events[4]["logprobs"] == expected
+    assert output_of(events)[0]["content"][0]["logprobs"] == expected

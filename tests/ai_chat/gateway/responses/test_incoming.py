@@ -10,7 +10,7 @@ from openai.types.chat import completion_create_params
 from pydantic import TypeAdapter
 
 from ai_chat.gateway.responses.fields import Fields, InvalidParameter
-from ai_chat.gateway.responses.incoming import Incoming, Item, read_body
+from ai_chat.gateway.responses.incoming import Incoming, Item, read_request
 from ai_chat.gateway.responses.items import reasoning_mark
 from tests.strength import usually
 
@@ -43,7 +43,7 @@ class Memory:
 
 def read(*, kept: Any = None, remote_images: Any = False, **body: Any) -> Incoming:
     body = {"model": "m", "input": "Hello", **body}
-    return read_body(body, kept or Memory(), remote_images=remote_images)
+    return read_request(body, kept or Memory(), remote_images=remote_images)
 
 
 def messages_of(*items: Item, **more: Any) -> list[dict[str, Any]]:
@@ -51,7 +51,7 @@ def messages_of(*items: Item, **more: Any) -> list[dict[str, Any]]:
     return messages
 
 
-def refusal_of(**body: Any) -> tuple[str, str]:
+def refusal_of(**body: Any) -> tuple[str | None, str]:
     with pytest.raises(InvalidParameter) as caught:
         read(**body)
     assert caught.value.status == 400
@@ -412,7 +412,7 @@ BODIES = VALUES | st.fixed_dictionaries(
 @given(body=BODIES)
 def test_any_json_is_read_or_refused_by_a_path(body: Any) -> None:
     try:
-        incoming = read_body(body, Memory({"c1": CALL}))
+        incoming = read_request(body, Memory({"c1": CALL}))
     except InvalidParameter as error:
         refused = error
     else:

@@ -1,0 +1,206 @@
+"""Keeping responses, and finding again what clients refer to by `item_reference` and
+`previous_response_id`: rows of their account alone (gateway design, C.9)."""
+
+import hashlib
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q
+
+from ai_chat.gateway.responses.fields import Fields, InvalidParameter
+from ai_chat.gateway.responses.incoming import Incoming, Item, is_reference
+from ai_chat.models import KeptResponse, ResponseItem
+from ai_chat.providers.text import Storable
+from credits.models import User
+
+#: The most responses that one goes back to.
+MAX_CHAIN = 1000
+#: What the ids of items begin with, by their types.
+PREFIXES = {
+    "message": "msg",
+    "reasoning": "rs",
+    "function_call": "fc",
+    "function_call_output": "fco",
+    "custom_tool_call": "ctc",
+    "custom_tool_call_output": "ctco",
+}
+NONE_KEPT = (
+    "Responses are not kept {by}. Send all items in 'input', with 'store': false (in the AI SDK: "
+    "providerOptions.openai.store = false)."
+)
+# The chain is read from its end; places count within each response.
+CONVERSATION = """
+WITH RECURSIVE chain (previous, names, back) AS (
+    SELECT r.previous, r.inputs || r.outputs, 0 FROM ai_chat_keptresponse r
+    WHERE r.id = %(id)s AND r.account_id = %(account)s AND r.expires_on > %(today)s
+    UNION ALL
+    SELECT r.previous, r.inputs || r.outputs, c.back + 1
+    FROM chain c JOIN ai_chat_keptresponse r ON r.id = c.previous
+    WHERE r.account_id = %(account)s AND r.expires_on > %(today)s AND c.back < %(most)s
+)
+SELECT c.back, c.previous, i.item
+FROM chain c
+LEFT JOIN LATERAL unnest(c.names) WITH ORDINALITY AS n (name, place) ON true
+LEFT JOIN ai_chat_responseitem i ON i.id = n.name AND i.account_id = %(account)s
+ORDER BY c.back DESC, n.place
+"""
+# In the order of their ids, so that no two calls wait for each other. A row that is there is
+# written once a day.
+KEEP_ITEMS = """
+INSERT INTO ai_chat_responseitem AS kept (id, account_id, item, expires_on)
+SELECT n.id, %s, n.item::jsonb, %s FROM unnest(%s::text[], %s::text[]) AS n (id, item)
+ORDER BY n.id
+ON CONFLICT (id) DO UPDATE SET expires_on = EXCLUDED.expires_on
+WHERE kept.expires_on < EXCLUDED.expires_on
+"""
+
+
+class KeptItems:
+    """What is kept of an account, for one call. `keeps` says whether anything is."""
+
+    def __init__(self, account_id: int) -> None:
+        self.account_id = account_id
+        self._keeps: bool | None = None
+
+    @property
+    def keeps(self) -> bool:
+        if self._keeps is None:
+            rows = User.objects.filter(pk=self.account_id, keeps_answers=True)
+            self._keeps = settings.API_RESPONSE_DAYS > 0 and rows.exists()
+        return self._keeps
+
+    def _check(self, param: str) -> None:
+        if not self.keeps:
+            by = "for this account" if settings.API_RESPONSE_DAYS else "here"
+            raise InvalidParameter(param, NONE_KEPT.format(by=by), "unsupported_parameter")
+
+    def items(self, references: list[Fields]) -> list[Item]:
+        """As `Kept.items`."""
+        self._check(references[0].param("id"))
+        names = [reference.need("id", str) for reference in references]
+        rows = ResponseItem.objects.filter(account_id=self.account_id, expires_on__gt=today())
+        known = rows.in_bulk({name for name in names if "\0" not in name})
+        for reference, name in zip(references, names, strict=True):
+            if name not in known:
+                param = reference.param("id")
+                message = f"No item has the id of '{param}', or it is not kept any more."
+                raise InvalidParameter(param, message, "item_not_found")
+        return [known[name].item for name in names]
+
+    def conversation(self, response_id: str) -> list[Item]:
+        """As `Kept.conversation`."""
+        self._check("previous_response_id")
+        with connection.cursor() as cursor:
+            arguments: dict[str, Any] = {
+                "id": response_id.replace("\0", ""),
+                "account": self.account_id,
+            }
+            arguments |= {"today": today(), "most": MAX_CHAIN}
+            cursor.execute(CONVERSATION, arguments)
+            rows = cursor.fetchall()
+        # It begins with a response that went on from none, and lacks nothing.
+        if not rows or rows[0][1] or any(item is None for _, _, item in rows):
+            message = "No response has this id, or not all before it is kept any more."
+            code = "previous_response_not_found"
+            raise InvalidParameter("previous_response_id", message, code)
+        return [json.loads(item) for _, _, item in rows]
+
+    def keep(self, incoming: Incoming, response: Item) -> None:
+        """Keeps a response that has ended, and what it answered."""
+        members = dict(response)
+        output = members.pop("output")
+        previous = members.pop("previous_response_id") or ""
+        request = {name: members.pop(name) for name in incoming.repeated if name in members}
+        named = {item["id"]: _json(item) for item in output}
+        inputs = [
+            item["id"] if is_reference(item) else self._sent(item, named) for item in incoming.items
+        ]
+        kept = KeptResponse(
+            id=members.pop("id"),
+            account_id=self.account_id,
+            previous=previous,
+            request=self._sent(request, named),
+            inputs=inputs,
+            outputs=[item["id"] for item in output],
+            ended=json.loads(_json(members)),
+            expires_on=today() + timedelta(days=settings.API_RESPONSE_DAYS),
+        )
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                arguments: list[Any] = [
+                    self.account_id,
+                    kept.expires_on,
+                    [*named],
+                    [*named.values()],
+                ]
+                cursor.execute(KEEP_ITEMS, arguments)
+            # What this one refers to stays as long as this one.
+            referred = ResponseItem.objects.filter(pk__in={*inputs} - named.keys())
+            referred = referred.filter(account_id=self.account_id)
+            referred.filter(expires_on__lt=kept.expires_on).update(expires_on=kept.expires_on)
+            kept.save(force_insert=True)
+
+    def _sent(self, item: Item, named: dict[str, str]) -> str:
+        """The name of what a client has sent: the same each time that it comes."""
+        text = _json(item)
+        digest = hashlib.sha256(f"{self.account_id}:{text}".encode()).hexdigest()[:40]
+        name = f"{PREFIXES.get(_type_of(item), 'in')}_{digest}"
+        named[name] = text
+        return name
+
+
+def find_response(*, account_id: int, response_id: str) -> KeptResponse | None:
+    """A kept response of the account."""
+    rows = KeptResponse.objects.filter(account_id=account_id, expires_on__gt=today())
+    return rows.filter(pk=response_id.replace("\0", "")).first()
+
+
+def delete_response(kept: KeptResponse) -> None:
+    """Deletes a response with its items, but for those that others of the account have too."""
+    names = {kept.request, *kept.inputs, *kept.outputs}
+    with transaction.atomic():
+        kept.delete()
+        others = KeptResponse.objects.filter(account_id=kept.account_id)
+        shared = others.filter(Q(inputs__overlap=[*names]) | Q(request=kept.request))
+        for inputs, request in shared.values_list("inputs", "request"):
+            names -= {*inputs, request}
+        ResponseItem.objects.filter(account_id=kept.account_id, pk__in=names).delete()
+
+
+def today() -> date:
+    """The day by which what is kept expires (UTC)."""
+    return datetime.now(UTC).date()
+
+
+def _type_of(item: Item) -> str:
+    return str(item.get("type") or ("message" if "role" in item else ""))
+
+
+def _json(value: Any) -> str:
+    """As the database takes it: without NUL and halves of characters, which no text there holds."""
+    text = _dump(value)
+    return _dump(_storable(value)) if "\\u0000" in text or not _is_text(text) else text
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        clean = Storable()
+        return clean.feed(value) + clean.rest()
+    if isinstance(value, dict):
+        return {_storable(name): _storable(each) for name, each in value.items()}
+    return [_storable(each) for each in value] if isinstance(value, list) else value
