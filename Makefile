@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.14 python3.12; do \
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run dev test browsers check bench chaos clerk-proof schemathesis lock clean \
+.PHONY: help setup run dev test browsers clients check bench chaos clerk-proof schemathesis lock clean \
 	check-python check-types check-templates check-static check-sql check-migrations check-deployment
 
 help: ## What can be made
@@ -45,6 +45,11 @@ test: $(VENV)/dev.stamp ## Everything the tests need, then all of them
 browsers: $(VENV)/dev.stamp ## The chat in Firefox and in WebKit
 	@$(BIN)/python -m tests.prepare browsers
 	@$(BIN)/python -m pytest -n0 -m slow tests/browsers
+
+clients: $(VENV)/dev.stamp ## Real clients of OpenAI's protocol at /v1, each installed (once, 3 GB) as people do
+	@$(BIN)/python -m tests.prepare
+	@$(BIN)/python -m tests.clients
+	@$(BIN)/python -m pytest -n0 -m slow tests/clients
 
 # Each part is a hook of .pre-commit-config.yaml as well.
 check: check-python check-types check-templates check-static check-sql check-migrations check-deployment ## Lint, format, types, import contracts, SQL, migrations, deployment settings

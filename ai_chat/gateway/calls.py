@@ -230,7 +230,7 @@ class Calling(Work[ApiCall]):
     def _outcome(self, cause: Exception | None) -> Outcome:
         has_come = self.reader.received.deltas > 0
         match cause:
-            case TimeIsUp() if has_come:
+            case TimeIsUp() if self.reader.has_output:
                 self.is_cut = True
                 return Outcome(State.DONE)
             case ProviderError():
@@ -241,7 +241,8 @@ class Calling(Work[ApiCall]):
                 return Outcome(State.STOPPED) if has_come else stopped
         if self.reader.is_filtered:
             return Outcome(State.FAILED, Reason.REFUSED, delivered=0)
-        if not has_come:
+        if not self.reader.has_output:
+            # Also what was only thought: the table of outcomes (docs/ledger.md).
             return Outcome(State.FAILED, Reason.EMPTY_ANSWER, delivered=0)
         return Outcome(State.DONE)
 

@@ -1,0 +1,122 @@
+"""The accumulators of the official SDK, fed with every stream of `streams/` through a site."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import openai
+import pytest
+from openai.lib.streaming.chat import ChatCompletionStreamState
+
+from ai_chat.providers.pieces import Finish, Usage
+from credits.reasons import Reason
+from tests.ai_chat.gateway.client import latest_call
+from tests.ai_chat.providers.streams import Stream
+from tests.clients.conftest import Tally
+from tests.fakes.replaying import STREAMS
+
+#: What they think stands in the text, between tags: it is passed on as it came.
+TAGGED = {"gemini/thoughts", "lmstudio/think_tags"}
+
+
+class Seen(NamedTuple):
+    """What the SDK makes of an answer; calls by name and arguments."""
+
+    text: str
+    reasoning: str
+    calls: list[tuple[str, str]]
+    finish: str
+    usage: Usage
+
+
+@pytest.fixture
+def sdk(tally: Tally) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=tally.url, api_key=tally.key, max_retries=0) as client:
+        yield client
+
+
+def question(stream: Stream) -> dict[str, Any]:
+    """A body that offers the tools which the stream calls."""
+    tools = [
+        {"type": "function", "function": {"name": call.name, "parameters": {"type": "object"}}}
+        for call in stream.expected.tool_calls
+    ]
+    asked = {"model": stream.name, "messages": [{"role": "user", "content": "Hi"}]}
+    return {**asked, "tools": tools} if tools else asked
+
+
+def whole(sdk: openai.OpenAI, stream: Stream) -> Seen:
+    return seen_in(sdk.chat.completions.create(**question(stream)))
+
+
+def streamed(sdk: openai.OpenAI, stream: Stream) -> Seen:
+    state: ChatCompletionStreamState[None] = ChatCompletionStreamState()
+    options = {**question(stream), "stream_options": {"include_usage": True}}
+    for chunk in sdk.chat.completions.create(**options, stream=True):
+        state.handle_chunk(chunk)
+    # `get_final_completion` raises for what ended at a limit or by a filter.
+    return seen_in(state.current_completion_snapshot)
+
+
+def seen_in(completion: Any) -> Seen:
+    (choice,) = completion.choices
+    message, usage = choice.message, completion.usage
+    more = message.model_extra
+    details = [
+        each.get(name) or ""
+        for each in more.get("reasoning_details", [])
+        for name in ("summary", "text")
+    ]
+    reasoning = more.get("reasoning_content") or more.get("reasoning")
+    return Seen(
+        text=message.content or "",
+        reasoning=reasoning or "".join(details),
+        calls=[(call.function.name, call.function.arguments) for call in message.tool_calls or []],
+        finish="refusal" if message.refusal else choice.finish_reason,
+        usage=Usage(
+            input=usage.prompt_tokens,
+            cached=usage.prompt_tokens_details.cached_tokens,
+            cache_write=usage.prompt_tokens_details.cache_write_tokens,
+            output=usage.completion_tokens,
+            reasoning=usage.completion_tokens_details.reasoning_tokens,
+        ),
+    )
+
+
+def paid_for_latest(tally: Tally) -> int:
+    """What the latest call took, once it has ended."""
+    tally.assert_settled()
+    use = latest_call(tally.user).use
+    assert use
+    return int(use.collected)
+
+
+@pytest.mark.parametrize("read", [whole, streamed])
+def test_every_stream_is_read_as_what_it_amounts_to(
+    tally: Tally,
+    sdk: openai.OpenAI,
+    read: Callable[[openai.OpenAI, Stream], Seen],
+    subtests: pytest.Subtests,
+) -> None:
+    for stream in STREAMS.values():
+        expected = stream.expected
+        with subtests.test(stream.name):
+            if isinstance(expected.ending, Reason) and expected.ending is not Reason.REFUSED:
+                with pytest.raises(openai.APIError):
+                    read(sdk, stream)
+                assert paid_for_latest(tally) == 0
+                continue
+            seen = read(sdk, stream)
+            if stream.name in TAGGED:
+                assert seen.text.endswith(expected.text) and expected.reasoning in seen.text
+            else:
+                assert (seen.text, seen.reasoning) == (expected.text, expected.reasoning)
+            assert seen.calls == [(call.name, call.arguments) for call in expected.tool_calls]
+            refusals = {"content_filter", "refusal"}
+            finishes = refusals if isinstance(expected.ending, Reason) else {expected.ending.value}
+            assert seen.finish in finishes
+            # Neither a refusal nor an answer of nothing costs anything.
+            is_due = isinstance(expected.ending, Finish) and bool(
+                expected.text or expected.tool_calls
+            )
+            assert (expected.usage if is_due else Usage()) in {None, seen.usage}
+            assert (paid_for_latest(tally) > 0) == is_due
