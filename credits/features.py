@@ -84,11 +84,3 @@ def to_operation_type(feature: str) -> OperationType:
     if feature not in ALL_FEATURES:
         raise UnknownFeature(f"There is no feature {feature!r}.")
     return ALL_FEATURES[feature].operation_type
-
-
-def default_cost_of(feature: str) -> int:
-    """Credits per unit of a feature unless an admin set others. Raises UnknownFeature where it has
-    no cost per unit."""
-    if feature not in FEATURE_CREDIT_COSTS:
-        raise UnknownFeature(f"There is no feature {feature!r} that has a cost per unit.")
-    return FEATURE_CREDIT_COSTS[feature]

@@ -26,7 +26,6 @@ from ai_chat.providers.errors import ProviderError, known_keys
 from ai_chat.providers.pieces import Piece
 from ai_chat.providers.sdk_errors import error_of, unreached
 from ai_chat.providers.used import CallBounds, Used, used
-from credits.features import TEXT
 from credits.idempotency import fingerprint
 from credits.keys.lookup import Caller
 from credits.models import AIModel
@@ -66,7 +65,7 @@ def start_call(http: HttpRequest, caller: Caller, call: Call) -> ApiCall:
     job, _ = start_job(
         ApiCall,
         user_id=caller.account_id,
-        feature=TEXT,
+        feature=model.feature,
         quantity=asked.choices,
         max_unit_cost=None,
         idempotency_key=f"call:{request_id}",
@@ -109,13 +108,23 @@ class CallStream(ProviderCall):
     """The answer to one call, in chunks. The request is made as it is, over the connections that
     the SDK uses: making the SDK's objects of it takes longer than all else before it is sent."""
 
+    path = "chat/completions"
+    accepts = "text/event-stream"
+
     def __init__(self, call: Call, *, granted: int | None) -> None:
+        self.reader = self.reader_of(call, granted)
+        super().__init__(call.model, self.reader, max_tokens=granted)
+        self._body = {**self.body(call, granted), "model": call.model.provider_model}
+
+    def reader_of(self, call: Call, granted: int | None) -> ChunkReader:
+        """What reads the answer."""
+        return ChunkReader(choices=call.asked.choices, max_tokens=granted)
+
+    def body(self, call: Call, granted: int | None) -> dict[str, Any]:
+        """What is asked, but for the model."""
         model = call.model
-        self.reader = ChunkReader(choices=call.asked.choices, max_tokens=granted)
-        super().__init__(model, self.reader, max_tokens=granted)
-        self._body = {
+        return {
             **call.body,
-            "model": model.provider_model,
             limit_name(model.provider): granted or min(call.asked.output, tokens_of(model)),
             "stream": True,
             **usage_options(model.provider),
@@ -125,12 +134,12 @@ class CallStream(ProviderCall):
     def _answer(self) -> Iterator[Iterator[bytes]]:
         provider = self._provider
         http = http_client(provider.address)
-        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+        headers = {"Content-Type": "application/json", "Accept": self.accepts}
         if provider.key_is_set:
             known_keys.add(provider.key)
             headers["Authorization"] = f"Bearer {provider.key}"
         content = json.dumps(self._body, separators=(",", ":"))
-        request = http.build_request("POST", "chat/completions", content=content, headers=headers)
+        request = http.build_request("POST", self.path, content=content, headers=headers)
         try:
             response = http.send(request, stream=True)
         except httpx2.TransportError as error:
@@ -166,6 +175,8 @@ class Calling(Work[ApiCall]):
     """The provider's part of one call. What came is to be paid when any of it was passed on."""
 
     keeps = False
+    #: How the provider is asked.
+    stream: type[CallStream] = CallStream
 
     def __init__(self, job: ApiCall, call: Call) -> None:
         super().__init__(job, call.model)
@@ -177,8 +188,9 @@ class Calling(Work[ApiCall]):
         self.call = call
         self.is_cut = False
         self.failure: ProviderError | None = None
-        self._stream = CallStream(call, granted=job.output_granted)
-        output = job.output_granted or tokens_of(call.model)
+        granted = job.output_granted
+        self._stream = self.stream(call, granted=granted)
+        output = tokens_of(call.model) if granted is None else granted
         self._bounds = CallBounds(
             call.text_bytes, call.asked.input_bound, output * call.asked.choices
         )
@@ -188,7 +200,7 @@ class Calling(Work[ApiCall]):
         return self._stream.reader
 
     def with_model(self, model: AIModel) -> "Calling | None":
-        return Calling(self.job, replace(self.call, model=model))
+        return type(self)(self.job, replace(self.call, model=model))
 
     def pieces(self) -> Generator[Piece]:
         yield from self._stream
@@ -231,8 +243,8 @@ class Driven:
     """A call that is being answered: its pieces, and what it came to after the last of them.
     `begin` has to be called first."""
 
-    def __init__(self, job: ApiCall, call: Call) -> None:
-        self.run: Run[ApiCall] = begin_driven(Calling(job, call))
+    def __init__(self, job: ApiCall, call: Call, work: type[Calling] = Calling) -> None:
+        self.run: Run[ApiCall] = begin_driven(work(job, call))
         self.pieces = self.run.drive()
 
     @property

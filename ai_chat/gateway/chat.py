@@ -14,10 +14,9 @@ from ai_chat.gateway.completions import (
     DONE,
     Completion,
     Whole,
-    cost_of,
     error_event,
     event,
-    json_of,
+    whole_response,
 )
 from ai_chat.gateway.errors import Unsupported, invalid
 from ai_chat.gateway.headers import charge_headers
@@ -164,11 +163,7 @@ def whole(
         piece = next(driven.pieces, None)
     driven.check()
     body = parts.body(completion, driven, driven.finishes)
-    more = {"X-Tally-Cost": cost_of(driven.job)}
-    if driven.job.remaining is not None:
-        more["X-Tally-Remaining"] = str(driven.job.remaining)
-    headers = {**headers, **more}
-    return HttpResponse(json_of(body), content_type="application/json", headers=headers)
+    return whole_response(body, driven, headers)
 
 
 def streaming(pieces: Iterator[bytes], headers: Mapping[str, str]) -> StreamingHttpResponse:

@@ -31,7 +31,11 @@ def model(http: HttpRequest, name: str) -> JsonResponse:
 def _offered(caller: Caller) -> list[AIModel]:
     offered = all_offered(user_id=caller.account_id)
     allowed = caller.only_models
-    return [m for m in offered if m.usable and (allowed is None or m.name in allowed)]
+    return [
+        model
+        for model in offered
+        if model.usable and model.has_price and (allowed is None or model.name in allowed)
+    ]
 
 
 def model_body(model: AIModel) -> dict[str, Any]:

@@ -87,7 +87,7 @@ class TestCatalogue:
         with pytest.raises(OtherPricing):
             embed(alice, model)
         for name in ("embed", None):
-            with pytest.raises(UnknownFeature):
+            with pytest.raises(ModelNotOffered):
                 deduct_credits_for_feature(user_id=alice.pk, feature=EMBEDDING, model=name)
         assert not alice.usage.filter(operation_type=OperationType.AI_EMBEDDING).exists()
 
