@@ -8,6 +8,7 @@ from ai_chat.gateway.auth import caller_of
 from ai_chat.gateway.errors import ApiError
 from credits.amounts import as_exact
 from credits.catalogue.models import all_offered
+from credits.features import PLACES
 from credits.keys.lookup import Caller
 from credits.models import AIModel, TokenPrice
 from credits.models.tokens import BUCKETS, PER
@@ -29,7 +30,10 @@ def model(http: HttpRequest, name: str) -> JsonResponse:
 
 
 def _offered(caller: Caller) -> list[AIModel]:
-    offered = all_offered(user_id=caller.account_id)
+    # Some clients take the first one for a model to talk to.
+    offered = sorted(
+        all_offered(user_id=caller.account_id), key=lambda model: PLACES[model.feature]
+    )
     allowed = caller.only_models
     return [
         model
