@@ -66,6 +66,8 @@ ALL_FEATURES: dict[str, Feature] = {feature.key: feature for feature in _ALL}
 FEATURE_CREDIT_COSTS: dict[str, int] = {
     key: f.default_cost for key, f in ALL_FEATURES.items() if f.default_cost is not None
 }
+#: The place of each among the others, for lists of their models.
+PLACES: dict[str, int] = {key: place for place, key in enumerate(ALL_FEATURES)}
 #: Those that have a cost per unit.
 FEATURES: dict[str, Feature] = {key: ALL_FEATURES[key] for key in FEATURE_CREDIT_COSTS}
 #: Those whose models can have a price by tokens.
@@ -84,11 +86,3 @@ def to_operation_type(feature: str) -> OperationType:
     if feature not in ALL_FEATURES:
         raise UnknownFeature(f"There is no feature {feature!r}.")
     return ALL_FEATURES[feature].operation_type
-
-
-def default_cost_of(feature: str) -> int:
-    """Credits per unit of a feature unless an admin set others. Raises UnknownFeature where it has
-    no cost per unit."""
-    if feature not in FEATURE_CREDIT_COSTS:
-        raise UnknownFeature(f"There is no feature {feature!r} that has a cost per unit.")
-    return FEATURE_CREDIT_COSTS[feature]

@@ -13,7 +13,7 @@ from django.dispatch import Signal
 
 from credits import exceptions
 from credits.amounts import PICO
-from credits.features import OperationType, default_cost_of, to_operation_type
+from credits.features import ALL_FEATURES, OperationType, to_operation_type
 from credits.kernel import (
     MAX_AMOUNT,
     MAX_QUANTITY,
@@ -175,7 +175,7 @@ def call_deduct(
         key_id=key_id,
         operation=to_operation_type(feature),
         feature=feature,
-        default_cost=default_cost_of(feature),
+        default_cost=ALL_FEATURES[feature].default_cost,
         units=quantity,
         model=model,
         max_unit_cost=max_unit_cost,

@@ -307,7 +307,7 @@ class ModelForm(StateForm):
     fallback = OptionField(
         label="Takes over when its provider is down",
         required=False,
-        help_text="Before the answer begins, without a second charge.",
+        help_text="Before the answer begins, at no second charge. Embeddings: the same model only.",
     )
     reads = forms.MultipleChoiceField(
         choices=[("image", "Images"), ("file", "Files")],

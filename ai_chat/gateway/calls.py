@@ -26,7 +26,6 @@ from ai_chat.providers.errors import ProviderError, known_keys
 from ai_chat.providers.pieces import Piece
 from ai_chat.providers.sdk_errors import error_of, unreached
 from ai_chat.providers.used import CallBounds, Used, used
-from credits.features import TEXT
 from credits.idempotency import fingerprint
 from credits.keys.lookup import Caller
 from credits.models import AIModel
@@ -34,7 +33,6 @@ from credits.reasons import Reason
 from credits.uses import Asked, Tokens
 
 State = ApiCall.State
-JSON_TO_EVENTS = {"Content-Type": "application/json", "Accept": "text/event-stream"}
 #: Bytes of a provider's error that are read.
 MAX_ERROR_BYTES = 100_000
 
@@ -69,7 +67,7 @@ def start_call(http: HttpRequest, caller: Caller, call: Call) -> ApiCall:
     job, _ = start_job(
         ApiCall,
         user_id=caller.account_id,
-        feature=TEXT,
+        feature=model.feature,
         quantity=asked.choices,
         max_unit_cost=None,
         idempotency_key=f"call:{request_id}",
@@ -112,29 +110,35 @@ class CallStream(ProviderCall):
     """The answer to one call, in chunks. The request is made as it is, over the connections that
     the SDK uses: making the SDK's objects of it takes longer than all else before it is sent."""
 
-    #: What is asked below the provider's address.
+    #: What is asked below the provider's address, and what is taken as its answer.
     path = "chat/completions"
+    accepts = "text/event-stream"
 
     def __init__(self, call: Call, *, granted: int | None) -> None:
-        self.reader = self._reader_of(call, granted)
+        self.reader = self.reader_of(call, granted)
         super().__init__(call.model, self.reader, max_tokens=granted)
-        self._headers = {**self._key_header(), **call.headers}
-        self._body = {
+        self._headers = {**self.key_header(), **call.headers}
+        self._body = {**self.body(call, granted), "model": call.model.provider_model}
+
+    def reader_of(self, call: Call, granted: int | None) -> Any:
+        """What reads the answer: a `ChunkReader`, or one of another format."""
+        return ChunkReader(choices=call.asked.choices, max_tokens=granted)
+
+    def body(self, call: Call, granted: int | None) -> dict[str, Any]:
+        """What is asked, but for the model."""
+        most = granted or min(call.asked.output, tokens_of(call.model))
+        return {
             **call.body,
-            **self._limits(call, granted or min(call.asked.output, tokens_of(call.model))),
-            "model": call.model.provider_model,
+            **self.limits(call, most),
             "stream": True,
         }
 
-    def _reader_of(self, call: Call, granted: int | None) -> Any:
-        return ChunkReader(choices=call.asked.choices, max_tokens=granted)
-
-    def _limits(self, call: Call, most: int) -> dict[str, Any]:
+    def limits(self, call: Call, most: int) -> dict[str, Any]:
         """What bounds an answer at `most` tokens, and has it end with its usage."""
         provider = call.model.provider
         return {limit_name(provider): most, **usage_options(provider)}
 
-    def _key_header(self) -> dict[str, str]:
+    def key_header(self) -> dict[str, str]:
         """What opens the provider."""
         if not self._provider.key_is_set:
             return {}
@@ -144,7 +148,7 @@ class CallStream(ProviderCall):
     @contextmanager
     def _answer(self) -> Iterator[Iterator[bytes]]:
         http = http_client(self._provider.address)
-        headers = {**JSON_TO_EVENTS, **self._headers}
+        headers = {"Content-Type": "application/json", "Accept": self.accepts, **self._headers}
         content = json.dumps(self._body, separators=(",", ":"))
         request = http.build_request("POST", self.path, content=content, headers=headers)
         try:
@@ -183,7 +187,7 @@ class Calling(Work[ApiCall]):
 
     keeps = False
     #: How the provider is asked.
-    stream_type = CallStream
+    stream_type: type[CallStream] = CallStream
 
     def __init__(self, job: ApiCall, call: Call) -> None:
         super().__init__(job, call.model)
@@ -195,8 +199,9 @@ class Calling(Work[ApiCall]):
         self.call = call
         self.is_cut = False
         self.failure: ProviderError | None = None
-        self._stream = self.stream_type(call, granted=job.output_granted)
-        output = job.output_granted or tokens_of(call.model)
+        granted = job.output_granted
+        self._stream = self.stream_type(call, granted=granted)
+        output = tokens_of(call.model) if granted is None else granted
         self._bounds = CallBounds(
             call.text_bytes, call.asked.input_bound, output * call.asked.choices
         )
@@ -251,8 +256,8 @@ class Driven:
     """A call that is being answered: its pieces, and what it came to after the last of them.
     `begin` has to be called first."""
 
-    def __init__(self, job: ApiCall, call: Call, calling: type[Calling] = Calling) -> None:
-        self.run: Run[ApiCall] = begin_driven(calling(job, call))
+    def __init__(self, job: ApiCall, call: Call, work: type[Calling] = Calling) -> None:
+        self.run: Run[ApiCall] = begin_driven(work(job, call))
         self.pieces = self.run.drive()
 
     @property

@@ -16,10 +16,10 @@ from ai_chat.gateway.completions import (
     Whole,
     error_event,
     event,
-    json_of,
+    whole_response,
 )
 from ai_chat.gateway.errors import Unsupported, invalid
-from ai_chat.gateway.headers import charge_headers, ended_headers
+from ai_chat.gateway.headers import charge_headers
 from ai_chat.gateway.sizes import sizes_of
 from ai_chat.providers.bounds import asked_of
 from ai_chat.providers.pieces import Chunk, Piece
@@ -163,8 +163,7 @@ def whole(
         piece = next(driven.pieces, None)
     driven.check()
     body = parts.body(completion, driven, driven.finishes)
-    headers = {**headers, **ended_headers(driven)}
-    return HttpResponse(json_of(body), content_type="application/json", headers=headers)
+    return whole_response(body, driven, headers)
 
 
 def streaming(pieces: Iterator[bytes], headers: Mapping[str, str]) -> StreamingHttpResponse:

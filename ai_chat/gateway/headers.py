@@ -15,7 +15,7 @@ def charge_headers(job: ApiCall, call: Call) -> dict[str, str]:
     }
     if charge.price_id is not None:
         headers["X-Tally-Price-Version"] = str(charge.price_id)
-    if job.output_granted is not None:
+    if job.output_granted:
         headers["X-Tally-Max-Output"] = str(job.output_granted)
         if job.output_granted < call.asked.output:
             limit = job.limit_id

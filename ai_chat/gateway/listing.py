@@ -8,6 +8,7 @@ from ai_chat.gateway.auth import caller_of
 from ai_chat.gateway.errors import ApiError
 from credits.amounts import as_exact
 from credits.catalogue.models import all_offered
+from credits.features import PLACES
 from credits.keys.lookup import Caller
 from credits.models import AIModel, TokenPrice
 from credits.models.tokens import BUCKETS, PER
@@ -29,9 +30,16 @@ def model(http: HttpRequest, name: str) -> JsonResponse:
 
 
 def _offered(caller: Caller) -> list[AIModel]:
-    offered = all_offered(user_id=caller.account_id)
+    # Some clients take the first one for a model to talk to.
+    offered = sorted(
+        all_offered(user_id=caller.account_id), key=lambda model: PLACES[model.feature]
+    )
     allowed = caller.only_models
-    return [m for m in offered if m.usable and (allowed is None or m.name in allowed)]
+    return [
+        model
+        for model in offered
+        if model.usable and model.has_price and (allowed is None or model.name in allowed)
+    ]
 
 
 def model_body(model: AIModel) -> dict[str, Any]:

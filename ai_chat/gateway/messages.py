@@ -66,13 +66,13 @@ class MessageStream(CallStream):
 
     path = "messages"
 
-    def _reader_of(self, call: Call, granted: int | None) -> MessageReader:
+    def reader_of(self, call: Call, granted: int | None) -> MessageReader:
         return MessageReader(max_tokens=granted)
 
-    def _limits(self, call: Call, most: int) -> dict[str, Any]:
+    def limits(self, call: Call, most: int) -> dict[str, Any]:
         return {"max_tokens": most}
 
-    def _key_header(self) -> dict[str, str]:
+    def key_header(self) -> dict[str, str]:
         known_keys.add(self._provider.key)
         return {"x-api-key": self._provider.key} if self._provider.key_is_set else {}
 

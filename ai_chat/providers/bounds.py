@@ -15,6 +15,8 @@ from credits.uses import Asked
 TEMPLATE_TOKENS = 128
 #: Tokens that mark the beginning, the role and the end of a message.
 FRAMING_TOKENS = 16
+#: Tokens that mark the beginning and the end of an input of embeddings, or stand before it.
+INPUT_FRAMING_TOKENS = 8
 #: The tokens of an answer for which there must be room, unless the model says otherwise: with less
 #: a model that reasons first would be paid for and say nothing.
 LEAST_OUTPUT, LEAST_OUTPUT_REASONING = 256, 4_096
@@ -63,6 +65,13 @@ def asked_of(model: AIModel, size: Size, *, most: int | None = None) -> Asked:
     output = output_asked(model, most)
     least = output_least(model, output)
     return Asked(input_bound(model, size), output, least, named=most is not None)
+
+
+def asked_of_inputs(model: AIModel, *, text_bytes: int, tokens: int, inputs: int) -> Asked:
+    """What credits are reserved for: embeddings of `inputs` that hold so much text, and so many
+    tokens that are sent as such. There is no output."""
+    text = -(-text_bytes * 100 // model.bytes_per_hundred_tokens)
+    return Asked(text + tokens + inputs * INPUT_FRAMING_TOKENS, 0, 0, named=True)
 
 
 def _parts(content: str | list[Part]) -> list[Part]:

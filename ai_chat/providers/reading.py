@@ -111,7 +111,7 @@ class AnswerReader:
 
     def _whole(self, chunks: Iterable[bytes]) -> Iterator[Piece]:
         """An answer that is one JSON object, although a stream was asked for."""
-        answer = _read_json(chunks)
+        answer = read_json(chunks)
         answer = answer[0] if isinstance(answer, list) else answer
         if not answer.get("choices") and not error_in_chunk(answer):
             raise ProviderError(Reason.UNREADABLE, code="no_choices")
@@ -227,12 +227,13 @@ class AnswerReader:
         return ProviderError(Reason.CUT_OFF, code="no_finish_reason")
 
 
-def _read_json(chunks: Iterable[bytes]) -> Any:
-    """A body's JSON, as soon as it is whole: the connection may stay open after it."""
+def read_json(chunks: Iterable[bytes], *, most: int = MAX_EVENT_BYTES) -> Any:
+    """A body's JSON, as soon as it is whole: the connection may stay open after it. Raises
+    ValueError, and EventTooLarge beyond `most` bytes."""
     body = bytearray()
     for chunk in chunks:
         body += chunk
-        if len(body) > MAX_EVENT_BYTES:
+        if len(body) > most:
             raise EventTooLarge
         if chunk.rstrip().endswith((b"}", b"]")):
             with suppress(ValueError):

@@ -18,6 +18,7 @@ from credits.features import (
     ALL_FEATURES,
     FEATURE_CREDIT_COSTS,
     FEATURES,
+    PLACES,
     TOKEN_FEATURES,
     UnknownFeature,
 )
@@ -85,6 +86,7 @@ def models_by_tokens() -> list[tuple[AIModel, list[TokenPrice]]]:
     """The offered models that have a price by tokens (`token_price`) or will have one, each with
     the changes that are announced."""
     models = list(with_costs(all_models().filter(OFFERED, feature__in=TOKEN_FEATURES)))
+    models.sort(key=lambda model: PLACES[model.feature])
     prices = attach_prices(models)
     listed = [(model, prices[model.pk].announced) for model in models]
     return [(model, announced) for model, announced in listed if model.token_price or announced]

@@ -131,7 +131,7 @@ def pricing_of(model: AIModel) -> Mapping[str, Any] | None:
     """How a model is priced now, for JSON: by tokens, with the id of the price as its version; or
     a number of credits for a unit. None where it has no price yet."""
     price = model.token_price
-    if price is None and model.cost is None:
+    if not model.has_price:
         return None
     if price is None:
         return {"unit": FEATURES[model.feature].unit, "credits": model.cost}

@@ -201,6 +201,11 @@ class AIModel(models.Model):
         return self.feature in TOKEN_FEATURES
 
     @property
+    def has_price(self) -> bool:
+        """Whether it costs something known: embeddings have no price until an admin sets one."""
+        return self.token_price is not None or self.cost is not None
+
+    @property
     def unit(self) -> str:
         """What its price is for."""
         return f"a{'n' * (FEATURES[self.feature].unit[0] in 'aeiou')} {FEATURES[self.feature].unit}"

@@ -87,7 +87,7 @@ class TestCatalogue:
         with pytest.raises(OtherPricing):
             embed(alice, model)
         for name in ("embed", None):
-            with pytest.raises(UnknownFeature):
+            with pytest.raises(ModelNotOffered):
                 deduct_credits_for_feature(user_id=alice.pk, feature=EMBEDDING, model=name)
         assert not alice.usage.filter(operation_type=OperationType.AI_EMBEDDING).exists()
 
@@ -99,7 +99,9 @@ class TestCatalogue:
         answer = Api(admin).send("PUT", "/api/admin/models", change)
         [listed] = answer.json()["models"]
         assert listed["pricing"]["input"] == "20"
+        make_token_price(make_model("text", label="Words"))
         page = words(client.get("/pricing"))
+        assert page.index("Words 1 1 1 1 ") < page.index("Vectors 20 ")
         assert "Vectors 20 20 – – the embedding of a text of 500 words, about 0.014 credits" in page
         set_token_price(actor=admin, model="embed", prices=None)
         assert "Vectors" not in client.get("/pricing").text
