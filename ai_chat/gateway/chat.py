@@ -163,7 +163,7 @@ def whole(
         piece = next(driven.pieces, None)
     driven.check()
     body = parts.body(completion, driven, driven.finishes)
-    headers = {**headers, **ended_headers(driven)}
+    headers = {**headers, **ended_headers(driven.job)}
     return HttpResponse(json_of(body), content_type="application/json", headers=headers)
 
 

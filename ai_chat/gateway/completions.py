@@ -8,9 +8,9 @@ from typing import Any
 
 from ai_chat.gateway.calls import Driven
 from ai_chat.gateway.errors import ApiError, envelope
+from ai_chat.gateway.headers import cost_of
 from ai_chat.models import ApiCall
 from ai_chat.providers.pieces import Chunk
-from credits.amounts import as_decimal
 
 DONE = b"data: [DONE]\n\n"
 
@@ -73,11 +73,6 @@ def usage_body(tokens: Any) -> dict[str, Any]:
             "rejected_prediction_tokens": 0,
         },
     }
-
-
-def cost_of(job: ApiCall) -> str:
-    """Credits that a call has cost, exactly, as a decimal string."""
-    return as_decimal(int(job.use.collected)) if job.use else f"{job.charged}"
 
 
 def event(data: Any) -> bytes:

@@ -1,5 +1,5 @@
-"""GET /v1/models and /v1/models/{id}: what can be called, and for how much. One answer is the list of
-OpenAI's clients, of Anthropic's and of OpenRouter's: each ignores what it does not know (design:
+"""GET /v1/models and /v1/models/{id}: what can be called, and for how much. One answer is the list
+of OpenAI's clients, of Anthropic's and of OpenRouter's: each ignores what it does not know (design:
 gateway, A.6)."""
 
 from typing import Any
