@@ -36,7 +36,8 @@ class LimitReached(LedgerError):
     def __init__(self, *, required: int, limit: typing.Any) -> None:
         takes = f"This takes {required:,} credit{'s' if required != 1 else ''}"
         message = f"{takes}; {limit.sentence} Nothing was charged."
-        super().__init__(message, required=required, available=limit.left, limit=limit.members)
+        which = {"scope": limit.applies_to, **limit.members}
+        super().__init__(message, required=required, available=limit.left, limit=which)
         self.limit = limit
 
 

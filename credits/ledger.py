@@ -26,7 +26,7 @@ from credits.models import CreditBalance, CreditGrant, Hold
 from credits.models.ledger import PRIORITIES
 from credits.pricing import get_feature_cost
 from credits.reasons import is_by_payer
-from credits.refusals import refusal_of
+from credits.refusals import Refused, refusal_of
 
 type Details = dict[str, Any]
 
@@ -197,7 +197,7 @@ def call_spend(function: str, *, owner: int, **arguments: Any) -> Any:
         _post_due(owner)
         row = call_kernel(function, owner=owner, **arguments)
     if row.outcome not in {"charged", "replayed"}:
-        raise refusal_of(row, arguments)
+        raise refusal_of(row, arguments) from Refused(row)
     return row
 
 

@@ -50,6 +50,11 @@ class LimitState:
         return f"for {self.limit.member}" if self.limit.member else ""
 
     @property
+    def applies_to(self) -> str:
+        """Whose spending it bounds: `account`, `key` or `member`."""
+        return "key" if self.limit.api_key_id else "member" if self.limit.member_id else "account"
+
+    @property
     def spent_words(self) -> str:
         """What is spent, in credits as people read them."""
         return as_words(self.spent)

@@ -9,16 +9,18 @@ from django.db import connection
 #: Nothing is counted over more time than this.
 LONGEST = timedelta(hours=1)
 
-TAKE = "SELECT credits_take(counted => %(counted)s, at_most => %(at_most)s, span => %(span)s)"
+TAKE = "SELECT wait FROM credits_take(ARRAY[%(counted)s], ARRAY[%(at_most)s], %(span)s)"
 GIVE_BACK = """
-UPDATE credits_ratelimit SET moments = trim_array(moments, 1)
-WHERE key = %(counted)s AND moments <> '{}'
+UPDATE credits_ratelimit SET uses = uses - 1,
+    moments = CASE WHEN counts[cardinality(counts)] > 1 THEN moments
+        ELSE trim_array(moments, 1) END,
+    counts = CASE WHEN counts[cardinality(counts)] > 1
+        THEN trim_array(counts, 1) || counts[cardinality(counts)] - 1 ELSE trim_array(counts, 1) END
+WHERE key = %(counted)s AND uses > 0
 """
 WAIT = """
-SELECT ceil(extract(epoch FROM m + %(span)s - credits_now()))
-FROM credits_ratelimit r, unnest(r.moments) m
-WHERE r.key = %(counted)s AND m > credits_now() - %(span)s
-ORDER BY m DESC OFFSET %(at_most)s - 1 LIMIT 1
+SELECT credits_rate_wait(credits_rate_now(r, %(span)s, moment), %(at_most)s, %(span)s, moment)
+FROM credits_ratelimit r, credits_now() AS moment WHERE r.key = %(counted)s
 """
 FORGET = """
 DELETE FROM credits_ratelimit

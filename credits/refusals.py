@@ -9,7 +9,8 @@ from credits.limit_states import limit_state
 
 
 class Refused(Exception):
-    """A function around `credits_deduct` has not charged, for a reason of its own."""
+    """A function around `credits_deduct` has not charged, for a reason of its own; also the cause
+    of other refusals, with the function's `row`."""
 
     def __init__(self, row: Any) -> None:
         super().__init__(row.outcome)
@@ -45,7 +46,7 @@ def refusal_of(row: Any, arguments: Mapping[str, Any]) -> Exception:
         case "price_changed" if price_id and agreed not in {None, price_id}:
             return exceptions.OtherPricing(price_id=price_id)
         case "price_changed":
-            most = arguments.get("max_unit_cost") or arguments.get("most") or 0
+            most = arguments.get("most" if price_id else "max_unit_cost") or 0
             return exceptions.PriceChanged(agreed=most, unit_cost=row.price or row.total)
     plain = PLAIN_REFUSALS.get(row.outcome)
     return plain() if plain else Refused(row)

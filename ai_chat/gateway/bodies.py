@@ -19,11 +19,16 @@ MAX_DEPTH = 100
 MAX_COUNT = 10**8
 
 
+def check_method(request: HttpRequest, method: str) -> None:
+    """Raises ApiError for a request that is not made by this method. HEAD is a GET."""
+    if request.method not in {method, "HEAD" if method == "GET" else method}:
+        message = f"Not allowed: {request.method}. Use {method}."
+        raise ApiError(405, "method_not_allowed", message, headers={"Allow": method})
+
+
 def read_body(request: HttpRequest) -> dict[str, Any]:
     """The object that a request brings; META has the digest of its bytes. Raises ApiError."""
-    if request.method != "POST":
-        message = f"Not allowed: {request.method}. Use POST."
-        raise ApiError(405, "method_not_allowed", message, headers={"Allow": "POST"})
+    check_method(request, "POST")
     room = settings.LARGE_BODIES.get(request.path_info, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     if int(request.META.get("CONTENT_LENGTH") or 0) > room:
         raise ApiError(413, "request_too_large", f"The body has more than {room:,} bytes.")

@@ -13,6 +13,7 @@ from django.db import connections
 from django.http import HttpRequest
 
 from ai_chat.gateway.errors import ApiError, provider_failed
+from ai_chat.gateway.headers import charge_headers
 from ai_chat.gateway.middleware import request_id_of
 from ai_chat.gateway.reading import ChunkReader
 from ai_chat.jobs.ending import Outcome
@@ -63,13 +64,14 @@ def start_call(http: HttpRequest, caller: Caller, call: Call) -> ApiCall:
     if caller.only_models is not None and model.name not in caller.only_models:
         raise ApiError(403, "model_not_allowed", "This key may not use this model.", param="model")
     request_id = request_id_of(http)
-    asked = call.asked
+    asked, agreed = call.asked, agreed_of(http)
     job, _ = start_job(
         ApiCall,
         user_id=caller.account_id,
         feature=model.feature,
         quantity=asked.choices,
-        max_unit_cost=None,
+        # Of a model that is priced by tokens all of `agreed` counts, and this does not.
+        max_unit_cost=None if agreed.credits is None else agreed.credits // asked.choices,
         idempotency_key=f"call:{request_id}",
         request=None,
         row={
@@ -81,7 +83,7 @@ def start_call(http: HttpRequest, caller: Caller, call: Call) -> ApiCall:
             "fingerprint": fingerprint([call.endpoint, call.request]),
         },
         asked=asked,
-        agreed=agreed_of(http),
+        agreed=agreed,
         key=caller,
         details={"requestId": request_id},
     )
@@ -289,6 +291,7 @@ class Driven:
     def check(self) -> None:
         """Raises ApiError for a call that has failed so that there is no answer."""
         if error := self.error():
+            error.headers |= charge_headers(self.job, self.work.call)
             raise error
 
     def error(self) -> ApiError | None:

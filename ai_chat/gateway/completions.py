@@ -11,9 +11,9 @@ from django.http import HttpResponse
 
 from ai_chat.gateway.calls import Driven
 from ai_chat.gateway.errors import ApiError, envelope
+from ai_chat.gateway.headers import cost_of, ended_headers
 from ai_chat.models import ApiCall
 from ai_chat.providers.pieces import Chunk
-from credits.amounts import as_decimal
 
 DONE = b"data: [DONE]\n\n"
 
@@ -78,19 +78,11 @@ def usage_body(tokens: Any) -> dict[str, Any]:
     }
 
 
-def cost_of(job: ApiCall) -> str:
-    """Credits that a call has cost, exactly, as a decimal string."""
-    return as_decimal(int(job.use.collected)) if job.use else f"{job.charged}"
-
-
 def whole_response(
     body: Mapping[str, Any], driven: Driven, headers: Mapping[str, str]
 ) -> HttpResponse:
     """The answer of a call that has ended, in one object; its headers say what it came to."""
-    more = {"X-Tally-Cost": cost_of(driven.job)}
-    if driven.job.remaining is not None:
-        more["X-Tally-Remaining"] = str(driven.job.remaining)
-    headers = {**headers, **more}
+    headers = {**headers, **ended_headers(driven.job)}
     return HttpResponse(json_of(body), content_type="application/json", headers=headers)
 
 

@@ -9,9 +9,9 @@ from ai_chat.gateway.auth import caller_of
 from ai_chat.gateway.bodies import count_in, read_body, text_in
 from ai_chat.gateway.calls import Call, Calling, CallStream, Driven, start_call
 from ai_chat.gateway.catalogue import model_named
-from ai_chat.gateway.completions import cost_of, whole_response
+from ai_chat.gateway.completions import whole_response
 from ai_chat.gateway.errors import invalid
-from ai_chat.gateway.headers import charge_headers
+from ai_chat.gateway.headers import charge_headers, cost_of
 from ai_chat.gateway.reading import ChunkReader
 from ai_chat.providers.bounds import asked_of_inputs
 from ai_chat.providers.embeddings import MAX_ANSWER_BYTES, Vector, counts_in, read_vectors

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.http import JsonResponse
 
+from ai_chat.gateway.headers import rate_headers
+from ai_chat.jobs.start import rate_of_refusal
 from ai_chat.providers.errors import ProviderError
 from config.errors import DomainError, HttpError, InvalidInput, Path
 from credits.reasons import Reason
@@ -120,7 +122,7 @@ def error_response(error: DomainError, *, path: str, request_id: str) -> JsonRes
     if path == MESSAGES:
         status = anthropic_status(error)
         body = anthropic_envelope(error, request_id=request_id)
-    headers = {**error.headers, "x-request-id": request_id}
+    headers = {**rate_headers(rate_of_refusal(error)), **error.headers, "x-request-id": request_id}
     if status == 402 or code in FINAL:
         headers["x-should-retry"] = "false"
     if error.retry_seconds is not None:

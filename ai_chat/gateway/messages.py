@@ -12,9 +12,9 @@ from ai_chat.gateway.bodies import count_in, flag_in, json_bytes, read_body, ref
 from ai_chat.gateway.calls import Call, Calling, CallStream, Driven, start_call
 from ai_chat.gateway.catalogue import model_named
 from ai_chat.gateway.chat import streaming
-from ai_chat.gateway.completions import cost_of, json_of
+from ai_chat.gateway.completions import json_of
 from ai_chat.gateway.errors import ApiError, Unsupported, anthropic_envelope, invalid
-from ai_chat.gateway.headers import charge_headers
+from ai_chat.gateway.headers import charge_headers, ended_headers
 from ai_chat.gateway.message_reading import MessageReader, WholeMessage
 from ai_chat.gateway.middleware import request_id_of
 from ai_chat.gateway.sizes import RENDERED_PERCENT, TOOL_TOKENS
@@ -239,7 +239,7 @@ def _whole(driven: Driven, piece: Piece | None, headers: Mapping[str, str]) -> H
         piece = next(driven.pieces, None)
     driven.check()
     body = parts.body({**driven.work.reader.usage})
-    headers = {**headers, "X-Tally-Cost": cost_of(driven.job)}
+    headers = {**headers, **ended_headers(driven.job)}
     return HttpResponse(json_of(body), content_type="application/json", headers=headers)
 
 

@@ -1,6 +1,7 @@
 """The door of /v1: its calls pass none of the middleware of the pages."""
 
 import logging
+import re
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from config.errors import DomainError, HttpError, domain_error_of
 
 logger = logging.getLogger(__name__)
 
-#: Browsers of other origins may call: no cookie is looked at, and whoever has a key may use it.
+#: What an SDK says of itself.
 STAINLESS = [
     *("arch", "async", "custom-poll-interval", "helper-method", "lang", "os", "package-version"),
     *("poll-helper", "read-timeout", "retry-count", "runtime", "runtime-version", "timeout"),
@@ -25,11 +26,14 @@ ALLOWED = [
     *("X-Price-Version", "X-Max-Credits", "X-Tally-Clamp"),
     *(f"x-stainless-{name}" for name in STAINLESS),
 ]
+#: Further headers that a page may send: SDKs think of new ones.
+ALLOWED_TOO = re.compile("[a-z0-9-]{1,60}")
+#: Browsers of other origins may call, and read every header: no cookie is looked at, and whoever
+#: has a key may use it.
 CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "*"}
 PREFLIGHT = {
     **CORS,
     "Access-Control-Allow-Methods": "GET, POST, DELETE, OPTIONS",
-    "Access-Control-Allow-Headers": ", ".join(ALLOWED),
     "Access-Control-Max-Age": "86400",
 }
 
@@ -45,7 +49,7 @@ class GatewayMiddleware:
         if not request.path_info.startswith("/v1/"):
             return self.get_response(request)
         if request.method == "OPTIONS":
-            return HttpResponse(status=204, headers=PREFLIGHT)
+            return HttpResponse(status=204, headers={**PREFLIGHT, **_allowed(request)})
         request_id = f"req_{uuid4().hex}"
         request.META["REQUEST_ID"] = request_id
         try:
@@ -58,6 +62,15 @@ class GatewayMiddleware:
         response["x-request-id"] = response["request-id"] = request_id
         response.setdefault("Cache-Control", "no-store")
         return response
+
+
+def _allowed(request: HttpRequest) -> dict[str, str]:
+    """The headers that a page of another origin may send."""
+    wanted = request.headers.get("Access-Control-Request-Headers", "").lower().split(",")[:50]
+    known = {name.lower() for name in ALLOWED}
+    more = [name for name in map(str.strip, wanted) if ALLOWED_TOO.fullmatch(name)]
+    names = [*ALLOWED, *(name for name in dict.fromkeys(more) if name not in known)]
+    return {"Access-Control-Allow-Headers": ", ".join(names)}
 
 
 def request_id_of(request: HttpRequest) -> str:

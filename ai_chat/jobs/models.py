@@ -1,7 +1,7 @@
 """What every paid job has in the database."""
 
 import uuid
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 from django.conf import settings
 from django.db import models
@@ -13,6 +13,15 @@ from credits.reasons import Reason
 
 #: The states that every kind has. All but RUNNING are final.
 RUNNING, FAILED = "running", "failed"
+
+
+class Rate(NamedTuple):
+    """The tightest rate that a request counts under: of the `most` in a minute `remaining` are
+    left, and in `reset` seconds all of them are."""
+
+    most: int
+    remaining: int
+    reset: int
 
 
 class Job(models.Model):
@@ -56,8 +65,11 @@ class Job(models.Model):
     #: Tokens of output that were paid for, of a charge by tokens; only on a job that was just
     #: started.
     output_granted: int | None = None
-    #: The limit that let it be no more; likewise.
-    limit_id: int | None = None
+    #: What let it be no more, where it is less than was asked for: `balance`, `max-credits` or
+    #: `limit:ID`; likewise.
+    limited_by: str = ""
+    #: What is left of the rate of requests; likewise.
+    rate: Rate | None = None
 
     class Meta:
         abstract = True

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from ai_chat.jobs.ending import load_job
 from ai_chat.jobs.errors import AnswerDeleted, TurnRunning
-from ai_chat.jobs.models import Job
+from ai_chat.jobs.models import Job, Rate
 from config.errors import TooManyRequests
 from credits.catalogue.models import find_model, get_model
 from credits.catalogue.packs import shop
@@ -106,7 +106,7 @@ def start_job[J: Job](
             job=json.dumps(row),
         )
     except Refused as refusal:
-        raise _refused(refusal.row, key) from None
+        raise _refused(refusal.row, key) from refusal
     except InsufficientCredits as error:
         say_what_comes(error, user_id=user_id)
         raise
@@ -115,7 +115,9 @@ def start_job[J: Job](
         paid.price_id = started.price_id
         known = {**row, **json.loads(started.recorded), "user_id": user_id}
         job = _job(model, paid, known)
-        job.output_granted, job.limit_id = started.output_granted, started.limit_id
+        job.output_granted, job.rate = started.output_granted, rate_of(started)
+        if asked and job.output_granted is not None and job.output_granted < asked.output:
+            job.limited_by = _limiter(charge, started.limit_id, agreed)
         return job, True
     earlier = load_job(model, charge_id=charge.id)
     if earlier is None:
@@ -131,13 +133,35 @@ def rates_of(user_id: int, key: Caller | None) -> dict[str, Any]:
         in_flight = settings.TURNS_IN_FLIGHT
     else:
         most = settings.API_CALLS_PER_MINUTE
-        counted = {f"calls:key:{key.key_id}": most, f"calls:{user_id}": most}
+        own = min(key.calls_per_minute or most, most)
+        counted = {f"calls:key:{key.key_id}": own, f"calls:{user_id}": most}
         in_flight = settings.API_CALLS_IN_FLIGHT
     return {
         "counted": [*counted],
         "per_minute": [*counted.values()],
         "in_flight": in_flight,
     }
+
+
+def _limiter(charge: Charge, limit_id: int | None, agreed: Agreed) -> str:
+    """Why a call was granted less output than it asked for, as X-Tally-Limited-By has it."""
+    if limit_id is not None:
+        return f"limit:{limit_id}"
+    is_least = agreed.credits is not None and agreed.credits < charge.balance + charge.credits
+    return "max-credits" if is_least else "balance"
+
+
+def rate_of(row: Any) -> Rate | None:
+    """The rate that a row of `ai_chat_start` tells; None where nothing was counted."""
+    if row.rate_most is None:
+        return None
+    return Rate(row.rate_most, row.rate_remaining, row.rate_reset)
+
+
+def rate_of_refusal(error: BaseException) -> Rate | None:
+    """The same for what `start_job` has raised."""
+    cause = error.__cause__
+    return rate_of(cause.row) if isinstance(cause, Refused) else None
 
 
 def say_what_comes(error: InsufficientCredits, *, user_id: int) -> None:
@@ -172,7 +196,7 @@ def _refused(row: Any, key: Caller | None) -> TooManyRequests | TurnRunning:
         return TurnRunning()
     rates = rates_of(0, key)
     if row.outcome == "rate_limited":
-        seconds, many = row.retry_seconds, rates["per_minute"][0]
+        seconds, many = row.retry_seconds, row.rate_most
         what = "call" if key else "message"
         return TooManyRequests(
             f"You can send {many} {what}{'s' if many != 1 else ''}"

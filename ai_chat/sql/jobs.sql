@@ -1,6 +1,8 @@
 -- Starts a paid job in one round trip: counts the request under each of `counted`, of which
--- `per_minute` fit in a minute, checks how much is in flight, charges and records the job. `recorder` is the function of the job's kind that inserts its row; it is called
--- as recorder(owner, charge, job) and says in JSON what it has chosen besides. Outcomes: those of
+-- `per_minute` fit in a minute, checks how much is in flight, charges and records the job. `recorder`
+-- is the function of the job's kind that inserts its row; it is called as recorder(owner, charge, job)
+-- and says in JSON what it has chosen besides. `rate_most`, `rate_remaining` and `rate_reset` say what
+-- is left of the tightest of the rates, as credits_take does. Outcomes: those of
 -- credits_deduct and, where the model is priced by tokens and the size of the call (`input_bound` and
 -- what may be written) is given, of credits_reserve; rate_limited (room again in `retry_seconds`), too_many_in_flight, turn_running.
 CREATE FUNCTION ai_chat_start(owner bigint, counted text[], per_minute integer[], in_flight integer,
@@ -10,7 +12,8 @@ CREATE FUNCTION ai_chat_start(owner bigint, counted text[], per_minute integer[]
     choices integer, agreed_price bigint, most bigint, recorder text, job jsonb,
     OUT outcome text, OUT charge_id bigint, OUT price bigint, OUT total bigint,
     OUT available bigint, OUT held boolean, OUT price_id bigint, OUT output_granted bigint,
-    OUT limit_id bigint, OUT retry_seconds integer, OUT refused_by text, OUT recorded jsonb)
+    OUT limit_id bigint, OUT retry_seconds integer, OUT rate_most integer,
+    OUT rate_remaining integer, OUT rate_reset integer, OUT recorded jsonb)
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -20,15 +23,13 @@ BEGIN
         outcome := 'due';  -- It comes again, and is counted then.
         RETURN;
     END IF;
-    FOR place IN 1 .. cardinality(counted) LOOP
-        retry_seconds := credits_take(counted => counted[place], at_most => per_minute[place],
-            span => interval '1 minute');
-        IF retry_seconds > 0 THEN
-            outcome := 'rate_limited';
-            refused_by := counted[place];
-            RETURN;
-        END IF;
-    END LOOP;
+    SELECT t.wait, t.most, t.remaining, t.reset
+    INTO retry_seconds, rate_most, rate_remaining, rate_reset
+    FROM credits_take(counted, per_minute, interval '1 minute') t;
+    IF retry_seconds > 0 THEN
+        outcome := 'rate_limited';
+        RETURN;
+    END IF;
     -- With the balance locked, no two requests of one owner count their holds at the same time, and
     -- no two begin an answer in one conversation.
     PERFORM credits_lock(owner => ai_chat_start.owner);
@@ -181,7 +182,9 @@ BEGIN
     IF was IS DISTINCT FROM 'running' THEN
         RETURN;
     END IF;
-    IF free_stops IS NOT NULL AND credits_take('early_stops:' || owner, free_stops, '1 hour') > 0 THEN
+    IF free_stops IS NOT NULL AND (
+        SELECT t.wait FROM credits_take(ARRAY['early_stops:' || owner], ARRAY[free_stops], '1 hour') t
+    ) > 0 THEN
         failure := 'early_stops_used_up';
         delivered := NULL;
     END IF;

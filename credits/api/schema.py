@@ -56,6 +56,7 @@ LIMIT = _of(
     "Of `limit_reached`: the limit that would be passed.",
     properties={
         "id": {"type": "integer"},
+        "scope": _of("string", "Whose spending it bounds.", enum=["account", "key", "member"]),
         "period": {"type": "string"},
         "credits": {"type": "integer"},
         "hard": {"type": "boolean"},

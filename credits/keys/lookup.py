@@ -47,6 +47,8 @@ class Caller(NamedTuple):
     only_models: Sequence[str] | None
     #: The version of the catalogue; None before it was ever filled.
     catalogue: UUID | None = None
+    #: The key's own rate; None: API_CALLS_PER_MINUTE.
+    calls_per_minute: int | None = None
 
 
 def find_caller(secret: str) -> Caller:

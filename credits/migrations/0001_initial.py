@@ -219,6 +219,7 @@ class Migration(migrations.Migration):
                         base_field=models.CharField(max_length=120), null=True
                     ),
                 ),
+                ("calls_per_minute", models.PositiveIntegerField(null=True)),
                 ("expires_at", models.DateTimeField(null=True)),
                 ("revoked_at", models.DateTimeField(null=True)),
                 (
@@ -815,6 +816,11 @@ class Migration(migrations.Migration):
                     "moments",
                     django.contrib.postgres.fields.ArrayField(base_field=models.DateTimeField()),
                 ),
+                (
+                    "counts",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.IntegerField()),
+                ),
+                ("uses", models.IntegerField()),
             ],
         ),
         migrations.CreateModel(
@@ -2170,6 +2176,12 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("scopes__contained_by", ["inference", "usage:read"])),
                 name="api_key_scopes_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="apikey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("calls_per_minute__gte", 1)), name="api_key_calls_per_minute"
             ),
         ),
         migrations.AddConstraint(

@@ -49,6 +49,8 @@ class ApiKey(models.Model):
     scopes = ArrayField(models.CharField(max_length=20, choices=Scope), default=default_scopes)
     #: Names of models; null: all.
     only_models = ArrayField(models.CharField(max_length=120), null=True)
+    #: Calls in a minute; null: API_CALLS_PER_MINUTE, which it cannot exceed.
+    calls_per_minute = models.PositiveIntegerField(null=True)
     expires_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -59,6 +61,7 @@ class ApiKey(models.Model):
                 condition=Q(scopes__contained_by=["inference", "usage:read"]),
                 name="api_key_scopes_known",
             ),
+            CheckConstraint(condition=Q(calls_per_minute__gte=1), name="api_key_calls_per_minute"),
         ]
 
     def __str__(self) -> str:

@@ -168,6 +168,9 @@ class RateLimit(models.Model):
 
     key = models.CharField(max_length=300, primary_key=True)
     moments = ArrayField(models.DateTimeField())
+    #: How many uses each of the moments stands for, and all of them together.
+    counts = ArrayField(models.IntegerField())
+    uses = models.IntegerField()
 
     def __str__(self) -> str:
         return self.key

@@ -48,18 +48,19 @@ FOR EACH ROW WHEN (
 EXECUTE FUNCTION credits_end_key();
 
 -- Who calls with the secret of this digest, in one round trip with its plan cached. No row: the secret
--- opens nothing. `catalogue` is its version. `is_stale` says that its last use, which is written at most once a minute, is to be
--- written now. An account with the id of a user is that user's own.
+-- opens nothing. `catalogue` is its version. `is_stale` says that its last use, which is written at
+-- most once a minute, is to be written now. An account with the id of a user is that user's own.
 CREATE FUNCTION credits_caller(secret_digest bytea, OUT key_id bigint, OUT public_id text,
     OUT account_id bigint, OUT member_id bigint, OUT scopes text [], OUT only_models text [],
-    OUT catalogue uuid, OUT secret_id bigint, OUT is_stale boolean)
+    OUT catalogue uuid, OUT calls_per_minute integer, OUT secret_id bigint, OUT is_stale boolean)
 RETURNS SETOF record ROWS 1 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
     moment timestamptz := credits_now();
 BEGIN
     RETURN QUERY SELECT k.id, k.public_id::text, k.account_id, k.member_id, k.scopes::text [],
-        k.only_models::text [], (SELECT c.version FROM credits_catalogueversion c), s.id, (s.last_used_at < now() - interval '1 minute') IS NOT FALSE
+        k.only_models::text [], (SELECT c.version FROM credits_catalogueversion c),
+        k.calls_per_minute, s.id, (s.last_used_at < now() - interval '1 minute') IS NOT FALSE
     FROM credits_apikeysecret s
     JOIN credits_apikey k ON k.id = s.key_id
     JOIN credits_user m ON m.id = k.member_id

@@ -15,9 +15,9 @@ from ai_chat.gateway.bodies import read_body
 from ai_chat.gateway.calls import Call, Driven, start_call
 from ai_chat.gateway.catalogue import model_named
 from ai_chat.gateway.chat import chat_call, streaming
-from ai_chat.gateway.completions import cost_of, json_of
+from ai_chat.gateway.completions import json_of
 from ai_chat.gateway.errors import ApiError, meaning
-from ai_chat.gateway.headers import charge_headers, ended_headers
+from ai_chat.gateway.headers import charge_headers, cost_of, ended_headers
 from ai_chat.gateway.responses.events import ResponseEvents
 from ai_chat.gateway.responses.incoming import Incoming, read_request
 from ai_chat.gateway.responses.stored import KeptItems, delete_response, find_response
@@ -105,7 +105,7 @@ class Answer:
             piece = next(self._driven.pieces, None)
         self._driven.check()
         self._end()
-        return _json(self._told.whole(), {**headers, **ended_headers(self._driven)})
+        return _json(self._told.whole(), {**headers, **ended_headers(self._driven.job)})
 
     def _end(self) -> bytes:
         """The events of its end. It is kept before they are told: the next call may refer to it."""
