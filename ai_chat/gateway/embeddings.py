@@ -114,7 +114,7 @@ class VectorReader(ChunkReader):
         with provider_errors():
             answer = read_json(without_mark(iter(chunks)), most=MAX_ANSWER_BYTES)
         self.vectors = read_vectors(answer, count=self._inputs, dimensions=self._dimensions)
-        self.received.deltas = 1
+        self.received.deltas, self.has_output = 1, True
         self.received.note(counts_in(answer))
         self._finish = Finish.STOP
         yield End(Finish.STOP)

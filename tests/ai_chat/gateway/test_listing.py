@@ -70,7 +70,7 @@ def test_what_a_model_reads_writes_and_takes_is_said_in_openrouters_names(get: G
     assert body["context_length"] == body["top_provider"]["context_length"] == 9000
     parameters = body["supported_parameters"]
     assert {"tools", "tool_choice", "reasoning_effort", "max_tokens"} <= {*parameters}
-    assert body["endpoints"] == ["/v1/chat/completions"]
+    assert body["endpoints"] == ["/v1/chat/completions", "/v1/responses"]
 
 
 def test_a_model_that_calls_no_tools_does_not_say_so(get: Get) -> None:
