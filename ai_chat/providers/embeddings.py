@@ -45,9 +45,9 @@ def read_vectors(answer: Any, *, count: int, dimensions: int | None) -> list[Vec
         if error := error_in_chunk(answer):
             raise error_of(error)
         entries = answer["data"]
-        placed = {entry.get("index", place): entry for place, entry in enumerate(entries)}
-        if len(entries) != count or placed.keys() != {*range(count)}:
+        if len(entries) != count:
             raise ProviderError(Reason.UNREADABLE, code="embeddings")
+        placed = {entry.get("index", place): entry for place, entry in enumerate(entries)}
         vectors = [_vector(placed[place]["embedding"]) for place in range(count)]
     lengths = {vector.length for vector in vectors}
     if len(lengths) != 1 or lengths == {0}:

@@ -186,7 +186,7 @@ def test_without_usage_it_is_estimated_in_the_users_favour(program: ApiProgram) 
     call = latest_call(program.user)
     assert call.use
     # The 27 bytes that were sent, by four.
-    assert (call.use.input, call.use.source) == (6, Use.Source.ESTIMATED)
+    assert (call.use.input, call.use.output, call.use.source) == (6, 0, Use.Source.ESTIMATED)
     assert answer["usage"]["prompt_tokens"] == 6
     assert_paid_exactly(program.user)
 
