@@ -37,6 +37,8 @@ run: $(VENV)/run.stamp ## Start the site with all it needs; PORT=8010 and every 
 dev: $(VENV)/dev.stamp ## The same with DEBUG and reload
 	@DEBUG=1 exec $(BIN)/python -m config.standalone.run
 
+# What is compiled is kept: all workers and every process of a site would compile it anew.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/dev.stamp ## Everything the tests need, then all of them
 	@$(BIN)/python -m tests.prepare
 	@$(BIN)/python -m pytest -n 4 --dist loadgroup

@@ -41,6 +41,24 @@ def main() -> None:
     # WhiteNoise warns of a missing folder, and in tests a warning is an error.
     var = Path(os.environ.get("VAR_DIR") or ROOT / "var")
     (var / "static").mkdir(parents=True, exist_ok=True)
+    is_compiled = any(ROOT.glob("tests/**/*-pytest-*.pyc"))
+    if "browsers" not in sys.argv and not (is_compiled or sys.dont_write_bytecode):
+        compile_tests()
+
+
+def compile_tests() -> None:
+    """Has pytest rewrite the asserts of all tests and keep them, a half in each of two processes:
+    workers, who begin together, would each rewrite all of them."""
+    files = sorted(map(str, ROOT.glob("tests/**/test_*.py")))
+    halves = [
+        subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-n0", "-q", "--collect-only", *files[half::2]],
+            cwd=ROOT, stdout=subprocess.DEVNULL,
+        )
+        for half in (0, 1)
+    ]  # fmt: skip
+    for process in halves:
+        process.wait()
 
 
 def apt_get(*command: str) -> bool:
