@@ -5,6 +5,7 @@ from django.urls import path
 from adminpanel.audit import views as audit
 from adminpanel.codes import views as codes
 from adminpanel.confirm import ConfirmView
+from adminpanel.keys import views as keys
 from adminpanel.metrics import metrics
 from adminpanel.overview import views as overview
 from adminpanel.settings import import_views, model_views, pack_views, plan_views, price_views
@@ -84,6 +85,8 @@ urlpatterns = [
         name="admin-limit-remove",
     ),
     path("admin/users/<int:user_id>/give", money_views.give, name="admin-give"),
+    path("admin/keys", keys.keys, name="admin-keys"),
+    path("admin/keys/<str:public_id>/revoke", keys.revoke, name="admin-key-revoke"),
     path("admin/codes", codes.codes, name="admin-codes"),
     path("admin/codes/new", codes.new, name="admin-codes-new"),
     path("admin/codes/<int:batch_id>", codes.batch, name="admin-code-batch"),

@@ -391,6 +391,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "KindEnum": "credits.statement.history.Kind",
+        "ApiKeyStateEnum": ["active", "expired", "revoked"],
         "ImageStateEnum": "ai_chat.models.ImageRequest.State",
         "TextPartEnum": ["text"],
         "FilePartEnum": ["file"],

@@ -14,7 +14,7 @@ from credits.events.endpoints import add_endpoint, send_test
 from credits.models import SyncJob, User
 from credits.packs.batches import make_batch
 from tests.credits.packs.making import day, make_pack
-from tests.factories import PASSWORD, make_admin, make_grant, make_limit, make_user
+from tests.factories import PASSWORD, make_admin, make_grant, make_key, make_limit, make_user
 from tests.fakes.clerk import INSTANCE, SECRET_KEY, SIGNING_SECRET, running_clerk, user_json
 from tests.fakes.provider import FakeProvider
 from tests.live import Site
@@ -69,6 +69,7 @@ def test_every_command_answers_as_the_page_says(
             "MODEL": "smollm2-135m", "JOB": str(job.pk), "PACK": str(pack.pk),
             "BATCH": str(batch.pk), "RECEIVER": "http://127.0.0.1:9/",
             "HOOK": str(hook.pk), "ATTEMPT": str(hook.attempts.get().pk),
+            "KEY": make_key(admin).public_id, "THEIR_KEY": make_key(person).public_id,
             # The next one is added by the page.
             "LIMIT": str(admins_limit + 1), "ADMINS_LIMIT": str(admins_limit),
         },
@@ -83,7 +84,8 @@ def test_every_command_answers_as_the_page_says(
 
 def test_every_call_has_its_command() -> None:
     things = (
-        r"\$USER_ID|\$JOB|\$PACK|\$BATCH|\$HOOK|\$ATTEMPT|\$LIMIT|\$ADMINS_LIMIT|my-chat|cplan_\w+"
+        r"\$USER_ID|\$KEY|\$THEIR_KEY|\$JOB|\$PACK|\$BATCH|\$HOOK|\$ATTEMPT|\$LIMIT|\$ADMINS_LIMIT"
+        r"|my-chat|cplan_\w+"
     )
     commands = re.sub(things, "{}", "\n".join(SHELL))
     paths = {re.sub(r"\{\w+\}", "{}", path) for path in openapi()["paths"]}

@@ -39,6 +39,7 @@ from tests.factories import (
     make_adjustment_request,
     make_admin,
     make_charge,
+    make_key,
     make_limit,
     make_model,
     make_plan,
@@ -71,6 +72,13 @@ GET    api/ai/images                                       401   200   200   200
 GET    api/ai/images/requests/<uuid:request_id>            401   200   404   404
 POST   api/ai/images/requests/<uuid:request_id>/stop       401   200   404   404
 GET    api/ai/images/<uuid:image_id>/file                  401   200   404   404
+
+GET    api/keys                                            401   200   200   200
+POST   api/keys                                            401   400   400   400
+GET    api/keys/<str:key_id>                               401   200   404   404
+PATCH  api/keys/<str:key_id>                               401   200   404   404
+POST   api/keys/<str:key_id>/roll                          401   200   404   404
+DELETE api/keys/<str:key_id>                               401   204   404   404
 
 GET    api/account/alerts                                  401   200   200   200
 PUT    api/account/alerts                                  401   400   400   400
@@ -113,6 +121,8 @@ GET    api/admin/users/<str:user_id>/limits                401   404   404   200
 POST   api/admin/users/<str:user_id>/limits                401   404   404   400
 PUT    api/admin/users/<str:user_id>/limits                401   404   404   400
 DELETE api/admin/users/<str:user_id>/limits/<int:limit_id> 401   404   404   400
+GET    api/admin/keys                                      401   404   404   200
+DELETE api/admin/keys/<str:key_id>                         401   404   404   400
 GET    api/admin/credits                                   401   404   404   200
 PUT    api/admin/credits/<str:user_id>                     401   404   404   400
 GET    api/admin/usage                                     401   404   404   200
@@ -167,6 +177,14 @@ POST   account/limits/<int:limit_id>                       302   422   404   404
 GET    account/limits/<int:limit_id>/remove                302   200   404   404
 POST   account/limits/<int:limit_id>/remove                302   409   404   404
 DELETE api/account/limits/<int:limit_id>                   401   204   404   404
+GET    account/keys                                        302   200   200   200
+POST   account/keys                                        302   422   422   422
+GET    account/keys/<str:public_id>                        302   200   404   404
+POST   account/keys/<str:public_id>                        302   422   404   404
+GET    account/keys/<str:public_id>/roll                   302   200   404   404
+POST   account/keys/<str:public_id>/roll                   302   422   404   404
+GET    account/keys/<str:public_id>/revoke                 302   200   404   404
+POST   account/keys/<str:public_id>/revoke                 302   302   404   404
 GET    account/data                                        302   200   200   200
 POST   account/data/archive                                302   302   302   302
 GET    account/data/archives/<uuid:job_id>                 302   404   404   404
@@ -252,6 +270,9 @@ GET    admin/users/<int:user_id>/adjust                    302   404   404   200
 POST   admin/users/<int:user_id>/adjust                    302   404   404   422
 GET    admin/users/<int:user_id>/give                      302   404   404   200
 POST   admin/users/<int:user_id>/give                      302   404   404   422
+GET    admin/keys                                          302   404   404   200
+GET    admin/keys/<str:public_id>/revoke                   302   404   404   200
+POST   admin/keys/<str:public_id>/revoke                   302   404   404   422
 GET    admin/codes                                         302   404   404   200
 GET    admin/codes/new                                     302   404   404   200
 POST   admin/codes/new                                     302   404   404   422
@@ -288,7 +309,7 @@ GET    admin/audit                                         302   404   404   200
 GET    admin/audit.csv                                     302   404   404   200
 """
 WHO = ("nobody", "owner", "other", "admin")
-ROW = re.compile(r"(GET|POST|PUT|DELETE) +(\S*?) +(\d{3}) +(\d{3}) +(\d{3}) +(\d{3})")
+ROW = re.compile(r"(GET|POST|PUT|PATCH|DELETE) +(\S*?) +(\d{3}) +(\d{3}) +(\d{3}) +(\d{3})")
 ROWS = [ROW.fullmatch(line).groups() for line in TABLE.splitlines() if line]
 
 
@@ -305,7 +326,9 @@ def routes(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, Any]]
 def methods_of(view: Any) -> set[str]:
     """What a call of the JSON API answers to; a page's view does not say."""
     kind = getattr(view, "cls", None)
-    known = {method for method in ("get", "post", "put", "delete") if hasattr(kind, method)}
+    known = {
+        method for method in ("get", "post", "put", "patch", "delete") if hasattr(kind, method)
+    }
     return {method.upper() for method in known}
 
 
@@ -354,6 +377,7 @@ def things_of(owner: User) -> dict[str, str]:
         "pack_id": str(make_pack().pk),
         "batch_id": str(_batch().pk),
         "session_id": _session_id(owner),
+        **_keys(owner),
         **_webhook(owner),
         "kind": "chats",
         "uidb64": "MQ",
@@ -365,6 +389,11 @@ def _session_id(owner: User) -> str:
     """A session of hers, as her list of sessions names it."""
     session_of(owner)
     return list_sessions(user=owner, this=None)[-1].id
+
+
+def _keys(owner: User) -> dict[str, str]:
+    """Keys of hers: for the calls, and for the pages."""
+    return {name: make_key(owner).public_id for name in ("key_id", "public_id")}
 
 
 def _webhook(owner: User) -> dict[str, str]:

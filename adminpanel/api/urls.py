@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from adminpanel.api import limits, packs, reports, sync, users, views
+from adminpanel.api import keys, limits, packs, reports, sync, users, views
 
 urlpatterns = [
     path("settings", views.Settings.as_view(), name="api-admin-settings"),
@@ -35,6 +35,8 @@ urlpatterns = [
         limits.PersonsLimit.as_view(),
         name="api-admin-user-limit",
     ),
+    path("keys", keys.AllKeys.as_view(), name="api-admin-keys"),
+    path("keys/<str:key_id>", keys.AnyKey.as_view(), name="api-admin-key"),
     path("credits", users.Balances.as_view(), name="api-admin-balances"),
     path("credits/<str:user_id>", users.OneBalance.as_view(), name="api-admin-balance"),
     path("usage", users.Usage.as_view(), name="api-admin-usage"),

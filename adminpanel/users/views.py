@@ -12,9 +12,11 @@ from adminpanel.users.search import Sort, find_users, get_page
 from ai_chat.models import Conversation, DataJob, Image
 from credits.approvals import waiting
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment, wants_fragment
+from credits.keys.states import key_states
 from credits.ledger import get_balance
 from credits.limit_states import limit_states
 from credits.models import (
+    ApiKey,
     AuthenticationEvent,
     Identity,
     SubscriptionItem,
@@ -29,6 +31,8 @@ from credits.users.permissions import admin_page
 PENDING = 5
 #: Subscription items that a person's page shows.
 ITEMS = 20
+#: Keys that a person's page shows; the page of keys has the others.
+KEYS = 5
 #: The latest events of how a person signs in; the page of sign-ins has the others.
 EVENTS = 5
 
@@ -73,6 +77,7 @@ def user(request: HttpRequest, user_id: int) -> HttpResponse:
         "limits": limit_states(account_id=someone.pk) if balance.counted else [],
         "pending": waiting().filter(user=someone)[:PENDING],
         "events": AuthenticationEvent.objects.filter(user=someone).order_by("-pk")[:EVENTS],
+        "keys": key_states(_keys(someone)),
         "webhooks": WebhookEndpoint.objects.filter(account_id=someone.pk).order_by("created_at"),
         "erasure": DataJob.objects.filter(user=someone, kind=DataJob.Kind.ERASURE).first(),
         "form": form,
@@ -86,6 +91,12 @@ def _items(user: User) -> list[SubscriptionItem]:
     """What the person subscribes to, or did, newest first."""
     items = SubscriptionItem.objects.filter(payer_id=user.clerk_id).order_by("-pk")
     return list(items[:ITEMS]) if user.clerk_id else []
+
+
+def _keys(user: User) -> QuerySet[ApiKey]:
+    """The newest keys that are not revoked."""
+    keys = ApiKey.objects.filter(account_id=user.pk, revoked_at=None)
+    return keys.select_related("member").order_by("-pk")[:KEYS]
 
 
 def _counts(user: User) -> dict[str, int]:

@@ -22,7 +22,9 @@ from ai_chat import files
 from ai_chat.models import Conversation, DataJob, Image, ImageRequest, Turn
 from config.pagination import LATEST_FIRST, in_batches
 from credits.api.usage_csv import COLUMNS
+from credits.keys.states import key_states
 from credits.models import (
+    ApiKey,
     AuthenticationEvent,
     Limit,
     RedeemCode,
@@ -41,8 +43,8 @@ BATCH = 100
 PIECE = 1 << 20
 README = """What Tally has of you, made on {made} (times are UTC).
 
-profile.json    your account, where you are signed in, how you signed in lately, your limits and
-                webhooks, what was announced lately, and codes you redeemed
+profile.json    your account, where you are signed in, how you signed in lately, your limits,
+                API keys and webhooks, what was announced lately, and codes you redeemed
 statement.csv   every credit that moved
 chats/          each chat as Markdown to read, and as JSON for programs
 images/         the pictures, and images.json with what was asked for
@@ -192,6 +194,8 @@ def _time(moment: datetime | None) -> str | None:
 def _profile(user: User) -> dict[str, Any]:
     sessions = Session.objects.filter(user=user).order_by("created_at")
     events = AuthenticationEvent.objects.filter(user=user).order_by("pk")
+    limits = Limit.objects.filter(account_id=user.pk).order_by("pk")
+    keys = ApiKey.objects.filter(account_id=user.pk).order_by("pk")
     webhooks = WebhookEndpoint.objects.filter(account_id=user.pk).order_by("created_at")
     messages = WebhookMessage.objects.filter(account_id=user.pk).order_by("created_at")
     codes = RedeemCode.objects.filter(account_id=user.pk).order_by("redeemed_at")
@@ -232,8 +236,22 @@ def _profile(user: User) -> dict[str, Any]:
                 "alertAt": limit.alert_at,
                 "since": f"{limit.since}",
                 "byAdmin": limit.by_admin,
+                "key": limit.api_key.public_id if limit.api_key else None,
             }
-            for limit in Limit.objects.filter(account_id=user.pk).order_by("pk")
+            for limit in limits.select_related("api_key")
+        ],
+        "apiKeys": [
+            {
+                "id": state.key.public_id,
+                "createdAt": _time(state.key.created_at),
+                "name": state.key.name,
+                "scopes": state.key.scopes,
+                "models": state.key.only_models,
+                "expiresAt": _time(state.key.expires_at),
+                "revokedAt": _time(state.key.revoked_at),
+                "lastUsedAt": _time(state.last_used_at),
+            }
+            for state in key_states(keys)
         ],
         "webhooks": [
             {

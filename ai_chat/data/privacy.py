@@ -113,10 +113,17 @@ KEPT = [
         "gone at once",
     ),
     Kept(
-        "How many credits were spent on each day, once there was a limit",
-        "limits are counted by it",
+        "How many credits were spent on each day and by which key, once there was a limit or a key",
+        "limits are counted by it, and you see what a key spent",
         "always",
         "stays under a number",
+    ),
+    Kept(
+        "Your API keys: name, models, times of their making, end and last use, and of each secret "
+        "a hash that cannot be reversed and the last four characters",
+        "your programs are known by them; you see what each spends",
+        "always; you see that you revoked one",
+        "names and secrets are gone at once; their spend stays under a number",
     ),
     Kept(
         "Webhooks of your own: address, description, encrypted secret",

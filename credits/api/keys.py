@@ -76,7 +76,7 @@ class KeyIn(KeyChange):
     limits = Limits(required=False)
 
 
-class RollIn(StrictSerializer):
+class KeyRollIn(StrictSerializer):
     """How a secret is replaced."""
 
     overlapDays = field_of(KEY_OVERLAP_DAYS)(
@@ -90,9 +90,8 @@ class RevokeQuery(StrictSerializer):
     )
 
 
-@extend_schema_serializer(component_name="ApiKey")
-class KeyOut(serializers.Serializer[KeyState]):
-    """A key, without its secret."""
+class KeyRow(serializers.Serializer[KeyState]):
+    """A key in a list."""
 
     id = serializers.CharField(source="key.public_id", help_text="`key_…`")
     name = serializers.CharField(source="key.name")
@@ -116,6 +115,12 @@ class KeyOut(serializers.Serializer[KeyState]):
     spentThisMonth = serializers.CharField(
         source="spent_exact", help_text="Credits, exactly; of the month in UTC."
     )
+
+
+@extend_schema_serializer(component_name="ApiKey")
+class KeyOut(KeyRow):
+    """A key, without its secret."""
+
     limits = LimitOut(many=True, help_text="What is left of its limits, those of admins first.")
 
 
@@ -256,12 +261,12 @@ class RollKey(ApiView):
         description="Its limits, history and id stay. The present secret works for `overlapDays` "
         "more. 409 while one before it still does, unless that is to end too (`0`).",
         parameters=[KEY_ID],
-        request=RollIn,
+        request=KeyRollIn,
         responses={200: WithSecretOut, **errors(404, 409)},
     )
     def post(self, request: Request, key_id: str) -> Response:
         refuse_impersonated(request)
         key = _own(request, key_id)
-        overlap_days = body_of(request, RollIn)["overlapDays"]
+        overlap_days = body_of(request, KeyRollIn)["overlapDays"]
         made = roll_key(actor=user_of(request), key=key, overlap_days=overlap_days, request=request)
         return _with_secret(made, status=200)

@@ -65,6 +65,14 @@ def all_models() -> QuerySet[AIModel]:
     return AIModel.objects.select_related("provider", "least_plan", "fallback")
 
 
+def listed_models() -> QuerySet[AIModel]:
+    """Every model in the order in which people see them. An empty catalogue is filled from the
+    settings first."""
+    if not AIModel.objects.exists():
+        fill_catalogue()
+    return AIModel.objects.order_by("position", "pk")
+
+
 def find_model(name: object) -> AIModel | None:
     """The model of this name, active or retired, whatever the text: one that is no id may hold what
     PostgreSQL does not take (a NUL)."""

@@ -8,9 +8,9 @@ from django import forms
 from config.errors import DomainError, InvalidInput
 from credits.catalogue.fields import KEY_NAME, KEY_OVERLAP_DAYS, LIMIT_CREDITS
 from credits.catalogue.forms import CreditsField, RuleField
-from credits.catalogue.models import OFFERED
+from credits.catalogue.models import OFFERED, listed_models
 from credits.limits.forms import ReasonForm
-from credits.models import AIModel, ApiKey, Limit
+from credits.models import ApiKey, Limit
 from credits.statement.days import midnight
 from credits.statement.forms import DayField
 
@@ -104,7 +104,7 @@ def _last_day(key: ApiKey) -> Any:
 
 def _choices(key: ApiKey | None) -> list[tuple[str, str]]:
     """The models that are offered, and those that the key names already."""
-    models = AIModel.objects.filter(OFFERED).order_by("position", "pk")
+    models = listed_models().filter(OFFERED)
     choices = dict(models.values_list("name", "label"))
     for name in (key.only_models if key else None) or ():
         choices.setdefault(name, f"{name} (not offered now)")

@@ -14,6 +14,7 @@ from django.utils import timezone
 from credits import audit, rate_limits
 from credits.catalogue.exceptions import InvalidValue
 from credits.catalogue.fields import KEY_FIELDS, KEY_OVERLAP_DAYS, problems_of
+from credits.catalogue.models import listed_models
 from credits.kernel import database_time
 from credits.keys.exceptions import (
     KeyRevoked,
@@ -24,7 +25,7 @@ from credits.keys.exceptions import (
 )
 from credits.keys.secrets import digest_of, hint_of, new_secret
 from credits.limits.setting import remove_limit, remove_limits_of_key, set_limit
-from credits.models import Account, AIModel, ApiKey, ApiKeySecret, Limit, User
+from credits.models import Account, ApiKey, ApiKeySecret, Limit, User
 from credits.models.keys import PUBLIC_ID
 from credits.signals import key_revoked
 from credits.users.letters import send_later
@@ -147,7 +148,7 @@ def revoke_key(
                 action="key.revoke",
                 target=key.public_id,
                 user_id=key.account_id,
-                after={"name": key.name, "stop": stop},
+                after={"stop": stop},
                 reason=reason,
             )
         else:
@@ -182,7 +183,7 @@ def _checked(**values: Any) -> dict[str, Any]:
     for field, sentence in problems_of(given, KEY_FIELDS).items():
         raise InvalidValue(sentence, field)
     if models := values.get("models"):
-        known = set(AIModel.objects.filter(name__in=models).values_list("name", flat=True))
+        known = set(listed_models().filter(name__in=models).values_list("name", flat=True))
         for place, name in enumerate(models):
             if name not in known:
                 raise InvalidValue("There is no such model.", "models", place)

@@ -10,7 +10,7 @@ from ai_chat.models import DataJob
 from credits.events.announcing import announce
 from credits.models import User, WebhookEndpoint
 from tests.ai_chat.api.client import Program
-from tests.factories import make_user
+from tests.factories import make_key, make_secret, make_user
 from tests.fakes.provider import FakeProvider
 from tests.forked import Forked
 from tests.live import Site, running_worker
@@ -59,6 +59,7 @@ def fill(place: Site, user: User, *, chats: int = 1) -> Program:
     WebhookEndpoint.objects.create(
         account_id=user.pk, url=f"https://{MARKER}.example/", description=MARKER, secret=MARKER
     )
+    make_secret(make_key(user, name=MARKER))
     announce(account_id=user.pk, kind=MARKER, key=MARKER, payload={"text": MARKER})
     picture = program.paint(f"A portrait of {MARKER}", key=MARKER)
     assert picture.status_code == 200, picture.text

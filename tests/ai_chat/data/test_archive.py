@@ -21,7 +21,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from ai_chat import files
 from ai_chat.data import archive, jobs
 from ai_chat.models import Conversation, DataJob, Turn
-from credits.models import UsageHistory, User
+from credits.models import ApiKeySecret, UsageHistory, User
 from credits.models.background import SILENCE
 from credits.users.tasks import send_letter
 from tests.ai_chat.data.conftest import MARKER, Worker, ended, fill, wait_until_done
@@ -92,6 +92,10 @@ def test_everything_is_in_it_and_its_owner_fetches_it(
         assert (profile["email"], profile["name"]) == (mary.email, MARKER)
         assert profile["sessions"]
         assert [row["description"] for row in profile["webhooks"]] == [MARKER]
+        assert [row["name"] for row in profile["apiKeys"]] == [MARKER]
+        secret = ApiKeySecret.objects.get()
+        assert secret.hint not in str(profile["apiKeys"])
+        assert bytes(secret.digest).hex() not in str(profile)
         assert [row["data"] for row in profile["announced"]] == [{"text": MARKER}]
         assert profile["redeemedCodes"] == [{"at": f"{at:%Y-%m-%dT%H:%M:%SZ}", "credits": 20}]
         rows = list(csv.DictReader(StringIO(file.read("statement.csv").decode())))

@@ -1,0 +1,1 @@
+"""The API keys of all users, for admins: never a secret."""
