@@ -22,6 +22,7 @@ type Json = dict[str, Any]
 TITLES = {
     "credits": "Credits",
     "account": "Your account",
+    "keys": "API keys",
     "ai": "Chat and images",
     "admin": "For admins",
     "clerk": "For Clerk",
