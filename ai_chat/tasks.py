@@ -2,6 +2,7 @@
 
 from procrastinate.contrib.django import app
 
+from ai_chat.calls import keeping
 from ai_chat.data import jobs
 
 
@@ -21,5 +22,6 @@ def resume(timestamp: int) -> None:
 @app.periodic(cron="29 * * * *")
 @app.task(name="data.forget", queueing_lock="data.forget")
 def forget(timestamp: int) -> None:
-    """Deletes archives that are old."""
+    """Deletes archives that are old, and calls of the log."""
     jobs.forget()
+    keeping.forget()

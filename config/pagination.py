@@ -23,6 +23,8 @@ PATTERNS: dict[type, str] = {int: "-?[0-9]{1,18}", datetime: "[0-9]{1,17}", UUID
 NEWEST_FIRST = ("-pk",)
 #: For rows whose primary keys say nothing of their age.
 LATEST_FIRST = ("-created_at", "-pk")
+#: The types of its key's values.
+LATEST_KEY = (datetime, UUID)
 #: Rows that `in_batches` reads at once.
 BATCH = 1000
 

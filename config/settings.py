@@ -338,6 +338,8 @@ TURNS_IN_FLIGHT = env.integer("TURNS_IN_FLIGHT", 60, low=1, high=10_000)
 API_CALLS_PER_MINUTE = env.integer("API_CALLS_PER_MINUTE", 600, low=1, high=100_000)
 API_CALLS_IN_FLIGHT = env.integer("API_CALLS_IN_FLIGHT", 100, low=1, high=10_000)
 API_CALL_SECONDS = env.integer("API_CALL_SECONDS", 540, low=1, high=3600)
+# Days for which calls by API keys stay in their log.
+CALLS_KEPT_DAYS = env.integer("CALLS_KEPT_DAYS", 400, low=1, high=36_500)
 # Whether providers may be sent the addresses of pictures: they fetch them, from where they are.
 API_REMOTE_IMAGES = env.flag("API_REMOTE_IMAGES", default=False)
 # Days for which responses of /v1/responses are kept for programs that go on from them; 0: none is.

@@ -9,7 +9,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", health.readyz, name="readyz"),
     path("api/", include("credits.api.urls")),
     path("api/admin/", include("adminpanel.api.urls")),
-    path("api/ai/", include("ai_chat.api.urls")),
+    path("api/", include("ai_chat.api.urls")),
     path("", include("credits.urls")),
     path("", include("ai_chat.pages.urls")),
     path("", include("adminpanel.urls")),

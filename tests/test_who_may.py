@@ -62,6 +62,7 @@ POST   api/account/redeem                                  401   400   400   400
 GET    api/schema                                          200   200   200   200
 GET    api/docs                                            200   200   200   200
 
+GET    api/calls                                           401   200   200   200
 GET    api/ai/models                                       401   200   200   200
 POST   api/ai/quote                                        401   400   400   400
 POST   api/ai/chat                                         401   400   400   400
@@ -185,6 +186,9 @@ GET    account/keys/<str:public_id>/roll                   302   200   404   404
 POST   account/keys/<str:public_id>/roll                   302   422   404   404
 GET    account/keys/<str:public_id>/revoke                 302   200   404   404
 POST   account/keys/<str:public_id>/revoke                 302   302   404   404
+GET    account/calls                                       302   200   200   200
+GET    account/calls.csv                                   302   200   200   200
+GET    account/keys/<str:public_id>/calls                  302   200   404   404
 GET    account/data                                        302   200   200   200
 POST   account/data/archive                                302   302   302   302
 GET    account/data/archives/<uuid:job_id>                 302   404   404   404
@@ -372,6 +376,7 @@ def things_of(owner: User) -> dict[str, str]:
         "delivery_id": str(_delivery(owner).pk),
         "change_id": str(_change().pk),
         "limit_id": str(make_limit(owner, 1_000).pk),
+        "public_id": make_key(owner).public_id,
         "model_id": str(make_model().pk),
         "provider_id": str(_provider().pk),
         "pack_id": str(make_pack().pk),

@@ -1,10 +1,10 @@
-"""Addresses below /api/ai/."""
+"""Addresses below /api/ that belong to chat, images and calls by keys."""
 
-from django.urls import path
+from django.urls import include, path
 
-from ai_chat.api import chat, images, quotes
+from ai_chat.api import calls, chat, images, quotes
 
-urlpatterns = [
+ai = [
     path("chat", chat.Chat.as_view(), name="api-chat"),
     path("chat/<path:chat_id>/stream", chat.ChatStream.as_view(), name="api-chat-stream"),
     path("chat/<path:chat_id>/stop", chat.StopChat.as_view(), name="api-chat-stop"),
@@ -18,4 +18,9 @@ urlpatterns = [
     ),
     path("images/<uuid:image_id>", images.OneImage.as_view(), name="api-image"),
     path("images/<uuid:image_id>/file", images.ImageFile.as_view(), name="api-image-file"),
+]
+
+urlpatterns = [
+    path("ai/", include(ai)),
+    path("calls", calls.MyCalls.as_view(), name="api-calls"),
 ]

@@ -75,6 +75,7 @@ def start_call(http: HttpRequest, caller: Caller, call: Call) -> ApiCall:
         idempotency_key=f"call:{request_id}",
         request=None,
         row={
+            "id": request_id.removeprefix("req_"),
             "model": model.name,
             "api_key_id": caller.key_id,
             "endpoint": call.endpoint,

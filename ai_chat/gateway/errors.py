@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import JsonResponse
 
+from ai_chat.calls.statuses import answer_to
 from ai_chat.gateway.headers import rate_headers
 from ai_chat.jobs.start import rate_of_refusal
 from ai_chat.providers.errors import ProviderError
@@ -30,15 +31,6 @@ CODES = {
 }
 #: What trying again does not help with, though clients would.
 FINAL = {"idempotency_conflict", "idempotency_answer_gone"}
-#: How a provider's failure is answered where nothing of the answer was sent yet.
-FAILURES = {
-    Reason.BUSY: (503, "overloaded"),
-    Reason.NOT_STARTED: (503, "overloaded"),
-    Reason.TIMEOUT: (504, "provider_timeout"),
-    Reason.CONTEXT_TOO_LONG: (400, "context_length_exceeded"),
-    Reason.NOT_ACCEPTED: (400, "provider_not_accepted"),
-    Reason.REFUSED: (400, "content_policy_violation"),
-}
 SENTENCES = {
     Reason.CONTEXT_TOO_LONG: "This is more than the model can read.",
     Reason.NOT_ACCEPTED: "The provider did not accept the request.",
@@ -80,7 +72,7 @@ def invalid(message: str, *path: str | int) -> InvalidInput:
 
 def provider_failed(cause: ProviderError) -> ApiError:
     """What a client is told when its provider failed; everything came back before."""
-    status, code = FAILURES.get(cause.reason, (502, "provider_error"))
+    status, code = answer_to(cause.reason)
     said = (
         SENTENCES.get(cause.reason) or f"{cause.reason.label[:1].upper()}{cause.reason.label[1:]}."
     )

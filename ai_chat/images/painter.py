@@ -118,7 +118,7 @@ class Painting(Work[ImageRequest]):
             Image.objects.bulk_create(self._delivered or [])
         return {}
 
-    def ended(self, *, kept: bool) -> None:
+    def ended(self, job: ImageRequest | None, *, kept: bool) -> None:
         """Discards the files of a request that was ended elsewhere: they belong to nobody."""
         names = [image.file for image in self._delivered or []]
         # An earlier try may have kept them whose answer was lost.

@@ -33,6 +33,8 @@ class Outcome:
     failure: str = ""
     delivered: int | None = None
     used: Used | None = None
+    #: See `Job.first_seconds`.
+    first_seconds: float | None = None
 
 
 #: Keeps the result within the ending's transaction; returns columns of the job that it changes. It
@@ -64,7 +66,7 @@ def end_job[J: Job](job: J, outcome: Outcome, keep: Keep | None = None) -> Ended
         tell_reached(account_id=job.user_id)
     if row.was != RUNNING:
         return Ended(type(job).with_receipt().filter(pk=job.pk).first(), here=False)
-    return Ended(_changed(job, row, kept), here=not row.lost)
+    return Ended(_changed(job, outcome, row, kept), here=not row.lost)
 
 
 def _end(job: Job, outcome: Outcome) -> Any:
@@ -87,10 +89,11 @@ def _end(job: Job, outcome: Outcome) -> Any:
         source=used and used.tokens.source,
         flags=sorted(used.flags) if used else [],
         free_stops=FREE_STOPS if is_early_stop else None,
+        first_seconds=outcome.first_seconds,
     )
 
 
-def _changed[J: Job](job: J, row: Any, kept: Mapping[str, Any]) -> J:
+def _changed[J: Job](job: J, outcome: Outcome, row: Any, kept: Mapping[str, Any]) -> J:
     """A copy of the job as it ended: others may be showing it as it began."""
     ended = copy(job)
     if row.used is not None:
@@ -102,6 +105,7 @@ def _changed[J: Job](job: J, row: Any, kept: Mapping[str, Any]) -> J:
         "failure": row.failure,
         "refund": refund if row.refund_id else None,
         "ended_at": row.ended_at,
+        "first_seconds": outcome.first_seconds,
         "remaining": row.remaining,
     }
     for name, value in {**columns, **kept}.items():

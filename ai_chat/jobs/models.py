@@ -57,6 +57,9 @@ class Job(models.Model):
     stop_requested = models.BooleanField(default=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     ended_at = models.DateTimeField(null=True)
+    #: Seconds until the first piece of the result was passed on; null when none was, while it runs,
+    #: and for kinds whose results come whole.
+    first_seconds = models.FloatField(null=True)
 
     #: The user's credits when the job ended; only on a job handed over by its ending.
     remaining: int | None = None

@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -102,8 +102,9 @@ class Work[J: Job](ABC):
         """What the call has used by now, for work that may be paid by tokens."""
         return None
 
-    def ended(self, *, kept: bool) -> None:  # noqa: B027 -- most kinds have nothing to do
-        """After the ending's transaction; `kept` says that it has kept this work's result."""
+    def ended(self, job: J | None, *, kept: bool) -> None:  # noqa: B027 -- most kinds need not
+        """After the ending's transaction, with the job as it ended (None: it is deleted); `kept`
+        says that this call has ended it, and kept this work's result."""
 
 
 @contextmanager
@@ -130,6 +131,8 @@ class Run[J: Job]:
         self._news = threading.Condition()
         self._parts: list[Piece] = []
         self._has_parts = False
+        #: Seconds from the start to the first of them.
+        self._first_seconds: float | None = None
         self._closed = False
         self._alive = False
         #: The thread that does the work and takes its pieces itself (`drive`), if it is one.
@@ -265,12 +268,12 @@ class Run[J: Job]:
             self._alive = True
             if isinstance(piece, Text | Reasoning):
                 self._parts.append(piece)
-                self._has_parts = True
                 self._news.notify_all()
-            elif isinstance(piece, Chunk):
-                self._has_parts = True
             elif isinstance(piece, End):
                 self._whole_at = self._latest
+            if isinstance(piece, Text | Reasoning | Chunk) and not self._has_parts:
+                self._has_parts = True
+                self._first_seconds = self._latest - self._started
         return True
 
     def _close(self) -> bool:
@@ -334,6 +337,7 @@ class Run[J: Job]:
         self._finish(outcome, cause)
 
     def _finish(self, outcome: Outcome, cause: Exception | None = None) -> None:
+        outcome = replace(outcome, first_seconds=self._first_seconds)
         try:
             for attempt in range(FINISH_TRIES):
                 try:
@@ -353,7 +357,7 @@ class Run[J: Job]:
         work = self.work
         with released_connection():
             job, here = end_job(work.job, outcome, self._keep if self._keeps else None)
-            work.ended(kept=here)
+            work.ended(job, kept=here)
             if job:
                 job.retry_seconds = getattr(cause, "retry_seconds", None)
             self.job = job

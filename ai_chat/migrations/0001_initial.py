@@ -3,6 +3,7 @@
 import uuid
 
 import django.contrib.postgres.fields
+import django.contrib.postgres.indexes
 import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.conf import settings
@@ -174,6 +175,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("ended_at", models.DateTimeField(null=True)),
+                ("first_seconds", models.FloatField(null=True)),
                 ("prompt", models.TextField()),
                 ("size", models.CharField(max_length=20)),
                 ("count", models.PositiveSmallIntegerField()),
@@ -431,6 +433,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("ended_at", models.DateTimeField(null=True)),
+                ("first_seconds", models.FloatField(null=True)),
                 ("prompt", models.TextField()),
                 ("answer", models.TextField(blank=True)),
                 ("html", models.TextField(blank=True, db_default="", default="")),
@@ -559,6 +562,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("ended_at", models.DateTimeField(null=True)),
+                ("first_seconds", models.FloatField(null=True)),
                 ("endpoint", models.CharField(max_length=40)),
                 ("request_id", models.CharField(max_length=64)),
                 ("streamed", models.BooleanField()),
@@ -616,6 +620,12 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["api_key", "-created_at"], name="calls_of_key"),
                     models.Index(fields=["user", "-created_at"], name="calls_of_user"),
+                    django.contrib.postgres.indexes.BrinIndex(
+                        autosummarize=True,
+                        fields=["created_at"],
+                        name="calls_by_time",
+                        pages_per_range=32,
+                    ),
                 ],
             },
         ),

@@ -7,12 +7,15 @@ from django.urls import reverse
 
 from ai_chat.conversations.services import TURNS_SHOWN
 from ai_chat.images.gallery import REQUESTS_SHOWN
-from ai_chat.models import ImageRequest, Turn
+from ai_chat.models import ApiCall, ImageRequest, Turn
 from credits.models import UsageHistory
 
 
 def address_of(charge: UsageHistory) -> str | None:
     """Where to read what was paid for with a charge; None when it is deleted."""
+    if charge.api_key_id:
+        call = ApiCall.objects.filter(charge=charge).first()
+        return reverse("calls", query={"request": call.request_id}) if call else None
     turn = Turn.objects.filter(charge=charge).first()
     made = ImageRequest.with_receipt().filter(charge=charge).first()
     entry = turn or made

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ai_chat.pages import chat, data, images
+from ai_chat.pages import calls, chat, data, images
 
 urlpatterns = [
     path("ai-chat", chat.chat, name="chat"),
@@ -15,6 +15,9 @@ urlpatterns = [
     path("ai-chat/<uuid:conversation_id>", chat.chat, name="conversation"),
     path("ai-chat/<uuid:conversation_id>/rename", chat.rename, name="conversation-rename"),
     path("ai-chat/<uuid:conversation_id>/delete", chat.delete, name="conversation-delete"),
+    path("account/calls", calls.calls, name="calls"),
+    path("account/calls.csv", calls.calls_csv, name="calls-csv"),
+    path("account/keys/<str:public_id>/calls", calls.calls, name="key-calls"),
     path("account/data", data.account_data, name="account-data"),
     path("account/data/archive", data.ask_for_archive, name="account-archive"),
     path("account/data/archives/<uuid:job_id>", data.archive, name="account-archive-file"),

@@ -170,7 +170,7 @@ $$;
 -- limits that may have been reached now.
 CREATE FUNCTION ai_chat_end(kind text, job_id uuid, charge bigint, owner bigint,
     INOUT state text, INOUT failure text, by_payer boolean, delivered integer, tokens bigint[],
-    source text, flags text[], free_stops integer,
+    source text, flags text[], free_stops integer, first_seconds double precision,
     OUT was text, OUT lost boolean, OUT refund_id bigint, OUT refunded bigint,
     OUT ended_at timestamptz, OUT used jsonb, OUT remaining bigint, OUT alerts boolean)
 LANGUAGE plpgsql
@@ -208,8 +208,9 @@ BEGIN
         FROM credits_usagehistory u WHERE u.refund_of_id = charge ORDER BY u.id LIMIT 1;
         ended_at := coalesce(ended_at, statement_timestamp());
     END IF;
-    EXECUTE format('UPDATE %I SET state = $2, failure = $3, refund_id = $4, ended_at = $5 WHERE id = $1',
-        kind) USING job_id, state, failure, refund_id, ended_at;
+    EXECUTE format('UPDATE %I SET state = $2, failure = $3, refund_id = $4, ended_at = $5,
+        first_seconds = $6 WHERE id = $1', kind)
+    USING job_id, state, failure, refund_id, ended_at, first_seconds;
     SELECT to_jsonb(u) - 'created_at' INTO used FROM credits_use u WHERE u.charge_id = charge;
     SELECT b.credits_remaining INTO remaining
     FROM credits_creditbalance b WHERE b.account_id = owner;

@@ -125,9 +125,17 @@ class PricingField(serializers.Field[Any, Any, Any, Any]):
         return value
 
 
+class KeyId(serializers.RegexField):
+    """The id of an API key; one that nobody has finds nothing."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("^key_[0-9A-Za-z]{16}$", trim_whitespace=False, **options)
+
+
 class UsageQuery(PageQuery):
     kind = serializers.ChoiceField(Kind.choices, required=False)
     feature = serializers.ChoiceField(list(ALL_FEATURES), required=False)
+    key = KeyId(required=False, help_text="Of this API key: its `id`.")
     to = QueryDate(required=False, source="last", help_text="The last day (UTC), included.")
 
     def get_fields(self) -> dict[str, Any]:
@@ -143,7 +151,7 @@ class UsageQuery(PageQuery):
 
 def filters_of(query: dict[str, Any]) -> dict[str, Any]:
     """The part of a checked UsageQuery that `history.filter_rows` takes."""
-    return {key: query[key] for key in ("kind", "feature", "first", "last") if key in query}
+    return {key: query[key] for key in ("kind", "feature", "key", "first", "last") if key in query}
 
 
 class TokensOut(serializers.Serializer[Any]):
@@ -199,6 +207,9 @@ class UsageRow(UseFields):
     model = serializers.CharField(source="details.model", allow_null=True)
     priceVersion = serializers.IntegerField(
         source="price_id", allow_null=True, help_text="The price by tokens of a charge."
+    )
+    key = serializers.CharField(
+        source="api_key.public_id", allow_null=True, help_text="The API key that it was charged by."
     )
 
 

@@ -23,6 +23,7 @@ COLUMNS: Columns[UsageHistory] = {
     "Balance after": lambda row: row.balance_after,
     "Unit cost": lambda row: row.unit_cost,
     "Quantity": lambda row: row.quantity,
+    "Key": lambda row: row.api_key and row.api_key.label,
     "Refund of": lambda row: row.refund_of_id,
     **USE_COLUMNS,
 }
@@ -32,7 +33,7 @@ COLUMNS: Columns[UsageHistory] = {
 @exports
 def usage_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
     """All rows that the filters let through (those of `/usage`), newest first."""
-    names = ("kind", "feature", "from", "to")
+    names = ("kind", "feature", "key", "from", "to")
     chosen = {name: request.GET[name] for name in names if request.GET.get(name)}
     if chosen.get("kind") in ALL_FEATURES:  # The page offers the charges of a feature as a kind.
         chosen |= {"kind": Kind.CHARGE, "feature": chosen["kind"]}

@@ -67,6 +67,11 @@ class ApiKey(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def label(self) -> str:
+        """Its name; that of a closed account has none any more."""
+        return self.name or self.public_id
+
 
 class ApiKeySecret(models.Model):
     """A secret of a key, of which only the digest is kept. A key that was rolled has two for a

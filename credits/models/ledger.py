@@ -280,7 +280,8 @@ class UsageHistory(models.Model):
                 each = f"{self.unit_cost} each" if (self.quantity or 1) > 1 else ""
                 paid = self.used.paid if self.used and self.used.collected else ""
                 label = model_label(self.details.get("model"))
-                return " · ".join(filter(None, [label, each, paid]))
+                by_key = f"by key {self.api_key.label}" if self.api_key else ""
+                return " · ".join(filter(None, [label, each, paid, by_key]))
             case Kind.REFUND | Kind.UNUSED:
                 return words_of(reason)
             case Kind.GRANT:

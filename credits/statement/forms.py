@@ -1,12 +1,13 @@
 """What can be asked of the statement."""
 
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 
 from config.errors import InvalidInput, issue
 from credits.features import ALL_FEATURES, Kind
+from credits.models import ApiKey
 from credits.statement.days import FIRST_DAY, LAST_DAY, parse_day, range_problem, today
 
 ROW_ERRORS = ("invalid", "min_value", "max_value")
@@ -103,7 +104,29 @@ class RowsForm(PageForm):
         ]
 
 
-class StatementForm(RowsForm):
+class KeysForm(RowsForm):
+    """The same, of rows that may be by one of an account's API keys. `api_key` is the one that is
+    asked for; call it on a valid form."""
+
+    key = forms.ChoiceField(
+        label="Key", required=False, error_messages={"invalid_choice": "There is no such key."}
+    )
+
+    def __init__(self, data: Any, *, account_id: int, **options: Any) -> None:
+        super().__init__(data, **options)
+        # Those that were revoked too, the newest first.
+        keys = ApiKey.objects.filter(account_id=account_id).order_by("-pk")
+        self.keys = {key.public_id: key for key in keys}
+        choices = [("", "All"), *((key.public_id, key.label) for key in self.keys.values())]
+        cast(forms.ChoiceField, self.fields["key"]).choices = choices
+
+    @property
+    def api_key(self) -> ApiKey | None:
+        """None for rows by any key, and by none."""
+        return self.keys.get(self.cleaned_data["key"])
+
+
+class StatementForm(KeysForm):
     """Filters and the place to go on from. `days` is the range asked for, both ends included."""
 
     kind = forms.ChoiceField(
@@ -125,8 +148,11 @@ class StatementForm(RowsForm):
     @property
     def kinds(self) -> dict[str, Any]:
         """Which rows are asked for, as `history.filter_rows` takes it."""
-        kind = self.cleaned_data["kind"] if self.is_valid() else ""
+        if not self.is_valid():
+            return {}
+        kind = self.cleaned_data["kind"]
         return {
+            "key": self.cleaned_data["key"],
             "kind": Kind.CHARGE if kind in ALL_FEATURES else kind,
             "feature": kind if kind in ALL_FEATURES else "",
         }

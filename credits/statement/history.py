@@ -23,11 +23,13 @@ def filter_rows(
     *,
     kind: str | None = None,
     feature: str | None = None,
+    key: str | None = None,
     first: date | None = None,
     last: date | None = None,
 ) -> Rows:
-    """Only rows of a kind, of a feature, and from the day `first` to the day `last` (both
-    included). Raises UnknownFeature."""
+    """Only rows of a kind, of a feature, of an API key (its public id; what came back of its
+    charges too), and from the day `first` to the day `last` (both included). Raises
+    UnknownFeature."""
     if kind == Kind.CHARGE:
         rows = rows.filter(operation_type__in=CHARGE_TYPES, refund_of__isnull=True)
     elif kind == Kind.UNUSED:
@@ -41,13 +43,15 @@ def filter_rows(
         )
     if feature:
         rows = rows.filter(operation_type=to_operation_type(feature))
+    if key:
+        rows = rows.filter(Q(api_key__public_id=key) | Q(refund_of__api_key__public_id=key))
     return rows.filter(on_days("created_at", first, last))
 
 
 def statement(*, user_id: int | None) -> Rows:
     """A user's rows, everybody's if None, each with `is_held`: whether its work still goes on."""
     held = Exists(Hold.objects.filter(charge_id=OuterRef("pk")))
-    rows = UsageHistory.objects.annotate(is_held=held).select_related("use")
+    rows = UsageHistory.objects.annotate(is_held=held).select_related("use", "api_key")
     return rows if user_id is None else rows.filter(account_id=user_id)
 
 

@@ -142,12 +142,14 @@ def get_page(
     *,
     kind: str = "",
     feature: str = "",
+    key: str = "",
     older_than: Key | None = None,
     newer_than: Key | None = None,
 ) -> Page[UsageHistory]:
     """A page of the rows of a range, newest first."""
     rows = statement(user_id=span.user_id).filter(id__lte=span.closing.row_id)
-    rows = filter_rows(rows.filter(id__gt=span.opening.row_id), kind=kind, feature=feature)
+    rows = rows.filter(id__gt=span.opening.row_id)
+    rows = filter_rows(rows, kind=kind, feature=feature, key=key)
     rows = without_returns(rows).select_related("grant")
     page = paginate(rows, size=PAGE, older_than=older_than, newer_than=newer_than)
     fold(page.rows)

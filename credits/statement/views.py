@@ -50,7 +50,7 @@ def balance(request: HttpRequest) -> HttpResponse:
 @require_safe
 def usage(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The statement of whoever asks: of a month, of some days, or of the month of their `row`."""
-    form = StatementForm(request.GET)
+    form = StatementForm(request.GET, account_id=request.user.pk)
     if not form.is_valid():
         return _statement(request, form, month_around(today()), status=400)
     row = form.cleaned_data["row"]

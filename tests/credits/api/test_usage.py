@@ -43,6 +43,7 @@ def test_a_charge_is_told_in_full(alice: User) -> None:
         "model": "m1",
         # Of a charge by tokens: tests/credits/statement/test_lines.py.
         "priceVersion": None,
+        "key": None,
         "usage": None,
         "cost": None,
         "paidAhead": None,

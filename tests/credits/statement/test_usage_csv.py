@@ -18,7 +18,7 @@ from credits.statement.history import statement
 from credits.statement.use_columns import USE_COLUMNS
 from tests.api import Api
 from tests.clock import Clock
-from tests.factories import make_charge
+from tests.factories import make_charge, make_key
 
 CSV = "/usage.csv"
 
@@ -42,6 +42,7 @@ def test_a_row_has_everything_the_statement_has(alice: User) -> None:
         "Balance after": "98",
         "Unit cost": "1",
         "Quantity": "2",
+        "Key": "",
         "Refund of": "",
         **dict.fromkeys(USE_COLUMNS, ""),
     }
@@ -81,7 +82,18 @@ def test_the_filters_of_the_page_hold(alice: User, clock: Clock) -> None:
     assert len(table(alice, "?kind=&from=&before=9&row=1")) == 3
 
 
-@pytest.mark.parametrize("query", ["kind=spend", "from=x", "to=2026-02-30", "feature=%00"])
+def test_of_a_key_there_are_its_charges_and_what_came_back(alice: User) -> None:
+    key = make_key(alice, name="CI")
+    charge = make_charge(alice, key_id=key.pk)
+    refund = refund_charge(charge_id=charge.id, reason="provider_error", idempotency_key="r")
+    make_charge(alice)
+    rows = table(alice, f"?key={key.public_id}")
+    assert [row["Row"] for row in rows] == [str(refund.id), str(charge.id)]
+    assert [row["Key"] for row in rows] == ["", "CI"]
+    assert table(alice, "?key=key_0000000000000000") == []
+
+
+@pytest.mark.parametrize("query", ["kind=spend", "key=1", "from=x", "to=2026-02-30", "feature=%00"])
 def test_a_filter_that_means_nothing_is_400(query: str, alice: User) -> None:
     assert Api(alice).get(f"{CSV}?{query}").status_code == 400
 

@@ -359,10 +359,10 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
     live_a_little(ann, november)
     model_label("")  # The labels are read once in LABEL_SECONDS.
     # session and user, balance, price, two edges, sums, rows, what came back of them
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         browser.get(URL, NOVEMBER)
     many_rows(ann, 49)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         browser.get(URL, NOVEMBER)
 
 

@@ -1,0 +1,77 @@
+"""What can be asked of the log of calls, on a page or in a file."""
+
+from typing import Any
+
+from django import forms
+
+from ai_chat.calls.log import CallFilter, Outcome, call_id_of
+from config.pagination import LATEST_KEY, InvalidCursor, Key, key_of
+from credits.catalogue.fields import MODEL_ID
+from credits.statement.forms import KeysForm
+
+
+class CursorField(forms.CharField):
+    """The cursor of a list of jobs, the latest first."""
+
+    def to_python(self, value: Any) -> Key | None:
+        try:
+            return key_of(value, *LATEST_KEY) if value else None
+        except InvalidCursor:
+            raise forms.ValidationError("There is no such page.") from None
+
+
+class CallsForm(KeysForm):
+    """Filters of an account's calls and the place to go on from; everything is optional. Call the
+    properties on a valid form."""
+
+    before = CursorField(required=False)
+    after = CursorField(required=False)
+    model = forms.CharField(
+        label="Model",
+        required=False,
+        max_length=MODEL_ID.longest,
+        widget=forms.TextInput(attrs={"list": "models", "autocomplete": "off"}),
+    )
+    outcome = forms.ChoiceField(
+        label="Outcome",
+        required=False,
+        choices=[("", "Any"), *Outcome.choices],
+        error_messages={"invalid_choice": "There is no such outcome."},
+    )
+    request = forms.CharField(
+        label="Request",
+        required=False,
+        max_length=64,
+        widget=forms.TextInput(attrs={"placeholder": "req_…", "autocomplete": "off"}),
+    )
+
+    def __init__(self, data: Any, *, account_id: int) -> None:
+        # Without ids: each label stands around its field.
+        super().__init__(data, account_id=account_id, auto_id=False)
+        for field in self.fields.values():
+            field.widget.attrs.setdefault("class", "f")
+
+    def clean_request(self) -> str:
+        request_id: str = self.cleaned_data["request"]
+        if request_id and call_id_of(request_id) is None:
+            raise forms.ValidationError("A request id is req_ and 32 letters and digits.")
+        return request_id
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """What `config.pagination.paginate` takes."""
+        values = self.cleaned_data
+        return {"older_than": values["before"], "newer_than": values["after"]}
+
+    @property
+    def filters(self) -> CallFilter:
+        """Which calls are asked for."""
+        values = self.cleaned_data
+        return CallFilter(
+            key=values["key"],
+            model=values["model"],
+            outcome=values["outcome"],
+            first=values["from"],
+            last=values["to"],
+            request_id=values["request"],
+        )
