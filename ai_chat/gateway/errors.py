@@ -12,6 +12,7 @@ from ai_chat.gateway.headers import rate_headers
 from ai_chat.jobs.start import rate_of_refusal
 from ai_chat.providers.errors import ProviderError
 from config.errors import DomainError, HttpError, InvalidInput, Path
+from credits.exceptions import ModelNotOffered
 from credits.reasons import Reason
 
 #: What an error is called by its status, where nothing better is known.
@@ -102,7 +103,7 @@ def meaning(error: DomainError) -> tuple[int, str]:
     """Status and code of an error here."""
     if isinstance(error, ApiError):
         return error.status, error.code
-    if isinstance(error, InvalidInput) and error.path == ("model",):
+    if isinstance(error, ModelNotOffered):
         return 404, "model_not_found"
     return CODES.get(error.code, (error.status, error.code))
 

@@ -3,11 +3,13 @@
 from django.urls import path
 
 from ai_chat.gateway import chat, embeddings, listing, messages
+from ai_chat.gateway import chat, images, listing, messages
 from ai_chat.gateway.responses import views as responses
 
 urlpatterns = [
     path("v1/chat/completions", chat.completions),
     path("v1/embeddings", embeddings.embeddings),
+    path("v1/images/generations", images.generations),
     path("v1/messages", messages.messages),
     path("v1/responses", responses.responses),
     path("v1/responses/<str:response_id>", responses.response),

@@ -57,13 +57,13 @@ def start_request(
     Busy, and what `start_job` raises."""
     key = f"image:{idempotency_key}"
     chosen = choose_model(model, feature=IMAGE, user_id=user_id, idempotency_key=key)
-    asked_size, size = size, size or next(iter(chosen.sizes), DEFAULT_SIZE)
-    prompt = _checked(prompt, size, count)
-    if size not in (chosen.sizes or [size]) and not was_charged(
-        user_id=user_id, idempotency_key=key
-    ):
-        sizes = ", ".join(chosen.sizes)
-        raise InvalidImageRequest("size", f"{chosen.label} makes images of {sizes}.")
+    asked_size, size = size, size or usual_size(chosen)
+    prompt = checked(prompt, size, count)
+    try:
+        check_size(chosen, size)
+    except InvalidImageRequest:
+        if not was_charged(user_id=user_id, idempotency_key=key):
+            raise
     place = str(conversation.pk) if conversation else None
     request, is_new = start_job(
         ImageRequest,
@@ -88,7 +88,21 @@ def start_request(
     return request, is_new
 
 
-def _checked(prompt: str, size: str, count: int) -> str:
+def usual_size(model: AIModel) -> str:
+    """The size of images for which none is asked."""
+    return next(iter(model.sizes), DEFAULT_SIZE)
+
+
+def check_size(model: AIModel, size: str) -> None:
+    """Raises InvalidImageRequest for a size that the model does not make."""
+    if size not in (model.sizes or [size]):
+        raise InvalidImageRequest(
+            "size", f"{model.label} makes images of {', '.join(model.sizes)}."
+        )
+
+
+def checked(prompt: str, size: str, count: int) -> str:
+    """The prompt as it is sent. Raises InvalidImageRequest for what no model is asked for."""
     prompt = prompt.replace("\x00", "").replace("\r\n", "\n").strip()
     limit = settings.IMAGE_PROMPT_MAX_CHARACTERS
     if is_blank(prompt):

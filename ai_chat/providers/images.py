@@ -5,7 +5,7 @@ import base64
 import binascii
 import json
 import re
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from django.conf import settings
@@ -23,25 +23,43 @@ ALWAYS_BASE64 = ("gpt-image", "chatgpt-image")
 DATA_ADDRESS = re.compile(
     r"\s*data:(image/|application/octet-stream\b)[^,]*;base64,", re.IGNORECASE
 )
+WEB_ADDRESS = re.compile(r"https?://[!-~]{1,4000}", re.ASCII)
 URL_SAFE = str.maketrans("-_", "+/")
 
 
+class Picture(NamedTuple):
+    """What is asked for: `many` images of this size (WIDTHxHEIGHT)."""
+
+    prompt: str
+    size: str
+    many: int
+
+
+class Entry(NamedTuple):
+    """One of the images as the provider sent it: its file, its address, or why there is none; and
+    the prompt that the provider has made of ours, if it says so."""
+
+    image: bytes | str | Reason
+    revised_prompt: str = ""
+
+
 def paint(
-    *, model: AIModel, prompt: str, size: str, count: int, call: Cancellable
-) -> list[bytes | Reason]:
-    """At most `count` files as the provider sent them; for an entry without a file the reason. One
-    with only an address is such: we fetch nothing from addresses that others choose. `call` ends it
+    *, model: AIModel, picture: Picture, call: Cancellable, addresses: bool = False
+) -> list[Entry]:
+    """At most as many images as are asked for. One with only an address is none, unless
+    `addresses` are asked for: we fetch nothing from addresses that others choose. `call` ends it
     from another thread. Raises ProviderError; also for a body that is no JSON, too large, or not in
     IMAGE_SECONDS."""
-    request: dict[str, Any] = {"model": model.provider_model, "prompt": prompt, "n": count}
-    request |= {"size": size, "timeout": settings.IMAGE_SECONDS}
+    request: dict[str, Any] = {"model": model.provider_model, "prompt": picture.prompt}
+    request |= {"n": picture.many, "size": picture.size, "timeout": settings.IMAGE_SECONDS}
     if not model.provider_model.startswith(ALWAYS_BASE64):
-        request["response_format"] = "b64_json"
+        request["response_format"] = "url" if addresses else "b64_json"
     with provider_errors():
         answer = json.loads(_body(model.provider, call, request))
         if error := answer.get("error"):
             raise error_of(error)
-        return [_file_of(entry) for entry in answer["data"][:count]]
+        entries = answer["data"][: picture.many]
+        return [_entry_of(entry, addresses=addresses) for entry in entries]
 
 
 def _body(provider: Provider, call: Cancellable, request: dict[str, Any]) -> bytes:
@@ -61,16 +79,24 @@ def _body(provider: Provider, call: Cancellable, request: dict[str, Any]) -> byt
     return bytes(body)
 
 
-def _file_of(entry: Any) -> bytes | Reason:
-    """The content of one entry, whichever way it came."""
+def _entry_of(entry: Any, *, addresses: bool) -> Entry:
+    """One entry, whichever way its file came."""
     entry = entry if isinstance(entry, dict) else {}
+    revised = entry.get("revised_prompt")
+    image = _image_of(entry, addresses=addresses)
+    return Entry(image, revised if isinstance(revised, str) else "")
+
+
+def _image_of(entry: dict[str, Any], *, addresses: bool) -> bytes | str | Reason:
     text, address = entry.get("b64_json"), entry.get("url")
     for value in (text, address):
         if isinstance(value, str) and (data := DATA_ADDRESS.match(value)):
             return _decoded(unquote(value[data.end() :]))
     if text and isinstance(text, str):
         return _decoded(text)
-    return Reason.IMAGE_ADDRESS if isinstance(address, str) else Reason.EMPTY_RESULT
+    if not isinstance(address, str):
+        return Reason.EMPTY_RESULT
+    return address if addresses and WEB_ADDRESS.fullmatch(address) else Reason.IMAGE_ADDRESS
 
 
 def _decoded(text: str) -> bytes | Reason:
