@@ -2,7 +2,7 @@
 
 from procrastinate.contrib.django import app
 
-from ai_chat.data import jobs
+from ai_chat.data import jobs, kept_responses
 
 
 @app.task(name="data.run")
@@ -21,5 +21,6 @@ def resume(timestamp: int) -> None:
 @app.periodic(cron="29 * * * *")
 @app.task(name="data.forget", queueing_lock="data.forget")
 def forget(timestamp: int) -> None:
-    """Deletes archives that are old."""
+    """Deletes archives and kept responses that are old."""
     jobs.forget()
+    kept_responses.forget()

@@ -47,6 +47,11 @@ LEFT JOIN LATERAL unnest(c.names) WITH ORDINALITY AS n (name, place) ON true
 LEFT JOIN ai_chat_responseitem i ON i.id = n.name AND i.account_id = %(account)s
 ORDER BY c.back DESC, n.place
 """
+# That it has been turned off, or the account closed, since the call began: all that is kept was
+# deleted then, or will be after this transaction.
+MAY_KEEP = """
+SELECT FROM credits_user WHERE id = %s AND keeps_answers AND closed_at IS NULL FOR SHARE
+"""
 # In the order of their ids, so that no two calls wait for each other. A row that is there is
 # written once a day.
 KEEP_ITEMS = """
@@ -129,19 +134,21 @@ class KeptItems:
             expires_on=today() + timedelta(days=settings.API_RESPONSE_DAYS),
         )
         with transaction.atomic():
-            with connection.cursor() as cursor:
-                arguments: list[Any] = [
-                    self.account_id,
-                    kept.expires_on,
-                    [*named],
-                    [*named.values()],
-                ]
-                cursor.execute(KEEP_ITEMS, arguments)
-            # What this one refers to stays as long as this one.
-            referred = ResponseItem.objects.filter(pk__in={*inputs} - named.keys())
-            referred = referred.filter(account_id=self.account_id)
-            referred.filter(expires_on__lt=kept.expires_on).update(expires_on=kept.expires_on)
-            kept.save(force_insert=True)
+            self._save(kept, named)
+
+    def _save(self, kept: KeptResponse, named: dict[str, str]) -> None:
+        """Saves a response with its items, unless none may be kept any more."""
+        with connection.cursor() as cursor:
+            cursor.execute(MAY_KEEP, [self.account_id])
+            if cursor.fetchone() is None:
+                return
+            arguments: list[Any] = [self.account_id, kept.expires_on]
+            cursor.execute(KEEP_ITEMS, [*arguments, [*named], [*named.values()]])
+        # What this one refers to stays as long as this one.
+        if referred := {*kept.inputs} - named.keys():
+            rows = ResponseItem.objects.filter(account_id=self.account_id, pk__in=referred)
+            rows.filter(expires_on__lt=kept.expires_on).update(expires_on=kept.expires_on)
+        kept.save(force_insert=True)
 
     def _sent(self, item: Item, named: dict[str, str]) -> str:
         """The name of what a client has sent: the same each time that it comes."""
