@@ -14,7 +14,6 @@ from ai_chat.gateway.responses.fields import Fields, InvalidParameter
 from ai_chat.gateway.responses.incoming import Incoming, Item, is_reference
 from ai_chat.models import KeptResponse, ResponseItem
 from ai_chat.providers.text import Storable
-from credits.models import User
 
 #: The most responses that one goes back to.
 MAX_CHAIN = 1000
@@ -66,16 +65,9 @@ WHERE kept.expires_on < EXCLUDED.expires_on
 class KeptItems:
     """What is kept of an account, for one call. `keeps` says whether anything is."""
 
-    def __init__(self, account_id: int) -> None:
+    def __init__(self, account_id: int, *, wanted: bool = True) -> None:
         self.account_id = account_id
-        self._keeps: bool | None = None
-
-    @property
-    def keeps(self) -> bool:
-        if self._keeps is None:
-            rows = User.objects.filter(pk=self.account_id, keeps_answers=True)
-            self._keeps = settings.API_RESPONSE_DAYS > 0 and rows.exists()
-        return self._keeps
+        self.keeps = wanted and settings.API_RESPONSE_DAYS > 0
 
     def _check(self, param: str) -> None:
         if not self.keeps:

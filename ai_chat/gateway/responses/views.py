@@ -43,7 +43,7 @@ def responses(http: HttpRequest) -> HttpResponseBase:
     """Answers with a response, streamed or whole."""
     caller = caller_of(http)
     body = read_body(http)
-    kept = KeptItems(caller.account_id)
+    kept = KeptItems(caller.account_id, wanted=caller.keeps_answers)
     with released_connection():
         incoming = read_request(body, kept, remote_images=settings.API_REMOTE_IMAGES)
         model = model_named(incoming.chat["model"], caller, feature=TEXT)

@@ -129,8 +129,7 @@ def test_where_nothing_is_kept_it_is_said_what_to_do(
 ) -> None:
     if by == "the site":
         settings.API_RESPONSE_DAYS = 0
-    else:
-        set_keeping(account_id=kept.account_id, keeps=False)
+    kept = KeptItems(kept.account_id, wanted=by != "the account")
     assert not kept.keeps
     with pytest.raises(InvalidParameter, match="'store': false"):
         kept.conversation("resp_1")
@@ -145,7 +144,8 @@ def test_who_wants_nothing_kept_has_nothing_kept(kept: KeptItems) -> None:
     set_keeping(account_id=kept.account_id, keeps=False)
     assert {*ResponseItem.objects.values_list("account", flat=True)} == {other.account_id}
     set_keeping(account_id=kept.account_id, keeps=True)
-    assert KeptItems(kept.account_id).keeps
+    keep(kept, 3, HELLO)
+    assert find_response(account_id=kept.account_id, response_id="resp_3")
 
 
 @pytest.mark.parametrize("why", ["turned off", "closed"])
