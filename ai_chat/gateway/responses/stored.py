@@ -46,19 +46,30 @@ LEFT JOIN LATERAL unnest(c.names) WITH ORDINALITY AS n (name, place) ON true
 LEFT JOIN ai_chat_responseitem i ON i.id = n.name AND i.account_id = %(account)s
 ORDER BY c.back DESC, n.place
 """
-# That it has been turned off, or the account closed, since the call began: all that is kept was
-# deleted then, or will be after this transaction.
-MAY_KEEP = """
-SELECT FROM credits_user WHERE id = %s AND keeps_answers AND closed_at IS NULL FOR SHARE
-"""
-# In the order of their ids, so that no two calls wait for each other. A row that is there is
-# written once a day.
-KEEP_ITEMS = """
-INSERT INTO ai_chat_responseitem AS kept (id, account_id, item, expires_on)
-SELECT n.id, %s, n.item::jsonb, %s FROM unnest(%s::text[], %s::text[]) AS n (id, item)
-ORDER BY n.id
-ON CONFLICT (id) DO UPDATE SET expires_on = EXCLUDED.expires_on
-WHERE kept.expires_on < EXCLUDED.expires_on
+# Nothing where it has been turned off, or the account closed, since the call began: all that is
+# kept was deleted then, or will be after this statement. Items are written in the order of their
+# ids, so that no two calls wait for each other. One that is there is written once a day; what a
+# response refers to stays as long as it does.
+KEEP = """
+WITH owner AS (
+    SELECT id FROM credits_user WHERE id = %(account)s AND keeps_answers AND closed_at IS NULL
+    FOR SHARE
+), items AS (
+    INSERT INTO ai_chat_responseitem AS kept (id, account_id, item, expires_on)
+    SELECT n.name, owner.id, n.item::jsonb, %(expires_on)s
+    FROM owner, unnest(%(names)s::text[], %(items)s::text[]) AS n (name, item)
+    ORDER BY n.name
+    ON CONFLICT (id) DO UPDATE SET expires_on = EXCLUDED.expires_on
+    WHERE kept.expires_on < EXCLUDED.expires_on
+), referred AS (
+    UPDATE ai_chat_responseitem i SET expires_on = %(expires_on)s FROM owner
+    WHERE i.account_id = owner.id AND i.id = ANY (%(referred)s) AND i.expires_on < %(expires_on)s
+)
+INSERT INTO ai_chat_keptresponse
+    (id, account_id, previous, request, inputs, outputs, ended, expires_on)
+SELECT %(id)s, owner.id, %(previous)s, %(request)s, %(inputs)s, %(outputs)s, %(ended)s::jsonb,
+    %(expires_on)s
+FROM owner
 """
 
 
@@ -106,7 +117,7 @@ class KeptItems:
         return [json.loads(item) for _, _, item in rows]
 
     def keep(self, incoming: Incoming, response: Item) -> None:
-        """Keeps a response that has ended, and what it answered."""
+        """Keeps a response that has ended, and what it answered, in one statement."""
         members = dict(response)
         output = members.pop("output")
         previous = members.pop("previous_response_id") or ""
@@ -115,32 +126,21 @@ class KeptItems:
         inputs = [
             item["id"] if is_reference(item) else self._sent(item, named) for item in incoming.items
         ]
-        kept = KeptResponse(
-            id=members.pop("id"),
-            account_id=self.account_id,
-            previous=previous,
-            request=self._sent(request, named),
-            inputs=inputs,
-            outputs=[item["id"] for item in output],
-            ended=json.loads(_json(members)),
-            expires_on=today() + timedelta(days=settings.API_RESPONSE_DAYS),
-        )
-        with transaction.atomic():
-            self._save(kept, named)
-
-    def _save(self, kept: KeptResponse, named: dict[str, str]) -> None:
-        """Saves a response with its items, unless none may be kept any more."""
+        row: dict[str, Any] = {
+            "id": members.pop("id"),
+            "account": self.account_id,
+            "previous": previous,
+            "request": self._sent(request, named),
+            "inputs": inputs,
+            "outputs": [item["id"] for item in output],
+            "ended": _json(members),
+            "expires_on": today() + timedelta(days=settings.API_RESPONSE_DAYS),
+            "referred": [name for name in inputs if name not in named],
+            "names": [*named],
+            "items": [*named.values()],
+        }
         with connection.cursor() as cursor:
-            cursor.execute(MAY_KEEP, [self.account_id])
-            if cursor.fetchone() is None:
-                return
-            arguments: list[Any] = [self.account_id, kept.expires_on]
-            cursor.execute(KEEP_ITEMS, [*arguments, [*named], [*named.values()]])
-        # What this one refers to stays as long as this one.
-        if referred := {*kept.inputs} - named.keys():
-            rows = ResponseItem.objects.filter(account_id=self.account_id, pk__in=referred)
-            rows.filter(expires_on__lt=kept.expires_on).update(expires_on=kept.expires_on)
-        kept.save(force_insert=True)
+            cursor.execute(KEEP, row)
 
     def _sent(self, item: Item, named: dict[str, str]) -> str:
         """The name of what a client has sent: the same each time that it comes."""
