@@ -3,7 +3,7 @@
 from procrastinate.contrib.django import app
 
 from ai_chat.calls import keeping
-from ai_chat.data import jobs
+from ai_chat.data import jobs, kept_responses
 
 
 @app.task(name="data.run")
@@ -22,6 +22,7 @@ def resume(timestamp: int) -> None:
 @app.periodic(cron="29 * * * *")
 @app.task(name="data.forget", queueing_lock="data.forget")
 def forget(timestamp: int) -> None:
-    """Deletes archives that are old, and calls of the log."""
+    """Deletes archives, calls of the log and kept responses that are old."""
     jobs.forget()
     keeping.forget()
+    kept_responses.forget()

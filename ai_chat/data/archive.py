@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from ai_chat import files
+from ai_chat.data.kept_responses import kept_responses
 from ai_chat.models import Conversation, DataJob, Image, ImageRequest, Turn
 from config.pagination import LATEST_FIRST, in_batches
 from credits.api.usage_csv import COLUMNS
@@ -47,6 +48,7 @@ profile.json    your account, where you are signed in, how you signed in lately,
                 API keys and webhooks, what was announced lately, and codes you redeemed
 statement.csv   every credit that moved
 chats/          each chat as Markdown to read, and as JSON for programs
+responses.json  kept responses of the API, with what was sent for them
 images/         the pictures, and images.json with what was asked for
 """
 
@@ -104,7 +106,16 @@ class _Writer:
                 self._advance(0)
         for conversation in _each(self.conversations):
             self._write_chat(conversation)
+        with self._text("responses.json") as out:
+            kept = kept_responses(account_id=self.job.user_id)
+            _dump_with({}, "responses", self._counted(kept), out)
         self._write_images()
+
+    def _counted[Thing](self, things: Iterable[Thing]) -> Iterator[Thing]:
+        """The things, while the size of the archive is watched."""
+        for thing in things:
+            yield thing
+            self._advance(0)
 
     def _advance(self, rows: int) -> None:
         self.job.processed += rows
@@ -228,6 +239,7 @@ def _profile(user: User) -> dict[str, Any]:
             for event in events
         ],
         "alertsByMail": user.alerts_by_mail,
+        "keepsAnswers": user.keeps_answers,
         "limits": [
             {
                 "period": limit.period,

@@ -9,6 +9,7 @@ from django.db.models import Model, QuerySet
 
 from ai_chat import files
 from ai_chat.conversations.services import delete_conversation
+from ai_chat.data.kept_responses import delete_kept
 from ai_chat.jobs.ending import reconcile
 from ai_chat.jobs.errors import TurnRunning
 from ai_chat.jobs.models import RUNNING
@@ -64,6 +65,7 @@ def erase_content(job: DataJob) -> None:
     if job.user.clerk_id:
         erase_payloads_of(job.user.clerk_id)
     Session.objects.filter(user_id=job.user_id).delete()  # Of a simultaneous sign-in.
+    delete_kept(account_id=job.user_id)
     delete_all(user_id=job.user_id)  # What was announced of jobs that ended after the closing.
 
 

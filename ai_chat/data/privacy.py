@@ -101,6 +101,13 @@ KEPT = [
         "emptied with your content; your id at Clerk, payments and periods of plans stay",
     ),
     Kept(
+        "Responses of the API, and what was sent for them, where a program does not ask for "
+        "`store: false`",
+        "programs go on from them",
+        f"{settings.API_RESPONSE_DAYS} days after they were last used, or you turn it off",
+        f"gone within {_HOURS} hours, normally within minutes",
+    ),
+    Kept(
         "Letters to you, with their address",
         "they are sent again when the mail server does not answer",
         "3 days after they were sent, 30 if they could not be",

@@ -2,8 +2,7 @@
 
 from django.urls import path
 
-from ai_chat.gateway import chat, embeddings, listing, messages
-from ai_chat.gateway import chat, images, listing, messages
+from ai_chat.gateway import chat, embeddings, images, listing, messages
 from ai_chat.gateway.responses import views as responses
 
 urlpatterns = [

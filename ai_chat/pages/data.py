@@ -4,6 +4,7 @@ and what is kept of people."""
 from typing import Any, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required
@@ -17,6 +18,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ai_chat.data import jobs
+from ai_chat.data.kept_responses import set_keeping
 from ai_chat.data.privacy import KEPT
 from ai_chat.models import Conversation, DataJob, ImageRequest
 from config.serving.capacity import exports
@@ -48,6 +50,7 @@ def _page(
         "problem": problem,
         "most": jobs.ARCHIVES_A_DAY,
         "days": jobs.ARCHIVE_KEPT.days,
+        "response_days": settings.API_RESPONSE_DAYS,
         "hours": int(jobs.ERASED_WITHIN.total_seconds() // 3600),
     }
     template = "ai_chat/data.html"
@@ -79,6 +82,17 @@ def archive(request: AuthenticatedHttpRequest, job_id: UUID) -> HttpResponseBase
         raise Http404 from None
     name = f"tally-{job.created_at:%Y-%m-%d}.zip"
     return FileResponse(content, as_attachment=True, filename=name, content_type="application/zip")
+
+
+@require_POST
+def keeping(request: AuthenticatedHttpRequest) -> HttpResponse:
+    """Whether responses of the API are kept, as `keeps` says; turned off, those that were are
+    deleted."""
+    refuse_impersonated(request)
+    keeps = request.POST.get("keeps") == "1"
+    set_keeping(account_id=request.user.pk, keeps=keeps)
+    messages.success(request, f"Responses of the API are {'kept' if keeps else 'not kept'}.")
+    return redirect("account-data")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -21,6 +21,7 @@ urlpatterns = [
     path("account/data", data.account_data, name="account-data"),
     path("account/data/archive", data.ask_for_archive, name="account-archive"),
     path("account/data/archives/<uuid:job_id>", data.archive, name="account-archive-file"),
+    path("account/data/responses", data.keeping, name="account-keeping"),
     path("account/data/delete/<str:kind>", data.delete_all, name="account-delete-all"),
     path("account/close", data.CloseView.as_view(), name="account-close"),
     path("privacy", data.privacy, name="privacy"),

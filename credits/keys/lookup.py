@@ -49,6 +49,8 @@ class Caller(NamedTuple):
     catalogue: UUID | None = None
     #: The key's own rate; None: API_CALLS_PER_MINUTE.
     calls_per_minute: int | None = None
+    #: Whether answers may be kept for programs that go on from them.
+    keeps_answers: bool = True
 
 
 def find_caller(secret: str) -> Caller:

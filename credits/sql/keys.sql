@@ -52,7 +52,8 @@ EXECUTE FUNCTION credits_end_key();
 -- most once a minute, is to be written now. An account with the id of a user is that user's own.
 CREATE FUNCTION credits_caller(secret_digest bytea, OUT key_id bigint, OUT public_id text,
     OUT account_id bigint, OUT member_id bigint, OUT scopes text [], OUT only_models text [],
-    OUT catalogue uuid, OUT calls_per_minute integer, OUT secret_id bigint, OUT is_stale boolean)
+    OUT catalogue uuid, OUT calls_per_minute integer, OUT keeps_answers boolean,
+    OUT secret_id bigint, OUT is_stale boolean)
 RETURNS SETOF record ROWS 1 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
@@ -60,7 +61,8 @@ DECLARE
 BEGIN
     RETURN QUERY SELECT k.id, k.public_id::text, k.account_id, k.member_id, k.scopes::text [],
         k.only_models::text [], (SELECT c.version FROM credits_catalogueversion c),
-        k.calls_per_minute, s.id, (s.last_used_at < now() - interval '1 minute') IS NOT FALSE
+        k.calls_per_minute, o.keeps_answers IS NOT FALSE, s.id,
+        (s.last_used_at < now() - interval '1 minute') IS NOT FALSE
     FROM credits_apikeysecret s
     JOIN credits_apikey k ON k.id = s.key_id
     JOIN credits_user m ON m.id = k.member_id

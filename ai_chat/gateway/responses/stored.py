@@ -14,7 +14,6 @@ from ai_chat.gateway.responses.fields import Fields, InvalidParameter
 from ai_chat.gateway.responses.incoming import Incoming, Item, is_reference
 from ai_chat.models import KeptResponse, ResponseItem
 from ai_chat.providers.text import Storable
-from credits.models import User
 
 #: The most responses that one goes back to.
 MAX_CHAIN = 1000
@@ -47,30 +46,39 @@ LEFT JOIN LATERAL unnest(c.names) WITH ORDINALITY AS n (name, place) ON true
 LEFT JOIN ai_chat_responseitem i ON i.id = n.name AND i.account_id = %(account)s
 ORDER BY c.back DESC, n.place
 """
-# In the order of their ids, so that no two calls wait for each other. A row that is there is
-# written once a day.
-KEEP_ITEMS = """
-INSERT INTO ai_chat_responseitem AS kept (id, account_id, item, expires_on)
-SELECT n.id, %s, n.item::jsonb, %s FROM unnest(%s::text[], %s::text[]) AS n (id, item)
-ORDER BY n.id
-ON CONFLICT (id) DO UPDATE SET expires_on = EXCLUDED.expires_on
-WHERE kept.expires_on < EXCLUDED.expires_on
+# Nothing where it has been turned off, or the account closed, since the call began: all that is
+# kept was deleted then, or will be after this statement. Items are written in the order of their
+# ids, so that no two calls wait for each other. One that is there is written once a day; what a
+# response refers to stays as long as it does.
+KEEP = """
+WITH owner AS (
+    SELECT id FROM credits_user WHERE id = %(account)s AND keeps_answers AND closed_at IS NULL
+    FOR SHARE
+), items AS (
+    INSERT INTO ai_chat_responseitem AS kept (id, account_id, item, expires_on)
+    SELECT n.name, owner.id, n.item::jsonb, %(expires_on)s
+    FROM owner, unnest(%(names)s::text[], %(items)s::text[]) AS n (name, item)
+    ORDER BY n.name
+    ON CONFLICT (id) DO UPDATE SET expires_on = EXCLUDED.expires_on
+    WHERE kept.expires_on < EXCLUDED.expires_on
+), referred AS (
+    UPDATE ai_chat_responseitem i SET expires_on = %(expires_on)s FROM owner
+    WHERE i.account_id = owner.id AND i.id = ANY (%(referred)s) AND i.expires_on < %(expires_on)s
+)
+INSERT INTO ai_chat_keptresponse
+    (id, account_id, previous, request, inputs, outputs, ended, expires_on)
+SELECT %(id)s, owner.id, %(previous)s, %(request)s, %(inputs)s, %(outputs)s, %(ended)s::jsonb,
+    %(expires_on)s
+FROM owner
 """
 
 
 class KeptItems:
     """What is kept of an account, for one call. `keeps` says whether anything is."""
 
-    def __init__(self, account_id: int) -> None:
+    def __init__(self, account_id: int, *, wanted: bool = True) -> None:
         self.account_id = account_id
-        self._keeps: bool | None = None
-
-    @property
-    def keeps(self) -> bool:
-        if self._keeps is None:
-            rows = User.objects.filter(pk=self.account_id, keeps_answers=True)
-            self._keeps = settings.API_RESPONSE_DAYS > 0 and rows.exists()
-        return self._keeps
+        self.keeps = wanted and settings.API_RESPONSE_DAYS > 0
 
     def _check(self, param: str) -> None:
         if not self.keeps:
@@ -109,7 +117,7 @@ class KeptItems:
         return [json.loads(item) for _, _, item in rows]
 
     def keep(self, incoming: Incoming, response: Item) -> None:
-        """Keeps a response that has ended, and what it answered."""
+        """Keeps a response that has ended, and what it answered, in one statement."""
         members = dict(response)
         output = members.pop("output")
         previous = members.pop("previous_response_id") or ""
@@ -118,30 +126,21 @@ class KeptItems:
         inputs = [
             item["id"] if is_reference(item) else self._sent(item, named) for item in incoming.items
         ]
-        kept = KeptResponse(
-            id=members.pop("id"),
-            account_id=self.account_id,
-            previous=previous,
-            request=self._sent(request, named),
-            inputs=inputs,
-            outputs=[item["id"] for item in output],
-            ended=json.loads(_json(members)),
-            expires_on=today() + timedelta(days=settings.API_RESPONSE_DAYS),
-        )
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                arguments: list[Any] = [
-                    self.account_id,
-                    kept.expires_on,
-                    [*named],
-                    [*named.values()],
-                ]
-                cursor.execute(KEEP_ITEMS, arguments)
-            # What this one refers to stays as long as this one.
-            referred = ResponseItem.objects.filter(pk__in={*inputs} - named.keys())
-            referred = referred.filter(account_id=self.account_id)
-            referred.filter(expires_on__lt=kept.expires_on).update(expires_on=kept.expires_on)
-            kept.save(force_insert=True)
+        row: dict[str, Any] = {
+            "id": members.pop("id"),
+            "account": self.account_id,
+            "previous": previous,
+            "request": self._sent(request, named),
+            "inputs": inputs,
+            "outputs": [item["id"] for item in output],
+            "ended": _json(members),
+            "expires_on": today() + timedelta(days=settings.API_RESPONSE_DAYS),
+            "referred": [name for name in inputs if name not in named],
+            "names": [*named],
+            "items": [*named.values()],
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(KEEP, row)
 
     def _sent(self, item: Item, named: dict[str, str]) -> str:
         """The name of what a client has sent: the same each time that it comes."""

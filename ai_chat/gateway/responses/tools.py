@@ -91,8 +91,8 @@ def _functions(tool: Fields, tools: Tools, ignored: list[str]) -> Iterator[dict[
         case "custom":
             tools[_name(tool)] = Tool(_name(tool), is_custom=True)
             yield _custom(tool)
-        # Codex offers it to every provider; a search without the web is none.
-        case "web_search" if tool.get("external_web_access", bool) is False:
+        # Codex offers it so with each call, to every provider, and works without.
+        case "web_search" if tool.get("external_web_access", bool) is not None:
             ignored.append(tool.path)
         case _:
             raise unsupported(

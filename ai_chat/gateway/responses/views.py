@@ -43,12 +43,11 @@ def responses(http: HttpRequest) -> HttpResponseBase:
     """Answers with a response, streamed or whole."""
     caller = caller_of(http)
     body = read_body(http)
-    kept = KeptItems(caller.account_id)
-    with released_connection():
-        incoming = read_request(body, kept, remote_images=settings.API_REMOTE_IMAGES)
-        model = model_named(incoming.chat["model"], caller, feature=TEXT)
-        call = _call(http, incoming, model)
-        store = incoming.store and kept.keeps
+    kept = KeptItems(caller.account_id, wanted=caller.keeps_answers)
+    incoming = read_request(body, kept, remote_images=settings.API_REMOTE_IMAGES)
+    model = model_named(incoming.chat["model"], caller, feature=TEXT)
+    call = _call(http, incoming, model)
+    store = incoming.store and kept.keeps
     with keeps_a_thread(caller.account_id) as slot:
         job = start_call(http, caller, call)
         driven = Driven(job, call)

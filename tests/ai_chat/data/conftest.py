@@ -10,6 +10,7 @@ from ai_chat.models import DataJob
 from credits.events.announcing import announce
 from credits.models import User, WebhookEndpoint
 from tests.ai_chat.api.client import Program
+from tests.ai_chat.gateway.responses.kept import keep_response
 from tests.factories import make_key, make_secret, make_user
 from tests.fakes.provider import FakeProvider
 from tests.forked import Forked
@@ -56,6 +57,7 @@ def fill(place: Site, user: User, *, chats: int = 1) -> Program:
             f"{MARKER} says [[echo]]", id=f"{MARKER}-{number}", key=f"{MARKER}{number}"
         )
         assert MARKER in answer.text, answer.text
+    keep_response(user, MARKER)
     WebhookEndpoint.objects.create(
         account_id=user.pk, url=f"https://{MARKER}.example/", description=MARKER, secret=MARKER
     )

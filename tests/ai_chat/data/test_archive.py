@@ -20,11 +20,12 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from ai_chat import files
 from ai_chat.data import archive, jobs
-from ai_chat.models import Conversation, DataJob, Turn
+from ai_chat.models import Conversation, DataJob, ResponseItem, Turn
 from credits.models import ApiKeySecret, UsageHistory, User
 from credits.models.background import SILENCE
 from credits.users.tasks import send_letter
 from tests.ai_chat.data.conftest import MARKER, Worker, ended, fill, wait_until_done
+from tests.ai_chat.gateway.responses.kept import keep_response
 from tests.ai_chat.turns import make_turn
 from tests.credits.packs.making import make_codes, take
 from tests.factories import make_admin
@@ -101,6 +102,8 @@ def test_everything_is_in_it_and_its_owner_fetches_it(
         rows = list(csv.DictReader(StringIO(file.read("statement.csv").decode())))
         own = UsageHistory.objects.filter(account_id=mary.pk)
         assert {int(row["Row"]) for row in rows} == set(own.values_list("pk", flat=True))
+        [response] = json.loads(file.read("responses.json"))["responses"]
+        assert MARKER in response["input"][0]["content"]
         [made] = json.loads(file.read("images/images.json"))["requests"]
         assert MARKER in made["prompt"]
         assert Pillow.open(BytesIO(file.read(made["files"][0]))).size == (64, 64)
@@ -127,7 +130,7 @@ def test_a_killed_worker_is_no_end_of_it(
     with worker():
         wait_for(ended(job), "the archive to be made from the beginning")
     answer = place.client(mary).get(f"/account/data/archives/{job.pk}")
-    assert len(ZipFile(BytesIO(answer.content)).namelist()) == 3 + 1 + 2 * 401
+    assert len(ZipFile(BytesIO(answer.content)).namelist()) == 3 + 2 + 2 * 401
 
 
 @pytest.mark.django_db
@@ -290,3 +293,16 @@ def test_what_begins_after_a_deletion_was_asked_for_stays(alice: User) -> None:
     new = Conversation.objects.create(user=alice, title="New")
     jobs.run(DataJob.objects.get().pk)
     assert [each.pk for each in Conversation.objects.all()] == [new.pk]
+
+
+def test_what_is_kept_of_the_api_is_deleted_when_it_is_turned_off(place: Site, mary: User) -> None:
+    keep_response(mary, MARKER)
+    client = place.client(mary)
+    assert "and keep none from now on" in client.get("/account/data").text
+    answer = client.post("/account/data/responses", data={"keeps": "0"})
+    assert answer.status_code == 302
+    assert "Nothing is kept" in client.get("/account/data").text
+    assert not ResponseItem.objects.exists()
+    client.post("/account/data/responses", data={"keeps": "1"})
+    mary.refresh_from_db()
+    assert mary.keeps_answers

@@ -14,11 +14,12 @@ from openai.lib.streaming.responses._responses import ResponseStreamState
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
+from ai_chat.gateway.reading import ChunkReader
 from ai_chat.gateway.responses.events import ResponseEvents
 from ai_chat.gateway.responses.tools import Tool
 from ai_chat.providers.errors import ProviderError
-from ai_chat.providers.pieces import End, Finish, Piece, Reasoning, Text, ToolCall, Usage
-from ai_chat.providers.reading import read_answer
+from ai_chat.providers.pieces import Chunk, End, Finish, Piece, Reasoning, Text, ToolCall, Usage
+from ai_chat.providers.reading import REASONING, read_answer
 from tests.ai_chat.gateway.responses.legal import assert_legal, events_in
 from tests.ai_chat.providers.streams import Stream, load_streams
 from tests.strength import usually
@@ -161,18 +162,11 @@ def chunk_of(piece: Piece) -> dict[str, Any]:
             return delta()
 
 
-@pytest.mark.parametrize("stream", STREAMS, ids=[stream.name for stream in STREAMS])
-def test_the_sdk_reads_what_any_provider_streams(stream: Stream) -> None:
-    response = ResponseEvents(uuid4().hex, REPEATED, {}, store=False)
-    body, usage = response.begin(), None
-    try:
-        for piece in read_answer([stream.body], tools_offered=stream.tools_offered):
-            usage = piece if isinstance(piece, Usage) else usage
-            body += response.add(chunk_of(piece))
-    except ProviderError:
-        body += response.fail("server_error", "The provider failed.")
-    else:
-        body += response.end(usage=usage)
+each_stream = pytest.mark.parametrize("stream", STREAMS, ids=[s.name for s in STREAMS])
+
+
+def read_by_the_sdk(response: ResponseEvents, body: bytes) -> Any:
+    """The response in the last event of a stream, as OpenAI's SDK reads it."""
     assert_legal(events_in(body))
 
     def answer(request: httpx2.Request) -> httpx2.Response:
@@ -185,22 +179,58 @@ def test_the_sdk_reads_what_any_provider_streams(stream: Stream) -> None:
     ):
         last: Any = list(events)[-1]
     assert last.type == f"response.{response.whole()['status']}"
-    output = last.response.output
-    expected = stream.expected
-    assert last.response.output_text == expected.text
-    thoughts = [item.summary[0].text for item in output if item.type == "reasoning"]
+    return last.response
+
+
+@each_stream
+def test_the_sdk_reads_what_any_provider_streams(stream: Stream) -> None:
+    response = ResponseEvents(uuid4().hex, REPEATED, {}, store=False)
+    body, usage = response.begin(), None
+    try:
+        for piece in read_answer([stream.body], tools_offered=stream.tools_offered):
+            usage = piece if isinstance(piece, Usage) else usage
+            body += response.add(chunk_of(piece))
+    except ProviderError:
+        body += response.fail("server_error", "The provider failed.")
+    else:
+        body += response.end(usage=usage)
+    told, expected = read_by_the_sdk(response, body), stream.expected
+    assert told.output_text == expected.text
+    thoughts = [item.summary[0].text for item in told.output if item.type == "reasoning"]
     assert "".join(thoughts) == expected.reasoning
-    calls = [item for item in output if item.type == "function_call"]
+    calls = [item for item in told.output if item.type == "function_call"]
     assert [(c.name, c.arguments) for c in calls] == [
         (c.name, c.arguments) for c in expected.tool_calls
     ]
     if isinstance(expected.ending, Finish):
-        assert last.response.status == (
-            "incomplete" if expected.ending == Finish.LENGTH else "completed"
-        )
-        assert (last.response.usage is None) == (expected.usage is None)
+        is_cut = expected.ending == Finish.LENGTH
+        assert told.status == ("incomplete" if is_cut else "completed")
+        assert (told.usage is None) == (expected.usage is None)
     else:
-        assert last.response.error.code == "server_error"
+        assert told.error.code == "server_error"
+
+
+@each_stream
+def test_chunks_as_they_are_passed_on_are_told_whole(stream: Stream) -> None:
+    response = ResponseEvents(uuid4().hex, REPEATED, {}, store=False)
+    reader = ChunkReader()
+    body, said, asked, has_thought = response.begin(), "", 0, False
+    try:
+        for piece in reader.read([stream.body]):
+            if isinstance(piece, Chunk):
+                body += response.add(piece.data)
+                for choice in piece.data["choices"]:
+                    said += choice["delta"].get("content") or ""
+                    has_thought |= any(choice["delta"].get(name) for name in REASONING)
+                    asked += sum("id" in call for call in choice["delta"].get("tool_calls") or ())
+    except ProviderError:
+        body += response.fail("server_error", "The provider failed.")
+    else:
+        body += response.end(reader.finishes[0])
+    told = read_by_the_sdk(response, body)
+    assert told.output_text == said.replace("\0", "")
+    assert sum(item.type == "function_call" for item in told.output) == asked
+    assert any(item.type == "reasoning" for item in told.output) == has_thought
 
 
 def test_a_text_is_told_as_openai_tells_it() -> None:

@@ -153,7 +153,7 @@ def test_what_is_harmless_is_left_out_and_named() -> None:
         include=["file_search_call.results"],
         tools=[
             {**TOOL, "defer_loading": True},
-            {"type": "web_search", "external_web_access": False},
+            {"type": "web_search", "external_web_access": True},
         ],
         **{"a header\r\n": 1},
     )

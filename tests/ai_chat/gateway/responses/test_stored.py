@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from ai_chat.data.kept_responses import delete_kept, forget, kept_responses, set_keeping
 from ai_chat.gateway.responses.fields import Fields, InvalidParameter
-from ai_chat.gateway.responses.incoming import Item, read_request
+from ai_chat.gateway.responses.incoming import Item
 from ai_chat.gateway.responses.stored import KeptItems, delete_response, find_response, today
 from ai_chat.models import KeptResponse, ResponseItem
 from credits.models import User
+from tests.ai_chat.gateway.responses.kept import keep
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -23,18 +25,6 @@ HELLO = {"role": "user", "content": "Hello"}
 @pytest.fixture
 def kept() -> KeptItems:
     return KeptItems(make_user().pk)
-
-
-def output(number: int, text: str = "Hi") -> Item:
-    content = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
-    return {"type": "message", "id": f"msg_{number}", "role": "assistant", "content": content}
-
-
-def keep(kept: KeptItems, number: int, *items: Any, text: str = "Hi", **body: Any) -> None:
-    """A response with this number that answers these items with a message of the same number."""
-    incoming = read_request({"model": "m", "input": list(items), **body}, kept)
-    told = {"id": f"resp_{number}", "object": "response", "status": "completed", "store": True}
-    kept.keep(incoming, {**told, **incoming.repeated, "output": [output(number, text)]})
 
 
 def texts(items: list[Item]) -> list[str]:
@@ -139,8 +129,7 @@ def test_where_nothing_is_kept_it_is_said_what_to_do(
 ) -> None:
     if by == "the site":
         settings.API_RESPONSE_DAYS = 0
-    else:
-        set_keeping(account_id=kept.account_id, keeps=False)
+    kept = KeptItems(kept.account_id, wanted=by != "the account")
     assert not kept.keeps
     with pytest.raises(InvalidParameter, match="'store': false"):
         kept.conversation("resp_1")
@@ -155,7 +144,21 @@ def test_who_wants_nothing_kept_has_nothing_kept(kept: KeptItems) -> None:
     set_keeping(account_id=kept.account_id, keeps=False)
     assert {*ResponseItem.objects.values_list("account", flat=True)} == {other.account_id}
     set_keeping(account_id=kept.account_id, keeps=True)
-    assert KeptItems(kept.account_id).keeps
+    keep(kept, 3, HELLO)
+    assert find_response(account_id=kept.account_id, response_id="resp_3")
+
+
+@pytest.mark.parametrize("why", ["turned off", "closed"])
+def test_a_call_that_ends_after_it_was_turned_off_keeps_nothing(kept: KeptItems, why: str) -> None:
+    assert kept.keeps
+    user = User.objects.filter(pk=kept.account_id)
+    if why == "closed":
+        user.update(closed_at=Now())
+    else:
+        user.update(keeps_answers=False)
+    keep(kept, 1, HELLO)
+    assert not ResponseItem.objects.exists()
+    assert not KeptResponse.objects.exists()
 
 
 def test_a_deleted_response_leaves_what_others_have(kept: KeptItems) -> None:
