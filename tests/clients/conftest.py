@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db.models import Sum
 
-from credits import features
-from credits.features import IMAGE
-from credits.models import Hold, User
+from credits.features import EMBEDDING, IMAGE, OperationType
+from credits.models import Hold, UsageHistory, User
 from credits.models.tokens import MAX_TOKEN_PRICE
 from tests.ai_chat.images.fake import picture
 from tests.ai_chat.tokens import assert_paid_exactly
@@ -49,8 +49,9 @@ class Tally:
 
     site: Site
     provider: ReplayingProvider
-    key: str
     user: User
+    credits: int
+    key: str
 
     @property
     def url(self) -> str:
@@ -60,8 +61,9 @@ class Tally:
     def task(self) -> dict[str, Any]:
         return {"url": self.url, "key": self.key, **TASK}
 
-    def run(self, group: str, program: str, folder: Path) -> dict[str, Any]:
-        """What a program of `programs/` prints, run in the environment of its group."""
+    def run(self, group: str, program: str, folder: Path, **more: Any) -> dict[str, Any]:
+        """What a program of `programs/` prints, run in the environment of its group; its task is
+        `task` and `more`."""
         source = PROGRAMS / program
         if group in GROUPS["node"]:
             # Beside the packages, where Node looks for them.
@@ -70,7 +72,7 @@ class Tally:
             command = [str(node_folder() / "bin" / "node"), str(place)]
         else:
             command = [str(FOLDER / group / "bin" / "python"), str(source)]
-        done = run([*command, json.dumps(self.task)], folder)
+        done = run([*command, json.dumps({**self.task, **more})], folder)
         seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return seen
 
@@ -81,7 +83,11 @@ class Tally:
     def assert_settled(self) -> None:
         """All calls have ended, and the account paid what they came to."""
         wait_for(lambda: not Hold.objects.exists(), "the calls to end")
-        assert_paid_exactly(self.user, had=CREDITS)
+        whole = UsageHistory.objects.filter(
+            user=self.user, operation_type=OperationType.AI_IMAGE_GENERATION
+        )
+        images = whole.aggregate(paid=Sum("credits_used"))["paid"] or 0
+        assert_paid_exactly(self.user, had=self.credits - images)
 
 
 @pytest.fixture(scope="session")
@@ -100,14 +106,19 @@ def replaying(kept_replaying: ReplayingProvider) -> ReplayingProvider:
 def tally(keep_site: Callable[..., Site], replaying: ReplayingProvider) -> Tally:
     """A site where every stream of `streams/` is a model, besides one that does as it is told
     ("obedient"), one that nobody can pay ("dear"), and those that draw and embed."""
-    user = make_user(credits=CREDITS)
-    for name in [*STREAMS, "obedient", "gpt-5-mini", "dear"]:
-        model = make_model(
-            name, uses_tools=True, reads_images=True, output_tokens=1000, output_least=1
-        )
-        make_token_price(model, request=MAX_TOKEN_PRICE if name == "dear" else 0)
+    abilities = {"uses_tools": True, "reads_images": True}
+    for name in [*STREAMS, "obedient", "gpt-5-mini"]:
+        model = make_model(name, output_tokens=1500, output_least=1, **abilities)
+        make_token_price(model, output=10**9)  # 1 credit for 1,000 tokens
+    dear = make_model("dear", output_tokens=CREDITS * 100, output_least=CREDITS * 100)
+    make_token_price(dear, output=MAX_TOKEN_PRICE)
     make_model("painter", feature=IMAGE)
-    if hasattr(features, "EMBEDDING"):
-        make_token_price(make_model("embedder", feature=features.EMBEDDING))
+    make_token_price(make_model("embedder", feature=EMBEDDING))
     site = keep_site(OPENAI_BASE_URL=replaying.base_url)
-    return Tally(site, replaying, make_secret(make_key(user)), user)
+    return caller(site, replaying, CREDITS)
+
+
+def caller(site: Site, provider: ReplayingProvider, credits: int) -> Tally:
+    """The site as it is to a person with so many credits."""
+    user = make_user(credits=credits)
+    return Tally(site, provider, user, credits, make_secret(make_key(user)))

@@ -1,8 +1,11 @@
 """The accumulators of the official SDK, fed with every stream of `streams/` through a site."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, NamedTuple
 
+import httpx2
 import openai
 import pytest
 from openai.lib.streaming.chat import ChatCompletionStreamState
@@ -11,8 +14,9 @@ from ai_chat.providers.pieces import Finish, Usage
 from credits.reasons import Reason
 from tests.ai_chat.gateway.client import latest_call
 from tests.ai_chat.providers.streams import Stream
-from tests.clients.conftest import Tally
+from tests.clients.conftest import TASK, Tally, caller
 from tests.fakes.replaying import STREAMS
+from tests.waiting import wait_for
 
 #: What they think stands in the text, between tags: it is passed on as it came.
 TAGGED = {"gemini/thoughts", "lmstudio/think_tags"}
@@ -120,3 +124,51 @@ def test_every_stream_is_read_as_what_it_amounts_to(
             )
             assert (expected.usage if is_due else Usage()) in {None, seen.usage}
             assert (paid_for_latest(tally) > 0) == is_due
+
+
+class Statuses(list[int]):
+    """The status of each answer that an SDK gets, which tries again as it is set up."""
+
+    def sdk(self, tally: Tally) -> openai.OpenAI:
+        hooks = {"response": [lambda response: self.append(response.status_code)]}
+        http = httpx2.Client(event_hooks=hooks, trust_env=False, verify=False)
+        return openai.OpenAI(base_url=tally.url, api_key=tally.key, http_client=http)
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "statuses"),
+    [
+        ("dear", TASK["hello"], [402]),
+        ("nobody", TASK["hello"], [404]),
+        ("obedient", TASK["fail"], [502, 502, 502]),
+        ("obedient", TASK["recover"], [502, 200]),
+    ],
+)
+def test_what_may_pass_is_tried_again_and_what_may_not_is_not(
+    tally: Tally, model: str, text: str, statuses: list[int]
+) -> None:
+    seen = Statuses()
+    with seen.sdk(tally) as sdk, suppress(openai.APIStatusError):
+        sdk.chat.completions.create(model=model, messages=[{"role": "user", "content": text}])
+    assert seen == statuses
+    assert tally.times_asked(text) == len(
+        [status for status in statuses if status not in {402, 404}]
+    )
+    tally.assert_settled()
+
+
+def test_a_call_that_others_hold_up_is_tried_until_they_end(tally: Tally) -> None:
+    poor = caller(tally.site, tally.provider, 2)
+    seen = Statuses()
+    messages: Any = [{"role": "user", "content": TASK["slow"]}]
+    with seen.sdk(poor) as sdk:
+        held = sdk.chat.completions.create(model="obedient", messages=messages, stream=True)
+        next(iter(held))
+        messages = [{"role": "user", "content": TASK["hello"]}]
+        with ThreadPoolExecutor() as pool:
+            waiting = pool.submit(sdk.chat.completions.create, model="obedient", messages=messages)
+            wait_for(lambda: 429 in seen, "the second call to be told to wait")
+            held.close()
+            assert waiting.result().choices[0].finish_reason == "stop"
+    assert seen[0] == seen[-1] == 200
+    poor.assert_settled()
