@@ -3,7 +3,7 @@ of its request, and paid by its use when it has ended (design: gateway, C.4 to C
 
 import json
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -236,9 +236,9 @@ class Calling(Work[ApiCall]):
         return replace(outcome, used=self.used(failed=is_failed, input_due=is_stop))
 
     def _outcome(self, cause: Exception | None) -> Outcome:
-        has_come = self.reader.received.deltas > 0
+        reader = self.reader
         match cause:
-            case TimeIsUp() if self.reader.has_output:
+            case TimeIsUp() if reader.has_output:
                 self.is_cut = True
                 return Outcome(State.DONE)
             case ProviderError():
@@ -246,10 +246,10 @@ class Calling(Work[ApiCall]):
                 return Outcome(State.FAILED, cause.reason, delivered=0)
             case Stopped():
                 stopped = Outcome(State.STOPPED, Reason.STOPPED_EARLY, delivered=0)
-                return Outcome(State.STOPPED) if has_come else stopped
-        if self.reader.is_filtered:
+                return Outcome(State.STOPPED) if reader.has_begun else stopped
+        if reader.is_filtered:
             return Outcome(State.FAILED, Reason.REFUSED, delivered=0)
-        if not self.reader.has_output:
+        if not reader.has_output:
             # Also what was only thought: the table of outcomes (docs/ledger.md).
             return Outcome(State.FAILED, Reason.EMPTY_ANSWER, delivered=0)
         return Outcome(State.DONE)
@@ -257,11 +257,26 @@ class Calling(Work[ApiCall]):
 
 class Driven:
     """A call that is being answered: its pieces, and what it came to after the last of them.
-    `begin` has to be called first."""
+    `first` has to be called first."""
 
     def __init__(self, job: ApiCall, call: Call, work: type[Calling] = Calling) -> None:
         self.run: Run[ApiCall] = begin_driven(work(job, call))
-        self.pieces = self.run.drive()
+        self.pieces = self._held_back(self.run.drive())
+
+    def _held_back(self, pieces: Generator[Piece]) -> Generator[Piece]:
+        """The pieces; none before the answer has begun. A failure until then is a status, which
+        clients try again after, and not the end of a stream, which they do not."""
+        held: list[Piece] = []
+        with closing(pieces):
+            for piece in pieces:
+                held.append(piece)
+                if self.work.reader.has_begun:
+                    break
+            else:
+                if self.error():
+                    return
+            yield from held
+            yield from pieces
 
     @property
     def work(self) -> Calling:

@@ -158,10 +158,12 @@ class Whole:
             elif name == "tool_calls":
                 for call in value:
                     _add_call(known["calls"], call)
+            elif name == "function_call":
+                known["more"][name] = _joined(known["more"].get(name, {}), value)
             elif isinstance(value, str):
                 known["more"][name] = known["more"].get(name, "") + value
             elif isinstance(value, list):
-                known["more"][name] = [*known["more"].get(name, []), *value]
+                _extend(known["more"].setdefault(name, []), value)
             else:
                 known["more"][name] = value
         for name, value in (choice.get("logprobs") or {}).items():
@@ -183,10 +185,32 @@ class Whole:
 
 def _add_call(calls: dict[int, dict[str, Any]], piece: dict[str, Any]) -> None:
     """One more piece of a call of a tool."""
-    place = piece["index"]
-    if place not in calls:
-        calls[place] = {**piece, "function": {**piece["function"]}}
-        del calls[place]["index"]
-        return
-    known = calls[place]["function"]
-    known["arguments"] = known.get("arguments", "") + (piece["function"].get("arguments") or "")
+    known = calls.setdefault(piece["index"], {})
+    function = _joined(known.get("function", {}), piece["function"])
+    known |= {name: value for name, value in piece.items() if name != "index"}
+    known["function"] = function
+
+
+def _joined(known: dict[str, Any], piece: dict[str, Any]) -> dict[str, Any]:
+    """A function with one more piece of its arguments."""
+    arguments = (known.get("arguments") or "") + (piece.get("arguments") or "")
+    return {**known, **piece, "arguments": arguments}
+
+
+def _extend(known: list[Any], pieces: list[Any]) -> None:
+    """Adds pieces to a list of what came. Those of one part of the reasoning (OpenRouter's
+    `reasoning_details`) have its index, and follow each other: their texts are one."""
+    for piece in pieces:
+        latest = known[-1] if known else None
+        if not (isinstance(piece, dict) and isinstance(latest, dict)) or "index" not in piece:
+            known.append(piece)
+            continue
+        if any(latest.get(name) != piece.get(name) for name in ("index", "type")):
+            known.append(piece)
+            continue
+        texts = {
+            name: latest[name] + piece[name]
+            for name in ("text", "summary")
+            if isinstance(latest.get(name), str) and isinstance(piece.get(name), str)
+        }
+        known[-1] = {**latest, **piece, **texts}

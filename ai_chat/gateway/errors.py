@@ -71,13 +71,16 @@ def invalid(message: str, *path: str | int) -> InvalidInput:
 
 
 def provider_failed(cause: ProviderError) -> ApiError:
-    """What a client is told when its provider failed; everything came back before."""
+    """What a client is told when its provider failed; everything came back before. What the
+    provider says of the request is passed on."""
     status, code = answer_to(cause.reason)
-    said = (
-        SENTENCES.get(cause.reason) or f"{cause.reason.label[:1].upper()}{cause.reason.label[1:]}."
-    )
+    label = cause.reason.label
+    sentence = SENTENCES.get(cause.reason, f"{label[:1].upper()}{label[1:]}.")
+    if status == 400 and cause.message:
+        sentence = f"{sentence[:-1]}: {cause.message}"
+        sentence += "" if sentence.endswith((".", "!", "?")) else "."
     wait = cause.retry_seconds if status >= 500 else None
-    return ApiError(status, code, f"{said} Nothing was charged.", retry_seconds=wait)
+    return ApiError(status, code, f"{sentence} Nothing was charged.", retry_seconds=wait)
 
 
 def envelope(error: DomainError) -> dict[str, Any]:
