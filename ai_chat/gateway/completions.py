@@ -158,14 +158,8 @@ class Whole:
             elif name == "tool_calls":
                 for call in value:
                     _add_call(known["calls"], call)
-            elif name == "function_call":
-                known["more"][name] = _joined(known["more"].get(name, {}), value)
-            elif isinstance(value, str):
-                known["more"][name] = known["more"].get(name, "") + value
-            elif isinstance(value, list):
-                _extend(known["more"].setdefault(name, []), value)
             else:
-                known["more"][name] = value
+                known["more"][name] = _more(name, known["more"].get(name), value)
         for name, value in (choice.get("logprobs") or {}).items():
             if isinstance(value, list):
                 known["logprobs"].setdefault(name, []).extend(value)
@@ -191,21 +185,27 @@ def _add_call(calls: dict[int, dict[str, Any]], piece: dict[str, Any]) -> None:
     known["function"] = function
 
 
+def _more(name: str, known: Any, value: Any) -> Any:
+    """Another member of a message with one more piece of it."""
+    if name == "function_call":
+        return _joined(known or {}, value)
+    if isinstance(value, str):
+        return (known or "") + value
+    return _extended(known or [], value) if isinstance(value, list) else value
+
+
 def _joined(known: dict[str, Any], piece: dict[str, Any]) -> dict[str, Any]:
     """A function with one more piece of its arguments."""
     arguments = (known.get("arguments") or "") + (piece.get("arguments") or "")
     return {**known, **piece, "arguments": arguments}
 
 
-def _extend(known: list[Any], pieces: list[Any]) -> None:
-    """Adds pieces to a list of what came. Those of one part of the reasoning (OpenRouter's
+def _extended(known: list[Any], pieces: list[Any]) -> list[Any]:
+    """A list with what came of it. Pieces of one part of the reasoning (OpenRouter's
     `reasoning_details`) have its index, and follow each other: their texts are one."""
     for piece in pieces:
         latest = known[-1] if known else None
-        if not (isinstance(piece, dict) and isinstance(latest, dict)) or "index" not in piece:
-            known.append(piece)
-            continue
-        if any(latest.get(name) != piece.get(name) for name in ("index", "type")):
+        if not _goes_on(latest, piece):
             known.append(piece)
             continue
         texts = {
@@ -214,3 +214,11 @@ def _extend(known: list[Any], pieces: list[Any]) -> None:
             if isinstance(latest.get(name), str) and isinstance(piece.get(name), str)
         }
         known[-1] = {**latest, **piece, **texts}
+    return known
+
+
+def _goes_on(latest: Any, piece: Any) -> bool:
+    """Whether the piece is of the part that came last."""
+    if not isinstance(piece, dict) or not isinstance(latest, dict) or "index" not in piece:
+        return False
+    return all(latest.get(name) == piece.get(name) for name in ("index", "type"))

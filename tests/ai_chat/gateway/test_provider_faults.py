@@ -1,5 +1,5 @@
 """What providers do wrong, seen by a client of /v1: the status, how the stream ends, what is paid,
-and that nothing stays open. The cases are those of the wire: `providers/test_provider_faults.py`."""
+and that nothing stays open. The cases are the wire's: `providers/test_provider_faults.py`."""
 
 from collections.abc import Callable
 
