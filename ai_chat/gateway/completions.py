@@ -204,16 +204,10 @@ def _extended(known: list[Any], pieces: list[Any]) -> list[Any]:
     """A list with what came of it. Pieces of one part of the reasoning (OpenRouter's
     `reasoning_details`) have its index, and follow each other: their texts are one."""
     for piece in pieces:
-        latest = known[-1] if known else None
-        if not _goes_on(latest, piece):
+        if known and _goes_on(known[-1], piece):
+            known[-1] = _lengthened(known[-1], piece)
+        else:
             known.append(piece)
-            continue
-        texts = {
-            name: latest[name] + piece[name]
-            for name in ("text", "summary")
-            if isinstance(latest.get(name), str) and isinstance(piece.get(name), str)
-        }
-        known[-1] = {**latest, **piece, **texts}
     return known
 
 
@@ -222,3 +216,12 @@ def _goes_on(latest: Any, piece: Any) -> bool:
     if not isinstance(piece, dict) or not isinstance(latest, dict) or "index" not in piece:
         return False
     return all(latest.get(name) == piece.get(name) for name in ("index", "type"))
+
+
+def _lengthened(latest: dict[str, Any], piece: dict[str, Any]) -> dict[str, Any]:
+    texts = {
+        name: latest[name] + piece[name]
+        for name in ("text", "summary")
+        if isinstance(latest.get(name), str) and isinstance(piece.get(name), str)
+    }
+    return {**latest, **piece, **texts}

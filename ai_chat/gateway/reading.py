@@ -18,9 +18,8 @@ FILTERED = "content_filter"
 
 
 class ChunkReader(AnswerReader):
-    """Reads an answer of `choices` texts as Chunks. `has_begun` says whether anything of it has
-    come, `has_output` whether a text, a call of a tool or a refusal has: more than thoughts.
-    `is_filtered` says that a filter or a refusal ended it."""
+    """Reads an answer of `choices` texts as Chunks. `has_output` says whether a text, a call of a
+    tool or a refusal has come, `is_filtered` that a filter or a refusal ended it."""
 
     def __init__(self, *, choices: int = 1, max_tokens: int | None = None) -> None:
         super().__init__(max_tokens=None if max_tokens is None else max_tokens * choices)
@@ -85,10 +84,6 @@ class ChunkReader(AnswerReader):
             self.is_filtered = True
             return FILTERED
         return "tool_calls" if word == "stop" and known.calls else word
-
-    @property
-    def has_begun(self) -> bool:
-        return self.received.deltas > 0
 
     @property
     def finishes(self) -> list[str]:
