@@ -3,7 +3,7 @@
 from procrastinate.contrib.django import app
 
 from ai_chat.calls import keeping
-from ai_chat.data import jobs
+from ai_chat.data import jobs, kept_responses
 
 
 @app.task(name="data.run")
@@ -25,3 +25,10 @@ def forget(timestamp: int) -> None:
     """Deletes archives that are old, and calls of the log."""
     jobs.forget()
     keeping.forget()
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="data.forget_answers", queueing_lock="data.forget_answers")
+def forget_answers(timestamp: int) -> None:
+    """Deletes answers of the API that were kept for clients that ask again."""
+    kept_responses.forget_answers()

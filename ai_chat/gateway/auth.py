@@ -20,12 +20,16 @@ def caller_of(request: HttpRequest, scope: str = Scope.INFERENCE) -> Caller:
 
 def _secret_of(request: HttpRequest) -> str:
     """The key of OpenAI's header, or of Anthropic's. Never one of the address: those are logged."""
-    scheme, _, bearer = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    bearer = bearer.strip() if scheme.lower() == "bearer" else ""
-    plain = request.META.get("HTTP_X_API_KEY", "").strip()
-    if bearer and plain and bearer != plain:
+    # A header that comes twice has a comma.
+    credentials = request.META.get("HTTP_AUTHORIZATION", "").split(",")
+    keys: set[str] = {key.strip() for key in request.META.get("HTTP_X_API_KEY", "").split(",")}
+    for credential in credentials:
+        scheme, _, bearer = credential.strip().partition(" ")
+        keys.add(bearer.strip() if scheme.lower() == "bearer" else "")
+    keys.discard("")
+    if len(keys) > 1:
         message = "Authorization and x-api-key name different keys. Send one of them."
         raise ApiError(400, "two_api_keys", message)
-    if not (bearer or plain):
+    if not keys:
         raise InvalidApiKey
-    return bearer or plain
+    return keys.pop()

@@ -16,6 +16,7 @@ from ai_chat.gateway.errors import ApiError, provider_failed
 from ai_chat.gateway.headers import charge_headers
 from ai_chat.gateway.middleware import request_id_of
 from ai_chat.gateway.reading import ChunkReader
+from ai_chat.gateway.repeats import start_once
 from ai_chat.jobs.ending import Outcome
 from ai_chat.jobs.running import Bounds, Run, Stopped, TimeIsUp, Work
 from ai_chat.jobs.start import Agreed, start_job
@@ -27,6 +28,7 @@ from ai_chat.providers.errors import ProviderError, known_keys
 from ai_chat.providers.pieces import Piece
 from ai_chat.providers.sdk_errors import error_of, unreached
 from ai_chat.providers.used import CallBounds, Used, used
+from config.serving.answers import watch_client
 from credits.idempotency import fingerprint
 from credits.keys.lookup import Caller
 from credits.models import AIModel
@@ -58,37 +60,42 @@ class Call:
 
 
 def start_call(http: HttpRequest, caller: Caller, call: Call) -> ApiCall:
-    """Reserves credits for a call, and records it. Raises what `start_job` raises, and ApiError for
-    a model that the key may not use."""
+    """Reserves credits for a call, and records it. Raises AnsweredBefore for one that repeats
+    another, what `start_job` raises, and ApiError for a model that the key may not use."""
     model = call.model
     if caller.only_models is not None and model.name not in caller.only_models:
         raise ApiError(403, "model_not_allowed", "This key may not use this model.", param="model")
+    request = [call.endpoint, call.request]
     request_id = request_id_of(http)
     asked, agreed = call.asked, agreed_of(http)
-    job, _ = start_job(
-        ApiCall,
-        user_id=caller.account_id,
-        feature=model.feature,
-        quantity=asked.choices,
-        # Of a model that is priced by tokens all of `agreed` counts, and this does not.
-        max_unit_cost=None if agreed.credits is None else agreed.credits // asked.choices,
-        idempotency_key=f"call:{request_id}",
-        request=None,
-        row={
-            "id": request_id.removeprefix("req_"),
-            "model": model.name,
-            "api_key_id": caller.key_id,
-            "endpoint": call.endpoint,
-            "request_id": request_id,
-            "streamed": call.streamed,
-            "fingerprint": fingerprint([call.endpoint, call.request]),
-        },
-        asked=asked,
-        agreed=agreed,
-        key=caller,
-        details={"requestId": request_id},
-    )
-    return job
+    row = {
+        "id": request_id.removeprefix("req_"),
+        "model": model.name,
+        "api_key_id": caller.key_id,
+        "endpoint": call.endpoint,
+        "request_id": request_id,
+        "streamed": call.streamed,
+        "fingerprint": fingerprint(request),
+    }
+
+    def start(ledger_key: str | None) -> tuple[ApiCall, bool]:
+        return start_job(
+            ApiCall,
+            user_id=caller.account_id,
+            feature=model.feature,
+            quantity=asked.choices,
+            # Of a model that is priced by tokens all of `agreed` counts, and this does not.
+            max_unit_cost=None if agreed.credits is None else agreed.credits // asked.choices,
+            idempotency_key=ledger_key or f"call:{request_id}",
+            request=request,
+            row=row,
+            asked=asked,
+            agreed=agreed,
+            key=caller,
+            details={"requestId": request_id},
+        )
+
+    return start_once(http, caller, request=str(row["fingerprint"]), start=start)
 
 
 def agreed_of(http: HttpRequest) -> Agreed:
@@ -295,9 +302,11 @@ class Driven:
         choices: list[str] = self.work.reader.finishes
         return ["length"] * len(choices) if self.work.is_cut else choices
 
-    def first(self) -> Piece | None:
-        """The first piece of the answer; None for an answer without any. Raises ApiError when the
-        provider failed, after everything came back."""
+    def first(self, http: HttpRequest) -> Piece | None:
+        """The first piece of the answer to a request; None for an answer without any. From now on
+        a streamed call ends when its client leaves. Raises ApiError when the provider failed, after
+        everything came back."""
+        watch_client(http.META, self.run.stop if self.work.call.streamed else bool)
         connections.close_all()  # What waits for a provider keeps no connection of the pool.
         piece = next(self.pieces, None)
         if piece is None:

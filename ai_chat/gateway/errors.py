@@ -27,6 +27,7 @@ CODES = {
     "too_many_requests": (429, "rate_limit_exceeded"),
     "price_changed": (412, "price_changed"),
     "idempotency_conflict": (409, "idempotency_conflict"),
+    "answer_deleted": (409, "idempotency_answer_gone"),
     "unavailable": (503, "overloaded"),
 }
 #: What trying again does not help with, though clients would.
