@@ -31,7 +31,7 @@ CODES = {
     "unavailable": (503, "overloaded"),
 }
 #: What trying again does not help with, though clients would.
-FINAL = {"idempotency_conflict", "idempotency_answer_gone"}
+FINAL = {"idempotency_conflict", "idempotency_answer_gone", "too_many_wrong_keys"}
 SENTENCES = {
     Reason.CONTEXT_TOO_LONG: "This is more than the model can read.",
     Reason.NOT_ACCEPTED: "The provider did not accept the request.",

@@ -118,8 +118,9 @@ def test_a_key_whose_calls_failed_stands_for_the_next_try(
 
 def test_the_same_key_of_two_api_keys_is_two_calls(program: ApiProgram) -> None:
     other = ApiProgram(program.site, program.user)
-    assert send(program, key="a").headers["X-Tally-Charge"] != (
-        send(other, key="a").headers["X-Tally-Charge"]
+    assert (
+        send(program, key="a").headers["X-Tally-Charge"]
+        != (send(other, key="a").headers["X-Tally-Charge"])
     )
 
 
@@ -301,25 +302,3 @@ def test_two_identical_bodies_at_once_are_two_calls(program: ApiProgram) -> None
     assert answers[0].json()["id"] != answers[1].json()["id"]
     assert charges(program.user) == 2
     assert_paid_exactly(program.user)
-
-
-def test_a_further_try_does_not_wait_for_a_process_that_died(
-    keep_site: Callable[..., Site], provider: FakeProvider, alice: User, price: TokenPrice
-) -> None:
-    """A lease that nobody lengthens is that of a dead process: its credits come back later."""
-    site = keep_site(OPENAI_BASE_URL=provider.base_url, WEB_WORKERS="1")
-    program = ApiProgram(site, alice)
-    call = running_elsewhere(program, "Hi")
-    answer = send(program, retry=1)
-    assert "X-Tally-Replayed" not in answer.headers
-    assert charges(alice) == 2
-    call.refresh_from_db()
-    assert call.is_running
-
-
-def running_elsewhere(program: ApiProgram, text: str) -> ApiCall:
-    """A call as a process that died has left it, in the middle of its lease."""
-    send(program, text)
-    call = latest_call(program.user)
-    Hold.objects.create
-    return call
