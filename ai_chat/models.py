@@ -2,6 +2,7 @@
 journal."""
 
 import uuid
+from datetime import timedelta
 from itertools import dropwhile
 
 from django.conf import settings
@@ -135,6 +136,28 @@ class ApiCall(Job):
         if self.is_running:
             return 0
         return int(self.use.collected) if self.use else self.charged * PICO
+
+
+class KeptAnswer(models.Model):
+    """The answer of a call, for a client that asks again (`gateway/repeats.py`)."""
+
+    KEPT = timedelta(minutes=10)
+
+    call = models.OneToOneField(
+        ApiCall, models.CASCADE, primary_key=True, related_name="kept_answer"
+    )
+    #: Whether the client had left before it was sent.
+    unread = models.BooleanField()
+    headers = models.JSONField()
+    #: Compressed (RFC 1950).
+    content = models.BinaryField()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["created_at"], name="kept_answers_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.call_id}"
 
 
 class ImageRequest(Job):

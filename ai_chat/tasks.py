@@ -26,3 +26,10 @@ def forget(timestamp: int) -> None:
     jobs.forget()
     keeping.forget()
     kept_responses.forget()
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="data.forget_answers", queueing_lock="data.forget_answers")
+def forget_answers(timestamp: int) -> None:
+    """Deletes answers of the API that were kept for clients that ask again."""
+    kept_responses.forget_answers()

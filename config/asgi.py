@@ -52,10 +52,10 @@ async def _serve(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await send_whole(send, _refusal(environ["PATH_INFO"], error))
         return
     environ["wsgi.input"] = body
-    answer = environ["tally.answer"] = Answer()
+    answer = environ["tally.answer"] = Answer(receive)
     threads.run(partial(answer.make, wsgi.application, environ))
     try:
-        await answer.deliver(receive, send)
+        await answer.deliver(send)
     finally:
         bodies.release(body)
 

@@ -344,6 +344,9 @@ CALLS_KEPT_DAYS = env.integer("CALLS_KEPT_DAYS", 400, low=1, high=36_500)
 API_REMOTE_IMAGES = env.flag("API_REMOTE_IMAGES", default=False)
 # Days for which responses of /v1/responses are kept for programs that go on from them; 0: none is.
 API_RESPONSE_DAYS = env.integer("API_RESPONSE_DAYS", 30, low=0, high=30)
+# Whether answers of `/v1` are kept for 10 minutes where the client sent an Idempotency-Key, or left
+# before the whole answer was there: it gets the same again.
+API_KEEP_ANSWERS = env.flag("API_KEEP_ANSWERS", default=True)
 
 # --- Clerk -------------------------------------------------------------------------------------
 

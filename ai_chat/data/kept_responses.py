@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.db.models.functions import Now, TruncDate
 
-from ai_chat.models import KeptResponse, ResponseItem
+from ai_chat.models import KeptAnswer, KeptResponse, ResponseItem
 from config.pagination import in_batches
 from credits.models import User
 
@@ -28,12 +28,18 @@ def delete_kept(*, account_id: int) -> None:
     """Deletes all that is kept of an account."""
     for model in (KeptResponse, ResponseItem):
         _delete(model._default_manager.filter(account_id=account_id))
+    _delete(KeptAnswer.objects.filter(call__user_id=account_id))
 
 
 def forget() -> None:
     """Deletes what has expired."""
     for model in (KeptResponse, ResponseItem):
         _delete(model._default_manager.filter(expires_on__lte=TruncDate(Now())))
+
+
+def forget_answers() -> None:
+    """Deletes answers that were kept long enough for clients that ask again."""
+    _delete(KeptAnswer.objects.filter(created_at__lte=Now() - KeptAnswer.KEPT))
 
 
 def _delete(rows: QuerySet[Any]) -> None:

@@ -3,7 +3,7 @@ of its request, and paid by its use when it has ended (design: gateway, C.4 to C
 
 import json
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from ai_chat.gateway.errors import ApiError, provider_failed
 from ai_chat.gateway.headers import charge_headers
 from ai_chat.gateway.middleware import request_id_of
 from ai_chat.gateway.reading import ChunkReader
+from ai_chat.gateway.repeats import start_once
 from ai_chat.jobs.ending import Outcome
 from ai_chat.jobs.running import Bounds, Run, Stopped, TimeIsUp, Work
 from ai_chat.jobs.start import Agreed, start_job
@@ -27,6 +28,7 @@ from ai_chat.providers.errors import ProviderError, known_keys
 from ai_chat.providers.pieces import Piece
 from ai_chat.providers.sdk_errors import error_of, unreached
 from ai_chat.providers.used import CallBounds, Used, used
+from config.serving.answers import watch_client
 from credits.idempotency import fingerprint
 from credits.keys.lookup import Caller
 from credits.models import AIModel
@@ -58,37 +60,42 @@ class Call:
 
 
 def start_call(http: HttpRequest, caller: Caller, call: Call) -> ApiCall:
-    """Reserves credits for a call, and records it. Raises what `start_job` raises, and ApiError for
-    a model that the key may not use."""
+    """Reserves credits for a call, and records it. Raises AnsweredBefore for one that repeats
+    another, what `start_job` raises, and ApiError for a model that the key may not use."""
     model = call.model
     if caller.only_models is not None and model.name not in caller.only_models:
         raise ApiError(403, "model_not_allowed", "This key may not use this model.", param="model")
+    request = [call.endpoint, call.request]
     request_id = request_id_of(http)
     asked, agreed = call.asked, agreed_of(http)
-    job, _ = start_job(
-        ApiCall,
-        user_id=caller.account_id,
-        feature=model.feature,
-        quantity=asked.choices,
-        # Of a model that is priced by tokens all of `agreed` counts, and this does not.
-        max_unit_cost=None if agreed.credits is None else agreed.credits // asked.choices,
-        idempotency_key=f"call:{request_id}",
-        request=None,
-        row={
-            "id": request_id.removeprefix("req_"),
-            "model": model.name,
-            "api_key_id": caller.key_id,
-            "endpoint": call.endpoint,
-            "request_id": request_id,
-            "streamed": call.streamed,
-            "fingerprint": fingerprint([call.endpoint, call.request]),
-        },
-        asked=asked,
-        agreed=agreed,
-        key=caller,
-        details={"requestId": request_id},
-    )
-    return job
+    row = {
+        "id": request_id.removeprefix("req_"),
+        "model": model.name,
+        "api_key_id": caller.key_id,
+        "endpoint": call.endpoint,
+        "request_id": request_id,
+        "streamed": call.streamed,
+        "fingerprint": fingerprint(request),
+    }
+
+    def start(ledger_key: str | None) -> tuple[ApiCall, bool]:
+        return start_job(
+            ApiCall,
+            user_id=caller.account_id,
+            feature=model.feature,
+            quantity=asked.choices,
+            # Of a model that is priced by tokens all of `agreed` counts, and this does not.
+            max_unit_cost=None if agreed.credits is None else agreed.credits // asked.choices,
+            idempotency_key=ledger_key or f"call:{request_id}",
+            request=request,
+            row=row,
+            asked=asked,
+            agreed=agreed,
+            key=caller,
+            details={"requestId": request_id},
+        )
+
+    return start_once(http, caller, request=str(row["fingerprint"]), start=start)
 
 
 def agreed_of(http: HttpRequest) -> Agreed:
@@ -236,9 +243,9 @@ class Calling(Work[ApiCall]):
         return replace(outcome, used=self.used(failed=is_failed, input_due=is_stop))
 
     def _outcome(self, cause: Exception | None) -> Outcome:
-        has_come = self.reader.received.deltas > 0
+        reader = self.reader
         match cause:
-            case TimeIsUp() if self.reader.has_output:
+            case TimeIsUp() if reader.has_output:
                 self.is_cut = True
                 return Outcome(State.DONE)
             case ProviderError():
@@ -246,10 +253,10 @@ class Calling(Work[ApiCall]):
                 return Outcome(State.FAILED, cause.reason, delivered=0)
             case Stopped():
                 stopped = Outcome(State.STOPPED, Reason.STOPPED_EARLY, delivered=0)
-                return Outcome(State.STOPPED) if has_come else stopped
-        if self.reader.is_filtered:
+                return Outcome(State.STOPPED) if reader.has_begun else stopped
+        if reader.is_filtered:
             return Outcome(State.FAILED, Reason.REFUSED, delivered=0)
-        if not self.reader.has_output:
+        if not reader.has_output:
             # Also what was only thought: the table of outcomes (docs/ledger.md).
             return Outcome(State.FAILED, Reason.EMPTY_ANSWER, delivered=0)
         return Outcome(State.DONE)
@@ -257,11 +264,26 @@ class Calling(Work[ApiCall]):
 
 class Driven:
     """A call that is being answered: its pieces, and what it came to after the last of them.
-    `begin` has to be called first."""
+    `first` has to be called first."""
 
     def __init__(self, job: ApiCall, call: Call, work: type[Calling] = Calling) -> None:
         self.run: Run[ApiCall] = begin_driven(work(job, call))
-        self.pieces = self.run.drive()
+        self.pieces = self._held_back(self.run.drive())
+
+    def _held_back(self, pieces: Generator[Piece]) -> Generator[Piece]:
+        """The pieces; none before the answer has begun. A failure until then is a status, which
+        clients try again after, and not the end of a stream, which they do not."""
+        held: list[Piece] = []
+        with closing(pieces):
+            for piece in pieces:
+                held.append(piece)
+                if self.work.reader.has_begun:
+                    break
+            else:
+                if self.error():
+                    return
+            yield from held
+            yield from pieces
 
     @property
     def work(self) -> Calling:
@@ -280,9 +302,11 @@ class Driven:
         choices: list[str] = self.work.reader.finishes
         return ["length"] * len(choices) if self.work.is_cut else choices
 
-    def first(self) -> Piece | None:
-        """The first piece of the answer; None for an answer without any. Raises ApiError when the
-        provider failed, after everything came back."""
+    def first(self, http: HttpRequest) -> Piece | None:
+        """The first piece of the answer to a request; None for an answer without any. From now on
+        a streamed call ends when its client leaves. Raises ApiError when the provider failed, after
+        everything came back."""
+        watch_client(http.META, self.run.stop if self.work.call.streamed else bool)
         connections.close_all()  # What waits for a provider keeps no connection of the pool.
         piece = next(self.pieces, None)
         if piece is None:

@@ -23,7 +23,6 @@ from ai_chat.gateway.headers import charge_headers
 from ai_chat.gateway.sizes import sizes_of
 from ai_chat.providers.bounds import asked_of
 from ai_chat.providers.pieces import Chunk, Piece
-from config.serving.answers import watch_client
 from config.serving.capacity import keeps_a_thread
 from credits.features import TEXT
 from credits.models import AIModel, Provider
@@ -66,10 +65,9 @@ def completions(http: HttpRequest) -> HttpResponseBase:
         driven = Driven(job, call)
         completion = Completion(job)
         headers = charge_headers(job, call)
-        first = driven.first()
+        first = driven.first(http)
         if call.streamed:
             with_usage = wants_usage(body)
-            watch_client(http.META, driven.run.stop)
             pieces = streamed(driven, completion, first, with_usage=with_usage)
             return kept.by(streaming(pieces, headers))
         return whole(driven, completion, first, headers)

@@ -158,12 +158,8 @@ class Whole:
             elif name == "tool_calls":
                 for call in value:
                     _add_call(known["calls"], call)
-            elif isinstance(value, str):
-                known["more"][name] = known["more"].get(name, "") + value
-            elif isinstance(value, list):
-                known["more"][name] = [*known["more"].get(name, []), *value]
             else:
-                known["more"][name] = value
+                known["more"][name] = _more(name, known["more"].get(name), value)
         for name, value in (choice.get("logprobs") or {}).items():
             if isinstance(value, list):
                 known["logprobs"].setdefault(name, []).extend(value)
@@ -183,10 +179,49 @@ class Whole:
 
 def _add_call(calls: dict[int, dict[str, Any]], piece: dict[str, Any]) -> None:
     """One more piece of a call of a tool."""
-    place = piece["index"]
-    if place not in calls:
-        calls[place] = {**piece, "function": {**piece["function"]}}
-        del calls[place]["index"]
-        return
-    known = calls[place]["function"]
-    known["arguments"] = known.get("arguments", "") + (piece["function"].get("arguments") or "")
+    known = calls.setdefault(piece["index"], {})
+    function = _joined(known.get("function", {}), piece["function"])
+    known |= {name: value for name, value in piece.items() if name != "index"}
+    known["function"] = function
+
+
+def _more(name: str, known: Any, value: Any) -> Any:
+    """Another member of a message with one more piece of it."""
+    if name == "function_call":
+        return _joined(known or {}, value)
+    if isinstance(value, str):
+        return (known or "") + value
+    return _extended(known or [], value) if isinstance(value, list) else value
+
+
+def _joined(known: dict[str, Any], piece: dict[str, Any]) -> dict[str, Any]:
+    """A function with one more piece of its arguments."""
+    arguments = (known.get("arguments") or "") + (piece.get("arguments") or "")
+    return {**known, **piece, "arguments": arguments}
+
+
+def _extended(known: list[Any], pieces: list[Any]) -> list[Any]:
+    """A list with what came of it. Pieces of one part of the reasoning (OpenRouter's
+    `reasoning_details`) have its index, and follow each other: their texts are one."""
+    for piece in pieces:
+        if known and _goes_on(known[-1], piece):
+            known[-1] = _lengthened(known[-1], piece)
+        else:
+            known.append(piece)
+    return known
+
+
+def _goes_on(latest: Any, piece: Any) -> bool:
+    """Whether the piece is of the part that came last."""
+    if not isinstance(piece, dict) or not isinstance(latest, dict) or "index" not in piece:
+        return False
+    return all(latest.get(name) == piece.get(name) for name in ("index", "type"))
+
+
+def _lengthened(latest: dict[str, Any], piece: dict[str, Any]) -> dict[str, Any]:
+    texts = {
+        name: latest[name] + piece[name]
+        for name in ("text", "summary")
+        if isinstance(latest.get(name), str) and isinstance(piece.get(name), str)
+    }
+    return {**latest, **piece, **texts}

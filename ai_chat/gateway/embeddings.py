@@ -46,7 +46,7 @@ def embeddings(http: HttpRequest) -> HttpResponse:
         job = start_call(http, caller, call)
         driven = Driven(job, call, Embedding)
         headers = charge_headers(job, call)
-        driven.first()
+        driven.first(http)
         for _ in driven.pieces:
             pass
         driven.check()

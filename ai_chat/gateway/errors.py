@@ -28,10 +28,11 @@ CODES = {
     "too_many_requests": (429, "rate_limit_exceeded"),
     "price_changed": (412, "price_changed"),
     "idempotency_conflict": (409, "idempotency_conflict"),
+    "answer_deleted": (409, "idempotency_answer_gone"),
     "unavailable": (503, "overloaded"),
 }
 #: What trying again does not help with, though clients would.
-FINAL = {"idempotency_conflict", "idempotency_answer_gone"}
+FINAL = {"idempotency_conflict", "idempotency_answer_gone", "too_many_wrong_keys"}
 SENTENCES = {
     Reason.CONTEXT_TOO_LONG: "This is more than the model can read.",
     Reason.NOT_ACCEPTED: "The provider did not accept the request.",
@@ -72,13 +73,16 @@ def invalid(message: str, *path: str | int) -> InvalidInput:
 
 
 def provider_failed(cause: ProviderError) -> ApiError:
-    """What a client is told when its provider failed; everything came back before."""
+    """What a client is told when its provider failed; everything came back before. What the
+    provider says of the request is passed on."""
     status, code = answer_to(cause.reason)
-    said = (
-        SENTENCES.get(cause.reason) or f"{cause.reason.label[:1].upper()}{cause.reason.label[1:]}."
-    )
+    label = cause.reason.label
+    sentence = SENTENCES.get(cause.reason, f"{label[:1].upper()}{label[1:]}.")
+    if status == 400 and cause.message:
+        sentence = f"{sentence[:-1]}: {cause.message}"
+        sentence += "" if sentence.endswith((".", "!", "?")) else "."
     wait = cause.retry_seconds if status >= 500 else None
-    return ApiError(status, code, f"{said} Nothing was charged.", retry_seconds=wait)
+    return ApiError(status, code, f"{sentence} Nothing was charged.", retry_seconds=wait)
 
 
 def envelope(error: DomainError) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from ai_chat.providers.bounds import Size, asked_of
 from ai_chat.providers.errors import known_keys
 from ai_chat.providers.pages import count_pages
 from ai_chat.providers.pieces import Chunk, Piece
-from config.serving.answers import watch_client
 from config.serving.capacity import keeps_a_thread
 from credits.features import TEXT
 from credits.models import AIModel, Provider
@@ -53,9 +52,8 @@ def messages(http: HttpRequest) -> HttpResponseBase:
         job = start_call(http, caller, call)
         driven = Driven(job, call, MessageCalling)
         headers = charge_headers(job, call)
-        first = driven.first()
+        first = driven.first(http)
         if call.streamed:
-            watch_client(http.META, driven.run.stop)
             pieces = _streamed(driven, first, request_id=request_id_of(http))
             return kept.by(streaming(pieces, headers))
         return _whole(driven, first, headers)

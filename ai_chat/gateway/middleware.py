@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import resolve
 
 from ai_chat.gateway.errors import error_response, not_found
+from ai_chat.gateway.repeats import AnsweredBefore, keep_answer
 from config.errors import DomainError, HttpError, domain_error_of
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,9 @@ class GatewayMiddleware:
         request_id = f"req_{uuid4().hex}"
         request.META["REQUEST_ID"] = request_id
         try:
-            response = _answer(request)
+            response = keep_answer(request, _answer(request))
+        except AnsweredBefore as repeated:
+            response = repeated.response
         except Exception as error:  # noqa: BLE001 -- what nobody foresaw is logged and answered
             known = _known(request, error)
             response = error_response(known, path=request.path_info, request_id=request_id)

@@ -69,7 +69,7 @@ class ChunkReader(AnswerReader):
         return [*begins, passed]
 
     def _count(self, known: "_Choice") -> None:
-        if known.latest:
+        if known.has_latest:
             self.received.add(known.latest)
             self.received.deltas += 1
             self._has_content = True
@@ -116,8 +116,9 @@ class _Choice:
 
     def __init__(self) -> None:
         self.finish = ""
-        #: What the latest delta added that counts: text, reasoning, refusal and arguments.
-        self.latest = ""
+        #: What the latest delta added that counts: text, reasoning, refusal and arguments; and
+        #: whether it added anything, be it a call without arguments.
+        self.latest, self.has_latest = "", False
         self.has_content = self.has_output = self.is_refused = False
         self.calls: dict[Any, int] = {}
         self._has_role = False
@@ -132,6 +133,7 @@ class _Choice:
         if content := delta.get("content"):
             if not isinstance(content, str):
                 content = self._flatten(content, passed)
+                said.append(passed.get("reasoning_content") or "")
             self.has_output = self.has_output or bool(content.strip())
             said.append(content)
         for name in REASONING:
@@ -141,14 +143,15 @@ class _Choice:
         if refusal := delta.get("refusal"):
             said.append(str(refusal))
             self.has_output = self.is_refused = True
-        if calls := delta.get("tool_calls"):
+        calls, function = delta.get("tool_calls"), delta.get("function_call")
+        if calls:
             passed["tool_calls"] = [self._call(call, said) for call in calls]
-            self.has_output = True
-        if function := delta.get("function_call"):
-            said += [str(function.get("name") or ""), str(function.get("arguments") or "")]
-            self.has_output = True
+        if function:
+            said.append(str(function.get("arguments") or ""))
+        self.has_output = self.has_output or bool(calls or function)
         self.latest = "".join(said)
-        self.has_content = self.has_content or bool(self.latest)
+        self.has_latest = bool(self.latest or calls or function)
+        self.has_content = self.has_content or self.has_latest
         return passed
 
     def _flatten(self, content: Any, passed: dict[str, Any]) -> str:
@@ -166,7 +169,7 @@ class _Choice:
         arguments = function.get("arguments")
         if arguments is not None and not isinstance(arguments, str):
             arguments = function["arguments"] = json.dumps(arguments)
-        said.append(f"{function.get('name') or ''}{arguments or ''}")
+        said.append(arguments or "")
         place, begins = self._place(call, function)
         passed = {**call, "index": place, "function": function}
         if begins:

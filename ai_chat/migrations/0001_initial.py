@@ -20,6 +20,120 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="ApiCall",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("model", models.CharField(max_length=120)),
+                (
+                    "answered_by",
+                    models.CharField(blank=True, db_default="", default="", max_length=120),
+                ),
+                (
+                    "failure",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("provider_error", "the provider failed"),
+                            ("provider_unreachable", "the provider could not be reached"),
+                            ("provider_busy", "the provider has too much to do"),
+                            ("provider_access", "the provider does not accept this site's key"),
+                            ("provider_quota", "this site's account at the provider is used up"),
+                            ("provider_unknown_model", "the provider does not know this model"),
+                            ("provider_redirected", "the provider's address has moved"),
+                            ("provider_not_accepted", "the provider did not accept the request"),
+                            ("provider_timeout", "the provider took too long"),
+                            ("provider_cut_off", "the connection broke before the end"),
+                            ("provider_unreadable", "what the provider sent could not be read"),
+                            ("provider_unknown_end", "the provider broke the answer off"),
+                            ("provider_refused", "the provider refused the request"),
+                            ("context_too_long", "the conversation is too long for this model"),
+                            ("empty_answer", "the answer was empty"),
+                            ("length_used_up", "the model used up its length before answering"),
+                            ("stopped_before_first_token", "stopped early"),
+                            (
+                                "early_stops_used_up",
+                                "stopped before the answer began; free stops of this hour are used up",
+                            ),
+                            ("empty_result", "the provider sent fewer images than asked for"),
+                            ("invalid_image", "what came back was no usable image"),
+                            ("image_address", "the provider sent an address instead of an image"),
+                            ("unused", "reserved and not used"),
+                            ("storage_failed", "the image could not be kept on our side"),
+                            ("not_started", "the site was too busy to begin"),
+                            ("lease_expired", "interrupted on our side"),
+                        ],
+                        max_length=40,
+                    ),
+                ),
+                ("stop_requested", models.BooleanField(default=False)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                ("ended_at", models.DateTimeField(null=True)),
+                ("first_seconds", models.FloatField(null=True)),
+                ("endpoint", models.CharField(max_length=40)),
+                ("request_id", models.CharField(max_length=64)),
+                ("streamed", models.BooleanField()),
+                ("fingerprint", models.CharField(max_length=64)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("stopped", "Stopped"),
+                            ("failed", "Failed"),
+                        ],
+                        default="running",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "api_key",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="calls",
+                        to="credits.apikey",
+                    ),
+                ),
+                (
+                    "charge",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="%(class)s",
+                        to="credits.usagehistory",
+                    ),
+                ),
+                (
+                    "refund",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="refunded_%(class)s",
+                        to="credits.usagehistory",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="%(class)ss",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="Conversation",
             fields=[
                 (
@@ -504,130 +618,45 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name="ApiCall",
+            name="KeptAnswer",
             fields=[
                 (
-                    "id",
-                    models.UUIDField(
-                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    "call",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="kept_answer",
+                        serialize=False,
+                        to="ai_chat.apicall",
                     ),
                 ),
-                ("model", models.CharField(max_length=120)),
-                (
-                    "answered_by",
-                    models.CharField(blank=True, db_default="", default="", max_length=120),
-                ),
-                (
-                    "failure",
-                    models.CharField(
-                        blank=True,
-                        choices=[
-                            ("provider_error", "the provider failed"),
-                            ("provider_unreachable", "the provider could not be reached"),
-                            ("provider_busy", "the provider has too much to do"),
-                            ("provider_access", "the provider does not accept this site's key"),
-                            ("provider_quota", "this site's account at the provider is used up"),
-                            ("provider_unknown_model", "the provider does not know this model"),
-                            ("provider_redirected", "the provider's address has moved"),
-                            ("provider_not_accepted", "the provider did not accept the request"),
-                            ("provider_timeout", "the provider took too long"),
-                            ("provider_cut_off", "the connection broke before the end"),
-                            ("provider_unreadable", "what the provider sent could not be read"),
-                            ("provider_unknown_end", "the provider broke the answer off"),
-                            ("provider_refused", "the provider refused the request"),
-                            ("context_too_long", "the conversation is too long for this model"),
-                            ("empty_answer", "the answer was empty"),
-                            ("length_used_up", "the model used up its length before answering"),
-                            ("stopped_before_first_token", "stopped early"),
-                            (
-                                "early_stops_used_up",
-                                "stopped before the answer began; free stops of this hour are used up",
-                            ),
-                            ("empty_result", "the provider sent fewer images than asked for"),
-                            ("invalid_image", "what came back was no usable image"),
-                            ("image_address", "the provider sent an address instead of an image"),
-                            ("unused", "reserved and not used"),
-                            ("storage_failed", "the image could not be kept on our side"),
-                            ("not_started", "the site was too busy to begin"),
-                            ("lease_expired", "interrupted on our side"),
-                        ],
-                        max_length=40,
-                    ),
-                ),
-                ("stop_requested", models.BooleanField(default=False)),
+                ("unread", models.BooleanField()),
+                ("headers", models.JSONField()),
+                ("content", models.BinaryField()),
                 (
                     "created_at",
                     models.DateTimeField(
                         db_default=django.db.models.functions.datetime.Now(), editable=False
                     ),
                 ),
-                ("ended_at", models.DateTimeField(null=True)),
-                ("first_seconds", models.FloatField(null=True)),
-                ("endpoint", models.CharField(max_length=40)),
-                ("request_id", models.CharField(max_length=64)),
-                ("streamed", models.BooleanField()),
-                ("fingerprint", models.CharField(max_length=64)),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("running", "Running"),
-                            ("done", "Done"),
-                            ("stopped", "Stopped"),
-                            ("failed", "Failed"),
-                        ],
-                        default="running",
-                        max_length=10,
-                    ),
-                ),
-                (
-                    "api_key",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="calls",
-                        to="credits.apikey",
-                    ),
-                ),
-                (
-                    "charge",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="%(class)s",
-                        to="credits.usagehistory",
-                    ),
-                ),
-                (
-                    "refund",
-                    models.OneToOneField(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="refunded_%(class)s",
-                        to="credits.usagehistory",
-                    ),
-                ),
-                (
-                    "user",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="%(class)ss",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
             ],
             options={
-                "indexes": [
-                    models.Index(fields=["api_key", "-created_at"], name="calls_of_key"),
-                    models.Index(fields=["user", "-created_at"], name="calls_of_user"),
-                    django.contrib.postgres.indexes.BrinIndex(
-                        autosummarize=True,
-                        fields=["created_at"],
-                        name="calls_by_time",
-                        pages_per_range=32,
-                    ),
-                ],
+                "indexes": [models.Index(fields=["created_at"], name="kept_answers_by_age")],
             },
+        ),
+        migrations.AddIndex(
+            model_name="apicall",
+            index=models.Index(fields=["api_key", "-created_at"], name="calls_of_key"),
+        ),
+        migrations.AddIndex(
+            model_name="apicall",
+            index=models.Index(fields=["user", "-created_at"], name="calls_of_user"),
+        ),
+        migrations.AddIndex(
+            model_name="apicall",
+            index=django.contrib.postgres.indexes.BrinIndex(
+                autosummarize=True, fields=["created_at"], name="calls_by_time", pages_per_range=32
+            ),
         ),
         migrations.AddIndex(
             model_name="conversation",

@@ -31,6 +31,14 @@ FOR_THE_OPERATOR = {
 #: The longest wait that is passed on, in seconds: clients give up on more.
 MAX_RETRY_SECONDS = 60
 MAX_CODE_CHARACTERS = 60
+MAX_MESSAGE_CHARACTERS = 500
+#: What is not passed on of a message: it may be a key, say whose account the provider bills, or
+#: where it is.
+PRIVATE = re.compile(
+    r"https?://\S+|[\w.+-]+@[\w-]+\.[\w.-]+"
+    r"|\b(?:sk|pk|rk|key|org|proj|user|acct|req|AIza)[-_][\w*.-]{4,}|\bAIza[\w-]{10,}"
+    r"|(?=[^\s\"']*\d)[\w+/=*.-]{32,}"
+)
 #: The keys of this process's providers: no code that holds one is passed on.
 known_keys: set[str] = set()
 
@@ -38,7 +46,9 @@ known_keys: set[str] = set()
 class ProviderError(Exception):
     """A call that failed. `status` is that of its HTTP answer, `code` what the provider calls the
     failure (any text; kept are at most 60 harmless ASCII characters, for the log, the desk and
-    metrics), `retry_seconds` when it asks to be called again."""
+    metrics), `message` its sentence, for whoever made the request (never logged: it may quote
+    that; kept are at most 500 characters without secrets), `retry_seconds` when it asks to be
+    called again."""
 
     def __init__(
         self,
@@ -46,12 +56,14 @@ class ProviderError(Exception):
         *,
         status: int | None = None,
         code: str = "",
+        message: str = "",
         retry_seconds: int | None = None,
     ) -> None:
         super().__init__(reason.value)
         self.reason = reason
         self.status = status
         self.code = clean_code(code)
+        self.message = clean_message(message)
         self.retry_seconds = retry_seconds
 
     def __str__(self) -> str:
@@ -64,3 +76,10 @@ def clean_code(text: str) -> str:
     if any(key in text for key in known_keys):
         return ""
     return re.sub(r"[^A-Za-z0-9_.:-]+", "", text)[:MAX_CODE_CHARACTERS]
+
+
+def clean_message(text: str) -> str:
+    """What may be shown of a provider's sentence: no key, no account and no address."""
+    for key in known_keys:
+        text = text.replace(key, "...")
+    return " ".join(PRIVATE.sub("...", text).split())[:MAX_MESSAGE_CHARACTERS]

@@ -55,6 +55,11 @@ class AnswerReader:
     def ended(self) -> bool:
         return self._finish is not None and not self.goes_on
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything of the answer has come, be it a thought."""
+        return self.received.deltas > 0
+
     def read(self, chunks: Iterable[bytes]) -> Iterator[Piece]:
         """As `read_answer`. Stops reading at the mark of the end."""
         failure: ProviderError | None = None

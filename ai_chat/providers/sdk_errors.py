@@ -82,7 +82,7 @@ def error_of(
     reason = _reason_of(names, message, number)
     code = next((name for name in names if not name.isdigit()), (names or [""])[0])
     wait = None if reason in FOR_THE_OPERATOR else retry_seconds(headers or {})
-    return ProviderError(reason, status=status, code=code, retry_seconds=wait)
+    return ProviderError(reason, status=status, code=code, message=message, retry_seconds=wait)
 
 
 def _reason_of(names: list[str], message: str, status: int) -> Reason:

@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from io import BufferedReader
 from typing import Any, BinaryIO, NamedTuple
 
@@ -39,18 +40,23 @@ class Head(NamedTuple):
 class Answer:
     """One answer on its way from a thread to the event loop, in which it is created."""
 
-    def __init__(self) -> None:
+    def __init__(self, receive: Receive) -> None:
         self._loop = asyncio.get_running_loop()
+        self._receive = receive
+        self._leaving: asyncio.Future[None] | None = None
         self._parts: asyncio.Queue[Head | bytes | None] = asyncio.Queue()
         self._room = threading.Semaphore(AHEAD)
-        self._is_left = False
+        #: Whether the client has left, as far as it is watched.
+        self.is_left = False
         self._on_leaving: Callable[[], object] | None = None
         self._head: Head | None = None
 
     def when_left(self, call: Callable[[], object]) -> None:
-        """Has `call` called, in the event loop, when the client leaves before the end of the
-        answer. From the thread that makes it."""
+        """Has the client watched from now on, and `call` called, in the event loop, when it leaves
+        before the end of the answer. From the thread that makes it."""
         self._on_leaving = call
+        with suppress(RuntimeError):  # The loop has ended, and with it the process.
+            self._loop.call_soon_threadsafe(self._watch)
 
     def make(self, application: Callable[..., Iterable[bytes]], environ: dict[str, Any]) -> None:
         """In a thread: calls the WSGI application and passes its answer on. Raises nothing."""
@@ -84,7 +90,7 @@ class Answer:
 
     def _put_in_turn(self, piece: bytes) -> bool:
         """Waits until the client has read enough of what was put before; whether it still reads."""
-        if not self._room.acquire(timeout=settings.SEND_SECONDS + 1) or self._is_left:
+        if not self._room.acquire(timeout=settings.SEND_SECONDS + 1) or self.is_left:
             return False
         self._put(piece)
         return True
@@ -93,28 +99,28 @@ class Answer:
         try:
             self._loop.call_soon_threadsafe(self._parts.put_nowait, part)
         except RuntimeError:  # The loop has ended, and with it the process.
-            self._is_left = True
+            self.is_left = True
 
-    async def deliver(self, receive: Receive, send: Send) -> None:
+    async def deliver(self, send: Send) -> None:
         """In the event loop: sends the answer as it is made. Returns before its end when it breaks
         off or the client leaves: then granian closes the connection. Raises TimeoutError when the
         client does not read."""
-        head = await self._parts.get()
-        if not isinstance(head, Head):
-            return
-        if head.content is not None:
-            await send_whole(send, head)
-            return
-        if head.file is not None:
-            await _send_file(send, head, head.file)
-            return
-        leaving = asyncio.ensure_future(self._until_left(receive))
         try:
-            await _start(send, head)
-            await send({"type": "http.response.body", "body": b"", "more_body": True})
-            await self._send_parts(send)
+            head = await self._parts.get()
+            if not isinstance(head, Head):
+                return
+            if head.content is not None:
+                await send_whole(send, head)
+            elif head.file is not None:
+                await _send_file(send, head, head.file)
+            else:
+                self._watch()
+                await _start(send, head)
+                await send({"type": "http.response.body", "body": b"", "more_body": True})
+                await self._send_parts(send)
         finally:
-            leaving.cancel()
+            if self._leaving:
+                self._leaving.cancel()
             self._leave()
 
     async def _send_parts(self, send: Send) -> None:
@@ -123,23 +129,35 @@ class Answer:
             await _send_piece(send, part, more=bool(part))
             self._room.release()
 
-    async def _until_left(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
+    def _watch(self) -> None:
+        if self._leaving is None:
+            self._leaving = asyncio.ensure_future(self._until_left())
+        elif self.is_left and self._on_leaving:
+            self._on_leaving()
+
+    async def _until_left(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
             pass
+        self._leave()
         if self._on_leaving:
             self._on_leaving()
-        self._leave()
 
     def _leave(self) -> None:
-        self._is_left = True
+        self.is_left = True
         self._room.release()
 
 
-def watch_client(environ: Mapping[str, Any], call: Callable[[], object]) -> None:
-    """Has `call` called, which must not wait, when the client leaves before the end of its streamed
-    answer: while the provider is silent nothing is written that would tell."""
+def watch_client(environ: Mapping[str, Any], call: Callable[[], object] = bool) -> None:
+    """Has `call` called, which must not wait, when the client leaves before the end of its answer,
+    or has left: while nothing is written, nothing else would tell."""
     if answer := environ.get("tally.answer"):
         answer.when_left(call)
+
+
+def has_left(environ: Mapping[str, Any]) -> bool:
+    """Whether a client that is watched has left before the end of its answer."""
+    answer = environ.get("tally.answer")
+    return answer is not None and answer.is_left
 
 
 def _close(response: Iterable[bytes]) -> None:

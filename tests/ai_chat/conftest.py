@@ -10,7 +10,7 @@ from credits.models import User
 from tests.ai_chat.api.client import Program
 from tests.ai_chat.chat import Chat
 from tests.ai_chat.images.fake import FakePainter
-from tests.fakes.scripted import serve
+from tests.fakes.scripted import ScriptedProvider, serve
 from tests.live import Site
 
 
@@ -44,6 +44,19 @@ def painter(kept_painter: FakePainter) -> FakePainter:
     """A provider of text and images that was never called."""
     kept_painter.reset()
     return kept_painter
+
+
+@pytest.fixture(scope="session")
+def kept_wire() -> Iterator[ScriptedProvider]:
+    with serve(ScriptedProvider()) as provider:
+        yield provider
+
+
+@pytest.fixture
+def wire(kept_wire: ScriptedProvider) -> ScriptedProvider:
+    """A provider that sends what it is told."""
+    kept_wire.reset()
+    return kept_wire
 
 
 @pytest.fixture

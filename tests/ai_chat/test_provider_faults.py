@@ -3,7 +3,7 @@ status, how the stream ends, what is paid, and that nothing stays open. The wire
 `providers/test_provider_faults.py`."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -30,25 +30,12 @@ from tests.ai_chat.providers.test_provider_faults import (
     usage,
 )
 from tests.ai_chat.tokens import assert_paid_exactly, ended_turn, price_by_tokens
-from tests.fakes.scripted import Act, Pieces, ScriptedProvider, serve
+from tests.fakes.scripted import Act, Pieces, ScriptedProvider
 from tests.live import Site
 from tests.waiting import wait_for
 
 #: What the cases of the wire were asked.
 MESSAGE = "x" * 40
-
-
-@pytest.fixture(scope="session")
-def kept_wire() -> Iterator[ScriptedProvider]:
-    with serve(ScriptedProvider()) as provider:
-        yield provider
-
-
-@pytest.fixture
-def wire(kept_wire: ScriptedProvider) -> ScriptedProvider:
-    """A provider that sends what it is told."""
-    kept_wire.reset()
-    return kept_wire
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ from ai_chat.jobs.running import released_connection
 from ai_chat.models import KeptResponse
 from ai_chat.providers.pieces import Chunk, Piece, Usage
 from config.errors import InvalidInput
-from config.serving.answers import watch_client
 from config.serving.capacity import keeps_a_thread
 from credits.features import TEXT
 from credits.models import AIModel
@@ -56,9 +55,8 @@ def responses(http: HttpRequest) -> HttpResponseBase:
         )
         answer = Answer(driven, told, incoming, kept if store else None)
         headers = charge_headers(job, call)
-        first = driven.first()
+        first = driven.first(http)
         if call.streamed:
-            watch_client(http.META, driven.run.stop)
             return slot.by(streaming(answer.streamed(first), headers))
         return answer.whole(first, headers)
 

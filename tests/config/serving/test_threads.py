@@ -39,10 +39,10 @@ def test_a_response_that_cannot_be_closed_costs_no_thread(content: Any) -> None:
         threads = Threads(1)
         for _ in range(3):
             await threads.acquire("127.0.0.1")
-            answer = Answer()
+            answer = Answer(never)
             threads.run(lambda answer=answer: answer.make(application, {}))  # type: ignore[misc]
             async with asyncio.timeout(5):
-                await answer.deliver(never, ignore)
+                await answer.deliver(ignore)
 
     run_async(ask_often())
     assert len(names) == 3

@@ -1,0 +1,245 @@
+"""Calls that are sent again: under a key of the client's, or by an SDK that got no answer in time.
+They are answered from the first, which is paid once (design: gateway, C.8)."""
+
+import json
+import logging
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import Error as AnyDatabaseError
+from django.db import connection
+from django.db.models.functions import Now
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+
+from ai_chat.gateway.errors import ApiError
+from ai_chat.jobs.ending import load_job
+from ai_chat.jobs.following import POLL_SECONDS
+from ai_chat.jobs.running import find_run, released_connection, stop_job
+from ai_chat.models import ApiCall, KeptAnswer
+from config.serving.answers import has_left, watch_client
+from credits.idempotency import namespaced
+from credits.kernel import ledger_now
+from credits.keys.lookup import Caller
+from credits.models import Hold, User
+
+logger = logging.getLogger(__name__)
+
+#: Bytes of an answer beyond which it is not kept.
+MAX_KEPT_BYTES = 30_000_000
+MAX_KEY_CHARACTERS = 255
+#: Seconds between the end of a call and the moment from which its answer can be found.
+KEEPING_SECONDS = 2.0
+#: Seconds for which the stop of the try before is waited for.
+STOP_SECONDS = 5.0
+#: Where a request has the call that it began.
+BEGUN = "tally.call"
+
+#: Only what was delivered is kept, for accounts that want it.
+KEEP = """
+INSERT INTO ai_chat_keptanswer (call_id, unread, headers, content)
+SELECT c.id, %(unread)s, %(headers)s, %(content)s
+FROM ai_chat_apicall c JOIN credits_user u ON u.id = c.user_id
+WHERE c.id = %(call)s AND c.state = 'done' AND u.keeps_answers
+ON CONFLICT DO NOTHING
+"""
+
+
+class AnsweredBefore(Exception):
+    """A call that need not be made: `response` is the answer of the one that it repeats."""
+
+    def __init__(self, response: HttpResponse) -> None:
+        super().__init__()
+        self.response = response
+
+
+class _Begun(NamedTuple):
+    """The call that a request began, and whether it was sent under a key."""
+
+    job: ApiCall
+    has_key: bool
+
+
+def start_once(
+    http: HttpRequest,
+    caller: Caller,
+    *,
+    request: str,
+    start: Callable[[str | None], tuple[ApiCall, bool]],
+) -> ApiCall:
+    """The call that `start` begins under a key of the ledger (None: one of its own), unless it
+    repeats another; `start` says whether the call is new, `request` is the fingerprint of what is
+    asked. Raises AnsweredBefore, ApiError, and what `start` raises."""
+    key = _key_of(http, caller)
+    if key is None:
+        if _is_further_try(http):
+            _answer_from_first(http, caller, request)
+        job, _ = start(None)
+    else:
+        job = _start_under(key, start)
+    http.META[BEGUN] = _Begun(job, key is not None)
+    return job
+
+
+def _key_of(http: HttpRequest, caller: Caller) -> str | None:
+    """What the client's Idempotency-Key is called in the ledger: keys of two API keys never meet.
+    Raises ApiError."""
+    value = http.headers.get("Idempotency-Key")
+    if value is None:
+        return None
+    if not 1 <= len(value) <= MAX_KEY_CHARACTERS:
+        message = f"Idempotency-Key must have 1 to {MAX_KEY_CHARACTERS} characters."
+        raise ApiError(400, "invalid_value", message)
+    return namespaced(f"v1:{caller.key_id}", value)
+
+
+def _start_under(key: str, start: Callable[[str | None], tuple[ApiCall, bool]]) -> ApiCall:
+    job, is_new = start(key)
+    while not is_new:
+        if job.is_running:
+            message = "A call with this Idempotency-Key is being answered."
+            raise ApiError(409, "idempotency_in_progress", message, retry_seconds=2)
+        if not job.is_free:
+            raise _repeated(job)
+        # It failed, and nothing was paid: SDKs try again under the same key.
+        job, is_new = start(f"{key}:{job.charge_id}")
+    return job
+
+
+def _repeated(job: ApiCall) -> Exception:
+    if kept := _kept_answer(job):
+        return AnsweredBefore(_replayed(kept))
+    message = f"This was answered before (charge {job.charge_id}); the answer is not kept any more."
+    return ApiError(409, "idempotency_answer_gone", message, charge=job.charge_id)
+
+
+def _is_further_try(http: HttpRequest) -> bool:
+    """Whether an SDK of OpenAI's or Anthropic's says that it has given up on the try before."""
+    count = http.headers.get("x-stainless-retry-count", "")
+    return count.isascii() and count.isdigit() and int(count[:4]) > 0
+
+
+def _answer_from_first(http: HttpRequest, caller: Caller, request: str) -> None:
+    """Raises AnsweredBefore when the try before has an answer that nobody read, and ApiError when
+    the client leaves meanwhile. A streamed one is stopped, so that its credits are back: what was
+    delivered of it, if anything, cannot be told again."""
+    calls = ApiCall.objects.filter(api_key=caller.key_id, fingerprint=request)
+    recent = calls.filter(created_at__gt=Now() - KeptAnswer.KEPT)
+    first = recent.select_related("charge").order_by("-created_at").first()
+    if first is None:
+        return
+    if first.streamed:
+        if first.is_running:
+            stop_job(first)
+            _wait(http, first, until=time.monotonic() + STOP_SECONDS)
+        return
+    ended = _wait(http, first)
+    kept = _kept_answer(ended) if ended.state == ApiCall.State.DONE else None
+    if kept and kept.unread:
+        raise AnsweredBefore(_replayed(kept))
+
+
+def _wait(http: HttpRequest, job: ApiCall, until: float = float("inf")) -> ApiCall:
+    """The call once it has ended, or as it is `until` then (time.monotonic) or when the process
+    that did it has died. Raises ApiError when the client leaves."""
+    watch_client(http.META)
+    known: ApiCall | None = job
+    while known and known.is_running and time.monotonic() < until and not _is_abandoned(known):
+        if has_left(http.META):
+            raise ApiError(499, "client_left", "The client has left.")
+        if run := find_run(job.pk):
+            run.ended.wait(POLL_SECONDS)
+        else:
+            time.sleep(POLL_SECONDS)
+        with released_connection():
+            known = load_job(ApiCall, pk=job.pk)
+    return known or job
+
+
+def _is_abandoned(job: ApiCall) -> bool:
+    """Whether the process that does the call has died: it lengthens the lease of its hold after
+    each third of it."""
+    if find_run(job.pk):
+        return False
+    lease = timedelta(seconds=settings.HOLD_LEASE_SECONDS)
+    is_lengthened = lease.total_seconds() <= settings.API_CALL_SECONDS
+    least = lease / 2 if is_lengthened else timedelta()
+    holds = Hold.objects.filter(charge_id=job.charge_id, lease_until__gt=ledger_now() + least)
+    with released_connection():
+        return not holds.exists()
+
+
+# --- Answers that are kept ----------------------------------------------------------------------
+
+
+def keep_answer(http: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """The response to a request, whose answer is kept if the client may ask for it again: it sent
+    a key, or has left before the whole answer was there."""
+    begun: _Begun | None = http.META.get(BEGUN)
+    if begun is None or response.status_code != 200 or not settings.API_KEEP_ANSWERS:
+        return response
+    keep = partial(_keep, begun.job, dict(response.items()))
+    if isinstance(response, StreamingHttpResponse):
+        if begun.has_key:
+            pieces: Iterable[bytes] = response.streaming_content  # type: ignore[assignment]
+            response.streaming_content = _kept_at_end(pieces, keep)
+    elif isinstance(response, HttpResponse):
+        is_unread = has_left(http.META)
+        if begun.has_key or is_unread:
+            keep(response.content, unread=is_unread)
+    return response
+
+
+def _kept_at_end(pieces: Iterable[bytes], keep: Callable[[bytes], None]) -> Iterator[bytes]:
+    sent = bytearray()
+    for piece in pieces:
+        sent += piece
+        yield piece
+    keep(bytes(sent))
+
+
+def _keep(job: ApiCall, headers: dict[str, str], content: bytes, *, unread: bool = False) -> None:
+    if len(content) > MAX_KEPT_BYTES:
+        return
+    values: dict[str, Any] = {
+        "call": job.pk,
+        "unread": unread,
+        "headers": json.dumps(headers),
+        "content": zlib.compress(content, 1),
+    }
+    with released_connection():
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(KEEP, values)
+        except AnyDatabaseError as error:
+            # The answer itself is sent all the same.
+            logger.warning("%s: the answer was not kept (%s)", job, type(error).__name__)
+
+
+def _kept_answer(job: ApiCall) -> KeptAnswer | None:
+    """The answer of a call that has ended. One that has just ended is being kept at this moment."""
+    keeps = User.objects.filter(pk=job.user_id, keeps_answers=True)
+    answers = KeptAnswer.objects.filter(call=job, created_at__gt=Now() - KeptAnswer.KEPT)
+    with released_connection():
+        if job.state != ApiCall.State.DONE or not keeps.exists():
+            return None
+    until = time.monotonic() + KEEPING_SECONDS
+    while True:
+        with released_connection():
+            if kept := answers.first():
+                return kept
+            just = ApiCall.objects.filter(
+                pk=job.pk, ended_at__gt=Now() - timedelta(seconds=KEEPING_SECONDS)
+            )
+            if time.monotonic() > until or not just.exists():
+                return None
+        time.sleep(0.1)
+
+
+def _replayed(kept: KeptAnswer) -> HttpResponse:
+    headers = {**kept.headers, "X-Tally-Replayed": "true"}
+    return HttpResponse(zlib.decompress(kept.content), headers=headers)
