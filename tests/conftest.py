@@ -2,9 +2,12 @@
 touched the database the ledger is checked, and a difference fails the test."""
 
 import random
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management.commands import flush
@@ -13,6 +16,7 @@ from psycopg.pq import TransactionStatus
 from pytest_django import DjangoDbBlocker
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
+from xdist.scheduler import LoadGroupScheduling
 
 from credits.models import User, catalogue
 from credits.models.catalogue import forget_labels
@@ -21,6 +25,7 @@ from tests.clock import Clock
 from tests.fakes.provider import FakeProvider
 from tests.ledger import assert_ledger_is_consistent
 from tests.live import Site, running_site
+from tests.processes import ROOT
 from tests.waiting import wait_past_midnight
 
 #: Django does not manage these, so that its flush leaves them out.
@@ -35,6 +40,26 @@ catalogue.LABEL_SECONDS = 10**6
 def pytest_addoption(parser: pytest.Parser) -> None:
     described = "Run the tests in a random order, the same for the same number."
     parser.addoption("--shuffle", type=int, metavar="SEED", help=described)
+
+
+class _OneWorkerForEachSite(LoadGroupScheduling):  # type: ignore[misc]
+    """Files that keep a site with settings of their own go to one worker, which starts it once. By
+    the file: pytest 9.2 takes no notice of the groups that xdist 3.8 writes into a test's id."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if _keeps_its_own_site(file) else nodeid
+
+
+@cache
+def _keeps_its_own_site(file: str) -> bool:
+    return bool(re.search(r"keep_site\([^)]", (ROOT / file).read_text()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadGroupScheduling | None:
+    is_grouped = config.getvalue("dist") == "loadgroup"
+    return _OneWorkerForEachSite(config, log) if is_grouped else None
 
 
 @pytest.hookimpl(trylast=True)
