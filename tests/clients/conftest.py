@@ -78,7 +78,7 @@ class Tally:
 
     def times_asked(self, text: str) -> int:
         """How often the provider was asked this."""
-        return sum(text in json.dumps(asked["messages"]) for asked in self.provider.calls)
+        return sum(text in json.dumps(asked.get("messages")) for asked in self.provider.calls)
 
     def assert_settled(self) -> None:
         """All calls have ended, and the account paid what they came to."""
@@ -106,7 +106,7 @@ def replaying(kept_replaying: ReplayingProvider) -> ReplayingProvider:
 def tally(keep_site: Callable[..., Site], replaying: ReplayingProvider) -> Tally:
     """A site where every stream of `streams/` is a model, besides one that does as it is told
     ("obedient"), one that nobody can pay ("dear"), and those that draw and embed."""
-    abilities = {"uses_tools": True, "reads_images": True}
+    abilities: dict[str, Any] = {"uses_tools": True, "reads_images": True}
     for name in [*STREAMS, "obedient", "gpt-5-mini"]:
         model = make_model(name, output_tokens=1500, output_least=1, **abilities)
         make_token_price(model, output=10**9)  # 1 credit for 1,000 tokens

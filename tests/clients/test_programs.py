@@ -6,6 +6,7 @@ import pytest
 
 from tests.clients.conftest import TASK, Tally
 from tests.clients.environments import is_installed
+from tests.waiting import wait_for
 
 #: Programs by the group of their client.
 PROGRAMS = [
@@ -61,5 +62,6 @@ def test_a_client_sees_what_there_is(
     assert seen, "The program did nothing."
     # Each of these SDKs tries three times, and each time is a call of its own.
     assert tally.times_asked(TASK["fail"]) == (3 if "failed" in seen else 0)
-    assert tally.provider.left == ("aborted" in seen)
+    left = int("aborted" in seen)
+    wait_for(lambda: tally.provider.left == left, "the provider to be left")
     tally.assert_settled()

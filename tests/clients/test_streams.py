@@ -24,11 +24,11 @@ def is_right(stream: Stream, seen: dict[str, Any]) -> bool:
         return "error" in seen
     if "error" in seen:
         return False
-    has_text = seen["text"].endswith(expected.text)
+    has_text: bool = seen["text"].endswith(expected.text)
     if stream.name not in TAGGED and not is_refused:
         has_text = seen["text"] == expected.text
     calls = [[call.name, json.loads(call.arguments)] for call in expected.tool_calls]
-    return has_text and seen["calls"] == calls
+    return has_text and bool(seen["calls"] == calls)
 
 
 @pytest.mark.skipif(not is_installed("sdks"), reason="The SDKs could not be installed")

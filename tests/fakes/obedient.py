@@ -68,7 +68,7 @@ def text_of(message: Json) -> str:
     content = message.get("content") or ""
     if isinstance(content, str):
         return content
-    return "\n".join(part.get("text", "") for part in content)
+    return "\n".join(part["text"] for part in content if "text" in part)
 
 
 def _calls(asked: Json) -> Iterator[Json]:

@@ -74,7 +74,10 @@ seen["pictured"] = ask([{"role": "user", "content": parts}]).output_text
 
 thought = client.responses.create(model="deepseek/reasoning", input="Hm.")
 seen["reasoning"] = "".join(
-    part.text for item in thought.output if item.type == "reasoning" for part in item.content or []
+    part.text
+    for item in thought.output
+    if item.type == "reasoning"
+    for part in item.content or item.summary
 )
 seen["recovered"] = ask(task["recover"]).output_text
 words = 0
