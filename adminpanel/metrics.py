@@ -10,7 +10,12 @@ from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
@@ -66,6 +71,13 @@ CHECKS = {
     "timestamp_seconds": "When the ledger's newest check began.",
     "seconds": "How long the ledger's newest check took.",
 }
+COUNT_REQUESTS = """
+SELECT endpoint, status, code, sum(count) FROM ai_chat_apicount GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+"""
+COUNT_FIRST = """
+SELECT endpoint, sum(begun), sum(first_seconds) FROM ai_chat_apicount WHERE begun > 0
+GROUP BY 1 ORDER BY 1
+"""
 COUNT_JOBS = "SELECT count(*) FROM procrastinate_jobs WHERE status = %s"
 LOOPBACK = {"127.0.0.1", "::1"}
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Via")
@@ -96,6 +108,7 @@ class Database(Collector):
             failing.add_metric([model], float(fails))
         yield from (failures, failing)
         yield from _uses()
+        yield from _requests()
 
 
 def _uses() -> Iterator[Metric]:
@@ -116,6 +129,22 @@ def _uses() -> Iterator[Metric]:
         lost.add_metric([row.model], row.uncollected_pico / PICO)
         times.add_metric([row.model], float(row.uncollected_uses))
     yield from (tokens, lost, times)
+
+
+def _requests() -> Iterator[Metric]:
+    """Of /v1: how many requests were answered how, and how long answers took to begin."""
+    answered = CounterMetricFamily(
+        "tally_api_requests", "Requests to /v1.", labels=["endpoint", "status", "code"]
+    )
+    first = SummaryMetricFamily(
+        "tally_api_first_piece_seconds", "Seconds from a request to the first piece of its answer.",
+        labels=["endpoint"],
+    )  # fmt: skip
+    for endpoint, status, code, count in fetch_all(COUNT_REQUESTS):
+        answered.add_metric([endpoint or "none", str(status), code], float(count))
+    for endpoint, count, seconds in fetch_all(COUNT_FIRST):
+        first.add_metric([endpoint], count_value=int(count), sum_value=seconds)
+    yield from (answered, first)
 
 
 def _checks() -> Iterator[Metric]:

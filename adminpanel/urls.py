@@ -12,9 +12,10 @@ from adminpanel.settings import import_views, model_views, pack_views, plan_view
 from adminpanel.settings import views as settings
 from adminpanel.sign_ins import views as sign_ins
 from adminpanel.sync import views as sync
+from adminpanel.usage import key_views as usage_keys
 from adminpanel.usage import model_views as usage_models
 from adminpanel.usage import views as usage
-from adminpanel.users import approval_views, limit_views, money_views
+from adminpanel.users import approval_views, call_views, limit_views, money_views
 from adminpanel.users import views as users
 from adminpanel.webhooks import views as webhooks
 
@@ -77,6 +78,7 @@ urlpatterns = [
     path("admin/users/charges/<int:charge_id>/refund", money_views.refund, name="admin-refund"),
     path("admin/users/<int:user_id>", users.user, name="admin-user"),
     path("admin/users/<int:user_id>/adjust", money_views.adjust, name="admin-adjust"),
+    path("admin/users/<int:user_id>/calls", call_views.calls, name="admin-calls"),
     path("admin/users/<int:user_id>/limits", limit_views.limits, name="admin-limits"),
     path("admin/users/<int:user_id>/limits/<int:limit_id>", limit_views.limit, name="admin-limit"),
     path(
@@ -94,6 +96,8 @@ urlpatterns = [
     path("admin/codes/<int:batch_id>/void", codes.void, name="admin-codes-void"),
     path("admin/usage", usage.usage, name="admin-usage"),
     path("admin/usage.csv", usage.usage_csv, name="admin-usage-csv"),
+    path("admin/usage/keys", usage_keys.keys, name="admin-usage-keys"),
+    path("admin/usage/keys.csv", usage_keys.keys_csv, name="admin-usage-keys-csv"),
     path("admin/usage/models", usage_models.models, name="admin-usage-models"),
     path("admin/usage/models.csv", usage_models.models_csv, name="admin-usage-models-csv"),
     path("admin/webhooks", webhooks.webhooks, name="admin-webhooks"),

@@ -160,6 +160,38 @@ class KeptAnswer(models.Model):
         return f"{self.call_id}"
 
 
+class ApiCount(models.Model):
+    """How many requests to `/v1` of a day (UTC) were answered alike: what metrics and the desk
+    show. `begun` of them began an answer, after `first_seconds` together. Days that are over for
+    long are added up without day and key (`ai_chat.calls.keeping`), so that no sum ever falls."""
+
+    day = models.DateField(null=True)
+    #: Null where the request had no valid key.
+    api_key = models.ForeignKey(
+        ApiKey, models.DO_NOTHING, null=True, related_name="+", db_index=False, db_constraint=False
+    )
+    #: The address below /v1; empty for those that there are not.
+    endpoint = models.CharField(max_length=60, blank=True)
+    status = models.PositiveSmallIntegerField()
+    #: The error's code; of a stream `broke_off` when it ended with an error. Empty: well.
+    code = models.CharField(max_length=60, blank=True)
+    count = models.BigIntegerField()
+    begun = models.BigIntegerField(default=0)
+    first_seconds = models.FloatField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["day", "api_key", "endpoint", "status", "code"],
+                name="api_count_once",
+                nulls_distinct=False,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.endpoint} {self.status} {self.code}: {self.count}"
+
+
 class ImageRequest(Job):
     """One to four images of one prompt, paid together."""
 

@@ -18,6 +18,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 from xdist.scheduler import LoadGroupScheduling
 
+from ai_chat.calls import counts
 from credits.models import User, catalogue
 from credits.models.catalogue import forget_labels
 from tests import factories
@@ -35,6 +36,8 @@ KEPT_TABLES = {"django_content_type", "auth_permission"}
 
 #: How many queries a page needs must not depend on when the labels were read last.
 catalogue.LABEL_SECONDS = 10**6
+#: What this process counts of requests is written where a test says so.
+counts.DELAY = 10**6
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

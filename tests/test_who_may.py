@@ -271,6 +271,7 @@ GET    admin/users/approvals                               302   404   404   200
 GET    admin/users/approvals/<int:approval_id>             302   404   404   200
 POST   admin/users/approvals/<int:approval_id>             302   404   404   422
 GET    admin/users/<int:user_id>                           302   404   404   200
+GET    admin/users/<int:user_id>/calls                     302   404   404   200
 GET    admin/users/<int:user_id>/adjust                    302   404   404   200
 POST   admin/users/<int:user_id>/adjust                    302   404   404   422
 GET    admin/users/<int:user_id>/give                      302   404   404   200
@@ -294,6 +295,8 @@ GET    admin/users/charges/<int:charge_id>/refund          302   404   404   200
 POST   admin/users/charges/<int:charge_id>/refund          302   404   404   422
 GET    admin/usage                                         302   404   404   200
 GET    admin/usage.csv                                     302   404   404   200
+GET    admin/usage/keys                                    302   404   404   200
+GET    admin/usage/keys.csv                                302   404   404   200
 GET    admin/usage/models                                  302   404   404   200
 GET    admin/usage/models.csv                              302   404   404   200
 GET    admin/webhooks                                      302   404   404   200

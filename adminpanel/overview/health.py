@@ -19,6 +19,7 @@ from credits.reasons import words_of
 from credits.reports.models import uncollected_lately
 from credits.reports.rollup import BEGINNING, open_since
 from credits.reports.totals import get_totals
+from credits.sql import fetch_all
 
 #: Seconds without a heartbeat after which a worker counts as dead; it sends one every 10.
 SILENT = 60
@@ -27,6 +28,9 @@ LATE = 120
 #: A proof of the ledger, or one of the whole ledger, that is older (seconds) says too little.
 STALE = 6 * 3600
 WHOLE_STALE = 2 * 86400
+#: Requests to /v1 within two days that are worth a look: refused ones, and streams that broke off.
+MANY_REFUSED = 1000
+MANY_BROKEN = 100
 OK, WARN, BAD = "ok", "warn", "bad"
 
 
@@ -99,6 +103,23 @@ def _models(failures: list[Failure]) -> tuple[str, str]:
     labels = dict.fromkeys(each.model for each in failures if each.fails)
     fail = "fails" if len(labels) == 1 else "fail"
     return (BAD, f"{', '.join(labels)} {fail}") if labels else (OK, "none fails")
+
+
+REFUSED = """
+SELECT coalesce(sum(count) FILTER (WHERE status = 401), 0)::bigint,
+    coalesce(sum(count) FILTER (WHERE status = 429), 0)::bigint,
+    coalesce(sum(count) FILTER (WHERE code = 'broke_off'), 0)::bigint
+FROM ai_chat_apicount WHERE day >= (now() AT TIME ZONE 'UTC')::date - 1
+"""
+
+
+def _refused() -> tuple[str, str]:
+    """Whether somebody tries keys, or more than is allowed, or has answers break off, which are
+    free: since yesterday."""
+    [(guesses, limited, broken)] = fetch_all(REFUSED)
+    many = guesses >= MANY_REFUSED or limited >= MANY_REFUSED or broken >= MANY_BROKEN
+    text = f"{guesses:,} without a key, {limited:,} too many, {broken:,} broke off"
+    return WARN if many else OK, f"{text} since yesterday"
 
 
 def _uncollected() -> tuple[str, str]:
@@ -198,6 +219,7 @@ def get_health() -> Health:
         Sign("Features", *_features(features)),
         Sign("Ledger", *_proof(*map(_proof_by, checks)), here),
         Sign("Models", *_models(failures), here),
+        Sign("API calls", *_refused(), reverse("admin-usage-keys")),
         Sign("Token costs", *_uncollected(), reverse("admin-usage-models")),
         Sign("Worker", *_worker(state.heartbeat), here),
         Sign("Sweeper", *_swept(state.swept_at)),

@@ -1,6 +1,7 @@
 """The log of calls by API keys in JSON."""
 
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema, extend_schema_serializer
 from rest_framework import serializers
@@ -10,7 +11,7 @@ from rest_framework.response import Response
 from ai_chat.api.serializers import TextOrNull
 from ai_chat.calls import log
 from ai_chat.calls.keeping import kept_days
-from ai_chat.calls.log import CallFilter, Line, Outcome
+from ai_chat.calls.log import CallFilter, Line, Outcome, call_id_of
 from config.pagination import LATEST_KEY, key_of
 from credits.api.base import ApiView, query_of, user_of
 from credits.api.fields import QueryDate, QueryNumber, StrictSerializer
@@ -38,6 +39,9 @@ class CallsQuery(StrictSerializer):
         """`from` is no name that Python can assign to."""
         first = QueryDate(required=False, source="first", help_text="The first day (UTC).")
         return {**super().get_fields(), "from": first}
+
+    def validate_request(self, request_id: str) -> UUID | None:
+        return call_id_of(request_id)
 
     def validate(self, attrs: Any) -> Any:
         if problem := range_problem(attrs.get("first"), attrs.get("last")):
@@ -84,9 +88,9 @@ class CallsPage(serializers.Serializer[Any]):
 
 
 def _filter_of(query: dict[str, Any]) -> CallFilter:
-    names = {"request": "request_id"}
-    values = {names.get(name, name): value for name, value in query.items()}
-    return CallFilter(**{name: values[name] for name in values if name not in {"cursor", "limit"}})
+    names = ("key", "model", "outcome", "first", "last")
+    values = {name: query[name] for name in names if name in query}
+    return CallFilter(call_id=query.get("request"), **values)
 
 
 class MyCalls(ApiView):

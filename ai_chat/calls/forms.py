@@ -1,6 +1,7 @@
 """What can be asked of the log of calls, on a page or in a file."""
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
 
@@ -10,7 +11,7 @@ from credits.catalogue.fields import MODEL_ID
 from credits.statement.forms import KeysForm
 
 
-class CursorField(forms.CharField):
+class CursorField(forms.Field):
     """The cursor of a list of jobs, the latest first."""
 
     def to_python(self, value: Any) -> Key | None:
@@ -24,8 +25,8 @@ class CallsForm(KeysForm):
     """Filters of an account's calls and the place to go on from; everything is optional. Call the
     properties on a valid form."""
 
-    before = CursorField(required=False)
-    after = CursorField(required=False)
+    before: forms.Field = CursorField(required=False)
+    after: forms.Field = CursorField(required=False)
     model = forms.CharField(
         label="Model",
         required=False,
@@ -51,11 +52,12 @@ class CallsForm(KeysForm):
         for field in self.fields.values():
             field.widget.attrs.setdefault("class", "f")
 
-    def clean_request(self) -> str:
-        request_id: str = self.cleaned_data["request"]
-        if request_id and call_id_of(request_id) is None:
+    def clean_request(self) -> UUID | None:
+        text = self.cleaned_data["request"]
+        call_id = call_id_of(text)
+        if text and call_id is None:
             raise forms.ValidationError("A request id is req_ and 32 letters and digits.")
-        return request_id
+        return call_id
 
     @property
     def place(self) -> dict[str, Any]:
@@ -73,5 +75,5 @@ class CallsForm(KeysForm):
             outcome=values["outcome"],
             first=values["from"],
             last=values["to"],
-            request_id=values["request"],
+            call_id=values["request"],
         )

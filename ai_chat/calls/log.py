@@ -42,14 +42,14 @@ BROKEN = Q(state=State.FAILED, streamed=True, first_seconds__isnull=False) & ~Q(
 @dataclass(frozen=True)
 class CallFilter:
     """Which calls are asked for: of a key (its public id), by a model, with an outcome, of the days
-    from `first` to `last` (both included, the reader's), or the one of a request id."""
+    from `first` to `last` (both included, the reader's), or the one with this id."""
 
     key: str = ""
     model: str = ""
     outcome: str = ""
     first: date | None = None
     last: date | None = None
-    request_id: str = ""
+    call_id: UUID | None = None
 
     def of(self, calls: Calls) -> Calls:
         """Those among these calls."""
@@ -63,8 +63,8 @@ class CallFilter:
         elif self.outcome:
             calls = calls.filter(state=self.outcome)
             calls = calls.exclude(BROKEN) if self.outcome == Outcome.FAILED else calls
-        if self.request_id:
-            calls = calls.filter(pk=call_id_of(self.request_id))
+        if self.call_id:
+            calls = calls.filter(pk=self.call_id)
         return calls.filter(on_days("created_at", self.first, self.last))
 
 
@@ -144,8 +144,10 @@ def get_page(
     newer_than: Key | None = None,
 ) -> Page[Line]:
     """A page of calls, the latest first."""
-    place = {"older_than": older_than, "newer_than": newer_than}
-    return paginate(rows, size=size, order=LATEST_FIRST, **place).map(_lines)
+    page = paginate(
+        rows, size=size, order=LATEST_FIRST, older_than=older_than, newer_than=newer_than
+    )
+    return page.map(_lines)
 
 
 def batches(rows: Calls) -> Iterator[list[Line]]:

@@ -40,3 +40,12 @@ def status_of(call: ApiCall) -> int | None:
             is_answer = call.failure in ANSWERED and call.first_seconds is not None
             return 200 if is_answer or broke_off(call) else answer_to(call.failure)[0]
     return 200
+
+
+def code_of(call: ApiCall) -> str:
+    """What the status of a call that has ended says in a word: empty for a whole answer."""
+    if call.state != State.FAILED:
+        return "" if call.state == State.DONE else "stopped"
+    if broke_off(call):
+        return "broke_off"
+    return str(call.failure) if status_of(call) == 200 else answer_to(call.failure)[1]

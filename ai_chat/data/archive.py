@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from ai_chat import files
+from ai_chat.calls import log
 from ai_chat.data.kept_responses import kept_responses
 from ai_chat.models import Conversation, DataJob, Image, ImageRequest, Turn
 from config.pagination import LATEST_FIRST, in_batches
@@ -47,6 +48,7 @@ README = """What Tally has of you, made on {made} (times are UTC).
 profile.json    your account, where you are signed in, how you signed in lately, your limits,
                 API keys and webhooks, what was announced lately, and codes you redeemed
 statement.csv   every credit that moved
+calls.csv       the calls of your API keys, without what was asked and answered
 chats/          each chat as Markdown to read, and as JSON for programs
 responses.json  kept responses of the API, with what was sent for them
 images/         the pictures, and images.json with what was asked for
@@ -102,6 +104,10 @@ class _Writer:
         with self._text("statement.csv") as out:
             rows = statement(user_id=self.job.user_id).select_related("grant")
             for lines in csv_lines(in_batches(rows), COLUMNS):
+                out.write(lines)
+                self._advance(0)
+        with self._text("calls.csv") as out:
+            for lines in csv_lines(log.batches(log.calls(user_id=self.job.user_id)), log.COLUMNS):
                 out.write(lines)
                 self._advance(0)
         for conversation in _each(self.conversations):

@@ -13,7 +13,7 @@ from ai_chat.data.kept_responses import delete_kept
 from ai_chat.jobs.ending import reconcile
 from ai_chat.jobs.errors import TurnRunning
 from ai_chat.jobs.models import RUNNING
-from ai_chat.models import ARCHIVES, IMAGES, Conversation, DataJob, ImageRequest, Turn
+from ai_chat.models import ARCHIVES, IMAGES, ApiCall, Conversation, DataJob, ImageRequest, Turn
 from config.pagination import in_batches
 from credits.clerk.webhooks.inbox import erase_payloads_of
 from credits.events.endpoints import delete_all
@@ -22,6 +22,8 @@ from credits.models import Session
 
 #: Rows that are looked at, or deleted, at once.
 BATCH = 200
+#: What a user has made, by the tables that are gone through.
+type Made = Conversation | ImageRequest | ApiCall
 
 
 class StillRunning(Exception):
@@ -31,7 +33,7 @@ class StillRunning(Exception):
 
 def stop_running(user_id: int) -> None:
     """Asks all running jobs of a user to stop, which they do within a second, in any process."""
-    for kind in (Turn, ImageRequest):
+    for kind in (Turn, ImageRequest, ApiCall):
         kind.objects.filter(user_id=user_id, state=RUNNING).update(stop_requested=True)
 
 
@@ -55,8 +57,9 @@ def erase_content(job: DataJob) -> None:
     """Erases all content of a closed account, and what Clerk sent about its user. Raises
     StillRunning, TakenOver, StorageFailed."""
     wait_for_spends(user_id=job.user_id)  # So that jobs begun before the closing are found below.
-    _expect(job, _turns(job), _rows(Conversation, job), _rows(ImageRequest, job))
-    are_deleted = [_delete_conversations(job), _delete_requests(job)]
+    rows = _rows(Conversation, job), _rows(ImageRequest, job), _rows(ApiCall, job)
+    _expect(job, _turns(job), *rows)
+    are_deleted = [_delete_conversations(job), _delete_requests(job), _delete_calls(job)]
     if not all(are_deleted):
         raise StillRunning
     # Files of processes that died before they saved the row.
@@ -69,7 +72,9 @@ def erase_content(job: DataJob) -> None:
     delete_all(user_id=job.user_id)  # What was announced of jobs that ended after the closing.
 
 
-def _rows[Row: (Conversation, ImageRequest)](model: type[Row], job: DataJob) -> QuerySet[Row]:
+def _rows[Row: (Conversation, ImageRequest, ApiCall)](
+    model: type[Row], job: DataJob
+) -> QuerySet[Row]:
     """The rows that the job is to delete: all of the user's in an erasure, else those that existed
     when it was requested."""
     rows = model._default_manager.filter(user_id=job.user_id)
@@ -125,8 +130,20 @@ def _delete_requests(job: DataJob) -> bool:
     return are_deleted
 
 
-def _is_running(request: ImageRequest) -> bool:
-    return request.is_running and reconcile(request).is_running
+def _delete_calls(job: DataJob) -> bool:
+    """The same for the log of calls by keys."""
+    for call in _each(_rows(ApiCall, job).filter(state=RUNNING).select_related("charge")):
+        if _is_running(call):
+            stop_running(job.user_id)
+    ended = _rows(ApiCall, job).exclude(state=RUNNING)
+    while ids := list(ended.values_list("pk", flat=True)[:BATCH]):
+        deleted, _ = ApiCall.objects.filter(pk__in=ids).delete()
+        _advance(job, deleted)
+    return not _rows(ApiCall, job).exists()
+
+
+def _is_running(job: ImageRequest | ApiCall) -> bool:
+    return job.is_running and reconcile(job).is_running
 
 
 def _each[Row: Model](rows: QuerySet[Row]) -> Iterator[Row]:

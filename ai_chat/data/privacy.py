@@ -71,6 +71,20 @@ KEPT = [
         "stays under a number, without your name and address",
     ),
     Kept(
+        "Calls by your API keys: when, which key, model, tokens, cost, status, request id, how "
+        "long it took, a hash of what was asked; never what was asked or answered",
+        "you and who runs the site see what a program did; a repeated call is recognised by the "
+        "hash",
+        f"{settings.CALLS_KEPT_DAYS} days",
+        f"gone within {_HOURS} hours, normally within minutes",
+    ),
+    Kept(
+        "How many requests of a key were answered how on each day",
+        "who runs the site sees misuse",
+        f"{settings.CALLS_KEPT_DAYS} days, then added up without the key",
+        f"gone after {settings.CALLS_KEPT_DAYS} days",
+    ),
+    Kept(
         "The codes that you redeemed: which, and when",
         "each brings its credits once, and some are one for each account",
         "always",

@@ -26,6 +26,7 @@ def caller_of(request: HttpRequest, scope: str = Scope.INFERENCE) -> Caller:
     except InvalidApiKey:
         wrong_keys.note(client_address(request))
         raise
+    request.META["API_KEY_ID"] = caller.key_id
     if scope not in caller.scopes:
         raise ApiError(403, "scope_missing", f"This key does not have the scope {scope}.")
     return caller

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connections
 from django.http import HttpRequest
 
+from ai_chat.calls.counts import count_call
 from ai_chat.gateway.errors import ApiError, provider_failed
 from ai_chat.gateway.headers import charge_headers
 from ai_chat.gateway.middleware import request_id_of
@@ -95,7 +96,9 @@ def start_call(http: HttpRequest, caller: Caller, call: Call) -> ApiCall:
             details={"requestId": request_id},
         )
 
-    return start_once(http, caller, request=str(row["fingerprint"]), start=start)
+    job = start_once(http, caller, request=str(row["fingerprint"]), start=start)
+    http.META["API_CALL"] = job  # It is counted when it has ended.
+    return job
 
 
 def agreed_of(http: HttpRequest) -> Agreed:
@@ -232,6 +235,10 @@ class Calling(Work[ApiCall]):
 
     def so_far(self) -> Tokens:
         return self.used().tokens
+
+    def ended(self, job: ApiCall | None, *, kept: bool) -> None:
+        if job:
+            count_call(job)
 
     def used(self, **how: bool) -> Used:
         return used(self._bounds, self.reader.received, **how)

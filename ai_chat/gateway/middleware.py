@@ -9,7 +9,8 @@ from django.core.signals import got_request_exception
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import resolve
 
-from ai_chat.gateway.errors import error_response, not_found
+from ai_chat.calls.counts import count
+from ai_chat.gateway.errors import error_response, meaning, not_found
 from ai_chat.gateway.repeats import AnsweredBefore, keep_answer
 from config.errors import DomainError, HttpError, domain_error_of
 
@@ -53,13 +54,22 @@ class GatewayMiddleware:
             return HttpResponse(status=204, headers={**PREFLIGHT, **_allowed(request)})
         request_id = f"req_{uuid4().hex}"
         request.META["REQUEST_ID"] = request_id
+        code = ""
         try:
             response = keep_answer(request, _answer(request))
         except AnsweredBefore as repeated:
             response = repeated.response
         except Exception as error:  # noqa: BLE001 -- what nobody foresaw is logged and answered
             known = _known(request, error)
+            code = meaning(known)[1]
             response = error_response(known, path=request.path_info, request_id=request_id)
+        if "API_CALL" not in request.META:
+            count(
+                key_id=request.META.get("API_KEY_ID"),
+                endpoint=request.META.get("API_ENDPOINT", ""),
+                status=response.status_code,
+                code=code,
+            )
         for name, value in CORS.items():
             response[name] = value
         response["x-request-id"] = response["request-id"] = request_id
@@ -87,6 +97,7 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
         match = resolve(request.path_info, "ai_chat.gateway.urls")
     except Http404:
         raise not_found() from None
+    request.META["API_ENDPOINT"] = match.route.removeprefix("v1/")
     response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
     return response
 

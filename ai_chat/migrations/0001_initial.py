@@ -134,6 +134,35 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="ApiCount",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("day", models.DateField(null=True)),
+                ("endpoint", models.CharField(blank=True, max_length=60)),
+                ("status", models.PositiveSmallIntegerField()),
+                ("code", models.CharField(blank=True, max_length=60)),
+                ("count", models.BigIntegerField()),
+                ("begun", models.BigIntegerField(default=0)),
+                ("first_seconds", models.FloatField(default=0)),
+                (
+                    "api_key",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="credits.apikey",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="Conversation",
             fields=[
                 (
@@ -656,6 +685,14 @@ class Migration(migrations.Migration):
             model_name="apicall",
             index=django.contrib.postgres.indexes.BrinIndex(
                 autosummarize=True, fields=["created_at"], name="calls_by_time", pages_per_range=32
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="apicount",
+            constraint=models.UniqueConstraint(
+                fields=("day", "api_key", "endpoint", "status", "code"),
+                name="api_count_once",
+                nulls_distinct=False,
             ),
         ),
         migrations.AddIndex(

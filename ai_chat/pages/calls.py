@@ -23,10 +23,9 @@ def calls(request: AuthenticatedHttpRequest, public_id: str = "") -> HttpRespons
     """The calls of an account that the filters let through; those of the key `public_id` alone, if
     one is named."""
     key = None
-    data = request.GET
+    data = request.GET.copy()
     if public_id:
         key = get_object_or_404(ApiKey, public_id=public_id, account_id=request.user.pk)
-        data = request.GET.copy()
         data["key"] = key.public_id
     form = CallsForm(data, account_id=request.user.pk)
     context: dict[str, Any] = {

@@ -53,8 +53,8 @@ class RowField(forms.IntegerField):
 class PageForm(forms.Form):
     """Where a page of a list begins that has the newest rows first."""
 
-    before = RowField()
-    after = RowField()
+    before: forms.Field = RowField()
+    after: forms.Field = RowField()
 
     @property
     def place(self) -> dict[str, Any]:
@@ -105,8 +105,7 @@ class RowsForm(PageForm):
 
 
 class KeysForm(RowsForm):
-    """The same, of rows that may be by one of an account's API keys. `api_key` is the one that is
-    asked for; call it on a valid form."""
+    """The same, of rows that may be by one of an account's API keys (`key`: its public id)."""
 
     key = forms.ChoiceField(
         label="Key", required=False, error_messages={"invalid_choice": "There is no such key."}
@@ -119,11 +118,6 @@ class KeysForm(RowsForm):
         self.keys = {key.public_id: key for key in keys}
         choices = [("", "All"), *((key.public_id, key.label) for key in self.keys.values())]
         cast(forms.ChoiceField, self.fields["key"]).choices = choices
-
-    @property
-    def api_key(self) -> ApiKey | None:
-        """None for rows by any key, and by none."""
-        return self.keys.get(self.cleaned_data["key"])
 
 
 class StatementForm(KeysForm):

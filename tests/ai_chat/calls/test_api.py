@@ -7,18 +7,11 @@ import pytest
 from credits.models import ApiKey, User
 from credits.reasons import Reason
 from tests.ai_chat.calls.making import State, make_call
-from tests.ai_chat.tokens import price_by_tokens
 from tests.api import Api
 from tests.factories import make_key
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/calls"
-
-
-@pytest.fixture
-def key(alice: User) -> ApiKey:
-    price_by_tokens()
-    return make_key(alice, name="CI")
 
 
 def items(user: User, query: str = "") -> list[dict[str, Any]]:

@@ -14,16 +14,9 @@ from credits.ledger import release_charge
 from credits.models import ApiKey, Hold, User
 from credits.reasons import Reason
 from tests.ai_chat.calls.making import State, make_call, start_call
-from tests.ai_chat.tokens import price_by_tokens
 from tests.factories import make_key
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def key(alice: User) -> ApiKey:
-    price_by_tokens()
-    return make_key(alice, name="CI")
 
 
 @pytest.fixture
