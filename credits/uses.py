@@ -123,6 +123,8 @@ def quote_credits(
     model: str,
     asked: Asked,
     balance: Balance,
+    agreed_price_id: int | None = None,
+    most: int | None = None,
     member_id: int | None = None,
     key_id: int | None = None,
 ) -> Quote:
@@ -139,6 +141,8 @@ def quote_credits(
         output_least=asked.least,
         output_named=asked.named,
         choices=asked.choices,
+        agreed_price=agreed_price_id,
+        most=most,
         available=balance.remaining,
         counted=balance.counted,
     )
@@ -150,7 +154,7 @@ def quote_credits(
         int(row.bound or 0),
         row.limit_id,
         None if row.likely is None else int(row.likely),
-        None if is_granted else refusal_of(row, {"available": balance.remaining}),
+        None if is_granted else refusal_of(row, {"agreed_price": agreed_price_id, "most": most}),
     )
 
 

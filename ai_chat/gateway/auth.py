@@ -4,6 +4,7 @@ import math
 import time
 
 from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
 
 from ai_chat.gateway.errors import ApiError
 from config.addresses import client_address
@@ -17,9 +18,9 @@ Scope = ApiKey.Scope
 MAX_WRONG, MAX_REFUSED = 30, 10_000
 
 
-def caller_of(request: HttpRequest, scope: str = Scope.INFERENCE) -> Caller:
+def caller_of(request: HttpRequest, scope: str | None = Scope.INFERENCE) -> Caller:
     """Whom the request's key acts for, in one statement. Raises InvalidApiKey, and ApiError for a
-    key that may not do this, or after too many wrong ones."""
+    key that may not do this, or after too many wrong ones; without a `scope` every key may."""
     secret = _secret_of(request)
     try:
         caller = find_caller(secret)
@@ -27,8 +28,9 @@ def caller_of(request: HttpRequest, scope: str = Scope.INFERENCE) -> Caller:
         wrong_keys.note(client_address(request))
         raise
     request.META["API_KEY_ID"] = caller.key_id
-    if scope not in caller.scopes:
+    if scope and scope not in caller.scopes:
         raise ApiError(403, "scope_missing", f"This key does not have the scope {scope}.")
+    request.META["ACCOUNT_ID"] = caller.account_id
     return caller
 
 
@@ -57,6 +59,13 @@ class WrongKeys:
 
 
 wrong_keys = WrongKeys()
+
+
+def pseudonym_of(request: HttpRequest) -> str:
+    """What a provider is told of who calls, after `caller_of`: the same of each call of an account,
+    and nothing that leads to it without SECRET_KEY."""
+    account = str(request.META["ACCOUNT_ID"])
+    return f"account_{salted_hmac('providers', account, algorithm='sha256').hexdigest()[:32]}"
 
 
 def _secret_of(request: HttpRequest) -> str:

@@ -64,8 +64,7 @@ def start_call(http: HttpRequest, caller: Caller, call: Call) -> ApiCall:
     """Reserves credits for a call, and records it. Raises AnsweredBefore for one that repeats
     another, what `start_job` raises, and ApiError for a model that the key may not use."""
     model = call.model
-    if caller.only_models is not None and model.name not in caller.only_models:
-        raise ApiError(403, "model_not_allowed", "This key may not use this model.", param="model")
+    check_allowed(caller, model)
     request = [call.endpoint, call.request]
     request_id = request_id_of(http)
     asked, agreed = call.asked, agreed_of(http)
@@ -101,6 +100,12 @@ def start_call(http: HttpRequest, caller: Caller, call: Call) -> ApiCall:
     return job
 
 
+def check_allowed(caller: Caller, model: AIModel) -> None:
+    """Raises ApiError for a model that the key may not use."""
+    if caller.only_models is not None and model.name not in caller.only_models:
+        raise ApiError(403, "model_not_allowed", "This key may not use this model.", param="model")
+
+
 def agreed_of(http: HttpRequest) -> Agreed:
     """What the client agrees to pay, by its headers X-Price-Version and X-Max-Credits. Raises
     ApiError."""
@@ -108,6 +113,15 @@ def agreed_of(http: HttpRequest) -> Agreed:
         _number(http, "X-Price-Version"),
         _number(http, "X-Max-Credits"),
     )
+
+
+def never_clamped(http: HttpRequest) -> bool:
+    """Whether the client wants all the output that it asks for or none, by its header
+    X-Tally-Clamp. Raises ApiError."""
+    value = http.headers.get("X-Tally-Clamp", "allow").strip().lower()
+    if value not in {"allow", "never"}:
+        raise ApiError(400, "invalid_value", "The header X-Tally-Clamp must be never or allow.")
+    return value == "never"
 
 
 def _number(http: HttpRequest, name: str) -> int | None:

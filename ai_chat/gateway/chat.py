@@ -6,9 +6,9 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
-from ai_chat.gateway.auth import caller_of
+from ai_chat.gateway.auth import caller_of, pseudonym_of
 from ai_chat.gateway.bodies import count_in, flag_in, read_body, refuse, text_in
-from ai_chat.gateway.calls import Call, Driven, start_call
+from ai_chat.gateway.calls import Call, Driven, never_clamped, start_call
 from ai_chat.gateway.catalogue import model_named
 from ai_chat.gateway.completions import (
     DONE,
@@ -22,6 +22,7 @@ from ai_chat.gateway.errors import Unsupported, invalid
 from ai_chat.gateway.headers import charge_headers
 from ai_chat.gateway.sizes import sizes_of
 from ai_chat.providers.bounds import asked_of
+from ai_chat.providers.client import user_name
 from ai_chat.providers.pieces import Chunk, Piece
 from config.serving.capacity import keeps_a_thread
 from credits.features import TEXT
@@ -29,6 +30,8 @@ from credits.models import AIModel, Provider
 
 ENDPOINT = "chat/completions"
 MAX_CHOICES = 8
+#: What may name the client's own users: a provider gets a pseudonym of the account instead.
+WHO = ("user", "safety_identifier", "metadata")
 #: What goes to the provider as it came.
 PASSED = (
     "messages", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call",
@@ -38,8 +41,7 @@ PASSED = (
 )  # fmt: skip
 #: What the site itself reads.
 READ = (
-    "model", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens", "user",
-    "safety_identifier", "metadata",
+    "model", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens", *WHO,
 )  # fmt: skip
 #: What costs or changes what has no price here, and the values that do not.
 REFUSED: dict[str, tuple[Any, ...]] = {
@@ -84,12 +86,14 @@ def chat_call(
     most = _most(body)
     sizes = sizes_of(body, model, remote_images=settings.API_REMOTE_IMAGES)
     asked = asked_of(model, sizes.bounded, most=most)._replace(choices=choices)
-    if http.META.get("HTTP_X_TALLY_CLAMP") == "never":
+    if never_clamped(http):
         asked = asked._replace(least=asked.output)
     passed = {name: body[name] for name in PASSED if body.get(name) is not None}
     passed["messages"] = _messages(body["messages"], model.provider)
     if choices > 1:
         passed["n"] = choices
+    if any(body.get(name) for name in WHO) and (name := user_name(model.provider)):
+        passed[name] = pseudonym_of(http)
     known = {*PASSED, *READ, *REFUSED}
     return Call(
         endpoint=endpoint,

@@ -122,10 +122,15 @@ def model_body(model: AIModel) -> dict[str, Any]:
             "max_completion_tokens": most,
         },
         "supported_parameters": parameters_of(model),
-        "endpoints": [f"/v1/{path}" for path in ENDPOINTS.get(model.feature, [])],
+        "endpoints": [f"/v1/{path}" for path in _endpoints_of(model)],
         "pricing": pricing_of(model),
         **({"sizes": model.sizes} if model.sizes else {}),
     }
+
+
+def _endpoints_of(model: AIModel) -> list[str]:
+    speaks_anthropic = model.provider.dialect == Provider.Dialect.ANTHROPIC
+    return ENDPOINTS.get(model.feature, []) + (["messages"] if speaks_anthropic else [])
 
 
 def parameters_of(model: AIModel) -> list[str]:

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from ai_chat.gateway.auth import caller_of
 from ai_chat.gateway.bodies import count_in, flag_in, json_bytes, read_body, refuse, text_in
-from ai_chat.gateway.calls import Call, Calling, CallStream, Driven, start_call
+from ai_chat.gateway.calls import Call, Calling, CallStream, Driven, never_clamped, start_call
 from ai_chat.gateway.catalogue import model_named
 from ai_chat.gateway.chat import streaming
 from ai_chat.gateway.completions import json_of
@@ -101,7 +101,7 @@ def message_call(http: HttpRequest, body: Mapping[str, Any], model: AIModel) -> 
     asked = asked_of(model, sizes.size(tools), most=most)
     thinking = body.get("thinking")
     budget = count_in(thinking, "budget_tokens", 1) if isinstance(thinking, dict) else None
-    least = most if http.META.get("HTTP_X_TALLY_CLAMP") == "never" else asked.least
+    least = most if never_clamped(http) else asked.least
     # A provider refuses less than what is to be thought, and one token.
     asked = asked._replace(least=min(most, max(least, (budget or 0) + 1)))
     headers = {"anthropic-version": http.META.get("HTTP_ANTHROPIC_VERSION", VERSION)}

@@ -110,9 +110,11 @@ def _check_picture(
         raise invalid("Must be an object with a url.", *path, "image_url")
     if not model.reads_images:
         raise Unsupported(where, "This model reads no pictures.")
-    is_remote = address.lower().startswith(("https://", "http://"))
-    if not address.startswith("data:") and not (is_remote and remote_images):
-        raise Unsupported(where, "Send the picture itself as a data URL.")
+    # Addresses are written in either case.
+    is_remote = address[:8].lower() == "https://"
+    if address[:5].lower() != "data:" and not (is_remote and remote_images):
+        too = " or by an address with https" if remote_images else ""
+        raise Unsupported(where, f"Send the picture itself as a data URL{too}.")
 
 
 def _list(body: Mapping[str, Any], name: str) -> list[Any]:

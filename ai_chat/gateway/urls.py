@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ai_chat.gateway import chat, embeddings, images, listing, messages
+from ai_chat.gateway import chat, embeddings, images, key, listing, messages, quotes
 from ai_chat.gateway.responses import views as responses
 
 urlpatterns = [
@@ -13,6 +13,8 @@ urlpatterns = [
     path("v1/responses", responses.responses),
     path("v1/responses/<str:response_id>", responses.response),
     path("v1/responses/<str:response_id>/input_items", responses.input_items),
+    path("v1/key", key.key),
+    path("v1/quote", quotes.quote),
     path("v1/models", listing.models),
     path("v1/models/<path:name>", listing.model),
 ]

@@ -117,7 +117,7 @@ def start_job[J: Job](
         job = _job(model, paid, known)
         job.output_granted, job.rate = started.output_granted, rate_of(started)
         if asked and job.output_granted is not None and job.output_granted < asked.output:
-            job.limited_by = _limiter(charge, started.limit_id, agreed)
+            job.limited_by = limiter(started.limit_id, agreed, charge.balance + charge.credits)
         return job, True
     earlier = load_job(model, charge_id=charge.id)
     if earlier is None:
@@ -143,11 +143,12 @@ def rates_of(user_id: int, key: Caller | None) -> dict[str, Any]:
     }
 
 
-def _limiter(charge: Charge, limit_id: int | None, agreed: Agreed) -> str:
-    """Why a call was granted less output than it asked for, as X-Tally-Limited-By has it."""
+def limiter(limit_id: int | None, agreed: Agreed, available: int) -> str:
+    """Why a call is granted less output than it asks for, of so many available credits, as the
+    header X-Tally-Limited-By has it."""
     if limit_id is not None:
         return f"limit:{limit_id}"
-    is_least = agreed.credits is not None and agreed.credits < charge.balance + charge.credits
+    is_least = agreed.credits is not None and agreed.credits < available
     return "max-credits" if is_least else "balance"
 
 

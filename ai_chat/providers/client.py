@@ -49,6 +49,14 @@ def limit_name(provider: Provider) -> str:
     return "max_completion_tokens" if is_openai else "max_tokens"
 
 
+def user_name(provider: Provider) -> str:
+    """What a provider takes a name for the one who asks by; empty: it refuses one."""
+    if _speaks(provider, Provider.Dialect.MISTRAL, ".mistral.ai"):
+        return ""
+    is_openai = _speaks(provider, Provider.Dialect.OPENAI, ".openai.com")
+    return "safety_identifier" if is_openai else "user"
+
+
 def usage_options(provider: Provider) -> dict[str, Any]:
     """What makes a stream end with its usage. Mistral sends it unasked, and refuses the option."""
     if _speaks(provider, Provider.Dialect.MISTRAL, ".mistral.ai"):

@@ -2,7 +2,8 @@ DROP FUNCTION credits_settle_use(
     bigint, bigint, bigint, bigint, bigint, bigint, text, text[], text, boolean, jsonb
 );
 DROP FUNCTION credits_quote(
-    bigint, bigint, bigint, text, text, bigint, bigint, bigint, boolean, integer, bigint, boolean
+    bigint, bigint, bigint, text, text, bigint, bigint, bigint, boolean, integer, bigint, bigint,
+    bigint, boolean
 );
 DROP FUNCTION credits_usual_share(bigint, bigint);
 DROP FUNCTION credits_reserve(

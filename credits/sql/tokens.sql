@@ -248,14 +248,15 @@ $$;
 -- call usually costs the account, in pico-credits (null where that is not known). Charges nothing.
 CREATE FUNCTION credits_quote(owner bigint, member bigint, key_id bigint, feature text, model text,
     input_bound bigint, output_asked bigint, output_least bigint, output_named boolean,
-    choices integer, INOUT available bigint, counted boolean,
+    choices integer, agreed_price bigint, most bigint, INOUT available bigint, counted boolean,
     OUT outcome text, OUT total bigint, OUT price_id bigint, OUT output_granted bigint,
     OUT bound numeric, OUT limit_id bigint, OUT likely numeric) LANGUAGE sql STABLE
 AS $$
     SELECT available, t.outcome, t.total, t.price_id, t.output_granted, t.bound, t.limit_id,
         trunc(t.bound * credits_usual_share(owner, t.price_id))
     FROM credits_terms(owner, member, key_id, feature, model, input_bound, output_asked,
-        output_least, output_named, choices, NULL, NULL, available, counted, credits_now()) t
+        output_least, output_named, choices, agreed_price, most, available, counted,
+        credits_now()) t
 $$;
 
 -- Ends the hold of a charge by tokens (I6) with what was used: that is kept, the rest comes back for

@@ -45,7 +45,7 @@ def responses(http: HttpRequest) -> HttpResponseBase:
     kept = KeptItems(caller.account_id, wanted=caller.keeps_answers)
     incoming = read_request(body, kept, remote_images=settings.API_REMOTE_IMAGES)
     model = model_named(incoming.chat["model"], caller, feature=TEXT)
-    call = _call(http, incoming, model)
+    call = response_call(http, incoming, model)
     store = incoming.store and kept.keeps
     with keeps_a_thread(caller.account_id) as slot:
         job = start_call(http, caller, call)
@@ -61,7 +61,7 @@ def responses(http: HttpRequest) -> HttpResponseBase:
         return answer.whole(first, headers)
 
 
-def _call(http: HttpRequest, incoming: Incoming, model: AIModel) -> Call:
+def response_call(http: HttpRequest, incoming: Incoming, model: AIModel) -> Call:
     """What is asked of the model. Fields of the messages are the client's `input`."""
     try:
         call = chat_call(http, incoming.chat, model, endpoint=ENDPOINT)

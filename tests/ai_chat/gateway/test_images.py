@@ -218,7 +218,8 @@ def test_a_size_that_the_model_does_not_make_is_refused(images: Images) -> None:
 
 
 def test_what_is_not_known_is_left_out_and_named(images: Images) -> None:
-    answer = images.ask(**{"steps": 30, "cfg scale": 7, "seed\r\nX": 1})
+    more: dict[str, Any] = {"steps": 30, "cfg scale": 7, "seed\r\nX": 1}
+    answer = images.ask(**more)
     assert answer.headers["X-Tally-Ignored"] == "steps"
 
 
