@@ -26,7 +26,7 @@ from ai_chat.models import ApiCall
 from ai_chat.providers.chat import ProviderCall, tokens_of
 from ai_chat.providers.client import http_client, limit_name, usage_options
 from ai_chat.providers.errors import ProviderError, known_keys
-from ai_chat.providers.pieces import Piece
+from ai_chat.providers.pieces import Chunk, Piece
 from ai_chat.providers.sdk_errors import error_of, unreached
 from ai_chat.providers.used import CallBounds, Used, used
 from config.serving.answers import watch_client
@@ -295,10 +295,13 @@ class Driven:
         """The pieces; none before the answer has begun. A failure until then is a status, which
         clients try again after, and not the end of a stream, which they do not."""
         held: list[Piece] = []
+        work = self.work
         with closing(pieces):
             for piece in pieces:
+                if work is not self.work:  # The fallback has begun anew.
+                    held, work = [], self.work
                 held.append(piece)
-                if self.work.reader.has_begun:
+                if isinstance(piece, Chunk) and piece.has_begun:
                     break
             else:
                 if self.error():

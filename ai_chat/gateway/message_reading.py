@@ -40,7 +40,7 @@ class MessageReader(AnswerReader):
             case {"type": "message_delta"}:
                 self._end(chunk.get("delta") or {})
                 self._note(chunk.get("usage"))
-        return [Chunk(chunk)]
+        return [Chunk(chunk, self.has_begun)]
 
     def _begin(self, block: dict[str, Any]) -> None:
         kind = block.get("type")

@@ -41,7 +41,7 @@ class ChunkReader(AnswerReader):
         usage = chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage")
         if usage:
             self.received.note(usage)
-        return [Chunk({**chunk, "choices": choices})] if choices else []
+        return [Chunk({**chunk, "choices": choices}, self.has_begun)] if choices else []
 
     def _passed(self, choice: dict[str, Any]) -> list[dict[str, Any]]:
         """The choice as it is passed on, after those before it that have not begun."""

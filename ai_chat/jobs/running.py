@@ -271,7 +271,8 @@ class Run[J: Job]:
                 self._news.notify_all()
             elif isinstance(piece, End):
                 self._whole_at = self._latest
-            if isinstance(piece, Text | Reasoning | Chunk) and not self._has_parts:
+            has_come = isinstance(piece, Chunk) and piece.has_begun
+            if (has_come or isinstance(piece, Text | Reasoning)) and not self._has_parts:
                 self._has_parts = True
                 self._first_seconds = self._latest - self._started
         return True

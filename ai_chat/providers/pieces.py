@@ -55,10 +55,12 @@ class End(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """A chunk of OpenAI's chat format with all that the provider has put into it, for whoever
-    passes answers on."""
+    """A chunk of the provider's format with all that it has put into it, for whoever passes answers
+    on; and whether anything of the answer has come with it or before it: not those that only open
+    it."""
 
     data: dict[str, Any]
+    has_begun: bool = True
 
 
 type Piece = Chunk | Text | Reasoning | ToolCall | Alive | End | Usage

@@ -76,9 +76,11 @@ class Bodies:
 
 
 def _room(environ: dict[str, Any]) -> int:
-    """Bytes that this request's body may have; large ones need a session cookie or a token."""
+    """Bytes that this request's body may have; large ones need a session cookie, a token or a
+    key."""
     usual = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     cookies = environ.get("HTTP_COOKIE", "")
-    if "HTTP_AUTHORIZATION" in environ or settings.SESSION_COOKIE_NAME in cookies:
+    has_token = "HTTP_AUTHORIZATION" in environ or "HTTP_X_API_KEY" in environ
+    if has_token or settings.SESSION_COOKIE_NAME in cookies:
         return settings.LARGE_BODIES.get(environ["PATH_INFO"], usual)
     return usual
