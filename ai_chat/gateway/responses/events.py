@@ -5,6 +5,7 @@ and position; numbers have no gaps; one event ends it (gateway design, A.4)."""
 import json
 import math
 import time
+from collections.abc import Collection
 from typing import Any
 
 from ai_chat.gateway.responses.items import TAKEN_BACK, reasoning_mark
@@ -50,10 +51,17 @@ class CustomCall(Call):
 class ResponseEvents:
     """One response. `begin`, `add`, `end` and `fail` return the events that they lead to, as bytes;
     none after the end. `key` makes its id and those of its items, `repeated` are the members that
-    repeat the request."""
+    repeat the request; `call_ids` have been given to calls before."""
 
     def __init__(
-        self, key: str, repeated: Item, tools: Tools, *, store: bool, streamed: bool = True
+        self,
+        key: str,
+        repeated: Item,
+        tools: Tools,
+        *,
+        store: bool,
+        streamed: bool = True,
+        call_ids: Collection[str] = (),
     ) -> None:
         self._key = key
         self._head: Item = {
@@ -77,6 +85,7 @@ class ResponseEvents:
         self._open: Message | Reasoning | None = None
         self._calls: dict[int, Call] = {}
         self._reader = ToolCalls()
+        self._call_ids = {"", *call_ids}
         #: Id and arguments of calls whose name has not come.
         self._nameless: dict[int, tuple[str, str]] = {}
         #: What grew last.
@@ -224,11 +233,13 @@ class ResponseEvents:
         call.ask(arguments)
 
     def _call(self, call_id: str, name: str) -> Call:
-        """Ids that are missing or come twice are replaced: answers are found by them."""
+        """Ids that are missing, or were given before, are replaced: some providers number the calls
+        of each answer, and clients tell calls of a whole conversation apart by their ids."""
         key = self._next_key()
-        is_new = call_id and all(call_id != call.item["call_id"] for call in self._calls.values())
+        call_id = f"call_{key}" if call_id in self._call_ids else call_id
+        self._call_ids.add(call_id)
         tool = self._tools.get(name, Tool(name))
-        item = {"id": f"fc_{key}", "call_id": call_id if is_new else f"call_{key}"}
+        item = {"id": f"fc_{key}", "call_id": call_id}
         item["name"] = tool.name
         if tool.is_custom:
             return CustomCall(self._events, len(self._items), {**item, "id": f"ctc_{key}"})
