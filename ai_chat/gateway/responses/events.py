@@ -11,7 +11,7 @@ from typing import Any
 from ai_chat.gateway.responses.items import TAKEN_BACK, reasoning_mark
 from ai_chat.gateway.responses.parts import Call, Events, Item, Message, OpenItem, Reasoning
 from ai_chat.gateway.responses.tools import Tool, Tools, custom_input
-from ai_chat.providers.pieces import Usage
+from ai_chat.providers.pieces import ToolCall, Usage
 from ai_chat.providers.reading import REASONING
 from ai_chat.providers.text import strings_of
 from ai_chat.providers.tool_calls import ToolCalls
@@ -183,9 +183,9 @@ class ResponseEvents:
         calls = delta.get("tool_calls")
         if function := delta.get("function_call"):  # Of servers that know no tools.
             calls = [{"index": 0, "function": function}]
-        if calls:
-            for piece in self._reader.read(calls):
-                self._ask(piece.position, piece.id, piece.name, piece.arguments)
+        for call in calls or ():
+            for piece in self._reader.read([call]):
+                self._ask(piece, call.get("extra_content"))
         self._finish = choice.get("finish_reason") or self._finish
 
     def _think(self, name: str, text: str) -> None:
@@ -217,18 +217,23 @@ class ResponseEvents:
         if item:
             item.finish(UNFINISHED if cut and item is self._last else COMPLETED)
 
-    def _ask(self, position: int, call_id: str, name: str, arguments: str) -> None:
-        call = self._calls.get(position)
+    def _ask(self, piece: ToolCall, extra: Any) -> None:
+        """A piece of a call. `extra` is what the provider wants back with it (Gemini's signature of
+        a thought)."""
+        call = self._calls.get(piece.position)
+        call_id, name, arguments = piece[1:]
         if call is None:
-            known_id, before = self._nameless.pop(position, ("", ""))
+            known_id, before = self._nameless.pop(piece.position, ("", ""))
             call_id, arguments = call_id or known_id, before + arguments
             if not name:
-                self._nameless[position] = (call_id, arguments)
+                self._nameless[piece.position] = (call_id, arguments)
                 return
             self._close_open()
-            call = self._calls[position] = self._call(call_id, name)
+            call = self._calls[piece.position] = self._call(call_id, name)
             self._items.append(call)
             call.begin()
+        if isinstance(extra, dict):
+            call.item = {**call.item, "extra_content": extra}
         self._last = call
         call.ask(arguments)
 

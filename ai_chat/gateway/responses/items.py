@@ -112,6 +112,8 @@ class _Messages:
         name = function_name(item.need("name", str), item.get("namespace", str))
         function = {"name": name, "arguments": arguments}
         call = {"id": call_id, "type": "function", "function": function}
+        if extra := item.get("extra_content", dict):
+            call["extra_content"] = extra
         # The same id again is another turn's call: its provider numbers them per answer.
         if self._open is not None and call_id in self._open.outputs:
             self._begin()
