@@ -5,12 +5,13 @@ and position; numbers have no gaps; one event ends it (gateway design, A.4)."""
 import json
 import math
 import time
+from collections.abc import Collection
 from typing import Any
 
 from ai_chat.gateway.responses.items import TAKEN_BACK, reasoning_mark
 from ai_chat.gateway.responses.parts import Call, Events, Item, Message, OpenItem, Reasoning
 from ai_chat.gateway.responses.tools import Tool, Tools, custom_input
-from ai_chat.providers.pieces import Usage
+from ai_chat.providers.pieces import ToolCall, Usage
 from ai_chat.providers.reading import REASONING
 from ai_chat.providers.text import strings_of
 from ai_chat.providers.tool_calls import ToolCalls
@@ -50,10 +51,17 @@ class CustomCall(Call):
 class ResponseEvents:
     """One response. `begin`, `add`, `end` and `fail` return the events that they lead to, as bytes;
     none after the end. `key` makes its id and those of its items, `repeated` are the members that
-    repeat the request."""
+    repeat the request; `call_ids` have been given to calls before."""
 
     def __init__(
-        self, key: str, repeated: Item, tools: Tools, *, store: bool, streamed: bool = True
+        self,
+        key: str,
+        repeated: Item,
+        tools: Tools,
+        *,
+        store: bool,
+        streamed: bool = True,
+        call_ids: Collection[str] = (),
     ) -> None:
         self._key = key
         self._head: Item = {
@@ -77,6 +85,7 @@ class ResponseEvents:
         self._open: Message | Reasoning | None = None
         self._calls: dict[int, Call] = {}
         self._reader = ToolCalls()
+        self._call_ids = {"", *call_ids}
         #: Id and arguments of calls whose name has not come.
         self._nameless: dict[int, tuple[str, str]] = {}
         #: What grew last.
@@ -174,9 +183,9 @@ class ResponseEvents:
         calls = delta.get("tool_calls")
         if function := delta.get("function_call"):  # Of servers that know no tools.
             calls = [{"index": 0, "function": function}]
-        if calls:
-            for piece in self._reader.read(calls):
-                self._ask(piece.position, piece.id, piece.name, piece.arguments)
+        for call in calls or ():
+            for piece in self._reader.read([call]):
+                self._ask(piece, call.get("extra_content"))
         self._finish = choice.get("finish_reason") or self._finish
 
     def _think(self, name: str, text: str) -> None:
@@ -208,27 +217,34 @@ class ResponseEvents:
         if item:
             item.finish(UNFINISHED if cut and item is self._last else COMPLETED)
 
-    def _ask(self, position: int, call_id: str, name: str, arguments: str) -> None:
-        call = self._calls.get(position)
+    def _ask(self, piece: ToolCall, extra: Any) -> None:
+        """A piece of a call. `extra` is what the provider wants back with it (Gemini's signature of
+        a thought)."""
+        call = self._calls.get(piece.position)
+        call_id, name, arguments = piece[1:]
         if call is None:
-            known_id, before = self._nameless.pop(position, ("", ""))
+            known_id, before = self._nameless.pop(piece.position, ("", ""))
             call_id, arguments = call_id or known_id, before + arguments
             if not name:
-                self._nameless[position] = (call_id, arguments)
+                self._nameless[piece.position] = (call_id, arguments)
                 return
             self._close_open()
-            call = self._calls[position] = self._call(call_id, name)
+            call = self._calls[piece.position] = self._call(call_id, name)
             self._items.append(call)
             call.begin()
+        if isinstance(extra, dict):
+            call.item = {**call.item, "extra_content": extra}
         self._last = call
         call.ask(arguments)
 
     def _call(self, call_id: str, name: str) -> Call:
-        """Ids that are missing or come twice are replaced: answers are found by them."""
+        """Ids that are missing, or were given before, are replaced: some providers number the calls
+        of each answer, and clients tell calls of a whole conversation apart by their ids."""
         key = self._next_key()
-        is_new = call_id and all(call_id != call.item["call_id"] for call in self._calls.values())
+        call_id = f"call_{key}" if call_id in self._call_ids else call_id
+        self._call_ids.add(call_id)
         tool = self._tools.get(name, Tool(name))
-        item = {"id": f"fc_{key}", "call_id": call_id if is_new else f"call_{key}"}
+        item = {"id": f"fc_{key}", "call_id": call_id}
         item["name"] = tool.name
         if tool.is_custom:
             return CustomCall(self._events, len(self._items), {**item, "id": f"ctc_{key}"})

@@ -25,12 +25,6 @@ class InvalidParameter(ApiError):
         super().__init__(400, code, message, param=param)
 
 
-def unsupported(param: str, why: str = "") -> InvalidParameter:
-    """The error for what would be answered otherwise than it asks for."""
-    message = f"Unsupported parameter: '{param}' is not supported here."
-    return InvalidParameter(param, f"{message} {why}".strip(), "unsupported_parameter")
-
-
 def invalid(param: str, why: str) -> InvalidParameter:
     """The error for a value that nothing can be done with."""
     return InvalidParameter(param, f"Invalid value for '{param}': {why}", "invalid_value")

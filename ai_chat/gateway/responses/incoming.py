@@ -3,7 +3,8 @@
 import re
 from typing import Any, NamedTuple, Protocol
 
-from ai_chat.gateway.responses.fields import Fields, invalid, unsupported, wrong_type
+from ai_chat.gateway.errors import Unsupported
+from ai_chat.gateway.responses.fields import Fields, invalid, wrong_type
 from ai_chat.gateway.responses.items import Reading, read_items
 from ai_chat.gateway.responses.tools import Tools, read_format, read_strings, read_tools
 
@@ -89,6 +90,12 @@ class Incoming(NamedTuple):
     store: bool
     stream: bool
 
+    @property
+    def call_ids(self) -> set[str]:
+        """The ids of all calls of tools in the conversation."""
+        messages = self.chat["messages"]
+        return {call["id"] for message in messages for call in message.get("tool_calls", ())}
+
 
 def read_request(body: object, kept: Kept, *, remote_images: bool = False) -> Incoming:
     """Reads a body, which may be any JSON without NaN. Raises InvalidParameter."""
@@ -125,11 +132,11 @@ def _refuse_or_ignore(fields: Fields) -> list[str]:
         if value is None or name in READ or name in PASSED:
             continue
         if name in UNSUPPORTED:
-            raise unsupported(name, UNSUPPORTED[name])
+            raise Unsupported(name, UNSUPPORTED[name])
         if name not in USUAL:
             ignored.append(name if NAME.fullmatch(name) else "?")
         elif value not in USUAL[name]:
-            raise unsupported(name)
+            raise Unsupported(name)
     if fields.choose("truncation", "auto", "disabled") == "auto":
         ignored.append("truncation")
     stream_options = fields.object("stream_options")
@@ -153,7 +160,7 @@ def _reasoning(fields: Fields, ignored: list[str]) -> dict[str, Any]:
     for name in ("summary", "generate_summary"):
         reasoning.get(name, str)
     if reasoning.get("mode", str) not in {None, "standard"}:
-        raise unsupported(reasoning.param("mode"))
+        raise Unsupported(reasoning.param("mode"))
     if reasoning.get("context", str) not in {None, "auto", "current_turn"}:
         ignored.append(reasoning.param("context"))
     return {"reasoning_effort": reasoning.choose("effort", *EFFORTS)}

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from ai_chat.gateway.errors import Unsupported
 from ai_chat.gateway.responses.fields import (
     Fields,
     InvalidParameter,
     invalid,
     is_kind,
-    unsupported,
     wrong_type,
 )
 from ai_chat.gateway.responses.tools import custom_arguments, function_name
@@ -91,7 +91,7 @@ class _Messages:
             case None:
                 item.need("type", str)
             case _:
-                raise unsupported(item.param("type"), "No such items are.")
+                raise Unsupported(item.param("type"), "No such items are.")
 
     def _add_message(self, item: Fields) -> None:
         item.need("role", str)
@@ -102,7 +102,7 @@ class _Messages:
             self._turns.append(_Turn({"role": role, "content": content}))
             return
         if not isinstance(content, str):
-            raise unsupported(item.param("content"), "Messages of the assistant are text.")
+            raise Unsupported(item.param("content"), "Messages of the assistant are text.")
         if self._open is None or self._open.message["content"] is not None:
             self._begin()
         self._assistant()["content"] = content
@@ -112,6 +112,8 @@ class _Messages:
         name = function_name(item.need("name", str), item.get("namespace", str))
         function = {"name": name, "arguments": arguments}
         call = {"id": call_id, "type": "function", "function": function}
+        if extra := item.get("extra_content", dict):
+            call["extra_content"] = extra
         # The same id again is another turn's call: its provider numbers them per answer.
         if self._open is not None and call_id in self._open.outputs:
             self._begin()
@@ -180,15 +182,15 @@ class _Messages:
             case "input_file":
                 return _file(part)
             case _:
-                raise unsupported(part.param("type"))
+                raise Unsupported(part.param("type"))
 
     def _image(self, part: Fields) -> dict[str, Any]:
         if part.get("file_id", str):
-            raise unsupported(part.param("file_id"), "Send the picture as a data: URL.")
+            raise Unsupported(part.param("file_id"), "Send the picture as a data: URL.")
         url = part.need("image_url", str)
         is_data = url.startswith("data:")
         if not is_data and not (self._reading.remote_images and url.startswith("https://")):
-            raise unsupported(part.param("image_url"), "Send the picture as a data: URL.")
+            raise Unsupported(part.param("image_url"), "Send the picture as a data: URL.")
         image = {"url": url}
         if detail := part.get("detail", str):
             image["detail"] = detail
@@ -211,7 +213,7 @@ class _Messages:
 def _file(part: Fields) -> dict[str, Any]:
     for name in ("file_id", "file_url"):
         if part.get(name, str):
-            raise unsupported(part.param(name), "Send the file itself as 'file_data'.")
+            raise Unsupported(part.param(name), "Send the file itself as 'file_data'.")
     data = part.need("file_data", str)
     if not data.startswith("data:"):
         raise invalid(part.param("file_data"), "must be a data: URL.")

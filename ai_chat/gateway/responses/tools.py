@@ -5,7 +5,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ai_chat.gateway.responses.fields import Fields, invalid, is_kind, unsupported, wrong_type
+from ai_chat.gateway.errors import Unsupported
+from ai_chat.gateway.responses.fields import Fields, invalid, is_kind, wrong_type
 
 #: Members of a tool that change nothing for a model which calls it directly.
 WITHOUT_EFFECT = ("allowed_callers", "async", "defer_loading", "output_schema")
@@ -84,7 +85,7 @@ def _functions(tool: Fields, tools: Tools, ignored: list[str]) -> Iterator[dict[
             namespace = _name(tool)
             for each in tool.objects("tools"):
                 if each.need("type", str) != "function":
-                    raise unsupported(each.param("type"))
+                    raise Unsupported(each.param("type"))
                 function = _function(each, namespace, ignored)
                 tools[function["function"]["name"]] = Tool(each.values["name"], namespace)
                 yield function
@@ -95,7 +96,7 @@ def _functions(tool: Fields, tools: Tools, ignored: list[str]) -> Iterator[dict[
         case "web_search" if tool.get("external_web_access", bool) is not None:
             ignored.append(tool.path)
         case _:
-            raise unsupported(
+            raise Unsupported(
                 tool.param("type"), "Tools are functions that the client itself calls."
             )
 
@@ -139,7 +140,7 @@ def _chosen(choice: Fields, offered: list[dict[str, Any]]) -> tuple[list[dict[st
             allowed = {_known(tool, offered) for tool in choice.objects("tools")}
             return [tool for tool in offered if tool["function"]["name"] in allowed], mode
         case _:
-            raise unsupported(choice.param("type"))
+            raise Unsupported(choice.param("type"))
 
 
 def _known(choice: Fields, offered: list[dict[str, Any]]) -> str:
@@ -168,7 +169,7 @@ def read_format(body: Fields) -> dict[str, Any]:
                     schema[name] = value
             chat["response_format"] = {"type": "json_schema", "json_schema": schema}
         case _:
-            raise unsupported("text.format.type")
+            raise Unsupported("text.format.type")
     return chat
 
 

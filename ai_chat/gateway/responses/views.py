@@ -16,7 +16,7 @@ from ai_chat.gateway.calls import Call, Driven, start_call
 from ai_chat.gateway.catalogue import model_named
 from ai_chat.gateway.chat import chat_call, streaming
 from ai_chat.gateway.completions import json_of
-from ai_chat.gateway.errors import ApiError, meaning
+from ai_chat.gateway.errors import ApiError, Unsupported, meaning
 from ai_chat.gateway.headers import charge_headers, cost_of, ended_headers
 from ai_chat.gateway.responses.events import ResponseEvents
 from ai_chat.gateway.responses.incoming import Incoming, read_request
@@ -51,7 +51,12 @@ def responses(http: HttpRequest) -> HttpResponseBase:
         job = start_call(http, caller, call)
         driven = Driven(job, call)
         told = ResponseEvents(
-            job.pk.hex, incoming.repeated, incoming.tools, store=store, streamed=call.streamed
+            job.pk.hex,
+            incoming.repeated,
+            incoming.tools,
+            store=store,
+            streamed=call.streamed,
+            call_ids=incoming.call_ids,
         )
         answer = Answer(driven, told, incoming, kept if store else None)
         headers = charge_headers(job, call)
@@ -127,6 +132,8 @@ class Answer:
 def response(http: HttpRequest, response_id: str) -> HttpResponse:
     """A kept response, or its deletion."""
     kept = _kept(http, response_id, "GET", "DELETE")
+    if http.GET.get("stream") == "true":
+        raise Unsupported("stream")
     if http.method == "DELETE":
         delete_response(kept)
         return _json({"id": kept.pk, "object": "response", "deleted": True})

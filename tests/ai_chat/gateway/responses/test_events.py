@@ -16,6 +16,8 @@ from pydantic import TypeAdapter
 
 from ai_chat.gateway.reading import ChunkReader
 from ai_chat.gateway.responses.events import ResponseEvents
+from ai_chat.gateway.responses.fields import Fields
+from ai_chat.gateway.responses.items import Reading, read_items
 from ai_chat.gateway.responses.tools import Tool
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.pieces import Chunk, End, Finish, Piece, Reasoning, Text, ToolCall, Usage
@@ -289,6 +291,19 @@ def test_half_a_character_is_joined_or_replaced() -> None:
 def test_a_call_without_a_name_waits_for_it() -> None:
     output = output_of(events_of(call(0, '{"a"', "c1"), call(0, ":1}", name="go"), call(1, "{}")))
     assert [(item["name"], item["arguments"]) for item in output] == [("go", '{"a":1}')]
+
+
+def test_what_a_provider_wants_back_with_a_call_is_in_its_item() -> None:
+    chunk = call(0, "{}", "c1", "go")
+    extra = {"google": {"thought_signature": "abc"}}
+    chunk["choices"][0]["delta"]["tool_calls"][0]["extra_content"] = extra
+    [item] = output_of(events_of(chunk))
+    assert item["extra_content"] == extra
+    message = {"role": "user", "content": "Hi"}
+    output = {"type": "function_call_output", "call_id": "c1", "output": ""}
+    items = [Fields(each) for each in (message, item, output)]
+    [called] = read_items(items, Reading("m", remote_images=False))[1]["tool_calls"]
+    assert called["extra_content"] == extra
 
 
 def test_tools_are_called_by_their_own_names() -> None:

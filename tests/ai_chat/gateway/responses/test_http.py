@@ -102,6 +102,8 @@ def test_tools_over_three_steps_by_references(scripted: ApiProgram, wire: Script
         wire.answer = said(thought, called("weather", f'{{"city": "{step}"}}'), finish="tool_calls")
         response = ask(scripted, items, tools=[TOOL])
         call = response.output[-1]
+        # This provider calls each "c1".
+        assert call.call_id not in {item.get("call_id") for item in items}
         items += [{"type": "item_reference", "id": item.id} for item in response.output]
         items += [{"type": "function_call_output", "call_id": call.call_id, "output": f"{step} °"}]
     wire.answer = said({"content": "Fine."})

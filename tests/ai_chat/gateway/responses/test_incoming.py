@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from openai.types.chat import completion_create_params
 from pydantic import TypeAdapter
 
+from ai_chat.gateway.errors import ApiError
 from ai_chat.gateway.responses.fields import Fields, InvalidParameter
 from ai_chat.gateway.responses.incoming import Incoming, Item, read_request
 from ai_chat.gateway.responses.items import reasoning_mark
@@ -52,7 +53,7 @@ def messages_of(*items: Item, **more: Any) -> list[dict[str, Any]]:
 
 
 def refusal_of(**body: Any) -> tuple[str | None, str]:
-    with pytest.raises(InvalidParameter) as caught:
+    with pytest.raises(ApiError) as caught:
         read(**body)
     assert caught.value.status == 400
     return caught.value.param, caught.value.code
@@ -413,7 +414,7 @@ BODIES = VALUES | st.fixed_dictionaries(
 def test_any_json_is_read_or_refused_by_a_path(body: Any) -> None:
     try:
         incoming = read_request(body, Memory({"c1": CALL}))
-    except InvalidParameter as error:
+    except ApiError as error:
         refused = error
     else:
         assert incoming.chat["messages"]

@@ -17,6 +17,7 @@ from ai_chat.models import KeptResponse, ResponseItem
 from credits.models import User
 from tests.ai_chat.gateway.responses.kept import keep
 from tests.factories import make_user
+from tests.parallel import in_parallel
 
 pytestmark = pytest.mark.django_db
 HELLO = {"role": "user", "content": "Hello"}
@@ -159,6 +160,16 @@ def test_a_call_that_ends_after_it_was_turned_off_keeps_nothing(kept: KeptItems,
     keep(kept, 1, HELLO)
     assert not ResponseItem.objects.exists()
     assert not KeptResponse.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_calls_at_the_same_time_keep_the_same_items() -> None:
+    kept = KeptItems(make_user().pk)
+    items = [{**HELLO, "content": f"{number}"} for number in range(1000)]
+    ways = [items, items[::-1]] * 4
+    in_parallel(len(ways), lambda number: keep(kept, number, *ways[number]))
+    assert KeptResponse.objects.count() == len(ways)
+    assert ResponseItem.objects.count() == len(items) + len(ways) + 1
 
 
 def test_a_deleted_response_leaves_what_others_have(kept: KeptItems) -> None:
