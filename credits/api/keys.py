@@ -110,6 +110,7 @@ class KeyRow(serializers.Serializer[KeyState]):
     formerSecretUntil = serializers.DateTimeField(
         source="former.valid_until",
         default=None,
+        allow_null=True,
         help_text="Until then the secret before the present one works too.",
     )
     spentThisMonth = serializers.CharField(

@@ -39,7 +39,10 @@ class LimitOut(serializers.Serializer[LimitState]):
         source="limit.by_admin", help_text="Set by an admin: its user cannot change it."
     )
     keyId = serializers.CharField(
-        source="limit.api_key.public_id", default=None, help_text="For this API key alone."
+        source="limit.api_key.public_id",
+        default=None,
+        allow_null=True,
+        help_text="For this API key alone.",
     )
     memberId = serializers.IntegerField(
         source="limit.member_id", allow_null=True, help_text="For this member alone."

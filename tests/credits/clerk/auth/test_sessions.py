@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from ai_chat.models import Conversation
 from credits.ledger import get_balance
-from credits.models import SessionLink, User
+from credits.models import ApiKey, SessionLink, User
 from tests.credits.clerk.conftest import Deliver
 from tests.factories import make_charge, make_grant
 from tests.fakes.clerk import HOST, session_token, user_json
@@ -211,6 +211,9 @@ SPENDING = [
     ("/images", {"message": "A house", "image_model": "tally-painter"}),
     ("/api/ai/chat", {"messages": [{"role": "user", "parts": [{"type": "text", "text": "Hi"}]}]}),
     ("/api/ai/image", {"prompt": "A house"}),
+    # Whoever has a key spends later.
+    ("/account/keys", {"name": "CI", "which": "all"}),
+    ("/api/keys", {"name": "CI"}),
 ]
 
 
@@ -227,6 +230,7 @@ def test_an_impersonated_session_spends_nowhere(
         answer = client.post(address, body)
     assert answer.status_code == 403
     assert not user.usage.filter(unit_cost__isnull=False).exists()
+    assert not ApiKey.objects.exists()
 
 
 def in_a_cookie(client: Client, token: str) -> dict[str, str]:
