@@ -1,14 +1,21 @@
-"""How clients are set up, for the page of a person's keys: what docs/clients.md shows, with this
+"""How clients are set up, for the pages of a person's keys: what docs/clients.md shows, with this
 site's address, so that page and document cannot differ."""
 
 import re
+from collections.abc import Collection
 from functools import cache
 from typing import NamedTuple
 
 from django.conf import settings
 
-#: What stands in the document for the site's address, a key and a model.
-ADDRESS, SECRET, MODEL = "https://tally.example", "sk-tally_your_key", "gpt-5-mini"
+from credits.catalogue.models import offered_models
+from credits.features import TEXT
+from credits.models import Provider
+
+#: What stands in the document for the site's address, a secret, a model, and one whose provider
+#: speaks Anthropic's protocol.
+ADDRESS, SECRET = "https://tally.example", "sk-tally_your_key"
+MODEL, CLAUDE = "gpt-5-mini", "claude-sonnet-5"
 _CLIENT = re.compile(r"^## (.+?)\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 _BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -28,15 +35,38 @@ class Client(NamedTuple):
     blocks: tuple[Block, ...]
 
 
-def clients_for(*, address: str, model: str = MODEL, secret: str = SECRET) -> list[Client]:
+def shown_clients(
+    *, account_id: int, only_models: Collection[str] | None = None, secret: str = SECRET
+) -> list[Client]:
+    """What to paste for a key of the account that may call these models (None: all), with one of
+    them; without the clients that speak Anthropic's protocol where none of them does."""
+    offered = [
+        model
+        for model in offered_models(TEXT, user_id=account_id)
+        if model.usable and (only_models is None or model.name in only_models)
+    ]
+    dialect = Provider.Dialect.ANTHROPIC
+    claudes = [model.name for model in offered if model.provider.dialect == dialect]
+    clients = clients_for(
+        address=settings.SITE_URL,
+        secret=secret,
+        model=offered[0].name if offered else MODEL,
+        claude=claudes[0] if claudes else CLAUDE,
+    )
+    if claudes:
+        return clients
+    return [client for client in clients if not any(CLAUDE in b.text for b in client.blocks)]
+
+
+def clients_for(
+    *, address: str, model: str = MODEL, claude: str = CLAUDE, secret: str = SECRET
+) -> list[Client]:
     """All clients with what to paste at the site of this address (without `/v1`)."""
-    put = {ADDRESS: address, MODEL: model, SECRET: secret}
+    put = {ADDRESS: address, MODEL: model, CLAUDE: claude, SECRET: secret}
+    places = re.compile("|".join(map(re.escape, put)))
 
     def filled(block: Block) -> Block:
-        text = block.text
-        for name, value in put.items():
-            text = text.replace(name, value)
-        return block._replace(text=text)
+        return block._replace(text=places.sub(lambda match: put[match[0]], block.text))
 
     return [Client(client.name, tuple(map(filled, client.blocks))) for client in _clients()]
 

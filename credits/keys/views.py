@@ -11,6 +11,7 @@ from config.errors import DomainError
 from config.pagination import paginate
 from credits.http import AuthenticatedHttpRequest
 from credits.keys import services
+from credits.keys.clients import shown_clients
 from credits.keys.forms import KeyForm, RollForm
 from credits.keys.services import MOST, WithSecret, find_key
 from credits.keys.states import KeyState, key_states, spend_chart
@@ -41,6 +42,7 @@ def keys(request: AuthenticatedHttpRequest) -> HttpResponse:
         "keys": key_states(good, limits_of=account),
         "page": page.map(key_states),
         "most": MOST,
+        "clients": shown_clients(account_id=account),
     }
     status = 422 if form.errors else 200
     return render(request, "credits/keys/keys.html", context, status=status)
@@ -63,7 +65,13 @@ def _secret(
 ) -> HttpResponse:
     """A secret, this once: no cache keeps the page."""
     [state] = key_states([made.key])
-    context = {"key": made.key, "secret": made.secret, "state": state, "is_new": is_new}
+    clients = shown_clients(
+        account_id=made.key.account_id, only_models=made.key.only_models, secret=made.secret
+    )
+    context = {
+        "key": made.key, "secret": made.secret, "state": state, "is_new": is_new,
+        "clients": clients,
+    }  # fmt: skip
     answer = render(request, "credits/keys/secret.html", context)
     add_never_cache_headers(answer)
     return answer
@@ -87,7 +95,8 @@ def key(request: AuthenticatedHttpRequest, public_id: str) -> HttpResponse:
             messages.success(request, "The key is saved.")
             return redirect("key", public_id)
     chart = spend_chart(mine, today=state.now.date())
-    context = {"key": mine, "state": state, "form": form, "chart": chart}
+    clients = shown_clients(account_id=mine.account_id, only_models=mine.only_models)
+    context = {"key": mine, "state": state, "form": form, "chart": chart, "clients": clients}
     status = 422 if form.errors else 200
     return render(request, "credits/keys/key.html", context, status=status)
 

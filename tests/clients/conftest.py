@@ -11,7 +11,7 @@ import pytest
 from django.db.models import Sum
 
 from credits.features import EMBEDDING, IMAGE, OperationType
-from credits.models import Hold, UsageHistory, User
+from credits.models import Hold, Provider, UsageHistory, User
 from credits.models.tokens import MAX_TOKEN_PRICE
 from tests.ai_chat.images.fake import picture
 from tests.ai_chat.tokens import assert_paid_exactly
@@ -110,6 +110,11 @@ def tally(keep_site: Callable[..., Site], replaying: ReplayingProvider) -> Tally
     for name in [*STREAMS, "obedient", "gpt-5-mini"]:
         model = make_model(name, output_tokens=1500, output_least=1, **abilities)
         make_token_price(model, output=10**9)  # 1 credit for 1,000 tokens
+    anthropic = Provider.objects.create(
+        name="anthropic", base_url=replaying.base_url, dialect=Provider.Dialect.ANTHROPIC
+    )
+    claude = make_model("claude-sonnet-5", provider=anthropic, output_tokens=1500, **abilities)
+    make_token_price(claude, output=10**9)
     dear = make_model("dear", output_tokens=CREDITS * 100, output_least=CREDITS * 100)
     make_token_price(dear, output=MAX_TOKEN_PRICE)
     make_model("painter", feature=IMAGE)

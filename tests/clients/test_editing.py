@@ -1,5 +1,6 @@
 """Agents at the command line edit a file with the tools that they bring."""
 
+import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,6 +44,13 @@ AGENTS = {
         f'[[call Write {{"filepath": "greeting.txt", "content": "{TEXT}"}}]]'
         f'[[call Read {{"filepath": "greeting.txt"}}]]',
     ),
+    "claude": Agent(
+        "Claude Code",
+        'claude --model claude-sonnet-5 --allowedTools Read,Write -p "$(cat question)"',
+        f'Greet. [[call Read {{"file_path": "FOLDER/greeting.txt"}}]]'
+        f'[[call Write {{"file_path": "FOLDER/greeting.txt", "content": "{TEXT}"}}]]'
+        f'[[call Read {{"file_path": "FOLDER/greeting.txt"}}]]',
+    ),
     "aider": Agent(
         "aider",
         "aider --model openai/obedient --edit-format whole --message-file question greeting.txt",
@@ -71,6 +79,6 @@ def test_an_agent_edits_a_file(tally: Tally, group: str, tmp_path: Path) -> None
     done = run(["bash", "-eu", "-c", script], tmp_path, **VARIABLES)
     assert (tmp_path / "greeting.txt").read_text().strip() == TEXT, done.stdout
     steps = agent.question.count("[[call")
-    results = [message for asked in tally.provider.calls[-1:] for message in asked["messages"]]
-    assert sum(message["role"] == "tool" for message in results) == steps
+    results = json.dumps(tally.provider.calls[-1]["messages"])
+    assert results.count('"role": "tool"') + results.count('"type": "tool_result"') == steps
     tally.assert_settled()

@@ -8,6 +8,7 @@ from typing import Any, override
 from tests.ai_chat.images.fake import entry, picture
 from tests.ai_chat.providers.streams import load_streams
 from tests.fakes.obedient import failure_of, obey
+from tests.fakes.obedient_messages import obey_message
 from tests.fakes.scripted import ScriptedProvider
 
 STREAMS = {stream.name: stream for stream in load_streams()}
@@ -16,7 +17,8 @@ VECTOR = (0.25, -0.5, 1.0)
 
 class ReplayingProvider(ScriptedProvider):
     """A model that is called as a file of `streams/` ("openai/tools") sends that file; any other
-    does as it is told (`obedient.py`), draws or embeds."""
+    does as it is told (`obedient.py`), in Anthropic's format where its name begins with `claude`;
+    or it draws, or embeds."""
 
     @override
     def reply(self, asked: dict[str, Any]) -> tuple[int, Any]:
@@ -28,6 +30,8 @@ class ReplayingProvider(ScriptedProvider):
         if asked["model"] in STREAMS:
             return 200, STREAMS[asked["model"]].body
         times = sum(call.get("messages") == asked["messages"] for call in self.calls)
+        if asked["model"].startswith("claude"):
+            return 200, obey_message(asked)
         if status := failure_of(asked, times):
             return status, {"error": {"message": "As you wished.", "type": "test", "code": None}}
         return 200, obey(asked)
