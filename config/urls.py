@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("credits.api.urls")),
     path("api/admin/", include("adminpanel.api.urls")),
     path("api/", include("ai_chat.api.urls")),
+    path("", include("ai_chat.gateway.pages")),
     path("", include("credits.urls")),
     path("", include("ai_chat.pages.urls")),
     path("", include("adminpanel.urls")),

@@ -2,21 +2,28 @@
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ai_chat.gateway import urls
+from ai_chat.gateway.openapi import DOCUMENT
 from credits.api.docs import openapi
 from credits.models import User
+from tests.ai_chat.tokens import assert_paid_exactly, price_by_tokens
 from tests.api import Api
+from tests.factories import make_key, make_secret, make_user
+from tests.fakes.provider import FakeProvider
 from tests.live import Site
-from tests.schema_run import run_schemathesis
+from tests.schema_run import run_schemathesis, run_schemathesis_by_key
 from tests.test_who_may import ROWS
 
 #: Examples per call; `make schemathesis` asks for more.
 EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "4"))
 #: The description itself.
-NOT_DESCRIBED = {"/api/schema", "/api/docs"}
+NOT_DESCRIBED = {"/api/schema", "/api/docs", "/api/docs/v1"}
 
 
 def test_every_call_is_described() -> None:
@@ -48,11 +55,36 @@ def test_anyone_reads_it(db: None) -> None:
     assert unchanged.status_code == 304
 
 
-def test_the_page_shows_every_call_without_inline_code(db: None) -> None:
-    page = Api().get("/api/docs").content.decode()
-    for path in openapi()["paths"]:
+@pytest.mark.parametrize(
+    ("address", "description"), [("/api/docs", openapi()), ("/api/docs/v1", DOCUMENT)]
+)
+def test_the_page_shows_every_call_without_inline_code(
+    db: None, address: str, description: dict[str, Any]
+) -> None:
+    page = Api().get(address).content.decode()
+    for path in description["paths"]:
         assert f"<code>{path}</code>" in page
     assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\son\w+=|\sstyle=", page)
+
+
+def test_every_call_of_v1_is_described() -> None:
+    served = {re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", f"/{each.pattern}") for each in urls.urlpatterns}
+    assert set(DOCUMENT["paths"]) == served - {"/v1/openapi.json"}
+
+
+def test_schemathesis_finds_nothing_in_v1(
+    keep_site: Callable[..., Site], provider: FakeProvider, tmp_path: Path
+) -> None:
+    site = keep_site(
+        OPENAI_BASE_URL=provider.base_url, API_CALLS_PER_MINUTE="100000", API_CALLS_IN_FLIGHT="1000"
+    )
+    user, price = make_user(credits=10**9), price_by_tokens()
+    report = tmp_path / "schemathesis.txt"
+    models = dict.fromkeys(["ChatRequest", "ResponseRequest"], price.model.name)
+    secret = make_secret(make_key(user, scopes=["inference", "usage:read"]))
+    done = run_schemathesis_by_key(site, secret, models, examples=EXAMPLES, report=report)
+    assert done.returncode == 0, report.read_text()[-20000:]
+    assert_paid_exactly(user, had=10**9)
 
 
 def test_schemathesis_finds_nothing(chat_site: Site, admin: User, tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ GET    api/credits/usage                                   401   200   200   200
 POST   api/account/redeem                                  401   400   400   400
 GET    api/schema                                          200   200   200   200
 GET    api/docs                                            200   200   200   200
+GET    api/docs/v1                                         200   200   200   200
 
 GET    api/calls                                           401   200   200   200
 GET    api/ai/models                                       401   200   200   200

@@ -95,9 +95,7 @@ def start_call(http: HttpRequest, caller: Caller, call: Call) -> ApiCall:
             details={"requestId": request_id},
         )
 
-    job = start_once(http, caller, request=str(row["fingerprint"]), start=start)
-    http.META["API_CALL"] = job  # It is counted when it has ended.
-    return job
+    return start_once(http, caller, request=str(row["fingerprint"]), start=start)
 
 
 def check_allowed(caller: Caller, model: AIModel) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connections
 from django.http import HttpRequest, HttpResponse
 
+from ai_chat.calls.counts import count_call
 from ai_chat.gateway.auth import caller_of
 from ai_chat.gateway.bodies import count_in, read_body, refuse, text_in
 from ai_chat.gateway.calls import Call, start_call
@@ -116,6 +117,10 @@ class CalledPainter(Painter[ApiCall, dict[str, str]]):
 
     def state_of(self, delivered: int) -> str:
         return State.DONE if delivered else State.FAILED
+
+    def ended(self, job: ApiCall | None, *, kept: bool) -> None:
+        if job:
+            count_call(job)
 
 
 def _error_of(job: ApiCall | None) -> ApiError | None:

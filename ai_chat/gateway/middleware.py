@@ -11,7 +11,7 @@ from django.urls import resolve
 
 from ai_chat.calls.counts import count
 from ai_chat.gateway.errors import error_response, meaning, not_found
-from ai_chat.gateway.repeats import AnsweredBefore, keep_answer
+from ai_chat.gateway.repeats import BEGUN, AnsweredBefore, keep_answer
 from config.errors import DomainError, HttpError, domain_error_of
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class GatewayMiddleware:
             known = _known(request, error)
             code = meaning(known)[1]
             response = error_response(known, path=request.path_info, request_id=request_id)
-        if "API_CALL" not in request.META:
+        if BEGUN not in request.META:  # A call is counted when it has ended.
             count(
                 key_id=request.META.get("API_KEY_ID"),
                 endpoint=request.META.get("API_ENDPOINT", ""),

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from ai_chat.gateway import chat, embeddings, images, key, listing, messages, quotes
+from ai_chat.gateway import chat, embeddings, images, listing, messages, openapi
 from ai_chat.gateway.responses import views as responses
 
 urlpatterns = [
@@ -15,6 +16,7 @@ urlpatterns = [
     path("v1/responses/<str:response_id>/input_items", responses.input_items),
     path("v1/key", key.key),
     path("v1/quote", quotes.quote),
+    path("v1/openapi.json", openapi.document),
     path("v1/models", listing.models),
     path("v1/models/<path:name>", listing.model),
 ]

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
@@ -54,23 +55,30 @@ def reference(request: HttpRequest) -> HttpResponse:
 
 @cache
 def _page() -> Json:
-    """What the page shows, which takes a while to make."""
+    schema = reverse("api-schema")
+    return page_of(openapi(), title="The JSON API", schema=schema, who="signed in")
+
+
+def page_of(description: Json, *, title: str, schema: str, who: str) -> Json:
+    """What the page of a description shows, which takes a while to make: `schema` is its address,
+    `who` may make calls that are not for anyone."""
     # Backticks mark code for the readers of the JSON; the page shows none.
-    description = json.loads(json.dumps(openapi()).replace("`", ""))
+    description = json.loads(json.dumps(description).replace("`", ""))
     calls: dict[str, list[Json]] = {tag["name"]: [] for tag in description["tags"]}
     for path, methods in description["paths"].items():
         for method, call in methods.items():
             for tag in call["tags"]:
                 calls[tag].append(_call(path, method, call))
     sections = [
-        {**tag, "title": TITLES[tag["name"]], "calls": calls[tag["name"]]}
+        {**tag, "title": TITLES.get(tag["name"], tag["name"]), "calls": calls[tag["name"]]}
         for tag in description["tags"]
     ]
     shapes = [
         {**shape, "name": name, "fields": _fields(shape), "type": type_of(shape)}
         for name, shape in sorted(description["components"]["schemas"].items())
     ]
-    return {"info": description["info"], "sections": sections, "shapes": shapes}
+    page = {"info": description["info"], "sections": sections, "shapes": shapes}
+    return {**page, "title": title, "schema": schema, "who": who}
 
 
 def _call(path: str, method: str, call: Json) -> Json:
@@ -118,6 +126,10 @@ WORDS = {
 
 def type_of(schema: Json) -> str:
     """A schema in a few words: `list of UsageRow`, `whole number from 0 to 200, or null`."""
+    kinds = schema.get("type")
+    if isinstance(kinds, list):  # As OpenAPI 3.1 says what 3.0 calls nullable.
+        kind = next(kind for kind in kinds if kind != "null")
+        return type_of({**schema, "type": kind, "nullable": "null" in kinds})
     words = _words(schema)
     return f"{words}, or null" if schema.get("nullable") else words
 

@@ -136,7 +136,7 @@ def response(http: HttpRequest, response_id: str) -> HttpResponse:
         raise Unsupported("stream")
     if http.method == "DELETE":
         delete_response(kept)
-        return _json({"id": kept.pk, "object": "response", "deleted": True})
+        return _json({"id": response_id, "object": "response", "deleted": True})
     return _json(whole_response(kept))
 
 
