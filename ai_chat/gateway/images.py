@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.db import connections
 from django.http import HttpRequest, HttpResponse
 
@@ -20,6 +21,7 @@ from ai_chat.gateway.headers import charge_headers, ended_headers
 from ai_chat.images.painter import Painter
 from ai_chat.images.requests import MAX_IMAGES, check_size, checked, usual_size
 from ai_chat.images.verify import Verified
+from ai_chat.jobs.running import Bounds
 from ai_chat.jobs.supervision import begin_driven
 from ai_chat.models import ApiCall
 from ai_chat.providers.errors import ProviderError
@@ -104,6 +106,8 @@ class CalledPainter(Painter[ApiCall, dict[str, str]]):
         super().__init__(job, model or call.model, picture)
         self.call = call
         self.addresses = call.body["response_format"] == "url"
+        # The provider has IMAGE_SECONDS, which may be more than a lease: it is renewed.
+        self.bounds = Bounds(*[settings.API_CALL_SECONDS] * 3)
 
     def with_model(self, model: AIModel) -> "CalledPainter | None":
         can = self.can_fall_back(model)

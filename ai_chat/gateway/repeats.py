@@ -5,7 +5,7 @@ import json
 import logging
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from ai_chat.gateway.errors import ApiError
+from ai_chat.gateway.headers import rate_headers
 from ai_chat.jobs.ending import load_job
 from ai_chat.jobs.following import POLL_SECONDS
 from ai_chat.jobs.running import find_run, released_connection, stop_job
@@ -112,7 +113,7 @@ def _start_under(key: str, start: Callable[[str | None], tuple[ApiCall, bool]]) 
 
 def _repeated(job: ApiCall) -> Exception:
     if kept := _kept_answer(job):
-        return AnsweredBefore(_replayed(kept))
+        return AnsweredBefore(_replayed(kept, rate_headers(job.rate)))
     message = f"This was answered before (charge {job.charge_id}); the answer is not kept any more."
     return ApiError(409, "idempotency_answer_gone", message, charge=job.charge_id)
 
@@ -140,7 +141,7 @@ def _answer_from_first(http: HttpRequest, caller: Caller, request: str) -> None:
     ended = _wait(http, first)
     kept = _kept_answer(ended) if ended.state == ApiCall.State.DONE else None
     if kept and kept.unread:
-        raise AnsweredBefore(_replayed(kept))
+        raise AnsweredBefore(_replayed(kept, {}))
 
 
 def _wait(http: HttpRequest, job: ApiCall, until: float = float("inf")) -> ApiCall:
@@ -240,6 +241,7 @@ def _kept_answer(job: ApiCall) -> KeptAnswer | None:
         time.sleep(0.1)
 
 
-def _replayed(kept: KeptAnswer) -> HttpResponse:
-    headers = {**kept.headers, "X-Tally-Replayed": "true"}
+def _replayed(kept: KeptAnswer, headers: Mapping[str, str]) -> HttpResponse:
+    """A kept answer with its own headers and these."""
+    headers = {**kept.headers, **headers, "X-Tally-Replayed": "true"}
     return HttpResponse(zlib.decompress(kept.content), headers=headers)

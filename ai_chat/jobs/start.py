@@ -122,6 +122,7 @@ def start_job[J: Job](
     earlier = load_job(model, charge_id=charge.id)
     if earlier is None:
         raise AnswerDeleted("This was sent before; its answer is deleted.")
+    earlier.rate = rate_of(started)
     return earlier, False
 
 

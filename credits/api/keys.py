@@ -18,6 +18,7 @@ from credits.api.limits import LimitOut
 from credits.api.schema import errors
 from credits.catalogue.fields import (
     KEY_EXPIRES_AT,
+    KEY_FIELDS,
     KEY_MODELS,
     KEY_NAME,
     KEY_OVERLAP_DAYS,
@@ -66,6 +67,9 @@ class KeyChange(StrictSerializer):
     models = Models()
     scopes = field_of(KEY_SCOPES)(required=False, help_text="What it may be used for.")
     expiresAt = ExpiresAt()
+    callsPerMinute = field_of(KEY_FIELDS["calls_per_minute"])(
+        required=False, help_text="Calls in a minute; null: as many as of all your keys."
+    )
     limits = Limits(required=False, help_text="Those that you set for it; others of yours go.")
 
 
@@ -101,6 +105,7 @@ class KeyRow(serializers.Serializer[KeyState]):
     models = serializers.ListField(
         child=serializers.CharField(), source="key.only_models", allow_null=True
     )
+    callsPerMinute = serializers.IntegerField(source="key.calls_per_minute", allow_null=True)
     createdAt = serializers.DateTimeField(source="key.created_at")
     expiresAt = serializers.DateTimeField(source="key.expires_at", allow_null=True)
     revokedAt = serializers.DateTimeField(source="key.revoked_at", allow_null=True)
@@ -150,6 +155,8 @@ def values_of(body: Mapping[str, Any]) -> dict[str, Any]:
     values = {name: body[name] for name in ("name", "models", "scopes") if name in body}
     if "expiresAt" in body:
         values["expires_at"] = moment_of(body["expiresAt"])
+    if "callsPerMinute" in body:
+        values["calls_per_minute"] = body["callsPerMinute"]
     if "limits" in body:
         values["limits"] = _limits_of(body["limits"])
     return values

@@ -363,8 +363,14 @@ KEY_SCOPES = ListOf(
     OneOf(ApiKey.Scope.values), 2, "Must be inference or usage:read, or both.", least=1
 )
 KEY_EXPIRES_AT = OrNull(Moment())
+KEY_RATE = WholeNumber(1, 100_000)
 KEY_OVERLAP_DAYS = WholeNumber(0, 7)
-KEY_FIELDS: Mapping[str, Rule] = {"name": KEY_NAME, "models": KEY_MODELS, "scopes": KEY_SCOPES}
+KEY_FIELDS: Mapping[str, Rule] = {
+    "name": KEY_NAME,
+    "models": KEY_MODELS,
+    "scopes": KEY_SCOPES,
+    "calls_per_minute": OrNull(KEY_RATE),
+}
 
 
 def problems_of(values: Mapping[str, object], fields: Mapping[str, Rule]) -> dict[str, str]:

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import forms
+from django.conf import settings
 
 from config.errors import DomainError, InvalidInput
-from credits.catalogue.fields import KEY_NAME, KEY_OVERLAP_DAYS, LIMIT_CREDITS
+from credits.catalogue.fields import KEY_NAME, KEY_OVERLAP_DAYS, KEY_RATE, LIMIT_CREDITS
 from credits.catalogue.forms import CreditsField, RuleField
 from credits.catalogue.models import OFFERED, listed_models
 from credits.limits.forms import ReasonForm
@@ -44,6 +45,7 @@ class KeyForm(forms.Form):
         error_messages={"invalid_choice": "%(value)s is no model that is offered."},
     )
     last_day = DayField("Last day (optional)")
+    calls_per_minute = CreditsField(KEY_RATE, label="Calls a minute (optional)", required=False)
 
     #: The answer is a sentence beside the field, also where a browser would refuse by itself.
     use_required_attribute = False
@@ -58,6 +60,8 @@ class KeyForm(forms.Form):
         models: Any = self.fields["models"]
         models.choices = _choices(key)
         self.fields["last_day"].help_text = "It works until that day ends, in UTC."
+        most = f"{settings.API_CALLS_PER_MINUTE:,}"
+        self.fields["calls_per_minute"].help_text = f"All your keys together have {most}."
 
     @property
     def periods(self) -> list[forms.BoundField]:
@@ -78,6 +82,7 @@ class KeyForm(forms.Form):
             "name": data["name"],
             "models": data["models"] if data["which"] == ONLY else None,
             "expires_at": self._expires_at(),
+            "calls_per_minute": data["calls_per_minute"],
             "limits": {period: data[period] for period in PERIODS if data[period] is not None},
         }
 
@@ -90,7 +95,7 @@ class KeyForm(forms.Form):
 
     def refuse(self, error: DomainError) -> None:
         """Shows what the service said."""
-        names = {"expiresAt": "last_day"}
+        names = {"expiresAt": "last_day", "callsPerMinute": "calls_per_minute"}
         name = str(error.path[0]) if isinstance(error, InvalidInput) else None
         name = names.get(name, name) if name else None
         self.add_error(name if name in self.fields else None, str(error))
@@ -119,6 +124,7 @@ def _initial(key: ApiKey | None, limits: dict[str, int]) -> dict[str, Any]:
         "which": ALL if key.only_models is None else ONLY,
         "models": key.only_models or [],
         "last_day": _last_day(key),
+        "calls_per_minute": key.calls_per_minute,
         **limits,
     }
 

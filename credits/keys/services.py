@@ -67,12 +67,20 @@ def make_key(
     models: Sequence[str] | None = None,
     scopes: Sequence[str] = (ApiKey.Scope.INFERENCE,),
     expires_at: datetime | None = None,
+    calls_per_minute: int | None = None,
     request: HttpRequest | None = None,
 ) -> WithSecret:
     """Makes a key for a member of an account, with a hard limit in credits for each period of
-    `limits`; `models` are names, None: all. The member is told by mail. Raises InvalidValue,
-    TooManyKeys, TooManySecrets, TooManyLimits."""
-    values = _checked(name=name, models=models, scopes=list(scopes), expires_at=expires_at)
+    `limits`; `models` are names, None: all. `calls_per_minute` counts beside
+    API_CALLS_PER_MINUTE. The member is told by mail. Raises InvalidValue, TooManyKeys,
+    TooManySecrets, TooManyLimits."""
+    values = _checked(
+        name=name,
+        models=models,
+        scopes=list(scopes),
+        expires_at=expires_at,
+        calls_per_minute=calls_per_minute,
+    )
     # Locked, so that two at once are counted one after the other.
     Account.objects.select_for_update(no_key=True).get(pk=account_id)
     if ApiKey.objects.filter(account_id=account_id, revoked_at=None).count() >= MOST:
@@ -89,15 +97,15 @@ def make_key(
 def change_key(
     *, actor: User, key: ApiKey, limits: Mapping[str, int] | None = None, **values: Any
 ) -> ApiKey:
-    """Changes `name`, `models`, `scopes` or `expires_at`, and with `limits` the limits that the
-    account set for the key: there is one for each of these periods then, and no other. Raises
-    InvalidValue, KeyRevoked, TooManyLimits."""
+    """Changes `name`, `models`, `scopes`, `expires_at` or `calls_per_minute`, and with `limits` the
+    limits that the account set for the key: there is one for each of these periods then, and no
+    other. Raises InvalidValue, KeyRevoked, TooManyLimits."""
     key = _locked(key)
     if values.get("expires_at") == key.expires_at:
         values.pop("expires_at", None)  # It may be over.
     for name, value in _checked(**values).items():
         setattr(key, name, value)
-    key.save(update_fields=["name", "only_models", "scopes", "expires_at"])
+    key.save(update_fields=["name", "only_models", "scopes", "expires_at", "calls_per_minute"])
     if limits is not None:
         _set_limits(actor, key, limits)
     return key
@@ -174,14 +182,14 @@ def _locked(key: ApiKey) -> ApiKey:
 
 
 #: The names that JSON has for what differs here.
-NAMES = {"expires_at": "expiresAt"}
+NAMES = {"expires_at": "expiresAt", "calls_per_minute": "callsPerMinute"}
 
 
 def _checked(**values: Any) -> dict[str, Any]:
     """The values by the names of their columns. Raises InvalidValue."""
     given = {name: values[name] for name in values if name != "expires_at"}
     for field, sentence in problems_of(given, KEY_FIELDS).items():
-        raise InvalidValue(sentence, field)
+        raise InvalidValue(sentence, NAMES.get(field, field))
     if models := values.get("models"):
         known = set(listed_models().filter(name__in=models).values_list("name", flat=True))
         for place, name in enumerate(models):

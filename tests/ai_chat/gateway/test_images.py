@@ -266,3 +266,15 @@ def test_a_key_may_be_for_other_models(images: Images, alice: User) -> None:
         program.create()
     assert refused.value.code == "model_not_allowed"
     assert remaining(alice) == 100
+
+
+def test_the_same_key_makes_images_once(images: Images, alice: User) -> None:
+    headers = {"Idempotency-Key": "once"}
+    first, again = (images.ask(n=2, headers=headers) for _ in range(2))
+    assert again.json() == first.json()
+    assert again.headers["X-Tally-Replayed"] == "true"
+    # It was counted all the same.
+    rates = [each.headers["x-ratelimit-remaining-requests"] for each in (first, again)]
+    assert rates == ["599", "598"]
+    assert remaining(alice) == 90
+    assert images.ask(n=1, headers=headers).status_code == 409

@@ -26,6 +26,7 @@ def test_making_one(hers: Api, alice: User) -> None:
         "limits": [{"period": "day", "credits": 100}],
         "models": ["small"],
         "expiresAt": "2099-01-01T00:00:00Z",
+        "callsPerMinute": 30,
     }
     answer = hers.send("post", URL, body)
     assert answer.status_code == 201
@@ -42,6 +43,7 @@ def test_making_one(hers: Api, alice: User) -> None:
         "state": "active",
         "scopes": ["inference"],
         "models": ["small"],
+        "callsPerMinute": 30,
         "createdAt": made["createdAt"],
         "expiresAt": "2099-01-01T00:00:00Z",
         "revokedAt": None,
@@ -102,11 +104,16 @@ def test_changing_one(hers: Api, alice: User) -> None:
     body = {"name": "CI", "models": ["small"], "limits": [{"period": "day", "credits": 1}]}
     address = f"{URL}/{hers.send('post', URL, body).json()['id']}"
     assert hers.send("patch", address, {"name": "New"}).json()["models"] == ["small"]
-    everything = {"models": None, "expiresAt": None, "limits": [], "scopes": ["usage:read"]}
+    everything = {
+        "models": None, "expiresAt": None, "limits": [], "scopes": ["usage:read"],
+        "callsPerMinute": 7,
+    }  # fmt: skip
     changed = hers.send("patch", address, everything).json()
     assert changed["name"] == "New"
     assert {name: changed[name] for name in everything} == everything
-    assert hers.send("patch", address, {}).status_code == 200
+    assert hers.send("patch", address, {}).json()["callsPerMinute"] == 7
+    changed = hers.send("patch", address, {"callsPerMinute": None}).json()
+    assert changed["callsPerMinute"] is None
     assert not Limit.objects.exists()
 
 
@@ -122,6 +129,8 @@ def test_changing_one(hers: Api, alice: User) -> None:
         ({"name": "x", "expiresAt": "2099-01-01"}, ["expiresAt"]),
         ({"name": "x", "expiresAt": 4070908800}, ["expiresAt"]),
         ({"name": "x", "scopes": ["admin"]}, ["scopes"]),
+        ({"name": "x", "callsPerMinute": 0}, ["callsPerMinute"]),
+        ({"name": "x", "callsPerMinute": "5"}, ["callsPerMinute"]),
         ({"name": "x", "limits": [{"period": "day"}]}, ["limits", 0, "credits"]),
         ({"name": "x", "limits": [{"period": "day", "credits": 1.5}]}, ["limits", 0, "credits"]),
         ({"name": "x", "limits": [{"period": "day", "credits": 1}] * 2}, ["limits", 1, "period"]),

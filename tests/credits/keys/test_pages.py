@@ -57,8 +57,9 @@ def test_a_key_is_made_as_the_form_says(page: Browser, alice: User) -> None:
     assert 'value="small"' in shown
     assert 'value="gone"' not in shown
     page.send(LIST, name="CI", which="only", models="small", day="5", ever="100",
-              last_day="2099-01-01")  # fmt: skip
+              last_day="2099-01-01", calls_per_minute="30")  # fmt: skip
     key = ApiKey.objects.get()
+    assert key.calls_per_minute == 30
     assert (key.only_models, key.expires_at) == (["small"], datetime(2099, 1, 2, tzinfo=UTC))
     own = Limit.objects.filter(api_key=key)
     assert set(own.values_list("period", "credits")) == {("day", 5), ("ever", 100)}
@@ -73,6 +74,7 @@ def test_a_key_is_made_as_the_form_says(page: Browser, alice: User) -> None:
         ({"which": "only"}, "Choose at least one model."),
         ({"which": "only", "models": "<unknown>"}, "&lt;unknown&gt; is no model that is offered."),
         ({"day": "1.5"}, "Must be a whole number from 0"),
+        ({"calls_per_minute": "0"}, "Must be a whole number from 1 to 100,000."),
         ({"last_day": "2020-01-01"}, "Must be in the future."),
         ({"last_day": "tomorrow"}, "Write a day as 2026-11-30."),
     ],
@@ -148,8 +150,13 @@ def test_saving_a_key_again_moves_nothing(page: Browser, alice: User) -> None:
     """A moment in the middle of a day stays, as does a model that is not offered any more."""
     end = sql_now() + timedelta(days=40, hours=3)
     make_model("gone", active=False)
-    key = make_key(alice, name="CI", expires_at=end, only_models=["gone"])
-    assert "gone (not offered now)" in page.get(address(key)).text
+    key = make_key(
+        alice, name="CI", expires_at=end, only_models=["gone"], calls_per_minute=30
+    )  # fmt: skip
+    shown = page.get(address(key)).text
+    assert "gone (not offered now)" in shown
+    assert "<dt>Calls a minute</dt><dd>30</dd>" in shown
+    assert re.search('name="calls_per_minute"[^>]* value="30"|value="30"[^>]* name="calls', shown)
     page.send(address(key), name="CI", which="only", models="gone", last_day=f"{end:%Y-%m-%d}")
     key.refresh_from_db()
     assert (key.expires_at, key.only_models) == (end, ["gone"])
