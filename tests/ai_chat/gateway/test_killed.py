@@ -17,7 +17,6 @@ from credits.models import Hold, TokenPrice, Use, User
 from credits.reasons import Reason
 from tests.ai_chat.gateway.client import ApiProgram, assert_paid_exactly, latest_call
 from tests.ai_chat.gateway.test_repeats import charges, send
-from tests.ai_chat.jobs.test_killed import kill_workers
 from tests.clock import Clock
 from tests.fakes.provider import FakeProvider
 from tests.live import Site
@@ -75,7 +74,7 @@ def test_calls_whose_workers_are_killed_are_free_once_their_leases_end(
 ) -> None:
     program = own_program(start_site, provider, alice)
     threads = [*open_calls(program, 3), *open_calls_more(program)]
-    kill_workers(program.site)
+    program.site.kill_workers()
     for thread in threads:
         thread.join()
     assert sweep_holds() == 0, "nothing is swept before its lease ends"
@@ -124,7 +123,7 @@ def test_an_sdk_whose_worker_is_killed_gets_its_answer_from_another(
     asking.start()
     wait_for(lambda: provider.open_completions == 1, "the provider to be asked")
     old = program.site.workers()
-    kill_workers(program.site)
+    program.site.kill_workers()
     wait_for_new_workers(program.site, old)
     provider.open_gate()
     asking.join()
@@ -146,7 +145,7 @@ def test_a_call_under_a_key_whose_worker_is_killed_stands_for_the_next_try(
     program = own_program(start_site, provider, alice)
     threads = open_calls(program, 1, key="a")
     old = program.site.workers()
-    kill_workers(program.site)
+    program.site.kill_workers()
     threads[0].join()
     wait_for_new_workers(program.site, old)
     text = "[[tokens:2]][[gate]]"
