@@ -46,6 +46,7 @@ type Script = Callable[[ChatRequest], Iterable[str]]
 DEFAULT_TOKENS = 8
 #: A NUL, a character in two halves, and halves alone: all legal in JSON.
 UNSTORABLE = ["a\0b ", "\ud83d", "\ude00 ", "\ud800c ", "d\udc00 ", "e\ud800"]
+FIGURES = ("chats", "pictures", "vectors", "open", "most_open", "closed")
 _REMEMBERED_CALLS = 10_000
 _MARKER = re.compile(r"\[\[(tokens|delay|echo|gate|tag|unstorable)(?::([\w.-]+))?\]\]")
 
@@ -61,7 +62,7 @@ class FakeProvider:
     ) -> None:
         self._lock = threading.Lock()
         self._calls: deque[Call] = deque(maxlen=_REMEMBERED_CALLS)
-        self._figures = dict.fromkeys(("chats", "pictures", "vectors", "open", "closed"), 0)
+        self._figures = dict.fromkeys(FIGURES, 0)
         self._script = script
         self._gate = threading.Event()
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND) if log else None
@@ -78,7 +79,7 @@ class FakeProvider:
         """Begin the figures at nought again; texts that are open stay counted as open."""
         with self._lock:
             self._calls.clear()
-            self._figures.update(chats=0, pictures=0, vectors=0, closed=0)
+            self._figures.update(chats=0, pictures=0, vectors=0, most_open=0, closed=0)
         self._gate.clear()
 
     def open_gate(self) -> None:
@@ -115,6 +116,11 @@ class FakeProvider:
     def open_completions(self) -> int:
         """Texts being answered at this moment."""
         return self._figures["open"]
+
+    @property
+    def most_open(self) -> int:
+        """The most texts that were being answered at the same time."""
+        return self._figures["most_open"]
 
     def chat(self, request: ChatRequest) -> Events:
         """Answer as the markers say."""
@@ -173,6 +179,7 @@ class FakeProvider:
     def _count(self, figure: str, change: int) -> None:
         with self._lock:
             self._figures[figure] += change
+            self._figures["most_open"] = max(self._figures["most_open"], self._figures["open"])
 
     def _note(self, call: Call) -> None:
         kind, units = _kind(call.request)
