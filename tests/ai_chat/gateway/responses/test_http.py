@@ -73,7 +73,13 @@ def test_a_stream_is_legal_and_ends_with_the_whole(
     kinds = [item["type"] for item in events[-1]["response"]["output"]]
     assert kinds == ["reasoning", "message", "function_call"]
     with scripted.sdk.responses.stream(model=MODEL, input="Hi") as stream:
-        text = "".join(e.delta for e in stream if e.type == "response.output_text.delta")
+        text = ""
+        for event in stream:
+            if event.type == "response.output_text.delta":
+                text += event.delta
+            elif event.type == "response.completed":
+                # The next call may refer to it.
+                assert KeptResponse.objects.filter(pk=event.response.id).exists()
         final = stream.get_final_response()
     assert final.output_text == text == "Hello"
     assert final.usage
@@ -187,12 +193,19 @@ def test_what_breaks_off_ends_with_a_failed_response(
     assert_paid_exactly(scripted.user)
 
 
-def test_an_answer_that_was_cut_is_incomplete(scripted: ApiProgram, wire: ScriptedProvider) -> None:
-    wire.answer = said({"content": "Hel"}, finish="length")
+@pytest.mark.parametrize(
+    ("finish", "reason", "is_paid"),
+    [("length", "max_output_tokens", True), ("content_filter", "content_filter", False)],
+)
+def test_an_answer_that_was_cut_is_incomplete(
+    scripted: ApiProgram, wire: ScriptedProvider, finish: str, reason: str, is_paid: bool
+) -> None:
+    wire.answer = said({"content": "Hel"}, finish=finish)
     response = ask(scripted)
     assert response.status == "incomplete"
-    assert response.incomplete_details.reason == "max_output_tokens"
-    assert latest_call(scripted.user).charged > 0
+    assert response.incomplete_details.reason == reason
+    assert bool(latest_call(scripted.user).charged) == is_paid
+    assert_paid_exactly(scripted.user)
 
 
 def test_a_client_that_leaves_ends_the_call(scripted: ApiProgram, wire: ScriptedProvider) -> None:
@@ -219,8 +232,10 @@ def test_what_is_refused_costs_nothing_and_is_named(
     error = refused(scripted, [{"role": "user", "content": 5}])
     assert (error.code, error.param) == ("invalid_type", "input[0].content")
     picture = {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgo="}
-    error = refused(scripted, [{"role": "user", "content": [picture]}], model="nothing")
-    assert error.status_code == 404
+    error = refused(scripted, [{"role": "user", "content": [picture]}])
+    assert (error.status_code, error.param) == (400, "input")
+    error = refused(scripted, model="nothing")
+    assert (error.status_code, error.code) == (404, "model_not_found")
     assert not wire.calls
     assert not ApiCall.objects.exists()
 
