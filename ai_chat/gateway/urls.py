@@ -2,8 +2,16 @@
 
 from django.urls import path
 
-from ai_chat.gateway import chat, embeddings, images, key, listing, messages, quotes
-from ai_chat.gateway import chat, embeddings, images, listing, messages, openapi
+from ai_chat.gateway import (
+    chat,
+    embeddings,
+    images,
+    key,
+    listing,
+    messages,
+    openapi,
+    quotes,
+)
 from ai_chat.gateway.responses import views as responses
 
 urlpatterns = [

@@ -8,6 +8,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from ai_chat.jobs import running
+from ai_chat.jobs.ending import end_job
 from ai_chat.models import ApiCall
 from credits.ledger import get_balance, sweep_holds
 from credits.models import Hold, Provider, TokenPrice, User
@@ -42,7 +43,7 @@ def ask(secret: str) -> Any:
 def fail(monkeypatch: pytest.MonkeyPatch, *, times: int, committed: bool) -> None:
     """The end of a call fails so often: before it is committed, or after, when only its answer is
     lost."""
-    end_job, left = running.end_job, iter(range(times))
+    left = iter(range(times))
 
     def failing(*args: Any) -> Any:
         if next(left, None) is None:
