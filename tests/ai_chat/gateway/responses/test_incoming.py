@@ -1,45 +1,21 @@
-"""Bodies of POST /v1/responses as bodies of chat completions: what each member becomes, what is
-refused by name, and that no JSON leads to another error."""
+"""Bodies of POST /v1/responses as bodies of chat completions: what each member becomes, and what
+is refused by name."""
 
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from openai.types.chat import completion_create_params
 from pydantic import TypeAdapter
 
 from ai_chat.gateway.errors import ApiError
-from ai_chat.gateway.responses.fields import Fields, InvalidParameter
 from ai_chat.gateway.responses.incoming import Incoming, Item, read_request
 from ai_chat.gateway.responses.items import reasoning_mark
-from tests.strength import usually
+from tests.ai_chat.gateway.responses.memory import CALL, OUTPUT, USER, Memory
 
 CHAT = TypeAdapter(completion_create_params.CompletionCreateParamsNonStreaming)
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 SCHEMA = {"type": "object", "properties": {}}
 TOOL = {"type": "function", "name": "weather", "parameters": SCHEMA}
-CALL = {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": "{}"}
-OUTPUT = {"type": "function_call_output", "call_id": "c1", "output": "Rain."}
-USER = {"role": "user", "content": "Hello"}
-
-
-class Memory:
-    """Items of earlier calls: by their ids, and those of one response."""
-
-    def __init__(self, items: dict[str, Item] | None = None) -> None:
-        self.known = items or {}
-
-    def items(self, references: list[Fields]) -> list[Item]:
-        try:
-            return [self.known[item.need("id", str)] for item in references]
-        except KeyError:
-            raise InvalidParameter(references[0].param("id"), "Unknown.", "not_found") from None
-
-    def conversation(self, response_id: str) -> list[Item]:
-        if response_id != "resp_1":
-            raise InvalidParameter("previous_response_id", "Unknown.", "not_found")
-        return list(self.known.values())
 
 
 def read(*, kept: Any = None, remote_images: Any = False, **body: Any) -> Incoming:
@@ -368,69 +344,3 @@ def test_allowed_tools_leave_the_others_out() -> None:
     chat = read(tools=[TOOL, {**TOOL, "name": "news"}], tool_choice=choice).chat
     assert [tool["function"]["name"] for tool in chat["tools"]] == ["weather"]
     assert chat["tool_choice"] == "required"
-
-
-# Any JSON: members of the right names with values of any kind, nested as items are.
-NAMES = st.sampled_from(
-    [
-        *("model", "input", "instructions", "tools", "tool_choice", "text", "reasoning", "include"),
-        *("max_output_tokens", "store", "stream", "metadata", "previous_response_id", "namespace"),
-        *("top_logprobs", "type", "role", "content", "image_url", "id", "file_data", "call_id"),
-        *("name", "arguments", "output", "parameters", "format", "schema", "effort", "summary"),
-        *("mode", "encrypted_content", "background", "truncation", "stream_options", "unknown"),
-    ]
-)
-WORDS = st.sampled_from(
-    [
-        *("message", "function_call", "function_call_output", "reasoning", "item_reference"),
-        *("custom_tool_call", "user", "assistant", "system", "input_text", "input_image"),
-        *("input_file", "output_text", "refusal", "function", "custom", "namespace"),
-        *("allowed_tools", "json_schema", "text", "auto", "c1", "weather", "web_search"),
-        "summary_text",
-    ]
-)
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=6),
-    max_leaves=usually(25, full=100),
-)
-ITEMS = st.lists(
-    st.fixed_dictionaries(
-        {"type": WORDS},
-        optional={"role": WORDS, "content": VALUES, "call_id": WORDS, "name": WORDS, "id": WORDS}
-        | {"arguments": WORDS, "output": VALUES, "summary": VALUES},
-    )
-    | VALUES,
-    max_size=6,
-)
-BODIES = VALUES | st.fixed_dictionaries(
-    {"model": WORDS, "input": ITEMS | VALUES},
-    optional={"tools": VALUES | ITEMS, "tool_choice": VALUES, "text": VALUES, "reasoning": VALUES},
-)
-
-
-@settings(deadline=None, max_examples=usually(200, full=5_000))
-@given(body=BODIES)
-def test_any_json_is_read_or_refused_by_a_path(body: Any) -> None:
-    try:
-        incoming = read_request(body, Memory({"c1": CALL}))
-    except ApiError as error:
-        refused = error
-    else:
-        assert incoming.chat["messages"]
-        assert_each_call_is_answered(incoming.chat["messages"])
-        return
-    assert refused.code
-    assert refused.param or not isinstance(body, dict)
-
-
-def assert_each_call_is_answered(messages: list[dict[str, Any]]) -> None:
-    """Providers refuse a conversation in which anything else follows a call of tools."""
-    called: list[str] = []
-    for message in messages:
-        if message["role"] == "tool":
-            called.remove(message["tool_call_id"])
-        else:
-            assert not called
-            called = [call["id"] for call in message.get("tool_calls", ())]
-    assert not called
