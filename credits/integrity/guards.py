@@ -16,6 +16,8 @@ SPEND = "credits_spendday"
 KEY = "credits_apikey"
 OPENS = "credits_apikeysecret"
 SETTINGS = "credits_adminsettings"
+MODEL = "credits_aimodel"
+PROVIDER = "credits_provider"
 APPROVAL = "credits_approval"
 AUDIT = "credits_auditentry"
 CHANGES = "credits_settingschange"
@@ -74,6 +76,8 @@ TRIGGERS = {
         "i12_no_truncate",
     ],
     OPENS: ["i12_secret_stays_what_it_was"],
+    MODEL: ["catalogue_models"],
+    PROVIDER: ["catalogue_providers"],
     APPROVAL: ["approval_stays_as_asked", "approval_stays", "approval_no_truncate"],
     AUDIT: ["audit_append_only", "audit_no_truncate"],
     CHANGES: ["settings_change_append_only", "settings_change_no_truncate"],

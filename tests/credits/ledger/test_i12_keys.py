@@ -106,11 +106,11 @@ def test_an_end_may_be_moved_and_taken_away(alice: User, clock: Clock) -> None:
     make_charge(alice, key_id=key.pk)
 
 
-@pytest.mark.parametrize("column", ["account_id", "member_id", "id"])
-def test_a_key_stays_what_it_was(alice: User, bob: User, column: str) -> None:
+def test_a_key_stays_what_it_was(alice: User, bob: User) -> None:
     make_key(alice)
-    with refused_by("i12_key_stays_what_it_was"):
-        sql(f"UPDATE credits_apikey SET {column} = %s", bob.pk)
+    for column, value in (("account_id", bob.pk), ("member_id", bob.pk), ("id", 10**9)):
+        with refused_by("i12_key_stays_what_it_was"):
+            sql(f"UPDATE credits_apikey SET {column} = %s", value)
 
 
 def test_a_key_is_never_deleted(alice: User) -> None:
