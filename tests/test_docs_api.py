@@ -14,7 +14,15 @@ from credits.events.endpoints import add_endpoint, send_test
 from credits.models import SyncJob, User
 from credits.packs.batches import make_batch
 from tests.credits.packs.making import day, make_pack
-from tests.factories import PASSWORD, make_admin, make_grant, make_key, make_limit, make_user
+from tests.factories import (
+    PASSWORD,
+    make_admin,
+    make_grant,
+    make_key,
+    make_limit,
+    make_secret,
+    make_user,
+)
 from tests.fakes.clerk import INSTANCE, SECRET_KEY, SIGNING_SECRET, running_clerk, user_json
 from tests.fakes.provider import FakeProvider
 from tests.live import Site
@@ -69,6 +77,7 @@ def test_every_command_answers_as_the_page_says(
             "MODEL": "smollm2-135m", "JOB": str(job.pk), "PACK": str(pack.pk),
             "BATCH": str(batch.pk), "RECEIVER": "http://127.0.0.1:9/",
             "HOOK": str(hook.pk), "ATTEMPT": str(hook.attempts.get().pk),
+            "SECRET": make_secret(make_key(make_user(credits=10))),
             "KEY": make_key(admin).public_id, "THEIR_KEY": make_key(person).public_id,
             # The next one is added by the page.
             "LIMIT": str(admins_limit + 1), "ADMINS_LIMIT": str(admins_limit),

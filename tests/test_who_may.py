@@ -19,6 +19,7 @@ from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 from PIL import Image as Picture
 
+from ai_chat.gateway import urls as gateway
 from ai_chat.models import Conversation, Image, ImageRequest, Turn
 from credits.catalogue.prices import set_feature_costs
 from credits.models import (
@@ -33,6 +34,8 @@ from credits.models import (
 )
 from credits.packs.batches import make_batch
 from credits.users.session_list import list_sessions
+from tests.ai_chat.gateway.responses.kept import keep_response
+from tests.ai_chat.turns import text_model
 from tests.api import Api
 from tests.credits.packs.making import day, make_pack
 from tests.factories import (
@@ -43,6 +46,7 @@ from tests.factories import (
     make_limit,
     make_model,
     make_plan,
+    make_secret,
 )
 from tests.live import session_of
 
@@ -317,6 +321,24 @@ GET    admin/sign-ins.csv                                  302   404   404   200
 GET    admin/audit                                         302   404   404   200
 GET    admin/audit.csv                                     302   404   404   200
 """
+#: The same of /v1: without a key, with one of the owner's, one of another account's, one without
+#: the scope to call models, and in a session of the owner's. All bodies are `{}`.
+V1 = """
+GET    v1/openapi.json                                     200   200   200   200   200
+GET    v1/key                                              401   200   200   200   401
+GET    v1/models                                           401   200   200   403   401
+GET    v1/models/<path:name>                               401   200   200   403   401
+POST   v1/quote                                            401   400   400   403   401
+POST   v1/chat/completions                                 401   400   400   403   401
+POST   v1/responses                                        401   400   400   403   401
+POST   v1/messages                                         401   400   400   403   401
+POST   v1/embeddings                                       401   400   400   403   401
+POST   v1/images/generations                               401   400   400   403   401
+GET    v1/responses/<str:response_id>                      401   200   404   403   401
+GET    v1/responses/<str:response_id>/input_items          401   200   404   403   401
+DELETE v1/responses/<str:response_id>                      401   200   404   403   401
+"""
+WITH_KEY = ("no key", "owner", "other", "no scope", "session")
 WHO = ("nobody", "owner", "other", "admin")
 ROW = re.compile(r"(GET|POST|PUT|PATCH|DELETE) +(\S*?) +(\d{3}) +(\d{3}) +(\d{3}) +(\d{3})")
 ROWS = [ROW.fullmatch(line).groups() for line in TABLE.splitlines() if line]
@@ -470,6 +492,40 @@ def test_who_may(
             wrong.append(f"{method} {route}: may be shown again from a cache, to whomever")
         response.close()
     assert not wrong, f"For {WHO[place]}:\n" + "\n".join(wrong)
+
+
+V1_ROWS = [line.split() for line in V1.splitlines() if line]
+
+
+def test_every_address_of_v1_has_its_row() -> None:
+    served = {str(each.pattern) for each in gateway.urlpatterns}
+    assert {route for _, route, *_ in V1_ROWS} == served
+
+
+@pytest.mark.parametrize("place", range(5), ids=WITH_KEY)
+@pytest.mark.django_db(transaction=True)
+def test_who_may_with_a_key(place: int, alice: User, bob: User) -> None:
+    keep_response(alice, "Hi")
+    things = {"name": text_model().name, "response_id": "resp_1"}
+    keys = {1: make_key(alice), 2: make_key(bob), 3: make_key(alice, scopes=["usage:read"])}
+    secret = make_secret(keys[place]) if place in keys else ""
+    program = Api(alice if WITH_KEY[place] == "session" else None)
+    headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+    wrong = []
+    for method, route, *statuses in V1_ROWS:
+        path = filled(route, things)
+        answer = program.generic(
+            method, path, b"{}", content_type="application/json", headers=headers
+        )
+        if answer.status_code != int(statuses[place]):
+            wrong.append(f"{method} {route}: {answer.status_code}, not {statuses[place]}")
+        if answer.status_code >= 400:
+            error = answer.json()["error"]
+            assert error["type"]
+            assert error["message"]
+        assert answer["x-request-id"].startswith("req_")
+        assert not answer.cookies
+    assert not wrong, f"For {WITH_KEY[place]}:\n" + "\n".join(wrong)
 
 
 def filled(route: str, things: dict[str, str]) -> str:

@@ -2,7 +2,7 @@
 it judges itself."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -79,8 +79,14 @@ def refuse(body: Mapping[str, Any], allowed: Mapping[str, tuple[Any, ...]], why:
     """Raises Unsupported for the first of these parameters that has another value than `allowed`:
     each of them costs what has no price here, or changes what is answered."""
     for name, values in allowed.items():
-        if body.get(name) not in (None, *values):
+        if not is_among(body.get(name), (None, *values)):
             raise Unsupported(name, why)
+
+
+def is_among(value: Any, values: Iterable[Any]) -> bool:
+    """Whether a JSON value is one of these. To Python 0 is False."""
+    is_flag = isinstance(value, bool)
+    return any(isinstance(each, bool) == is_flag and each == value for each in values)
 
 
 def json_bytes(value: Any) -> int:

@@ -84,6 +84,7 @@ def chat_call(
     if choices > MAX_CHOICES:
         raise Unsupported("n", f"At most {MAX_CHOICES} choices are made at once.")
     most = _most(body)
+    wants_usage(body)  # What is wrong is said before anything is charged.
     sizes = sizes_of(body, model, remote_images=settings.API_REMOTE_IMAGES)
     asked = asked_of(model, sizes.bounded, most=most)._replace(choices=choices)
     if never_clamped(http):

@@ -22,9 +22,10 @@ def key(http: HttpRequest) -> JsonResponse:
     that a key has ended is told by another one only."""
     check_method(http, "GET")
     other = http.GET.get("id")
-    caller = caller_of(http, Scope.USAGE_READ if other else None)
+    caller = caller_of(http, None if other is None else Scope.USAGE_READ)
+    name = caller.public_id if other is None else other
     try:
-        wanted = find_key(public_id=other or caller.public_id, account_id=caller.account_id)
+        wanted = find_key(public_id=name, account_id=caller.account_id)
     except NoSuchKey:
         raise ApiError(404, "not_found", "There is no such key.", param="id") from None
     return JsonResponse(_body(wanted))

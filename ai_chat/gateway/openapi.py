@@ -78,8 +78,22 @@ def _in_query(name: str, schema: Json) -> Json:
     return {"name": name, "in": "query", "schema": schema}
 
 
+KEY_ID = _in_query("id", {"type": "string", "pattern": "^key_[0-9A-Za-z]{16}$"})
+QUOTED = ("ChatRequest", "ResponseRequest", "EmbeddingsRequest", "ImagesRequest")
 RESPONSE_ID, LIMIT = _in_path("response_id"), {"type": "integer", "minimum": 1}
 PATHS: Json = {
+    "/v1/key": {
+        "get": _call("getThisKey", "What the key is, and what is left of it", "Key", 404,
+                     parameters=[KEY_ID])
+    },
+    "/v1/quote": {
+        "post": _call(
+            "quoteCall", "What a call would cost: takes its body", "Quote", *OF_CALLS,
+            requestBody={
+                "required": True, "content": _json({"anyOf": [ref(name) for name in QUOTED]})
+            },
+        )
+    },
     "/v1/models": {
         "get": _call(
             "listModels", "The models that the key may call, with prices", "Models", 400,

@@ -3,6 +3,7 @@
 import re
 from typing import Any, NamedTuple, Protocol
 
+from ai_chat.gateway.bodies import is_among
 from ai_chat.gateway.errors import Unsupported
 from ai_chat.gateway.responses.fields import Fields, invalid, wrong_type
 from ai_chat.gateway.responses.items import Reading, read_items
@@ -135,7 +136,7 @@ def _refuse_or_ignore(fields: Fields) -> list[str]:
             raise Unsupported(name, UNSUPPORTED[name])
         if name not in USUAL:
             ignored.append(name if NAME.fullmatch(name) else "?")
-        elif value not in USUAL[name]:
+        elif not is_among(value, USUAL[name]):
             raise Unsupported(name)
     if fields.choose("truncation", "auto", "disabled") == "auto":
         ignored.append("truncation")

@@ -136,3 +136,14 @@ def test_models_are_listed_with_their_prices(program: ApiProgram) -> None:
     assert program.sdk.models.retrieve(MODEL).id == MODEL
     with pytest.raises(openai.NotFoundError):
         program.sdk.models.retrieve("other")
+
+
+@pytest.mark.parametrize("options", [1, {"include_usage": 1}, {"include_usage": {}}])
+@pytest.mark.parametrize("path", ["/chat/completions", "/quote"])
+def test_options_of_a_stream_are_judged_before_anything_is_charged(
+    program: ApiProgram, options: object, path: str
+) -> None:
+    body = program.body(stream=True, stream_options=options)
+    assert program.http.post(path, json=body).status_code == 400
+    assert not ApiCall.objects.exists()
+    assert_paid_exactly(program.user)
