@@ -29,6 +29,7 @@ HELLO = f"You said: {TASK['hello']}"
 VECTOR = [0.25, -0.5, 1.0]
 #: What there is to see; each client sees a part of it.
 SEEN = {
+    "model": "deepseek/reasoning",
     "whole": HELLO,
     "usage": [2, 4],
     "streamed": HELLO,

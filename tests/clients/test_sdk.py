@@ -22,6 +22,9 @@ from tests.waiting import wait_for
 TAGGED = {"gemini/thoughts", "lmstudio/think_tags"}
 
 
+REQUEST = httpx2.Request("POST", "https://tally.example/v1/responses")
+
+
 class Seen(NamedTuple):
     """What the SDK makes of an answer; calls by name and arguments."""
 
@@ -94,7 +97,61 @@ def paid_for_latest(tally: Tally) -> int:
     return int(use.collected)
 
 
-@pytest.mark.parametrize("read", [whole, streamed])
+def response(sdk: openai.OpenAI, stream: Stream) -> Seen:
+    return seen_in_response(sdk.responses.create(**question_of_responses(stream)))
+
+
+def streamed_response(sdk: openai.OpenAI, stream: Stream) -> Seen:
+    """By the stream helper, which raises at a sequence that it does not expect."""
+    with sdk.responses.stream(**question_of_responses(stream)) as events:
+        for number, event in enumerate(events):
+            assert event.sequence_number == number
+            if event.type == "response.failed":
+                raise openai.APIError(str(event.response.error), request=REQUEST, body=None)
+            if event.type in {"response.completed", "response.incomplete"}:
+                return seen_in_response(event.response)
+    pytest.fail("There was no end.")
+
+
+def question_of_responses(stream: Stream) -> dict[str, Any]:
+    """The same question, for /v1/responses."""
+    tools = [
+        {"type": "function", "name": call.name, "parameters": {"type": "object"}, "strict": False}
+        for call in stream.expected.tool_calls
+    ]
+    return {"model": stream.name, "input": "Hi", **({"tools": tools} if tools else {})}
+
+
+def seen_in_response(answer: Any) -> Seen:
+    parts = [part for item in answer.output if item.type == "message" for part in item.content]
+    calls = [item for item in answer.output if item.type == "function_call"]
+    thoughts = [
+        part.text
+        for item in answer.output
+        if item.type == "reasoning"
+        for part in item.content or item.summary
+    ]
+    finish = {"max_output_tokens": "length", "content_filter": "content_filter"}.get(
+        answer.incomplete_details.reason if answer.incomplete_details else "",
+        "tool_calls" if calls else "stop",
+    )
+    usage = answer.usage
+    return Seen(
+        text=answer.output_text,
+        reasoning="".join(thoughts),
+        calls=[(call.name, call.arguments) for call in calls],
+        finish="refusal" if any(part.type == "refusal" for part in parts) else finish,
+        usage=Usage(
+            input=usage.input_tokens,
+            cached=usage.input_tokens_details.cached_tokens,
+            cache_write=usage.input_tokens_details.cache_write_tokens,
+            output=usage.output_tokens,
+            reasoning=usage.output_tokens_details.reasoning_tokens,
+        ),
+    )
+
+
+@pytest.mark.parametrize("read", [whole, streamed, response, streamed_response])
 def test_every_stream_is_read_as_what_it_amounts_to(
     tally: Tally,
     sdk: openai.OpenAI,
