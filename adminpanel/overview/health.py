@@ -19,7 +19,6 @@ from credits.reasons import words_of
 from credits.reports.models import uncollected_lately
 from credits.reports.rollup import BEGINNING, open_since
 from credits.reports.totals import get_totals
-from credits.sql import fetch_all
 
 #: Seconds without a heartbeat after which a worker counts as dead; it sends one every 10.
 SILENT = 60
@@ -105,18 +104,9 @@ def _models(failures: list[Failure]) -> tuple[str, str]:
     return (BAD, f"{', '.join(labels)} {fail}") if labels else (OK, "none fails")
 
 
-REFUSED = """
-SELECT coalesce(sum(count) FILTER (WHERE status = 401), 0)::bigint,
-    coalesce(sum(count) FILTER (WHERE status = 429), 0)::bigint,
-    coalesce(sum(count) FILTER (WHERE code = 'broke_off'), 0)::bigint
-FROM ai_chat_apicount WHERE day >= (now() AT TIME ZONE 'UTC')::date - 1
-"""
-
-
-def _refused() -> tuple[str, str]:
+def _refused(guesses: int, limited: int, broken: int) -> tuple[str, str]:
     """Whether somebody tries keys, or more than is allowed, or has answers break off, which are
     free: since yesterday."""
-    [(guesses, limited, broken)] = fetch_all(REFUSED)
     many = guesses >= MANY_REFUSED or limited >= MANY_REFUSED or broken >= MANY_BROKEN
     text = f"{guesses:,} without a key, {limited:,} too many, {broken:,} broke off"
     return WARN if many else OK, f"{text} since yesterday"
@@ -187,7 +177,14 @@ SELECT
     EXISTS (SELECT FROM procrastinate_jobs
         WHERE status = 'todo' AND queueing_lock = 'credits.check_now')
     OR EXISTS (SELECT FROM procrastinate_jobs
-        WHERE status = 'doing' AND task_name IN ('credits.check_now'))
+        WHERE status = 'doing' AND task_name IN ('credits.check_now')),
+    requests.*
+FROM (
+    SELECT coalesce(sum(count) FILTER (WHERE status = 401), 0)::bigint,
+        coalesce(sum(count) FILTER (WHERE status = 429), 0)::bigint,
+        coalesce(sum(count) FILTER (WHERE code = 'broke_off'), 0)::bigint
+    FROM ai_chat_apicount WHERE day >= (now() AT TIME ZONE 'UTC')::date - 1
+) requests
 """
 
 
@@ -204,6 +201,10 @@ class State(NamedTuple):
     erasures: int
     erasing: float | None
     check_requested: bool
+    #: Requests to /v1 since yesterday: without a valid key, too many, broke off.
+    guesses: int
+    limited: int
+    broken: int
 
 
 def get_health() -> Health:
@@ -219,7 +220,11 @@ def get_health() -> Health:
         Sign("Features", *_features(features)),
         Sign("Ledger", *_proof(*map(_proof_by, checks)), here),
         Sign("Models", *_models(failures), here),
-        Sign("API calls", *_refused(), reverse("admin-usage-keys")),
+        Sign(
+            "API calls",
+            *_refused(state.guesses, state.limited, state.broken),
+            reverse("admin-usage-keys"),
+        ),
         Sign("Token costs", *_uncollected(), reverse("admin-usage-models")),
         Sign("Worker", *_worker(state.heartbeat), here),
         Sign("Sweeper", *_swept(state.swept_at)),

@@ -55,7 +55,7 @@ def _paid(operation: str, summary: str, body: str, answer: str, *, streams: bool
     call = _call(operation, summary, answer, *OF_CALLS, *of_claude)
     if streams:
         content = call["responses"]["200"]["content"]
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        content["text/event-stream"] = {"schema": {}}
     version = {"type": "string", "pattern": "^[0-9]{1,15}$"}
     headers = [
         *({"name": name, "in": "header", "schema": version} for name in AGREED),

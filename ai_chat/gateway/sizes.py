@@ -1,6 +1,6 @@
 """How large a call of /v1 is, as far as its tokens are bounded by it (design: gateway, C.4)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ai_chat.gateway.bodies import json_bytes
@@ -12,10 +12,13 @@ from credits.models import AIModel
 #: so many tokens around each tool.
 RENDERED_PERCENT = 150
 TOOL_TOKENS = 64
-#: Members of a message whose text is read beside its content.
-SPOKEN = ("name", "tool_calls", "function_call", "tool_call_id", "reasoning_content", "reasoning",
-          "reasoning_details", "refusal")  # fmt: skip
+#: What of a message and of a part is counted by itself; all else by its JSON: a provider may read
+#: it.
+COUNTED = ("role", "content")
+COUNTED_PARTS = ("type", "text", "image_url", "file")
 ROLES = ("developer", "system", "user", "assistant", "tool", "function")
+#: Parts that are a text, under their own name.
+TEXTS = ("text", "refusal")
 PARTS = ("text", "image_url", "file", "refusal", "thinking", "reasoning")
 
 
@@ -61,7 +64,7 @@ def _sizes_of(
         raise invalid("Must be an object.", "messages", place)
     if message.get("role") not in ROLES:
         raise invalid(f"Must be one of {', '.join(ROLES)}.", "messages", place, "role")
-    yield sum(json_bytes(message[name]) for name in SPOKEN if message.get(name)), 0, 0
+    yield _rest_of(message, COUNTED), 0, 0
     content = message.get("content")
     if content is None or isinstance(content, str):
         yield len((content or "").encode()), 0, 0
@@ -71,6 +74,12 @@ def _sizes_of(
     for number, part in enumerate(content):
         path = ("messages", place, "content", number)
         yield part_size(_checked(part, path, model, remote_images=remote_images))
+        yield _rest_of(part, COUNTED_PARTS), 0, 0
+
+
+def _rest_of(value: Mapping[str, Any], counted: Container[str]) -> int:
+    """Bytes of the other members."""
+    return sum(json_bytes(value[name]) for name in value if name not in counted and value[name])
 
 
 def _checked(
@@ -91,8 +100,9 @@ def _checked(
             raise Unsupported(where, "Send a file's content as a data URL in file_data.")
         if not model.reads_files:
             raise Unsupported(where, "This model reads no files.")
-    elif not all(isinstance(part.get(name, ""), str) for name in ("text", "refusal")):
-        raise invalid("Must be a text.", *path, "text")
+    for name in TEXTS:
+        if not isinstance(part.get(name, None if name == kind else ""), str):
+            raise invalid("Must be a text.", *path, name)
     return part
 
 

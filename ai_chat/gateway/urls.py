@@ -12,7 +12,6 @@ from ai_chat.gateway import (
     openapi,
     quotes,
 )
-from ai_chat.gateway import chat, embeddings, images, key, listing, messages, openapi, quotes
 from ai_chat.gateway.responses import views as responses
 
 urlpatterns = [
