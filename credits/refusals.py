@@ -47,6 +47,8 @@ def refusal_of(row: Any, arguments: Mapping[str, Any]) -> Exception:
             return exceptions.OtherPricing(price_id=price_id)
         case "price_changed":
             most = arguments.get("most" if price_id else "max_unit_cost") or 0
-            return exceptions.PriceChanged(agreed=most, unit_cost=row.price or row.total)
+            # A quote has no price of a unit.
+            unit_cost = getattr(row, "price", None) or row.total
+            return exceptions.PriceChanged(agreed=most, unit_cost=unit_cost)
     plain = PLAIN_REFUSALS.get(row.outcome)
     return plain() if plain else Refused(row)

@@ -30,6 +30,11 @@ ERRORS = {
 OF_ALL = (401, 403, 405, 429, 500, 503)
 OF_CALLS = (400, 402, 404, 409, 412, 413, 502, 504)
 AGREED = ("X-Price-Version", "X-Max-Credits")
+ONCE: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
 
 
 def _call(operation: str, summary: str, answer: str, *more: int, **further: Any) -> Json:
@@ -58,10 +63,10 @@ def _paid(operation: str, summary: str, body: str, answer: str, *, streams: bool
         content["text/event-stream"] = {"schema": {}}
     version = {"type": "string", "pattern": "^[0-9]{1,15}$"}
     headers = [
+        {"name": "X-Tally-Clamp", "in": "header", "schema": {"enum": ["allow", "never"]}},
         *({"name": name, "in": "header", "schema": version} for name in AGREED),
-        {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "minLength": 1,
-         "maxLength": 255}},
-    ]  # fmt: skip
+        *([] if operation == "quoteCall" else [ONCE]),
+    ]
     request = {"required": True, "content": _json(ref(body))}
     return {"post": {**call, "parameters": headers, "requestBody": request}}
 
@@ -137,6 +142,13 @@ PATHS: Json = {
     "/v1/images/generations": _paid(
         "createImagesByKey", "Make images", "ImagesRequest", "Images"
     ),
+    "/v1/quote": _paid("quoteCall", "What a call would cost", "QuoteRequest", "Quote"),
+    "/v1/key": {
+        "get": _call(
+            "getKey", "What a key is, and what is left of it", "Key", 404,
+            parameters=[_in_query("id", {"type": "string"})],
+        )
+    },
 }  # fmt: skip
 DESCRIPTION = (
     "The API that clients of OpenAI's speak, entered by an API key of yours. Each call reserves "

@@ -262,6 +262,10 @@ def _listed(kind: str, items: Json) -> Json:
     return shape(fields, "object", "data")
 
 
+#: Bodies of which a quote may be asked.
+QUOTED = (
+    *("ChatRequest", "ResponseRequest", "MessagesRequest", "EmbeddingsRequest", "ImagesRequest"),
+)
 SHAPES: Json = {
     "ChatRequest": CHAT,
     "Message": MESSAGE,
@@ -341,6 +345,58 @@ SHAPES: Json = {
         *("object", "id", "name", "scopes", "account", "limits", "models", "expires_at"),
     ),
     "Models": _listed("list", ref("Model")),
+    "QuoteRequest": {
+        "description": "The body of the call itself, whichever it is.",
+        "anyOf": [ref(name) for name in QUOTED],
+    },
+    "Quote": shape(
+        {
+            "object": {"enum": ["quote"]},
+            "model": {"type": "string"},
+            "price_version": {"type": "integer", "description": "For `X-Price-Version`."},
+            "price": {"type": "object", "description": "As the model's `pricing`."},
+            "input_bound": {"type": ["integer", "null"]},
+            "output_granted": {"type": ["integer", "null"]},
+            "at_most": {"type": "string", "description": "Credits that it costs at most."},
+            "reserved": {"type": "integer", "description": "Whole credits, taken at first."},
+            "available": {"type": "integer", "description": "Whole credits of the account."},
+            "likely": {"type": "string", "description": "Credits that such calls cost usually."},
+            "limited_by": {"type": "string", "description": "As `X-Tally-Limited-By`."},
+            "limit": ref("Limit"),
+            "ignored": {"type": "array", "items": {"type": "string"}},
+        },
+        *("object", "model", "price_version", "price", "at_most", "reserved", "available"),
+    ),
+    "Limit": shape(
+        {
+            "id": {"type": "integer"},
+            "scope": {"enum": ["account", "key", "member"]},
+            "period": {"type": "string"},
+            "credits": {"type": "integer"},
+            "hard": {"type": "boolean"},
+            "spent": {"type": "string"},
+            "held": {"type": "string"},
+            "remaining": {"type": "integer"},
+            "resets_at": {"type": ["string", "null"], "format": "date-time"},
+        },
+        *("id", "scope", "period", "credits", "spent", "held", "remaining", "resets_at"),
+    ),
+    "Key": shape(
+        {
+            "object": {"enum": ["key"]},
+            "id": {"type": "string"},
+            "name": {"type": "string"},
+            "scopes": {"type": "array", "items": {"type": "string"}},
+            "account": {"type": "object", "description": "Credits left, held and paid ahead."},
+            "limits": {"type": "array", "items": ref("Limit")},
+            "models": {"type": ["array", "null"], "items": {"type": "string"}},
+            "rate": {"type": "object"},
+            "created_at": {"type": "string", "format": "date-time"},
+            "expires_at": {"type": ["string", "null"], "format": "date-time"},
+            "revoked_at": {"type": ["string", "null"], "format": "date-time"},
+        },
+        *("object", "id", "name", "scopes", "account", "limits", "models", "expires_at"),
+    ),
     "Error": ERROR,
     "ClaudeError": CLAUDE_ERROR,
 }
