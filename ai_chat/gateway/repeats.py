@@ -23,6 +23,7 @@ from ai_chat.jobs.following import POLL_SECONDS
 from ai_chat.jobs.running import find_run, released_connection, stop_job
 from ai_chat.models import ApiCall, KeptAnswer
 from config.serving.answers import has_left, watch_client
+from credits.api.idempotency import read_key
 from credits.idempotency import namespaced
 from credits.kernel import ledger_now
 from credits.keys.lookup import Caller
@@ -32,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 #: Bytes of an answer beyond which it is not kept.
 MAX_KEPT_BYTES = 30_000_000
-MAX_KEY_CHARACTERS = 255
 #: Seconds between the end of a call and the moment from which its answer can be found.
 KEEPING_SECONDS = 2.0
 #: Seconds for which the stop of the try before is waited for.
@@ -88,14 +88,9 @@ def start_once(
 
 def _key_of(http: HttpRequest, caller: Caller) -> str | None:
     """What the client's Idempotency-Key is called in the ledger: keys of two API keys never meet.
-    Raises ApiError."""
-    value = http.headers.get("Idempotency-Key")
-    if value is None:
-        return None
-    if not 1 <= len(value) <= MAX_KEY_CHARACTERS:
-        message = f"Idempotency-Key must have 1 to {MAX_KEY_CHARACTERS} characters."
-        raise ApiError(400, "invalid_value", message)
-    return namespaced(f"v1:{caller.key_id}", value)
+    Raises InvalidInput."""
+    value = read_key(http)
+    return None if value is None else namespaced(f"v1:{caller.key_id}", value)
 
 
 def _start_under(key: str, start: Callable[[str | None], tuple[ApiCall, bool]]) -> ApiCall:
