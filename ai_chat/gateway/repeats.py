@@ -76,6 +76,7 @@ def start_once(
     repeats another; `start` says whether the call is new, `request` is the fingerprint of what is
     asked. Raises AnsweredBefore, ApiError, and what `start` raises."""
     key = _key_of(http, caller)
+    watch_client(http.META)
     if key is None:
         if _is_further_try(http):
             _answer_from_first(http, caller, request)
@@ -142,7 +143,6 @@ def _answer_from_first(http: HttpRequest, caller: Caller, request: str) -> None:
 def _wait(http: HttpRequest, job: ApiCall, until: float = float("inf")) -> ApiCall:
     """The call once it has ended, or as it is `until` then (time.monotonic) or when the process
     that did it has died. Raises ApiError when the client leaves."""
-    watch_client(http.META)
     known: ApiCall | None = job
     while known and known.is_running and time.monotonic() < until and not _is_abandoned(known):
         if has_left(http.META):
