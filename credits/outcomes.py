@@ -115,6 +115,36 @@ OUTCOMES: dict[str, Outcome] = {
             "For a model that is priced by tokens what you sent, estimated in your favour",
         ),
     ),
+    "left whole": Outcome(
+        "a call of `/v1` that is not streamed, whose client leaves",
+        "as if it had stayed; the answer waits ten minutes for a further try of its SDK, or its "
+        "`Idempotency-Key`, which cost nothing",
+        (
+            "A program hangs up while it waits for a whole answer",
+            "As if it had stayed; if it asks again within ten minutes, it gets that answer",
+        ),
+    ),
+    "left stream": Outcome(
+        "a call of `/v1` that is streamed, whose client leaves, or tries again",
+        "as a stop; once the answer has come to its end, by the provider's count",
+        (
+            "A program hangs up during a streamed answer, or asks for it anew",
+            "As if you had stopped",
+        ),
+    ),
+    "thought alone": Outcome(
+        "a call of `/v1` whose answer is thoughts alone, at whatever end",
+        "full refund; a call of a tool, or a refusal that the model words, is an answer",
+        ("A program gets nothing but thoughts", "Nothing; refunded in full"),
+    ),
+    "same key": Outcome(
+        "a call of `/v1` under an `Idempotency-Key` that was used",
+        "nothing: the first answer, or a refusal; after a failure, which was free, a new call",
+        (
+            "A program sends a call twice under one key",
+            "The price of one; it gets the same answer",
+        ),
+    ),
     "killed": Outcome(
         "process killed, database gone at the wrong moment",
         "full refund when the lease ends",

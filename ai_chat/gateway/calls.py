@@ -328,7 +328,8 @@ class Driven:
         """The first piece of the answer to a request; None for an answer without any. From now on
         a streamed call ends when its client leaves. Raises ApiError when the provider failed, after
         everything came back."""
-        watch_client(http.META, self.run.stop if self.work.call.streamed else bool)
+        if self.work.call.streamed:
+            watch_client(http.META, self.run.stop)
         connections.close_all()  # What waits for a provider keeps no connection of the pool.
         piece = next(self.pieces, None)
         if piece is None:

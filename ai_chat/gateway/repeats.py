@@ -23,6 +23,7 @@ from ai_chat.jobs.following import POLL_SECONDS
 from ai_chat.jobs.running import find_run, released_connection, stop_job
 from ai_chat.models import ApiCall, KeptAnswer
 from config.serving.answers import has_left, watch_client
+from credits.api.idempotency import read_key
 from credits.idempotency import namespaced
 from credits.kernel import ledger_now
 from credits.keys.lookup import Caller
@@ -32,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 #: Bytes of an answer beyond which it is not kept.
 MAX_KEPT_BYTES = 30_000_000
-MAX_KEY_CHARACTERS = 255
 #: Seconds between the end of a call and the moment from which its answer can be found.
 KEEPING_SECONDS = 2.0
 #: Seconds for which the stop of the try before is waited for.
@@ -76,6 +76,7 @@ def start_once(
     repeats another; `start` says whether the call is new, `request` is the fingerprint of what is
     asked. Raises AnsweredBefore, ApiError, and what `start` raises."""
     key = _key_of(http, caller)
+    watch_client(http.META)
     if key is None:
         if _is_further_try(http):
             _answer_from_first(http, caller, request)
@@ -88,14 +89,9 @@ def start_once(
 
 def _key_of(http: HttpRequest, caller: Caller) -> str | None:
     """What the client's Idempotency-Key is called in the ledger: keys of two API keys never meet.
-    Raises ApiError."""
-    value = http.headers.get("Idempotency-Key")
-    if value is None:
-        return None
-    if not 1 <= len(value) <= MAX_KEY_CHARACTERS:
-        message = f"Idempotency-Key must have 1 to {MAX_KEY_CHARACTERS} characters."
-        raise ApiError(400, "invalid_value", message)
-    return namespaced(f"v1:{caller.key_id}", value)
+    Raises InvalidInput."""
+    value = read_key(http)
+    return None if value is None else namespaced(f"v1:{caller.key_id}", value)
 
 
 def _start_under(key: str, start: Callable[[str | None], tuple[ApiCall, bool]]) -> ApiCall:
@@ -147,7 +143,6 @@ def _answer_from_first(http: HttpRequest, caller: Caller, request: str) -> None:
 def _wait(http: HttpRequest, job: ApiCall, until: float = float("inf")) -> ApiCall:
     """The call once it has ended, or as it is `until` then (time.monotonic) or when the process
     that did it has died. Raises ApiError when the client leaves."""
-    watch_client(http.META)
     known: ApiCall | None = job
     while known and known.is_running and time.monotonic() < until and not _is_abandoned(known):
         if has_left(http.META):

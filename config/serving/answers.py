@@ -51,9 +51,9 @@ class Answer:
         self._on_leaving: Callable[[], object] | None = None
         self._head: Head | None = None
 
-    def when_left(self, call: Callable[[], object]) -> None:
-        """Has the client watched from now on, and `call` called, in the event loop, when it leaves
-        before the end of the answer. From the thread that makes it."""
+    def when_left(self, call: Callable[[], object] | None) -> None:
+        """Has the client watched from now on (`is_left`), and `call` called, in the event loop,
+        when it leaves before the end of the answer. From the thread that makes it."""
         self._on_leaving = call
         with suppress(RuntimeError):  # The loop has ended, and with it the process.
             self._loop.call_soon_threadsafe(self._watch)
@@ -147,9 +147,10 @@ class Answer:
         self._room.release()
 
 
-def watch_client(environ: Mapping[str, Any], call: Callable[[], object] = bool) -> None:
-    """Has `call` called, which must not wait, when the client leaves before the end of its answer,
-    or has left: while nothing is written, nothing else would tell."""
+def watch_client(environ: Mapping[str, Any], call: Callable[[], object] | None = None) -> None:
+    """Watches whether the client leaves before the end of its answer (`has_left`), and has `call`
+    called then, or at once if it has, which must not wait: while nothing is written, nothing else
+    would tell."""
     if answer := environ.get("tally.answer"):
         answer.when_left(call)
 

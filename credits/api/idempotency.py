@@ -2,6 +2,7 @@
 
 import re
 
+from django.http import HttpRequest
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
@@ -30,7 +31,7 @@ REPLAYED_HEADER = OpenApiParameter(
 )
 
 
-def read_key(request: Request) -> str | None:
+def read_key(request: Request | HttpRequest) -> str | None:
     """The request's Idempotency-Key, or None without one. Raises InvalidInput on one that is not
     1 to 255 visible ASCII characters."""
     key = request.headers.get(HEADER)

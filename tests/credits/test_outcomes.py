@@ -17,6 +17,10 @@ TOKENS, FAULTS = "tests/ai_chat/test_token_outcomes.py", "tests/ai_chat/test_pro
 ANSWERING = "tests/ai_chat/jobs/test_answering.py"
 IMAGES = "tests/ai_chat/images/test_outcomes.py"
 CLOSED = "tests/ai_chat/data/test_closed_meanwhile.py"
+#: Of /v1.
+GATEWAY = "tests/ai_chat/gateway"
+AGAIN, LEFT = f"{GATEWAY}/test_repeats.py", f"{GATEWAY}/test_client_faults.py"
+ITS_FAULTS, ITS_KILLED = f"{GATEWAY}/test_provider_faults.py", f"{GATEWAY}/test_killed.py"
 #: The tests of each row.
 PROOFS: dict[str, list[tuple[str, str]]] = {
     "refused": [
@@ -28,6 +32,7 @@ PROOFS: dict[str, list[tuple[str, str]]] = {
         (CHAT, "test_a_failed_answer_is_refunded_in_full_and_keeps_its_text"),
         (CHAT, "test_a_provider_that_is_silent_too_long_is_refunded"),
         (CHAT, "test_a_provider_that_cannot_be_reached_is_refunded"),
+        (ITS_FAULTS, "test_an_answer_that_fails_is_free"),
     ],
     "empty": [(CHAT, "test_a_failed_answer_is_refunded_in_full_and_keeps_its_text")],
     "length": [
@@ -62,6 +67,7 @@ PROOFS: dict[str, list[tuple[str, str]]] = {
         (TOKENS, "test_a_lost_browser_finds_the_whole_answer_and_pays_for_it"),
         (TOKENS, "test_a_refusal_before_the_reserve_costs_nothing_and_calls_nobody"),
         (FAULTS, "test_an_answer_that_fails_is_refunded"),
+        (ITS_FAULTS, "test_an_answer_that_is_delivered_is_paid_by_its_usage"),
     ],
     "uncounted": [
         (TOKENS, "test_a_stop_after_text_is_paid_by_what_came"),
@@ -71,7 +77,26 @@ PROOFS: dict[str, list[tuple[str, str]]] = {
     "early stop by tokens": [
         (TOKENS, "test_a_stop_before_the_first_token_is_free_until_the_free_ones_are_used_up"),
     ],
+    "left whole": [
+        (AGAIN, "test_an_answer_that_nobody_read_is_given_to_the_further_try"),
+        (AGAIN, "test_an_sdk_that_times_out_and_tries_again_pays_once"),
+        (AGAIN, "test_a_call_that_is_no_further_try_is_a_new_one"),
+    ],
+    "left stream": [
+        (AGAIN, "test_a_stream_whose_client_leaves_before_anything_came_is_free"),
+        (AGAIN, "test_the_further_try_of_a_stream_stops_the_first_and_begins_anew"),
+        (LEFT, "test_a_client_that_leaves_in_the_middle_pays_for_what_it_was_sent"),
+        (LEFT, "test_a_client_that_leaves_after_the_last_text_pays_by_the_provider_s_count"),
+    ],
+    "thought alone": [(ITS_FAULTS, "test_thoughts_alone_are_free")],
+    "same key": [
+        (AGAIN, "test_a_key_is_answered_once_and_then_with_the_same"),
+        (AGAIN, "test_a_key_whose_answer_is_not_kept_any_more_says_so"),
+        (AGAIN, "test_a_key_whose_calls_failed_stands_for_the_next_try"),
+    ],
     "killed": [
+        (ITS_KILLED, "test_calls_whose_workers_are_killed_are_free_once_their_leases_end"),
+        (f"{GATEWAY}/test_lost_database.py", "test_an_end_that_fails_is_tried_again_and_paid_once"),
         (KILLED, "test_killed_workers_leave_no_hold_past_its_lease"),
         (TOKENS, "test_what_killed_processes_had_reserved_comes_back"),
     ],

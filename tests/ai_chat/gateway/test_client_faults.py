@@ -119,6 +119,28 @@ def test_a_client_that_reads_slowly_gets_all_of_it(
     assert_paid_exactly(wired.user)
 
 
+def test_a_client_that_does_not_read_is_left(
+    keep_site: Callable[..., Site], wire: ScriptedProvider, alice: User, price: TokenPrice
+) -> None:
+    site = keep_site(OPENAI_BASE_URL=wire.base_url, SEND_SECONDS="1")
+    program = ApiProgram(site, alice)
+    wire.answer = Pieces([*[said("long words " * 5000)] * 900, STOP, usage(20, 900), DONE])
+    content = json.dumps(program.body(MESSAGE, stream=True)).encode()
+    head = (
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+        f"Authorization: Bearer {program.secret}\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", urlsplit(site.base_url).port or 0)) as client:
+        client.sendall(head.encode() + content)
+        wait_for(ApiCall.objects.exists, "the call to begin")
+        program.wait_until_ended()
+        call = latest_call(alice)
+        assert call.use
+        assert (call.state, call.use.source) == (State.STOPPED, "estimated")
+        wait_for(lambda: wire.connections - wire.ended <= 2, "the provider to be left")
+    assert_paid_exactly(alice)
+
+
 # --- Connections that break ---------------------------------------------------------------------
 
 

@@ -1,4 +1,5 @@
-"""The database is away between the reserve of a call and its end."""
+"""How often a call asks the database, and what happens when that is away between the reserve of a
+call and its end."""
 
 from typing import Any
 
@@ -30,13 +31,13 @@ def secret(provider: FakeProvider, alice: User, price: TokenPrice) -> str:
     return make_secret(make_key(alice))
 
 
-def ask(secret: str) -> Any:
+def ask(secret: str, **headers: str) -> Any:
     body = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]}
     return Client().post(
         "/v1/chat/completions",
         body,
         content_type="application/json",
-        headers={"Authorization": f"Bearer {secret}"},
+        headers={"Authorization": f"Bearer {secret}", **headers},
     )
 
 
@@ -101,3 +102,12 @@ def test_connections_that_the_database_ends_in_the_middle_cost_nobody_anything(
     assert [*states] == [State.DONE, State.DONE]
     assert send(program).status_code == 200
     assert_paid_exactly(program.user)
+
+
+@pytest.mark.parametrize(("headers", "statements"), [({}, 3), ({"Idempotency-Key": "a"}, 4)])
+def test_a_call_is_three_statements_and_one_more_where_its_answer_is_kept(
+    secret: str, django_assert_num_queries: Any, headers: dict[str, str], statements: int
+) -> None:
+    ask(secret)  # From now on this process knows the models.
+    with django_assert_num_queries(statements):
+        assert ask(secret, **headers).status_code == 200

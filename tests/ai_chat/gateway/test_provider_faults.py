@@ -14,12 +14,15 @@ from tests.ai_chat.gateway.wire import Streamed, spoken, stream
 from tests.ai_chat.providers.streams import Stream, load_streams
 from tests.ai_chat.providers.test_provider_faults import (
     ANSWERED,
+    DONE,
     FAILED,
     HELLO,
     LATER,
     MAX_TOKENS,
     Case,
     Failure,
+    event,
+    usage,
 )
 from tests.ai_chat.tokens import price_by_tokens
 from tests.fakes.scripted import Act, Pieces, ScriptedProvider
@@ -247,3 +250,26 @@ def test_the_limit_of_time_before_anything_came_is_free(
     answer = program.http.post("/chat/completions", json=program.body(MESSAGE))
     assert (answer.status_code, answer.json()["error"]["code"]) == (504, "provider_timeout")
     assert assert_all_over(program, wire).charged == 0
+
+
+@pytest.mark.parametrize("finish", ["stop", "length"])
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_thoughts_alone_are_free(
+    program: ApiProgram, wire: ScriptedProvider, streamed: bool, finish: str
+) -> None:
+    """The answer is passed on with its end all the same."""
+    thought = event({"choices": [{"delta": {"reasoning_content": "Well."}}]})
+    end = event({"choices": [{"delta": {}, "finish_reason": finish}]})
+    wire.answer = Pieces([thought, end, usage(20, 7), DONE])
+    body = program.body(MESSAGE)
+    answer = (
+        stream(program, body).completion.to_dict()
+        if streamed
+        else program.http.post("/chat/completions", json=body).json()
+    )
+    (choice,) = answer["choices"]
+    assert choice["message"]["reasoning_content"] == "Well."
+    assert choice["finish_reason"] == finish
+    assert answer["usage"]["cost"] == "0.000000000000"
+    call = assert_all_over(program, wire)
+    assert (call.failure, call.charged) == (Reason.EMPTY_ANSWER, 0)

@@ -229,6 +229,29 @@ def test_an_answer_that_was_read_is_not_given_again(program: ApiProgram) -> None
     assert_paid_exactly(program.user)
 
 
+def test_an_answer_that_was_kept_for_its_key_is_not_given_to_others(program: ApiProgram) -> None:
+    send(program, key="a")
+    assert "X-Tally-Replayed" not in send(program, retry=1).headers
+    assert charges(program.user) == 2
+
+
+def test_images_that_nobody_waited_for_are_given_to_the_further_try(
+    program: ApiProgram, provider: FakeProvider
+) -> None:
+    body = {"model": "tally-painter", "prompt": "A sky [[delay:3]]"}
+
+    def ask(retry: int, timeout: float) -> httpx.Response:
+        headers = {"x-stainless-retry-count": str(retry)}
+        return program.http.post("/images/generations", json=body, headers=headers, timeout=timeout)
+
+    with pytest.raises(httpx.ReadTimeout):
+        ask(0, SHORT)
+    answer = ask(1, 120)
+    assert answer.headers["X-Tally-Replayed"] == "true"
+    assert answer.json()["data"][0]["b64_json"]
+    assert charges(program.user) == provider.images_requested == 1
+
+
 def test_a_call_that_is_no_further_try_is_a_new_one(program: ApiProgram) -> None:
     leave(program, SLOW)
     send(program, SLOW)
