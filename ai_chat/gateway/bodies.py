@@ -1,7 +1,6 @@
 """The JSON bodies of /v1, checked as far as the site itself reads them; what a provider alone reads
 it judges itself."""
 
-import json
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any
@@ -87,9 +86,3 @@ def is_among(value: Any, values: Iterable[Any]) -> bool:
     """Whether a JSON value is one of these. To Python 0 is False."""
     is_flag = isinstance(value, bool)
     return any(isinstance(each, bool) == is_flag and each == value for each in values)
-
-
-def json_bytes(value: Any) -> int:
-    """Bytes of a value as compact JSON."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return len(text.encode(errors="replace"))
