@@ -1,7 +1,7 @@
 """The JSON bodies of /v1, checked as far as the site itself reads them; what a provider alone reads
 it judges itself."""
 
-import json
+import re
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any
@@ -15,6 +15,11 @@ from credits.api.parsing import read_json
 
 #: Levels of lists and objects: tools bring schemas.
 MAX_DEPTH = 100
+#: Values of one body: each takes far more memory than its text. An input of embeddings may be
+#: 300,000 tokens.
+MAX_VALUES = 400_000
+#: A string of JSON; also one that does not end, so that its end is looked for once.
+STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?+', re.DOTALL)
 #: A count that cannot be meant, in tokens.
 MAX_COUNT = 10**8
 
@@ -34,6 +39,8 @@ def read_body(request: HttpRequest) -> dict[str, Any]:
         raise ApiError(413, "request_too_large", f"The body has more than {room:,} bytes.")
     content = request.read()
     request.META["BODY_DIGEST"] = sha256(content).hexdigest()
+    if _has_too_many_values(content):
+        raise ApiError(413, "request_too_large", f"The body has more than {MAX_VALUES:,} values.")
     try:
         body = read_json(content, depth=MAX_DEPTH)
     except ParseError as error:
@@ -41,6 +48,21 @@ def read_body(request: HttpRequest) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ApiError(400, "invalid_json", "The body must be a JSON object.")
     return body
+
+
+def _has_too_many_values(content: bytes) -> bool:
+    """Whether it has more than MAX_VALUES values, before any of them is made."""
+    # At most one of a string's quotes follows a backslash.
+    if content.count(b'"') - content.count(b'\\"') > 2 * MAX_VALUES:
+        return True
+    if _marks(content) <= MAX_VALUES:
+        return False
+    return _marks(STRING.sub(b"", content)) > MAX_VALUES
+
+
+def _marks(content: bytes) -> int:
+    """How many values it may have: each but the first follows one of these."""
+    return sum(content.count(mark) for mark in (b",", b"[", b"{"))
 
 
 def text_in(body: Mapping[str, Any], name: str, *, default: str | None = None) -> str:
@@ -87,9 +109,3 @@ def is_among(value: Any, values: Iterable[Any]) -> bool:
     """Whether a JSON value is one of these. To Python 0 is False."""
     is_flag = isinstance(value, bool)
     return any(isinstance(each, bool) == is_flag and each == value for each in values)
-
-
-def json_bytes(value: Any) -> int:
-    """Bytes of a value as compact JSON."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return len(text.encode(errors="replace"))

@@ -100,15 +100,16 @@ def json_of(data: Any) -> bytes:
     except UnicodeEncodeError:
         return json.dumps(data, separators=(",", ":")).encode()
     except ValueError:
-        return json_of(_finite(data))
+        return json_of(finite(data))
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The same JSON with null for numbers that are none."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {name: _finite(each) for name, each in value.items()}
-    return [_finite(each) for each in value] if isinstance(value, list) else value
+        return {name: finite(each) for name, each in value.items()}
+    return [finite(each) for each in value] if isinstance(value, list) else value
 
 
 def error_event(error: ApiError) -> bytes:

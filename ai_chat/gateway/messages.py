@@ -1,6 +1,5 @@
 """POST /v1/messages: Anthropic's Messages API, passed through to providers that speak it."""
 
-import base64
 import binascii
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from ai_chat.gateway.auth import caller_of
-from ai_chat.gateway.bodies import count_in, flag_in, json_bytes, read_body, refuse, text_in
+from ai_chat.gateway.bodies import count_in, flag_in, read_body, refuse, text_in
 from ai_chat.gateway.calls import Call, Calling, CallStream, Driven, never_clamped, start_call
 from ai_chat.gateway.catalogue import model_named
 from ai_chat.gateway.chat import streaming
@@ -18,9 +17,9 @@ from ai_chat.gateway.headers import charge_headers, ended_headers
 from ai_chat.gateway.message_reading import MessageReader, WholeMessage
 from ai_chat.gateway.middleware import request_id_of
 from ai_chat.gateway.sizes import RENDERED_PERCENT, TOOL_TOKENS
-from ai_chat.providers.bounds import Size, asked_of
+from ai_chat.providers.bounds import Size, asked_of, json_bytes
 from ai_chat.providers.errors import known_keys
-from ai_chat.providers.pages import count_pages
+from ai_chat.providers.pages import count_pages, is_pdf
 from ai_chat.providers.pieces import Chunk, Piece
 from config.serving.capacity import keeps_a_thread
 from credits.features import TEXT
@@ -93,6 +92,7 @@ def message_call(http: HttpRequest, body: Mapping[str, Any], model: AIModel) -> 
     refuse(body, REFUSED, "It has no price here.")
     tools = body.get("tools") or []
     _check_tools(tools)
+    _check_edits(body.get("context_management"))
     most = count_in(body, "max_tokens", 1)
     if most is None:
         raise invalid("This is required.", "max_tokens")
@@ -130,6 +130,16 @@ def _check_tools(tools: Any) -> None:
             )
 
 
+def _check_edits(management: Any) -> None:
+    """Parts of a conversation may be left out. A summary of them is an answer beside the answer,
+    which neither the limit nor the usage counts (Anthropic's compaction)."""
+    edits = management.get("edits") if isinstance(management, dict) else management
+    for edit in edits or () if isinstance(edits, list | None) else [edits]:
+        kind = edit.get("type") if isinstance(edit, dict) else None
+        if not str(kind).startswith("clear_"):
+            raise Unsupported("context_management.edits", "It has no price here.")
+
+
 class _Sizes:
     """What a body holds: bytes of all its texts, pictures, and pages of files."""
 
@@ -146,9 +156,8 @@ class _Sizes:
             if not isinstance(message, dict) or not isinstance(message.get("role"), str):
                 raise invalid("Must be a message with a role.", "messages", place)
         self._messages = len(messages) + 1
-        self._add(messages)
-        self._add(body.get("system"))
-        self._add(body.get("output_config"))
+        # All that is passed on: a provider may have fields that are not known here.
+        self._add({name: body[name] for name in body if name not in {*OWN, "tools"}})
 
     def size(self, tools: list[Any]) -> Size:
         schema = sum(json_bytes(tool) for tool in tools)
@@ -165,28 +174,38 @@ class _Sizes:
             case list():
                 for each in value:
                     self._add(each)
-            case {"type": "image", "source": dict(source)}:
-                self._check_kind(self._model.reads_images, source, "pictures")
-                self._pictures += 1
-            case {"type": "document", "source": dict(source)}:
-                self._document(source)
             case dict():
                 self._check_cache(value)
                 for name, each in value.items():
-                    self.text += len(name)
-                    self._add(each)
+                    self.text += len(name.encode())
+                    if not (name == "source" and self._add_source(value.get("type"), each)):
+                        self._add(each)
             case _:
                 self.text += 8
 
-    def _document(self, source: dict[str, Any]) -> None:
-        if source.get("type") in {"text", "content"}:
-            self._add(source.get("data") or source.get("content"))
-            return
-        self._check_kind(self._model.reads_files, source, "files")
+    def _add_source(self, kind: Any, source: Any) -> bool:
+        """Counts the content of a picture or file; False for one that is text."""
+        if kind not in {"image", "document"} or not isinstance(source, dict):
+            return False
+        if kind == "image":
+            self._check_kind(self._model.reads_images, source, "pictures")
+            self._pictures += 1
+        elif source.get("type") in {"text", "content"}:
+            return False
+        else:
+            self._check_kind(self._model.reads_files, source, "files")
+            self._add_file(str(source.get("data")))
+        return True
+
+    def _add_file(self, data: str) -> None:
         try:
-            self._pages += count_pages(base64.b64decode(str(source.get("data"))))
-        except binascii.Error:
+            file = binascii.a2b_base64(data, strict_mode=True)
+        except ValueError:
             raise invalid("Must be a file in base64.", "messages") from None
+        if is_pdf(file):
+            self._pages += count_pages(file)
+        else:
+            self.text += len(file)
 
     @staticmethod
     def _check_kind(reads: bool, source: dict[str, Any], what: str) -> None:  # noqa: FBT001

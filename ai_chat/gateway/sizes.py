@@ -1,25 +1,28 @@
 """How large a call of /v1 is, as far as its tokens are bounded by it (design: gateway, C.4)."""
 
-from collections.abc import Container, Iterable, Mapping
+import binascii
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ai_chat.gateway.bodies import json_bytes
 from ai_chat.gateway.errors import ApiError, Unsupported, invalid
-from ai_chat.providers.bounds import Size, part_size
+from ai_chat.providers.bounds import Size, json_bytes, part_size
 from credits.models import AIModel
 
 #: What a provider renders tools and schemas to has at most so many bytes for 100 of their JSON, and
 #: so many tokens around each tool.
 RENDERED_PERCENT = 150
 TOOL_TOKENS = 64
-#: What of a message and of a part is counted by itself; all else by its JSON: a provider may read
-#: it.
-COUNTED = ("role", "content")
-COUNTED_PARTS = ("type", "text", "image_url", "file")
+#: What a provider may show to the model besides the messages.
+SHOWN = ("response_format", "tool_choice", "function_call", "reasoning_effort", "verbosity")
 ROLES = ("developer", "system", "user", "assistant", "tool", "function")
 #: Parts that are a text, under their own name.
 TEXTS = ("text", "refusal")
 PARTS = ("text", "image_url", "file", "refusal", "thinking", "reasoning")
+#: Tools whose calls the client itself answers. Others are run by the provider, for a price.
+OF_CLIENTS = ("function", "custom")
+#: How a data: URL in base64 begins.
+DATA = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)(?:;[\w.+-]+=[\w.+-]+)*;base64,", re.IGNORECASE)
 
 
 class Sizes(NamedTuple):
@@ -51,7 +54,10 @@ def sizes_of(body: Mapping[str, Any], model: AIModel, *, remote_images: bool) ->
         for each in _sizes_of(message, place, model, remote_images=remote_images):
             text, pictures, pages = text + each[0], pictures + each[1], pages + each[2]
     tools = [*_list(body, "tools"), *_list(body, "functions")]
-    schemas = [*tools, body.get("response_format"), body.get("tool_choice")]
+    for number, tool in enumerate(_list(body, "tools")):
+        if tool.get("type") not in OF_CLIENTS:
+            raise Unsupported(f"tools[{number}].type", "Tools are what the client itself answers.")
+    schemas = [*tools, *(body.get(name) for name in SHOWN)]
     schema_bytes = sum(json_bytes(each) for each in schemas if each is not None)
     return Sizes(Size(len(messages), text, pictures, pages), schema_bytes, len(tools))
 
@@ -64,7 +70,9 @@ def _sizes_of(
         raise invalid("Must be an object.", "messages", place)
     if message.get("role") not in ROLES:
         raise invalid(f"Must be one of {', '.join(ROLES)}.", "messages", place, "role")
-    yield _rest_of(message, COUNTED), 0, 0
+    # Whatever they are called: some providers show members of their own to the model.
+    beside = [value for name, value in message.items() if name not in {"role", "content"}]
+    yield sum(json_bytes(value) for value in beside if value), 0, 0
     content = message.get("content")
     if content is None or isinstance(content, str):
         yield len((content or "").encode()), 0, 0
@@ -74,12 +82,6 @@ def _sizes_of(
     for number, part in enumerate(content):
         path = ("messages", place, "content", number)
         yield part_size(_checked(part, path, model, remote_images=remote_images))
-        yield _rest_of(part, COUNTED_PARTS), 0, 0
-
-
-def _rest_of(value: Mapping[str, Any], counted: Container[str]) -> int:
-    """Bytes of the other members."""
-    return sum(json_bytes(value[name]) for name in value if name not in counted and value[name])
 
 
 def _checked(
@@ -96,8 +98,8 @@ def _checked(
     elif kind == "file":
         file = part.get("file")
         data = file.get("file_data") if isinstance(file, dict) else None
-        if not isinstance(data, str) or not data.startswith("data:"):
-            raise Unsupported(where, "Send a file's content as a data URL in file_data.")
+        if not isinstance(data, str) or not _is_base64(data):
+            raise Unsupported(where, "Send a file's content as a data URL in base64, in file_data.")
         if not model.reads_files:
             raise Unsupported(where, "This model reads no files.")
     for name in TEXTS:
@@ -122,9 +124,28 @@ def _check_picture(
         raise Unsupported(where, "This model reads no pictures.")
     # Addresses are written in either case.
     is_remote = address[:8].lower() == "https://"
-    if address[:5].lower() != "data:" and not (is_remote and remote_images):
+    if not _is_picture(address) and not (is_remote and remote_images):
         too = " or by an address with https" if remote_images else ""
         raise Unsupported(where, f"Send the picture itself as a data URL{too}.")
+
+
+def _is_picture(address: str) -> bool:
+    """Whether it is a data: URL of a picture. Films and papers have more tokens than a picture."""
+    begin = DATA.match(address)
+    return begin is not None and begin["type"].lower().startswith("image/")
+
+
+def _is_base64(address: str) -> bool:
+    """Whether it is a data: URL in base64 throughout: what is left out when its bytes are counted
+    may be read by a provider."""
+    begin = DATA.match(address)
+    if begin is None:
+        return False
+    try:
+        binascii.a2b_base64(address[begin.end() :], strict_mode=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _list(body: Mapping[str, Any], name: str) -> list[Any]:

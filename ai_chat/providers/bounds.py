@@ -2,8 +2,9 @@
 are reserved for that many. Design: gateway, C.4."""
 
 import binascii
+import json
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ai_chat.providers.chat import Message, Part, tokens_of
 from ai_chat.providers.pages import count_pages, is_pdf
@@ -79,11 +80,33 @@ def _parts(content: str | list[Part]) -> list[Part]:
 
 
 def part_size(part: Part) -> tuple[int, int, int]:
-    """Bytes of text, pictures and pages of one part."""
+    """Bytes of text, pictures and pages of one part. All that stands beside the content of a file
+    or a picture counts as text: a provider may show it to the model, as a file's name."""
     match part:
         case {"type": "image_url"}:
-            return 0, 1, 0
+            return _beside(part, "image_url", {"url", "detail"}), 1, 0
         case {"type": "file", "file": {"file_data": str(address)}}:
             file = binascii.a2b_base64(address.partition(",")[2])
-            return (0, 0, count_pages(file)) if is_pdf(file) else (len(file), 0, 0)
-    return len(str(part.get("text", "")).encode(errors="surrogatepass")), 0, 0
+            beside = _beside(part, "file", {"file_data"})
+            return (beside, 0, count_pages(file)) if is_pdf(file) else (len(file) + beside, 0, 0)
+    text = str(part.get("text", "")).encode(errors="surrogatepass")
+    return len(text) + _bytes_of(part, {"type", "text"}), 0, 0
+
+
+def _beside(part: Part, name: str, known: set[str]) -> int:
+    """Bytes of all members of a part but for those of `part[name]` that are known."""
+    inner = part.get(name)
+    within = _bytes_of(inner, known) if isinstance(inner, dict) else 0
+    return within + _bytes_of(part, {"type", name})
+
+
+def _bytes_of(members: dict[str, Any], known: set[str]) -> int:
+    """Bytes of the members that are not known, as compact JSON."""
+    others = [value for name, value in members.items() if name not in known]
+    return sum(json_bytes(value) for value in others if value is not None)
+
+
+def json_bytes(value: Any) -> int:
+    """Bytes of a value as compact JSON."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return len(text.encode(errors="replace"))

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
 
+from ai_chat.gateway.completions import finite
 from ai_chat.gateway.responses.fields import Fields, InvalidParameter
 from ai_chat.gateway.responses.incoming import Incoming, Item, is_reference
 from ai_chat.models import KeptResponse, ResponseItem
@@ -30,8 +31,19 @@ NONE_KEPT = (
     "Responses are not kept {by}. Send all items in 'input', with 'store': false (in the AI SDK: "
     "providerOptions.openai.store = false)."
 )
+# Items come only when all of them, each as often as it is named, have at most `room` bytes. First
+# those that are stored decide: nothing has to be unpacked for these.
+BOUNDED = """
+, stored AS (
+    SELECT *, sum(pg_column_size(item) * times) OVER () AS bytes FROM named
+), written AS (
+    SELECT *, sum(CASE WHEN bytes <= %(room)s THEN octet_length(item::text) * times END) OVER ()
+        AS size
+    FROM stored
+)
+"""
 # The chain is read from its end; places count within each response.
-CONVERSATION = """
+CONVERSATION = f"""
 WITH RECURSIVE chain (previous, names, back) AS (
     SELECT r.previous, r.inputs || r.outputs, 0 FROM ai_chat_keptresponse r
     WHERE r.id = %(id)s AND r.account_id = %(account)s AND r.expires_on > %(today)s
@@ -39,13 +51,24 @@ WITH RECURSIVE chain (previous, names, back) AS (
     SELECT r.previous, r.inputs || r.outputs, c.back + 1
     FROM chain c JOIN ai_chat_keptresponse r ON r.id = c.previous
     WHERE r.account_id = %(account)s AND r.expires_on > %(today)s AND c.back < %(most)s
-)
-SELECT c.back, c.previous, i.item
-FROM chain c
-LEFT JOIN LATERAL unnest(c.names) WITH ORDINALITY AS n (name, place) ON true
-LEFT JOIN ai_chat_responseitem i ON i.id = n.name AND i.account_id = %(account)s
-ORDER BY c.back DESC, n.place
-"""
+), named AS (
+    SELECT c.back, c.previous, n.place, i.item, 1 AS times
+    FROM chain c
+    LEFT JOIN LATERAL unnest(c.names) WITH ORDINALITY AS n (name, place) ON true
+    LEFT JOIN ai_chat_responseitem i ON i.id = n.name AND i.account_id = %(account)s
+) {BOUNDED}
+SELECT previous, item IS NULL, CASE WHEN size <= %(room)s THEN item END
+FROM written ORDER BY back DESC, place
+"""  # noqa: S608 -- ours
+REFERRED = f"""
+WITH named AS (
+    SELECT i.id, i.item, n.times
+    FROM (SELECT name, count(*) AS times FROM unnest(%(names)s::text[]) AS u (name) GROUP BY 1) n
+    JOIN ai_chat_responseitem i
+        ON i.id = n.name AND i.account_id = %(account)s AND i.expires_on > %(today)s
+) {BOUNDED}
+SELECT id, CASE WHEN size <= %(room)s THEN item END FROM written
+"""  # noqa: S608 -- ours
 # Nothing where it has been turned off, or the account closed, since the call began: all that is
 # kept was deleted then, or will be after this statement. Items are written in the order of their
 # ids, so that no two calls wait for each other. One that is there is written once a day; what a
@@ -89,32 +112,30 @@ class KeptItems:
         """As `Kept.items`."""
         self._check(references[0].param("id"))
         names = [reference.need("id", str) for reference in references]
-        rows = ResponseItem.objects.filter(account_id=self.account_id, expires_on__gt=today())
-        known = rows.in_bulk({name for name in names if "\0" not in name})
+        known = dict(self._rows(REFERRED, names=[name for name in names if "\0" not in name]))
         for reference, name in zip(references, names, strict=True):
             if name not in known:
                 param = reference.param("id")
                 message = f"No item has the id of '{param}', or it is not kept any more."
                 raise InvalidParameter(param, message, "item_not_found")
-        return [known[name].item for name in names]
+        return [_read(known[name], "input") for name in names]
 
     def conversation(self, response_id: str) -> list[Item]:
         """As `Kept.conversation`."""
-        self._check("previous_response_id")
-        with connection.cursor() as cursor:
-            arguments: dict[str, Any] = {
-                "id": response_id.replace("\0", ""),
-                "account": self.account_id,
-            }
-            arguments |= {"today": today(), "most": MAX_CHAIN}
-            cursor.execute(CONVERSATION, arguments)
-            rows = cursor.fetchall()
+        param = "previous_response_id"
+        self._check(param)
+        rows = self._rows(CONVERSATION, id=response_id.replace("\0", ""), most=MAX_CHAIN)
         # It begins with a response that went on from none, and lacks nothing.
-        if not rows or rows[0][1] or any(item is None for _, _, item in rows):
+        if not rows or rows[0][0] or any(is_missing for _, is_missing, _ in rows):
             message = "No response has this id, or not all before it is kept any more."
-            code = "previous_response_not_found"
-            raise InvalidParameter("previous_response_id", message, code)
-        return [json.loads(item) for _, _, item in rows]
+            raise InvalidParameter(param, message, "previous_response_not_found")
+        return [_read(item, param) for *_, item in rows]
+
+    def _rows(self, statement: str, **values: Any) -> list[Any]:
+        values |= {"account": self.account_id, "today": today(), "room": room()}
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return list(cursor.fetchall())
 
     def keep(self, incoming: Incoming, response: Item) -> None:
         """Keeps a response that has ended, and what it answered, in one statement."""
@@ -169,6 +190,20 @@ def delete_response(kept: KeptResponse) -> None:
         ResponseItem.objects.filter(account_id=kept.account_id, pk__in=names).delete()
 
 
+def room() -> int:
+    """Bytes of the kept items that one call may go on from: those of a body."""
+    return settings.LARGE_BODIES["/v1/responses"]
+
+
+def _read(item: str | None, param: str) -> Item:
+    """A kept item. Raises InvalidParameter where there were too many bytes of them."""
+    if item is None:
+        message = f"What is kept of it has more than {room():,} bytes. Begin anew, without it."
+        raise InvalidParameter(param, message, "request_too_large")
+    known: Item = json.loads(item)
+    return known
+
+
 def today() -> date:
     """The day by which what is kept expires (UTC)."""
     return datetime.now(UTC).date()
@@ -180,12 +215,18 @@ def _type_of(item: Item) -> str:
 
 def _json(value: Any) -> str:
     """As the database takes it: without NUL and halves of characters, which no text there holds."""
-    text = _dump(value)
+    try:
+        text = _dump(value)
+    except ValueError:  # A provider has put a number that is none into it.
+        value = finite(value)
+        text = _dump(value)
     return _dump(_storable(value)) if "\\u0000" in text or not _is_text(text) else text
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return json.dumps(
+        value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
 
 
 def _is_text(text: str) -> bool:

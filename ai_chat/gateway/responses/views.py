@@ -124,8 +124,10 @@ class Answer:
             with released_connection():
                 try:
                     self._kept.keep(self._incoming, self._told.whole())
-                except DatabaseError:
-                    logger.exception("call %s: the response could not be kept", driven.job.pk)
+                except DatabaseError as error:
+                    # Its message may quote what was to be kept.
+                    what = type(error).__name__
+                    logger.warning("call %s: the response was not kept (%s)", driven.job.pk, what)
         return events
 
 

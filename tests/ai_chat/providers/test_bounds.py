@@ -61,8 +61,9 @@ SIZES: list[tuple[list[Any], Size]] = [
     ([user("é😀"), user("")], Size(2, 6)),
     ([user("half \ud800")], Size(1, 8)),
     ([user([text("Look"), picture(), picture()])], Size(1, 4, pictures=2)),
-    ([user([text("Read"), file(b"a,b\n1,2\n", "text/csv")])], Size(1, 12)),
-    ([user([file(plain_pdf(3)), file(packed_pdf(40))])], Size(1, 0, pages=43)),
+    # With the names of files, as JSON.
+    ([user([text("Read"), file(b"a,b\n1,2\n", "text/csv")])], Size(1, 12 + 3)),
+    ([user([file(plain_pdf(3)), file(packed_pdf(40))])], Size(1, 2 * 3, pages=43)),
 ]
 
 

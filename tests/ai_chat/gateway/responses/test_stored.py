@@ -114,6 +114,26 @@ def test_a_conversation_that_lacks_something_is_refused(kept: KeptItems) -> None
     assert unknown(kept, "resp_4\0") == "previous_response_not_found"
 
 
+def test_what_is_gone_on_from_has_the_room_of_one_body(kept: KeptItems, settings: Any) -> None:
+    settings.LARGE_BODIES = {"/v1/responses": 100_000}
+    long = {**HELLO, "content": "x" * 60_000}
+    keep(kept, 1, long, text="a")
+    assert len(kept.conversation("resp_1")) == 2
+    keep(kept, 2, {**long, "content": "y" * 60_000}, previous_response_id="resp_1")
+    assert refusal(kept.conversation, "resp_2") == "request_too_large"
+    # However often one item is named, and however well it is packed.
+    name = KeptResponse.objects.get(pk="resp_1").inputs[0]
+    reference = Fields({"id": name}, "input[0]")
+    assert kept.items([reference]) == [long]
+    assert refusal(kept.items, [reference, reference]) == "request_too_large"
+
+
+def refusal(read: Any, *args: Any) -> str:
+    with pytest.raises(InvalidParameter) as caught:
+        read(*args)
+    return caught.value.code
+
+
 def test_other_accounts_have_nothing_of_it(kept: KeptItems) -> None:
     keep(kept, 1, HELLO)
     other = KeptItems(make_user().pk)
@@ -185,6 +205,8 @@ def test_a_deleted_response_leaves_what_others_have(kept: KeptItems) -> None:
 def test_what_no_database_takes_is_kept_without_it(kept: KeptItems) -> None:
     keep(kept, 1, {**HELLO, "content": "a\0b \\u0000"}, text="c\ud83d")
     assert texts(kept.conversation("resp_1")) == ["ab \\u0000", "c\N{REPLACEMENT CHARACTER}"]
+    keep(kept, 2, {**HELLO, "extra": [float("nan"), float("-inf"), 1]})
+    assert kept.conversation("resp_2")[0]["extra"] == [None, None, 1]
 
 
 def test_all_that_is_kept_is_in_the_archive_and_goes_with_the_account(kept: KeptItems) -> None:
