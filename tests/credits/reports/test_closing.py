@@ -144,6 +144,8 @@ def test_rebuilding_twice_changes_nothing(days: Clock) -> None:
 def test_ranges_of_ids_that_overlap_become_one() -> None:
     made = [slices_at(one) for one in [(50, 60), (1, 5), (20, 30), (28, 40), (4, 10), (41, 45)]]
     assert spans(made) == [(50, 60), (41, 45), (20, 40), (1, 10)]
+    wide = [slices_at(one) for one in [(50, 60), (41, 45), (20, 55), (1, 10)]]
+    assert spans(wide) == [(20, 60), (1, 10)]
 
 
 def slices_at(ids: tuple[int, int]) -> Slice:
