@@ -142,13 +142,6 @@ PATHS: Json = {
     "/v1/images/generations": _paid(
         "createImagesByKey", "Make images", "ImagesRequest", "Images"
     ),
-    "/v1/quote": _paid("quoteCall", "What a call would cost", "QuoteRequest", "Quote"),
-    "/v1/key": {
-        "get": _call(
-            "getKey", "What a key is, and what is left of it", "Key", 404,
-            parameters=[_in_query("id", {"type": "string"})],
-        )
-    },
 }  # fmt: skip
 DESCRIPTION = (
     "The API that clients of OpenAI's speak, entered by an API key of yours. Each call reserves "

@@ -318,32 +318,6 @@ SHAPES: Json = {
         },
         *("id", "object", "context_length", "pricing", "endpoints"),
     ),
-    "Quote": shape(
-        {
-            "object": {"enum": ["quote"]},
-            "model": {"type": "string"},
-            "price_version": {"type": ["integer", "null"]},
-            "reserved": {"type": "integer", "description": "Credits that are taken at first."},
-            "at_most": {"type": "string", "description": "Credits that it can cost."},
-            "likely": {"type": "string", "description": "What such calls usually cost you."},
-            "output_granted": {"type": ["integer", "null"]},
-            "available": {"type": "integer"},
-        },
-        *("object", "model", "price_version", "reserved", "at_most", "output_granted"),
-    ),
-    "Key": shape(
-        {
-            "object": {"enum": ["key"]},
-            "id": {"type": "string"},
-            "name": {"type": "string"},
-            "scopes": {"type": "array", "items": {"type": "string"}},
-            "account": {"type": "object", "description": "Its credits."},
-            "limits": {"type": "array", "items": {"type": "object"}},
-            "models": {"type": ["array", "null"], "items": {"type": "string"}},
-            "expires_at": {"type": ["string", "null"]},
-        },
-        *("object", "id", "name", "scopes", "account", "limits", "models", "expires_at"),
-    ),
     "Models": _listed("list", ref("Model")),
     "QuoteRequest": {
         "description": "The body of the call itself, whichever it is.",
