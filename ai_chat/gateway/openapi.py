@@ -29,7 +29,12 @@ ERRORS = {
 }
 OF_ALL = (401, 403, 405, 429, 500, 503)
 OF_CALLS = (400, 402, 404, 409, 412, 413, 502, 504)
-AGREED = ("X-Price-Version", "X-Max-Credits")
+VERSION: Json = {"type": "string", "pattern": "^[0-9]{1,15}$"}
+AGREED: list[Json] = [
+    {"name": "X-Price-Version", "in": "header", "schema": VERSION},
+    {"name": "X-Max-Credits", "in": "header", "schema": VERSION},
+    {"name": "X-Tally-Clamp", "in": "header", "schema": {"enum": ["allow", "never"]}},
+]
 ONCE: Json = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -61,14 +66,8 @@ def _paid(operation: str, summary: str, body: str, answer: str, *, streams: bool
     if streams:
         content = call["responses"]["200"]["content"]
         content["text/event-stream"] = {"schema": {}}
-    version = {"type": "string", "pattern": "^[0-9]{1,15}$"}
-    headers = [
-        {"name": "X-Tally-Clamp", "in": "header", "schema": {"enum": ["allow", "never"]}},
-        *({"name": name, "in": "header", "schema": version} for name in AGREED),
-        *([] if operation == "quoteCall" else [ONCE]),
-    ]
     request = {"required": True, "content": _json(ref(body))}
-    return {"post": {**call, "parameters": headers, "requestBody": request}}
+    return {"post": {**call, "parameters": [*AGREED, ONCE], "requestBody": request}}
 
 
 def _json(schema: Json) -> Json:
@@ -94,6 +93,7 @@ PATHS: Json = {
     "/v1/quote": {
         "post": _call(
             "quoteCall", "What a call would cost: takes its body", "Quote", *OF_CALLS,
+            parameters=AGREED,
             requestBody={
                 "required": True, "content": _json({"anyOf": [ref(name) for name in QUOTED]})
             },

@@ -262,10 +262,6 @@ def _listed(kind: str, items: Json) -> Json:
     return shape(fields, "object", "data")
 
 
-#: Bodies of which a quote may be asked.
-QUOTED = (
-    *("ChatRequest", "ResponseRequest", "MessagesRequest", "EmbeddingsRequest", "ImagesRequest"),
-)
 SHAPES: Json = {
     "ChatRequest": CHAT,
     "Message": MESSAGE,
@@ -319,10 +315,6 @@ SHAPES: Json = {
         *("id", "object", "context_length", "pricing", "endpoints"),
     ),
     "Models": _listed("list", ref("Model")),
-    "QuoteRequest": {
-        "description": "The body of the call itself, whichever it is.",
-        "anyOf": [ref(name) for name in QUOTED],
-    },
     "Quote": shape(
         {
             "object": {"enum": ["quote"]},

@@ -135,6 +135,9 @@ def test_what_a_call_would_refuse_a_quote_does(quote: Quote, alice: User) -> Non
     assert quote({"model": "other"}, status=404)["error"]["code"] == "model_not_found"
     assert quote({}, status=400)["error"]["param"] == "model"
     assert quote(chat(), status=412, X_Price_Version="0")["error"]["code"] == "price_changed"
+    wordless = {"model": MODEL, "messages": [{"role": "user", "content": [{"type": "text"}]}]}
+    refused = quote(wordless, status=400)["error"]
+    assert refused["param"] == "messages[0].content[0].text"
     refused = quote(chat(), status=412, X_Max_Credits="0")["error"]
     assert refused["metadata"] == {"agreed": 0, "unit_cost": 1}
     assert quote(chat(unheard_of=1))["ignored"] == ["unheard_of"]
