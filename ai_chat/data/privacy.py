@@ -122,8 +122,8 @@ KEPT = [
         f"gone within {_HOURS} hours, normally within minutes",
     ),
     Kept(
-        "Answers of the API, where the program sent an `Idempotency-Key` or left before a whole one "
-        "was there",
+        "Answers of the API, where the program sent an `Idempotency-Key` or left before a whole "
+        "one was there",
         "it gets the same when it asks again",
         "10 minutes, or you turn it off",
         f"gone within {_HOURS} hours, normally within minutes",
