@@ -122,6 +122,13 @@ KEPT = [
         f"gone within {_HOURS} hours, normally within minutes",
     ),
     Kept(
+        "Answers of the API, where the program sent an `Idempotency-Key` or left before a whole "
+        "one was there",
+        "it gets the same when it asks again",
+        "10 minutes, or you turn it off",
+        f"gone within {_HOURS} hours, normally within minutes",
+    ),
+    Kept(
         "Letters to you, with their address",
         "they are sent again when the mail server does not answer",
         "3 days after they were sent, 30 if they could not be",

@@ -45,7 +45,7 @@ KEEP = """
 INSERT INTO ai_chat_keptanswer (call_id, unread, headers, content)
 SELECT c.id, %(unread)s, %(headers)s, %(content)s
 FROM ai_chat_apicall c JOIN credits_user u ON u.id = c.user_id
-WHERE c.id = %(call)s AND c.state = 'done' AND u.keeps_answers
+WHERE c.id = %(call)s AND c.state = 'done' AND u.keeps_answers AND u.closed_at IS NULL
 ON CONFLICT DO NOTHING
 """
 
