@@ -99,6 +99,7 @@ class Migration(migrations.Migration):
                 (
                     "api_key",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="calls",
@@ -108,6 +109,7 @@ class Migration(migrations.Migration):
                 (
                     "charge",
                     models.OneToOneField(
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="%(class)s",
                         to="credits.usagehistory",
@@ -115,16 +117,19 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "refund",
-                    models.OneToOneField(
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
-                        related_name="refunded_%(class)s",
+                        related_name="+",
                         to="credits.usagehistory",
                     ),
                 ),
                 (
                     "user",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="%(class)ss",
@@ -309,6 +314,7 @@ class Migration(migrations.Migration):
                 (
                     "charge",
                     models.OneToOneField(
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="%(class)s",
                         to="credits.usagehistory",
@@ -326,16 +332,19 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "refund",
-                    models.OneToOneField(
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
-                        related_name="refunded_%(class)s",
+                        related_name="+",
                         to="credits.usagehistory",
                     ),
                 ),
                 (
                     "user",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="%(class)ss",
@@ -583,6 +592,7 @@ class Migration(migrations.Migration):
                 (
                     "charge",
                     models.OneToOneField(
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="%(class)s",
                         to="credits.usagehistory",
@@ -599,16 +609,19 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "refund",
-                    models.OneToOneField(
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
-                        related_name="refunded_%(class)s",
+                        related_name="+",
                         to="credits.usagehistory",
                     ),
                 ),
                 (
                     "user",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="%(class)ss",
