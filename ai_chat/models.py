@@ -111,7 +111,9 @@ class ApiCall(Job):
     kind = "call"
     recorder = "ai_chat_record_call"
 
-    api_key = models.ForeignKey(ApiKey, models.PROTECT, related_name="calls", db_index=False)
+    api_key = models.ForeignKey(
+        ApiKey, models.PROTECT, related_name="calls", db_index=False, db_constraint=False
+    )
     #: The address below /v1, as `chat/completions`. The row's own id is the request's (`req_…`).
     endpoint = models.CharField(max_length=40)
     request_id = models.CharField(max_length=64)

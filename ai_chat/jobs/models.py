@@ -40,13 +40,20 @@ class Job(models.Model):
     shown_with: ClassVar[tuple[str, ...]] = ()
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    # Without constraints: a job is written with its charge and ended with its refund. Checking
+    # again would lock the rows that all jobs of a user share (docs/ledger.md, "Relations …").
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="%(class)ss", db_index=False
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="%(class)ss",
+        db_index=False, db_constraint=False,
+    )  # fmt: skip
+    charge = models.OneToOneField(
+        UsageHistory, models.PROTECT, related_name="%(class)s", db_constraint=False
     )
-    charge = models.OneToOneField(UsageHistory, models.PROTECT, related_name="%(class)s")
-    refund = models.OneToOneField(
-        UsageHistory, models.PROTECT, null=True, related_name="refunded_%(class)s"
-    )
+    # Without an index either: so what an ending changes is in none (HOT).
+    refund = models.ForeignKey(
+        UsageHistory, models.PROTECT, null=True, related_name="+",
+        db_index=False, db_constraint=False,
+    )  # fmt: skip
     model = models.CharField(max_length=120)
     #: The model that took over because the provider of the chosen one was down.
     answered_by = models.CharField(max_length=120, blank=True, default="", db_default="")

@@ -99,6 +99,7 @@ class Migration(migrations.Migration):
                 (
                     "api_key",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="calls",
@@ -108,6 +109,7 @@ class Migration(migrations.Migration):
                 (
                     "charge",
                     models.OneToOneField(
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="%(class)s",
                         to="credits.usagehistory",
@@ -115,16 +117,19 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "refund",
-                    models.OneToOneField(
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
-                        related_name="refunded_%(class)s",
+                        related_name="+",
                         to="credits.usagehistory",
                     ),
                 ),
                 (
                     "user",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="%(class)ss",
@@ -338,6 +343,7 @@ class Migration(migrations.Migration):
                 (
                     "charge",
                     models.OneToOneField(
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="%(class)s",
                         to="credits.usagehistory",
@@ -355,16 +361,19 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "refund",
-                    models.OneToOneField(
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
-                        related_name="refunded_%(class)s",
+                        related_name="+",
                         to="credits.usagehistory",
                     ),
                 ),
                 (
                     "user",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="%(class)ss",
@@ -612,6 +621,7 @@ class Migration(migrations.Migration):
                 (
                     "charge",
                     models.OneToOneField(
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="%(class)s",
                         to="credits.usagehistory",
@@ -628,16 +638,19 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "refund",
-                    models.OneToOneField(
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
-                        related_name="refunded_%(class)s",
+                        related_name="+",
                         to="credits.usagehistory",
                     ),
                 ),
                 (
                     "user",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="%(class)ss",

@@ -18,6 +18,7 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     refusal text;
+    spent record;
 BEGIN
     IF credits_is_due(owner) THEN
         outcome := 'due';  -- It comes again, and is counted then.
@@ -49,10 +50,7 @@ BEGIN
         RETURN;
     END IF;
     IF input_bound IS NOT NULL AND credits_is_by_tokens(model, credits_now()) THEN
-        SELECT r.outcome, r.charge_id, r.price, r.total, r.available, r.held, r.price_id,
-            r.output_granted, r.limit_id
-        INTO outcome, charge_id, price, total, available, held, price_id, output_granted, limit_id
-        FROM credits_reserve(owner => ai_chat_start.owner, member => ai_chat_start.member,
+        spent := credits_reserve(owner => ai_chat_start.owner, member => ai_chat_start.member,
             key_id => ai_chat_start.key_id, operation => ai_chat_start.operation,
             feature => ai_chat_start.feature, model => ai_chat_start.model,
             input_bound => ai_chat_start.input_bound, output_asked => ai_chat_start.output_asked,
@@ -60,24 +58,37 @@ BEGIN
             output_named => ai_chat_start.output_named, choices => ai_chat_start.choices,
             agreed_price => ai_chat_start.agreed_price, most => ai_chat_start.most,
             request_key => ai_chat_start.request_key, fingerprint => ai_chat_start.fingerprint,
-            lease => ai_chat_start.lease, extra => ai_chat_start.extra) r;
+            lease => ai_chat_start.lease, extra => ai_chat_start.extra);
+        price_id := spent.price_id;
+        output_granted := spent.output_granted;
     ELSIF agreed_price <> 0 AND NOT EXISTS (
         SELECT FROM credits_usagehistory u WHERE u.account_id = owner AND u.idempotency_key = request_key
     ) THEN
         outcome := 'by_message';
+        RETURN;
     ELSE
-        SELECT d.outcome, d.charge_id, d.price, d.total, d.available, d.held, d.limit_id
-        INTO outcome, charge_id, price, total, available, held, limit_id
-        FROM credits_deduct(owner => ai_chat_start.owner, member => ai_chat_start.member,
+        spent := credits_deduct(owner => ai_chat_start.owner, member => ai_chat_start.member,
             key_id => ai_chat_start.key_id, operation => ai_chat_start.operation,
             feature => ai_chat_start.feature, default_cost => ai_chat_start.default_cost,
             units => ai_chat_start.units, model => ai_chat_start.model,
             max_unit_cost => ai_chat_start.max_unit_cost, request_key => ai_chat_start.request_key,
             fingerprint => ai_chat_start.fingerprint, lease => ai_chat_start.lease,
-            extra => ai_chat_start.extra) d;
+            extra => ai_chat_start.extra);
     END IF;
+    outcome := spent.outcome;
+    charge_id := spent.charge_id;
+    price := spent.price;
+    total := spent.total;
+    available := spent.available;
+    held := spent.held;
+    limit_id := spent.limit_id;
     IF outcome = 'charged' THEN
-        EXECUTE format('SELECT %I($1, $2, $3)', recorder) INTO recorded USING owner, charge_id, job;
+        -- By name: EXECUTE would plan it anew each time.
+        recorded := CASE recorder
+            WHEN 'ai_chat_record_call' THEN ai_chat_record_call(owner, charge_id, job)
+            WHEN 'ai_chat_record_turn' THEN ai_chat_record_turn(owner, charge_id, job)
+            WHEN 'ai_chat_record_images' THEN ai_chat_record_images(owner, charge_id, job)
+        END;
         IF recorded ->> 'created_at' IS NULL THEN
             RAISE EXCEPTION '% must return the created_at of its row', recorder;
         END IF;
@@ -88,16 +99,20 @@ END $$;
 -- alone there: the model would be told half an answer. One whose lease is over is not: its process
 -- died, and its credits come back.
 CREATE FUNCTION ai_chat_is_answering(owner bigint, job jsonb) RETURNS boolean
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 AS $$
-    SELECT coalesce((job ->> 'one_at_a_time')::boolean, false) AND EXISTS (
+BEGIN
+    IF (job ->> 'one_at_a_time')::boolean IS NOT TRUE THEN
+        RETURN false;
+    END IF;
+    RETURN EXISTS (
         SELECT FROM credits_hold h
         JOIN ai_chat_turn t ON t.charge_id = h.charge_id
         JOIN ai_chat_conversation c ON c.id = t.conversation_id
         WHERE h.account_id = owner AND h.lease_until > credits_now()
             AND (c.id = (job ->> 'conversation_id')::uuid OR c.external_id = job ->> 'external_id')
-    )
-$$;
+    );
+END $$;
 
 -- The conversation that a job belongs to, now the latest: the one that is named, or the one with the
 -- client's id, or a new one. A new one also takes the place of one that was deleted meanwhile.
@@ -122,20 +137,23 @@ BEGIN
     RETURN touched;
 END $$;
 
-CREATE FUNCTION ai_chat_record_turn(owner bigint, charge bigint, job jsonb) RETURNS jsonb
-LANGUAGE sql
+CREATE FUNCTION ai_chat_record_turn(owner bigint, charge bigint, job jsonb,
+    OUT recorded jsonb) LANGUAGE plpgsql
 AS $$
+BEGIN
     INSERT INTO ai_chat_turn (id, user_id, conversation_id, charge_id, model, prompt, answer, state,
         failure, stop_requested, replaces)
     VALUES ((job ->> 'id')::uuid, owner, ai_chat_touch_conversation(owner, job), charge,
         job ->> 'model', job ->> 'prompt', '', 'running', '', false, (job ->> 'replaces')::uuid)
     RETURNING jsonb_build_object('conversation_id', conversation_id, 'created_at', created_at)
-$$;
+    INTO recorded;
+END $$;
 
 -- Images asked for in a conversation belong to it; those of the gallery to none.
-CREATE FUNCTION ai_chat_record_images(owner bigint, charge bigint, job jsonb) RETURNS jsonb
-LANGUAGE sql
+CREATE FUNCTION ai_chat_record_images(owner bigint, charge bigint, job jsonb,
+    OUT recorded jsonb) LANGUAGE plpgsql
 AS $$
+BEGIN
     INSERT INTO ai_chat_imagerequest (id, user_id, conversation_id, charge_id, model, prompt, size,
         count, state, failure, stop_requested)
     VALUES ((job ->> 'id')::uuid, owner,
@@ -144,20 +162,24 @@ AS $$
         charge, job ->> 'model', job ->> 'prompt', job ->> 'size', (job ->> 'count')::integer,
         'running', '', false)
     RETURNING jsonb_build_object('conversation_id', conversation_id, 'created_at', created_at)
-$$;
+    INTO recorded;
+END $$;
 
 -- A call of the API by a key.
-CREATE FUNCTION ai_chat_record_call(owner bigint, charge bigint, job jsonb) RETURNS jsonb
-LANGUAGE sql
+CREATE FUNCTION ai_chat_record_call(owner bigint, charge bigint, job jsonb,
+    OUT recorded jsonb) LANGUAGE plpgsql
 AS $$
+BEGIN
     INSERT INTO ai_chat_apicall (id, user_id, api_key_id, charge_id, model, state, failure,
         stop_requested, endpoint, request_id, streamed, fingerprint)
     VALUES ((job ->> 'id')::uuid, owner, (job ->> 'api_key_id')::bigint, charge, job ->> 'model',
         'running', '', false, job ->> 'endpoint', job ->> 'request_id',
         (job ->> 'streamed')::boolean, job ->> 'fingerprint')
-    RETURNING jsonb_build_object('created_at', created_at)
-$$;
+    RETURNING jsonb_build_object('created_at', created_at) INTO recorded;
+END $$;
 
+-- Room on each page for the row as it ends (HOT).
+ALTER TABLE ai_chat_apicall SET (fillfactor = 80);
 
 -- Ends a running job of the kind whose table is `kind`, and its hold with it, in one round trip. The
 -- charge stands for `delivered` units (NULL: all), the rest comes back because of `failure`; one by
@@ -176,9 +198,17 @@ CREATE FUNCTION ai_chat_end(kind text, job_id uuid, charge bigint, owner bigint,
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    ending text;
+    ending record;
 BEGIN
-    EXECUTE format('SELECT state FROM %I WHERE id = $1 FOR UPDATE', kind) INTO was USING job_id;
+    -- A statement for each kind: EXECUTE would plan it anew each time.
+    CASE kind
+        WHEN 'ai_chat_apicall' THEN
+            SELECT j.state INTO was FROM ai_chat_apicall j WHERE j.id = job_id FOR UPDATE;
+        WHEN 'ai_chat_turn' THEN
+            SELECT j.state INTO was FROM ai_chat_turn j WHERE j.id = job_id FOR UPDATE;
+        WHEN 'ai_chat_imagerequest' THEN
+            SELECT j.state INTO was FROM ai_chat_imagerequest j WHERE j.id = job_id FOR UPDATE;
+    END CASE;
     IF was IS DISTINCT FROM 'running' THEN
         RETURN;
     END IF;
@@ -189,17 +219,17 @@ BEGIN
         delivered := NULL;
     END IF;
     IF tokens IS NULL OR delivered = 0 THEN
-        SELECT e.outcome, e.refund_id, e.refunded INTO ending, refund_id, refunded
-        FROM credits_end_hold(charge_id => charge, delivered => ai_chat_end.delivered,
-            reason => failure, by_payer => ai_chat_end.by_payer, extra => '{}') e;
+        ending := credits_end_hold(charge_id => charge, delivered => ai_chat_end.delivered,
+            reason => failure, by_payer => ai_chat_end.by_payer, extra => '{}');
     ELSE
-        SELECT e.outcome, e.refund_id, e.refunded INTO ending, refund_id, refunded
-        FROM credits_settle_use(charge_id => charge, input => tokens[1], cached => tokens[2],
+        ending := credits_settle_use(charge_id => charge, input => tokens[1], cached => tokens[2],
             cache_write => tokens[3], output => tokens[4], reasoning => tokens[5],
             source => ai_chat_end.source, flags => ai_chat_end.flags, reason => 'unused',
-            by_payer => true, extra => '{}') e;
+            by_payer => true, extra => '{}');
     END IF;
-    lost := ending = 'ended';
+    lost := ending.outcome = 'ended';
+    refund_id := ending.refund_id;
+    refunded := ending.refunded;
     ended_at := statement_timestamp();
     IF lost THEN
         state := 'failed';
@@ -208,11 +238,24 @@ BEGIN
         FROM credits_usagehistory u WHERE u.refund_of_id = charge ORDER BY u.id LIMIT 1;
         ended_at := coalesce(ended_at, statement_timestamp());
     END IF;
-    EXECUTE format('UPDATE %I SET state = $2, failure = $3, refund_id = $4, ended_at = $5,
-        first_seconds = $6 WHERE id = $1', kind)
-    USING job_id, state, failure, refund_id, ended_at, first_seconds;
-    SELECT to_jsonb(u) - 'created_at' INTO used FROM credits_use u WHERE u.charge_id = charge;
-    SELECT b.credits_remaining INTO remaining
+    CASE kind
+        WHEN 'ai_chat_apicall' THEN
+            UPDATE ai_chat_apicall j SET state = ai_chat_end.state, failure = ai_chat_end.failure,
+                refund_id = ai_chat_end.refund_id, ended_at = ai_chat_end.ended_at,
+                first_seconds = ai_chat_end.first_seconds WHERE j.id = job_id;
+        WHEN 'ai_chat_turn' THEN
+            UPDATE ai_chat_turn j SET state = ai_chat_end.state, failure = ai_chat_end.failure,
+                refund_id = ai_chat_end.refund_id, ended_at = ai_chat_end.ended_at,
+                first_seconds = ai_chat_end.first_seconds WHERE j.id = job_id;
+        WHEN 'ai_chat_imagerequest' THEN
+            UPDATE ai_chat_imagerequest j SET state = ai_chat_end.state,
+                failure = ai_chat_end.failure, refund_id = ai_chat_end.refund_id,
+                ended_at = ai_chat_end.ended_at, first_seconds = ai_chat_end.first_seconds
+            WHERE j.id = job_id;
+    END CASE;
+    SELECT b.credits_remaining,
+        EXISTS (SELECT FROM credits_limit l WHERE l.account_id = owner AND l.alert_at <> '{}'),
+        (SELECT to_jsonb(u) - 'created_at' FROM credits_use u WHERE u.charge_id = charge)
+    INTO remaining, alerts, used
     FROM credits_creditbalance b WHERE b.account_id = owner;
-    alerts := EXISTS (SELECT FROM credits_limit l WHERE l.account_id = owner AND l.alert_at <> '{}');
 END $$;

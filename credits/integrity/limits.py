@@ -7,7 +7,7 @@ CHECKS = [
     *checks(
         "I11",
         # As the triggers count: a charge on its own day; one by tokens by its use, one per unit
-        # less what came back; while it is held by the most that it can cost.
+        # less what came back; until then by the most that it can cost.
         spend_is_counted=(
             ("account, member, key and day", "{spend_days}"),
             "Each day's counter is what the day's charges cost, and what is held of them.",
@@ -16,11 +16,13 @@ CHECKS = [
                 SELECT c.account_id, coalesce(c.member_id, c.account_id) AS member_id,
                     coalesce(c.api_key_id, 0) AS api_key_id,
                     (c.created_at AT TIME ZONE 'UTC')::date AS day,
-                    sum(CASE WHEN h.charge_id IS NOT NULL THEN 0
-                        WHEN c.bound IS NOT NULL THEN coalesce(u.collected, 0)
+                    sum(CASE WHEN c.bound IS NOT NULL THEN coalesce(u.collected, 0)
+                        WHEN h.charge_id IS NOT NULL THEN 0
                         ELSE (c.credits_used + coalesce(r.returned, 0)) * {PICO} END) AS spent,
-                    sum(CASE WHEN h.charge_id IS NULL THEN 0
-                        ELSE coalesce(c.bound, c.credits_used * {PICO}::numeric) END) AS held
+                    sum(CASE WHEN c.bound IS NOT NULL AND u.charge_id IS NULL
+                            OR h.charge_id IS NOT NULL
+                        THEN coalesce(c.bound, c.credits_used * {PICO}::numeric)
+                        ELSE 0 END) AS held
                 FROM {{charges_of_days}} c
                 LEFT JOIN credits_hold h ON h.charge_id = c.id
                 LEFT JOIN credits_use u ON u.charge_id = c.id

@@ -1627,6 +1627,7 @@ class Migration(migrations.Migration):
                 (
                     "charge",
                     models.OneToOneField(
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         primary_key=True,
                         related_name="use",
@@ -2231,6 +2232,7 @@ class Migration(migrations.Migration):
             model_name="use",
             name="account",
             field=models.ForeignKey(
+                db_constraint=False,
                 db_index=False,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="uses",

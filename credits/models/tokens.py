@@ -135,8 +135,12 @@ class Use(models.Model):
         ESTIMATED = "estimated", "estimated in your favour"
         NONE = "none", "nothing used"
 
-    charge = models.OneToOneField(UsageHistory, PROTECT, primary_key=True, related_name="use")
-    account = models.ForeignKey(Account, PROTECT, related_name="uses", db_index=False)
+    charge = models.OneToOneField(
+        UsageHistory, PROTECT, primary_key=True, related_name="use", db_constraint=False
+    )
+    account = models.ForeignKey(
+        Account, PROTECT, related_name="uses", db_index=False, db_constraint=False
+    )
     #: Tokens: all that were read, of which cached and written to a cache; all that were written, of
     #: which reasoning.
     input = models.BigIntegerField()

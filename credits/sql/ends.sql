@@ -33,16 +33,18 @@ BEGIN
 END $$;
 
 CREATE FUNCTION credits_insert_refund(charge credits_usagehistory, amount bigint, new_balance bigint,
-    reason text, by_payer boolean, refund_key text, extra jsonb) RETURNS bigint LANGUAGE sql
+    reason text, by_payer boolean, refund_key text, extra jsonb, OUT refund_id bigint)
+LANGUAGE plpgsql
 AS $$
+BEGIN
     INSERT INTO credits_usagehistory
         (account_id, operation_type, credits_used, balance_after, details, refund_of_id, by_payer,
          idempotency_key, created_at)
     VALUES (charge.account_id, charge.operation_type, -amount, new_balance,
         extra || jsonb_build_object('refund', true, 'reason', reason),
         charge.id, by_payer, refund_key, credits_now())
-    RETURNING id
-$$;
+    RETURNING id INTO refund_id;
+END $$;
 
 -- Ends a hold (I6): the charge stands for `delivered` units, the rest is refunded; `by_payer` says
 -- whose doing that was. Whoever deletes the row decides; everyone after that gets `ended` and what
@@ -53,16 +55,18 @@ CREATE FUNCTION credits_end_hold(charge_id bigint, delivered integer, reason tex
 AS $$
 DECLARE
     charge credits_usagehistory;
+    ending text;
 BEGIN
-    PERFORM set_config('credits.ending', credits_end_hold.charge_id::text, true);
-    DELETE FROM credits_hold h WHERE h.charge_id = credits_end_hold.charge_id;
+    ending := set_config('credits.ending', credits_end_hold.charge_id::text, true);
+    DELETE FROM credits_hold h USING credits_usagehistory u
+    WHERE h.charge_id = credits_end_hold.charge_id AND u.id = h.charge_id
+    RETURNING u.* INTO charge;
     IF NOT FOUND THEN
         outcome := 'ended';
         SELECT coalesce(-sum(credits_used), 0) INTO refunded
         FROM credits_usagehistory WHERE refund_of_id = credits_end_hold.charge_id;
         RETURN;
     END IF;
-    SELECT * INTO charge FROM credits_usagehistory WHERE id = credits_end_hold.charge_id;
     IF charge.bound IS NOT NULL THEN
         IF delivered IS DISTINCT FROM 0 THEN
             RAISE EXCEPTION 'I9: charge % is by tokens; its use settles it', charge.id

@@ -25,13 +25,13 @@ END $$;
 -- on, else: due (credits come first: `credits.ledger.credits_due`), replayed (this key was charged
 -- before: `earlier`), key_conflict (the key was used for another request), closed (the user was
 -- closed, banned or deactivated since the request came in), bad_key (the API key is not good, not of
--- this account and member, or not for this model). `counted`: the account has, or had, limits or keys. `balance`
+-- this account and member, or not for this model). `limited`: the account has hard limits. `balance`
 -- is what a row begins with, `available` what of it can be spent: no more than a hundred holds and as many
 -- grants leave here, so that a spend takes no longer than that; the sweeper sees to the rest.
 CREATE FUNCTION credits_open_spend(owner bigint, member bigint, key_id bigint, operation text,
     units integer, model text, request_key text, fingerprint text,
     OUT outcome text, OUT balance bigint, OUT available bigint, OUT moment timestamptz,
-    OUT counted boolean, OUT earlier credits_usagehistory) LANGUAGE plpgsql
+    OUT limited boolean, OUT earlier credits_usagehistory) LANGUAGE plpgsql
 AS $$
 DECLARE
     known bigint;
@@ -41,7 +41,7 @@ DECLARE
     good_key boolean;
 BEGIN
     -- Credits that are due come before the lock, which the one who grants them takes after the payer's.
-    SELECT b.credits_remaining, b.counted INTO balance, counted FROM credits_creditbalance b
+    SELECT b.credits_remaining INTO balance FROM credits_creditbalance b
     WHERE b.account_id = owner AND (b.due_at IS NULL OR b.due_at > credits_now()) FOR UPDATE;
     IF NOT FOUND THEN
         IF credits_is_due(owner) THEN
@@ -66,8 +66,9 @@ BEGIN
         key_id IS NULL OR EXISTS (
             SELECT FROM credits_apikey k
             WHERE k.id = key_id AND k.account_id = owner AND k.member_id = coalesce(member, owner)
-                AND credits_key_is_good(k, moment) AND (model = ANY (k.only_models)) IS NOT FALSE)
-    INTO known, closed, lease_ends, grant_ends, good_key;
+                AND credits_key_is_good(k, moment) AND (model = ANY (k.only_models)) IS NOT FALSE),
+        EXISTS (SELECT FROM credits_limit l WHERE l.account_id = owner AND l.hard)
+    INTO known, closed, lease_ends, grant_ends, good_key, limited;
     available := balance;
     IF known IS NOT NULL THEN
         SELECT * INTO earlier FROM credits_usagehistory WHERE id = known;
@@ -121,7 +122,7 @@ BEGIN
     END IF;
     price := credits_model_price(feature, default_cost, model);
     total := price * units;
-    IF spend.counted THEN
+    IF spend.limited THEN
         SELECT l.limit_id, l.room, l.later_id, l.later INTO nearest, room, later_id, later
         FROM credits_limits_left(owner, member, key_id, spend.moment) l;
     END IF;
@@ -147,7 +148,8 @@ BEGIN
              idempotency_key, request_fingerprint, lease_until, created_at, member_id, api_key_id)
         VALUES (owner, operation, total, spend.balance - total, price, units,
             extra || jsonb_strip_nulls(jsonb_build_object('feature', feature, 'model', model)),
-            request_key, fingerprint, spend.moment + lease, spend.moment, member, key_id)
+            request_key, fingerprint, spend.moment + lease, spend.moment,
+            nullif(member, owner), key_id)
         RETURNING id INTO charge_id;
     END IF;
 END $$;

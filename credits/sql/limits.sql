@@ -3,62 +3,62 @@
 -- is nothing to reset: a period is a range of days. An account is counted from its first limit or API
 -- key on: what is spent by a key is told of each.
 
--- Counts for the day of the charge. The caller has locked the balance: nobody inserts beside us.
+-- Counts for the day of the charge. The caller has locked the balance, which says that the account is
+-- counted: nobody inserts beside us.
 CREATE FUNCTION credits_count(charge credits_usagehistory, more_spent numeric, more_held numeric)
 RETURNS void LANGUAGE plpgsql
 AS $$
 BEGIN
-    IF NOT (SELECT b.counted FROM credits_creditbalance b WHERE b.account_id = charge.account_id) THEN
-        RETURN;
+    UPDATE credits_spendday s
+    SET spent = s.spent + more_spent, held = s.held + more_held, changed_at = credits_now()
+    WHERE s.account_id = charge.account_id
+        AND s.member_id = coalesce(charge.member_id, charge.account_id)
+        AND s.api_key_id = coalesce(charge.api_key_id, 0)
+        AND s.day = (charge.created_at AT TIME ZONE 'UTC')::date;
+    IF NOT FOUND THEN
+        INSERT INTO credits_spendday
+            (account_id, member_id, api_key_id, day, spent, held, changed_at)
+        VALUES (charge.account_id, coalesce(charge.member_id, charge.account_id),
+            coalesce(charge.api_key_id, 0), (charge.created_at AT TIME ZONE 'UTC')::date,
+            greatest(more_spent, 0), greatest(more_held, 0), credits_now());
     END IF;
-    INSERT INTO credits_spendday AS s
-        (account_id, member_id, api_key_id, day, spent, held, changed_at)
-    VALUES (charge.account_id, coalesce(charge.member_id, charge.account_id),
-        coalesce(charge.api_key_id, 0), (charge.created_at AT TIME ZONE 'UTC')::date,
-        greatest(more_spent, 0), greatest(more_held, 0), credits_now())
-    ON CONFLICT (account_id, member_id, api_key_id, day)
-    DO UPDATE SET spent = s.spent + more_spent, held = s.held + more_held,
-        changed_at = excluded.changed_at;
 END $$;
 
 -- What a charge may cost at most, in pico-credits: what limits count while it is held.
 CREATE FUNCTION credits_most_of(charge credits_usagehistory) RETURNS numeric LANGUAGE sql IMMUTABLE
 AS $$ SELECT coalesce(charge.bound, charge.credits_used * credits_pico()) $$;
 
--- A row of the journal: a charge is held or spent; what comes back of a charge per unit is unspent.
--- Of a charge by tokens its use counts, however much an admin returns of it later.
-CREATE FUNCTION credits_count_row(posted credits_usagehistory) RETURNS void LANGUAGE plpgsql
+-- A row of the journal: a charge is held or spent; what comes back of a `charge` per unit is unspent.
+-- One by tokens is held until its use, which counts, however much an admin returns of it later.
+CREATE FUNCTION credits_count_row(posted credits_usagehistory, charge credits_usagehistory)
+RETURNS void LANGUAGE plpgsql
 AS $$
-DECLARE
-    charge credits_usagehistory;
 BEGIN
-    IF posted.lease_until IS NOT NULL THEN
+    IF posted.lease_until IS NOT NULL OR posted.bound IS NOT NULL THEN
         PERFORM credits_count(posted, 0, credits_most_of(posted));
     ELSIF posted.unit_cost IS NOT NULL THEN
         PERFORM credits_count(posted, credits_most_of(posted), 0);
-    ELSIF posted.refund_of_id IS NOT NULL THEN
-        SELECT * INTO charge FROM credits_usagehistory WHERE id = posted.refund_of_id;
-        IF charge.bound IS NULL THEN
-            PERFORM credits_count(charge, posted.credits_used * credits_pico(), 0);
-        END IF;
+    ELSIF posted.refund_of_id IS NOT NULL AND charge.bound IS NULL THEN
+        PERFORM credits_count(charge, posted.credits_used * credits_pico(), 0);
     END IF;
 END $$;
 
--- A hold that ends: a charge per unit is spent then, of one by tokens its use is.
+-- A hold that ends: a charge per unit is spent then. One by tokens ends with its use.
 CREATE FUNCTION credits_count_end() RETURNS trigger LANGUAGE plpgsql
 AS $$
 DECLARE
     is_counted boolean;
     charge credits_usagehistory;
 BEGIN
+    SELECT * INTO charge FROM credits_usagehistory WHERE id = OLD.charge_id AND bound IS NULL;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
     -- That changes under this lock, which comes after the hold's as ever.
     SELECT b.counted INTO is_counted
     FROM credits_creditbalance b WHERE b.account_id = OLD.account_id FOR UPDATE;
     IF is_counted THEN
-        SELECT * INTO charge FROM credits_usagehistory WHERE id = OLD.charge_id;
-        PERFORM credits_count(charge,
-            CASE WHEN charge.bound IS NULL THEN credits_most_of(charge) ELSE 0 END,
-            -credits_most_of(charge));
+        PERFORM credits_count(charge, credits_most_of(charge), -credits_most_of(charge));
     END IF;
     RETURN NULL;
 END $$;
@@ -73,10 +73,11 @@ LANGUAGE sql STABLE
 AS $$
     SELECT coalesce(c.member_id, c.account_id), coalesce(c.api_key_id, 0),
         (c.created_at AT TIME ZONE 'UTC')::date,
-        sum(CASE WHEN h.charge_id IS NOT NULL THEN 0
-            WHEN c.bound IS NOT NULL THEN coalesce(u.collected, 0)
+        sum(CASE WHEN c.bound IS NOT NULL THEN coalesce(u.collected, 0)
+            WHEN h.charge_id IS NOT NULL THEN 0
             ELSE (c.credits_used + coalesce(r.returned, 0)) * credits_pico() END),
-        sum(CASE WHEN h.charge_id IS NOT NULL THEN credits_most_of(c) ELSE 0 END)
+        sum(CASE WHEN c.bound IS NOT NULL AND u.charge_id IS NULL OR h.charge_id IS NOT NULL
+            THEN credits_most_of(c) ELSE 0 END)
     FROM credits_usagehistory c
     LEFT JOIN credits_hold h ON h.charge_id = c.id
     LEFT JOIN credits_use u ON u.charge_id = c.id

@@ -1,7 +1,7 @@
 DROP TRIGGER i2_post_row ON credits_usagehistory;
 DROP FUNCTION credits_post(), credits_row_fault(credits_usagehistory), credits_is_charged(text);
 DROP FUNCTION credits_check_grant_row(credits_usagehistory);
-DROP FUNCTION credits_return(credits_usagehistory);
+DROP FUNCTION credits_return(credits_usagehistory, bigint);
 DROP FUNCTION credits_burn(bigint, bigint, bigint, timestamptz);
 DROP FUNCTION credits_successor(bigint, credits_creditgrant, bigint, timestamptz);
 DROP FUNCTION credits_move(bigint, bigint, bigint), credits_check_refund(credits_usagehistory);

@@ -15,10 +15,13 @@ AS $$ SELECT 1000000000000::numeric $$;
 
 -- I4, I6: refunds -----------------------------------------------------------------------------
 
-CREATE FUNCTION credits_check_refund(refund credits_usagehistory) RETURNS void LANGUAGE plpgsql
+-- The charge that a refund names.
+CREATE FUNCTION credits_check_refund(refund credits_usagehistory) RETURNS credits_usagehistory
+LANGUAGE plpgsql
 AS $$
 DECLARE
     charge credits_usagehistory;
+    held boolean;
     returned bigint;
 BEGIN
     SELECT * INTO charge FROM credits_usagehistory WHERE id = refund.refund_of_id;
@@ -27,17 +30,18 @@ BEGIN
         RAISE EXCEPTION 'I4: row % is no charge of this account and kind', refund.refund_of_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'i4_refund_names_its_charge';
     END IF;
-    IF EXISTS (SELECT FROM credits_hold WHERE charge_id = charge.id) THEN
+    SELECT EXISTS (SELECT FROM credits_hold h WHERE h.charge_id = charge.id), -sum(credits_used)
+    INTO held, returned
+    FROM credits_usagehistory WHERE refund_of_id = charge.id;
+    IF held THEN
         RAISE EXCEPTION 'I6: charge % is held; its hold ends first', charge.id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'i6_hold_ends_before_refund';
-    END IF;
-    SELECT -sum(credits_used) INTO returned
-    FROM credits_usagehistory WHERE refund_of_id = charge.id;
-    IF returned > charge.credits_used THEN
+    ELSIF returned > charge.credits_used THEN
         RAISE EXCEPTION 'I4: charge % took % credits and % would be returned of it',
             charge.id, charge.credits_used, returned
             USING ERRCODE = 'check_violation', CONSTRAINT = 'i4_refunds_within_charge';
     END IF;
+    RETURN charge;
 END $$;
 
 
@@ -106,8 +110,9 @@ $$;
 -- A refund goes back to the grants that paid, the longest-lived first. What earlier refunds of the
 -- charge put into a successor counts as returned to the grant it replaces. What a grant paid that
 -- has expired meanwhile lives 30 days more, unless the payer brought it back: then it keeps its
--- end, and leaves here.
-CREATE FUNCTION credits_return(refund credits_usagehistory) RETURNS void LANGUAGE plpgsql
+-- end, and leaves here. `took` are the credits of the charge.
+CREATE FUNCTION credits_return(refund credits_usagehistory, took bigint) RETURNS void
+LANGUAGE plpgsql
 AS $$
 DECLARE
     charge bigint := refund.refund_of_id;
@@ -118,6 +123,18 @@ DECLARE
     moment timestamptz := credits_now();
     past boolean := false;
 BEGIN
+    -- Nearly always one grant has paid all that the charge took, and is live.
+    WITH payer AS (
+        UPDATE credits_creditgrant g SET remaining = g.remaining + owed
+        FROM credits_grantallocation a
+        WHERE a.usage_id = charge AND a.amount = took AND g.id = a.grant_id
+            AND NOT g.expired AND (g.expires_at IS NULL OR g.expires_at > moment)
+        RETURNING g.id)
+    INSERT INTO credits_grantallocation (usage_id, grant_id, amount)
+    SELECT refund.id, payer.id, -owed FROM payer;
+    IF FOUND THEN
+        RETURN;
+    END IF;
     FOR paid IN
         SELECT payer.id, owing.net FROM credits_creditgrant payer JOIN (
             SELECT coalesce(own.grant_id, g.replaces_id) AS payer_id, sum(a.amount) AS net
@@ -250,6 +267,7 @@ CREATE FUNCTION credits_post() RETURNS trigger LANGUAGE plpgsql
 AS $$
 DECLARE
     is_counted boolean;
+    charge credits_usagehistory;
     fault text;
     owed bigint;
 BEGIN
@@ -276,8 +294,8 @@ BEGIN
         PERFORM credits_check_grant_row(NEW);
         PERFORM credits_move(NEW.id, NEW.grant_id, NEW.credits_used);
     ELSIF NEW.refund_of_id IS NOT NULL THEN
-        PERFORM credits_check_refund(NEW);
-        PERFORM credits_return(NEW);
+        charge := credits_check_refund(NEW);
+        PERFORM credits_return(NEW, charge.credits_used);
     ELSIF NEW.credits_used > 0 THEN
         owed := credits_burn(NEW.id, NEW.account_id, NEW.credits_used, NEW.created_at);
         IF owed > 0 THEN
@@ -291,7 +309,7 @@ BEGIN
         VALUES (NEW.id, NEW.account_id, NEW.lease_until, NEW.created_at);
     END IF;
     IF is_counted THEN
-        PERFORM credits_count_row(NEW);
+        PERFORM credits_count_row(NEW, charge);
     END IF;
     RETURN NULL;
 END $$;

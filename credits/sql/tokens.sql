@@ -30,7 +30,8 @@ CREATE FUNCTION credits_post_use() RETURNS trigger LANGUAGE plpgsql
 AS $$
 DECLARE
     charge credits_usagehistory;
-    price credits_tokenprice;
+    is_counted boolean;
+    held boolean;
     ahead numeric;
 BEGIN
     SELECT * INTO charge FROM credits_usagehistory WHERE id = NEW.charge_id;
@@ -38,25 +39,31 @@ BEGIN
         RAISE EXCEPTION 'I8: row % is no charge by tokens of account %', NEW.charge_id, NEW.account_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'i8_use_names_its_price';
     END IF;
-    IF EXISTS (SELECT FROM credits_hold h WHERE h.charge_id = charge.id) THEN
+    -- A statement of its own: the one that waits for the lock does not see what was there meanwhile.
+    SELECT b.counted INTO is_counted
+    FROM credits_creditbalance b WHERE b.account_id = charge.account_id FOR UPDATE;
+    SELECT EXISTS (SELECT FROM credits_hold h WHERE h.charge_id = charge.id),
+        coalesce((SELECT a.pico FROM credits_paidahead a WHERE a.account_id = charge.account_id), 0),
+        CASE WHEN NEW.source = 'none' THEN 0 ELSE credits_cost(p, NEW) END,
+        CASE WHEN NEW.source <> 'none' THEN credits_provider_cost(p, NEW) END
+    INTO held, ahead, NEW.cost, NEW.provider_cost
+    FROM credits_tokenprice p WHERE p.id = charge.price_id;
+    IF held THEN
         RAISE EXCEPTION 'I6: charge % is held; its hold ends first', charge.id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'i6_hold_ends_before_use';
     END IF;
-    PERFORM credits_lock(charge.account_id);
-    SELECT * INTO price FROM credits_tokenprice WHERE id = charge.price_id;
-    NEW.cost := CASE WHEN NEW.source = 'none' THEN 0 ELSE credits_cost(price, NEW) END;
-    NEW.provider_cost := CASE WHEN NEW.source <> 'none' THEN credits_provider_cost(price, NEW) END;
     NEW.collected := least(NEW.cost, charge.bound);
-    SELECT p.pico INTO ahead FROM credits_paidahead p WHERE p.account_id = charge.account_id;
-    ahead := coalesce(ahead, 0);
     NEW.kept := greatest(0, ceil((NEW.collected - ahead) / credits_pico()))::bigint;
     NEW.ahead := ahead + NEW.kept * credits_pico() - NEW.collected;
     IF NEW.collected > 0 THEN
-        INSERT INTO credits_paidahead (account_id, pico)
-        VALUES (charge.account_id, NEW.ahead)
-        ON CONFLICT (account_id) DO UPDATE SET pico = excluded.pico;
+        UPDATE credits_paidahead SET pico = NEW.ahead WHERE account_id = charge.account_id;
+        IF NOT FOUND THEN
+            INSERT INTO credits_paidahead (account_id, pico) VALUES (charge.account_id, NEW.ahead);
+        END IF;
     END IF;
-    PERFORM credits_count(charge, NEW.collected, 0);
+    IF is_counted THEN
+        PERFORM credits_count(charge, NEW.collected, -charge.bound);
+    END IF;
     RETURN NEW;
 END $$;
 
@@ -96,7 +103,7 @@ ALTER TABLE credits_paidahead SET (fillfactor = 50);
 -- or `total` credits are reserved. Nothing is changed.
 CREATE FUNCTION credits_terms(owner bigint, member bigint, key_id bigint, feature text, model text,
     input_bound bigint, output_asked bigint, output_least bigint, output_named boolean,
-    choices integer, agreed_price bigint, most bigint, available bigint, counted boolean,
+    choices integer, agreed_price bigint, most bigint, available bigint, limited boolean,
     moment timestamptz,
     OUT outcome text, OUT total bigint, OUT price_id bigint, OUT output_granted bigint,
     OUT bound numeric, OUT limit_id bigint) LANGUAGE plpgsql STABLE
@@ -123,7 +130,7 @@ BEGIN
     output_least := least(output_least, output_asked);
     least_bound := fixed + output_least * per_output;
     total := ceil(least_bound / credits_pico());
-    IF counted THEN
+    IF limited THEN
         SELECT l.limit_id, l.room, l.later_id, l.later
         INTO nearest, limit_room, later_id, limit_later
         FROM credits_limits_left(owner, member, key_id, moment) l;
@@ -140,11 +147,11 @@ BEGIN
     ELSIF limit_later < least_bound THEN
         outcome := 'limit_reached';
         limit_id := later_id;
-    ELSIF total > available + (
-        SELECT coalesce(sum(u.credits_used), 0) FROM credits_hold h
-        JOIN credits_usagehistory u ON u.id = h.charge_id WHERE h.account_id = owner
-    ) THEN
-        outcome := 'insufficient';
+    ELSIF total > available THEN
+        SELECT CASE WHEN total > available + coalesce(sum(u.credits_used), 0)
+            THEN 'insufficient' ELSE 'busy' END INTO outcome
+        FROM credits_hold h JOIN credits_usagehistory u ON u.id = h.charge_id
+        WHERE h.account_id = owner;
     ELSIF room < least_bound THEN
         outcome := 'busy';
     ELSE
@@ -204,7 +211,7 @@ BEGIN
         RETURN;
     END IF;
     terms := credits_terms(owner, member, key_id, feature, model, input_bound, output_asked,
-        output_least, output_named, choices, agreed_price, most, available, spend.counted,
+        output_least, output_named, choices, agreed_price, most, available, spend.limited,
         spend.moment);
     outcome := terms.outcome;
     total := terms.total;
@@ -221,8 +228,8 @@ BEGIN
         VALUES (owner, operation, total, spend.balance - total, total, 1,
             extra || jsonb_build_object('feature', feature, 'model', model,
                 'input_bound', input_bound, 'output_granted', output_granted),
-            request_key, fingerprint, spend.moment + lease, spend.moment, member, key_id,
-            price_id, terms.bound)
+            request_key, fingerprint, spend.moment + lease, spend.moment,
+            nullif(member, owner), key_id, price_id, terms.bound)
         RETURNING id INTO charge_id;
     END IF;
 END $$;
@@ -270,12 +277,15 @@ AS $$
 DECLARE
     charge credits_usagehistory;
     used credits_use;
+    ending text;
 BEGIN
-    PERFORM set_config('credits.ending', credits_settle_use.charge_id::text, true);
-    DELETE FROM credits_hold h WHERE h.charge_id = credits_settle_use.charge_id;
+    ending := set_config('credits.ending', credits_settle_use.charge_id::text, true);
+    DELETE FROM credits_hold h USING credits_usagehistory u
+    WHERE h.charge_id = credits_settle_use.charge_id AND u.id = h.charge_id
+    RETURNING u.* INTO charge;
     outcome := CASE WHEN FOUND THEN 'settled' ELSE 'ended' END;
-    SELECT * INTO charge FROM credits_usagehistory WHERE id = credits_settle_use.charge_id;
     IF outcome = 'ended' THEN
+        SELECT * INTO charge FROM credits_usagehistory WHERE id = credits_settle_use.charge_id;
         SELECT * INTO used FROM credits_use u WHERE u.charge_id = charge.id;
     ELSE
         INSERT INTO credits_use (charge_id, account_id, input, cached, cache_write, output, reasoning,
