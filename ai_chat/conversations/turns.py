@@ -15,7 +15,7 @@ from ai_chat.jobs.start import Agreed, choose_model, start_job
 from ai_chat.jobs.supervision import begin
 from ai_chat.markdown import has_visible_text
 from ai_chat.models import Conversation, Turn, title_from
-from ai_chat.providers.bounds import asked_of, input_bound, size_of
+from ai_chat.providers.bounds import asked_of, file_tokens, input_bound, size_of
 from ai_chat.providers.chat import AnswerStream, Message, Part, can_read, tokens_of
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.pieces import Alive, End, Finish, Piece, Reasoning, Text
@@ -178,7 +178,9 @@ class Answering(Work[Turn]):
         self._asked = messages, temperature
         size = size_of(messages)
         self._bounds = CallBounds(
-            size.text_bytes, input_bound(model, size), job.output_granted or tokens_of(model)
+            size.text_bytes + file_tokens(model, size),
+            input_bound(model, size),
+            job.output_granted or tokens_of(model),
         )
         self._stream = AnswerStream(
             model=model, messages=messages, temperature=temperature, max_tokens=job.output_granted

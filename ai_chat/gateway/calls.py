@@ -2,7 +2,7 @@
 of its request, and paid by its use when it has ended (design: gateway, C.4 to C.8)."""
 
 import json
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,7 +27,7 @@ from ai_chat.providers.chat import ProviderCall, tokens_of
 from ai_chat.providers.client import http_client, limit_name, usage_options
 from ai_chat.providers.errors import ProviderError, known_keys
 from ai_chat.providers.pieces import Chunk, Piece
-from ai_chat.providers.sdk_errors import error_of, unreached
+from ai_chat.providers.sdk_errors import error_of, provider_errors, unreached
 from ai_chat.providers.used import CallBounds, Used, used
 from config.serving.answers import watch_client
 from credits.idempotency import fingerprint
@@ -50,6 +50,7 @@ class Call:
     model: AIModel
     body: dict[str, Any]
     asked: Asked
+    #: As `CallBounds` has it.
     text_bytes: int
     streamed: bool
     #: What the client sent, as far as it tells calls apart.
@@ -304,8 +305,28 @@ class Driven:
             else:
                 if self.error():
                     return
-            yield from held
+            try:
+                yield from held
+            except ProviderError as error:  # Of `told`.
+                with suppress(StopIteration):
+                    pieces.throw(error)
+                return
             yield from pieces
+
+    def told[T](self, piece: Piece | None, tell: Callable[[dict[str, Any]], T]) -> Iterator[T]:
+        """What `tell` makes of each chunk of the answer, which begins with this piece. A chunk of
+        which nothing can be made fails the call, as any answer that cannot be read."""
+        while piece is not None:
+            if isinstance(piece, Chunk):
+                try:
+                    with provider_errors():
+                        made = tell(piece.data)
+                except ProviderError as error:
+                    with suppress(StopIteration):
+                        self.pieces.throw(error)
+                    return
+                yield made
+            piece = next(self.pieces, None)
 
     @property
     def work(self) -> Calling:

@@ -21,9 +21,9 @@ from ai_chat.gateway.completions import (
 from ai_chat.gateway.errors import Unsupported, invalid
 from ai_chat.gateway.headers import charge_headers
 from ai_chat.gateway.sizes import sizes_of
-from ai_chat.providers.bounds import asked_of
+from ai_chat.providers.bounds import asked_of, file_tokens
 from ai_chat.providers.client import user_name
-from ai_chat.providers.pieces import Chunk, Piece
+from ai_chat.providers.pieces import Piece
 from config.serving.capacity import keeps_a_thread
 from credits.features import TEXT
 from credits.models import AIModel, Provider
@@ -101,7 +101,7 @@ def chat_call(
         model=model,
         body=passed,
         asked=asked,
-        text_bytes=sizes.text_bytes,
+        text_bytes=sizes.text_bytes + file_tokens(model, sizes.messages),
         streamed=flag_in(body, "stream"),
         request=http.META["BODY_DIGEST"],
         ignored=sorted(name for name in body if name not in known),
@@ -140,10 +140,9 @@ def streamed(
 ) -> Iterator[bytes]:
     """The events of an answer. One that breaks off ends with an error."""
     try:
-        while piece is not None:
-            if isinstance(piece, Chunk):
-                yield event(completion.chunk(piece.data, with_usage=with_usage))
-            piece = next(driven.pieces, None)
+        yield from driven.told(
+            piece, lambda data: event(completion.chunk(data, with_usage=with_usage))
+        )
         if error := driven.error():
             yield error_event(error)
             return
@@ -160,10 +159,8 @@ def whole(
 ) -> HttpResponse:
     """The answer in one object. Raises ApiError."""
     parts = Whole(driven.work.call.asked.choices)
-    while piece is not None:
-        if isinstance(piece, Chunk):
-            parts.add(piece)
-        piece = next(driven.pieces, None)
+    for _ in driven.told(piece, parts.add):
+        pass
     driven.check()
     body = parts.body(completion, driven, driven.finishes)
     return whole_response(body, driven, headers)

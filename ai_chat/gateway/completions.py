@@ -13,7 +13,6 @@ from ai_chat.gateway.calls import Driven
 from ai_chat.gateway.errors import ApiError, envelope
 from ai_chat.gateway.headers import cost_of, ended_headers
 from ai_chat.models import ApiCall
-from ai_chat.providers.pieces import Chunk
 
 DONE = b"data: [DONE]\n\n"
 
@@ -127,11 +126,11 @@ class Whole:
         ]
         self._more: dict[str, Any] = {}
 
-    def add(self, piece: Chunk) -> None:
+    def add(self, chunk: Mapping[str, Any]) -> None:
         """One more chunk, in the order in which they come."""
-        for choice in piece.data["choices"]:
+        for choice in chunk["choices"]:
             self._add(self._choices[choice["index"]], choice)
-        for name, value in piece.data.items():
+        for name, value in chunk.items():
             if name not in {"choices", "usage", "object"} and value is not None:
                 self._more[name] = value
 

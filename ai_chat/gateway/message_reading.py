@@ -2,11 +2,14 @@
 gateway, A.5)."""
 
 import json
+import re
 from typing import Any
 
+from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.pieces import Chunk, Finish, Piece
 from ai_chat.providers.reading import AnswerReader, error_in_chunk
 from ai_chat.providers.sdk_errors import error_of
+from credits.reasons import Reason
 
 LENGTH = {"max_tokens", "model_context_window_exceeded"}
 REFUSED = "refusal"
@@ -30,6 +33,9 @@ class MessageReader(AnswerReader):
     def _chunk(self, chunk: Any) -> list[Piece]:
         if error := error_in_chunk(chunk):
             raise error_of(error)
+        # It stands on a line of its own.
+        if not re.fullmatch("[a-z_]{1,60}", chunk["type"]):
+            raise ProviderError(Reason.UNREADABLE, code="type")
         match chunk:
             case {"type": "message_start", "message": dict(message)}:
                 self._note(message.get("usage"))

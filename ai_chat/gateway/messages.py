@@ -17,10 +17,10 @@ from ai_chat.gateway.headers import charge_headers, ended_headers
 from ai_chat.gateway.message_reading import MessageReader, WholeMessage
 from ai_chat.gateway.middleware import request_id_of
 from ai_chat.gateway.sizes import RENDERED_PERCENT, TOOL_TOKENS
-from ai_chat.providers.bounds import Size, asked_of, json_bytes
+from ai_chat.providers.bounds import Size, asked_of, file_tokens, json_bytes
 from ai_chat.providers.errors import known_keys
 from ai_chat.providers.pages import count_pages, is_pdf
-from ai_chat.providers.pieces import Chunk, Piece
+from ai_chat.providers.pieces import Piece
 from config.serving.capacity import keeps_a_thread
 from credits.features import TEXT
 from credits.models import AIModel, Provider
@@ -98,7 +98,8 @@ def message_call(http: HttpRequest, body: Mapping[str, Any], model: AIModel) -> 
         raise invalid("This is required.", "max_tokens")
     sizes = _Sizes(model)
     sizes.read(body)
-    asked = asked_of(model, sizes.size(tools), most=most)
+    size = sizes.size(tools)
+    asked = asked_of(model, size, most=most)
     thinking = body.get("thinking")
     budget = count_in(thinking, "budget_tokens", 1) if isinstance(thinking, dict) else None
     least = most if never_clamped(http) else asked.least
@@ -112,7 +113,7 @@ def message_call(http: HttpRequest, body: Mapping[str, Any], model: AIModel) -> 
         model=model,
         body={name: value for name, value in body.items() if name not in OWN},
         asked=asked,
-        text_bytes=sizes.text,
+        text_bytes=sizes.text + file_tokens(model, size),
         streamed=flag_in(body, "stream"),
         request=http.META["BODY_DIGEST"],
         headers=headers,
@@ -227,14 +228,15 @@ def _streamed(driven: Driven, piece: Piece | None, *, request_id: str) -> Iterat
     off ends with an error."""
     name = driven.job.model
     last: list[dict[str, Any]] = []
+
+    def tell(data: dict[str, Any]) -> bytes:
+        if data.get("type") == "message_stop":
+            last.append(data)
+            return b""
+        return _event(_named(data, name))
+
     try:
-        while piece is not None:
-            if isinstance(piece, Chunk):
-                if piece.data.get("type") == "message_stop":
-                    last.append(piece.data)
-                else:
-                    yield _event(_named(piece.data, name))
-            piece = next(driven.pieces, None)
+        yield from filter(None, driven.told(piece, tell))
         if error := driven.error():
             yield _event(anthropic_envelope(error, request_id=request_id))
             return
@@ -251,10 +253,8 @@ def _streamed(driven: Driven, piece: Piece | None, *, request_id: str) -> Iterat
 def _whole(driven: Driven, piece: Piece | None, headers: Mapping[str, str]) -> HttpResponse:
     """The answer in one object. Raises ApiError."""
     parts = WholeMessage()
-    while piece is not None:
-        if isinstance(piece, Chunk):
-            parts.add(_named(piece.data, driven.job.model))
-        piece = next(driven.pieces, None)
+    for _ in driven.told(piece, lambda data: parts.add(_named(data, driven.job.model))):
+        pass
     driven.check()
     body = parts.body({**driven.work.reader.usage})
     headers = {**headers, **ended_headers(driven.job)}

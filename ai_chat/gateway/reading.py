@@ -15,15 +15,17 @@ from credits.reasons import Reason
 #: What an answer's end may be called.
 FINISHES = {"stop", "length", "tool_calls", "function_call"}
 FILTERED = "content_filter"
+#: Where a delta has what is no text: models that paint or speak are paid for it.
+MADE = ("images", "audio")
 
 
 class ChunkReader(AnswerReader):
     """Reads an answer of `choices` texts as Chunks. `has_output` says whether a text, a call of a
-    tool or a refusal has come, `is_filtered` that a filter or a refusal ended it."""
+    tool, a refusal, a picture or a sound has come."""
 
     def __init__(self, *, choices: int = 1, max_tokens: int | None = None) -> None:
         super().__init__(max_tokens=None if max_tokens is None else max_tokens * choices)
-        self.has_output = self.is_filtered = False
+        self.has_output = False
         self._choices = [_Choice() for _ in range(choices)]
         self._begun = 0
 
@@ -74,14 +76,24 @@ class ChunkReader(AnswerReader):
             self.received.deltas += 1
             self._has_content = True
         self.has_output = self.has_output or known.has_output
-        self.is_filtered = self.is_filtered or known.is_refused
 
-    def _end_of(self, known: "_Choice", word: str) -> str:
+    @property
+    def is_filtered(self) -> bool:
+        """Whether a filter or a refusal ended all that came: a choice that it did not end was
+        delivered."""
+        filtered = [choice.is_refused or choice.finish == FILTERED for choice in self._choices]
+        is_well = any(
+            choice.has_output and not is_filtered
+            for choice, is_filtered in zip(self._choices, filtered, strict=True)
+        )
+        return any(filtered) and not is_well
+
+    @staticmethod
+    def _end_of(known: "_Choice", word: str) -> str:
         """A finish reason by its usual name. Raises ProviderError for one that ends no answer."""
         if word not in FINISHES:
             if not FILTERS.search(word):
                 raise ProviderError(Reason.UNKNOWN_END, code=word)
-            self.is_filtered = True
             return FILTERED
         return "tool_calls" if word == "stop" and known.calls else word
 
@@ -148,9 +160,10 @@ class _Choice:
             passed["tool_calls"] = [self._call(call, said) for call in calls]
         if function:
             said.append(str(function.get("arguments") or ""))
-        self.has_output = self.has_output or bool(calls or function)
+        other = calls or function or any(delta.get(name) for name in MADE)
+        self.has_output = self.has_output or bool(other)
         self.latest = "".join(said)
-        self.has_latest = bool(self.latest or calls or function)
+        self.has_latest = bool(self.latest or other)
         self.has_content = self.has_content or self.has_latest
         return passed
 

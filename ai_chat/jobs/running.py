@@ -137,6 +137,9 @@ class Run[J: Job]:
         self._alive = False
         #: The thread that does the work and takes its pieces itself (`drive`), if it is one.
         self._driver: int | None = None
+        #: Whether its viewer has not come back for the next piece: then nobody waits for the
+        #: provider, and what came would be free if that were taken for its silence.
+        self._is_taken = False
         #: When the answer was whole (time.monotonic), if it is.
         self._whole_at: float | None = None
         #: Characters that are in the database; only the supervisor looks at it.
@@ -176,6 +179,8 @@ class Run[J: Job]:
             return float("inf")
         if self._whole_at is not None:
             return self._whole_at + USAGE_SECONDS
+        if self._is_taken:
+            return self._started + bounds.total
         patience = bounds.silence if self._alive else bounds.first
         return min(self._latest + patience, self._started + bounds.total)
 
@@ -225,7 +230,9 @@ class Run[J: Job]:
                     for piece in pieces:
                         if not self._publish(work, piece):
                             break
+                        self._is_taken = True
                         yield piece
+                        self._latest, self._is_taken = time.monotonic(), False
             except GeneratorExit:
                 if (step := self._next_step(work, Stopped())) == self._end:
                     self._end(work, Stopped())

@@ -45,8 +45,12 @@ def input_bound(model: AIModel, size: Size) -> int:
     least one byte of it, whatever the vocabulary, unless the model's `bytes_per_hundred_tokens`
     says otherwise; pictures and pages have as many as the model says."""
     text = -(-size.text_bytes * 100 // model.bytes_per_hundred_tokens)
-    files = size.pictures * model.image_tokens + size.pages * model.tokens_per_page
-    return text + files + size.messages * FRAMING_TOKENS + TEMPLATE_TOKENS
+    return text + file_tokens(model, size) + size.messages * FRAMING_TOKENS + TEMPLATE_TOKENS
+
+
+def file_tokens(model: AIModel, size: Size) -> int:
+    """The most tokens of the pictures and pages."""
+    return size.pictures * model.image_tokens + size.pages * model.tokens_per_page
 
 
 def output_asked(model: AIModel, most: int | None = None) -> int:

@@ -13,8 +13,9 @@ BYTES_PER_TOKEN = 4
 
 
 class CallBounds(NamedTuple):
-    """A call as it was paid for: the bytes of its text, and the most tokens that it was to read
-    (`input`) and to write, with reasoning (`output`)."""
+    """A call as it was paid for: the bytes of its text, with one for each token that its pictures
+    and pages have at most, and the most tokens that it was to read (`input`) and to write, with
+    reasoning (`output`)."""
 
     text_bytes: int
     input: int

@@ -23,7 +23,7 @@ from ai_chat.gateway.responses.incoming import Incoming, read_request
 from ai_chat.gateway.responses.stored import KeptItems, delete_response, find_response
 from ai_chat.jobs.running import released_connection
 from ai_chat.models import KeptResponse
-from ai_chat.providers.pieces import Chunk, Piece, Usage
+from ai_chat.providers.pieces import Piece, Usage
 from config.errors import InvalidInput
 from config.serving.capacity import keeps_a_thread
 from credits.features import TEXT
@@ -91,20 +91,15 @@ class Answer:
         pieces = self._driven.pieces
         try:
             yield self._told.begin()
-            while piece is not None:
-                if isinstance(piece, Chunk) and (events := self._told.add(piece.data)):
-                    yield events
-                piece = next(pieces, None)
+            yield from filter(None, self._driven.told(piece, self._told.add))
             yield self._end()
         finally:
             pieces.close()
 
     def whole(self, piece: Piece | None, headers: Mapping[str, str]) -> HttpResponse:
         """It in one object. Raises ApiError."""
-        while piece is not None:
-            if isinstance(piece, Chunk):
-                self._told.add(piece.data)
-            piece = next(self._driven.pieces, None)
+        for _ in self._driven.told(piece, self._told.add):
+            pass
         self._driven.check()
         self._end()
         return _json(self._told.whole(), {**headers, **ended_headers(self._driven.job)})

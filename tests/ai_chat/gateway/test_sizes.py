@@ -165,3 +165,12 @@ HOUR = {"type": "ephemeral", "ttl": "1h"}
 def test_what_anthropic_asks_another_price_for_is_refused(body: dict[str, Any]) -> None:
     assert message_bound(context_management={"edits": [{"type": "clear_thinking"}]}) is not None
     assert message_bound(**body) is None
+
+
+def test_a_picture_is_in_the_estimate_where_nobody_counts() -> None:
+    """Else a client that leaves just before the end has the model look for nothing."""
+    body = part(type="image_url", image_url={"url": "data:image/png;base64,AAAA"})
+    MODEL.provider = Provider(dialect=Provider.Dialect.COMPATIBLE, base_url="https://p.example")
+    http = RequestFactory().post("/v1/x")
+    http.META |= {"BODY_DIGEST": "", "ACCOUNT_ID": 1}
+    assert chat_call(http, body, MODEL).text_bytes == MODEL.image_tokens
