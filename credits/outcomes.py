@@ -115,6 +115,15 @@ OUTCOMES: dict[str, Outcome] = {
             "For a model that is priced by tokens what you sent, estimated in your favour",
         ),
     ),
+    "free answers used up": Outcome(
+        "a call of `/v1` by tokens of which something was sent, and that comes to nothing by what "
+        "was asked for: thoughts alone, a filter, a refusal or an unknown end halfway",
+        "full refund, the first 10 an hour; then what was used",
+        (
+            "A program's call that has the model only think, or break off by what it was asked",
+            "Nothing, ten times an hour; after that what was used",
+        ),
+    ),
     "left whole": Outcome(
         "a call of `/v1` that is not streamed, whose client leaves",
         "as if it had stayed; the answer waits ten minutes for a further try of its SDK, or its "

@@ -29,6 +29,11 @@ class Reason(TextChoices):
         "early_stops_used_up",
         "stopped before the answer began; free stops of this hour are used up",
     )
+    #: The same of an answer that comes to nothing, although something of it was shown.
+    ANSWERS_USED_UP = (
+        "free_answers_used_up",
+        "nothing came of what was asked; free answers of this hour are used up",
+    )
     EMPTY_RESULT = "empty_result", "the provider sent fewer images than asked for"
     INVALID_IMAGE = "invalid_image", "what came back was no usable image"
     IMAGE_ADDRESS = "image_address", "the provider sent an address instead of an image"
@@ -47,6 +52,10 @@ class Reason(TextChoices):
     def by_payer(self) -> bool:
         """Whether the payer's own doing brought the credits back."""
         return self in {Reason.STOPPED_EARLY, Reason.REFUSED, Reason.UNUSED}
+
+
+#: What a job says of whose charge nothing came back.
+CHARGED = frozenset({"", Reason.STOPS_USED_UP, Reason.ANSWERS_USED_UP})
 
 
 def is_by_payer(reason: str) -> bool:

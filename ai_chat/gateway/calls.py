@@ -18,7 +18,7 @@ from ai_chat.gateway.headers import charge_headers
 from ai_chat.gateway.middleware import request_id_of
 from ai_chat.gateway.reading import ChunkReader
 from ai_chat.gateway.repeats import start_once
-from ai_chat.jobs.ending import Outcome
+from ai_chat.jobs.ending import BY_CONTENT, Outcome
 from ai_chat.jobs.running import Bounds, Run, Stopped, TimeIsUp, Work
 from ai_chat.jobs.start import Agreed, start_job
 from ai_chat.jobs.supervision import begin_driven
@@ -259,8 +259,17 @@ class Calling(Work[ApiCall]):
     def outcome(self, cause: Exception | None, text: str) -> Outcome:
         outcome = self._outcome(cause)
         is_stop = outcome.failure == Reason.STOPPED_EARLY
-        is_failed = outcome.delivered == 0 and not is_stop
+        if self._was_shown(cause, outcome.failure):
+            state = State.FAILED if self.failure else State.DONE
+            outcome = replace(outcome, charged_as=state)
+        is_failed = outcome.delivered == 0 and not (is_stop or outcome.charged_as)
         return replace(outcome, used=self.used(failed=is_failed, input_due=is_stop))
+
+    def _was_shown(self, cause: Exception | None, failure: str) -> bool:
+        """Whether something was shown of an answer that comes to nothing by what was asked for."""
+        is_told = self.call.streamed or not self.failure
+        is_by_content = failure in BY_CONTENT or (failure and isinstance(cause, TimeIsUp))
+        return bool(self.reader.has_begun and is_told and is_by_content)
 
     def _outcome(self, cause: Exception | None) -> Outcome:
         reader = self.reader
@@ -372,4 +381,7 @@ class Driven:
             return provider_failed(ProviderError(Reason.LEASE_EXPIRED))
         if self.job.state == State.STOPPED:
             return ApiError(499, "stopped", "The call was stopped.")
-        return provider_failed(self.work.failure) if self.work.failure else None
+        if self.work.failure is None:
+            return None
+        is_charged = self.job.failure == Reason.ANSWERS_USED_UP
+        return provider_failed(self.work.failure, is_charged=is_charged)

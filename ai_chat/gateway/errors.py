@@ -72,8 +72,9 @@ def invalid(message: str, *path: str | int) -> InvalidInput:
     return InvalidInput(message, path)
 
 
-def provider_failed(cause: ProviderError) -> ApiError:
-    """What a client is told when its provider failed; everything came back before. What the
+def provider_failed(cause: ProviderError, *, is_charged: bool = False) -> ApiError:
+    """What a client is told when its provider failed; everything came back before, unless it
+    `is_charged`: free failures of the hour are used up. What the
     provider says of the request is passed on."""
     status, code = answer_to(cause.reason)
     label = cause.reason.label
@@ -82,7 +83,8 @@ def provider_failed(cause: ProviderError) -> ApiError:
         sentence = f"{sentence[:-1]}: {cause.message}"
         sentence += "" if sentence.endswith((".", "!", "?")) else "."
     wait = cause.retry_seconds if status >= 500 else None
-    return ApiError(status, code, f"{sentence} Nothing was charged.", retry_seconds=wait)
+    price = "What was sent is charged" if is_charged else "Nothing was charged"
+    return ApiError(status, code, f"{sentence} {price}.", retry_seconds=wait)
 
 
 def envelope(error: DomainError) -> dict[str, Any]:

@@ -21,6 +21,16 @@ from credits.reasons import Reason, is_by_payer
 #: How often an hour one user gets the credits of a stop before the answer began back: the provider
 #: is paid for each call. Design, section 3.
 FREE_STOPS = 10
+#: The same of answers that come to nothing by what was asked for (`BY_CONTENT`), although something
+#: of them was shown: thoughts alone, and what a filter ended.
+FREE_ANSWERS = 10
+BY_CONTENT = {
+    Reason.REFUSED,
+    Reason.EMPTY_ANSWER,
+    Reason.NOT_ACCEPTED,
+    Reason.CONTEXT_TOO_LONG,
+    Reason.UNKNOWN_END,
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,9 @@ class Outcome:
     failure: str = ""
     delivered: int | None = None
     used: Used | None = None
+    #: Of an answer that comes to nothing although something of it was shown: its state where it is
+    #: one too many in the hour, and so charged.
+    charged_as: str | None = None
     #: See `Job.first_seconds`.
     first_seconds: float | None = None
 
@@ -74,7 +87,7 @@ def _end(job: Job, outcome: Outcome) -> Any:
     used = outcome.used if job.is_by_tokens else None
     if job.is_by_tokens and outcome.delivered != 0 and used is None:
         raise ValueError(f"{job} was delivered, and nobody says what it used.")
-    is_early_stop = outcome.failure == Reason.STOPPED_EARLY and not outcome.delivered
+    free_kind, free_most = _free(outcome)
     return call_kernel(
         "ai_chat_end",
         kind=job._meta.db_table,
@@ -88,9 +101,19 @@ def _end(job: Job, outcome: Outcome) -> Any:
         tokens=used and [*used.tokens[:5]],
         source=used and used.tokens.source,
         flags=sorted(used.flags) if used else [],
-        free_stops=FREE_STOPS if is_early_stop else None,
+        free_kind=free_kind,
+        free_most=free_most,
+        charged_as=outcome.charged_as,
         first_seconds=outcome.first_seconds,
     )
+
+
+def _free(outcome: Outcome) -> tuple[str | None, int | None]:
+    """Under what a free ending is counted, and how often it may be in an hour; None for one that is
+    the provider's doing, or ours."""
+    if outcome.failure == Reason.STOPPED_EARLY and not outcome.delivered:
+        return "early_stops", FREE_STOPS
+    return ("free_answers", FREE_ANSWERS) if outcome.charged_as else (None, None)
 
 
 def _changed[J: Job](job: J, outcome: Outcome, row: Any, kept: Mapping[str, Any]) -> J:

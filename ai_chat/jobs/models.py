@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from credits.models import UsageHistory, Use
 from credits.models.catalogue import model_label
-from credits.reasons import Reason
+from credits.reasons import CHARGED, Reason
 
 #: The states that every kind has. All but RUNNING are final.
 RUNNING, FAILED = "running", "failed"
@@ -124,7 +124,7 @@ class Job(models.Model):
     @property
     def came_back(self) -> bool:
         """Whether credits came back because something was not delivered."""
-        return self.refund_id is not None and self.failure not in {"", Reason.STOPS_USED_UP}
+        return self.refund_id is not None and self.failure not in CHARGED
 
     @property
     def is_free(self) -> bool:

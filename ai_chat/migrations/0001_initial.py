@@ -59,6 +59,10 @@ class Migration(migrations.Migration):
                                 "early_stops_used_up",
                                 "stopped before the answer began; free stops of this hour are used up",
                             ),
+                            (
+                                "free_answers_used_up",
+                                "nothing came of what was asked; free answers of this hour are used up",
+                            ),
                             ("empty_result", "the provider sent fewer images than asked for"),
                             ("invalid_image", "what came back was no usable image"),
                             ("image_address", "the provider sent an address instead of an image"),
@@ -304,6 +308,10 @@ class Migration(migrations.Migration):
                                 "early_stops_used_up",
                                 "stopped before the answer began; free stops of this hour are used up",
                             ),
+                            (
+                                "free_answers_used_up",
+                                "nothing came of what was asked; free answers of this hour are used up",
+                            ),
                             ("empty_result", "the provider sent fewer images than asked for"),
                             ("invalid_image", "what came back was no usable image"),
                             ("image_address", "the provider sent an address instead of an image"),
@@ -476,6 +484,10 @@ class Migration(migrations.Migration):
                                 "early_stops_used_up",
                                 "stopped before the answer began; free stops of this hour are used up",
                             ),
+                            (
+                                "free_answers_used_up",
+                                "nothing came of what was asked; free answers of this hour are used up",
+                            ),
                             ("empty_result", "the provider sent fewer images than asked for"),
                             ("invalid_image", "what came back was no usable image"),
                             ("image_address", "the provider sent an address instead of an image"),
@@ -565,6 +577,10 @@ class Migration(migrations.Migration):
                             (
                                 "early_stops_used_up",
                                 "stopped before the answer began; free stops of this hour are used up",
+                            ),
+                            (
+                                "free_answers_used_up",
+                                "nothing came of what was asked; free answers of this hour are used up",
                             ),
                             ("empty_result", "the provider sent fewer images than asked for"),
                             ("invalid_image", "what came back was no usable image"),

@@ -184,15 +184,17 @@ ALTER TABLE ai_chat_apicall SET (fillfactor = 80);
 -- Ends a running job of the kind whose table is `kind`, and its hold with it, in one round trip. The
 -- charge stands for `delivered` units (NULL: all), the rest comes back because of `failure`; one by
 -- tokens stands for `tokens` where they are given (input, cached, cache_write, output, reasoning). Where
--- `free_stops` is given, it is a stop before anything came: an owner gets so many an hour back, and
--- those after them end with the failure `stops_used_up` and are charged.
+-- `free_kind` is given, nothing is charged by the owner's own doing: an owner gets `free_most` of these
+-- an hour back, and those after them end with the failure `…_used_up`, as `charged_as` if that is given,
+-- and are charged.
 --
 -- May be repeated: `was` is the state before, and only a running job is changed; NULL: it was deleted.
 -- `lost`: its hold had been swept, so it is marked as refunded (I6). `alerts`: the owner has
 -- limits that may have been reached now.
 CREATE FUNCTION ai_chat_end(kind text, job_id uuid, charge bigint, owner bigint,
     INOUT state text, INOUT failure text, by_payer boolean, delivered integer, tokens bigint[],
-    source text, flags text[], free_stops integer, first_seconds double precision,
+    source text, flags text[], free_kind text, free_most integer,
+    charged_as text, first_seconds double precision,
     OUT was text, OUT lost boolean, OUT refund_id bigint, OUT refunded bigint,
     OUT ended_at timestamptz, OUT used jsonb, OUT remaining bigint, OUT alerts boolean)
 LANGUAGE plpgsql
@@ -212,10 +214,12 @@ BEGIN
     IF was IS DISTINCT FROM 'running' THEN
         RETURN;
     END IF;
-    IF free_stops IS NOT NULL AND (
-        SELECT t.wait FROM credits_take(ARRAY['early_stops:' || owner], ARRAY[free_stops], '1 hour') t
+    IF free_kind IS NOT NULL AND (
+        SELECT t.wait
+        FROM credits_take(ARRAY[free_kind || ':' || owner], ARRAY[free_most], '1 hour') t
     ) > 0 THEN
-        failure := 'early_stops_used_up';
+        failure := free_kind || '_used_up';
+        state := coalesce(charged_as, state);
         delivered := NULL;
     END IF;
     IF tokens IS NULL OR delivered = 0 THEN

@@ -17,7 +17,7 @@ from ai_chat.providers.pieces import Alive, Piece, Reasoning, Text
 from credits.idempotency import namespaced
 from credits.ledger import release_charge, settle_charge
 from credits.models import User
-from credits.reasons import Reason
+from credits.reasons import CHARGED, Reason
 from tests.ai_chat.api.client import JSON, user_says
 from tests.ai_chat.turns import text_model
 from tests.api import Api
@@ -170,9 +170,7 @@ def test_a_busy_provider_is_503_with_the_time_to_wait(alice: User) -> None:
     assert refund_sentence(turn).endswith(" Try again in 1 second.")
 
 
-@pytest.mark.parametrize(
-    "reason", [each for each in Reason if each not in {Reason.BUSY, Reason.STOPS_USED_UP}]
-)
+@pytest.mark.parametrize("reason", [each for each in Reason if each not in {Reason.BUSY, *CHARGED}])
 def test_every_other_failure_is_502_and_a_sentence(alice: User, reason: Reason) -> None:
     turn = ended(alice, failure=reason)
     answer = replayed(alice, accept=JSON["Accept"])
