@@ -73,8 +73,7 @@ def clients_for(
 
 @cache
 def _clients() -> list[Client]:
+    """The sections of the document that have something to paste; the others explain."""
     text = (settings.BASE_DIR / "docs" / "clients.md").read_text()
-    return [
-        Client(name, tuple(Block(*block) for block in _BLOCK.findall(section)))
-        for name, section in _CLIENT.findall(text)
-    ]
+    sections = [(name, _BLOCK.findall(section)) for name, section in _CLIENT.findall(text)]
+    return [Client(name, tuple(map(Block._make, blocks))) for name, blocks in sections if blocks]
