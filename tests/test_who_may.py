@@ -197,6 +197,7 @@ GET    account/keys/<str:public_id>/calls                  302   200   404   404
 GET    account/data                                        302   200   200   200
 POST   account/data/archive                                302   302   302   302
 GET    account/data/archives/<uuid:job_id>                 302   404   404   404
+GET    account/data/responses                              302   200   200   200
 POST   account/data/responses                              302   302   302   302
 GET    account/data/delete/<str:kind>                      302   200   200   200
 POST   account/data/delete/<str:kind>                      302   302   302   302

@@ -172,6 +172,10 @@ def _of_use(name: str) -> Any:
     return lambda line: getattr(line.use, name) if line.use else None
 
 
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
 COLUMNS: Columns[Line] = {
     "Time (UTC)": lambda line: line.call.created_at,
     "Request": lambda line: line.call.request_id,
@@ -191,7 +195,7 @@ COLUMNS: Columns[Line] = {
     "Outcome": lambda line: line.outcome.value,
     "Why": lambda line: line.why,
     "Streamed": lambda line: line.call.streamed,
-    "Seconds": lambda line: line.seconds,
-    "Seconds to the first piece": lambda line: line.call.first_seconds,
+    "Seconds": lambda line: _milliseconds(line.seconds),
+    "Seconds to the first piece": lambda line: _milliseconds(line.call.first_seconds),
     "Charge": lambda line: line.call.charge_id,
 }

@@ -81,5 +81,5 @@ def _secret_of(request: HttpRequest) -> str:
         message = "Authorization and x-api-key name different keys. Send one of them."
         raise ApiError(400, "two_api_keys", message)
     if not keys:
-        raise InvalidApiKey
+        raise InvalidApiKey(is_missing=True)
     return keys.pop()

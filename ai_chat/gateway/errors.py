@@ -33,6 +33,9 @@ CODES = {
 }
 #: What trying again does not help with, though clients would.
 FINAL = {"idempotency_conflict", "idempotency_answer_gone", "too_many_wrong_keys"}
+NO_SUCH_MODEL = (
+    "There is no such model for this call: GET /v1/models lists them, and where each is called."
+)
 SENTENCES = {
     Reason.CONTEXT_TOO_LONG: "This is more than the model can read.",
     Reason.NOT_ACCEPTED: "The provider did not accept the request.",
@@ -92,6 +95,8 @@ def envelope(error: DomainError) -> dict[str, Any]:
     status, code = meaning(error)
     param = _named(error.path) if isinstance(error, InvalidInput) else getattr(error, "param", None)
     message = str(error)
+    if isinstance(error, ModelNotOffered):
+        message = NO_SUCH_MODEL
     if status == 402:  # Some clients look for these words.
         message = f"Insufficient credits: {message}"
     body: dict[str, Any] = {

@@ -11,13 +11,14 @@ from django.views.decorators.http import require_safe
 from ai_chat.gateway.openapi import DOCUMENT
 from ai_chat.gateway.shapes import Json
 from credits.api.docs import page_of
+from credits.keys.clients import base_url
 
 
 @login_not_required
 @require_safe
 def reference(request: HttpRequest) -> HttpResponse:
     """Each call of /v1 with what it takes and answers."""
-    return render(request, "credits/api_docs.html", _page())
+    return render(request, "credits/api_docs.html", {**_page(), "base_url": base_url()})
 
 
 @cache

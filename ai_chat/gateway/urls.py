@@ -2,16 +2,7 @@
 
 from django.urls import path
 
-from ai_chat.gateway import (
-    chat,
-    embeddings,
-    images,
-    key,
-    listing,
-    messages,
-    openapi,
-    quotes,
-)
+from ai_chat.gateway import chat, embeddings, images, key, listing, messages, openapi, quotes
 from ai_chat.gateway.responses import views as responses
 
 urlpatterns = [

@@ -84,10 +84,12 @@ def archive(request: AuthenticatedHttpRequest, job_id: UUID) -> HttpResponseBase
     return FileResponse(content, as_attachment=True, filename=name, content_type="application/zip")
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def keeping(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Whether responses of the API are kept, as `keeps` says; turned off, those that were are
-    deleted."""
+    deleted, which a GET asks about."""
+    if request.method != "POST":
+        return render(request, "ai_chat/keep_none.html")
     refuse_impersonated(request)
     keeps = request.POST.get("keeps") == "1"
     set_keeping(account_id=request.user.pk, keeps=keeps)

@@ -35,6 +35,11 @@ class Client(NamedTuple):
     blocks: tuple[Block, ...]
 
 
+def base_url() -> str:
+    """What clients of OpenAI's API call the base URL."""
+    return f"{settings.SITE_URL}/v1"
+
+
 def shown_clients(
     *, account_id: int, only_models: Collection[str] | None = None, secret: str = SECRET
 ) -> list[Client]:

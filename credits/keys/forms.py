@@ -1,10 +1,11 @@
 """The forms of a key: making or changing it, rolling it, and an admin's reason to revoke it."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
+from django.http import QueryDict
 
 from config.errors import DomainError, InvalidInput
 from credits.catalogue.fields import KEY_NAME, KEY_OVERLAP_DAYS, KEY_RATE, LIMIT_CREDITS
@@ -22,7 +23,33 @@ ALL, ONLY = "all", "only"
 DAY = timedelta(days=1)
 
 
-class KeyForm(forms.Form):
+class SecretForm(forms.Form):
+    """Makes a secret, which the answer shows. `latest` names the one made last: when that page is
+    loaded again, the form comes again, and is refused as it names the one before (`was`)."""
+
+    was = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    made_since = (
+        "A key was made since this form was opened, and its secret was shown then. If that is lost,"
+        " make a new one on the key's page. Send the form again to make another key."
+    )
+
+    def __init__(self, data: Any = None, *, latest: str = "", **options: Any) -> None:
+        super().__init__(data, **options)
+        self.latest = latest
+        self.initial["was"] = latest
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if self.data.get("was", self.latest) != self.latest:
+            renewed = cast(QueryDict, self.data).copy()
+            renewed["was"] = self.latest
+            self.data = renewed
+            self.add_error(None, self.made_since)
+        return data
+
+
+class KeyForm(SecretForm):
     """What a key is to be. With a `key` it changes that; `limits` are the credits that its account
     has set for it, by period."""
 
@@ -51,10 +78,15 @@ class KeyForm(forms.Form):
     use_required_attribute = False
 
     def __init__(
-        self, data: Any = None, *, key: ApiKey | None = None, limits: dict[str, int] | None = None
+        self,
+        data: Any = None,
+        *,
+        latest: str = "",
+        key: ApiKey | None = None,
+        limits: dict[str, int] | None = None,
     ) -> None:
         self.key = key
-        super().__init__(data, initial=_initial(key, limits or {}))
+        super().__init__(data, latest=latest, initial=_initial(key, limits or {}))
         for period, words in PERIODS.items():
             self.fields[period] = CreditsField(LIMIT_CREDITS, label=words, required=False)
         models: Any = self.fields["models"]
@@ -69,7 +101,7 @@ class KeyForm(forms.Form):
         return [self[period] for period in PERIODS]
 
     def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
+        data = super().clean()
         if data.get("which") == ONLY and not data.get("models") and "models" not in self.errors:
             self.add_error("models", "Choose at least one model.")
         return data
@@ -134,8 +166,13 @@ def _overlap(days: int) -> str:
     return f"works for {days} more day{'s' if days > 1 else ''}" if days else "ends at once"
 
 
-class RollForm(forms.Form):
+class RollForm(SecretForm):
     """For how many days the present secret still works."""
+
+    made_since = (
+        "A new secret was made since this page was opened, and it was shown then."
+        " Send the form again to make another."
+    )
 
     overlap_days = forms.TypedChoiceField(
         label="The present secret",

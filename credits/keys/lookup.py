@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
 from config.errors import DomainError
@@ -29,10 +30,13 @@ class InvalidApiKey(DomainError):
     status = 401
     code = "invalid_api_key"
 
-    def __init__(self) -> None:
-        super().__init__(
-            "This API key is not valid. Make one, or look after yours, at your account."
+    def __init__(self, *, is_missing: bool = False) -> None:
+        problem = (
+            "No API key came with the call: send Authorization: Bearer and the key."
+            if is_missing
+            else "This API key is not valid: there is none like it, it has expired or was revoked."
         )
+        super().__init__(f"{problem} Your keys are at {settings.SITE_URL}/account/keys.")
 
 
 class Caller(NamedTuple):

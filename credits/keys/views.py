@@ -9,9 +9,10 @@ from django.views.decorators.http import require_http_methods
 
 from config.errors import DomainError
 from config.pagination import paginate
+from credits.amounts import as_exact_words
 from credits.http import AuthenticatedHttpRequest
 from credits.keys import services
-from credits.keys.clients import shown_clients
+from credits.keys.clients import base_url, shown_clients
 from credits.keys.forms import KeyForm, RollForm
 from credits.keys.services import MOST, WithSecret, find_key
 from credits.keys.states import KeyState, key_states, spend_chart
@@ -26,15 +27,16 @@ SHOWN = 25
 @require_http_methods(["GET", "HEAD", "POST"])
 def keys(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The user's keys, and the form that makes one."""
-    form = KeyForm(request.POST if request.method == "POST" else None)
+    account = request.user.pk
+    mine = ApiKey.objects.filter(account_id=account)
+    latest = mine.order_by("-pk").values_list("public_id", flat=True).first() or ""
+    form = KeyForm(request.POST if request.method == "POST" else None, latest=latest)
     if request.method == "POST":
         refuse_impersonated(request)
         if made := _make(request, form):
             return _secret(request, made, is_new=True)
-    account = request.user.pk
     wanted = PageForm(request.GET)
     place = wanted.place if wanted.is_valid() else {}
-    mine = ApiKey.objects.filter(account_id=account)
     good = mine.filter(revoked_at=None).order_by("-pk")
     page = paginate(mine.exclude(revoked_at=None), size=SHOWN, **place)
     context = {
@@ -43,6 +45,7 @@ def keys(request: AuthenticatedHttpRequest) -> HttpResponse:
         "page": page.map(key_states),
         "most": MOST,
         "clients": shown_clients(account_id=account),
+        "base_url": base_url(),
     }
     status = 422 if form.errors else 200
     return render(request, "credits/keys/keys.html", context, status=status)
@@ -70,7 +73,7 @@ def _secret(
     )
     context = {
         "key": made.key, "secret": made.secret, "state": state, "is_new": is_new,
-        "clients": clients,
+        "clients": clients, "base_url": base_url(),
     }  # fmt: skip
     answer = render(request, "credits/keys/secret.html", context)
     add_never_cache_headers(answer)
@@ -96,7 +99,10 @@ def key(request: AuthenticatedHttpRequest, public_id: str) -> HttpResponse:
             return redirect("key", public_id)
     chart = spend_chart(mine, today=state.now.date())
     clients = shown_clients(account_id=mine.account_id, only_models=mine.only_models)
-    context = {"key": mine, "state": state, "form": form, "chart": chart, "clients": clients}
+    context = {
+        "key": mine, "state": state, "form": form, "chart": chart, "clients": clients,
+        "base_url": base_url(), "most": as_exact_words(chart.top) if chart else "",
+    }  # fmt: skip
     status = 422 if form.errors else 200
     return render(request, "credits/keys/key.html", context, status=status)
 
@@ -121,7 +127,8 @@ def _change(request: AuthenticatedHttpRequest, form: KeyForm, mine: ApiKey) -> b
 def roll(request: AuthenticatedHttpRequest, public_id: str) -> HttpResponse:
     """Asks how long the present secret is to work, and makes a new one."""
     mine = _own(request, public_id)
-    form = RollForm(request.POST if request.method == "POST" else None)
+    latest = mine.secrets.order_by("-pk").values_list("pk", flat=True).first()
+    form = RollForm(request.POST if request.method == "POST" else None, latest=str(latest))
     if request.method == "POST":
         refuse_impersonated(request)
         if form.is_valid():

@@ -160,9 +160,9 @@ def uses(wanted: Slicing) -> list[UsePart]:
 def spans(parts: Iterable[Slice]) -> list[tuple[int, int]]:
     """Where in the journal these rows are: ranges of ids that do not overlap, newest first."""
     ranges: list[tuple[int, int]] = []
-    for first, its_last in sorted(((part.first_id, part.last_id) for part in parts), reverse=True):
-        last = its_last
-        # One that reaches far may overlap several of those behind it.
+    for first, end in sorted(((part.first_id, part.last_id) for part in parts), reverse=True):
+        last = end
+        # One that reaches far may overlap several of those before it.
         while ranges and last >= ranges[-1][0]:
             last = max(last, ranges.pop()[1])
         ranges.append((first, last))

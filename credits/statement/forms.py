@@ -108,7 +108,10 @@ class KeysForm(RowsForm):
     """The same, of rows that may be by one of an account's API keys (`key`: its public id)."""
 
     key = forms.ChoiceField(
-        label="Key", required=False, error_messages={"invalid_choice": "There is no such key."}
+        label="Key",
+        required=False,
+        widget=forms.Select(attrs={"class": "f"}),
+        error_messages={"invalid_choice": "There is no such key."},
     )
 
     def __init__(self, data: Any, *, account_id: int, **options: Any) -> None:

@@ -32,7 +32,7 @@ def test_a_key_from_its_making_to_its_end(
     permissions = ["clipboard-read", "clipboard-write"]
     page = window(alice, size=size, scheme=scheme, permissions=permissions)
     page.goto("/account")
-    page.get_by_role("link", name="API keys", exact=True).click()
+    page.get_by_role("main").get_by_role("link", name="API keys", exact=True).click()
     expect(page.get_by_role("heading", name="No keys yet")).to_be_visible()
     good(page)
     page.get_by_text("Only these", exact=True).click()

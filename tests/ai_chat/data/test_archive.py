@@ -301,6 +301,8 @@ def test_what_is_kept_of_the_api_is_deleted_when_it_is_turned_off(place: Site, m
     keep_response(mary, MARKER)
     client = place.client(mary)
     assert "and keep none from now on" in client.get("/account/data").text
+    asks = client.get("/account/data/responses").text
+    assert 'name="keeps" value="0"' in asks
     answer = client.post("/account/data/responses", data={"keeps": "0"})
     assert answer.status_code == 302
     assert "Nothing is kept" in client.get("/account/data").text

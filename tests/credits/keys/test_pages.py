@@ -185,6 +185,47 @@ def test_rolling_asks_first(page: Browser, alice: User) -> None:
     assert page.send(f"{address(key)}/roll", overlap_days="8").status_code == 422
 
 
+def latest(answer: Any) -> str:
+    """The secret made last, as the form on a page names it."""
+    return str(answer.context["form"]["was"].value())
+
+
+def test_loading_a_shown_secret_again_makes_no_other(page: Browser, alice: User) -> None:
+    """A reload sends the form once more, with what it said of the secret that was the latest."""
+    make_key(alice, name="first")
+    form = {"name": "CI", "which": "all", "was": latest(page.get(LIST))}
+    assert page.send(LIST, **form).status_code == 200
+    again = page.send(LIST, **form)
+    assert again.status_code == 422
+    assert "A key was made since this form was opened" in again.text
+    key = ApiKey.objects.get(name="CI")
+    assert page.send(LIST, **form | {"was": latest(again)}).status_code == 200
+    roll = f"{address(key)}/roll"
+    form = {"overlap_days": "0", "was": latest(page.get(roll))}
+    [secret] = set(SECRET.findall(page.send(roll, **form).text))
+    again = page.send(roll, **form)
+    assert again.status_code == 422
+    assert "A new secret was made since" in again.text
+    assert find_caller(secret).key_id == key.pk
+
+
+def test_keys_calls_and_the_reference_lead_to_each_other(page: Browser, alice: User) -> None:
+    key = make_key(alice)
+    calls, reference = "/account/calls", "/api/docs/v1"
+    for start, ends in {
+        "/ai-chat": [LIST],
+        LIST: [calls, reference],
+        address(key): [LIST, f"{address(key)}/calls", f"/usage?key={key.public_id}", reference],
+        f"{address(key)}/calls": [address(key), calls],
+        calls: [LIST],
+        "/usage": [calls],
+        reference: [LIST],
+    }.items():
+        shown = page.get(start).text
+        for end in ends:
+            assert f'href="{end}"' in shown, (start, end)
+
+
 def test_revoking_asks_first(page: Browser, alice: User) -> None:
     key = make_key(alice)
     secret = make_secret(key)
