@@ -1,10 +1,10 @@
 -- Starts a paid job in one round trip: counts the request under each of `counted`, of which
--- `per_minute` fit in a minute, checks how much is in flight, charges and records the job. `recorder`
+-- `per_minute` fit in a minute, charges if less than `in_flight` is, and records the job. `recorder`
 -- is the function of the job's kind that inserts its row; it is called as recorder(owner, charge, job)
 -- and says in JSON what it has chosen besides. `rate_most`, `rate_remaining` and `rate_reset` say what
 -- is left of the tightest of the rates, as credits_take does. Outcomes: those of
 -- credits_deduct and, where the model is priced by tokens and the size of the call (`input_bound` and
--- what may be written) is given, of credits_reserve; rate_limited (room again in `retry_seconds`), too_many_in_flight, turn_running.
+-- what may be written) is given, of credits_reserve; rate_limited (room again in `retry_seconds`), turn_running.
 CREATE FUNCTION ai_chat_start(owner bigint, counted text[], per_minute integer[], in_flight integer,
     member bigint, key_id bigint, operation text, feature text, default_cost bigint, units integer,
     model text, max_unit_cost bigint, request_key text, fingerprint text, lease interval, extra jsonb,
@@ -17,7 +17,6 @@ CREATE FUNCTION ai_chat_start(owner bigint, counted text[], per_minute integer[]
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    refusal text;
     spent record;
 BEGIN
     IF credits_is_due(owner) THEN
@@ -31,23 +30,17 @@ BEGIN
         outcome := 'rate_limited';
         RETURN;
     END IF;
-    -- With the balance locked, no two requests of one owner count their holds at the same time, and
-    -- no two begin an answer in one conversation.
-    PERFORM credits_lock(owner => ai_chat_start.owner);
-    refusal := CASE
-        WHEN in_flight <= (
-            SELECT count(*) FROM credits_hold h
-            WHERE h.account_id = owner AND h.lease_until > credits_now()
-        ) THEN 'too_many_in_flight'
-        WHEN ai_chat_is_answering(owner => ai_chat_start.owner, job => ai_chat_start.job)
-            THEN 'turn_running'
-    END;
-    IF refusal IS NOT NULL AND NOT EXISTS (
-        -- A repeated request begins nothing: it gets the first answer.
-        SELECT FROM credits_usagehistory u WHERE u.account_id = owner AND u.idempotency_key = request_key
-    ) THEN
-        outcome := refusal;
-        RETURN;
+    IF (job ->> 'one_at_a_time')::boolean THEN
+        -- With the balance locked, no two begin an answer in one conversation.
+        PERFORM credits_lock(owner => ai_chat_start.owner);
+        IF ai_chat_is_answering(owner => ai_chat_start.owner, job => ai_chat_start.job) AND NOT EXISTS (
+            -- A repeated request begins nothing: it gets the first answer.
+            SELECT FROM credits_usagehistory u
+            WHERE u.account_id = owner AND u.idempotency_key = request_key
+        ) THEN
+            outcome := 'turn_running';
+            RETURN;
+        END IF;
     END IF;
     IF input_bound IS NOT NULL AND credits_is_by_tokens(model, credits_now()) THEN
         spent := credits_reserve(owner => ai_chat_start.owner, member => ai_chat_start.member,
@@ -58,7 +51,8 @@ BEGIN
             output_named => ai_chat_start.output_named, choices => ai_chat_start.choices,
             agreed_price => ai_chat_start.agreed_price, most => ai_chat_start.most,
             request_key => ai_chat_start.request_key, fingerprint => ai_chat_start.fingerprint,
-            lease => ai_chat_start.lease, extra => ai_chat_start.extra);
+            lease => ai_chat_start.lease, extra => ai_chat_start.extra,
+            in_flight => ai_chat_start.in_flight);
         price_id := spent.price_id;
         output_granted := spent.output_granted;
     ELSIF agreed_price <> 0 AND NOT EXISTS (
@@ -73,7 +67,7 @@ BEGIN
             units => ai_chat_start.units, model => ai_chat_start.model,
             max_unit_cost => ai_chat_start.max_unit_cost, request_key => ai_chat_start.request_key,
             fingerprint => ai_chat_start.fingerprint, lease => ai_chat_start.lease,
-            extra => ai_chat_start.extra);
+            extra => ai_chat_start.extra, in_flight => ai_chat_start.in_flight);
     END IF;
     outcome := spent.outcome;
     charge_id := spent.charge_id;
@@ -95,24 +89,19 @@ BEGIN
     END IF;
 END $$;
 
--- Whether an answer is being written in the conversation that the job names, for jobs that must be
--- alone there: the model would be told half an answer. One whose lease is over is not: its process
+-- Whether an answer is being written in the conversation that the job names (`one_at_a_time`): the model would be told half an answer. One whose lease is over is not: its process
 -- died, and its credits come back.
 CREATE FUNCTION ai_chat_is_answering(owner bigint, job jsonb) RETURNS boolean
-LANGUAGE plpgsql STABLE
+LANGUAGE sql STABLE
 AS $$
-BEGIN
-    IF (job ->> 'one_at_a_time')::boolean IS NOT TRUE THEN
-        RETURN false;
-    END IF;
-    RETURN EXISTS (
+    SELECT EXISTS (
         SELECT FROM credits_hold h
         JOIN ai_chat_turn t ON t.charge_id = h.charge_id
         JOIN ai_chat_conversation c ON c.id = t.conversation_id
         WHERE h.account_id = owner AND h.lease_until > credits_now()
             AND (c.id = (job ->> 'conversation_id')::uuid OR c.external_id = job ->> 'external_id')
-    );
-END $$;
+    )
+$$;
 
 -- The conversation that a job belongs to, now the latest: the one that is named, or the one with the
 -- client's id, or a new one. A new one also takes the place of one that was deleted meanwhile.

@@ -39,7 +39,7 @@ SELECT {_columns("m", AIModel)}, {_columns("p", Provider)}, {_columns("least", P
             AND (i.status <> 'canceled' OR coalesce(i.period_end > %(now)s, true))), false)
 FROM credits_aimodel m
 JOIN credits_provider p ON p.id = m.provider_id
-CROSS JOIN LATERAL credits_price_now(m.id, credits_now()) price
+LEFT JOIN LATERAL credits_price_now(m.id, credits_now()) price ON true
 LEFT JOIN credits_plan least ON least.id = m.least_plan_id
 LEFT JOIN credits_aimodel f ON f.id = m.fallback_id
 LEFT JOIN credits_provider fp ON fp.id = f.provider_id

@@ -4,7 +4,10 @@ DROP FUNCTION credits_grant(
 );
 DROP FUNCTION credits_refund(bigint, bigint, text, text, jsonb);
 DROP FUNCTION credits_deduct(
-    bigint, bigint, bigint, text, text, bigint, integer, text, bigint, text, text, interval, jsonb
+    bigint, bigint, bigint, text, text, bigint, integer, text, bigint, text, text, interval, jsonb,
+    integer
 );
-DROP FUNCTION credits_open_spend(bigint, bigint, bigint, text, integer, text, text, text);
+DROP FUNCTION credits_open_spend(
+    bigint, bigint, bigint, text, integer, text, text, text, integer
+);
 DROP FUNCTION credits_lock(bigint);

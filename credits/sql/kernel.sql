@@ -25,11 +25,12 @@ END $$;
 -- on, else: due (credits come first: `credits.ledger.credits_due`), replayed (this key was charged
 -- before: `earlier`), key_conflict (the key was used for another request), closed (the user was
 -- closed, banned or deactivated since the request came in), bad_key (the API key is not good, not of
--- this account and member, or not for this model). `limited`: the account has hard limits. `balance`
+-- this account and member, or not for this model), too_many_in_flight (`in_flight` leases of the account
+-- run already; NULL: any number may). `limited`: the account has hard limits. `balance`
 -- is what a row begins with, `available` what of it can be spent: no more than a hundred holds and as many
 -- grants leave here, so that a spend takes no longer than that; the sweeper sees to the rest.
 CREATE FUNCTION credits_open_spend(owner bigint, member bigint, key_id bigint, operation text,
-    units integer, model text, request_key text, fingerprint text,
+    units integer, model text, request_key text, fingerprint text, in_flight integer,
     OUT outcome text, OUT balance bigint, OUT available bigint, OUT moment timestamptz,
     OUT limited boolean, OUT earlier credits_usagehistory) LANGUAGE plpgsql
 AS $$
@@ -39,6 +40,7 @@ DECLARE
     lease_ends timestamptz;
     grant_ends timestamptz;
     good_key boolean;
+    at_work bigint;
 BEGIN
     -- Credits that are due come before the lock, which the one who grants them takes after the payer's.
     SELECT b.credits_remaining INTO balance FROM credits_creditbalance b
@@ -50,10 +52,9 @@ BEGIN
         END IF;
         balance := credits_lock(owner);
     END IF;
-    -- The moment of the row, at which its key is good (I12).
-    moment := credits_now();
-    -- A statement of its own: one that waits for the lock sees what was there before it waited.
-    SELECT
+    -- A statement of its own: one that waits for the lock sees what was there before it waited. The
+    -- moment is the row's, at which its key is good (I12).
+    SELECT n.moment,
         (SELECT u.id FROM credits_usagehistory u
             WHERE u.account_id = owner AND u.idempotency_key = request_key),
         -- Whoever has the lock after the account was closed sees that, so that no work begins once
@@ -66,9 +67,12 @@ BEGIN
         key_id IS NULL OR EXISTS (
             SELECT FROM credits_apikey k
             WHERE k.id = key_id AND k.account_id = owner AND k.member_id = coalesce(member, owner)
-                AND credits_key_is_good(k, moment) AND (model = ANY (k.only_models)) IS NOT FALSE),
-        EXISTS (SELECT FROM credits_limit l WHERE l.account_id = owner AND l.hard)
-    INTO known, closed, lease_ends, grant_ends, good_key, limited;
+                AND credits_key_is_good(k, n.moment) AND (model = ANY (k.only_models)) IS NOT FALSE),
+        EXISTS (SELECT FROM credits_limit l WHERE l.account_id = owner AND l.hard),
+        CASE WHEN in_flight IS NOT NULL THEN (SELECT count(*) FROM credits_hold h
+            WHERE h.account_id = owner AND h.lease_until > n.moment) END
+    INTO moment, known, closed, lease_ends, grant_ends, good_key, limited, at_work
+    FROM (SELECT credits_now() AS moment) n;
     available := balance;
     IF known IS NOT NULL THEN
         SELECT * INTO earlier FROM credits_usagehistory WHERE id = known;
@@ -79,6 +83,8 @@ BEGIN
         outcome := 'closed';
     ELSIF NOT good_key THEN
         outcome := 'bad_key';
+    ELSIF at_work >= in_flight THEN
+        outcome := 'too_many_in_flight';
     ELSE
         IF lease_ends <= moment THEN
             balance := credits_sweep_account(owner, moment, 100);
@@ -97,7 +103,7 @@ END $$;
 -- insufficient. Without a model a unit costs the feature's price.
 CREATE FUNCTION credits_deduct(owner bigint, member bigint, key_id bigint, operation text,
     feature text, default_cost bigint, units integer, model text, max_unit_cost bigint,
-    request_key text, fingerprint text, lease interval, extra jsonb,
+    request_key text, fingerprint text, lease interval, extra jsonb, in_flight integer DEFAULT NULL,
     OUT outcome text, OUT charge_id bigint, OUT price bigint, OUT total bigint,
     OUT available bigint, OUT held boolean, OUT limit_id bigint) LANGUAGE plpgsql
 AS $$
@@ -109,7 +115,7 @@ DECLARE
     later numeric;
 BEGIN
     spend := credits_open_spend(
-        owner, member, key_id, operation, units, model, request_key, fingerprint);
+        owner, member, key_id, operation, units, model, request_key, fingerprint, in_flight);
     outcome := spend.outcome;
     available := spend.available;
     held := lease IS NOT NULL;

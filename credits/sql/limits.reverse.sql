@@ -11,6 +11,5 @@ DROP FUNCTION credits_limit_since(text, date, timestamptz);
 DROP FUNCTION credits_begin_counting() CASCADE;
 DROP FUNCTION credits_spend_of(bigint);
 DROP FUNCTION credits_count_end() CASCADE;
-DROP FUNCTION credits_count_row(credits_usagehistory, credits_usagehistory);
 DROP FUNCTION credits_most_of(credits_usagehistory);
 DROP FUNCTION credits_count(credits_usagehistory, numeric, numeric);

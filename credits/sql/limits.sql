@@ -28,21 +28,6 @@ END $$;
 CREATE FUNCTION credits_most_of(charge credits_usagehistory) RETURNS numeric LANGUAGE sql IMMUTABLE
 AS $$ SELECT coalesce(charge.bound, charge.credits_used * credits_pico()) $$;
 
--- A row of the journal: a charge is held or spent; what comes back of a `charge` per unit is unspent.
--- One by tokens is held until its use, which counts, however much an admin returns of it later.
-CREATE FUNCTION credits_count_row(posted credits_usagehistory, charge credits_usagehistory)
-RETURNS void LANGUAGE plpgsql
-AS $$
-BEGIN
-    IF posted.lease_until IS NOT NULL OR posted.bound IS NOT NULL THEN
-        PERFORM credits_count(posted, 0, credits_most_of(posted));
-    ELSIF posted.unit_cost IS NOT NULL THEN
-        PERFORM credits_count(posted, credits_most_of(posted), 0);
-    ELSIF posted.refund_of_id IS NOT NULL AND charge.bound IS NULL THEN
-        PERFORM credits_count(charge, posted.credits_used * credits_pico(), 0);
-    END IF;
-END $$;
-
 -- A hold that ends: a charge per unit is spent then. One by tokens ends with its use.
 CREATE FUNCTION credits_count_end() RETURNS trigger LANGUAGE plpgsql
 AS $$

@@ -43,30 +43,27 @@ BEGIN
     RETURN cost;
 END $$;
 
--- The price of a model by tokens at a moment: all null when it has none.
-CREATE FUNCTION credits_price_now(wanted bigint, moment timestamptz) RETURNS credits_tokenprice
-LANGUAGE plpgsql STABLE
+-- The price of a model by tokens at a moment: no row when it has none. In SQL, so that it becomes a
+-- part of the statements that join it.
+CREATE FUNCTION credits_price_now(wanted bigint, moment timestamptz)
+RETURNS SETOF credits_tokenprice ROWS 1 LANGUAGE sql STABLE
 AS $$
-DECLARE
-    price credits_tokenprice;
-BEGIN
-    SELECT * INTO price FROM credits_tokenprice p
-    WHERE p.model_id = wanted AND p.valid_from <= moment
-    ORDER BY p.valid_from DESC, p.id DESC LIMIT 1;
-    IF price.input IS NULL THEN
-        RETURN NULL;
-    END IF;
-    RETURN price;
-END $$;
+    SELECT latest.* FROM (
+        SELECT * FROM credits_tokenprice p
+        WHERE p.model_id = wanted AND p.valid_from <= moment
+        ORDER BY p.valid_from DESC, p.id DESC LIMIT 1
+    ) latest
+    WHERE latest.input IS NOT NULL
+$$;
 
 -- Whether a model has a price by tokens at a moment; a model costs one or the other.
 CREATE FUNCTION credits_is_by_tokens(model text, moment timestamptz) RETURNS boolean
 LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
-    RETURN model IS NOT NULL AND (
-        SELECT (credits_price_now(m.id, moment)).input IS NOT NULL
-        FROM credits_aimodel m WHERE m.name = model);
+    RETURN EXISTS (
+        SELECT FROM credits_aimodel m CROSS JOIN credits_price_now(m.id, moment)
+        WHERE m.name = model);
 END $$;
 
 -- The catalogue has changed: its version is another then.

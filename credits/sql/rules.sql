@@ -308,8 +308,16 @@ BEGIN
         INSERT INTO credits_hold (charge_id, account_id, lease_until, created_at)
         VALUES (NEW.id, NEW.account_id, NEW.lease_until, NEW.created_at);
     END IF;
-    IF is_counted THEN
-        PERFORM credits_count_row(NEW, charge);
+    -- A charge is held or spent; what comes back of one per unit is unspent. One by tokens is held
+    -- until its use, which counts, however much an admin returns of it later.
+    IF NOT is_counted THEN
+        NULL;
+    ELSIF NEW.lease_until IS NOT NULL OR NEW.bound IS NOT NULL THEN
+        PERFORM credits_count(NEW, 0, credits_most_of(NEW));
+    ELSIF NEW.unit_cost IS NOT NULL THEN
+        PERFORM credits_count(NEW, credits_most_of(NEW), 0);
+    ELSIF NEW.refund_of_id IS NOT NULL AND charge.bound IS NULL THEN
+        PERFORM credits_count(charge, NEW.credits_used * credits_pico(), 0);
     END IF;
     RETURN NULL;
 END $$;

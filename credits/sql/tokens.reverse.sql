@@ -8,7 +8,7 @@ DROP FUNCTION credits_quote(
 DROP FUNCTION credits_usual_share(bigint, bigint);
 DROP FUNCTION credits_reserve(
     bigint, bigint, bigint, text, text, text, bigint, bigint, bigint, boolean, integer, bigint, bigint,
-    text, text, interval, jsonb
+    text, text, interval, jsonb, integer
 );
 DROP FUNCTION credits_terms(
     bigint, bigint, bigint, text, text, bigint, bigint, bigint, boolean, integer, bigint, bigint,

@@ -109,8 +109,7 @@ CREATE FUNCTION credits_terms(owner bigint, member bigint, key_id bigint, featur
     OUT bound numeric, OUT limit_id bigint) LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
-    model_id bigint;
-    dear credits_tokenprice;
+    dear record;
     per_output numeric;
     fixed numeric;
     least_bound numeric;
@@ -120,9 +119,9 @@ DECLARE
     later_id bigint;
     limit_later numeric;
 BEGIN
-    SELECT m.id INTO model_id FROM credits_aimodel m
+    SELECT m.id AS of_model, p.* INTO dear
+    FROM credits_aimodel m LEFT JOIN credits_price_now(m.id, moment) p ON true
     WHERE m.name = model AND m.feature = credits_terms.feature AND m.active AND NOT m.unreachable;
-    dear := credits_price_now(model_id, moment);
     price_id := dear.id;
     per_output := choices * greatest(dear.output, dear.reasoning)::numeric;
     fixed := dear.request
@@ -136,7 +135,7 @@ BEGIN
         FROM credits_limits_left(owner, member, key_id, moment) l;
     END IF;
     room := least(available * credits_pico(), most * credits_pico(), limit_room);
-    IF model_id IS NULL THEN
+    IF dear.of_model IS NULL THEN
         outcome := 'not_offered';
     ELSIF price_id IS NULL THEN
         outcome := 'by_message';
@@ -179,7 +178,7 @@ END $$;
 -- `output_least` and 8,192 tokens, so that a second call finds credits beside the first. The caller
 -- makes the provider keep to `output_granted`.
 --
--- Outcomes: charged; replayed, key_conflict, due, closed, bad_key as credits_open_spend has them;
+-- Outcomes: charged; replayed, key_conflict, due, closed, bad_key, too_many_in_flight as credits_open_spend has them;
 -- not_offered (the model), by_message (it has no price by tokens), price_changed (the price is not
 -- `agreed_price`, or `output_least` costs more than `most`), too_long (the price is for less input),
 -- limit_reached (see `limit_id`), busy (enough once other calls of the account have ended),
@@ -187,7 +186,7 @@ END $$;
 CREATE FUNCTION credits_reserve(owner bigint, member bigint, key_id bigint, operation text,
     feature text, model text, input_bound bigint, output_asked bigint, output_least bigint,
     output_named boolean, choices integer, agreed_price bigint, most bigint, request_key text,
-    fingerprint text, lease interval, extra jsonb,
+    fingerprint text, lease interval, extra jsonb, in_flight integer DEFAULT NULL,
     OUT outcome text, OUT charge_id bigint, OUT price bigint, OUT total bigint,
     OUT available bigint, OUT held boolean, OUT price_id bigint, OUT output_granted bigint,
     OUT limit_id bigint) LANGUAGE plpgsql
@@ -197,7 +196,7 @@ DECLARE
     terms record;
 BEGIN
     spend := credits_open_spend(
-        owner, member, key_id, operation, 1, model, request_key, fingerprint);
+        owner, member, key_id, operation, 1, model, request_key, fingerprint, in_flight);
     outcome := spend.outcome;
     available := spend.available;
     held := true;
