@@ -203,13 +203,13 @@ BEGIN
     IF was IS DISTINCT FROM 'running' THEN
         RETURN;
     END IF;
-    IF free_kind IS NOT NULL AND (
-        SELECT t.wait
-        FROM credits_take(ARRAY[free_kind || ':' || owner], ARRAY[free_most], '1 hour') t
-    ) > 0 THEN
-        failure := free_kind || '_used_up';
-        state := coalesce(charged_as, state);
-        delivered := NULL;
+    IF free_kind IS NOT NULL THEN
+        IF (SELECT t.wait > 0
+            FROM credits_take(ARRAY[free_kind || ':' || owner], ARRAY[free_most], '1 hour') t) THEN
+            failure := free_kind || '_used_up';
+            state := coalesce(charged_as, state);
+            delivered := NULL;
+        END IF;
     END IF;
     IF tokens IS NULL OR delivered = 0 THEN
         ending := credits_end_hold(charge_id => charge, delivered => ai_chat_end.delivered,

@@ -6,19 +6,16 @@ LANGUAGE sql IMMUTABLE
 AS $$ SELECT key.revoked_at IS NULL AND (key.expires_at > moment) IS NOT FALSE $$;
 
 -- The rule that a charge in the name of a key breaks; null: none.
-CREATE FUNCTION credits_key_fault(posted credits_usagehistory) RETURNS text LANGUAGE plpgsql STABLE
+CREATE FUNCTION credits_key_fault(key credits_apikey, posted credits_usagehistory) RETURNS text
+LANGUAGE sql IMMUTABLE
 AS $$
-DECLARE
-    key credits_apikey;
-BEGIN
-    SELECT * INTO key FROM credits_apikey k WHERE k.id = posted.api_key_id;
-    RETURN CASE
+    SELECT CASE
         WHEN posted.unit_cost IS NULL OR (key.account_id = posted.account_id
             AND key.member_id = coalesce(posted.member_id, posted.account_id)) IS NOT TRUE
             THEN 'i12_key_of_account'
         WHEN NOT credits_key_is_good(key, posted.created_at) THEN 'i12_key_good'
-    END;
-END $$;
+    END
+$$;
 
 -- A key that ends, or that will: under the lock of the balance, at a moment that is not past, so that no
 -- charge by it is later than its end. What is revoked stays revoked.

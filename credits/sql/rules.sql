@@ -138,12 +138,15 @@ BEGIN
     FOR paid IN
         SELECT payer.id, owing.net FROM credits_creditgrant payer JOIN (
             SELECT coalesce(own.grant_id, g.replaces_id) AS payer_id, sum(a.amount) AS net
-            FROM credits_grantallocation a
-            JOIN credits_usagehistory u ON u.id = a.usage_id
+            -- By index, whatever is known of the tables: an OR would read all of a young journal.
+            FROM (
+                SELECT charge AS id
+                UNION ALL SELECT r.id FROM credits_usagehistory r WHERE r.refund_of_id = charge
+            ) u
+            JOIN credits_grantallocation a ON a.usage_id = u.id
             JOIN credits_creditgrant g ON g.id = a.grant_id
             LEFT JOIN credits_grantallocation own
                 ON own.usage_id = charge AND own.grant_id = a.grant_id
-            WHERE u.id = charge OR u.refund_of_id = charge
             GROUP BY 1 HAVING sum(a.amount) > 0
         ) owing ON owing.payer_id = payer.id
         ORDER BY payer.priority DESC, payer.expires_at DESC NULLS FIRST, payer.id DESC
@@ -220,6 +223,7 @@ AS $$
 DECLARE
     charged boolean := credits_is_charged(posted.operation_type);
     used bigint := posted.credits_used;
+    priced boolean := true;
     key_fault text;
     fits boolean;
 BEGIN
@@ -235,17 +239,17 @@ BEGIN
         WHEN posted.operation_type = 'ADJUSTMENT' THEN
             used > 0 OR (used < 0 AND posted.grant_id IS NOT NULL)
     END;
-    -- Not a foreign key: all charges at once would lock the row of their price.
-    IF posted.price_id IS NOT NULL THEN
-        IF NOT EXISTS (SELECT FROM credits_tokenprice p WHERE p.id = posted.price_id) THEN
-            RETURN 'i9_bound_within_charge';
-        END IF;
-    END IF;
-    -- Nor one of these: all charges by a key would lock its row.
-    IF posted.api_key_id IS NOT NULL THEN
-        key_fault := credits_key_fault(posted);
+    -- Not foreign keys: all charges at once would lock the rows of their price and of their key.
+    IF num_nonnulls(posted.price_id, posted.api_key_id) > 0 THEN
+        SELECT posted.price_id IS NULL
+            OR EXISTS (SELECT FROM credits_tokenprice p WHERE p.id = posted.price_id),
+            CASE WHEN posted.api_key_id IS NOT NULL
+                THEN credits_key_fault(k, posted) END
+        INTO priced, key_fault
+        FROM (VALUES (posted.api_key_id)) named (id) LEFT JOIN credits_apikey k ON k.id = named.id;
     END IF;
     RETURN CASE
+        WHEN NOT priced THEN 'i9_bound_within_charge'
         WHEN key_fault IS NOT NULL THEN key_fault
         WHEN NOT charged AND posted.operation_type NOT IN ('GRANT', 'EXPIRY', 'ADJUSTMENT')
             THEN 'usage_operation_known'

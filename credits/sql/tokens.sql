@@ -275,7 +275,6 @@ CREATE FUNCTION credits_settle_use(charge_id bigint, input bigint, cached bigint
 AS $$
 DECLARE
     charge credits_usagehistory;
-    used credits_use;
     ending text;
 BEGIN
     ending := set_config('credits.ending', credits_settle_use.charge_id::text, true);
@@ -285,17 +284,15 @@ BEGIN
     outcome := CASE WHEN FOUND THEN 'settled' ELSE 'ended' END;
     IF outcome = 'ended' THEN
         SELECT * INTO charge FROM credits_usagehistory WHERE id = credits_settle_use.charge_id;
-        SELECT * INTO used FROM credits_use u WHERE u.charge_id = charge.id;
+        SELECT u.cost, u.collected, u.kept INTO cost, collected, kept
+        FROM credits_use u WHERE u.charge_id = charge.id;
     ELSE
-        INSERT INTO credits_use (charge_id, account_id, input, cached, cache_write, output, reasoning,
-            source, flags, cost, collected, kept, created_at)
+        INSERT INTO credits_use AS u (charge_id, account_id, input, cached, cache_write, output,
+            reasoning, source, flags, cost, collected, kept, created_at)
         VALUES (charge.id, charge.account_id, input, cached, cache_write, output, reasoning,
             source, flags, 0, 0, 0, credits_now())
-        RETURNING * INTO used;
+        RETURNING u.cost, u.collected, u.kept INTO cost, collected, kept;
     END IF;
-    cost := used.cost;
-    collected := used.collected;
-    kept := used.kept;
     refunded := charge.credits_used - kept;
     IF outcome = 'settled' AND refunded > 0 THEN
         refund_id := credits_insert_refund(charge, refunded,

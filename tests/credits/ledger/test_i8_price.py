@@ -106,7 +106,8 @@ def test_a_price_begins_now_or_later(model: AIModel, clock: Clock) -> None:
 
 def test_the_price_in_force_is_the_latest_that_has_begun(model: AIModel, clock: Clock) -> None:
     def price_now() -> int | None:
-        [(price,)] = sql("SELECT (SELECT p.input FROM credits_price_now(%s, credits_now()) p)", model.pk)
+        query = "SELECT (SELECT p.input FROM credits_price_now(%s, credits_now()) p)"
+        [(price,)] = sql(query, model.pk)
         return None if price is None else int(price)
 
     announced = clock.now() + timedelta(days=2)
