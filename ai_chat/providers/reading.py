@@ -18,6 +18,8 @@ from ai_chat.providers.usage import Flag
 from credits.reasons import Reason
 
 DONE = "[DONE]"
+#: Levels of lists and objects in what a provider sends.
+MAX_LEVELS = 100
 #: What a chunk without content comes to.
 ALIVE: list[Piece] = [Alive()]
 #: How many deltas more than it has tokens an answer may have before it is cut.
@@ -79,10 +81,11 @@ class AnswerReader:
     def _pieces(self, chunks: Iterator[bytes]) -> Iterator[Piece]:
         head = b""
         for chunk in chunks:
-            head += chunk
-            if head and not head.isspace():
+            # White space is not kept: packed, there may be any amount of it.
+            head = chunk.lstrip()
+            if head:
                 break
-        first = head.lstrip()[:1]
+        first = head[:1]
         if first in {b"{", b"["}:
             yield from self._whole(chain([head], chunks))
         elif first == b"<":
@@ -105,7 +108,7 @@ class AnswerReader:
             elif name != "message" and not data.startswith("{"):  # A ping with words of its own.
                 yield from ALIVE
             else:
-                yield from self._chunk(json.loads(data)) or ALIVE
+                yield from self._chunk(read_chunk(data)) or ALIVE
                 if self.received.deltas > self._most_deltas:
                     self._cut()
                     return
@@ -116,7 +119,7 @@ class AnswerReader:
 
     def _whole(self, chunks: Iterable[bytes]) -> Iterator[Piece]:
         """An answer that is one JSON object, although a stream was asked for."""
-        answer = read_json(chunks)
+        answer = checked(read_json(chunks))
         answer = answer[0] if isinstance(answer, list) else answer
         if not answer.get("choices") and not error_in_chunk(answer):
             raise ProviderError(Reason.UNREADABLE, code="no_choices")
@@ -230,6 +233,25 @@ class AnswerReader:
         if self._done or self._is_empty:
             return ProviderError(Reason.EMPTY_ANSWER, code="no_content")
         return ProviderError(Reason.CUT_OFF, code="no_finish_reason")
+
+
+def read_chunk(data: str) -> Any:
+    """The JSON of an event. Raises ValueError, and RecursionError as `checked`."""
+    value = json.loads(data)
+    return checked(value) if data.count("[") + data.count("{") > MAX_LEVELS else value
+
+
+def checked(value: Any) -> Any:
+    """The same JSON. Raises RecursionError for more than MAX_LEVELS: what is made of it by functions
+    that call themselves would fail later, when it is paid."""
+    level, levels = [value] if isinstance(value, dict | list) else [], 0
+    while level:
+        levels += 1
+        if levels > MAX_LEVELS:
+            raise RecursionError
+        inner = [each.values() if isinstance(each, dict) else each for each in level]
+        level = [each for group in inner for each in group if isinstance(each, dict | list)]
+    return value
 
 
 def read_json(chunks: Iterable[bytes], *, most: int = MAX_EVENT_BYTES) -> Any:

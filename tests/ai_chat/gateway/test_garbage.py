@@ -2,7 +2,9 @@
 so nothing is charged."""
 
 import json
+import tracemalloc
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -86,3 +88,28 @@ def test_the_name_of_an_event_stays_on_its_line() -> None:
     data = json.dumps({"type": "ping\ndata: {}\n\nevent: x"})
     with pytest.raises(ProviderError):
         read(MessageReader(), b"data: " + data.encode() + b"\n\n")
+
+
+@pytest.mark.parametrize("levels", [200, 5000])
+@pytest.mark.parametrize("is_streamed", [True, False])
+def test_what_is_nested_too_deeply_is_unreadable(levels: int, is_streamed: bool) -> None:
+    """Else it fails where the answer is written, once it is paid."""
+    deep = b"[" * levels + b"NaN" + b"]" * levels
+    chunk = b'{"choices":[{"index":0,"delta":{"content":"a","more":%b}}]}' % deep
+    with pytest.raises(ProviderError) as failed:
+        read(ChunkReader(), b"data: " + chunk + b"\n\n" if is_streamed else chunk)
+    assert failed.value.reason == Reason.UNREADABLE
+    fits = chunk.replace(deep, b"[" * 90 + b"]" * 90)
+    read(ChunkReader(), b"data: " + fits + b"\n\n" + DONE if is_streamed else fits)
+
+
+def test_blanks_before_an_answer_are_not_kept() -> None:
+    tracemalloc.start()
+    blanks = (b" " * 1_000_000 for _ in range(50))
+    reader = ChunkReader()
+    for _ in reader.read(chain(blanks, [said(0, "stop", content="a"), DONE])):
+        pass
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert reader.has_output
+    assert most < 10_000_000
