@@ -51,6 +51,11 @@ class ModelEditing(Editing[AIModel, ModelForm]):
     def create(self, actor: User, form: ModelForm) -> AIModel:
         return create_model(actor=actor, values=form.by_key(form.values))
 
+    def done(self, saved: AIModel) -> str:
+        if self.key or not saved.is_embedding:
+            return ""
+        return " Nobody can use it until it has a price by tokens."
+
     def change(self, actor: User, form: ModelForm, expected_version: str) -> AIModel:
         changes = form.by_key(form.changes)
         return change_model(

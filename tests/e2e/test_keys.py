@@ -48,7 +48,7 @@ def test_a_key_from_its_making_to_its_end(
     expect(page.get_by_role("heading", name="The key is made")).to_be_visible()
     secret = page.locator(".secret code").inner_text()
     good(page)
-    page.get_by_role("button", name="Copy").click()
+    page.get_by_role("button", name="Copy", exact=True).click()
     expect(page.locator("#said")).to_have_text("Copied.")
     assert page.evaluate("navigator.clipboard.readText()") == secret
     key = ApiKey.objects.get()

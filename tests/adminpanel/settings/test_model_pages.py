@@ -53,6 +53,15 @@ class TestModels:
         assert "Old &lt;b&gt;" in page.text
         assert "away away default text 1 5 a message unreachable" in words(page)
 
+    def test_embeddings_wait_for_their_price(self, desk: Client) -> None:
+        fields = fields_of(desk.get(f"{PAGE}/models/new").text)
+        fields |= {"id": "embed", "label": "Embed", "provider_model": "embed"}
+        fields |= {"feature": "ai_embedding", "provider": "default"}
+        answer = desk.post(f"{PAGE}/models/new", fields, follow=True)
+        assert "Embed is added. Nobody can use it until it has a price" in words(answer)
+        model = AIModel.objects.get(name="embed")
+        assert f'href="{PAGE}/models/{model.pk}/price"' in answer.text
+
     def test_one_is_added(self, desk: Client, admin: User) -> None:
         fields = fields_of(desk.get(f"{PAGE}/models/new").text)
         fields |= {"id": "large", "label": "Large", "provider_model": "vendor/large"}
