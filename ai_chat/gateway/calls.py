@@ -17,8 +17,8 @@ from ai_chat.gateway.middleware import request_id_of
 from ai_chat.gateway.reading import CallReader, ChunkReader
 from ai_chat.gateway.repeats import start_once
 from ai_chat.jobs.ending import BY_CONTENT, Outcome
-from ai_chat.jobs.running import Bounds, Stopped, TimeIsUp, Work
 from ai_chat.jobs.start import Agreed, start_job
+from ai_chat.jobs.work import Bounds, Stopped, TimeIsUp, Work
 from ai_chat.models import ApiCall
 from ai_chat.providers.chat import ProviderCall, tokens_of
 from ai_chat.providers.client import http_client, limit_name, usage_options

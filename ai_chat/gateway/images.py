@@ -27,8 +27,8 @@ from ai_chat.gateway.json_output import json_response
 from ai_chat.images.painter import Painter
 from ai_chat.images.requests import MAX_IMAGES, check_size, checked, usual_size
 from ai_chat.images.verify import Verified
-from ai_chat.jobs.running import Bounds
 from ai_chat.jobs.supervision import begin_driven
+from ai_chat.jobs.work import Bounds
 from ai_chat.models import ApiCall
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.images import Entry, Picture
