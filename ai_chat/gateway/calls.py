@@ -2,34 +2,30 @@
 of its request, and paid by its use when it has ended (design: gateway, C.4 to C.8)."""
 
 import json
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx2
 from django.conf import settings
-from django.db import connections
 from django.http import HttpRequest
 
 from ai_chat.calls.counts import count_call
-from ai_chat.gateway.errors import ApiError, provider_failed
-from ai_chat.gateway.headers import charge_headers
+from ai_chat.gateway.errors import ApiError
 from ai_chat.gateway.middleware import request_id_of
-from ai_chat.gateway.reading import ChunkReader
+from ai_chat.gateway.reading import CallReader, ChunkReader
 from ai_chat.gateway.repeats import start_once
 from ai_chat.jobs.ending import BY_CONTENT, Outcome
-from ai_chat.jobs.running import Bounds, Run, Stopped, TimeIsUp, Work
 from ai_chat.jobs.start import Agreed, start_job
-from ai_chat.jobs.supervision import begin_driven
+from ai_chat.jobs.work import Bounds, Stopped, TimeIsUp, Work
 from ai_chat.models import ApiCall
 from ai_chat.providers.chat import ProviderCall, tokens_of
 from ai_chat.providers.client import http_client, limit_name, usage_options
 from ai_chat.providers.errors import ProviderError, known_keys
-from ai_chat.providers.pieces import Chunk, Piece
-from ai_chat.providers.sdk_errors import error_of, provider_errors, unreached
+from ai_chat.providers.pieces import Piece
+from ai_chat.providers.sdk_errors import error_of, unreached
 from ai_chat.providers.used import CallBounds, Used, used
-from config.serving.answers import watch_client
 from credits.idempotency import fingerprint
 from credits.keys.lookup import Caller
 from credits.models import AIModel
@@ -146,8 +142,8 @@ class CallStream(ProviderCall):
         self._headers = {**self.key_header(), **call.headers}
         self._body = {**self.body(call, granted), "model": call.model.provider_model}
 
-    def reader_of(self, call: Call, granted: int | None) -> Any:
-        """What reads the answer: a `ChunkReader`, or one of another format."""
+    def reader_of(self, call: Call, granted: int | None) -> CallReader:
+        """What reads the answer."""
         return ChunkReader(choices=call.asked.choices, max_tokens=granted)
 
     def body(self, call: Call, granted: int | None) -> dict[str, Any]:
@@ -208,7 +204,7 @@ def _refusal_of(response: httpx2.Response) -> ProviderError:
     return error_of(error, status=response.status_code, headers=response.headers)
 
 
-class Calling(Work[ApiCall]):
+class CallWork(Work[ApiCall]):
     """The provider's part of one call. What came is to be paid when any of it was passed on."""
 
     keeps = False
@@ -233,11 +229,11 @@ class Calling(Work[ApiCall]):
         )
 
     @property
-    def reader(self) -> Any:
-        """What has come so far: a `ChunkReader`, or one of another format."""
+    def reader(self) -> CallReader:
+        """What has come of the answer so far."""
         return self._stream.reader
 
-    def with_model(self, model: AIModel) -> "Calling | None":
+    def with_model(self, model: AIModel) -> "CallWork | None":
         return type(self)(self.job, replace(self.call, model=model))
 
     def pieces(self) -> Generator[Piece]:
@@ -289,99 +285,3 @@ class Calling(Work[ApiCall]):
             # Also what was only thought: the table of outcomes (docs/ledger.md).
             return Outcome(State.FAILED, Reason.EMPTY_ANSWER, delivered=0)
         return Outcome(State.DONE)
-
-
-class Driven:
-    """A call that is being answered: its pieces, and what it came to after the last of them.
-    `first` has to be called first."""
-
-    def __init__(self, job: ApiCall, call: Call, work: type[Calling] = Calling) -> None:
-        self.run: Run[ApiCall] = begin_driven(work(job, call))
-        self.pieces = self._held_back(self.run.drive())
-
-    def _held_back(self, pieces: Generator[Piece]) -> Generator[Piece]:
-        """The pieces; none before the answer has begun. A failure until then is a status, which
-        clients try again after, and not the end of a stream, which they do not."""
-        held: list[Piece] = []
-        work = self.work
-        with closing(pieces):
-            for piece in pieces:
-                if work is not self.work:  # The fallback has begun anew.
-                    held, work = [], self.work
-                held.append(piece)
-                if isinstance(piece, Chunk) and piece.has_begun:
-                    break
-            else:
-                if self.error():
-                    return
-            try:
-                yield from held
-            except ProviderError as error:  # Of `told`.
-                with suppress(StopIteration):
-                    pieces.throw(error)
-                return
-            yield from pieces
-
-    def told[T](self, piece: Piece | None, tell: Callable[[dict[str, Any]], T]) -> Iterator[T]:
-        """What `tell` makes of each chunk of the answer, which begins with this piece. A chunk of
-        which nothing can be made fails the call, as any answer that cannot be read."""
-        while piece is not None:
-            if isinstance(piece, Chunk):
-                try:
-                    with provider_errors():
-                        made = tell(piece.data)
-                except ProviderError as error:
-                    with suppress(StopIteration):
-                        self.pieces.throw(error)
-                    return
-                yield made
-            piece = next(self.pieces, None)
-
-    @property
-    def work(self) -> Calling:
-        work = self.run.work
-        assert isinstance(work, Calling)
-        return work
-
-    @property
-    def job(self) -> ApiCall:
-        """The call as it ended; as it began where its end could not be saved."""
-        return self.run.job or self.work.job
-
-    @property
-    def finishes(self) -> list[str]:
-        """How each choice ended. What our own limit of time cuts has reached its length."""
-        choices: list[str] = self.work.reader.finishes
-        return ["length"] * len(choices) if self.work.is_cut else choices
-
-    def first(self, http: HttpRequest) -> Piece | None:
-        """The first piece of the answer to a request; None for an answer without any. From now on
-        a streamed call ends when its client leaves. Raises ApiError when the provider failed, after
-        everything came back."""
-        if self.work.call.streamed:
-            watch_client(http.META, self.run.stop)
-        connections.close_all()  # What waits for a provider keeps no connection of the pool.
-        piece = next(self.pieces, None)
-        if piece is None:
-            self.check()
-        return piece
-
-    def check(self) -> None:
-        """Raises ApiError for a call that has failed so that there is no answer."""
-        if error := self.error():
-            error.headers |= charge_headers(self.job, self.work.call)
-            raise error
-
-    def error(self) -> ApiError | None:
-        """What is told of a call that has ended without a whole answer."""
-        if self.run.job is None:
-            message = "The end of this call could not be recorded. Its credits come back."
-            return ApiError(503, "overloaded", message)
-        if self.job.failure == Reason.LEASE_EXPIRED:
-            return provider_failed(ProviderError(Reason.LEASE_EXPIRED))
-        if self.job.state == State.STOPPED:
-            return ApiError(499, "stopped", "The call was stopped.")
-        if self.work.failure is None:
-            return None
-        is_charged = self.job.failure == Reason.ANSWERS_USED_UP
-        return provider_failed(self.work.failure, is_charged=is_charged)

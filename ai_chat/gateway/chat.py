@@ -1,30 +1,22 @@
 """POST /v1/chat/completions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase
 
+from ai_chat.gateway.answers import answer_call
 from ai_chat.gateway.auth import caller_of, pseudonym_of
 from ai_chat.gateway.bodies import count_in, flag_in, read_body, refuse, text_in
-from ai_chat.gateway.calls import Call, Driven, never_clamped, start_call
+from ai_chat.gateway.calls import Call, never_clamped
 from ai_chat.gateway.catalogue import model_named
-from ai_chat.gateway.completions import (
-    DONE,
-    Completion,
-    Whole,
-    error_event,
-    event,
-    whole_response,
-)
+from ai_chat.gateway.completions import StreamedCompletion, WholeCompletion
 from ai_chat.gateway.errors import Unsupported, invalid
-from ai_chat.gateway.headers import charge_headers
 from ai_chat.gateway.sizes import sizes_of
 from ai_chat.providers.bounds import asked_of, file_tokens
 from ai_chat.providers.client import user_name
-from ai_chat.providers.pieces import Piece
-from config.serving.capacity import keeps_a_thread
 from credits.features import TEXT
 from credits.models import AIModel, Provider
 
@@ -62,17 +54,8 @@ def completions(http: HttpRequest) -> HttpResponseBase:
     caller = caller_of(http)
     body = read_body(http)
     call = chat_call(http, body, model_named(text_in(body, "model"), caller, feature=TEXT))
-    with keeps_a_thread(caller.account_id) as kept:
-        job = start_call(http, caller, call)
-        driven = Driven(job, call)
-        completion = Completion(job)
-        headers = charge_headers(job, call)
-        first = driven.first(http)
-        if call.streamed:
-            with_usage = wants_usage(body)
-            pieces = streamed(driven, completion, first, with_usage=with_usage)
-            return kept.by(streaming(pieces, headers))
-        return whole(driven, completion, first, headers)
+    streamed = partial(StreamedCompletion, with_usage=wants_usage(body))
+    return answer_call(http, caller, call, whole=WholeCompletion, streamed=streamed)
 
 
 def chat_call(
@@ -133,43 +116,3 @@ def wants_usage(body: Mapping[str, Any]) -> bool:
     if not isinstance(options, dict):
         raise invalid("Must be an object.", "stream_options")
     return flag_in(options, "include_usage")
-
-
-def streamed(
-    driven: Driven, completion: Completion, piece: Piece | None, *, with_usage: bool
-) -> Iterator[bytes]:
-    """The events of an answer. One that breaks off ends with an error."""
-    try:
-        yield from driven.told(
-            piece, lambda data: event(completion.chunk(data, with_usage=with_usage))
-        )
-        if error := driven.error():
-            yield error_event(error)
-            return
-        yield event(completion.end(driven.finishes, with_usage=with_usage))
-        if with_usage:
-            yield event(completion.usage(driven))
-        yield DONE
-    finally:
-        driven.pieces.close()
-
-
-def whole(
-    driven: Driven, completion: Completion, piece: Piece | None, headers: Mapping[str, str]
-) -> HttpResponse:
-    """The answer in one object. Raises ApiError."""
-    parts = Whole(driven.work.call.asked.choices)
-    for _ in driven.told(piece, parts.add):
-        pass
-    driven.check()
-    body = parts.body(completion, driven, driven.finishes)
-    return whole_response(body, driven, headers)
-
-
-def streaming(pieces: Iterator[bytes], headers: Mapping[str, str]) -> StreamingHttpResponse:
-    """A response of server-sent events."""
-    return StreamingHttpResponse(
-        pieces,
-        content_type="text/event-stream; charset=utf-8",
-        headers={**headers, "Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )

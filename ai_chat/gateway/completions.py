@@ -1,141 +1,69 @@
 """What is answered to a chat completion: chunks as they come, or one object of them (design:
 gateway, A.3)."""
 
-import json
-import math
 import time
-from collections.abc import Mapping
 from typing import Any
 
-from django.http import HttpResponse
-
-from ai_chat.gateway.calls import Driven
+from ai_chat.gateway.answers import Data, RunningCall, StreamedAnswer, WholeAnswer
 from ai_chat.gateway.errors import ApiError, envelope
-from ai_chat.gateway.headers import cost_of, ended_headers
-from ai_chat.models import ApiCall
+from ai_chat.gateway.headers import cost_of
+from ai_chat.gateway.json_output import event
 
 DONE = b"data: [DONE]\n\n"
 
 
-class Completion:
-    """One answer, in the names that its client knows."""
+class StreamedCompletion(StreamedAnswer):
+    """An answer as chunks. One that breaks off ends with an error: neither a finish reason nor the
+    mark of the end comes after it."""
 
-    def __init__(self, job: ApiCall) -> None:
-        self.head: dict[str, Any] = {
-            "id": f"chatcmpl-{job.pk.hex}",
-            "object": "chat.completion.chunk",
-            "created": int(time.time()),
-            "model": job.model,
-        }
+    def __init__(self, running: RunningCall, *, with_usage: bool) -> None:
+        self._running, self._with_usage = running, with_usage
+        self._head = _head_of(running, "chat.completion.chunk")
 
-    def chunk(self, data: dict[str, Any], *, with_usage: bool) -> dict[str, Any]:
-        """A provider's chunk with our names."""
-        chunk = {**data, **self.head}
-        if with_usage:
+    def add(self, chunk: Data) -> bytes:
+        chunk = {**chunk, **self._head}
+        if self._with_usage:
             chunk["usage"] = None
         else:
             chunk.pop("usage", None)
-        return chunk
+        return event(chunk)
 
-    def end(self, finishes: list[str], *, with_usage: bool) -> dict[str, Any]:
-        """The chunk that says how each choice ended."""
-        choices: list[dict[str, Any]] = [
+    def end(self) -> bytes:
+        """The chunk that says how each choice ended, then the one with what was used and what it
+        cost, if that is wanted."""
+        choices: list[Data] = [
             {"index": index, "delta": {}, "logprobs": None, "finish_reason": finish}
-            for index, finish in enumerate(finishes)
+            for index, finish in enumerate(self._running.finishes)
         ]
-        return self.chunk({"choices": choices}, with_usage=with_usage)
+        usage = b""
+        if self._with_usage:
+            usage = event({**self._head, "choices": [], "usage": usage_of(self._running)})
+        return self.add({"choices": choices}) + usage + DONE
 
-    def usage(self, driven: Driven) -> dict[str, Any]:
-        """The chunk with what was used and what it cost: the last one."""
-        return {**self.head, "choices": [], "usage": usage_of(driven)}
-
-
-def usage_of(driven: Driven) -> dict[str, Any]:
-    """Tokens as they were paid for, in OpenAI's names, and their cost in credits."""
-    job = driven.job
-    tokens = job.use or driven.work.used().tokens
-    return {**usage_body(tokens), "cost": cost_of(job)}
+    def fail(self, error: ApiError) -> bytes:
+        return event(envelope(error))
 
 
-def usage_body(tokens: Any) -> dict[str, Any]:
-    """Counts in OpenAI's names."""
-    return {
-        "prompt_tokens": tokens.input,
-        "completion_tokens": tokens.output,
-        "total_tokens": tokens.input + tokens.output,
-        "prompt_tokens_details": {
-            "cached_tokens": tokens.cached,
-            "cache_write_tokens": tokens.cache_write,
-            "audio_tokens": 0,
-        },
-        "completion_tokens_details": {
-            "reasoning_tokens": tokens.reasoning,
-            "audio_tokens": 0,
-            "accepted_prediction_tokens": 0,
-            "rejected_prediction_tokens": 0,
-        },
-    }
-
-
-def whole_response(
-    body: Mapping[str, Any], driven: Driven, headers: Mapping[str, str]
-) -> HttpResponse:
-    """The answer of a call that has ended, in one object; its headers say what it came to."""
-    headers = {**headers, **ended_headers(driven.job)}
-    return HttpResponse(json_of(body), content_type="application/json", headers=headers)
-
-
-def event(data: Any) -> bytes:
-    """A server-sent event with this JSON."""
-    return b"data: %b\n\n" % json_of(data)
-
-
-def json_of(data: Any) -> bytes:
-    """JSON as UTF-8, whatever a provider has put into it: half a surrogate pair is escaped, a
-    number that is none becomes null."""
-    try:
-        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        return text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(data, separators=(",", ":")).encode()
-    except ValueError:
-        return json_of(finite(data))
-
-
-def finite(value: Any) -> Any:
-    """The same JSON with null for numbers that are none."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {name: finite(each) for name, each in value.items()}
-    return [finite(each) for each in value] if isinstance(value, list) else value
-
-
-def error_event(error: ApiError) -> bytes:
-    """The end of a stream that breaks off: neither a finish reason nor the mark of the end comes
-    after it."""
-    return event(envelope(error))
-
-
-class Whole:
+class WholeCompletion(WholeAnswer):
     """The chunks of one answer put together."""
 
-    def __init__(self, choices: int) -> None:
-        self._choices: list[dict[str, Any]] = [
-            {"content": [], "calls": {}, "logprobs": {}, "more": {}} for _ in range(choices)
+    def __init__(self, running: RunningCall) -> None:
+        self._running = running
+        self._head = _head_of(running, "chat.completion")
+        self._choices: list[Data] = [
+            {"content": [], "calls": {}, "logprobs": {}, "more": {}}
+            for _ in range(running.work.call.asked.choices)
         ]
-        self._more: dict[str, Any] = {}
+        self._more: Data = {}
 
-    def add(self, chunk: Mapping[str, Any]) -> None:
-        """One more chunk, in the order in which they come."""
+    def add(self, chunk: Data) -> None:
         for choice in chunk["choices"]:
             self._add(self._choices[choice["index"]], choice)
         for name, value in chunk.items():
             if name not in {"choices", "usage", "object"} and value is not None:
                 self._more[name] = value
 
-    def body(self, completion: Completion, driven: Driven, finishes: list[str]) -> dict[str, Any]:
-        """The whole answer."""
+    def body(self) -> Data:
         choices = [
             {
                 "index": index,
@@ -143,10 +71,12 @@ class Whole:
                 "logprobs": choice["logprobs"] or None,
                 "finish_reason": finish,
             }
-            for index, (choice, finish) in enumerate(zip(self._choices, finishes, strict=True))
+            for index, (choice, finish) in enumerate(
+                zip(self._choices, self._running.finishes, strict=True)
+            )
         ]
-        names = {**completion.head, "object": "chat.completion"}
-        return {**self._more, **names, "choices": choices, "usage": usage_of(driven)}
+        usage = usage_of(self._running)
+        return {**self._more, **self._head, "choices": choices, "usage": usage}
 
     @staticmethod
     def _add(known: dict[str, Any], choice: dict[str, Any]) -> None:
@@ -225,3 +155,35 @@ def _lengthened(latest: dict[str, Any], piece: dict[str, Any]) -> dict[str, Any]
         if isinstance(latest.get(name), str) and isinstance(piece.get(name), str)
     }
     return {**latest, **piece, **texts}
+
+
+def _head_of(running: RunningCall, kind: str) -> Data:
+    """The names by which the client knows an answer."""
+    return {
+        "id": f"chatcmpl-{running.job.pk.hex}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": running.job.model,
+    }
+
+
+def usage_of(running: RunningCall) -> Data:
+    """Tokens as they were paid for, in OpenAI's names, and their cost in credits."""
+    tokens = running.tokens
+    return {
+        "prompt_tokens": tokens.input,
+        "completion_tokens": tokens.output,
+        "total_tokens": tokens.input + tokens.output,
+        "prompt_tokens_details": {
+            "cached_tokens": tokens.cached,
+            "cache_write_tokens": tokens.cache_write,
+            "audio_tokens": 0,
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": tokens.reasoning,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+        "cost": cost_of(running.job),
+    }

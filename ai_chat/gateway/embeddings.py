@@ -1,18 +1,19 @@
 """POST /v1/embeddings: vectors of texts, paid by the tokens that are read (gateway, A.6)."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponseBase
 
+from ai_chat.gateway.answers import Data, RunningCall, WholeAnswer, answer_call
 from ai_chat.gateway.auth import caller_of
 from ai_chat.gateway.bodies import count_in, read_body, text_in
-from ai_chat.gateway.calls import Call, Calling, CallStream, Driven, start_call
+from ai_chat.gateway.calls import Call, CallStream, CallWork
 from ai_chat.gateway.catalogue import model_named
-from ai_chat.gateway.completions import whole_response
 from ai_chat.gateway.errors import invalid
-from ai_chat.gateway.headers import charge_headers, cost_of
-from ai_chat.gateway.reading import ChunkReader
+from ai_chat.gateway.headers import cost_of
+from ai_chat.gateway.reading import CallReader
 from ai_chat.providers.bounds import asked_of_inputs
 from ai_chat.providers.embeddings import MAX_ANSWER_BYTES, Vector, counts_in, read_vectors
 from ai_chat.providers.pieces import End, Finish, Piece
@@ -20,7 +21,6 @@ from ai_chat.providers.reading import read_json
 from ai_chat.providers.sdk_errors import provider_errors
 from ai_chat.providers.sse import without_mark
 from ai_chat.providers.used import BYTES_PER_TOKEN
-from config.serving.capacity import keeps_a_thread
 from credits.features import EMBEDDING
 from credits.models import AIModel
 
@@ -35,22 +35,15 @@ READ = ("model", "input", "encoding_format", "dimensions", "user")
 type Input = str | list[int]
 
 
-def embeddings(http: HttpRequest) -> HttpResponse:
+def embeddings(http: HttpRequest) -> HttpResponseBase:
     """Answers with a vector for each input, as numbers or in base64, whichever is asked for."""
     caller = caller_of(http)
     body = read_body(http)
     form = _form(body)
     model = model_named(text_in(body, "model"), caller, feature=EMBEDDING)
     call = embeddings_call(http, body, model)
-    with keeps_a_thread(caller.account_id):
-        job = start_call(http, caller, call)
-        driven = Driven(job, call, Embedding)
-        headers = charge_headers(job, call)
-        driven.first(http)
-        for _ in driven.pieces:
-            pass
-        driven.check()
-        return whole_response(_answer(driven, form), driven, headers)
+    vectors = partial(Vectors, encoding=form)
+    return answer_call(http, caller, call, whole=vectors, work=EmbeddingWork)
 
 
 def embeddings_call(http: HttpRequest, body: Mapping[str, Any], model: AIModel) -> Call:
@@ -102,7 +95,7 @@ def _form(body: Mapping[str, Any]) -> str:
     return form or FORMS[0]
 
 
-class VectorReader(ChunkReader):
+class VectorReader(CallReader):
     """Reads a body of vectors. They are there when it is whole, or not at all."""
 
     def __init__(self, *, count: int, dimensions: int | None) -> None:
@@ -134,27 +127,35 @@ class EmbeddingStream(CallStream):
         return call.body
 
 
-class Embedding(Calling):
+class EmbeddingWork(CallWork):
     """The provider's part of one call for embeddings."""
 
     stream_type = EmbeddingStream
 
 
-def _answer(driven: Driven, form: str) -> dict[str, Any]:
-    reader = driven.work.reader
-    assert isinstance(reader, VectorReader)
-    tokens = driven.job.use or driven.work.used().tokens
-    usage = {"prompt_tokens": tokens.input, "total_tokens": tokens.input}
-    return {
-        "object": "list",
-        "data": [
-            {
-                "object": "embedding",
-                "index": index,
-                "embedding": vector.as_base64() if form == "base64" else vector.as_floats(),
-            }
-            for index, vector in enumerate(reader.vectors)
-        ],
-        "model": driven.job.model,
-        "usage": {**usage, "cost": cost_of(driven.job)},
-    }
+class Vectors(WholeAnswer):
+    """The list of vectors, in an `encoding` of FORMS. Its reader has them: there are no chunks."""
+
+    def __init__(self, running: RunningCall, *, encoding: str) -> None:
+        self._running, self._as_base64 = running, encoding == "base64"
+
+    def add(self, chunk: Data) -> None:
+        pass
+
+    def body(self) -> Data:
+        reader, job = self._running.work.reader, self._running.job
+        assert isinstance(reader, VectorReader)
+        read = self._running.tokens.input
+        return {
+            "object": "list",
+            "data": [
+                {
+                    "object": "embedding",
+                    "index": index,
+                    "embedding": vector.as_base64() if self._as_base64 else vector.as_floats(),
+                }
+                for index, vector in enumerate(reader.vectors)
+            ],
+            "model": job.model,
+            "usage": {"prompt_tokens": read, "total_tokens": read, "cost": cost_of(job)},
+        }

@@ -90,6 +90,17 @@ def provider_failed(cause: ProviderError, *, is_charged: bool = False) -> ApiErr
     return ApiError(status, code, f"{sentence} {price}.", retry_seconds=wait)
 
 
+def end_not_recorded() -> ApiError:
+    """The error for a call whose end the database has not taken."""
+    message = "The end of this call could not be recorded. Its credits come back."
+    return ApiError(503, "overloaded", message)
+
+
+def call_stopped() -> ApiError:
+    """The error for a call that its client has left, or that was stopped elsewhere."""
+    return ApiError(499, "stopped", "The call was stopped.")
+
+
 def envelope(error: DomainError) -> dict[str, Any]:
     """The body for an error."""
     status, code = meaning(error)

@@ -15,14 +15,20 @@ from ai_chat.gateway.auth import caller_of
 from ai_chat.gateway.bodies import count_in, read_body, refuse, text_in
 from ai_chat.gateway.calls import Call, start_call
 from ai_chat.gateway.catalogue import model_named
-from ai_chat.gateway.completions import json_of
-from ai_chat.gateway.errors import ApiError, invalid, provider_failed
+from ai_chat.gateway.errors import (
+    ApiError,
+    call_stopped,
+    end_not_recorded,
+    invalid,
+    provider_failed,
+)
 from ai_chat.gateway.headers import charge_headers, ended_headers
+from ai_chat.gateway.json_output import json_response
 from ai_chat.images.painter import Painter
 from ai_chat.images.requests import MAX_IMAGES, check_size, checked, usual_size
 from ai_chat.images.verify import Verified
-from ai_chat.jobs.running import Bounds
 from ai_chat.jobs.supervision import begin_driven
+from ai_chat.jobs.work import Bounds
 from ai_chat.models import ApiCall
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.images import Entry, Picture
@@ -68,8 +74,7 @@ def generations(http: HttpRequest) -> HttpResponse:
             error.headers |= headers
             raise error
     answer = {"created": int(time.time()), "data": work.delivered}
-    headers |= ended_headers(job)
-    return HttpResponse(json_of(answer), content_type="application/json", headers=headers)
+    return json_response(answer, {**headers, **ended_headers(job)})
 
 
 def images_call(http: HttpRequest, body: Mapping[str, Any], model: AIModel) -> Call:
@@ -128,12 +133,12 @@ class CalledPainter(Painter[ApiCall, dict[str, str]]):
 
 
 def _error_of(job: ApiCall | None) -> ApiError | None:
-    """What is told of a call without any image."""
+    """Why a call that has ended (None: that could not be saved) has no image at all; None if it has
+    one."""
     if job is None:
-        message = "The end of this call could not be recorded. Its credits come back."
-        return ApiError(503, "overloaded", message)
+        return end_not_recorded()
     if job.state == State.DONE:
         return None
     if job.failure == Reason.STOPPED_EARLY:
-        return ApiError(499, "stopped", "The call was stopped.")
+        return call_stopped()
     return provider_failed(ProviderError(Reason(job.failure), retry_seconds=job.retry_seconds))

@@ -1,27 +1,23 @@
 """POST /v1/messages: Anthropic's Messages API, passed through to providers that speak it."""
 
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 
+from ai_chat.gateway.answers import answer_call
 from ai_chat.gateway.auth import caller_of
 from ai_chat.gateway.bodies import count_in, flag_in, read_body, refuse, text_in
-from ai_chat.gateway.calls import Call, Calling, CallStream, Driven, never_clamped, start_call
+from ai_chat.gateway.calls import Call, CallStream, CallWork, never_clamped
 from ai_chat.gateway.catalogue import model_named
-from ai_chat.gateway.chat import streaming
-from ai_chat.gateway.completions import json_of
-from ai_chat.gateway.errors import ApiError, Unsupported, anthropic_envelope, invalid
-from ai_chat.gateway.headers import charge_headers, ended_headers
-from ai_chat.gateway.message_reading import MessageReader, WholeMessage
-from ai_chat.gateway.middleware import request_id_of
+from ai_chat.gateway.errors import ApiError, Unsupported, invalid
+from ai_chat.gateway.message_answers import StreamedMessage, WholeMessage
+from ai_chat.gateway.message_reading import MessageReader
 from ai_chat.gateway.sizes import RENDERED_PERCENT, TOOL_TOKENS
 from ai_chat.providers.bounds import Size, asked_of, file_tokens, json_bytes
 from ai_chat.providers.errors import known_keys
 from ai_chat.providers.pages import count_pages, is_pdf
-from ai_chat.providers.pieces import Piece
-from config.serving.capacity import keeps_a_thread
 from credits.features import TEXT
 from credits.models import AIModel, Provider
 
@@ -47,15 +43,9 @@ def messages(http: HttpRequest) -> HttpResponseBase:
     caller = caller_of(http)
     body = read_body(http)
     call = message_call(http, body, model_named(text_in(body, "model"), caller, feature=TEXT))
-    with keeps_a_thread(caller.account_id) as kept:
-        job = start_call(http, caller, call)
-        driven = Driven(job, call, MessageCalling)
-        headers = charge_headers(job, call)
-        first = driven.first(http)
-        if call.streamed:
-            pieces = _streamed(driven, first, request_id=request_id_of(http))
-            return kept.by(streaming(pieces, headers))
-        return _whole(driven, first, headers)
+    return answer_call(
+        http, caller, call, whole=WholeMessage, streamed=StreamedMessage, work=MessageWork
+    )
 
 
 class MessageStream(CallStream):
@@ -74,12 +64,12 @@ class MessageStream(CallStream):
         return {"x-api-key": self._provider.key} if self._provider.key_is_set else {}
 
 
-class MessageCalling(Calling):
-    """The same, of a call of messages."""
+class MessageWork(CallWork):
+    """The provider's part of one call of messages."""
 
     stream_type = MessageStream
 
-    def with_model(self, model: AIModel) -> Calling | None:
+    def with_model(self, model: AIModel) -> CallWork | None:
         is_spoken = model.provider.dialect == Provider.Dialect.ANTHROPIC
         return super().with_model(model) if is_spoken else None
 
@@ -221,53 +211,3 @@ class _Sizes:
             cache = each.get("cache_control") if isinstance(each, dict) else None
             if isinstance(cache, dict) and cache.get("ttl") not in (None, "5m"):
                 raise Unsupported("cache_control.ttl", "It has no price here; leave it out.")
-
-
-def _streamed(driven: Driven, piece: Piece | None, *, request_id: str) -> Iterator[bytes]:
-    """The events of an answer, the last one when the call has ended and is paid. One that breaks
-    off ends with an error."""
-    name = driven.job.model
-    last: list[dict[str, Any]] = []
-
-    def tell(data: dict[str, Any]) -> bytes:
-        if data.get("type") == "message_stop":
-            last.append(data)
-            return b""
-        return _event(_named(data, name))
-
-    try:
-        yield from filter(None, driven.told(piece, tell))
-        if error := driven.error():
-            yield _event(anthropic_envelope(error, request_id=request_id))
-            return
-        if driven.work.is_cut:
-            delta = {"stop_reason": "max_tokens", "stop_sequence": None}
-            yield _event(
-                {"type": "message_delta", "delta": delta, "usage": driven.work.reader.usage}
-            )
-        yield _event(last[0] if last else {"type": "message_stop"})
-    finally:
-        driven.pieces.close()
-
-
-def _whole(driven: Driven, piece: Piece | None, headers: Mapping[str, str]) -> HttpResponse:
-    """The answer in one object. Raises ApiError."""
-    parts = WholeMessage()
-    for _ in driven.told(piece, lambda data: parts.add(_named(data, driven.job.model))):
-        pass
-    driven.check()
-    body = parts.body({**driven.work.reader.usage})
-    headers = {**headers, **ended_headers(driven.job)}
-    return HttpResponse(json_of(body), content_type="application/json", headers=headers)
-
-
-def _named(event: dict[str, Any], name: str) -> dict[str, Any]:
-    """The event with our name of the model."""
-    message = event.get("message")
-    if event.get("type") != "message_start" or not isinstance(message, dict):
-        return event
-    return {**event, "message": {**message, "model": name}}
-
-
-def _event(data: dict[str, Any]) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (str(data.get("type")).encode(), json_of(data))

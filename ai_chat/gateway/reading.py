@@ -2,6 +2,7 @@
 hold, brought into the order that clients rely on (design: gateway, A.3)."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -19,13 +20,33 @@ FILTERED = "content_filter"
 MADE = ("images", "audio")
 
 
-class ChunkReader(AnswerReader):
-    """Reads an answer of `choices` texts as Chunks. `has_output` says whether a text, a call of a
-    tool, a refusal, a picture or a sound has come."""
+class CallReader(AnswerReader):
+    """Reads the answer to a call of /v1. `has_output` says whether a text, a call of a tool, a
+    refusal, a picture or a sound has come: what is paid for, unlike reasoning alone."""
+
+    def __init__(self, *, max_tokens: int | None = None) -> None:
+        super().__init__(max_tokens=max_tokens)
+        self.has_output = False
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether a filter or a refusal ended all that came."""
+        return False
+
+    @property
+    def finishes(self) -> list[str]:
+        """The finish reason of each choice, once the answer has ended."""
+        return [(self._finish or Finish.STOP).value]
+
+    def _rest(self) -> Iterator[Piece]:
+        return iter(())
+
+
+class ChunkReader(CallReader):
+    """Reads an answer of `choices` texts as Chunks."""
 
     def __init__(self, *, choices: int = 1, max_tokens: int | None = None) -> None:
         super().__init__(max_tokens=None if max_tokens is None else max_tokens * choices)
-        self.has_output = False
         self._choices = [_Choice() for _ in range(choices)]
         self._begun = 0
 
@@ -79,8 +100,7 @@ class ChunkReader(AnswerReader):
 
     @property
     def is_filtered(self) -> bool:
-        """Whether a filter or a refusal ended all that came: a choice that it did not end was
-        delivered."""
+        # A choice that it did not end was delivered.
         filtered = [choice.is_refused or choice.finish == FILTERED for choice in self._choices]
         is_well = any(
             choice.has_output and not is_filtered
@@ -99,15 +119,11 @@ class ChunkReader(AnswerReader):
 
     @property
     def finishes(self) -> list[str]:
-        """The finish reason of each choice, once the answer has ended."""
-        usual = self._finish.value if self._finish else Finish.STOP.value
+        usual = (self._finish or Finish.STOP).value
         return [choice.finish or usual for choice in self._choices]
 
     def _well(self, finish: Finish) -> Finish:
         return finish
-
-    def _rest(self) -> Any:
-        return iter(())
 
 
 #: What of a choice is not passed on as it came.

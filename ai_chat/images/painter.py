@@ -12,7 +12,7 @@ from ai_chat import files
 from ai_chat.images.verify import NotAnImage, Verified, verify
 from ai_chat.jobs.ending import Outcome
 from ai_chat.jobs.models import Job
-from ai_chat.jobs.running import Stopped, Work
+from ai_chat.jobs.work import Stopped, Work
 from ai_chat.models import Image, ImageRequest
 from ai_chat.providers.connections import Cancellable
 from ai_chat.providers.errors import ProviderError

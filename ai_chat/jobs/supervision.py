@@ -15,7 +15,8 @@ from django.db import connection
 
 from ai_chat.jobs import failures
 from ai_chat.jobs.models import RUNNING, Job
-from ai_chat.jobs.running import Run, Stopped, Work, released_connection, runs
+from ai_chat.jobs.running import Run, released_connection, runs
+from ai_chat.jobs.work import Stopped, Work
 from config.errors import Busy
 from credits.ledger import extend_holds
 

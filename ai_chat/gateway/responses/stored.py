@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
 
-from ai_chat.gateway.completions import finite
+from ai_chat.gateway.json_output import finite
 from ai_chat.gateway.responses.fields import Fields, InvalidParameter
 from ai_chat.gateway.responses.incoming import Incoming, Item, is_reference
 from ai_chat.models import KeptResponse, ResponseItem

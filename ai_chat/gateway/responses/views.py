@@ -1,31 +1,30 @@
 """POST /v1/responses, and what is kept of responses."""
 
 import logging
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from ai_chat.data.kept_responses import input_of, whole_response
+from ai_chat.gateway.answers import Data, RunningCall, StreamedAnswer, WholeAnswer, answer_call
 from ai_chat.gateway.auth import caller_of
 from ai_chat.gateway.bodies import read_body
-from ai_chat.gateway.calls import Call, Driven, start_call
+from ai_chat.gateway.calls import Call
 from ai_chat.gateway.catalogue import model_named
-from ai_chat.gateway.chat import chat_call, streaming
-from ai_chat.gateway.completions import json_of
+from ai_chat.gateway.chat import chat_call
 from ai_chat.gateway.errors import ApiError, Unsupported, meaning
-from ai_chat.gateway.headers import charge_headers, cost_of, ended_headers
+from ai_chat.gateway.headers import cost_of
+from ai_chat.gateway.json_output import json_response
 from ai_chat.gateway.responses.events import ResponseEvents
 from ai_chat.gateway.responses.incoming import Incoming, read_request
 from ai_chat.gateway.responses.stored import KeptItems, delete_response, find_response
 from ai_chat.jobs.running import released_connection
 from ai_chat.models import KeptResponse
-from ai_chat.providers.pieces import Piece, Usage
+from ai_chat.providers.pieces import Usage
 from config.errors import InvalidInput
-from config.serving.capacity import keeps_a_thread
 from credits.features import TEXT
 from credits.models import AIModel
 
@@ -46,24 +45,9 @@ def responses(http: HttpRequest) -> HttpResponseBase:
     incoming = read_request(body, kept, remote_images=settings.API_REMOTE_IMAGES)
     model = model_named(incoming.chat["model"], caller, feature=TEXT)
     call = response_call(http, incoming, model)
-    store = incoming.store and kept.keeps
-    with keeps_a_thread(caller.account_id) as slot:
-        job = start_call(http, caller, call)
-        driven = Driven(job, call)
-        told = ResponseEvents(
-            job.pk.hex,
-            incoming.repeated,
-            incoming.tools,
-            store=store,
-            streamed=call.streamed,
-            call_ids=incoming.call_ids,
-        )
-        answer = Answer(driven, told, incoming, kept if store else None)
-        headers = charge_headers(job, call)
-        first = driven.first(http)
-        if call.streamed:
-            return slot.by(streaming(answer.streamed(first), headers))
-        return answer.whole(first, headers)
+    keep_in = kept if incoming.store and kept.keeps else None
+    answer = partial(ResponseAnswer, incoming=incoming, keep_in=keep_in)
+    return answer_call(http, caller, call, whole=answer, streamed=answer)
 
 
 def response_call(http: HttpRequest, incoming: Incoming, model: AIModel) -> Call:
@@ -78,52 +62,56 @@ def response_call(http: HttpRequest, incoming: Incoming, model: AIModel) -> Call
     return replace(call, streamed=incoming.stream, ignored=incoming.ignored)
 
 
-class Answer:
-    """A response that is being answered. `kept` is where it is kept; None if it is not."""
+class ResponseAnswer(StreamedAnswer, WholeAnswer):
+    """A response, in events or whole. It is kept in `keep_in`; None if it is not to be kept."""
 
     def __init__(
-        self, driven: Driven, told: ResponseEvents, incoming: Incoming, kept: KeptItems | None
+        self, running: RunningCall, *, incoming: Incoming, keep_in: KeptItems | None
     ) -> None:
-        self._driven, self._told, self._incoming, self._kept = driven, told, incoming, kept
+        self._running, self._incoming, self._keep_in = running, incoming, keep_in
+        self._events = ResponseEvents(
+            running.job.pk.hex,
+            incoming.repeated,
+            incoming.tools,
+            store=keep_in is not None,
+            streamed=incoming.stream,
+            call_ids=incoming.call_ids,
+        )
 
-    def streamed(self, piece: Piece | None) -> Iterator[bytes]:
-        """Its events."""
-        pieces = self._driven.pieces
-        try:
-            yield self._told.begin()
-            yield from filter(None, self._driven.told(piece, self._told.add))
-            yield self._end()
-        finally:
-            pieces.close()
+    def begin(self) -> bytes:
+        return self._events.begin()
 
-    def whole(self, piece: Piece | None, headers: Mapping[str, str]) -> HttpResponse:
-        """It in one object. Raises ApiError."""
-        for _ in self._driven.told(piece, self._told.add):
-            pass
-        self._driven.check()
-        self._end()
-        return _json(self._told.whole(), {**headers, **ended_headers(self._driven.job)})
+    def add(self, chunk: Data) -> bytes:
+        return self._events.add(chunk)
 
-    def _end(self) -> bytes:
-        """The events of its end. It is kept before they are told: the next call may refer to it."""
-        driven = self._driven
-        if error := driven.error():
-            code = meaning(error)[1]
-            return self._told.fail(code if code in FAILED_CODES else "server_error", str(error))
-        tokens = driven.job.use or driven.work.used().tokens
+    def end(self) -> bytes:
+        """The last events. The response is kept before: the next call may refer to it."""
+        running, tokens = self._running, self._running.tokens
         usage = Usage(
             tokens.input, tokens.cached, tokens.cache_write, tokens.output, tokens.reasoning
         )
-        events = self._told.end(driven.finishes[0], usage, cost=cost_of(driven.job))
-        if self._kept:
-            with released_connection():
-                try:
-                    self._kept.keep(self._incoming, self._told.whole())
-                except DatabaseError as error:
-                    # Its message may quote what was to be kept.
-                    what = type(error).__name__
-                    logger.warning("call %s: the response was not kept (%s)", driven.job.pk, what)
+        events = self._events.end(running.finishes[0], usage, cost=cost_of(running.job))
+        if self._keep_in:
+            self._keep(self._keep_in)
         return events
+
+    def fail(self, error: ApiError) -> bytes:
+        _, code = meaning(error)
+        return self._events.fail(code if code in FAILED_CODES else "server_error", str(error))
+
+    def body(self) -> Data:
+        self.end()
+        return self._events.whole()
+
+    def _keep(self, kept: KeptItems) -> None:
+        with released_connection():
+            try:
+                kept.keep(self._incoming, self._events.whole())
+            except DatabaseError as error:
+                # Its message may quote what was to be kept.
+                what = type(error).__name__
+                job = self._running.job
+                logger.warning("call %s: the response was not kept (%s)", job.pk, what)
 
 
 def response(http: HttpRequest, response_id: str) -> HttpResponse:
@@ -133,8 +121,8 @@ def response(http: HttpRequest, response_id: str) -> HttpResponse:
         raise Unsupported("stream")
     if http.method == "DELETE":
         delete_response(kept)
-        return _json({"id": response_id, "object": "response", "deleted": True})
-    return _json(whole_response(kept))
+        return json_response({"id": response_id, "object": "response", "deleted": True})
+    return json_response(whole_response(kept))
 
 
 def input_items(http: HttpRequest, response_id: str) -> HttpResponse:
@@ -148,7 +136,7 @@ def input_items(http: HttpRequest, response_id: str) -> HttpResponse:
     wanted = http.GET.get("limit", "")
     most = min(LARGEST_PAGE, int(wanted) if wanted.isdecimal() and len(wanted) < 5 else USUAL_PAGE)
     page = items[begin : begin + most]
-    return _json(
+    return json_response(
         {
             "object": "list",
             "data": page,
@@ -169,7 +157,3 @@ def _kept(http: HttpRequest, response_id: str, *methods: str) -> KeptResponse:
     if kept is None:
         raise ApiError(404, "not_found", "No response has this id, or it is not kept any more.")
     return kept
-
-
-def _json(body: Any, headers: Mapping[str, str] | None = None) -> HttpResponse:
-    return HttpResponse(json_of(body), content_type="application/json", headers=headers)

@@ -11,7 +11,8 @@ import pytest
 from ai_chat.jobs import running
 from ai_chat.jobs.ending import Outcome
 from ai_chat.jobs.models import FAILED
-from ai_chat.jobs.running import Bounds, Run, Work
+from ai_chat.jobs.running import Run
+from ai_chat.jobs.work import Bounds, Work
 from ai_chat.providers.pieces import Piece, Text
 from credits.models import AIModel
 

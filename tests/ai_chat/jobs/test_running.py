@@ -10,8 +10,9 @@ import pytest
 from ai_chat.jobs import supervision
 from ai_chat.jobs.ending import Outcome
 from ai_chat.jobs.following import Following, wait
-from ai_chat.jobs.running import Bounds, Run, Stopped, Work, find_run, stop_job
+from ai_chat.jobs.running import Run, find_run, stop_job
 from ai_chat.jobs.supervision import begin
+from ai_chat.jobs.work import Bounds, Stopped, Work
 from ai_chat.models import Turn
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.pieces import Piece, Text
