@@ -183,7 +183,7 @@ class TestPage:
     ) -> None:
         for n in range(5):
             make_charge(alice, 1, details={"model": f"m{n}"})
-        with django_assert_max_num_queries(23):
+        with django_assert_max_num_queries(24):
             desk.get("/admin")
 
     def test_a_reason_that_an_admin_wrote_is_text(

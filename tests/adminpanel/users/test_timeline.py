@@ -258,8 +258,8 @@ def test_a_person_takes_no_more_queries_for_more_history(
 
     count()
     model_label("")  # The labels are read once in LABEL_SECONDS.
-    with django_assert_num_queries(22):
+    with django_assert_num_queries(24):
         look(desk, dana)
     count()
-    with django_assert_num_queries(22):
+    with django_assert_num_queries(24):
         look(desk, dana)
