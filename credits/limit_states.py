@@ -16,8 +16,31 @@ FROM credits_now() AS now_at, credits_limits_of(%s, now_at)
 """
 
 
+class SpentAndHeld:
+    """Pico-credits that are spent, and held by what is going on, as people and programs read
+    them."""
+
+    spent: int
+    held: int
+
+    @property
+    def spent_words(self) -> str:
+        """What is spent, in credits as people read them."""
+        return as_words(self.spent)
+
+    @property
+    def held_words(self) -> str:
+        """The same of what is held."""
+        return as_words(self.held)
+
+    @property
+    def spent_exact(self) -> str:
+        """What is spent, in credits as JSON has fractions of them."""
+        return as_decimal(self.spent)
+
+
 @dataclass(frozen=True)
-class LimitState:
+class LimitState(SpentAndHeld):
     """A limit in the period of `day`, which begins at `window_start` (both in UTC): pico-credits
     that are spent, and held by what is going on."""
 
@@ -53,21 +76,6 @@ class LimitState:
     def applies_to(self) -> str:
         """Whose spending it bounds: `account`, `key` or `member`."""
         return "key" if self.limit.api_key_id else "member" if self.limit.member_id else "account"
-
-    @property
-    def spent_words(self) -> str:
-        """What is spent, in credits as people read them."""
-        return as_words(self.spent)
-
-    @property
-    def held_words(self) -> str:
-        """The same of what is held."""
-        return as_words(self.held)
-
-    @property
-    def spent_exact(self) -> str:
-        """What is spent, in credits as JSON has fractions of them."""
-        return as_decimal(self.spent)
 
     @property
     def held_exact(self) -> str:

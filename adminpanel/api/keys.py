@@ -9,14 +9,14 @@ from rest_framework.response import Response
 
 from adminpanel.api.users import Reason
 from adminpanel.api.views import AdminView, described, described_list
-from adminpanel.keys.search import State, find_keys
+from adminpanel.keys.search import find_keys
 from credits.api.answers import page_of
 from credits.api.base import query_of, user_of
 from credits.api.fields import MAX_ID, PageQuery, QueryNumber, Text
 from credits.api.keys import KEY_ID, KeyRow, RevokeQuery
 from credits.api.schema import errors
 from credits.keys.services import find_key, revoke_key
-from credits.keys.states import key_states
+from credits.keys.states import State, key_states
 from credits.models import ApiKey
 
 

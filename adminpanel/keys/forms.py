@@ -4,7 +4,8 @@ from django import forms
 from django.db.models import QuerySet
 
 from adminpanel.forms import FilterForm, PersonField
-from adminpanel.keys.search import State, find_keys
+from adminpanel.keys.search import find_keys
+from credits.keys.states import State
 from credits.models import ApiKey
 from credits.statement.days import on_days
 

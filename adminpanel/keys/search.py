@@ -1,16 +1,10 @@
 """Finding API keys."""
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, TextChoices
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from credits.kernel import ledger_now
+from credits.keys.states import State
 from credits.models import ApiKey, ApiKeySecret, User
-
-
-class State(TextChoices):
-    ACTIVE = "active", "Active"
-    EXPIRED = "expired", "Expired"
-    REVOKED = "revoked", "Revoked"
-
 
 _OVER = Q(expires_at__lte=ledger_now())
 STATES = {

@@ -3,14 +3,10 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
-from ai_chat.calls import log
 from ai_chat.calls.forms import CallsForm
 from ai_chat.calls.keeping import kept_days
 from credits.models import User
 from credits.users.permissions import admin_page
-
-#: Calls on one page.
-SHOWN = 50
 
 
 @admin_page
@@ -21,6 +17,4 @@ def calls(request: HttpRequest, user_id: int) -> HttpResponse:
     context = {"person": person, "form": form, "days": kept_days()}
     if not form.is_valid():
         return render(request, "adminpanel/calls.html", context, status=400)
-    rows = form.filters.of(log.calls(user_id=user_id))
-    page = log.get_page(rows, size=SHOWN, **form.place)
-    return render(request, "adminpanel/calls.html", {**context, "page": page})
+    return render(request, "adminpanel/calls.html", {**context, "page": form.page()})

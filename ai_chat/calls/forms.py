@@ -5,10 +5,14 @@ from uuid import UUID
 
 from django import forms
 
-from ai_chat.calls.log import CallFilter, Outcome, call_id_of
-from config.pagination import LATEST_KEY, InvalidCursor, Key, key_of
+from ai_chat.calls import log
+from ai_chat.calls.log import CallFilter, Calls, Line, Outcome, call_id_of
+from config.pagination import LATEST_KEY, InvalidCursor, Key, Page, key_of
 from credits.catalogue.fields import MODEL_ID
 from credits.statement.forms import KeysForm
+
+#: Calls on one page.
+SHOWN = 50
 
 
 class CursorField(forms.Field):
@@ -22,8 +26,8 @@ class CursorField(forms.Field):
 
 
 class CallsForm(KeysForm):
-    """Filters of an account's calls and the place to go on from; everything is optional. Call the
-    properties on a valid form."""
+    """Filters of an account's calls and the place to go on from; everything is optional. `page`
+    and `rows` are of a valid form."""
 
     before: forms.Field = CursorField(required=False)
     after: forms.Field = CursorField(required=False)
@@ -49,6 +53,7 @@ class CallsForm(KeysForm):
     def __init__(self, data: Any, *, account_id: int) -> None:
         # Without ids: each label stands around its field.
         super().__init__(data, account_id=account_id, auto_id=False)
+        self._account_id = account_id
         for field in self.fields.values():
             field.widget.attrs.setdefault("class", "f")
 
@@ -59,17 +64,17 @@ class CallsForm(KeysForm):
             raise forms.ValidationError("A request id is req_ and 32 letters and digits.")
         return call_id
 
-    @property
-    def place(self) -> dict[str, Any]:
-        """What `config.pagination.paginate` takes."""
+    def page(self) -> Page[Line]:
+        """The page of calls that is asked for."""
         values = self.cleaned_data
-        return {"older_than": values["before"], "newer_than": values["after"]}
+        return log.get_page(
+            self.rows(), size=SHOWN, older_than=values["before"], newer_than=values["after"]
+        )
 
-    @property
-    def filters(self) -> CallFilter:
-        """Which calls are asked for."""
+    def rows(self) -> Calls:
+        """The calls that the filters let through."""
         values = self.cleaned_data
-        return CallFilter(
+        filters = CallFilter(
             key=values["key"],
             model=values["model"],
             outcome=values["outcome"],
@@ -77,3 +82,4 @@ class CallsForm(KeysForm):
             last=values["to"],
             call_id=values["request"],
         )
+        return filters.of(log.calls(user_id=self._account_id))

@@ -14,9 +14,6 @@ from credits.http import AuthenticatedHttpRequest
 from credits.models import AIModel, ApiKey
 from credits.statement.csv_file import csv_response
 
-#: Calls on one page.
-SHOWN = 50
-
 
 @require_safe
 def calls(request: AuthenticatedHttpRequest, public_id: str = "") -> HttpResponse:
@@ -35,9 +32,8 @@ def calls(request: AuthenticatedHttpRequest, public_id: str = "") -> HttpRespons
     }
     if not form.is_valid():
         return render(request, "ai_chat/calls.html", context, status=400)
-    rows = form.filters.of(log.calls(user_id=request.user.pk))
     context |= {
-        "page": log.get_page(rows, size=SHOWN, **form.place),
+        "page": form.page(),
         "models": AIModel.objects.filter(active=True).values_list("name", flat=True),
     }
     return render(request, "ai_chat/calls.html", context)
@@ -50,5 +46,4 @@ def calls_csv(request: AuthenticatedHttpRequest) -> StreamingHttpResponse:
     form = CallsForm(request.GET, account_id=request.user.pk)
     if not form.is_valid():
         raise form.refusal
-    rows = form.filters.of(log.calls(user_id=request.user.pk))
-    return csv_response(log.batches(rows), log.COLUMNS, name="tally-calls")
+    return csv_response(log.batches(form.rows()), log.COLUMNS, name="tally-calls")

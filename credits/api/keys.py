@@ -27,7 +27,7 @@ from credits.catalogue.fields import (
     OneOf,
 )
 from credits.keys.services import WithSecret, change_key, find_key, make_key, revoke_key, roll_key
-from credits.keys.states import KeyState, key_states
+from credits.keys.states import KeyState, State, key_states
 from credits.models import ApiKey, Limit
 from credits.users.permissions import refuse_impersonated
 
@@ -100,7 +100,7 @@ class KeyRow(serializers.Serializer[KeyState]):
     id = serializers.CharField(source="key.public_id", help_text="`key_…`")
     name = serializers.CharField(source="key.name")
     hint = serializers.CharField(help_text="The last characters of its secret.")
-    state = serializers.ChoiceField(["active", "expired", "revoked"])
+    state = serializers.ChoiceField(State.values)
     scopes = serializers.ListField(child=serializers.CharField(), source="key.scopes")
     models = serializers.ListField(
         child=serializers.CharField(), source="key.only_models", allow_null=True

@@ -1,23 +1,31 @@
-"""What people see of keys: whether they are good, when they were used, and what they spent."""
+"""What people see of keys: whether they are valid, when they were used, and what they spent."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from django.db.models import Max, Sum
+from django.db.models import Max, Sum, TextChoices
 from django.utils.dateformat import format as format_date
 
-from credits.amounts import as_decimal, as_exact_words, as_words
+from credits.amounts import as_exact_words
 from credits.kernel import database_time
-from credits.limit_states import LimitState, limit_states
+from credits.limit_states import LimitState, SpentAndHeld, limit_states
 from credits.models import ApiKey, ApiKeySecret, SpendDay
 from credits.statement.chart import Chart, stack
 
 
+class State(TextChoices):
+    """Whether a key can be used."""
+
+    ACTIVE = "active", "Active"
+    EXPIRED = "expired", "Expired"
+    REVOKED = "revoked", "Revoked"
+
+
 @dataclass(frozen=True)
-class KeyState:
-    """A key at a moment (`now`): its secrets that are still good, the newest first, when one was
+class KeyState(SpentAndHeld):
+    """A key at a moment (`now`): its secrets that are still valid, the newest first, when one was
     used last, and pico-credits spent and held in its name in the month (UTC)."""
 
     key: ApiKey
@@ -29,37 +37,22 @@ class KeyState:
     limits: Sequence[LimitState] = field(default_factory=list)
 
     @property
-    def state(self) -> str:
-        """`active`, `expired` or `revoked`."""
+    def state(self) -> State:
+        """Whether it can be used at this moment."""
         if self.key.revoked_at:
-            return "revoked"
+            return State.REVOKED
         is_over = self.key.expires_at and self.key.expires_at <= self.now
-        return "expired" if is_over else "active"
+        return State.EXPIRED if is_over else State.ACTIVE
 
     @property
     def hint(self) -> str:
-        """The end of its present secret; empty where none is good any more."""
+        """The end of its present secret; empty where none is valid any more."""
         return self.secrets[0].hint if self.secrets else ""
 
     @property
     def former(self) -> ApiKeySecret | None:
-        """The secret before the present one, while it is still good."""
+        """The secret before the present one, while it is still valid."""
         return self.secrets[1] if len(self.secrets) > 1 else None
-
-    @property
-    def spent_words(self) -> str:
-        """What was spent, in credits as people read them."""
-        return as_words(self.spent)
-
-    @property
-    def held_words(self) -> str:
-        """What is held, in the same way."""
-        return as_words(self.held)
-
-    @property
-    def spent_exact(self) -> str:
-        """What was spent, in credits as JSON has fractions of them."""
-        return as_decimal(self.spent)
 
 
 def key_states(keys: Iterable[ApiKey], *, limits_of: int | None = None) -> list[KeyState]:

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from ai_chat.calls import forms as calls_forms
 from ai_chat.calls.log import Outcome
 from ai_chat.calls.statuses import FAILURES, status_of
 from ai_chat.models import ApiCall
-from ai_chat.pages import calls as page_of_calls
 from credits.ledger import release_charge
 from credits.models import ApiKey, Hold, User
 from credits.reasons import Reason
@@ -106,7 +106,7 @@ def test_a_call_of_a_process_that_died_has_failed(
 def test_filters_and_pages_follow_one_another(
     browser: Client, alice: User, key: ApiKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page_of_calls, "SHOWN", 2)
+    monkeypatch.setattr(calls_forms, "SHOWN", 2)
     made = [make_call(alice, key) for _ in range(5)][::-1]
     make_call(alice, make_key(alice, name="other"))
     path = f"/account/calls?key={key.public_id}&model={made[0].model}&from=2020-01-01"
