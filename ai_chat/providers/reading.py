@@ -242,8 +242,8 @@ def read_chunk(data: str) -> Any:
 
 
 def checked(value: Any) -> Any:
-    """The same JSON. Raises RecursionError for more than MAX_LEVELS: what is made of it by functions
-    that call themselves would fail later, when it is paid."""
+    """The same JSON. Raises RecursionError for more than MAX_LEVELS: recursive functions that read
+    it later, when it is paid, would fail."""
     level, levels = [value] if isinstance(value, dict | list) else [], 0
     while level:
         levels += 1
