@@ -52,7 +52,6 @@ CREATE FUNCTION credits_take(counted text [], at_most integer [], span interval,
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    logs credits_ratelimit [];
     log credits_ratelimit;
     moment timestamptz;
     bucket timestamptz;
@@ -74,14 +73,14 @@ BEGIN
             reset := ceil(extract(epoch FROM CASE WHEN remaining >= 0 THEN span
                 ELSE log.moments[cardinality(log.moments)] + span - moment END));
         END IF;
-        logs[place] := log;
     END LOOP;
     IF wait > 0 THEN
         remaining := 0;
         RETURN;
     END IF;
     FOR place IN 1 .. cardinality(counted) LOOP
-        log := logs[place];
+        SELECT * INTO log FROM credits_ratelimit WHERE key = counted[place];
+        log := credits_rate_now(log, span, moment);
         bucket := CASE WHEN at_most[place] > 60 THEN date_bin(span / 60, moment, 'epoch')
             ELSE moment END;
         IF log.moments[cardinality(log.moments)] = bucket THEN
