@@ -36,6 +36,9 @@ FINAL = {"idempotency_conflict", "idempotency_answer_gone", "too_many_wrong_keys
 NO_SUCH_MODEL = (
     "There is no such model for this call: GET /v1/models lists them, and where each is called."
 )
+NO_ADDRESS = (
+    "There is nothing at this address. A base URL ends in /v1; /v1/openapi.json names each call."
+)
 SENTENCES = {
     Reason.CONTEXT_TOO_LONG: "This is more than the model can read.",
     Reason.NOT_ACCEPTED: "The provider did not accept the request.",
@@ -179,7 +182,7 @@ def anthropic_status(error: DomainError) -> int:
 
 
 def not_found() -> HttpError:
-    return HttpError(404, "not_found", "There is nothing at this address.")
+    return HttpError(404, "not_found", NO_ADDRESS)
 
 
 def _named(path: Path) -> str | None:

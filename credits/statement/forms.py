@@ -119,8 +119,13 @@ class KeysForm(RowsForm):
         # Those that were revoked too, the newest first.
         keys = ApiKey.objects.filter(account_id=account_id).order_by("-pk")
         self.keys = {key.public_id: key for key in keys}
-        choices = [("", "All"), *((key.public_id, key.label) for key in self.keys.values())]
+        choices = [("", "All"), *((name, _label(key)) for name, key in self.keys.items())]
         cast(forms.ChoiceField, self.fields["key"]).choices = choices
+
+
+def _label(key: ApiKey) -> str:
+    """A key among the others: those that were replaced often have the same name."""
+    return f"{key.label} (revoked)" if key.revoked_at else key.label
 
 
 class StatementForm(KeysForm):

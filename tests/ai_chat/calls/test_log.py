@@ -14,7 +14,7 @@ from credits.ledger import release_charge
 from credits.models import ApiKey, Hold, User
 from credits.reasons import Reason
 from tests.ai_chat.calls.making import State, make_call, start_call
-from tests.factories import make_key
+from tests.factories import make_key, sql_now
 
 pytestmark = pytest.mark.django_db
 
@@ -43,9 +43,12 @@ def test_a_call_is_told_of_with_its_tokens_cost_and_request(
 
 def test_one_key_has_a_page_of_its_own(browser: Client, alice: User, key: ApiKey) -> None:
     call = make_call(alice, key)
-    make_call(alice, make_key(alice, name="other"))
+    other = make_key(alice, name="other")
+    make_call(alice, other)
+    ApiKey.objects.filter(pk=other.pk).update(revoked_at=sql_now())
     assert shown(browser, f"/account/keys/{key.public_id}/calls") == [call]
     assert len(shown(browser)) == 2
+    assert ">other (revoked)</option>" in browser.get("/account/calls").text
 
 
 def test_nobody_sees_the_calls_of_another_account(
