@@ -19,8 +19,9 @@ MAX_WRONG, MAX_REFUSED = 30, 10_000
 
 
 def caller_of(request: HttpRequest, scope: str | None = Scope.INFERENCE) -> Caller:
-    """Whom the request's key acts for, in one statement. Raises InvalidApiKey, and ApiError for a
-    key that may not do this, or after too many wrong ones; without a `scope` every key may."""
+    """The account and rights of the request's key, in one statement. Raises InvalidApiKey, and
+    ApiError for a key that may not do this, or after too many wrong ones; without a `scope` every
+    key may."""
     secret = _secret_of(request)
     try:
         caller = find_caller(secret)
@@ -62,8 +63,8 @@ wrong_keys = WrongKeys()
 
 
 def pseudonym_of(request: HttpRequest) -> str:
-    """What a provider is told of who calls, after `caller_of`: the same of each call of an account,
-    and nothing that leads to it without SECRET_KEY."""
+    """The name by which a provider tells accounts apart, to be used after `caller_of`: the same in
+    each call of an account, which it does not reveal without SECRET_KEY."""
     account = str(request.META["ACCOUNT_ID"])
     return f"account_{salted_hmac('providers', account, algorithm='sha256').hexdigest()[:32]}"
 

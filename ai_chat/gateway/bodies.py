@@ -105,6 +105,11 @@ def refuse(body: Mapping[str, Any], allowed: Mapping[str, tuple[Any, ...]], why:
             raise Unsupported(name, why)
 
 
+def names_beside(body: Mapping[str, Any], *names: str) -> list[str]:
+    """Names of the body that are none of these: parameters that are left out."""
+    return sorted(body.keys() - set(names))
+
+
 def is_among(value: Any, values: Iterable[Any]) -> bool:
     """Whether a JSON value is one of these. To Python 0 is False."""
     is_flag = isinstance(value, bool)

@@ -39,18 +39,18 @@ MAX_ERROR_BYTES = 100_000
 
 @dataclass(frozen=True)
 class Call:
-    """What is asked of a model: `body` in the provider's words, but for the length that is granted;
-    `asked` is its size, `bounds` what its use is compared with."""
+    """A call that was checked: `body` is what the provider is sent, but for the model and the
+    length that is granted; `asked` is its size, by which credits are reserved."""
 
     endpoint: str
     model: AIModel
     body: dict[str, Any]
     asked: Asked
-    #: As `CallBounds` has it.
+    #: Bytes of its text, as `CallBounds` has them.
     text_bytes: int
     streamed: bool
-    #: What the client sent, as far as it tells calls apart.
-    request: Any
+    #: SHA-256 of what the client sent: the same for a call that is repeated.
+    body_digest: str
     #: Names of parameters that were left out.
     ignored: list[str] = field(default_factory=list)
     #: Headers of the client that go to the provider.
@@ -62,7 +62,7 @@ def start_call(http: HttpRequest, caller: Caller, call: Call) -> ApiCall:
     another, what `start_job` raises, and ApiError for a model that the key may not use."""
     model = call.model
     check_allowed(caller, model)
-    request = [call.endpoint, call.request]
+    request = [call.endpoint, call.body_digest]
     request_id = request_id_of(http)
     asked, agreed = call.asked, agreed_of(http)
     row = {
@@ -104,10 +104,7 @@ def check_allowed(caller: Caller, model: AIModel) -> None:
 def agreed_of(http: HttpRequest) -> Agreed:
     """What the client agrees to pay, by its headers X-Price-Version and X-Max-Credits. Raises
     ApiError."""
-    return Agreed(
-        _number(http, "X-Price-Version"),
-        _number(http, "X-Max-Credits"),
-    )
+    return Agreed(_number(http, "X-Price-Version"), _number(http, "X-Max-Credits"))
 
 
 def never_clamped(http: HttpRequest) -> bool:
@@ -129,10 +126,10 @@ def _number(http: HttpRequest, name: str) -> int | None:
 
 
 class CallStream(ProviderCall):
-    """The answer to one call, in chunks. The request is made as it is, over the connections that
-    the SDK uses: making the SDK's objects of it takes longer than all else before it is sent."""
+    """The provider's answer to one call, in chunks. The request is built by hand and sent over the
+    SDK's connections: making the SDK's objects takes longer than all else before it is sent."""
 
-    #: What is asked below the provider's address, and what is taken as its answer.
+    #: The path below the provider's address, and the media type that is accepted.
     path = "chat/completions"
     accepts = "text/event-stream"
 
@@ -147,7 +144,7 @@ class CallStream(ProviderCall):
         return ChunkReader(choices=call.asked.choices, max_tokens=granted)
 
     def body(self, call: Call, granted: int | None) -> dict[str, Any]:
-        """What is asked, but for the model."""
+        """The body that the provider is sent, but for the model."""
         most = granted or min(call.asked.output, tokens_of(call.model))
         return {
             **call.body,
@@ -156,12 +153,12 @@ class CallStream(ProviderCall):
         }
 
     def limits(self, call: Call, most: int) -> dict[str, Any]:
-        """What bounds an answer at `most` tokens, and has it end with its usage."""
+        """Parameters that bound the answer at `most` tokens, and ask for its usage at the end."""
         provider = call.model.provider
         return {limit_name(provider): most, **usage_options(provider)}
 
     def key_header(self) -> dict[str, str]:
-        """What opens the provider."""
+        """The header with the provider's key; none where it has no key."""
         if not self._provider.key_is_set:
             return {}
         known_keys.add(self._provider.key)
@@ -205,7 +202,7 @@ def _refusal_of(response: httpx2.Response) -> ProviderError:
 
 
 class CallWork(Work[ApiCall]):
-    """The provider's part of one call. What came is to be paid when any of it was passed on."""
+    """The provider's part of one call. What has come is paid once any of it was passed on."""
 
     keeps = False
     #: How the provider is asked.
@@ -263,9 +260,9 @@ class CallWork(Work[ApiCall]):
 
     def _was_shown(self, cause: Exception | None, failure: str) -> bool:
         """Whether something was shown of an answer that comes to nothing by what was asked for."""
-        is_told = self.call.streamed or not self.failure
+        is_sent = self.call.streamed or not self.failure
         is_by_content = failure in BY_CONTENT or (failure and isinstance(cause, TimeIsUp))
-        return bool(self.reader.has_begun and is_told and is_by_content)
+        return bool(self.reader.has_begun and is_sent and is_by_content)
 
     def _outcome(self, cause: Exception | None) -> Outcome:
         reader = self.reader

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from ai_chat.gateway.answers import answer_call
 from ai_chat.gateway.auth import caller_of, pseudonym_of
-from ai_chat.gateway.bodies import count_in, flag_in, read_body, refuse, text_in
+from ai_chat.gateway.bodies import count_in, flag_in, names_beside, read_body, refuse, text_in
 from ai_chat.gateway.calls import Call, never_clamped
 from ai_chat.gateway.catalogue import model_named
 from ai_chat.gateway.completions import StreamedCompletion, WholeCompletion
@@ -23,7 +23,7 @@ from credits.models import AIModel, Provider
 ENDPOINT = "chat/completions"
 MAX_CHOICES = 8
 #: What may name the client's own users: a provider gets a pseudonym of the account instead.
-WHO = ("user", "safety_identifier", "metadata")
+USERS = ("user", "safety_identifier", "metadata")
 #: What goes to the provider as it came.
 PASSED = (
     "messages", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call",
@@ -33,7 +33,7 @@ PASSED = (
 )  # fmt: skip
 #: What the site itself reads.
 READ = (
-    "model", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens", *WHO,
+    "model", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens", *USERS,
 )  # fmt: skip
 #: What costs or changes what has no price here, and the values that do not.
 REFUSED: dict[str, tuple[Any, ...]] = {
@@ -76,9 +76,8 @@ def chat_call(
     passed["messages"] = _messages(body["messages"], model.provider)
     if choices > 1:
         passed["n"] = choices
-    if any(body.get(name) for name in WHO) and (name := user_name(model.provider)):
+    if any(body.get(name) for name in USERS) and (name := user_name(model.provider)):
         passed[name] = pseudonym_of(http)
-    known = {*PASSED, *READ, *REFUSED}
     return Call(
         endpoint=endpoint,
         model=model,
@@ -86,8 +85,8 @@ def chat_call(
         asked=asked,
         text_bytes=sizes.text_bytes + file_tokens(model, sizes.messages),
         streamed=flag_in(body, "stream"),
-        request=http.META["BODY_DIGEST"],
-        ignored=sorted(name for name in body if name not in known),
+        body_digest=http.META["BODY_DIGEST"],
+        ignored=names_beside(body, *PASSED, *READ, *REFUSED),
     )
 
 

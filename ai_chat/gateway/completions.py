@@ -79,20 +79,20 @@ class WholeCompletion(WholeAnswer):
         return {**self._more, **self._head, "choices": choices, "usage": usage}
 
     @staticmethod
-    def _add(known: dict[str, Any], choice: dict[str, Any]) -> None:
+    def _add(collected: dict[str, Any], choice: dict[str, Any]) -> None:
         for name, value in choice["delta"].items():
             if value is None or name == "role":
                 continue
             if name == "content":
-                known["content"].append(value)
+                collected["content"].append(value)
             elif name == "tool_calls":
                 for call in value:
-                    _add_call(known["calls"], call)
+                    _add_call(collected["calls"], call)
             else:
-                known["more"][name] = _more(name, known["more"].get(name), value)
+                collected["more"][name] = _more(name, collected["more"].get(name), value)
         for name, value in (choice.get("logprobs") or {}).items():
             if isinstance(value, list):
-                known["logprobs"].setdefault(name, []).extend(value)
+                collected["logprobs"].setdefault(name, []).extend(value)
 
     @staticmethod
     def _message(choice: dict[str, Any]) -> dict[str, Any]:
@@ -109,36 +109,36 @@ class WholeCompletion(WholeAnswer):
 
 def _add_call(calls: dict[int, dict[str, Any]], piece: dict[str, Any]) -> None:
     """One more piece of a call of a tool."""
-    known = calls.setdefault(piece["index"], {})
-    function = _joined(known.get("function", {}), piece["function"])
-    known |= {name: value for name, value in piece.items() if name != "index"}
-    known["function"] = function
+    before = calls.setdefault(piece["index"], {})
+    function = _joined(before.get("function", {}), piece["function"])
+    before |= {name: value for name, value in piece.items() if name != "index"}
+    before["function"] = function
 
 
-def _more(name: str, known: Any, value: Any) -> Any:
+def _more(name: str, before: Any, value: Any) -> Any:
     """Another member of a message with one more piece of it."""
     if name == "function_call":
-        return _joined(known or {}, value)
+        return _joined(before or {}, value)
     if isinstance(value, str):
-        return (known or "") + value
-    return _extended(known or [], value) if isinstance(value, list) else value
+        return (before or "") + value
+    return _extended(before or [], value) if isinstance(value, list) else value
 
 
-def _joined(known: dict[str, Any], piece: dict[str, Any]) -> dict[str, Any]:
+def _joined(before: dict[str, Any], piece: dict[str, Any]) -> dict[str, Any]:
     """A function with one more piece of its arguments."""
-    arguments = (known.get("arguments") or "") + (piece.get("arguments") or "")
-    return {**known, **piece, "arguments": arguments}
+    arguments = (before.get("arguments") or "") + (piece.get("arguments") or "")
+    return {**before, **piece, "arguments": arguments}
 
 
-def _extended(known: list[Any], pieces: list[Any]) -> list[Any]:
+def _extended(before: list[Any], pieces: list[Any]) -> list[Any]:
     """A list with what came of it. Pieces of one part of the reasoning (OpenRouter's
     `reasoning_details`) have its index, and follow each other: their texts are one."""
     for piece in pieces:
-        if known and _goes_on(known[-1], piece):
-            known[-1] = _lengthened(known[-1], piece)
+        if before and _goes_on(before[-1], piece):
+            before[-1] = _lengthened(before[-1], piece)
         else:
-            known.append(piece)
-    return known
+            before.append(piece)
+    return before
 
 
 def _goes_on(latest: Any, piece: Any) -> bool:

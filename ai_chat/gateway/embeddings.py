@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from ai_chat.gateway.answers import Data, RunningCall, WholeAnswer, answer_call
 from ai_chat.gateway.auth import caller_of
-from ai_chat.gateway.bodies import count_in, read_body, text_in
+from ai_chat.gateway.bodies import count_in, names_beside, read_body, text_in
 from ai_chat.gateway.calls import Call, CallStream, CallWork
 from ai_chat.gateway.catalogue import model_named
 from ai_chat.gateway.errors import invalid
@@ -65,8 +65,8 @@ def embeddings_call(http: HttpRequest, body: Mapping[str, Any], model: AIModel) 
         asked=asked_of_inputs(model, text_bytes=text_bytes, tokens=tokens, inputs=len(inputs)),
         text_bytes=text_bytes + tokens * BYTES_PER_TOKEN,
         streamed=False,
-        request=http.META["BODY_DIGEST"],
-        ignored=sorted(name for name in body if name not in READ),
+        body_digest=http.META["BODY_DIGEST"],
+        ignored=names_beside(body, *READ),
     )
 
 

@@ -15,7 +15,7 @@ from config.errors import DomainError, HttpError, InvalidInput, Path
 from credits.exceptions import ModelNotOffered
 from credits.reasons import Reason
 
-#: What an error is called by its status, where nothing better is known.
+#: The type of an error by its status.
 TYPES = {402: "insufficient_quota", 403: "permission_error", 429: "rate_limit_error"}
 #: Where errors are Anthropic's.
 MESSAGES = "/v1/messages"
@@ -79,9 +79,9 @@ def invalid(message: str, *path: str | int) -> InvalidInput:
 
 
 def provider_failed(cause: ProviderError, *, is_charged: bool = False) -> ApiError:
-    """What a client is told when its provider failed; everything came back before, unless it
-    `is_charged`: free failures of the hour are used up. What the
-    provider says of the request is passed on."""
+    """The error for a call whose provider failed. Nothing is charged, unless the account has used
+    up its free failures of the hour (`is_charged`). What the provider says of the request is passed
+    on."""
     status, code = answer_to(cause.reason)
     label = cause.reason.label
     sentence = SENTENCES.get(cause.reason, f"{label[:1].upper()}{label[1:]}.")
@@ -107,7 +107,9 @@ def call_stopped() -> ApiError:
 def envelope(error: DomainError) -> dict[str, Any]:
     """The body for an error."""
     status, code = meaning(error)
-    param = _named(error.path) if isinstance(error, InvalidInput) else getattr(error, "param", None)
+    param = (
+        _param_of(error.path) if isinstance(error, InvalidInput) else getattr(error, "param", None)
+    )
     message = str(error)
     if isinstance(error, ModelNotOffered):
         message = NO_SUCH_MODEL
@@ -168,10 +170,10 @@ def anthropic_envelope(error: DomainError, *, request_id: str) -> dict[str, Any]
     """The body for an error of /v1/messages (design: gateway, A.5)."""
     status = anthropic_status(error)
     kind = ANTHROPIC_TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")
-    told = envelope(error)["error"]
-    more = {name: told[name] for name in ("code", "metadata") if told.get(name)}
-    where = f"{told['param']}: " if told["param"] else ""
-    inner = {"type": kind, "message": f"{where}{told['message']}", **more}
+    of_openai = envelope(error)["error"]
+    more = {name: of_openai[name] for name in ("code", "metadata") if of_openai.get(name)}
+    where = f"{of_openai['param']}: " if of_openai["param"] else ""
+    inner = {"type": kind, "message": f"{where}{of_openai['message']}", **more}
     return {"type": "error", "error": inner, "request_id": request_id}
 
 
@@ -185,7 +187,7 @@ def not_found() -> HttpError:
     return HttpError(404, "not_found", NO_ADDRESS)
 
 
-def _named(path: Path) -> str | None:
+def _param_of(path: Path) -> str | None:
     """A path as OpenAI writes it: `messages[0].content`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".") or None

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 
 from ai_chat.calls.counts import count_call
 from ai_chat.gateway.auth import caller_of
-from ai_chat.gateway.bodies import count_in, read_body, refuse, text_in
+from ai_chat.gateway.bodies import count_in, names_beside, read_body, refuse, text_in
 from ai_chat.gateway.calls import Call, start_call
 from ai_chat.gateway.catalogue import model_named
 from ai_chat.gateway.errors import (
@@ -88,7 +88,6 @@ def images_call(http: HttpRequest, body: Mapping[str, Any], model: AIModel) -> C
     form = text_in(body, "response_format", default=FORMS[0])
     if form not in FORMS:
         raise invalid(f"Must be one of {', '.join(FORMS)}.", "response_format")
-    known = {*READ, *REFUSED}
     return Call(
         endpoint=ENDPOINT,
         model=model,
@@ -96,8 +95,8 @@ def images_call(http: HttpRequest, body: Mapping[str, Any], model: AIModel) -> C
         asked=Asked(0, 0, 0, named=True, choices=count),
         text_bytes=len(prompt.encode()),
         streamed=False,
-        request=http.META["BODY_DIGEST"],
-        ignored=sorted(name for name in body if name not in known),
+        body_digest=http.META["BODY_DIGEST"],
+        ignored=names_beside(body, *READ, *REFUSED),
     )
 
 

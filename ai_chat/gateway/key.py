@@ -19,7 +19,7 @@ from credits.models import ApiKey
 
 def key(http: HttpRequest) -> JsonResponse:
     """The key itself; with the scope usage:read also another one of its account, by `?id=key_…`:
-    that a key has ended is told by another one only."""
+    one that has ended can be read by another one only."""
     check_method(http, "GET")
     other = http.GET.get("id")
     caller = caller_of(http, None if other is None else Scope.USAGE_READ)

@@ -135,13 +135,13 @@ def _endpoints_of(model: AIModel) -> list[str]:
 
 def parameters_of(model: AIModel) -> list[str]:
     """What a call of the model may bring besides its content."""
-    known = [*PARAMETERS.get(model.feature, [])]
+    parameters = [*PARAMETERS.get(model.feature, [])]
     if model.feature == TEXT:
         if model.provider.dialect != Provider.Dialect.MISTRAL:
-            known += OPENAI_PARAMETERS
-        known += TOOL_PARAMETERS if model.uses_tools else []
-        known += REASONING_PARAMETERS if model.reasons else []
-    return known
+            parameters += OPENAI_PARAMETERS
+        parameters += TOOL_PARAMETERS if model.uses_tools else []
+        parameters += REASONING_PARAMETERS if model.reasons else []
+    return parameters
 
 
 def pricing_of(model: AIModel) -> dict[str, Any]:

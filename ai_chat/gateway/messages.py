@@ -105,7 +105,7 @@ def message_call(http: HttpRequest, body: Mapping[str, Any], model: AIModel) -> 
         asked=asked,
         text_bytes=sizes.text + file_tokens(model, size),
         streamed=flag_in(body, "stream"),
-        request=http.META["BODY_DIGEST"],
+        body_digest=http.META["BODY_DIGEST"],
         headers=headers,
     )
 

@@ -1,4 +1,4 @@
-"""The door of /v1: its calls pass none of the middleware of the pages."""
+"""The middleware of /v1: its calls pass none of that of the pages."""
 
 import logging
 import re
@@ -41,8 +41,8 @@ PREFLIGHT = {
 
 
 class GatewayMiddleware:
-    """Serves what is asked for below /v1 itself: sessions, cookies and pages have no part in it.
-    Every answer has a request id, every error OpenAI's envelope."""
+    """Answers requests below /v1, without sessions and cookies. Every answer has a request id,
+    every error OpenAI's envelope."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -60,9 +60,9 @@ class GatewayMiddleware:
         except AnsweredBefore as repeated:
             response = repeated.response
         except Exception as error:  # noqa: BLE001 -- what nobody foresaw is logged and answered
-            known = _known(request, error)
-            code = meaning(known)[1]
-            response = error_response(known, path=request.path_info, request_id=request_id)
+            domain_error = _domain_error(request, error)
+            code = meaning(domain_error)[1]
+            response = error_response(domain_error, path=request.path_info, request_id=request_id)
         if BEGUN not in request.META:  # A call is counted when it has ended.
             count(
                 key_id=request.META.get("API_KEY_ID"),
@@ -80,9 +80,9 @@ class GatewayMiddleware:
 def _allowed(request: HttpRequest) -> dict[str, str]:
     """The headers that a page of another origin may send."""
     wanted = request.headers.get("Access-Control-Request-Headers", "").lower().split(",")[:50]
-    known = {name.lower() for name in ALLOWED}
+    listed = {name.lower() for name in ALLOWED}
     more = [name for name in map(str.strip, wanted) if ALLOWED_TOO.fullmatch(name)]
-    names = [*ALLOWED, *(name for name in dict.fromkeys(more) if name not in known)]
+    names = [*ALLOWED, *(name for name in dict.fromkeys(more) if name not in listed)]
     return {"Access-Control-Allow-Headers": ", ".join(names)}
 
 
@@ -102,9 +102,9 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
     return response
 
 
-def _known(request: HttpRequest, error: Exception) -> DomainError:
-    known = domain_error_of(error)
-    if known is None:
+def _domain_error(request: HttpRequest, error: Exception) -> DomainError:
+    domain_error = domain_error_of(error)
+    if domain_error is None:
         logger.error("%s failed", request_id_of(request), exc_info=error)
         got_request_exception.send(sender=GatewayMiddleware, request=request)
-    return known or HttpError(500)
+    return domain_error or HttpError(500)

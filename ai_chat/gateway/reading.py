@@ -47,7 +47,7 @@ class ChunkReader(CallReader):
 
     def __init__(self, *, choices: int = 1, max_tokens: int | None = None) -> None:
         super().__init__(max_tokens=None if max_tokens is None else max_tokens * choices)
-        self._choices = [_Choice() for _ in range(choices)]
+        self._choices = [_ChoiceState() for _ in range(choices)]
         self._begun = 0
 
     def _chunk(self, chunk: Any) -> list[Piece]:
@@ -75,28 +75,28 @@ class ChunkReader(CallReader):
             raise ProviderError(Reason.UNREADABLE, code="choice")
         begins = [_opening(place) for place in range(self._begun, index)]
         self._begun = max(self._begun, index + 1)
-        known = self._choices[index]
+        state = self._choices[index]
         delta = choice.get("delta")
         if delta is None:
-            delta = {} if known.has_content else choice.get("message") or {}
+            delta = {} if state.has_content else choice.get("message") or {}
         passed = {name: value for name, value in choice.items() if name not in UNPASSED}
         passed["index"] = index
-        passed["delta"] = known.delta(delta)
-        self._count(known)
-        # It is told at the end: gateways to Gemini send one with every chunk.
+        passed["delta"] = state.delta(delta)
+        self._count(state)
+        # It is sent at the end: gateways to Gemini send one with every chunk.
         passed["finish_reason"] = None
         if finish_reason := choice.get("finish_reason"):
-            known.finish = self._end_of(known, str(finish_reason).lower())
+            state.finish = self._end_of(state, str(finish_reason).lower())
         if usage := choice.get("usage"):
             self.received.note(usage)
         return [*begins, passed]
 
-    def _count(self, known: "_Choice") -> None:
-        if known.has_latest:
-            self.received.add(known.latest)
+    def _count(self, state: "_ChoiceState") -> None:
+        if state.has_latest:
+            self.received.add(state.latest)
             self.received.deltas += 1
             self._has_content = True
-        self.has_output = self.has_output or known.has_output
+        self.has_output = self.has_output or state.has_output
 
     @property
     def is_filtered(self) -> bool:
@@ -109,13 +109,13 @@ class ChunkReader(CallReader):
         return any(filtered) and not is_well
 
     @staticmethod
-    def _end_of(known: "_Choice", word: str) -> str:
+    def _end_of(state: "_ChoiceState", word: str) -> str:
         """A finish reason by its usual name. Raises ProviderError for one that ends no answer."""
         if word not in FINISHES:
             if not FILTERS.search(word):
                 raise ProviderError(Reason.UNKNOWN_END, code=word)
             return FILTERED
-        return "tool_calls" if word == "stop" and known.calls else word
+        return "tool_calls" if word == "stop" and state.calls else word
 
     @property
     def finishes(self) -> list[str]:
@@ -139,7 +139,7 @@ def _has_content(delta: dict[str, Any]) -> bool:
     return any(value for name, value in delta.items() if name != "role")
 
 
-class _Choice:
+class _ChoiceState:
     """One text of an answer, as far as it has come."""
 
     def __init__(self) -> None:

@@ -123,7 +123,7 @@ def _is_further_try(http: HttpRequest) -> bool:
 def _answer_from_first(http: HttpRequest, caller: Caller, request: str) -> None:
     """Raises AnsweredBefore when the try before has an answer that nobody read, and ApiError when
     the client leaves meanwhile. A streamed one is stopped, so that its credits are back: what was
-    delivered of it, if anything, cannot be told again."""
+    delivered of it, if anything, cannot be sent again."""
     calls = ApiCall.objects.filter(api_key=caller.key_id, fingerprint=request)
     recent = calls.filter(created_at__gt=Now() - KeptAnswer.KEPT)
     first = recent.select_related("charge").order_by("-created_at").first()
@@ -143,8 +143,10 @@ def _answer_from_first(http: HttpRequest, caller: Caller, request: str) -> None:
 def _wait(http: HttpRequest, job: ApiCall, until: float = float("inf")) -> ApiCall:
     """The call once it has ended, or as it is `until` then (time.monotonic) or when the process
     that did it has died. Raises ApiError when the client leaves."""
-    known: ApiCall | None = job
-    while known and known.is_running and time.monotonic() < until and not _is_abandoned(known):
+    current: ApiCall | None = job
+    while current and current.is_running and time.monotonic() < until:
+        if _is_abandoned(current):
+            break
         if has_left(http.META):
             raise ApiError(499, "client_left", "The client has left.")
         if run := find_run(job.pk):
@@ -152,8 +154,8 @@ def _wait(http: HttpRequest, job: ApiCall, until: float = float("inf")) -> ApiCa
         else:
             time.sleep(POLL_SECONDS)
         with released_connection():
-            known = load_job(ApiCall, pk=job.pk)
-    return known or job
+            current = load_job(ApiCall, pk=job.pk)
+    return current or job
 
 
 def _is_abandoned(job: ApiCall) -> bool:

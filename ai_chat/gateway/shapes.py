@@ -76,7 +76,7 @@ CHAT = shape(
         **_refused(chat.REFUSED),
         **{
             name: ANYTHING
-            for name in (*chat.PASSED, "user", "safety_identifier", "metadata")
+            for name in (*chat.PASSED, *chat.USERS)
             if name not in {"messages", "tools", "functions"}
         },
     },

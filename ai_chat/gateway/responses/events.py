@@ -1,5 +1,5 @@
-"""A response, told by events while its answer comes. Whatever comes of the answer, the events are a
-sequence that clients accept: each item is added before its deltas and done after them, under one id
+"""The events of a response while its answer comes. Whatever the provider sends, they are a sequence
+that clients accept: each item is added before its deltas and done after them, under one id
 and position; numbers have no gaps; one event ends it (gateway design, A.4)."""
 
 import json
@@ -25,7 +25,7 @@ IN_PROGRESS, COMPLETED, UNFINISHED, FAILED = "in_progress", "completed", "incomp
 
 
 class CustomCall(Call):
-    """A call of a custom tool: a function of one text for the model. Its input is told at its end,
+    """A call of a custom tool: a function of one text for the model. Its input is sent at its end,
     when the text can be read from the arguments."""
 
     def __init__(self, events: Events, position: int, item: Item) -> None:
@@ -43,8 +43,8 @@ class CustomCall(Call):
         if status == COMPLETED:
             kind, text = "response.custom_tool_call_input", self.item["input"]
             if text:
-                self.events.tell(f"{kind}.delta", **self.where, delta=text)
-            self.events.tell(f"{kind}.done", **self.where, input=text)
+                self.events.emit(f"{kind}.delta", **self.where, delta=text)
+            self.events.emit(f"{kind}.done", **self.where, input=text)
             OpenItem.finish(self, status)
 
 
@@ -76,7 +76,7 @@ class ResponseEvents:
         self._error: Item | None = None
         self._incomplete: Item | None = None
         self._usage: Usage | None = None
-        self._told_with_usage: Item = {}
+        self._usage_extras: Item = {}
         self._finish = ""
         self._events = Events(streamed=streamed)
         #: All items, by their positions.
@@ -113,13 +113,13 @@ class ResponseEvents:
 
     def end(self, finish: str = "", usage: Usage | None = None, **more: Any) -> bytes:
         """The answer is whole or cut, as its finish reason says: this one, else the last that came.
-        `usage` is what it took, if that is known better than by the chunks; `more` is told with
-        it."""
+        `usage` is what it took, if that is known better than by the chunks; `more` are
+        further members of it."""
         self._begin()
         if self._status != IN_PROGRESS:
             return b""
         self._usage = usage or self._usage
-        self._told_with_usage = more
+        self._usage_extras = more
         reason = INCOMPLETE.get(finish or self._finish)
         self._incomplete = {"reason": reason} if reason else None
         self._close_open(cut=bool(reason))
@@ -142,7 +142,7 @@ class ResponseEvents:
 
     @property
     def output(self) -> list[Item]:
-        """The items as they are by now; those that are told as done, after the end."""
+        """The items as they are by now; after the end, as their last events have them."""
         return [item.item for item in self._items]
 
     def whole(self) -> Item:
@@ -150,7 +150,7 @@ class ResponseEvents:
         return {**self._head, **self._tail()}
 
     def _tail(self) -> Item:
-        usage = usage_of(self._usage) | self._told_with_usage if self._usage else None
+        usage = usage_of(self._usage) | self._usage_extras if self._usage else None
         return {
             "status": self._status,
             "error": self._error,
@@ -164,11 +164,11 @@ class ResponseEvents:
             self._status = IN_PROGRESS
             members = json.dumps({"response": self.whole()})[1:]
             for kind in ("response.created", "response.in_progress"):
-                self._events.add(kind, members)
+                self._events.emit_json(kind, members)
 
     def _end(self, status: str) -> None:
         self._status = status
-        self._events.tell(f"response.{status}", response=self.whole())
+        self._events.emit(f"response.{status}", response=self.whole())
 
     def _add_choice(self, choice: Item) -> None:
         delta = choice.get("delta") or {}
@@ -271,8 +271,8 @@ def usage_of(usage: Usage) -> Item:
 
 
 def _logprobs(choice: Item) -> list[Item]:
-    told = (choice.get("logprobs") or {}).get("content") or ()
-    return [{**_logprob(each), "top_logprobs": _alternatives(each)} for each in told]
+    logprobs = (choice.get("logprobs") or {}).get("content") or ()
+    return [{**_logprob(each), "top_logprobs": _alternatives(each)} for each in logprobs]
 
 
 def _logprob(each: Any) -> Item:

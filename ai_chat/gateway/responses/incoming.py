@@ -56,10 +56,10 @@ READ = {
     *("reasoning", "store", "stream", "stream_options", "text", "tool_choice", "tools"),
     *("top_logprobs", "truncation"),
 }
-#: Names that can be told in a header; others are the client's own invention.
+#: Names that fit into a header; others are reported as `?`.
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 LOGPROBS = "message.output_text.logprobs"
-#: What may be asked for in `include` and is there without.
+#: Values of `include` for what every response has.
 INCLUDED = {LOGPROBS, "reasoning.encrypted_content", "message.input_image.image_url"}
 MAX_TOP_LOGPROBS = 20
 
@@ -157,7 +157,7 @@ def _reasoning(fields: Fields, ignored: list[str]) -> dict[str, Any]:
     reasoning = fields.object("reasoning")
     if reasoning is None:
         return {}
-    # What a model tells of its thoughts is passed on whatever kind of summary is wanted.
+    # Reasoning is passed on whatever kind of summary is wanted.
     for name in ("summary", "generate_summary"):
         reasoning.get(name, str)
     if reasoning.get("mode", str) not in {None, "standard"}:
@@ -168,8 +168,8 @@ def _reasoning(fields: Fields, ignored: list[str]) -> dict[str, Any]:
 
 
 def _logprobs(fields: Fields, ignored: list[str]) -> dict[str, Any]:
-    """Whether and how many alternatives are wanted; other things to include are told already, or
-    belong to tools that are not there."""
+    """Whether and how many alternatives are wanted; other values of `include` are for what every
+    response has, or for tools that are not there."""
     include = read_strings(fields, "include")
     ignored += [f"include[{at}]" for at, name in enumerate(include) if name not in INCLUDED]
     most: int | None = fields.get("top_logprobs", int)

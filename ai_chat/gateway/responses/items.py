@@ -55,10 +55,10 @@ def read_items(items: list[Fields], reading: Reading) -> list[dict[str, Any]]:
     Answers of tools follow the message that called them, wherever they stood. Reasoning is passed
     on within the turn that is not ended (after the last message of the user) to the model that
     it came from; all other reasoning is left out."""
-    asked = [at for at, item in enumerate(items) if item.values.get("role") == "user"]
+    of_user = [at for at, item in enumerate(items) if item.values.get("role") == "user"]
     messages = _Messages(reading)
     for position, item in enumerate(items):
-        messages.add(item, is_current=not asked or position > asked[-1])
+        messages.add(item, is_current=not of_user or position > of_user[-1])
     return messages.finished()
 
 

@@ -1,4 +1,4 @@
-"""Texts of a response that grow by deltas, each with the events that tell of it."""
+"""The items of a response while they are made, each with its events."""
 
 import json
 from typing import Any
@@ -9,27 +9,27 @@ type Item = dict[str, Any]
 
 
 class Events:
-    """Server-sent events as they are made, numbered from 0. `take` empties it."""
+    """Server-sent events that wait to be sent, numbered from 0."""
 
     def __init__(self, *, streamed: bool) -> None:
         self._streamed = streamed
         self._number = 0
         self._made: list[str] = []
 
-    def add(self, kind: str, members: str) -> None:
+    def emit_json(self, kind: str, members: str) -> None:
         """An event with these members: a JSON object without the brace that opens it."""
         if self._streamed:
             begin = f'event: {kind}\ndata: {{"type":"{kind}","sequence_number":{self._number},'
             self._made.append(f"{begin}{members}\n\n")
             self._number += 1
 
-    def tell(self, kind: str, **members: Any) -> None:
-        """The same of values."""
+    def emit(self, kind: str, **members: Any) -> None:
+        """An event with these members."""
         if self._streamed:
-            self.add(kind, json.dumps(members)[1:])
+            self.emit_json(kind, json.dumps(members)[1:])
 
     def take(self) -> bytes:
-        """What was made since the last time."""
+        """The events since the last time, as bytes."""
         if not self._made:
             return b""
         made, self._made = self._made, []
@@ -37,8 +37,8 @@ class Events:
 
 
 class Growing:
-    """A text of which deltas are told under one name, with the members that say where it stands.
-    What cannot be stored of it is left out (`Storable`)."""
+    """A text that grows by delta events of one `kind`; `where` are the members that say which text
+    it is. What cannot be stored of it is left out (`Storable`)."""
 
     def __init__(self, events: Events, kind: str, where: Item) -> None:
         self.kind, self.where = kind, where
@@ -60,16 +60,16 @@ class Growing:
 
     def _add(self, text: str, more: str) -> None:
         self._pieces.append(text)
-        self._events.add(self._delta, f"{self._before}{json.dumps(text)}{more}")
+        self._events.emit_json(self._delta, f"{self._before}{json.dumps(text)}{more}")
 
     def rest(self, more: str = "}") -> None:
-        """Tells what was held back, half a character, at the text's end."""
+        """Adds what was held back, half a character, at the text's end."""
         if text := self._clean.rest():
             self._add(text, more)
 
     def done(self, **members: Any) -> None:
-        """Tells that the text has ended; its members besides where it stands."""
-        self._events.tell(f"response.{self.kind}.done", **self.where, **members)
+        """The event of the text's end, with these members."""
+        self._events.emit(f"response.{self.kind}.done", **self.where, **members)
 
 
 class OpenItem:
@@ -81,17 +81,17 @@ class OpenItem:
         self.where: Item = {"item_id": item["id"], "output_index": position}
 
     def begin(self) -> None:
-        """Tells of the item, before anything of it."""
-        self.events.tell("response.output_item.added", output_index=self.position, item=self.item)
+        """The event that the item begins, before any of its deltas."""
+        self.events.emit("response.output_item.added", output_index=self.position, item=self.item)
 
     def keep(self, status: str) -> None:
-        """Puts into the item what has come of it."""
+        """Brings `item` up to date."""
         raise NotImplementedError
 
     def finish(self, status: str) -> None:
-        """Ends its texts and the item itself."""
+        """The events of the end of its texts and of the item itself."""
         self.keep(status)
-        self.events.tell("response.output_item.done", output_index=self.position, item=self.item)
+        self.events.emit("response.output_item.done", output_index=self.position, item=self.item)
 
 
 class Message(OpenItem):
@@ -121,14 +121,18 @@ class Message(OpenItem):
         where = {**self.where, "content_index": len(self._parts)}
         self._growing = Growing(self.events, kind, where)
         part = self._as_part(self._growing)
-        self.events.tell("response.content_part.added", **where, part=part)
+        self.events.emit("response.content_part.added", **where, part=part)
         return self._growing
 
     def _as_part(self, growing: Growing) -> Item:
         if growing.kind == "refusal":
             return {"type": "refusal", "refusal": growing.text}
-        told = {"annotations": [], "logprobs": self._logprobs}
-        return {"type": "output_text", "text": growing.text, **told}
+        return {
+            "type": "output_text",
+            "text": growing.text,
+            "annotations": [],
+            "logprobs": self._logprobs,
+        }
 
     def _close(self) -> None:
         growing, self._growing = self._growing, None
@@ -141,7 +145,7 @@ class Message(OpenItem):
             growing.rest(',"logprobs":[]}')
             growing.done(text=growing.text, logprobs=self._logprobs)
         part = self._as_part(growing)
-        self.events.tell("response.content_part.done", **growing.where, part=part)
+        self.events.emit("response.content_part.done", **growing.where, part=part)
         self._parts.append(part)
         self._logprobs = []
 
@@ -155,7 +159,7 @@ class Message(OpenItem):
 
 
 class Reasoning(OpenItem):
-    """What the model thought. Most clients show summaries alone, so it is told as one. `mark` says
+    """What the model thought. Most clients show summaries alone, so it is sent as one. `mark` says
     how it may be sent back (`items.reasoning_mark`)."""
 
     def __init__(self, events: Events, position: int, key: str, mark: str | None) -> None:
@@ -170,12 +174,12 @@ class Reasoning(OpenItem):
 
     def begin(self) -> None:
         super().begin()
-        self._tell_part("added")
+        self._emit_part("added")
 
-    def _tell_part(self, what: str) -> None:
+    def _emit_part(self, what: str) -> None:
         part = {"type": "summary_text", "text": self._text.text}
         kind = f"response.reasoning_summary_part.{what}"
-        self.events.tell(kind, **self._text.where, part=part)
+        self.events.emit(kind, **self._text.where, part=part)
 
     def think(self, text: str) -> None:
         """Adds to it."""
@@ -188,7 +192,7 @@ class Reasoning(OpenItem):
     def finish(self, status: str) -> None:
         self._text.rest()
         self._text.done(text=self._text.text)
-        self._tell_part("done")
+        self._emit_part("done")
         super().finish(status)
 
 

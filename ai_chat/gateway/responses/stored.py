@@ -112,13 +112,13 @@ class KeptItems:
         """As `Kept.items`."""
         self._check(references[0].param("id"))
         names = [reference.need("id", str) for reference in references]
-        known = dict(self._rows(REFERRED, names=[name for name in names if "\0" not in name]))
+        stored = dict(self._rows(REFERRED, names=[name for name in names if "\0" not in name]))
         for reference, name in zip(references, names, strict=True):
-            if name not in known:
+            if name not in stored:
                 param = reference.param("id")
                 message = f"No item has the id of '{param}', or it is not kept any more."
                 raise InvalidParameter(param, message, "item_not_found")
-        return [_read(known[name], "input") for name in names]
+        return [_read(stored[name], "input") for name in names]
 
     def conversation(self, response_id: str) -> list[Item]:
         """As `Kept.conversation`."""
@@ -200,8 +200,8 @@ def _read(item: str | None, param: str) -> Item:
     if item is None:
         message = f"What is kept of it has more than {room():,} bytes. Begin anew, without it."
         raise InvalidParameter(param, message, "request_too_large")
-    known: Item = json.loads(item)
-    return known
+    kept: Item = json.loads(item)
+    return kept
 
 
 def today() -> date:

@@ -111,7 +111,7 @@ def _function(tool: Fields, namespace: str | None, ignored: list[str]) -> dict[s
 
 
 def _custom(tool: Fields) -> dict[str, Any]:
-    """A function that takes the text; a grammar is told to the model, and not enforced."""
+    """A function that takes the text; a grammar goes to the model, and is not enforced."""
     description = tool.get("description", str) or ""
     wanted = tool.object("format")
     if wanted and wanted.need("type", str) == "grammar":
