@@ -131,6 +131,15 @@ def test_pages_are_counted_whatever_the_bytes() -> None:
     assert not is_pdf(b"a,b\n")
 
 
+def test_pages_cannot_be_hidden() -> None:
+    one = plain_pdf(1)
+    hidden = b"<</Type/#50age>><</Type /P#61#67e>>"
+    assert count_pages(one + hidden) == 3
+    assert count_pages(one + b"<</Type/Pages/Kids[" + b"3 0 R " * 50 + b"]>>") >= 50
+    unreadable = packed_pdf(1).replace(b"stream\r\n", b"stream\r\nx") + b"x" * 20_000
+    assert count_pages(one + unreadable) >= 11
+
+
 def test_pages_that_unpack_to_a_flood_are_counted_in_bounded_memory() -> None:
     flood = zlib.compress(b"\0" * 200_000_000, 1)
     pdf = b"%PDF-1.5\n<</Type/ObjStm>>stream\n" + flood
