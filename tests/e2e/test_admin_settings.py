@@ -331,7 +331,7 @@ def test_models_are_picked_from_what_a_provider_offers(
     page.get_by_role("button", name="Add provider").click()
     toast(page, "Other is added.")
     page.get_by_role("link", name="Refresh from Other").click()
-    page.get_by_label("smollm2-135m").check()
+    page.get_by_label("smollm2-135m", exact=True).check()
     axe(page)
     fits(page)
     page.get_by_role("button", name="Add those picked").click()
