@@ -17,16 +17,29 @@ logger = logging.getLogger(__name__)
 
 #: Seconds until what was counted is written.
 DELAY = 2.0
-# In one order, so that two processes do not wait for each other.
-WRITE = """
-INSERT INTO ai_chat_apicount AS known
+#: `old` is what comes before the statement, `rows` are those that are added.
+ADD = """
+{old}
+INSERT INTO ai_chat_apicount AS total
     (day, api_key_id, endpoint, status, code, count, begun, first_seconds)
-SELECT * FROM unnest(%s::date[], %s::bigint[], %s::text[], %s::int[], %s::text[], %s::bigint[],
-    %s::bigint[], %s::float[]) ORDER BY 1, 2, 3, 4, 5
+{rows}
 ON CONFLICT (day, api_key_id, endpoint, status, code) DO UPDATE SET
-    count = known.count + EXCLUDED.count, begun = known.begun + EXCLUDED.begun,
-    first_seconds = known.first_seconds + EXCLUDED.first_seconds
+    count = total.count + EXCLUDED.count, begun = total.begun + EXCLUDED.begun,
+    first_seconds = total.first_seconds + EXCLUDED.first_seconds
 """
+# In one order, so that two processes do not wait for each other.
+WRITE = ADD.format(
+    old="",
+    rows="""
+SELECT * FROM unnest(%s::date[], %s::bigint[], %s::text[], %s::int[], %s::text[], %s::bigint[],
+    %s::bigint[], %s::float[]) ORDER BY 1, 2, 3, 4, 5""",
+)
+ADD_UP = ADD.format(
+    old="WITH old AS (DELETE FROM ai_chat_apicount WHERE day < %s RETURNING *)",
+    rows="""
+SELECT NULL, NULL, endpoint, status, code, sum(count), sum(begun), sum(first_seconds)
+FROM old GROUP BY endpoint, status, code""",
+)
 
 
 class _Alike(NamedTuple):
@@ -75,11 +88,11 @@ def count(
     global _timer  # noqa: PLW0603 -- one for the process
     alike = _Alike(datetime.now(UTC).date(), key_id, endpoint[:60], status, code[:60])
     with _lock:
-        known = _sums[alike]
-        known.count += 1
+        total = _sums[alike]
+        total.count += 1
         if first_seconds is not None:
-            known.begun += 1
-            known.seconds += first_seconds
+            total.begun += 1
+            total.seconds += first_seconds
         if _timer is None:
             _timer = Timer(DELAY, write)
             _timer.daemon = True
@@ -103,3 +116,9 @@ def write() -> None:
     finally:
         if not connection.in_atomic_block:
             connections.close_all()
+
+
+def add_up(*, before: date) -> None:
+    """Replaces the counts of the days before this one by their sums, without day and key."""
+    with connection.cursor() as cursor:
+        cursor.execute(ADD_UP, [before])

@@ -9,17 +9,17 @@ from credits.models import AIModel
 
 #: The offered models by their names, as this process read them, and the version they were read by.
 #: Who may use one, and its price, are not taken from here.
-_known: tuple[UUID | None, dict[str, AIModel]] = (None, {})
+_cached: tuple[UUID | None, dict[str, AIModel]] = (None, {})
 
 
 def model_named(name: str, caller: Caller, *, feature: str) -> AIModel:
     """The offered model of this name, with its provider and fallback, without a statement where
     the catalogue has not changed. Raises ModelNotOffered, PlanRequired."""
-    global _known  # noqa: PLW0603 -- what this process knows
-    if caller.catalogue is None or caller.catalogue != _known[0]:
+    global _cached  # noqa: PLW0603 -- a cache of this process
+    if caller.catalogue is None or caller.catalogue != _cached[0]:
         offered = {model.name: model for model in all_offered(user_id=caller.account_id)}
-        _known = (caller.catalogue, offered)
-    model = _known[1].get(name)
+        _cached = (caller.catalogue, offered)
+    model = _cached[1].get(name)
     if model is None or model.feature != feature:
         raise ModelNotOffered
     if model.least_plan_id is None:

@@ -14,7 +14,7 @@ from ai_chat.gateway.catalogue import model_named
 from ai_chat.gateway.errors import ApiError, Unsupported, invalid
 from ai_chat.gateway.message_answers import StreamedMessage, WholeMessage
 from ai_chat.gateway.message_reading import MessageReader
-from ai_chat.gateway.sizes import RENDERED_PERCENT, TOOL_TOKENS
+from ai_chat.gateway.sizes import rendered_bytes
 from ai_chat.providers.bounds import Size, asked_of, file_tokens, json_bytes
 from ai_chat.providers.errors import known_keys
 from ai_chat.providers.pages import count_pages, is_pdf
@@ -23,8 +23,8 @@ from credits.models import AIModel, Provider
 
 ENDPOINT = "messages"
 VERSION = "2023-06-01"
-#: What goes to the provider as it came; fields that it may add are passed on, as beta headers name
-#: them.
+#: What does not go to the provider as it came. Fields that are not known here do: beta headers add
+#: some.
 OWN = ("model", "stream", "max_tokens", "metadata", "user")
 #: What costs what has no price here.
 REFUSED: dict[str, tuple[Any, ...]] = {
@@ -153,9 +153,9 @@ class _Sizes:
     def size(self, tools: list[Any]) -> Size:
         schema = sum(json_bytes(tool) for tool in tools)
         self._check_cache(tools)
+        text = self.text + rendered_bytes(schema, tools=len(tools))
         self.text += schema
-        rendered = -(-schema * RENDERED_PERCENT // 100) - schema + TOOL_TOKENS * len(tools)
-        return Size(self._messages, self.text + rendered, self._pictures, self._pages)
+        return Size(self._messages, text, self._pictures, self._pages)
 
     def _add(self, value: Any) -> None:
         """Any part of the body, however deep: the body has at most MAX_DEPTH levels."""

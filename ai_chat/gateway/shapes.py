@@ -14,6 +14,8 @@ from ai_chat.images.requests import MAX_IMAGES
 
 type Json = dict[str, Any]
 
+#: What JSON schemas call the types of a table that reads a body.
+JSON_TYPES: dict[type, str] = {str: "string", float: "number", bool: "boolean"}
 ANYTHING: Json = {"description": "Goes to the provider as it is."}
 OBJECTS: Json = {"type": ["array", "null"], "items": {"type": "object"}}
 
@@ -127,7 +129,6 @@ PART = {
 }
 RESPONSE = shape(
     {
-        "model": MODEL,
         "input": {
             "oneOf": [
                 {"type": "string"},
@@ -141,12 +142,10 @@ RESPONSE = shape(
         "store": flag("Kept for 30 days unless false, or the account does not want it."),
         "previous_response_id": {"type": ["string", "null"]},
         "max_output_tokens": number(1),
-        "temperature": {"type": ["number", "null"]},
-        "top_p": {"type": ["number", "null"]},
-        "parallel_tool_calls": flag(),
         "tools": {**OBJECTS, "description": "`function` and `custom`."},
         "metadata": {"type": ["object", "null"]},
-        **{name: {"type": ["string", "null"]} for name in ("prompt_cache_key", "user")},
+        **{name: {"type": [JSON_TYPES[kind], "null"]} for name, kind in incoming.PASSED.items()},
+        "model": MODEL,
         **_refused(incoming.USUAL),
         **{name: {**only(()), "description": why} for name, why in incoming.UNSUPPORTED.items()},
     },

@@ -25,6 +25,11 @@ OF_CLIENTS = ("function", "custom")
 DATA = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)(?:;[\w.+-]+=[\w.+-]+)*;base64,", re.IGNORECASE)
 
 
+def rendered_bytes(schema_bytes: int, *, tools: int) -> int:
+    """The most bytes of text that a provider makes of so many tools with such schemas."""
+    return -(-schema_bytes * RENDERED_PERCENT // 100) + tools * TOOL_TOKENS
+
+
 class Sizes(NamedTuple):
     """What messages hold, and the bytes of tools and schemas."""
 
@@ -39,7 +44,7 @@ class Sizes(NamedTuple):
     @property
     def bounded(self) -> Size:
         """The size by which the tokens that are read are bounded."""
-        rendered = -(-self.schema_bytes * RENDERED_PERCENT // 100) + self.tools * TOOL_TOKENS
+        rendered = rendered_bytes(self.schema_bytes, tools=self.tools)
         return self.messages._replace(text_bytes=self.messages.text_bytes + rendered)
 
 

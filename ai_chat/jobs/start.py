@@ -110,20 +110,24 @@ def start_job[J: Job](
     except InsufficientCredits as error:
         say_what_comes(error, user_id=user_id)
         raise
-    if not charge.replayed:
-        paid = _row_of(charge, account_id=user_id, feature=feature, quantity=quantity)
-        paid.price_id = started.price_id
-        known = {**row, **json.loads(started.recorded), "user_id": user_id}
-        job = _job(model, paid, known)
-        job.output_granted, job.rate = started.output_granted, rate_of(started)
-        if asked and job.output_granted is not None and job.output_granted < asked.output:
-            job.limited_by = limiter(started.limit_id, agreed, charge.balance + charge.credits)
-        return job, True
-    earlier = load_job(model, charge_id=charge.id)
-    if earlier is None:
+    if charge.replayed:
+        return _earlier_job(model, charge, started), False
+    paid = _row_of(charge, account_id=user_id, feature=feature, quantity=quantity)
+    paid.price_id = started.price_id
+    job = _job(model, paid, {**row, **json.loads(started.recorded), "user_id": user_id})
+    job.output_granted, job.rate = started.output_granted, rate_of(started)
+    if asked and job.output_granted is not None and job.output_granted < asked.output:
+        job.limited_by = limiter(started.limit_id, agreed, charge.balance + charge.credits)
+    return job, True
+
+
+def _earlier_job[J: Job](model: type[J], charge: Charge, started: Any) -> J:
+    """The job that was charged before under the same key. Raises AnswerDeleted."""
+    job = load_job(model, charge_id=charge.id)
+    if job is None:
         raise AnswerDeleted("This was sent before; its answer is deleted.")
-    earlier.rate = rate_of(started)
-    return earlier, False
+    job.rate = rate_of(started)
+    return job
 
 
 def rates_of(user_id: int, key: Caller | None) -> dict[str, Any]:
@@ -154,7 +158,7 @@ def limiter(limit_id: int | None, agreed: Agreed, available: int) -> str:
 
 
 def rate_of(row: Any) -> Rate | None:
-    """The rate that a row of `ai_chat_start` tells; None where nothing was counted."""
+    """The rate in a row of `ai_chat_start`; None where nothing was counted."""
     if row.rate_most is None:
         return None
     return Rate(row.rate_most, row.rate_remaining, row.rate_reset)
@@ -186,17 +190,16 @@ def _row_of(charge: Charge, *, account_id: int, feature: str, quantity: int) -> 
     )
 
 
-def _job[J: Job](model: type[J], charge: UsageHistory, known: dict[str, Any]) -> J:
+def _job[J: Job](model: type[J], charge: UsageHistory, recorded: dict[str, Any]) -> J:
     """The job as it was recorded, without reading it back."""
-    columns = [field for field in model._meta.concrete_fields if field.attname in known]
-    values = {column.attname: column.to_python(known[column.attname]) for column in columns}
+    columns = [field for field in model._meta.concrete_fields if field.attname in recorded]
+    values = {column.attname: column.to_python(recorded[column.attname]) for column in columns}
     return model(**values, charge=charge)
 
 
 def _refused(row: Any, key: Caller | None) -> TooManyRequests | TurnRunning:
     if row.outcome == "turn_running":
         return TurnRunning()
-    rates = rates_of(0, key)
     if row.outcome == "rate_limited":
         seconds, many = row.retry_seconds, row.rate_most
         what = "call" if key else "message"
@@ -206,7 +209,7 @@ def _refused(row: Any, key: Caller | None) -> TooManyRequests | TurnRunning:
             f"Try again in {seconds} second{'s' if seconds != 1 else ''}; nothing was charged.",
             retry_seconds=seconds,
         )
-    many = rates["in_flight"]
+    many = rates_of(0, key)["in_flight"]
     return TooManyRequests(
         f"{many} answer{'s are' if many != 1 else ' is'} being made for you already. "
         "Wait for one to end; nothing was charged.",
