@@ -99,8 +99,8 @@ END $$;
 
 -- A spend at a price per unit. Outcomes: charged, those of credits_open_spend, not_offered (the
 -- model), by_tokens (the model's price is), price_changed (above what the caller agreed to),
--- limit_reached (see `limit_id`), busy (the limit leaves enough once other work has ended),
--- insufficient. Without a model a unit costs the feature's price.
+-- limit_reached (see `limit_id`), busy (the limit, and for a key the balance, has enough once other
+-- work has ended), insufficient. Without a model a unit costs the feature's price.
 CREATE FUNCTION credits_deduct(owner bigint, member bigint, key_id bigint, operation text,
     feature text, default_cost bigint, units integer, model text, max_unit_cost bigint,
     request_key text, fingerprint text, lease interval, extra jsonb, in_flight integer DEFAULT NULL,
@@ -142,7 +142,10 @@ BEGIN
         outcome := 'limit_reached';
         limit_id := later_id;
     ELSIF total > available THEN
-        outcome := 'insufficient';
+        SELECT CASE WHEN key_id IS NULL OR total > available + coalesce(sum(u.credits_used), 0)
+            THEN 'insufficient' ELSE 'busy' END INTO outcome
+        FROM credits_hold h JOIN credits_usagehistory u ON u.id = h.charge_id
+        WHERE h.account_id = owner;
     ELSIF room < total * credits_pico() THEN
         outcome := 'busy';
         limit_id := nearest;

@@ -164,3 +164,19 @@ def test_credits_held_by_other_calls_are_busy(
         provider.open_gate()
     large.wait_until_ended()
     assert ask(large).status_code == 200
+
+
+def test_so_are_they_where_a_call_costs_what_a_message_does(
+    program: ApiProgram, price: TokenPrice, provider: FakeProvider
+) -> None:
+    make_token_price(
+        price.model, input=None, cached=None, cache_write=None, output=None, reasoning=None
+    )
+    set_price("ai_text_chat", 60)
+    with program.complete("[[tokens:3]][[gate]]", stream=True) as stream:
+        next(iter(stream))
+        error_of(ask(program), 429, "busy")
+        set_price("ai_text_chat", 101)
+        error_of(ask(program), 402, "insufficient_credits")
+        provider.open_gate()
+    program.wait_until_ended()
