@@ -25,7 +25,7 @@ NEWEST_FIRST = ("-pk",)
 LATEST_FIRST = ("-created_at", "-pk")
 #: The types of its key's values.
 LATEST_KEY = (datetime, UUID)
-#: Rows that `in_batches` reads at once.
+#: Rows that are read or deleted at once.
 BATCH = 1000
 
 
@@ -158,6 +158,14 @@ def in_batches[Row: Model](
     while batch := Reading(order, key, backwards, size or BATCH).of(rows):
         key = _key(batch[-1], order)  # Now: a row that is deleted loses its primary key.
         yield batch
+
+
+def delete_in_batches(rows: QuerySet[Any], *, size: int | None = None) -> Iterator[int]:
+    """Deletes all rows, each batch in a statement of its own, so that none takes long. Yields how
+    many rows each deleted, with those that went along."""
+    while ids := list(rows.values_list("pk", flat=True)[: size or BATCH]):
+        deleted, _ = rows.filter(pk__in=ids).delete()
+        yield deleted
 
 
 def _key(row: Any, order: Sequence[str]) -> Key:

@@ -9,10 +9,8 @@ from django.utils import timezone
 
 from ai_chat.calls.counts import add_up
 from ai_chat.models import ApiCall
+from config.pagination import delete_in_batches
 from credits.models import Hold
-
-#: Rows that are deleted in one statement.
-BATCH = 1000
 
 
 def kept_days() -> int:
@@ -26,8 +24,6 @@ def forget() -> int:
     before = timezone.now() - timedelta(days=kept_days())
     held = Exists(Hold.objects.filter(charge_id=OuterRef("charge_id")))
     old = ApiCall.objects.filter(~held, created_at__lt=before).order_by("created_at")
-    deleted = 0
-    while ids := list(old.values_list("pk", flat=True)[:BATCH]):
-        deleted += ApiCall.objects.filter(pk__in=ids).delete()[0]
+    deleted = sum(delete_in_batches(old))
     add_up(before=before.date())
     return deleted

@@ -1,6 +1,6 @@
 """The log of calls by API keys: what each was, what it took and what became of it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -79,7 +79,7 @@ def call_id_of(request_id: str) -> UUID | None:
 
 @dataclass(frozen=True)
 class Line:
-    """A call as the log tells of it."""
+    """One line of the log: a call."""
 
     call: ApiCall
 
@@ -126,7 +126,7 @@ class Line:
 
 
 def calls(*, user_id: int) -> Calls:
-    """The calls by keys of an account, with all that is told of them."""
+    """The calls by keys of an account, with all that the log shows of them."""
     held = Exists(Hold.objects.filter(charge_id=OuterRef("charge_id")))
     return (
         ApiCall.with_receipt()
@@ -168,7 +168,7 @@ def _ended(call: Any) -> ApiCall:
     return ended
 
 
-def _of_use(name: str) -> Any:
+def _of_use(name: str) -> Callable[[Line], int | str | None]:
     return lambda line: getattr(line.use, name) if line.use else None
 
 

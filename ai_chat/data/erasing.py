@@ -14,7 +14,7 @@ from ai_chat.jobs.ending import reconcile
 from ai_chat.jobs.errors import TurnRunning
 from ai_chat.jobs.models import RUNNING
 from ai_chat.models import ARCHIVES, IMAGES, ApiCall, Conversation, DataJob, ImageRequest, Turn
-from config.pagination import in_batches
+from config.pagination import delete_in_batches, in_batches
 from credits.clerk.webhooks.inbox import erase_payloads_of
 from credits.events.endpoints import delete_all
 from credits.ledger import wait_for_spends
@@ -103,8 +103,7 @@ def _delete_conversations(job: DataJob) -> bool:
     are_deleted = True
     for conversation in _each(_rows(Conversation, job)):
         ended = conversation.turns.exclude(state=RUNNING)
-        while ids := list(ended.values_list("pk", flat=True)[:BATCH]):
-            deleted, _ = Turn.objects.filter(pk__in=ids).delete()
+        for deleted in delete_in_batches(ended, size=BATCH):
             _advance(job, deleted)
         try:
             delete_conversation(conversation=conversation)
@@ -136,8 +135,7 @@ def _delete_calls(job: DataJob) -> bool:
         if _is_running(call):
             stop_running(job.user_id)
     ended = _rows(ApiCall, job).exclude(state=RUNNING)
-    while ids := list(ended.values_list("pk", flat=True)[:BATCH]):
-        deleted, _ = ApiCall.objects.filter(pk__in=ids).delete()
+    for deleted in delete_in_batches(ended, size=BATCH):
         _advance(job, deleted)
     return not _rows(ApiCall, job).exists()
 

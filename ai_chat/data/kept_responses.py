@@ -8,13 +8,10 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now, TruncDate
 
 from ai_chat.models import KeptAnswer, KeptResponse, ResponseItem
-from config.pagination import in_batches
+from config.pagination import delete_in_batches, in_batches
 from credits.models import User
 
 type Item = dict[str, Any]
-
-#: Rows that are deleted at once.
-BATCH = 1000
 
 
 def set_keeping(*, account_id: int, keeps: bool) -> None:
@@ -43,9 +40,8 @@ def forget_answers() -> None:
 
 
 def _delete(rows: QuerySet[Any]) -> None:
-    """In batches, so that statements are short."""
-    while ids := list(rows.values_list("pk", flat=True)[:BATCH]):
-        rows.filter(pk__in=ids).delete()
+    for _ in delete_in_batches(rows):
+        pass
 
 
 def kept_responses(*, account_id: int) -> Iterator[Item]:

@@ -117,7 +117,7 @@ class RunningCall:
     def check(self) -> None:
         """Raises ApiError for a call that has failed so that there is no answer."""
         if error := self.error():
-            error.headers |= charge_headers(self.job, self.work.call)
+            error.headers |= charge_headers(self.job, self.work.call.ignored)
             raise error
 
     def error(self) -> ApiError | None:
@@ -180,7 +180,7 @@ def answer_call(
     with keeps_a_thread(caller.account_id) as slot:
         job = start_call(http, caller, call)
         running = RunningCall(job, call, work)
-        headers = charge_headers(job, call)
+        headers = charge_headers(job, call.ignored)
         if call.streamed and streamed:
             events = streamed(running)
             content = _events(running, events, running.start(http))

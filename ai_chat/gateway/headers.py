@@ -1,7 +1,7 @@
 """What the headers of an answer say of its charge, and of what is left (design: gateway, A.7)."""
 
 import re
-from typing import Protocol
+from collections.abc import Iterable
 
 from ai_chat.jobs.models import Rate
 from ai_chat.models import ApiCall
@@ -11,16 +11,9 @@ from credits.amounts import as_decimal
 IGNORED_NAME = re.compile("[!-+.-~-]{1,100}", re.ASCII)
 
 
-class Asking(Protocol):
-    """What is asked of a model (`ai_chat.gateway.calls.Call`)."""
-
-    @property
-    def ignored(self) -> list[str]:
-        """Names of parameters that were left out."""
-
-
-def charge_headers(job: ApiCall, call: Asking) -> dict[str, str]:
-    """Of a call that was charged; what remains is what did when it had ended, if it has."""
+def charge_headers(job: ApiCall, ignored: Iterable[str]) -> dict[str, str]:
+    """The headers of a call that was charged, of which these parameters were left out. What remains
+    is what did when it had ended, if it has."""
     charge = job.charge
     remaining = charge.balance_after if job.remaining is None else job.remaining
     headers = {
@@ -35,13 +28,13 @@ def charge_headers(job: ApiCall, call: Asking) -> dict[str, str]:
         headers["X-Tally-Max-Output"] = str(job.output_granted)
     if job.limited_by:
         headers["X-Tally-Limited-By"] = job.limited_by
-    if names := [name for name in call.ignored if IGNORED_NAME.fullmatch(name)]:
+    if names := [name for name in ignored if IGNORED_NAME.fullmatch(name)]:
         headers["X-Tally-Ignored"] = ", ".join(names)[:500]
     return headers
 
 
 def ended_headers(job: ApiCall) -> dict[str, str]:
-    """Of a call whose answer is sent whole, after its use."""
+    """The headers of a call whose answer is sent whole, after its use."""
     headers = {"X-Tally-Cost": cost_of(job)}
     if job.remaining is not None:
         headers["X-Tally-Remaining"] = str(job.remaining)

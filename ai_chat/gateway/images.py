@@ -69,7 +69,7 @@ def generations(http: HttpRequest) -> HttpResponse:
         work = run.work
         assert isinstance(work, CalledPainter)
         job = run.job or job
-        headers = charge_headers(job, call)
+        headers = charge_headers(job, call.ignored)
         if error := _error_of(run.job):
             error.headers |= headers
             raise error

@@ -61,7 +61,7 @@ class Painter[J: Job, P](Work[J]):
             pass
 
     def pieces(self) -> Generator[Piece]:
-        """Paints; nothing is told before all has come."""
+        """Paints; there are no pieces: images come all at once."""
         with ThreadPoolExecutor(len(self._calls), "painting") as pool:
             results = [*pool.map(self._call, self._calls, self._counts)]
         failures = [result for result in results if result]

@@ -75,7 +75,7 @@ class Job(models.Model):
     #: Tokens of output that were paid for, of a charge by tokens; only on a job that was just
     #: started.
     output_granted: int | None = None
-    #: What let it be no more, where it is less than was asked for: `balance`, `max-credits` or
+    #: What bounds it, where it is less than was asked for: `balance`, `max-credits` or
     #: `limit:ID`; likewise.
     limited_by: str = ""
     #: What is left of the rate of requests; likewise.

@@ -33,7 +33,7 @@ def _client(base_url: str, api_key: str) -> openai.OpenAI:
 
 @cache
 def http_client(base_url: str) -> httpx2.Client:
-    """What calls of one address are made with, by the SDK and by `plain`: its connections are
+    """The HTTP client for calls of one address, of the SDK and of the gateway: its connections are
     kept, and can be ended from other threads."""
     patience = max(settings.FIRST_TOKEN_SECONDS, settings.SILENCE_SECONDS)
     timeout = httpx2.Timeout(patience, connect=10)

@@ -99,12 +99,14 @@ def test_processes_add_to_the_same_counts() -> None:
     assert [each.count for each in ApiCount.objects.order_by("endpoint")] == [3, 3, 3]
 
 
-def test_old_calls_go_and_their_lines_stay(alice: User, key: ApiKey, settings: Any) -> None:
+def test_old_calls_go_and_their_lines_stay(
+    alice: User, key: ApiKey, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept, old, running = make_call(alice, key), make_call(alice, key), start_call(alice, key)
     long_ago = timezone.now() - timedelta(days=settings.CALLS_KEPT_DAYS, minutes=1)
     ApiCall.objects.filter(pk__in=[old.pk, running.pk]).update(created_at=long_ago)
     rows = UsageHistory.objects.count()
-    keeping.BATCH = 1
+    monkeypatch.setattr("config.pagination.BATCH", 1)
     assert keeping.forget() == 1
     assert {call.pk for call in ApiCall.objects.all()} == {kept.pk, running.pk}
     assert UsageHistory.objects.count() == rows
