@@ -259,7 +259,7 @@ class CallWork(Work[ApiCall]):
         return replace(outcome, used=self.used(failed=is_failed, input_due=is_stop))
 
     def _was_shown(self, cause: Exception | None, failure: str) -> bool:
-        """Whether something was shown of an answer that comes to nothing by what was asked for."""
+        """Whether the client saw a part of an answer that failed because of what was asked."""
         is_sent = self.call.streamed or not self.failure
         is_by_content = failure in BY_CONTENT or (failure and isinstance(cause, TimeIsUp))
         return bool(self.reader.has_begun and is_sent and is_by_content)

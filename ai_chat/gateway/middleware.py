@@ -11,7 +11,8 @@ from django.urls import resolve
 
 from ai_chat.calls.counts import count
 from ai_chat.gateway.errors import error_response, meaning, not_found
-from ai_chat.gateway.repeats import BEGUN, AnsweredBefore, keep_answer
+from ai_chat.gateway.kept_answers import BEGUN, keep_answer
+from ai_chat.gateway.repeats import AnsweredBefore
 from config.errors import DomainError, HttpError, domain_error_of
 
 logger = logging.getLogger(__name__)

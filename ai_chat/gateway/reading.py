@@ -157,28 +157,28 @@ class _ChoiceState:
         passed = {name: value for name, value in delta.items() if name != "role"}
         if not self._has_role:
             passed, self._has_role = {"role": "assistant", **passed}, True
-        said: list[str] = []
+        counted: list[str] = []
         if content := delta.get("content"):
             if not isinstance(content, str):
                 content = self._flatten(content, passed)
-                said.append(passed.get("reasoning_content") or "")
+                counted.append(passed.get("reasoning_content") or "")
             self.has_output = self.has_output or bool(content.strip())
-            said.append(content)
+            counted.append(content)
         for name in REASONING:
             if value := delta.get(name):
-                said.append("".join(strings_of(value)))
+                counted.append("".join(strings_of(value)))
                 break
         if refusal := delta.get("refusal"):
-            said.append(str(refusal))
+            counted.append(str(refusal))
             self.has_output = self.is_refused = True
         calls, function = delta.get("tool_calls"), delta.get("function_call")
         if calls:
-            passed["tool_calls"] = [self._call(call, said) for call in calls]
+            passed["tool_calls"] = [self._call(call, counted) for call in calls]
         if function:
-            said.append(str(function.get("arguments") or ""))
+            counted.append(str(function.get("arguments") or ""))
         other = calls or function or any(delta.get(name) for name in MADE)
         self.has_output = self.has_output or bool(other)
-        self.latest = "".join(said)
+        self.latest = "".join(counted)
         self.has_latest = bool(self.latest or other)
         self.has_content = self.has_content or self.has_latest
         return passed
@@ -192,13 +192,13 @@ class _ChoiceState:
             passed["reasoning_content"] = thought
         return text
 
-    def _call(self, call: dict[str, Any], said: list[str]) -> dict[str, Any]:
+    def _call(self, call: dict[str, Any], counted: list[str]) -> dict[str, Any]:
         """A piece of a call of a tool: each has its place, the first one an id and a type."""
         function = dict(call.get("function") or {})
         arguments = function.get("arguments")
         if arguments is not None and not isinstance(arguments, str):
             arguments = function["arguments"] = json.dumps(arguments)
-        said.append(arguments or "")
+        counted.append(arguments or "")
         place, begins = self._place(call, function)
         passed = {**call, "index": place, "function": function}
         if begins:

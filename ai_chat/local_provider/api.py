@@ -90,9 +90,9 @@ class Api(BaseHTTPRequestHandler):
         request = request.with_prompt(prompt)
         if self.server.on_call is not None:
             self.server.on_call(Call(request, tuple(markers.faults)))
-        return closing(faults.apply(markers, self._asked(request, markers)))
+        return closing(faults.apply(markers, self._events_of(request, markers)))
 
-    def _asked(self, request: Request, markers: faults.Markers) -> Events:
+    def _events_of(self, request: Request, markers: faults.Markers) -> Events:
         engine = self.server.engine
         match request:
             case ChatRequest():

@@ -89,7 +89,7 @@ def make_key(
     secret = _add_secret(key)
     _set_limits(actor, key, limits or {})
     record(Kind.KEY_MADE, user=actor, request=request)
-    _tell(actor, key, secret, "An API key was made for your account", request)
+    _send_mail(actor, key, secret, "An API key was made for your account", request)
     return WithSecret(key, secret)
 
 
@@ -128,7 +128,7 @@ def roll_key(
     key.secrets.update(valid_until=now + timedelta(days=overlap_days))
     secret = _add_secret(key)
     record(Kind.KEY_ROLLED, user=actor, request=request)
-    _tell(actor, key, secret, "An API key of your account has a new secret", request)
+    _send_mail(actor, key, secret, "An API key of your account has a new secret", request)
     return WithSecret(key, secret)
 
 
@@ -221,8 +221,10 @@ def _set_limits(actor: User, key: ApiKey, limits: Mapping[str, int]) -> None:
         set_limit(actor=actor, account_id=account, key_id=key.pk, period=period, credits=credits)
 
 
-def _tell(actor: User, key: ApiKey, secret: str, what: str, request: HttpRequest | None) -> None:
-    """Without the key's name: anybody's text would come from our address."""
+def _send_mail(
+    actor: User, key: ApiKey, secret: str, what: str, request: HttpRequest | None
+) -> None:
+    """Mails the member, without the key's name: we would send text of anybody's choice."""
     path = reverse("key", kwargs={"public_id": key.public_id})
     sentence = f"{what}: …{hint_of(secret)}."
     context = particulars_of(what=sentence, path=path, request=request)

@@ -174,21 +174,23 @@ class ResponseEvents:
         delta = choice.get("delta") or {}
         for name in REASONING:
             if value := delta.get(name):
-                self._think(name, value if isinstance(value, str) else "".join(strings_of(value)))
+                self._add_reasoning(
+                    name, value if isinstance(value, str) else "".join(strings_of(value))
+                )
                 break
         if text := delta.get("content"):
-            self._message().say(text, _logprobs(choice))
+            self._message().add_text(text, _logprobs(choice))
         if refusal := delta.get("refusal"):
-            self._message().refuse(refusal)
+            self._message().add_refusal(refusal)
         calls = delta.get("tool_calls")
         if function := delta.get("function_call"):  # Of servers that know no tools.
             calls = [{"index": 0, "function": function}]
         for call in calls or ():
             for piece in self._reader.read([call]):
-                self._ask(piece, call.get("extra_content"))
+                self._add_call(piece, call.get("extra_content"))
         self._finish = choice.get("finish_reason") or self._finish
 
-    def _think(self, name: str, text: str) -> None:
+    def _add_reasoning(self, name: str, text: str) -> None:
         if not text:
             return
         if not isinstance(self._open, Reasoning):
@@ -196,7 +198,7 @@ class ResponseEvents:
             self._open_next(Reasoning(self._events, len(self._items), self._next_key(), mark))
         if isinstance(self._open, Reasoning):
             self._last = self._open
-            self._open.think(text)
+            self._open.add_text(text)
 
     def _message(self) -> Message:
         if isinstance(self._open, Message):
@@ -217,7 +219,7 @@ class ResponseEvents:
         if item:
             item.finish(UNFINISHED if cut and item is self._last else COMPLETED)
 
-    def _ask(self, piece: ToolCall, extra: Any) -> None:
+    def _add_call(self, piece: ToolCall, extra: Any) -> None:
         """A piece of a call. `extra` is what the provider wants back with it (Gemini's signature of
         a thought)."""
         call = self._calls.get(piece.position)
@@ -229,15 +231,15 @@ class ResponseEvents:
                 self._nameless[piece.position] = (call_id, arguments)
                 return
             self._close_open()
-            call = self._calls[piece.position] = self._call(call_id, name)
+            call = self._calls[piece.position] = self._new_call(call_id, name)
             self._items.append(call)
             call.begin()
         if isinstance(extra, dict):
             call.item = {**call.item, "extra_content": extra}
         self._last = call
-        call.ask(arguments)
+        call.add_arguments(arguments)
 
-    def _call(self, call_id: str, name: str) -> Call:
+    def _new_call(self, call_id: str, name: str) -> Call:
         """Ids that are missing, or were given before, are replaced: some providers number the calls
         of each answer, and clients tell calls of a whole conversation apart by their ids."""
         key = self._next_key()

@@ -104,14 +104,14 @@ class Message(OpenItem):
         self._growing: Growing | None = None
         self._logprobs: list[Item] = []
 
-    def say(self, text: str, logprobs: list[Item]) -> None:
+    def add_text(self, text: str, logprobs: list[Item]) -> None:
         """Adds to the answer."""
         growing = self._part("output_text")
         self._logprobs += logprobs
         growing.grow(text, f',"logprobs":{json.dumps(logprobs) if logprobs else "[]"}}}')
 
-    def refuse(self, text: str) -> None:
-        """Adds to why the model does not answer."""
+    def add_refusal(self, text: str) -> None:
+        """Adds to the reason why the model does not answer."""
         self._part("refusal").grow(text)
 
     def _part(self, kind: str) -> Growing:
@@ -181,7 +181,7 @@ class Reasoning(OpenItem):
         kind = f"response.reasoning_summary_part.{what}"
         self.events.emit(kind, **self._text.where, part=part)
 
-    def think(self, text: str) -> None:
+    def add_text(self, text: str) -> None:
         """Adds to it."""
         self._text.grow(text)
 
@@ -204,7 +204,7 @@ class Call(OpenItem):
         super().__init__(events, position, item)
         self._arguments = Growing(events, "function_call_arguments", self.where)
 
-    def ask(self, arguments: str) -> None:
+    def add_arguments(self, arguments: str) -> None:
         """Adds to its arguments."""
         self._arguments.grow(arguments)
 
