@@ -7,14 +7,8 @@ from drf_spectacular.utils import PolymorphicProxySerializer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from adminpanel.api.serializers import (
-    ApprovalOut,
-    ClerkPlansOut,
-    JobOut,
-    SyncIn,
-    SyncOut,
-    SyncStartedOut,
-)
+from adminpanel.api.serializers import ApprovalOut
+from adminpanel.api.sync_serializers import ClerkPlansOut, JobOut, SyncIn, SyncOut, SyncStartedOut
 from adminpanel.api.views import ABOVE, AdminView, described
 from config.errors import HttpError
 from credits.api.base import body_of, user_of

@@ -209,13 +209,6 @@ def _time(moment: datetime | None) -> str | None:
 
 
 def _profile(user: User) -> dict[str, Any]:
-    sessions = Session.objects.filter(user=user).order_by("created_at")
-    events = AuthenticationEvent.objects.filter(user=user).order_by("pk")
-    limits = Limit.objects.filter(account_id=user.pk).order_by("pk")
-    keys = ApiKey.objects.filter(account_id=user.pk).order_by("pk")
-    webhooks = WebhookEndpoint.objects.filter(account_id=user.pk).order_by("created_at")
-    messages = WebhookMessage.objects.filter(account_id=user.pk).order_by("created_at")
-    codes = RedeemCode.objects.filter(account_id=user.pk).order_by("redeemed_at")
     return {
         "id": user.pk,
         "email": user.email,
@@ -226,6 +219,18 @@ def _profile(user: User) -> dict[str, Any]:
         "newEmail": user.new_email,
         "emailProvedAt": _time(user.email_proved_at),
         "secondFactorAt": _time(user.second_factor_at),
+        **_sign_ins(user),
+        "alertsByMail": user.alerts_by_mail,
+        "keepsAnswers": user.keeps_answers,
+        **_limits_and_keys(user),
+        **_announced(user),
+    }
+
+
+def _sign_ins(user: User) -> dict[str, Any]:
+    sessions = Session.objects.filter(user=user).order_by("created_at")
+    events = AuthenticationEvent.objects.filter(user=user).order_by("pk")
+    return {
         "sessions": [
             {
                 "createdAt": _time(session.created_at),
@@ -244,8 +249,13 @@ def _profile(user: User) -> dict[str, Any]:
             }
             for event in events
         ],
-        "alertsByMail": user.alerts_by_mail,
-        "keepsAnswers": user.keeps_answers,
+    }
+
+
+def _limits_and_keys(user: User) -> dict[str, Any]:
+    limits = Limit.objects.filter(account_id=user.pk).order_by("pk")
+    keys = ApiKey.objects.filter(account_id=user.pk).order_by("pk")
+    return {
         "limits": [
             {
                 "period": limit.period,
@@ -271,6 +281,14 @@ def _profile(user: User) -> dict[str, Any]:
             }
             for state in key_states(keys)
         ],
+    }
+
+
+def _announced(user: User) -> dict[str, Any]:
+    webhooks = WebhookEndpoint.objects.filter(account_id=user.pk).order_by("created_at")
+    messages = WebhookMessage.objects.filter(account_id=user.pk).order_by("created_at")
+    codes = RedeemCode.objects.filter(account_id=user.pk).order_by("redeemed_at")
+    return {
         "webhooks": [
             {
                 "createdAt": _time(webhook.created_at),

@@ -184,6 +184,7 @@ def anthropic_status(error: DomainError) -> int:
 
 
 def not_found() -> HttpError:
+    """The error for an address that there is not."""
     return HttpError(404, "not_found", NO_ADDRESS)
 
 

@@ -90,11 +90,8 @@ def message_call(http: HttpRequest, body: Mapping[str, Any], model: AIModel) -> 
     sizes.read(body)
     size = sizes.size(tools)
     asked = asked_of(model, size, most=most)
-    thinking = body.get("thinking")
-    budget = count_in(thinking, "budget_tokens", 1) if isinstance(thinking, dict) else None
     least = most if never_clamped(http) else asked.least
-    # A provider refuses less than what is to be thought, and one token.
-    asked = asked._replace(least=min(most, max(least, (budget or 0) + 1)))
+    asked = asked._replace(least=min(most, max(least, _least_output(body))))
     headers = {"anthropic-version": http.META.get("HTTP_ANTHROPIC_VERSION", VERSION)}
     if beta := http.META.get("HTTP_ANTHROPIC_BETA"):
         headers["anthropic-beta"] = beta
@@ -108,6 +105,13 @@ def message_call(http: HttpRequest, body: Mapping[str, Any], model: AIModel) -> 
         body_digest=http.META["BODY_DIGEST"],
         headers=headers,
     )
+
+
+def _least_output(body: Mapping[str, Any]) -> int:
+    """The fewest tokens of output that a provider takes: one more than the budget for thinking."""
+    thinking = body.get("thinking")
+    budget = count_in(thinking, "budget_tokens", 1) if isinstance(thinking, dict) else None
+    return (budget or 0) + 1
 
 
 def _check_tools(tools: Any) -> None:
