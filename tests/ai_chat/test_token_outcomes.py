@@ -240,9 +240,9 @@ def test_our_own_time_limit_is_paid_by_what_came(
 ) -> None:
     site = start_site(
         OPENAI_BASE_URL=provider.base_url,
-        FIRST_TOKEN_SECONDS="1",
-        SILENCE_SECONDS="2",
-        ANSWER_SECONDS="3",
+        FIRST_TOKEN_SECONDS="4",
+        SILENCE_SECONDS="5",
+        ANSWER_SECONDS="6",
     )
     chat = TokensChat(site, alice, price)
     chat.send("Go on [[fail:stall:4]]")

@@ -32,7 +32,7 @@ def test_the_calls_of_keys_can_be_looked_through(
     counts.write()
     page = window(alice, size=size, scheme=scheme)
     page.goto(f"/account/keys/{key.public_id}")
-    page.get_by_role("link", name="Calls of this key").click()
+    page.get_by_role("link", name="Calls", exact=True).click()
     rows = page.locator("tbody tr[id]")
     expect(rows).to_have_count(5)
     expect(page.get_by_text("going on", exact=True)).to_be_visible()

@@ -17,7 +17,7 @@ from ai_chat.jobs.failures import NOT_THE_PROVIDER
 from ai_chat.models import ProviderFailure
 from credits.catalogue.models import fill_catalogue
 from credits.models import AIModel, Provider
-from credits.reasons import Reason
+from credits.reasons import CHARGED, Reason
 from tests.api import Api
 
 pytestmark = pytest.mark.django_db
@@ -93,7 +93,7 @@ def test_a_provider_that_the_model_has_left_does_not_matter(small: AIModel, desk
 
 
 def test_every_failure_of_a_provider_has_its_advice() -> None:
-    ours = {*NOT_THE_PROVIDER, Reason.STOPS_USED_UP, Reason.UNUSED}
+    ours = {*NOT_THE_PROVIDER, *CHARGED, Reason.UNUSED}
     assert set(ADVICE) == set(Reason) - ours
 
 
