@@ -22,7 +22,7 @@ from tests.waiting import wait_for
 
 State = ApiCall.State
 #: Seconds that a client waits, and an answer that takes longer.
-SHORT, SLOW = 1.0, "[[tokens:8]][[delay:0.3]]"
+SHORT, SLOW = 2.0, "[[tokens:8]][[delay:0.6]]"
 
 
 def charges(user: User) -> int:
@@ -238,7 +238,7 @@ def test_an_answer_that_was_kept_for_its_key_is_not_given_to_others(program: Api
 def test_images_that_nobody_waited_for_are_given_to_the_further_try(
     program: ApiProgram, provider: FakeProvider
 ) -> None:
-    body = {"model": "tally-painter", "prompt": "A sky [[delay:3]]"}
+    body = {"model": "tally-painter", "prompt": "A sky [[delay:6]]"}
 
     def ask(retry: int, timeout: float) -> httpx.Response:
         headers = {"x-stainless-retry-count": str(retry)}
