@@ -13,7 +13,7 @@ from credits.models.limits import Limit
 from tests.ai_chat.gateway.client import ApiProgram, assert_paid_exactly, latest_call
 from tests.ai_chat.tokens import price_by_tokens
 from tests.ai_chat.turns import MODEL, text_model
-from tests.fakes.scripted import Act, Pieces, ScriptedProvider, serve
+from tests.fakes.scripted import Act, Pieces, ScriptedProvider
 from tests.live import Site
 
 START = {
@@ -68,18 +68,11 @@ TOOL = stream(
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def kept_scripted() -> Any:
-    with serve(ScriptedProvider()) as scripted:
-        yield scripted
-
-
 @pytest.fixture
-def scripted(kept_scripted: ScriptedProvider) -> ScriptedProvider:
-    kept_scripted.reset()
-    kept_scripted.answer = ANSWER
-    kept_scripted.headers = {"Content-Type": "text/event-stream"}
-    return kept_scripted
+def scripted(wire: ScriptedProvider) -> ScriptedProvider:
+    wire.answer = ANSWER
+    wire.headers = {"Content-Type": "text/event-stream"}
+    return wire
 
 
 @pytest.fixture

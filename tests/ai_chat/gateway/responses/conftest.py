@@ -1,26 +1,13 @@
 """Alice's program at /v1, where the provider says what a test tells it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from credits.models import TokenPrice, User
 from tests.ai_chat.gateway.client import ApiProgram
-from tests.fakes.scripted import ScriptedProvider, serve
+from tests.fakes.scripted import ScriptedProvider
 from tests.live import Site
-
-
-@pytest.fixture(scope="session")
-def kept_wire() -> Iterator[ScriptedProvider]:
-    with serve(ScriptedProvider()) as provider:
-        yield provider
-
-
-@pytest.fixture
-def wire(kept_wire: ScriptedProvider) -> ScriptedProvider:
-    """A provider that sends what it is told."""
-    kept_wire.reset()
-    return kept_wire
 
 
 @pytest.fixture
