@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from uuid import UUID
 
+from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.history import history
 from ai_chat.conversations.quotes import MessageQuote, quote_messages
 from credits.amounts import PICO, as_words
@@ -121,11 +121,10 @@ def get_offer(
     model: str = "",
     feature: str = TEXT,
     quantity: int = 1,
-    draft: str = "",
-    conversation_id: UUID | None = None,
+    draft: Draft | None = None,
 ) -> Offer:
-    """The price of the next message, `draft` in the conversation, or that of `quantity` images; a
-    model that the user cannot choose is taken for the first one that can be chosen."""
+    """The price of the next message, a `draft` as far as it is written, or that of `quantity`
+    images; a model that the user cannot choose is taken for the first one that can be chosen."""
     models = offered_models(feature, user_id=user_id)
     chosen = min(
         models, key=lambda each: (bool(each.plan_needed), each.name != model), default=None
@@ -133,6 +132,7 @@ def get_offer(
     balance = get_balance(user_id=user_id)
     quote = None
     if chosen and chosen.token_price and feature == TEXT:
-        messages = history(conversation_id, draft, chosen, only_sizes=True).messages
+        written = draft or Draft(user_id=user_id, text="")
+        messages = history(written, chosen, only_sizes=True).messages
         quote = quote_messages(messages, user_id=user_id, model=chosen, balance=balance)
     return Offer(chosen, quantity, balance, models, quote)

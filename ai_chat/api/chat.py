@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django.db import connections
 from django.http import HttpResponseBase, StreamingHttpResponse
@@ -16,13 +16,15 @@ from ai_chat.api.problems import StillRunning, provider_failed
 from ai_chat.api.receipts import chat_answer, chat_receipt, paid_headers
 from ai_chat.api.serializers import ChatIn, ChatOut, ModelsOut, ProviderFailedOut
 from ai_chat.api.ui_stream import HEADERS, UIMessageStream
+from ai_chat.conversations.drafts import Draft
+from ai_chat.conversations.path import Place, beside, end_of
 from ai_chat.conversations.services import find_answered, find_conversation, running_turn
 from ai_chat.conversations.turns import as_kept, choose_text_model, send_message
 from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
 from ai_chat.jobs.start import Agreed
-from ai_chat.models import Conversation, Turn
+from ai_chat.models import Turn
 from config.errors import HttpError
 from config.serving.capacity import keeps_its_thread
 from credits.api.answers import conditional
@@ -79,10 +81,9 @@ class Chat(ApiView):
         key = namespaced("api", read_key(request) or str(uuid4()))
         model = choose_text_model(body["model"], user_id=user_id, idempotency_key=key)
         turn, is_new = send_message(
-            **message_of(body, model, user_id=user_id),
-            user_id=user_id,
+            draft_of(body, model, user_id=user_id),
+            model,
             external_id=body.get("id"),
-            model=model,
             idempotency_key=key,
             max_unit_cost=body.get("maxUnitCost"),
             agreed=Agreed(body.get("priceVersion"), body.get("maxUnitCost")),
@@ -97,33 +98,31 @@ class Chat(ApiView):
         return stream(UIMessageStream(turn, stops=body["onDisconnect"] == "stop"), headers)
 
 
-def message_of(body: dict[str, Any], model: AIModel, *, user_id: int) -> dict[str, Any]:
-    """The message of a body for `send_message` and `quote_message`: its text, its files, its place
-    and what the client says came before. Raises what `readable_files` raises."""
+def draft_of(body: dict[str, Any], model: AIModel, *, user_id: int) -> Draft:
+    """The message of a body: its text, its files, its place and what the client says came before.
+    Raises what `readable_files` raises."""
     attachments = body.get("attachments") or ()
     files = readable_files(body["messages"], attachments, model)
     text = text_of(body["messages"][-1], attachments, sent=files)
-    conversation, replaces = place_of(body, text, user_id=user_id)
-    return {
-        "conversation": conversation,
-        "replaces": replaces,
-        "text": text,
-        "client_messages": past_messages(body["messages"]),
-        "files": [*files.values()],
-    }
+    return Draft(
+        user_id=user_id,
+        text=text,
+        place=place_of(body, text, user_id=user_id),
+        client_messages=past_messages(body["messages"]),
+        files=[*files.values()],
+    )
 
 
-def place_of(
-    body: dict[str, Any], text: str, *, user_id: int
-) -> tuple[Conversation | None, UUID | None]:
-    """Where a message with this text goes: the conversation, if it is known here, and the id of its
-    turn that is to be answered anew."""
+def place_of(body: dict[str, Any], text: str, *, user_id: int) -> Place:
+    """Where a message with this text goes: to the end of the conversation, if it is known here, or
+    beside the turn that is to be answered anew."""
     name = body.get("id")
     conversation = find_conversation(user_id=user_id, name=name) if name else None
-    if conversation is None or body.get("trigger") != "regenerate-message":
-        return conversation, None
-    turn = find_answered(conversation, name=body.get("messageId") or "", prompt=as_kept(text))
-    return conversation, turn.pk if turn else None
+    if conversation and body.get("trigger") == "regenerate-message":
+        turn = find_answered(conversation, name=body.get("messageId") or "", prompt=as_kept(text))
+        if turn:
+            return beside(turn)
+    return end_of(conversation)
 
 
 class ChatStream(ApiView):

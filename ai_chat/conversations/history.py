@@ -3,15 +3,17 @@ where it is not known here, as a list that every model takes. A system message m
 user and assistant alternate, from the user to the user, and none is empty."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import IntegerField, Transform
 from django.db.models.functions import Length
 
+from ai_chat.conversations.drafts import Draft
+from ai_chat.conversations.path import path_ids
 from ai_chat.models import Conversation, Turn
-from ai_chat.providers.chat import Message, Part, tokens_of
+from ai_chat.providers.chat import Message, tokens_of
 from credits.models import AIModel
 from credits.reasons import Reason
 
@@ -83,44 +85,30 @@ class Context(NamedTuple):
     in_time: bool = True
 
 
-def history(
-    conversation_id: UUID | None,
-    prompt: str,
-    model: AIModel,
-    *,
-    replaces: UUID | None = None,
-    besides: UUID | None = None,
-    client_messages: Sequence[Message] = (),
-    files: Sequence[Part] = (),
-    only_sizes: bool = False,
-) -> Context:
-    """The messages for the answer to a prompt with `files`: before it as much of the conversation
-    as fits, `besides` the turn that the prompt is recorded as. Stored turns are the conversation;
-    before the first one (or without a conversation) it is what the client sent, whose system
-    messages hold in any case. `replaces` is the turn that is answered anew. With `only_sizes` the
-    messages are as long as they would be, and say nothing: for what is not sent."""
+def history(draft: Draft, model: AIModel, *, only_sizes: bool = False) -> Context:
+    """The messages for the answer to a draft: before it as much of the path that it goes on from as
+    fits. Stored turns are the conversation; before the first one (or without a conversation) it is
+    what the client sent, whose system messages hold in any case. With `only_sizes` the messages are
+    as long as they would be, and say nothing: for what is not sent."""
+    place = draft.place
     stored = (
-        _latest_turns(conversation_id, besides=besides, only_sizes=only_sizes)
-        if conversation_id
+        _turns_of_path(place.conversation_id, place.parent, only_sizes=only_sizes)
+        if place.conversation_id
         else []
     )
     room = room_for(model)
-    past = (
-        from_turns(stored, model, room, replaces=replaces)
-        if stored
-        else from_messages(client_messages)
-    )
-    system = _joined(*(_text(each) for each in client_messages if each["role"] == "system"))
-    messages = messages_of(past, prompt, system=system, room=room)
-    if files:
-        messages[-1]["content"] = [{"type": "text", "text": _text(messages[-1])}, *files]
+    past = from_turns(stored, model, room) if stored else from_messages(draft.client_messages)
+    system = _joined(*(_text(each) for each in draft.client_messages if each["role"] == "system"))
+    messages = messages_of(past, draft.text, system=system, room=room)
+    if draft.files:
+        messages[-1]["content"] = [{"type": "text", "text": _text(messages[-1])}, *draft.files]
     return Context(messages, in_time=not any(turn.is_running for turn in stored))
 
 
 def known_from(conversation: Conversation, model: AIModel) -> KnownFrom | None:
     """From where on the model would be sent a conversation now; None when that is all of it. A
     long message takes room from what stands before it."""
-    turns = _latest_turns(conversation.pk, only_sizes=True)
+    turns = _turns_of_path(conversation.pk, conversation.current, only_sizes=True)
     room = room_for(model)
     everything = from_turns([turn for turn in turns if not _was_too_long(turn)], model, room)
     known = fitting(from_turns(turns, model, room), room)
@@ -141,30 +129,18 @@ def room_for(model: AIModel) -> int:
     return max(0, min(room, (model.context_tokens - tokens_of(model)) * CHARACTERS_PER_TOKEN))
 
 
-def from_turns(
-    turns: Iterable[Turn], model: AIModel, room: int, *, replaces: UUID | None = None
-) -> list[Exchange]:
-    """Stored turns, oldest first, as the model is to be sent them. A turn that was answered anew,
-    or is now (`replaces`), goes with all that followed it. A conversation that was too long for the
-    model is halved each time, from the characters that it had `room` for, and stays so."""
+def from_turns(turns: Iterable[Turn], model: AIModel, room: int) -> list[Exchange]:
+    """The turns of a path, oldest first, as the model is to be sent them. A conversation that was
+    too long for the model is halved each time, from the characters that it had `room` for, and
+    stays so."""
     past: list[Exchange] = []
-    originals: dict[UUID, UUID] = {}  # Of those that failed to replace one: these are not sent.
     for turn in turns:
-        is_sent = _is_sent(turn)
-        if turn.replaces:
-            original = originals.get(turn.replaces, turn.replaces)
-            if is_sent:
-                _cut_at(past, original)
-            else:
-                originals[turn.pk] = original
         if _was_too_long(turn) and turn.model == model.name:
             past = fitting(past, min(room, sum(each.size for each in past)) // 2)
-        if turn.pk not in originals and turn.failure not in QUESTION_DROPPED:
+        if turn.failure not in QUESTION_DROPPED:
             _ask(past, turn.prompt, turn.pk)
-            if is_sent:
+            if _is_sent(turn):
                 _answer(past, turn.answer)
-    if replaces:
-        _cut_at(past, originals.get(replaces, replaces))
     return past
 
 
@@ -234,31 +210,25 @@ def _answer(past: list[Exchange], text: str) -> None:
         past[-1] = past[-1]._replace(answer=_joined(past[-1].answer, text))
 
 
-def _cut_at(past: list[Exchange], turn_id: UUID) -> None:
-    """Takes out a turn and all that follows it."""
-    for place, exchange in enumerate(past):
-        if turn_id in exchange.turn_ids:
-            before = exchange.questions[: exchange.turn_ids.index(turn_id)]
-            past[place:] = [Exchange(before)] if before else []
-            return
-
-
-def _latest_turns(
-    conversation_id: UUID, besides: UUID | None = None, *, only_sizes: bool = False
+def _turns_of_path(
+    conversation_id: UUID, last: UUID | None, *, only_sizes: bool = False
 ) -> list[Turn]:
-    """Oldest first, at most MAX_TURNS, `besides` the one to be answered. With `only_sizes` each
-    answer is as long as the stored one and says nothing: pages need not read megabytes."""
+    """Oldest first: of the last MAX_TURNS entries on the path that ends with `last` the turns. With
+    `only_sizes` each answer is as long as the stored one and says nothing: pages need not read
+    megabytes."""
+    path = path_ids(conversation_id, last, most=MAX_TURNS)
     # Reasoning is never sent to a model, and may be longer than all else.
-    turns = Turn.objects.filter(conversation_id=conversation_id).defer("reasoning", "html")
-    turns = turns.order_by("-created_at", "-pk")
-    turns = turns.exclude(pk=besides) if besides else turns
-    if not only_sizes:
-        return list(turns[:MAX_TURNS])[::-1]
-    size = Length("answer"), OctetLength("answer")
-    measured = list(turns.defer("answer").annotate(length=size[0], octets=size[1])[:MAX_TURNS])
-    for turn in measured:
-        turn.answer = text_of_size(turn.length, turn.octets)
-    return [*reversed(measured)]
+    turns = Turn.objects.filter(pk__in=path).defer("reasoning", "html")
+    if only_sizes:
+        turns = turns.defer("answer", "reasoning", "html").annotate(
+            length=Length("answer"), octets=OctetLength("answer")
+        )
+    by_id = {turn.pk: turn for turn in turns}
+    read = [by_id[each] for each in reversed(path) if each in by_id]
+    for turn in read if only_sizes else ():
+        measured: Any = turn
+        turn.answer = text_of_size(measured.length, measured.octets)
+    return read
 
 
 def text_of_size(characters: int, octets: int) -> str:
@@ -269,8 +239,9 @@ def text_of_size(characters: int, octets: int) -> str:
 
 
 def _is_sent(turn: Turn) -> bool:
-    """Whether the answer was paid for and has text: also one that was cut, or stopped."""
-    ended_well = turn.state in {Turn.State.ANSWERED, Turn.State.STOPPED}
+    """Whether the answer was paid for, or imported, and has text: also one that was cut, or
+    stopped."""
+    ended_well = turn.state in {Turn.State.ANSWERED, Turn.State.STOPPED, Turn.State.IMPORTED}
     return ended_well and not turn.came_back and bool(turn.answer.strip())
 
 

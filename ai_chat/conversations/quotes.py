@@ -2,16 +2,15 @@
 charged."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
 
 from django.conf import settings
 
+from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.history import history
 from ai_chat.conversations.turns import checked
 from ai_chat.jobs.start import say_what_comes
-from ai_chat.models import Conversation
 from ai_chat.providers.bounds import asked_of, size_of
 from ai_chat.providers.chat import Message
 from config.errors import TooManyRequests
@@ -76,23 +75,15 @@ class MessageQuote:
         return limit_state(self.reserve.limit_id) if self.reserve else None
 
 
-def quote_message(
-    *,
-    user_id: int,
-    conversation: Conversation | None,
-    text: str,
-    model: AIModel,
-    **more: Any,
-) -> MessageQuote:
-    """What `send_message` would be granted; `more` is what `history` takes besides. Raises
-    InvalidMessage, and what the charge would be refused with."""
-    place = conversation.pk if conversation else None
-    messages = history(place, checked(text), model, **more).messages
+def quote_message(draft: Draft, model: AIModel) -> MessageQuote:
+    """What `send_message` would be granted. Raises InvalidMessage, and what the charge would be
+    refused with."""
+    messages = history(replace(draft, text=checked(draft.text)), model).messages
     quote = quote_messages(
-        messages, user_id=user_id, model=model, balance=get_balance(user_id=user_id)
+        messages, user_id=draft.user_id, model=model, balance=get_balance(user_id=draft.user_id)
     )
     if isinstance(quote.refusal, InsufficientCredits):
-        say_what_comes(quote.refusal, user_id=user_id)
+        say_what_comes(quote.refusal, user_id=draft.user_id)
     if quote.refusal:
         raise quote.refusal
     return quote

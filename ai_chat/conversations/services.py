@@ -1,21 +1,17 @@
 """Reading and keeping conversations; money is not touched here."""
 
-from collections.abc import Sequence
 from contextlib import suppress
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
 
-from ai_chat.conversations.rendering import render_missing, without_rendered_answers
 from ai_chat.jobs.ending import reconcile
 from ai_chat.jobs.errors import TurnRunning
-from ai_chat.models import Conversation, ImageRequest, Turn
+from ai_chat.models import Conversation, Turn
 from config.errors import InvalidInput
-from config.pagination import LATEST_FIRST, Key, Reading, paginate
 from config.text import is_blank
 
-TURNS_SHOWN = 50
 CONVERSATIONS_SHOWN = 40
 LONGEST_TITLE = 120
 
@@ -64,26 +60,6 @@ def find_answered(conversation: Conversation, *, name: str, prompt: str) -> Turn
     return conversation.turns.filter(prompt=prompt).order_by("-created_at").first()
 
 
-def latest_turns(
-    conversation: Conversation, *, before: str = ""
-) -> tuple[Sequence[Turn | ImageRequest], bool]:
-    """The last TURNS_SHOWN messages and image requests, oldest first, and whether there are earlier
-    ones; `before` is the id of the first one seen, if any. Answers come as HTML."""
-    turns = without_rendered_answers(Turn.with_receipt().filter(conversation=conversation))
-    images = ImageRequest.with_receipt().filter(conversation=conversation)
-
-    def read(reading: Reading) -> list[Turn | ImageRequest]:
-        entries = [*reading.of(turns), *reading.of(images)]
-        entries.sort(key=lambda entry: (entry.created_at, entry.pk), reverse=not reading.backwards)
-        return entries[: reading.limit]
-
-    place = _place(conversation, before)
-    page = paginate(read, size=TURNS_SHOWN, order=LATEST_FIRST, older_than=place, onwards_only=True)
-    entries = [reconcile(entry) for entry in page.rows]
-    render_missing(entries)
-    return entries[::-1], page.older is not None
-
-
 def last_model(*, user_id: int, conversation: Conversation | None = None) -> str:
     """The model of the conversation's latest turn, else of the latest turn in the user's latest
     conversation that has one; "" without any."""
@@ -93,17 +69,6 @@ def last_model(*, user_id: int, conversation: Conversation | None = None) -> str
         return model
     own = turns.filter(conversation__user_id=user_id)
     return own.order_by("-conversation__active_at", "-created_at").first() or ""
-
-
-def _place(conversation: Conversation, entry: str) -> Key | None:
-    """Where a turn or image request of the conversation stands in its order."""
-    try:
-        key = UUID(entry)
-    except ValueError:
-        return None
-    turn = conversation.turns.filter(pk=key).first()
-    job = turn or conversation.image_requests.filter(pk=key).first()
-    return (job.created_at, job.pk) if job else None
 
 
 def rename_conversation(*, conversation: Conversation, title: str) -> None:

@@ -1,22 +1,23 @@
 """The metered turn: a message and its answer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 
-from ai_chat.conversations.history import Context, history
+from ai_chat.conversations.drafts import Draft
+from ai_chat.conversations.history import history
+from ai_chat.conversations.path import Place
 from ai_chat.conversations.rendering import html_columns
 from ai_chat.jobs.ending import Outcome
 from ai_chat.jobs.start import Agreed, choose_model, start_job
 from ai_chat.jobs.supervision import begin
 from ai_chat.jobs.work import Bounds, Stopped, TimeIsUp, Work
 from ai_chat.markdown import has_visible_text
-from ai_chat.models import Conversation, Turn, title_from
+from ai_chat.models import Turn, title_from
 from ai_chat.providers.bounds import asked_of, file_tokens, input_bound, size_of
-from ai_chat.providers.chat import AnswerStream, Message, Part, can_read, tokens_of
+from ai_chat.providers.chat import AnswerStream, Message, can_read, tokens_of
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.pieces import Alive, End, Finish, Piece, Reasoning, Text
 from ai_chat.providers.used import CallBounds, used
@@ -44,50 +45,24 @@ def choose_text_model(name: str, *, user_id: int, idempotency_key: str) -> AIMod
 
 
 def send_message(
-    *,
-    user_id: int,
-    conversation: Conversation | None,
-    text: str,
+    draft: Draft,
     model: AIModel,
+    *,
     idempotency_key: str,
-    replaces: UUID | None = None,
-    client_messages: Sequence[Message] = (),
-    files: Sequence[Part] = (),
     temperature: float | None = None,
     **more: Any,
 ) -> tuple[Turn, bool]:
     """Charges a message as `start_turn` does, with what else that takes, and asks for its answer:
-    the messages before it and `files` are sent with it as `history` says. Returns the turn and
-    whether it is new. Raises what `start_turn` and `answer_turn` raise."""
-    text = checked(text)
-
-    def read(place: UUID | None, besides: UUID | None = None) -> Context:
-        return history(
-            place,
-            text,
-            model,
-            replaces=replaces,
-            besides=besides,
-            client_messages=client_messages,
-            files=files,
-        )
-
-    context = read(conversation.pk if conversation else None)
+    what `history` says is sent with it. Returns the turn and whether it is new. Raises what
+    `start_turn` and `answer_turn` raise."""
+    draft = replace(draft, text=checked(draft.text))
+    context = history(draft, model)
     asked = asked_of(model, size_of(context.messages))
-    turn, is_new = start_turn(
-        user_id=user_id,
-        conversation=conversation,
-        text=text,
-        model=model,
-        idempotency_key=idempotency_key,
-        replaces=replaces,
-        asked=asked,
-        **more,
-    )
-    if is_new and not context.in_time:
-        # The answer that was being written has ended: it belongs before this one, if there is
-        # room for it in what was paid.
-        later = read(turn.conversation_id, besides=turn.pk)
+    turn, is_new = start_turn(draft, model, idempotency_key=idempotency_key, asked=asked, **more)
+    if is_new and not (context.in_time and turn.parent == draft.place.parent):
+        # The answer that was being written has ended, or another was begun and ended: it belongs
+        # before this one, if there is room for it in what was paid.
+        later = history(replace(draft, place=Place(turn.conversation, turn.parent)), model)
         if not turn.is_by_tokens or asked_of(model, size_of(later.messages)) <= asked:
             context = later
     if is_new:
@@ -96,43 +71,43 @@ def send_message(
 
 
 def start_turn(
-    *,
-    user_id: int,
-    conversation: Conversation | None,
-    text: str,
+    draft: Draft,
     model: AIModel,
+    *,
     idempotency_key: str,
     max_unit_cost: int | None = None,
     request: Any = None,
     external_id: str | None = None,
-    replaces: UUID | None = None,
     asked: Asked | None = None,
     agreed: Agreed = Agreed(),  # noqa: B008 -- it cannot be changed
 ) -> tuple[Turn, bool]:
     """Charges a message and records its turn; without a conversation it begins one, or goes on with
     that of `external_id`. Returns the turn and whether it is new: a repeated key finds the first
-    one (I7). `request` stands for more than the message, if given; `replaces` is the turn of the
-    conversation that is answered anew; `asked` and `agreed` are as `start_job` has them. Raises
-    InvalidMessage, TurnRunning while another answer is written in the conversation, and what else
-    `start_job` raises."""
-    text = checked(text)
-    place = str(conversation.pk) if conversation else None
+    one (I7). `request` stands for more than the message, if given; `asked` and `agreed` are as
+    `start_job` has them. Raises InvalidMessage, TurnRunning while another answer is written in the
+    conversation, and what else `start_job` raises."""
+    text, place = checked(draft.text), draft.place
+    conversation_id = place.conversation_id and str(place.conversation_id)
+    files = [str(each.pk) for each in draft.attachments]
+    version = [str(place.parent)] if place.is_version else []
     return start_job(
         Turn,
-        user_id=user_id,
+        user_id=draft.user_id,
         feature=TEXT,
         max_unit_cost=max_unit_cost,
         idempotency_key=f"turn:{idempotency_key}",
-        request=request or [place, model.name, text],
+        request=request or [conversation_id, model.name, text, *version, *files],
         asked=asked,
         agreed=agreed,
         row={
-            "conversation_id": place,
+            "conversation_id": conversation_id,
             "external_id": external_id,
             "title": title_from(text),
             "model": model.name,
             "prompt": text,
-            "replaces": str(replaces) if replaces else None,
+            "parent": place.parent and str(place.parent),
+            "is_version": place.is_version,
+            "attachments": files,
             "one_at_a_time": True,
         },
     )

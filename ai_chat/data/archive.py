@@ -328,7 +328,7 @@ def _as_json(turn: Turn) -> dict[str, Any]:
         "answer": turn.answer,
         "state": turn.state,
         "failure": turn.failure,
-        "replaces": str(turn.replaces) if turn.replaces else None,
+        "parent": str(turn.parent) if turn.parent else None,
         "credits": turn.charged,
     }
 

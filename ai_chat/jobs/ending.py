@@ -150,7 +150,7 @@ def job_or_404[J: Job](model: type[J], **lookup: Any) -> J:
 
 def reconcile[J: Job](job: J) -> J:
     """The job as the ledger knows it: one whose process died is closed once its hold has ended."""
-    if not job.is_running or is_held(charge_id=job.charge_id):
+    if not job.is_running or is_held(charge_id=job.charge.pk):
         return job
     outcome = Outcome(FAILED, Reason.LEASE_EXPIRED, delivered=0)
     ended = end_job(job, outcome).job

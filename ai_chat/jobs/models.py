@@ -46,8 +46,9 @@ class Job(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="%(class)ss",
         db_index=False, db_constraint=False,
     )  # fmt: skip
-    charge = models.OneToOneField(
-        UsageHistory, models.PROTECT, related_name="%(class)s", db_constraint=False
+    # Null for an imported turn alone (`is_charged`): such a job never ran here.
+    charge: models.OneToOneField[UsageHistory, UsageHistory] = models.OneToOneField(  # type: ignore[misc]
+        UsageHistory, models.PROTECT, null=True, related_name="%(class)s", db_constraint=False
     )
     # Without an index either: so what an ending changes is in none (HOT).
     refund = models.ForeignKey(
@@ -106,6 +107,11 @@ class Job(models.Model):
         return self.state == RUNNING
 
     @property
+    def is_charged(self) -> bool:
+        """Whether it has a charge: all have, except turns that were imported."""
+        return self.charge_id is not None
+
+    @property
     def seconds_taken(self) -> float | None:
         """Seconds from the request to the end of the work."""
         return (self.ended_at - self.created_at).total_seconds() if self.ended_at else None
@@ -114,7 +120,7 @@ class Job(models.Model):
     def is_by_tokens(self) -> bool:
         """Whether the charge is for the most that it can cost by its tokens, until its use is
         known."""
-        return self.charge.price_id is not None
+        return self.is_charged and self.charge.price_id is not None
 
     @property
     def use(self) -> Use | None:
@@ -145,7 +151,7 @@ class Job(models.Model):
     @property
     def charged(self) -> int:
         """Credits that what was delivered has cost."""
-        return self.charge.credits_used - self.refunded
+        return self.charge.credits_used - self.refunded if self.is_charged else 0
 
     @property
     def model_label(self) -> str:

@@ -257,7 +257,7 @@ class Run[J: Job]:
                 failures.record(job, work.model, cause)
             # The fallback has the time of a whole job, and the first has used up some of the lease.
             with suppress(AnyDatabaseError):  # Then the lease decides.
-                extend_holds(charge_ids=[job.charge_id], seconds=settings.HOLD_LEASE_SECONDS)
+                extend_holds(charge_ids=[job.charge.pk], seconds=settings.HOLD_LEASE_SECONDS)
 
     def _end(self, work: Work[J], cause: Exception | None) -> None:
         if self._whole_at is not None:

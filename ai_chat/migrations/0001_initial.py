@@ -114,6 +114,7 @@ class Migration(migrations.Migration):
                     "charge",
                     models.OneToOneField(
                         db_constraint=False,
+                        null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="%(class)s",
                         to="credits.usagehistory",
@@ -140,6 +141,22 @@ class Migration(migrations.Migration):
                         to=settings.AUTH_USER_MODEL,
                     ),
                 ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="ChatPreferences",
+            fields=[
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="chat_preferences",
+                        serialize=False,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                ("instructions", models.TextField(blank=True, db_default="", default="")),
             ],
         ),
         migrations.CreateModel(
@@ -172,6 +189,30 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="ChatSettings",
+            fields=[
+                (
+                    "id",
+                    models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False),
+                ),
+                ("house_rule", models.TextField(blank=True, db_default="", default="")),
+                (
+                    "storage_bytes",
+                    models.BigIntegerField(db_default=1000000000, default=1000000000),
+                ),
+                ("attachment_days", models.PositiveIntegerField(null=True)),
+                (
+                    "title_model",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="credits.aimodel",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="Conversation",
             fields=[
                 (
@@ -192,6 +233,13 @@ class Migration(migrations.Migration):
                     "active_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
                 ),
+                ("current", models.UUIDField(null=True)),
+                ("title_is_chosen", models.BooleanField(db_default=False, default=False)),
+                ("pinned_at", models.DateTimeField(null=True)),
+                ("archived_at", models.DateTimeField(null=True)),
+                ("expires_at", models.DateTimeField(null=True)),
+                ("instructions", models.TextField(blank=True, db_default="", default="")),
+                ("temperature", models.FloatField(null=True)),
                 (
                     "user",
                     models.ForeignKey(
@@ -199,6 +247,65 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="conversations",
                         to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Attachment",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=255)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("picture", "Picture"),
+                            ("pdf", "PDF"),
+                            ("office", "Office document"),
+                            ("text", "Text"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("content_type", models.CharField(max_length=100)),
+                ("file", models.CharField(max_length=200, unique=True)),
+                ("bytes", models.PositiveIntegerField()),
+                ("text", models.TextField(blank=True)),
+                ("characters", models.PositiveIntegerField(default=0)),
+                ("octets", models.PositiveIntegerField(default=0)),
+                ("is_cut", models.BooleanField(default=False)),
+                ("pages", models.PositiveIntegerField(null=True)),
+                ("width", models.PositiveIntegerField(null=True)),
+                ("height", models.PositiveIntegerField(null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="attachments",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "conversation",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="attachments",
+                        to="ai_chat.conversation",
                     ),
                 ),
             ],
@@ -269,6 +376,38 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Folder",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=60)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="folders",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+        ),
+        migrations.AddField(
+            model_name="conversation",
+            name="folder",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="conversations",
+                to="ai_chat.folder",
+            ),
+        ),
+        migrations.CreateModel(
             name="ImageRequest",
             fields=[
                 (
@@ -333,6 +472,7 @@ class Migration(migrations.Migration):
                 ("ended_at", models.DateTimeField(null=True)),
                 ("first_seconds", models.FloatField(null=True)),
                 ("prompt", models.TextField()),
+                ("parent", models.UUIDField(null=True)),
                 ("size", models.CharField(max_length=20)),
                 ("count", models.PositiveSmallIntegerField()),
                 (
@@ -352,6 +492,7 @@ class Migration(migrations.Migration):
                     "charge",
                     models.OneToOneField(
                         db_constraint=False,
+                        null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="%(class)s",
                         to="credits.usagehistory",
@@ -447,6 +588,42 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+        ),
+        migrations.CreateModel(
+            name="Preset",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=60)),
+                ("instructions", models.TextField(blank=True)),
+                ("model", models.CharField(blank=True, max_length=120)),
+                ("temperature", models.FloatField(null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="presets",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+        ),
+        migrations.AddField(
+            model_name="conversation",
+            name="preset",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="ai_chat.preset",
+            ),
         ),
         migrations.CreateModel(
             name="ProviderFailure",
@@ -620,7 +797,14 @@ class Migration(migrations.Migration):
                         max_length=10,
                     ),
                 ),
-                ("replaces", models.UUIDField(null=True)),
+                ("reasoning_seconds", models.FloatField(null=True)),
+                ("parent", models.UUIDField(null=True)),
+                (
+                    "attachments",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.UUIDField(), db_default=[], default=list
+                    ),
+                ),
                 (
                     "state",
                     models.CharField(
@@ -629,6 +813,7 @@ class Migration(migrations.Migration):
                             ("answered", "Answered"),
                             ("stopped", "Stopped"),
                             ("failed", "Failed"),
+                            ("imported", "Imported"),
                         ],
                         default="running",
                         max_length=10,
@@ -638,6 +823,7 @@ class Migration(migrations.Migration):
                     "charge",
                     models.OneToOneField(
                         db_constraint=False,
+                        null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="%(class)s",
                         to="credits.usagehistory",
@@ -724,16 +910,30 @@ class Migration(migrations.Migration):
                 nulls_distinct=False,
             ),
         ),
-        migrations.AddIndex(
-            model_name="conversation",
-            index=models.Index(fields=["user", "-active_at"], name="conversation_of_user"),
-        ),
         migrations.AddConstraint(
-            model_name="conversation",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("external_id__isnull", False)),
-                fields=("user", "external_id"),
-                name="conversation_external_id_once",
+            model_name="chatsettings",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("id", 1)), name="chat_settings_one"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="attachment",
+            index=models.Index(fields=["user", "-created_at"], name="attachments_of_user"),
+        ),
+        migrations.AddIndex(
+            model_name="attachment",
+            index=models.Index(
+                condition=models.Q(("conversation__isnull", False)),
+                fields=["conversation"],
+                name="attachments_of_conversation",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="attachment",
+            index=models.Index(
+                condition=models.Q(("conversation__isnull", True)),
+                fields=["created_at"],
+                name="attachments_unsent",
             ),
         ),
         migrations.AddIndex(
@@ -754,6 +954,10 @@ class Migration(migrations.Migration):
                 condition=models.Q(("kind", "erasure")), fields=("user",), name="data_erasure_once"
             ),
         ),
+        migrations.AddConstraint(
+            model_name="folder",
+            constraint=models.UniqueConstraint(fields=("user", "name"), name="folder_once"),
+        ),
         migrations.AddIndex(
             model_name="imagerequest",
             index=models.Index(fields=["user", "-created_at"], name="image_requests_of_user"),
@@ -770,6 +974,32 @@ class Migration(migrations.Migration):
             model_name="keptresponse",
             index=models.Index(fields=["expires_on"], name="kept_responses_by_day"),
         ),
+        migrations.AddConstraint(
+            model_name="preset",
+            constraint=models.UniqueConstraint(
+                fields=("user", "name"), name="preset_once", nulls_distinct=False
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="conversation",
+            index=models.Index(fields=["user", "-active_at"], name="conversation_of_user"),
+        ),
+        migrations.AddIndex(
+            model_name="conversation",
+            index=models.Index(
+                condition=models.Q(("expires_at__isnull", False)),
+                fields=["expires_at"],
+                name="conversation_expiring",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="conversation",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("external_id__isnull", False)),
+                fields=("user", "external_id"),
+                name="conversation_external_id_once",
+            ),
+        ),
         migrations.AddIndex(
             model_name="responseitem",
             index=models.Index(fields=["expires_on"], name="response_items_by_day"),
@@ -777,5 +1007,22 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="turn",
             index=models.Index(fields=["conversation", "created_at"], name="turns_of_conversation"),
+        ),
+        migrations.AddIndex(
+            model_name="turn",
+            index=models.Index(fields=["conversation", "parent"], name="turns_by_parent"),
+        ),
+        migrations.AddConstraint(
+            model_name="turn",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("charge__isnull", True), ("state", "imported")),
+                    models.Q(
+                        models.Q(("state", "imported"), _negated=True), ("charge__isnull", False)
+                    ),
+                    _connector="OR",
+                ),
+                name="turn_charged_unless_imported",
+            ),
         ),
     ]

@@ -1,11 +1,8 @@
 """Where to read what was paid for."""
 
-from typing import Any
-
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from ai_chat.conversations.services import TURNS_SHOWN
 from ai_chat.images.gallery import REQUESTS_SHOWN
 from ai_chat.models import ApiCall, ImageRequest, Turn
 from credits.models import UsageHistory
@@ -19,17 +16,16 @@ def address_of(charge: UsageHistory) -> str | None:
     turn = Turn.objects.filter(charge=charge).first()
     made = ImageRequest.with_receipt().filter(charge=charge).first()
     entry = turn or made
-    if entry and entry.conversation:
-        beside = entry.conversation.turns if turn else entry.conversation.image_requests
-        page = reverse("conversation", args=[entry.conversation_id])
-        return f"{page}{_page_with(entry, beside.all(), TURNS_SHOWN)}#turn-{entry.pk}"
+    if entry and entry.conversation_id:
+        page = reverse("conversation", args=[entry.conversation_id], query={"entry": entry.pk})
+        return f"{page}#turn-{entry.pk}"
     if made and (made.images.all() or made.state != ImageRequest.State.DELIVERED):
         entries = ImageRequest.objects.filter(user_id=made.user_id)
         return f"{reverse('images')}{_page_with(made, entries, REQUESTS_SHOWN)}#made-{made.pk}"
     return None
 
 
-def _page_with(entry: Turn | ImageRequest, entries: QuerySet[Any], shown: int) -> str:
+def _page_with(entry: ImageRequest, entries: QuerySet[ImageRequest], shown: int) -> str:
     """The query of the page, of those with `shown` entries each, that has this one in its middle;
     nothing when it is among the latest."""
     later = entries.filter(created_at__gt=entry.created_at).order_by("created_at")

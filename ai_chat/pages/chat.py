@@ -19,13 +19,15 @@ from django.views.decorators.http import (
     require_safe,
 )
 
+from ai_chat.conversations.drafts import Draft
+from ai_chat.conversations.entries import shown_entries
 from ai_chat.conversations.history import known_from
+from ai_chat.conversations.path import end_of
 from ai_chat.conversations.services import (
     CONVERSATIONS_SHOWN,
     InvalidTitle,
     delete_conversation,
     last_model,
-    latest_turns,
     recent_conversations,
     rename_conversation,
 )
@@ -96,16 +98,17 @@ def page(
         **extra,
     }
     if problem and wants_events(request):
-        return render(request, "ai_chat/chat.html#composer_foot", context, status=status)
+        return render(request, "ai_chat/composer.html#composer_foot", context, status=status)
     if conversation:
-        context["is_earlier"] = "before" in request.GET
-        context["turns"], context["has_earlier"] = latest_turns(
-            conversation, before=request.GET.get("before", "")
+        context["shown"] = shown = shown_entries(
+            conversation,
+            before=request.GET.get("before", ""),
+            entry=request.GET.get("entry", ""),
         )
         if model := context["offer"].model:
             context["known"] = known_from(conversation, model)
-        if context["turns"] and not context["is_earlier"]:
-            context["continuation"] = continuation_of(context["turns"][-1])
+        if shown.entries and shown.is_current and not shown.has_later:
+            context["continuation"] = continuation_of(shown.entries[-1])
     context["most"] = CONVERSATIONS_SHOWN
     context["conversations"] = recent_conversations(user_id=request.user.pk)
     return render(request, "ai_chat/chat.html", context, status=status)
@@ -117,11 +120,11 @@ def composer(
     """What the composer shows: both modes, what is chosen in each, and its price with this `draft`.
     Until a model is chosen it is the one of the conversation's last turn, else of the user's last
     turn."""
-    place = conversation.pk if conversation else None
     model = chosen.get("model") or last_model(user_id=user.pk, conversation=conversation)
+    written = Draft(user_id=user.pk, text=draft, place=end_of(conversation))
     return {
         "mode": "image" if chosen.get("mode") == "image" else "text",
-        "offer": get_offer(user_id=user.pk, model=model, draft=draft, conversation_id=place),
+        "offer": get_offer(user_id=user.pk, model=model, draft=written),
         **image_choices(user, chosen, conversation=conversation),
     }
 
@@ -145,10 +148,12 @@ def send_text(
     user_id, key = request.user.pk, read_key(request.POST)
     model = choose_text_model(request.POST.get("model", ""), user_id=user_id, idempotency_key=key)
     turn, _ = send_message(
-        user_id=user_id,
-        conversation=conversation,
-        text=request.POST.get("message", ""),
-        model=model,
+        Draft(
+            user_id=user_id,
+            text=request.POST.get("message", ""),
+            place=end_of(conversation),
+        ),
+        model,
         idempotency_key=key,
         max_unit_cost=shown_price(request.POST.get("price", "")),
         agreed=Agreed(shown_version(request.POST)),
@@ -244,7 +249,7 @@ def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
     )
     if request.GET.get("shown") == f"{context['offer'].token}-{context['image_offer'].token}":
         return HttpResponse(status=204)
-    return render(request, "ai_chat/chat.html#offer", {**context, "is_update": True})
+    return render(request, "ai_chat/composer.html#offer", {**context, "is_update": True})
 
 
 @require_GET

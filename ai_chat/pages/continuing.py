@@ -3,6 +3,8 @@
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
+from ai_chat.conversations.drafts import Draft
+from ai_chat.conversations.path import Place
 from ai_chat.models import ImageRequest, Turn
 from ai_chat.offer import Offer, get_offer
 
@@ -24,7 +26,6 @@ def continuation_of(job: Turn | ImageRequest | None) -> Continuation | None:
     can be asked to go on."""
     if not isinstance(job, Turn) or not job.cut:
         return None
-    offer = get_offer(
-        user_id=job.user_id, model=job.model, draft=PROMPT, conversation_id=job.conversation_id
-    )
+    draft = Draft(user_id=job.user_id, text=PROMPT, place=Place(job.conversation, job.pk))
+    offer = get_offer(user_id=job.user_id, model=job.model, draft=draft)
     return Continuation(job, offer, uuid4()) if offer.model and not offer.plan else None

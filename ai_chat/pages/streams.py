@@ -34,7 +34,7 @@ REASONING_SHOWN = 20_000
 COUNT_SECONDS = 0.5
 #: The template of each kind's article, and what it calls the job.
 ARTICLES = {
-    Turn.kind: ("ai_chat/chat.html#turn", "turn"),
+    Turn.kind: ("ai_chat/turn.html", "turn"),
     ImageRequest.kind: ("ai_chat/images.html#in_chat", "made"),
 }
 

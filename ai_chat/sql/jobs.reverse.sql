@@ -3,5 +3,5 @@ ALTER TABLE ai_chat_apicall RESET (fillfactor);
 DROP FUNCTION ai_chat_record_call(bigint, bigint, jsonb);
 DROP FUNCTION ai_chat_record_images(bigint, bigint, jsonb);
 DROP FUNCTION ai_chat_record_turn(bigint, bigint, jsonb);
-DROP FUNCTION ai_chat_touch_conversation(bigint, jsonb);
+DROP FUNCTION ai_chat_place(bigint, jsonb);
 DROP FUNCTION ai_chat_start, ai_chat_is_answering;

@@ -103,55 +103,76 @@ AS $$
     )
 $$;
 
--- The conversation that a job belongs to, now the latest: the one that is named, or the one with the
--- client's id, or a new one. A new one also takes the place of one that was deleted meanwhile.
-CREATE FUNCTION ai_chat_touch_conversation(owner bigint, job jsonb) RETURNS uuid LANGUAGE plpgsql
+-- The conversation that a job belongs to, now the latest, with the job as the end of what is shown: the
+-- one that is named, or the one with the client's id, or a new one. A new one also takes the place of one
+-- that was deleted meanwhile. `parent` is the entry before the job: the end of what was shown, or, for
+-- another version (`is_version`), the `parent` that the job names.
+CREATE FUNCTION ai_chat_place(owner bigint, job jsonb, OUT conversation uuid, OUT parent uuid)
+LANGUAGE plpgsql
 AS $$
-DECLARE
-    touched uuid;
 BEGIN
     IF job ->> 'conversation_id' IS NOT NULL THEN
-        UPDATE ai_chat_conversation SET active_at = statement_timestamp()
-        WHERE id = (job ->> 'conversation_id')::uuid AND user_id = owner RETURNING id INTO touched;
+        SELECT c.id, c.current INTO conversation, parent FROM ai_chat_conversation c
+        WHERE c.id = (job ->> 'conversation_id')::uuid AND c.user_id = owner FOR UPDATE;
     END IF;
-    IF touched IS NULL AND job ->> 'external_id' IS NOT NULL THEN
-        UPDATE ai_chat_conversation SET active_at = statement_timestamp()
-        WHERE user_id = owner AND external_id = job ->> 'external_id' RETURNING id INTO touched;
+    IF conversation IS NULL AND job ->> 'external_id' IS NOT NULL THEN
+        SELECT c.id, c.current INTO conversation, parent FROM ai_chat_conversation c
+        WHERE c.user_id = owner AND c.external_id = job ->> 'external_id' FOR UPDATE;
     END IF;
-    IF touched IS NULL THEN
-        INSERT INTO ai_chat_conversation (id, user_id, title, external_id)
-        VALUES (gen_random_uuid(), owner, job ->> 'title', job ->> 'external_id')
-        RETURNING id INTO touched;
+    IF conversation IS NULL THEN
+        INSERT INTO ai_chat_conversation (id, user_id, title, external_id, current, expires_at, instructions,
+            preset_id, temperature, folder_id)
+        VALUES (gen_random_uuid(), owner, job ->> 'title', job ->> 'external_id', (job ->> 'id')::uuid,
+            CASE WHEN (job ->> 'is_temporary')::boolean THEN statement_timestamp() + interval '1 day' END,
+            coalesce(job ->> 'instructions', ''), (job ->> 'preset_id')::uuid,
+            (job ->> 'temperature')::double precision, (job ->> 'folder_id')::uuid)
+        RETURNING id INTO conversation;
+        RETURN;
     END IF;
-    RETURN touched;
+    IF (job ->> 'is_version')::boolean THEN
+        parent := (job ->> 'parent')::uuid;
+    END IF;
+    UPDATE ai_chat_conversation c SET active_at = statement_timestamp(), current = (job ->> 'id')::uuid
+    WHERE c.id = conversation;
 END $$;
 
+-- A message. Its files belong to its conversation from now on.
 CREATE FUNCTION ai_chat_record_turn(owner bigint, charge bigint, job jsonb,
     OUT recorded jsonb) LANGUAGE plpgsql
 AS $$
+DECLARE
+    place record := ai_chat_place(owner, job);
+    files uuid[] := ARRAY(SELECT jsonb_array_elements_text(job -> 'attachments')::uuid);
 BEGIN
+    IF files <> '{}' THEN
+        UPDATE ai_chat_attachment a SET conversation_id = place.conversation
+        WHERE a.id = ANY(files) AND a.user_id = owner AND a.conversation_id IS NULL;
+    END IF;
     INSERT INTO ai_chat_turn (id, user_id, conversation_id, charge_id, model, prompt, answer, state,
-        failure, stop_requested, replaces)
-    VALUES ((job ->> 'id')::uuid, owner, ai_chat_touch_conversation(owner, job), charge,
-        job ->> 'model', job ->> 'prompt', '', 'running', '', false, (job ->> 'replaces')::uuid)
-    RETURNING jsonb_build_object('conversation_id', conversation_id, 'created_at', created_at)
-    INTO recorded;
+        failure, stop_requested, parent, attachments)
+    VALUES ((job ->> 'id')::uuid, owner, place.conversation, charge, job ->> 'model',
+        job ->> 'prompt', '', 'running', '', false, place.parent, files)
+    RETURNING jsonb_build_object('conversation_id', conversation_id, 'parent', ai_chat_turn.parent,
+        'created_at', created_at) INTO recorded;
 END $$;
 
 -- Images asked for in a conversation belong to it; those of the gallery to none.
 CREATE FUNCTION ai_chat_record_images(owner bigint, charge bigint, job jsonb,
     OUT recorded jsonb) LANGUAGE plpgsql
 AS $$
+DECLARE
+    conversation uuid;
+    parent uuid;
 BEGIN
-    INSERT INTO ai_chat_imagerequest (id, user_id, conversation_id, charge_id, model, prompt, size,
-        count, state, failure, stop_requested)
-    VALUES ((job ->> 'id')::uuid, owner,
-        CASE WHEN (job ->> 'in_conversation')::boolean
-            THEN ai_chat_touch_conversation(owner, job) END,
-        charge, job ->> 'model', job ->> 'prompt', job ->> 'size', (job ->> 'count')::integer,
-        'running', '', false)
-    RETURNING jsonb_build_object('conversation_id', conversation_id, 'created_at', created_at)
-    INTO recorded;
+    IF (job ->> 'in_conversation')::boolean THEN
+        SELECT p.conversation, p.parent INTO conversation, parent FROM ai_chat_place(owner, job) p;
+    END IF;
+    INSERT INTO ai_chat_imagerequest (id, user_id, conversation_id, parent, charge_id, model, prompt,
+        size, count, state, failure, stop_requested)
+    VALUES ((job ->> 'id')::uuid, owner, conversation, parent, charge, job ->> 'model',
+        job ->> 'prompt', job ->> 'size', (job ->> 'count')::integer, 'running', '', false)
+    RETURNING jsonb_build_object('conversation_id', conversation_id,
+        'parent', ai_chat_imagerequest.parent, 'created_at', created_at) INTO recorded;
 END $$;
 
 -- A call of the API by a key.

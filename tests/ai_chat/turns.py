@@ -4,6 +4,8 @@ catalogue."""
 from typing import Any
 from uuid import uuid4
 
+from ai_chat.conversations.drafts import Draft
+from ai_chat.conversations.path import end_of
 from ai_chat.conversations.turns import start_turn
 from ai_chat.models import Conversation, Turn
 from credits.catalogue.models import fill_catalogue
@@ -34,8 +36,8 @@ def charge_turn(
 ) -> Turn:
     """A turn that was charged, and whose answer nobody has asked for yet."""
     turn, _ = start_turn(
-        user_id=user.pk, conversation=conversation, text="Hi", model=model or text_model(),
-        idempotency_key=uuid4().hex, asked=asked,
+        Draft(user_id=user.pk, text="Hi", place=end_of(conversation)),
+        model or text_model(), idempotency_key=uuid4().hex, asked=asked,
     )  # fmt: skip
     return turn
 
@@ -43,11 +45,12 @@ def charge_turn(
 def make_turn(
     conversation: Conversation, prompt: str, answer: str = "", *, failure: str = "", **columns: Any
 ) -> Turn:
-    """A turn that was answered; with a `failure` one that failed with this text, and was
-    refunded."""
+    """A turn that was answered, at the end of what is shown; with a `failure` one that failed with
+    this text, and was refunded."""
+    columns.setdefault("parent", conversation.current)
     charge = make_charge(conversation.user, hold=True)
     settle_charge(charge_id=charge.id, delivered=0 if failure else None, reason=failure)
-    return Turn.objects.create(
+    turn = Turn.objects.create(
         user=conversation.user,
         conversation=conversation,
         charge_id=charge.id,
@@ -59,6 +62,9 @@ def make_turn(
         state=columns.pop("state", Turn.State.FAILED if failure else Turn.State.ANSWERED),
         **columns,
     )
+    conversation.current = turn.pk
+    conversation.save(update_fields=["current"])
+    return turn
 
 
 def fail(conversation: Conversation, prompt: str, reason: Reason, answer: str = "") -> Turn:

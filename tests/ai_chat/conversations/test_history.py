@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.history import (
     LEAST_CHARACTERS,
     KnownFrom,
@@ -17,6 +18,7 @@ from ai_chat.conversations.history import (
     room_for,
     shortened,
 )
+from ai_chat.conversations.path import Place, beside, end_of, show_version
 from ai_chat.models import Conversation, Turn
 from ai_chat.providers.chat import Message
 from credits.models import User
@@ -47,11 +49,11 @@ def conversation(alice: User) -> Conversation:
 def ask(conversation: Conversation) -> Ask:
     """What the model is told when the prompt is sent now, as (first letter of the role, text)."""
 
-    def ask(prompt: str, **turn: Any) -> list[Any]:
-        new = Turn(conversation=conversation, user=conversation.user, prompt=prompt, **turn)
-        messages = history(
-            new.conversation_id, new.prompt, text_model(), replaces=new.replaces, besides=new.pk
-        ).messages
+    def ask(prompt: str, place: Place | None = None) -> list[Any]:
+        draft = Draft(
+            user_id=conversation.user_id, text=prompt, place=place or end_of(conversation)
+        )
+        messages = history(draft, text_model()).messages
         assert not problem_of(messages), messages
         return [(message["role"][0], message["content"]) for message in messages]
 
@@ -98,15 +100,17 @@ def test_a_question_that_was_stopped_is_not_told_though_the_stop_cost(
     assert ask("Hello") == [("u", "Hello")]
 
 
-def test_a_turn_answered_anew_is_told_once(conversation: Conversation, ask: Ask) -> None:
+def test_only_the_path_that_is_shown_is_told(conversation: Conversation, ask: Ask) -> None:
     make_turn(conversation, "One?", "1")
     second = make_turn(conversation, "Two?", "2")
-    assert ask("Two?", replaces=second.pk) == [("u", "One?"), ("a", "1"), ("u", "Two?")]
-    failed = make_turn(conversation, "Two?", failure=Reason.TIMEOUT, replaces=second.pk)
-    assert ask("Three?")[2:] == [("u", "Two?"), ("a", "2"), ("u", "Three?")]
-    assert ask("Two?", replaces=failed.pk) == [("u", "One?"), ("a", "1"), ("u", "Two?")]
-    make_turn(conversation, "Two?", "two", replaces=failed.pk)
-    assert ask("Three?")[2:] == [("u", "Two?"), ("a", "two"), ("u", "Three?")]
+    make_turn(conversation, "Three?", "3")
+    told = [("u", "One?"), ("a", "1")]
+    assert ask("Two?", beside(second)) == [*told, ("u", "Two?")]
+    make_turn(conversation, "Two?", "two", parent=second.parent)
+    assert ask("Three?") == [*told, ("u", "Two?"), ("a", "two"), ("u", "Three?")]
+    show_version(conversation=conversation, entry=second.pk)
+    conversation.refresh_from_db()
+    assert [text for _, text in ask("Four?")] == ["One?", "1", "Two?", "2", "Three?", "3", "Four?"]
 
 
 def test_the_last_turn_is_told_however_long_it_is(

@@ -1,0 +1,40 @@
+"""Conversations, their turns, images and files, and calls of keys. Money is not here: jobs point at
+their charges in the journal."""
+
+from ai_chat.models.attachments import ATTACHMENTS, Attachment
+from ai_chat.models.calls import ApiCall, ApiCount, KeptAnswer, KeptResponse, ResponseItem
+from ai_chat.models.conversations import (
+    ChatPreferences,
+    ChatSettings,
+    Conversation,
+    Folder,
+    Preset,
+    Turn,
+    title_from,
+)
+from ai_chat.models.data import ARCHIVES, DataJob
+from ai_chat.models.failures import ProviderFailure
+from ai_chat.models.images import IMAGES, Image, ImageRequest
+
+__all__ = [
+    "ARCHIVES",
+    "ATTACHMENTS",
+    "IMAGES",
+    "ApiCall",
+    "ApiCount",
+    "Attachment",
+    "ChatPreferences",
+    "ChatSettings",
+    "Conversation",
+    "DataJob",
+    "Folder",
+    "Image",
+    "ImageRequest",
+    "KeptAnswer",
+    "KeptResponse",
+    "Preset",
+    "ProviderFailure",
+    "ResponseItem",
+    "Turn",
+    "title_from",
+]

@@ -1,0 +1,207 @@
+"""Conversations, their turns, and what models are told in them. Money is not here: each turn points
+at its charge in the journal."""
+
+import uuid
+from itertools import dropwhile
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Now
+
+from ai_chat.jobs.models import FAILED, RUNNING, Job
+from config.text import cut, is_blank
+from credits.models import AIModel
+
+TITLE_CHARACTERS = 60
+
+
+class ChatSettings(models.Model):
+    """The one row of what admins decide about all chats."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    #: What every model is told first, in chats; the API of keys is not concerned.
+    house_rule = models.TextField(blank=True, default="", db_default="")
+    #: The model that gives chats their titles, at the operator's cost; null: a rule does.
+    title_model = models.ForeignKey(AIModel, models.SET_NULL, null=True, related_name="+")
+    #: Bytes of files and pictures that an account may keep.
+    storage_bytes = models.BigIntegerField(default=1_000_000_000, db_default=1_000_000_000)
+    #: Days after which files of chats are deleted; null: never.
+    attachment_days = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="chat_settings_one")]
+
+    def __str__(self) -> str:
+        return "chats"
+
+
+class ChatPreferences(models.Model):
+    """What a user decides about all of their chats. Without a row: the defaults."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="chat_preferences"
+    )
+    instructions = models.TextField(blank=True, default="", db_default="")
+
+    def __str__(self) -> str:
+        return f"chat preferences of {self.user_id}"
+
+
+class Preset(models.Model):
+    """Instructions, a model and a temperature under a name: a user's own, or published by admins
+    for everybody (no user)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="presets", db_index=False
+    )
+    name = models.CharField(max_length=60)
+    instructions = models.TextField(blank=True)
+    #: A model's name; empty: the one that is chosen anyway.
+    model = models.CharField(max_length=120, blank=True)
+    temperature = models.FloatField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "name"], name="preset_once", nulls_distinct=False
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Folder(models.Model):
+    """A name under which a user keeps conversations together."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="folders", db_index=False
+    )
+    name = models.CharField(max_length=60)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "name"], name="folder_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Conversation(models.Model):
+    """A user's chat. Deleting it deletes its turns; the ledger keeps what they cost.
+
+    Turns and image requests are its entries, and form a tree: each names the one before it as its
+    `parent`, and those with the same parent are versions of each other. `current` is the last entry
+    of the path that is shown; only what is on it is sent to models."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations", db_index=False
+    )
+    title = models.CharField(max_length=120)
+    #: The id that a client of the API gave its chat.
+    external_id = models.CharField(max_length=200, null=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    #: When its last turn began: the order in the rail.
+    active_at = models.DateTimeField(db_default=Now())
+    #: The id of the last entry that is shown; null without any. Not a foreign key: entries are of
+    #: two kinds, and go with their conversation.
+    current = models.UUIDField(null=True)
+    #: Whether the user gave it its title.
+    title_is_chosen = models.BooleanField(default=False, db_default=False)
+    folder = models.ForeignKey(
+        Folder, models.SET_NULL, null=True, related_name="conversations", db_index=False
+    )
+    pinned_at = models.DateTimeField(null=True)
+    archived_at = models.DateTimeField(null=True)
+    #: When a temporary one is deleted; it is in no list. Null for others.
+    expires_at = models.DateTimeField(null=True)
+    #: What its models are told besides the account's instructions.
+    instructions = models.TextField(blank=True, default="", db_default="")
+    preset = models.ForeignKey(Preset, models.SET_NULL, null=True, related_name="+", db_index=False)
+    #: Of what models write; null: theirs, or the preset's.
+    temperature = models.FloatField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["user", "-active_at"], name="conversation_of_user"),
+            models.Index(
+                fields=["expires_at"],
+                condition=models.Q(expires_at__isnull=False),
+                name="conversation_expiring",
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "external_id"],
+                condition=models.Q(external_id__isnull=False),
+                name="conversation_external_id_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+def title_from(text: str) -> str:
+    """What a conversation is called that begins with this text: what can be seen of it first."""
+    line = "".join(dropwhile(is_blank, " ".join(text.split())))
+    return cut(line, TITLE_CHARACTERS)
+
+
+class Turn(Job):
+    """One message of a user and its answer."""
+
+    class State(models.TextChoices):
+        RUNNING = RUNNING
+        ANSWERED = "answered"
+        STOPPED = "stopped"
+        FAILED = FAILED
+        #: It came from elsewhere, and was never charged here.
+        IMPORTED = "imported"
+
+    class Cut(models.TextChoices):
+        """Why an answer that was charged is not whole."""
+
+        LENGTH = "length", "cut at the length limit"
+        TIME = "time", "cut at the time limit"
+
+    kind = "turn"
+    recorder = "ai_chat_record_turn"
+    text_column = "answer"
+
+    conversation = models.ForeignKey(
+        Conversation, models.CASCADE, related_name="turns", db_index=False
+    )
+    prompt = models.TextField()
+    answer = models.TextField(blank=True)
+    #: The answer as HTML, made at its end, and the version of the renderer that made it (0: none).
+    html = models.TextField(blank=True, default="", db_default="")
+    html_version = models.PositiveSmallIntegerField(default=0, db_default=0)
+    #: What the model thought before it answered; kept at the end.
+    reasoning = models.TextField(blank=True, default="", db_default="")
+    cut = models.CharField(max_length=10, choices=Cut, blank=True, default="", db_default="")
+    #: Seconds from the first thought to the first word of the answer; null where it thought nothing
+    #: that was shown.
+    reasoning_seconds = models.FloatField(null=True)
+    #: The entry before it; null for the first of a conversation.
+    parent = models.UUIDField(null=True)
+    #: Files that were sent with the prompt: ids of Attachment, in their order. One that is deleted
+    #: stays named here.
+    attachments = ArrayField(models.UUIDField(), default=list, db_default=[])
+    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["conversation", "created_at"], name="turns_of_conversation"),
+            models.Index(fields=["conversation", "parent"], name="turns_by_parent"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state="imported", charge__isnull=True)
+                | ~models.Q(state="imported") & models.Q(charge__isnull=False),
+                name="turn_charged_unless_imported",
+            )
+        ]
