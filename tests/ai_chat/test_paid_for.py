@@ -34,7 +34,8 @@ def test_a_line_leads_to_its_answer_and_a_deleted_one_says_so(browser: Client, a
     turn = make_turn(conversation)
     line = f"/ai-chat/charges/{turn.charge_id}"
     assert line in browser.get("/usage").text
-    assert browser.get(line)["Location"] == f"/ai-chat/{conversation.pk}#turn-{turn.pk}"
+    place = f"/ai-chat/{conversation.pk}?entry={turn.pk}#turn-{turn.pk}"
+    assert browser.get(line)["Location"] == place
     conversation.delete()
     answer = browser.get(line, follow=True)
     assert answer.redirect_chain[0][0] == f"/usage?row={turn.charge_id}#row-{turn.charge_id}"

@@ -9,6 +9,8 @@ import pytest
 from django.test import Client
 
 from ai_chat.api.problems import refund_sentence
+from ai_chat.conversations.drafts import Draft
+from ai_chat.conversations.path import Place
 from ai_chat.conversations.turns import start_turn
 from ai_chat.models import ImageRequest, Turn
 from ai_chat.pages.streams import REASONING_SHOWN, render_pieces
@@ -29,20 +31,18 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def ended(user: User, *, failure: str = "", **columns: Any) -> Turn:
     """A turn that was asked for by the API with the key `one`, and ended like this."""
     turn, _ = start_turn(
-        user_id=user.pk,
-        conversation=None,
+        Draft(user_id=user.pk, text="Hello"),
+        text_model(),
         external_id="chat-1",
-        text="Hello",
-        model=text_model(),
         idempotency_key=namespaced("api", "one"),
         request=user_says("Hello"),
     )
     values = {"state": Turn.State.ANSWERED, "answer": "Half an ans", **columns}
     if failure:
-        refund = release_charge(charge_id=turn.charge_id, reason=failure)
+        refund = release_charge(charge_id=turn.charge.pk, reason=failure)
         values |= {"state": Turn.State.FAILED, "failure": failure, "refund_id": refund.refund_id}
     else:
-        settle_charge(charge_id=turn.charge_id)
+        settle_charge(charge_id=turn.charge.pk)
     Turn.objects.filter(pk=turn.pk).update(**values)
     return Turn.with_receipt().get(pk=turn.pk)
 
@@ -84,10 +84,10 @@ def test_a_cut_answer_says_so_and_offers_to_go_on(alice: User, cut: Turn.Cut) ->
 def test_only_the_latest_answer_can_be_continued(alice: User) -> None:
     turn = ended(alice, cut=Turn.Cut.LENGTH)
     later, _ = start_turn(
-        user_id=alice.pk, conversation=turn.conversation, text="Next",
-        model=text_model(), idempotency_key=uuid4().hex,
+        Draft(user_id=alice.pk, text="Next", place=Place(turn.conversation, turn.pk)),
+        text_model(), idempotency_key=uuid4().hex,
     )  # fmt: skip
-    settle_charge(charge_id=later.charge_id)
+    settle_charge(charge_id=later.charge.pk)
     Turn.objects.filter(pk=later.pk).update(state=Turn.State.ANSWERED, answer="Whole.")
     assert 'class="continue"' not in page_of(alice, turn)
 

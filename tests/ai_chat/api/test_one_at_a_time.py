@@ -80,6 +80,7 @@ def test_an_answer_whose_process_died_stands_in_nobodys_way(
         user=alice, conversation=conversation, model="m", prompt="Hi", answer="Half",
         charge_id=make_charge(alice, hold=True).id,
     )  # fmt: skip
+    Conversation.objects.filter(pk=conversation.pk).update(current=turn.pk)
     assert program.ask("Again", id="chat-1").status_code == 409
     clock.move(days=1)
     assert program.ask("Again", id="chat-1").status_code == 200

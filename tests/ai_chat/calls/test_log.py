@@ -100,8 +100,8 @@ def test_a_call_of_a_process_that_died_has_failed(
     [line] = browser.get("/account/calls").context["page"].rows
     assert line.status is None
     assert line.cost is None
-    release_charge(charge_id=call.charge_id, reason=Reason.LEASE_EXPIRED)
-    assert not Hold.objects.filter(charge_id=call.charge_id).exists()
+    release_charge(charge_id=call.charge.pk, reason=Reason.LEASE_EXPIRED)
+    assert not Hold.objects.filter(charge_id=call.charge.pk).exists()
     [line] = browser.get("/account/calls").context["page"].rows
     assert (line.status, line.cost_words) == (502, "0")
 

@@ -79,7 +79,7 @@ def test_an_answer_comes_to_what_the_table_says(alice: User, subtests: pytest.Su
 
 def test_what_is_held_is_what_the_call_can_cost_and_the_provider_is_told(alice: User) -> None:
     turn = begin_turn(alice, Text("Hel"), Wait())
-    charge = UsageHistory.objects.get(pk=turn.charge_id)
+    charge = UsageHistory.objects.get(pk=turn.charge.pk)
     assert charge.bound == INPUT_BOUND * 10**9 + 1000 * 2 * 10**9
     assert charge.credits_used == 3
     assert ScriptedStream.limits == [1000]
