@@ -1,6 +1,7 @@
 """What text shows to people, whatever characters it consists of."""
 
 import unicodedata
+from uuid import UUID
 
 #: Separators, control and format characters, and halves of a character. Private-use and unassigned
 #: ones are not among them: they are drawn as a box, or are an emoji newer than our tables.
@@ -16,6 +17,14 @@ _DRAWN_AS_NOTHING = frozenset(
         *map(chr, range(0xE0000, 0xE1000)),
     ]
 )
+
+
+def as_uuid(text: str) -> UUID | None:
+    """The id that a text says; None if it says none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def is_blank(text: str) -> bool:

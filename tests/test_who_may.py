@@ -214,9 +214,11 @@ GET    ai-chat/conversations                               302   200   200   200
 GET    ai-chat/turns/<uuid:turn_id>/events                 302   200   404   404
 GET    ai-chat/turns/<uuid:turn_id>/source                302   200   404   404
 POST   ai-chat/turns/<uuid:turn_id>/stop                   302   302   404   404
+GET    ai-chat/turns/<uuid:turn_id>/again                  302   200   404   404
 GET    ai-chat/charges/<int:charge_id>                      302   302   404   404
 GET    ai-chat/<uuid:conversation_id>                      302   200   404   404
 POST   ai-chat/<uuid:conversation_id>/rename               302   302   404   404
+POST   ai-chat/<uuid:conversation_id>/shown                302   302   404   404
 GET    ai-chat/<uuid:conversation_id>/delete               302   200   404   404
 POST   ai-chat/<uuid:conversation_id>/delete               302   302   404   404
 

@@ -17,14 +17,19 @@ from ai_chat.api.receipts import chat_answer, chat_receipt, paid_headers
 from ai_chat.api.serializers import ChatIn, ChatOut, ModelsOut, ProviderFailedOut
 from ai_chat.api.ui_stream import HEADERS, UIMessageStream
 from ai_chat.conversations.drafts import Draft
-from ai_chat.conversations.path import Place, beside, end_of
-from ai_chat.conversations.services import find_answered, find_conversation, running_turn
+from ai_chat.conversations.path import beside, end_of
+from ai_chat.conversations.services import (
+    find_answered,
+    find_conversation,
+    find_turn,
+    running_turn,
+)
 from ai_chat.conversations.turns import as_kept, choose_text_model, send_message
 from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
 from ai_chat.jobs.start import Agreed
-from ai_chat.models import Turn
+from ai_chat.models import Place, Turn
 from config.errors import HttpError
 from config.serving.capacity import keeps_its_thread
 from credits.api.answers import conditional
@@ -114,14 +119,22 @@ def draft_of(body: dict[str, Any], model: AIModel, *, user_id: int) -> Draft:
 
 
 def place_of(body: dict[str, Any], text: str, *, user_id: int) -> Place:
-    """Where a message with this text goes: to the end of the conversation, if it is known here, or
-    beside the turn that is to be answered anew."""
+    """Where a message with this text goes: to the end of the conversation, if it is known here; or
+    as another version of the turn that is answered anew (`regenerate-message`), or of what followed
+    the client's answer before it, where it says that it has changed a message (`messageId`)."""
     name = body.get("id")
     conversation = find_conversation(user_id=user_id, name=name) if name else None
-    if conversation and body.get("trigger") == "regenerate-message":
-        turn = find_answered(conversation, name=body.get("messageId") or "", prompt=as_kept(text))
-        if turn:
-            return beside(turn)
+    changed = body.get("messageId") or ""
+    if conversation is None:
+        return end_of(None)
+    if body.get("trigger") == "regenerate-message":
+        turn = find_answered(conversation, name=changed, prompt=as_kept(text))
+        return beside(turn) if turn else end_of(conversation)
+    earlier = [each for each in body["messages"][:-1] if each["role"] == "assistant"]
+    if changed and not earlier:
+        return Place(conversation, None, is_version=True)
+    if changed and (answer := find_turn(conversation, earlier[-1].get("id") or "")):
+        return Place(conversation, answer.pk, is_version=True)
     return end_of(conversation)
 
 

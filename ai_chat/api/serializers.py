@@ -163,13 +163,15 @@ class ChatIn(serializers.Serializer[Any]):
         ["submit-message", "regenerate-message"],
         required=False,
         help_text="Either is a new answer with a charge of its own; `regenerate-message` answers "
-        "an earlier message anew, which the model is sent once.",
+        "an earlier message anew: another version, beside which the earlier one stays.",
     )
     messageId = Text(
         required=False,
         allow_null=True,
         max_length=200,
-        help_text="The answer to regenerate; the latest to the same message unless given.",
+        help_text="With `regenerate-message` the answer to regenerate; the latest to the same "
+        "message unless given. Else the message that this one replaces: it becomes another version "
+        "of what followed the last answer before it in `messages`.",
     )
     maxUnitCost = _max_unit_cost_field("message")
     priceVersion = WholeNumber(

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ai_chat.conversations.path import Place
-from ai_chat.models import Attachment
+from ai_chat.models import Attachment, Place
 from ai_chat.providers.chat import Message, Part
 
 #: Where a conversation is begun.

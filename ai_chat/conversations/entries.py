@@ -1,25 +1,24 @@
 """What a page of a conversation shows."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from ai_chat.conversations.path import Entry, Versions, path_ids, path_through, versions_of
+from ai_chat.conversations.path import Entry, add_versions, path_ids, path_through
 from ai_chat.conversations.rendering import render_missing, without_rendered_answers
 from ai_chat.jobs.ending import reconcile
 from ai_chat.models import Conversation, ImageRequest, Turn
+from config.text import as_uuid
 
 ENTRIES_SHOWN = 50
 
 
 class Shown(NamedTuple):
-    """Entries of a path, oldest first, with the versions of those that have several, and whether
-    there are earlier and later ones on that path. `is_current` says that it is the path which is
-    shown when nothing else is asked for."""
+    """Entries of a path, oldest first, with their versions, and whether there are earlier and later
+    ones on that path. `is_current` says that it is the path which is shown when nothing else is
+    asked for."""
 
     entries: Sequence[Entry]
-    versions: Mapping[UUID, Versions]
     has_earlier: bool
     has_later: bool
     is_current: bool = True
@@ -29,24 +28,18 @@ def shown_entries(conversation: Conversation, *, before: str = "", entry: str = 
     """The last ENTRIES_SHOWN entries of the path that is shown; of those that stand `before` an
     entry; or those around an `entry`, on another path if it is on that. Both are ids, and may be
     anything. Answers come as HTML."""
-    if place := _id(entry):
+    if place := as_uuid(entry):
         path = path_through(conversation, place)
         if place in path:
             first = max(0, path.index(place) - ENTRIES_SHOWN // 2)
             shown = _read(conversation, path[first:], has_later=first > 0)
             return shown._replace(is_current=path[0] == conversation.current)
-    if place := _id(before):
+    if place := as_uuid(before):
         path = path_ids(conversation.pk, place, most=ENTRIES_SHOWN + 2)
         if path:
             return _read(conversation, path[1:], has_later=True)
     path = path_ids(conversation.pk, conversation.current, most=ENTRIES_SHOWN + 1)
     return _read(conversation, path, has_later=False)
-
-
-def _id(name: str) -> UUID | None:
-    with suppress(ValueError):
-        return UUID(name)
-    return None
 
 
 def _read(conversation: Conversation, path: Sequence[UUID], *, has_later: bool) -> Shown:
@@ -60,4 +53,5 @@ def _read(conversation: Conversation, path: Sequence[UUID], *, has_later: bool) 
     for each in entries:
         each.conversation = conversation
     render_missing(entries)
-    return Shown(entries[::-1], versions_of(conversation, entries), len(path) > len(ids), has_later)
+    add_versions(conversation.pk, entries)
+    return Shown(entries[::-1], len(path) > len(ids), has_later)

@@ -1,42 +1,18 @@
 """The tree of a conversation: its entries (turns and image requests), the path through them that is
 shown, and the versions beside each."""
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import connection
 
-from ai_chat.models import Conversation, ImageRequest, Turn
+from ai_chat.models import Conversation, ImageRequest, Place, Turn, Versions
 from credits.sql import fetch_all
 
 #: More entries than any conversation has.
 ALL = 2**31 - 1
 
 type Entry = Turn | ImageRequest
-
-
-class Place(NamedTuple):
-    """Where a message goes: after the entry `parent` of a conversation. What `is_version` stays
-    there, as another version of what follows that entry; anything else follows what is shown last
-    when it is charged. Without a conversation it begins one."""
-
-    conversation: Conversation | None = None
-    parent: UUID | None = None
-    is_version: bool = False
-
-    @property
-    def conversation_id(self) -> UUID | None:
-        return self.conversation.pk if self.conversation else None
-
-
-class Versions(NamedTuple):
-    """Where an entry stands among its versions, and those beside it, if there are any."""
-
-    number: int
-    of: int
-    previous: UUID | None
-    next: UUID | None
 
 
 def end_of(conversation: Conversation | None) -> Place:
@@ -84,19 +60,18 @@ def show_version(*, conversation: Conversation, entry: UUID) -> bool:
     return bool(path)
 
 
-def versions_of(conversation: Conversation, entries: Iterable[Entry]) -> Mapping[UUID, Versions]:
-    """The versions of those entries that have others beside them."""
+def add_versions(conversation_id: UUID, entries: Sequence[Entry]) -> None:
+    """Adds their `versions` to those entries of a conversation that have others beside them."""
     query = """
         SELECT array_agg(c.id ORDER BY c.created_at, c.id)
         FROM (SELECT DISTINCT unnest(%s::uuid[]) AS parent) p
         CROSS JOIN LATERAL ai_chat_children(%s, p.parent) c
         GROUP BY p.parent HAVING count(*) > 1
     """
-    rows = list(entries)
-    groups = fetch_all(query, [[row.parent for row in rows], conversation.pk]) if rows else []
     versions = {}
-    for (ids,) in groups:
+    for (ids,) in fetch_all(query, [[each.parent for each in entries], conversation_id]):
         beside = [None, *ids, None]
         for number, each in enumerate(ids, 1):
             versions[each] = Versions(number, len(ids), beside[number - 1], beside[number + 1])
-    return versions
+    for entry in entries:
+        entry.versions = versions.get(entry.pk)

@@ -1,8 +1,5 @@
 """Reading and keeping conversations; money is not touched here."""
 
-from contextlib import suppress
-from uuid import UUID
-
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -10,7 +7,7 @@ from ai_chat.jobs.ending import reconcile
 from ai_chat.jobs.errors import TurnRunning
 from ai_chat.models import Conversation, Turn
 from config.errors import InvalidInput
-from config.text import is_blank
+from config.text import as_uuid, is_blank
 
 CONVERSATIONS_SHOWN = 40
 LONGEST_TITLE = 120
@@ -40,9 +37,8 @@ def find_conversation(*, user_id: int, name: str) -> Conversation | None:
     own = Conversation.objects.filter(user_id=user_id)
     if conversation := own.filter(external_id=name).first():
         return conversation
-    with suppress(ValueError):
-        return own.filter(pk=UUID(name)).first()
-    return None
+    key = as_uuid(name)
+    return own.filter(pk=key).first() if key else None
 
 
 def running_turn(conversation: Conversation) -> Turn | None:
@@ -52,12 +48,16 @@ def running_turn(conversation: Conversation) -> Turn | None:
     return next((turn for turn in turns if turn.is_running), None)
 
 
+def find_turn(conversation: Conversation, name: str) -> Turn | None:
+    """The turn whose answer a client of the API calls `name`."""
+    key = as_uuid(name)
+    return conversation.turns.filter(pk=key).first() if key else None
+
+
 def find_answered(conversation: Conversation, *, name: str, prompt: str) -> Turn | None:
-    """The turn whose answer a client of the API calls `name`; else the latest with this prompt."""
-    with suppress(ValueError):
-        if turn := conversation.turns.filter(pk=UUID(name)).first():
-            return turn
-    return conversation.turns.filter(prompt=prompt).order_by("-created_at").first()
+    """The same; else the latest turn with this prompt."""
+    alike = conversation.turns.filter(prompt=prompt).order_by("-created_at")
+    return find_turn(conversation, name) or alike.first()
 
 
 def last_model(*, user_id: int, conversation: Conversation | None = None) -> str:

@@ -8,14 +8,13 @@ from django.conf import settings
 
 from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.history import history
-from ai_chat.conversations.path import Place
 from ai_chat.conversations.rendering import html_columns
 from ai_chat.jobs.ending import Outcome
 from ai_chat.jobs.start import Agreed, choose_model, start_job
 from ai_chat.jobs.supervision import begin
 from ai_chat.jobs.work import Bounds, Stopped, TimeIsUp, Work
 from ai_chat.markdown import has_visible_text
-from ai_chat.models import Turn, title_from
+from ai_chat.models import Place, Turn, title_from
 from ai_chat.providers.bounds import asked_of, file_tokens, input_bound, size_of
 from ai_chat.providers.chat import AnswerStream, Message, can_read, tokens_of
 from ai_chat.providers.errors import ProviderError

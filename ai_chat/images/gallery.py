@@ -9,17 +9,15 @@ from django.shortcuts import get_object_or_404
 from ai_chat.jobs.ending import load_job, reconcile
 from ai_chat.models import Conversation, Image, ImageRequest
 from config.pagination import LATEST_FIRST, paginate
+from config.text import as_uuid
 
 REQUESTS_SHOWN = 24
 
 
 def own_request(*, user_id: int, request_id: UUID | str) -> ImageRequest | None:
     """One of the user's requests as the ledger knows it, by an id that may be none."""
-    try:
-        key = request_id if isinstance(request_id, UUID) else UUID(request_id)
-    except ValueError:
-        return None
-    return load_job(ImageRequest, pk=key, user_id=user_id)
+    key = request_id if isinstance(request_id, UUID) else as_uuid(request_id)
+    return load_job(ImageRequest, pk=key, user_id=user_id) if key else None
 
 
 def last_request(*, user_id: int, conversation: Conversation | None = None) -> ImageRequest | None:

@@ -9,7 +9,7 @@ from ai_chat import files
 from ai_chat.images.painter import Painting
 from ai_chat.jobs.start import choose_model, start_job, was_charged
 from ai_chat.jobs.supervision import begin
-from ai_chat.models import Conversation, Image, ImageRequest, title_from
+from ai_chat.models import Image, ImageRequest, Place, title_from
 from config.errors import InvalidInput
 from config.text import is_blank
 from credits.features import IMAGE
@@ -46,15 +46,14 @@ def start_request(
     size: str,
     count: int,
     idempotency_key: str,
-    conversation: Conversation | None = None,
-    in_conversation: bool = False,
+    place: Place | None = None,
     max_unit_cost: int | None = None,
 ) -> tuple[ImageRequest, bool]:
     """Charges `count` images together and begins to make them. Returns the request and whether it
     is new: a repeated key finds the first one (I7). An empty `size` is the model's first one, or
-    DEFAULT_SIZE. `max_unit_cost` is what one image may cost, in credits. With `in_conversation`
-    and no conversation one is begun. Raises InvalidImageRequest, ModelNotOffered, PlanRequired,
-    Busy, and what `start_job` raises."""
+    DEFAULT_SIZE. `max_unit_cost` is what one image may cost, in credits. With a `place` they
+    belong to a conversation, and one without begins one. Raises InvalidImageRequest,
+    ModelNotOffered, PlanRequired, Busy, and what `start_job` raises."""
     key = f"image:{idempotency_key}"
     chosen = choose_model(model, feature=IMAGE, user_id=user_id, idempotency_key=key)
     asked_size, size = size, size or usual_size(chosen)
@@ -64,7 +63,8 @@ def start_request(
     except InvalidImageRequest:
         if not was_charged(user_id=user_id, idempotency_key=key):
             raise
-    place = str(conversation.pk) if conversation else None
+    conversation_id = place and place.conversation_id and str(place.conversation_id)
+    version = [str(place.parent)] if place and place.is_version else []
     request, is_new = start_job(
         ImageRequest,
         user_id=user_id,
@@ -72,10 +72,12 @@ def start_request(
         quantity=count,
         max_unit_cost=max_unit_cost,
         idempotency_key=key,
-        request=[place, chosen.name, asked_size, count, prompt],
+        request=[conversation_id, chosen.name, asked_size, count, prompt, *version],
         row={
-            "conversation_id": place,
-            "in_conversation": in_conversation,
+            "conversation_id": conversation_id,
+            "in_conversation": place is not None,
+            "parent": place and place.parent and str(place.parent),
+            "is_version": bool(version),
             "title": title_from(prompt),
             "model": chosen.name,
             "prompt": prompt,

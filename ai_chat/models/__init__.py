@@ -8,8 +8,10 @@ from ai_chat.models.conversations import (
     ChatSettings,
     Conversation,
     Folder,
+    Place,
     Preset,
     Turn,
+    Versions,
     title_from,
 )
 from ai_chat.models.data import ARCHIVES, DataJob
@@ -32,9 +34,11 @@ __all__ = [
     "ImageRequest",
     "KeptAnswer",
     "KeptResponse",
+    "Place",
     "Preset",
     "ProviderFailure",
     "ResponseItem",
     "Turn",
+    "Versions",
     "title_from",
 ]

@@ -3,6 +3,7 @@ at its charge in the journal."""
 
 import uuid
 from itertools import dropwhile
+from typing import NamedTuple
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -71,6 +72,15 @@ class Preset(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Versions(NamedTuple):
+    """Where an entry of a conversation stands among its versions, and those beside it."""
+
+    number: int
+    of: int
+    previous: uuid.UUID | None
+    next: uuid.UUID | None
 
 
 class Folder(models.Model):
@@ -145,6 +155,20 @@ class Conversation(models.Model):
         return self.title
 
 
+class Place(NamedTuple):
+    """Where a message goes: after the entry `parent` of a conversation. What `is_version` stays
+    there, as another version of what follows that entry; anything else follows what is shown last
+    when it is charged. Without a conversation it begins one."""
+
+    conversation: Conversation | None = None
+    parent: uuid.UUID | None = None
+    is_version: bool = False
+
+    @property
+    def conversation_id(self) -> uuid.UUID | None:
+        return self.conversation.pk if self.conversation else None
+
+
 def title_from(text: str) -> str:
     """What a conversation is called that begins with this text: what can be seen of it first."""
     line = "".join(dropwhile(is_blank, " ".join(text.split())))
@@ -192,6 +216,9 @@ class Turn(Job):
     #: stays named here.
     attachments = ArrayField(models.UUIDField(), default=list, db_default=[])
     state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
+
+    #: Those beside it; only on an entry that is shown, if there are any.
+    versions: Versions | None = None
 
     class Meta:
         indexes = [

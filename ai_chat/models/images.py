@@ -6,7 +6,7 @@ from django.db import models
 
 from ai_chat import files
 from ai_chat.jobs.models import FAILED, RUNNING, Job
-from ai_chat.models.conversations import Conversation
+from ai_chat.models.conversations import Conversation, Versions
 
 #: The folder of the storage; it has a folder for every user in it.
 IMAGES = "images"
@@ -36,6 +36,9 @@ class ImageRequest(Job):
     size = models.CharField(max_length=20)
     count = models.PositiveSmallIntegerField()
     state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
+
+    #: As those of a turn.
+    versions: Versions | None = None
 
     class Meta:
         indexes = [

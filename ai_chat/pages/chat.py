@@ -22,7 +22,7 @@ from django.views.decorators.http import (
 from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.entries import shown_entries
 from ai_chat.conversations.history import known_from
-from ai_chat.conversations.path import end_of
+from ai_chat.conversations.path import beside, end_of
 from ai_chat.conversations.services import (
     CONVERSATIONS_SHOWN,
     InvalidTitle,
@@ -53,6 +53,7 @@ from ai_chat.pages.forms import (
     start_images,
 )
 from ai_chat.pages.streams import event_response
+from ai_chat.pages.versions import choices_of, own_entry, place_of
 from config.errors import DomainError
 from config.serving.capacity import keeps_its_thread
 from config.text import is_blank
@@ -87,9 +88,12 @@ def page(
 ) -> HttpResponse:
     """The whole page, with what else its template shows; or with a `problem` for a script only what
     changes in the composer."""
-    draft = request.POST.get("message", "")
+    edited = own_entry(conversation, request.POST.get("version_of") or request.GET.get("edit", ""))
+    chosen = request.POST if request.method == "POST" or not edited else choices_of(edited)
+    draft = chosen.get("message", "")
     context = {
-        **composer(request.user, request.POST, conversation, draft=draft),
+        **composer(request.user, chosen, conversation, draft=draft),
+        "edited": edited,
         "conversation": conversation,
         "problem": problem,
         "draft": draft,
@@ -121,7 +125,9 @@ def composer(
     Until a model is chosen it is the one of the conversation's last turn, else of the user's last
     turn."""
     model = chosen.get("model") or last_model(user_id=user.pk, conversation=conversation)
-    written = Draft(user_id=user.pk, text=draft, place=end_of(conversation))
+    edited = own_entry(conversation, chosen.get("version_of", ""))
+    place = beside(edited) if edited else end_of(conversation)
+    written = Draft(user_id=user.pk, text=draft, place=place)
     return {
         "mode": "image" if chosen.get("mode") == "image" else "text",
         "offer": get_offer(user_id=user.pk, model=model, draft=written),
@@ -151,7 +157,7 @@ def send_text(
         Draft(
             user_id=user_id,
             text=request.POST.get("message", ""),
-            place=end_of(conversation),
+            place=place_of(request.POST, conversation),
         ),
         model,
         idempotency_key=key,
@@ -165,7 +171,7 @@ def send_text(
 def send_image(
     request: AuthenticatedHttpRequest, conversation: Conversation | None
 ) -> HttpResponseBase:
-    job = start_images(request, conversation=conversation, in_conversation=True)
+    job = start_images(request, place=place_of(request.POST, conversation))
     return followed(request, job, conversation)
 
 

@@ -4,8 +4,7 @@ from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from ai_chat.conversations.drafts import Draft
-from ai_chat.conversations.path import Place
-from ai_chat.models import ImageRequest, Turn
+from ai_chat.models import ImageRequest, Place, Turn
 from ai_chat.offer import Offer, get_offer
 
 #: The message. The model is sent the cut answer before it, as any answer.

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape
 
+from ai_chat.conversations.path import add_versions
 from ai_chat.conversations.rendering import render_missing
 from ai_chat.jobs.following import Following
 from ai_chat.jobs.running import Run, released_connection
@@ -109,6 +110,8 @@ def _counting(
 def _article(request: HttpRequest, job: Turn | ImageRequest) -> str:
     template, name = ARTICLES[job.kind]
     render_missing([job])
+    if job.conversation_id:
+        add_versions(job.conversation_id, [job])
     context = {name: job, "continuation": continuation_of(job)}
     return render_to_string(template, context, request)
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ai_chat.pages import calls, chat, data, images
+from ai_chat.pages import calls, chat, data, images, versions
 
 urlpatterns = [
     path("ai-chat", chat.chat, name="chat"),
@@ -11,8 +11,10 @@ urlpatterns = [
     path("ai-chat/turns/<uuid:turn_id>/events", chat.events, name="turn-events"),
     path("ai-chat/turns/<uuid:turn_id>/source", chat.source, name="turn-source"),
     path("ai-chat/turns/<uuid:turn_id>/stop", chat.stop, name="turn-stop"),
+    path("ai-chat/turns/<uuid:turn_id>/again", versions.again, name="turn-again"),
     path("ai-chat/charges/<int:charge_id>", chat.paid_for, name="paid-for"),
     path("ai-chat/<uuid:conversation_id>", chat.chat, name="conversation"),
+    path("ai-chat/<uuid:conversation_id>/shown", versions.show, name="conversation-shown"),
     path("ai-chat/<uuid:conversation_id>/rename", chat.rename, name="conversation-rename"),
     path("ai-chat/<uuid:conversation_id>/delete", chat.delete, name="conversation-delete"),
     path("account/calls", calls.calls, name="calls"),

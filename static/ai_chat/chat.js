@@ -20,8 +20,6 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("click", ({ target }) => {
   const example = target.closest("[data-try]");
   if (example) setMessage(example.dataset.try);
-  const again = target.closest("[data-again]");
-  if (again) setMessage(again.closest(".turn").querySelector(".me").lastChild.textContent);
 });
 
 window.addEventListener("popstate", reload);

@@ -109,12 +109,23 @@ function clearComposer(headers, form) {
   const url = headers.get("HX-Push-Url");
   document.getElementById("welcome")?.remove();
   if (form === composer) setMessage("");
+  leaveVersion(form);
   if (url !== location.pathname) {
     startConversation(url, decodeURIComponent(headers.get("Tally-Title")));
   }
   form.elements.key.value = newKey();
   notify("credits:changed");
   notify("conversations:changed");
+}
+
+/** Another version of a turn takes its place, and that of all that followed. */
+function leaveVersion(form) {
+  const replaced = form.elements.version_of?.value;
+  const first = replaced && document.getElementById(`turn-${replaced}`);
+  while (first?.nextElementSibling) first.nextElementSibling.remove();
+  first?.remove();
+  document.getElementById("edited")?.remove();
+  if (location.search) history.replaceState({}, "", location.pathname);
 }
 
 /** A conversation gets its address and its title with its first message. */

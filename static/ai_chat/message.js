@@ -96,12 +96,16 @@ message.addEventListener("input", tellSize);
 let waiting = 0;
 let triedKey = "";
 
+/** Another version of a message has a draft of its own. */
+const draftPlace = () =>
+  location.pathname + (document.getElementById("edited") ? location.search : "");
+
 /** Keeps the draft as it stands, with the key that it is being sent with, if it is: sent again
  * after a reload it is the same message. */
 export function keepNow(key = triedKey) {
   clearTimeout(waiting);
   triedKey = message.value ? key : "";
-  keepDraft(location.pathname, { text: message.value, key: triedKey });
+  keepDraft(draftPlace(), { text: message.value, key: triedKey });
 }
 
 message.addEventListener("input", () => {
@@ -113,7 +117,7 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden && message.value) keepNow();
 });
 
-const draft = message.value ? null : readDraft(location.pathname);
+const draft = message.value ? null : readDraft(draftPlace());
 if (draft?.text) {
   message.value = draft.text;
   triedKey = draft.key ?? "";

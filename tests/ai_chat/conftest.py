@@ -10,6 +10,7 @@ from credits.models import User
 from tests.ai_chat.api.client import Program
 from tests.ai_chat.chat import Chat
 from tests.ai_chat.images.fake import FakePainter
+from tests.ai_chat.strict import answer
 from tests.fakes.scripted import ScriptedProvider, serve
 from tests.live import Site
 
@@ -66,3 +67,11 @@ def odd_studio(
     """Alice's program where the provider sends what `painter` is told; she has 100 credits."""
     site = keep_site(OPENAI_BASE_URL=painter.base_url, VAR_DIR=str(var))
     return Program(site, alice)
+
+
+@pytest.fixture
+def strict_painter(painter: FakePainter) -> FakePainter:
+    """One that answers "Yes." to strict turns, and 400 to anything else."""
+    painter.strict = True
+    painter.answer = answer("Yes.")
+    return painter

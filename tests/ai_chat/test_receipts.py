@@ -10,9 +10,8 @@ from django.test import Client
 
 from ai_chat.api.problems import refund_sentence
 from ai_chat.conversations.drafts import Draft
-from ai_chat.conversations.path import Place
 from ai_chat.conversations.turns import start_turn
-from ai_chat.models import ImageRequest, Turn
+from ai_chat.models import ImageRequest, Place, Turn
 from ai_chat.pages.streams import REASONING_SHOWN, render_pieces
 from ai_chat.providers.errors import FOR_THE_OPERATOR
 from ai_chat.providers.pieces import Alive, Piece, Reasoning, Text

@@ -218,7 +218,7 @@ def test_a_reader_who_scrolls_up_is_left_in_peace(chat: Window, alice: User) -> 
     expect(page.locator(".receipt b")).to_have_text("1 credit")
 
 
-def test_answers_are_copied_and_failed_questions_asked_again(chat: Window, alice: User) -> None:
+def test_answers_are_copied(chat: Window, alice: User) -> None:
     page = chat(alice, permissions=["clipboard-read", "clipboard-write"])
     page.goto("/ai-chat")
     send(page, "[[echo]] **Look**")
@@ -234,11 +234,48 @@ def test_answers_are_copied_and_failed_questions_asked_again(chat: Window, alice
     page.get_by_role("button", name="Copy the answer").click()
     expect(page.locator(".receipt .copy")).to_have_class(re.compile("done"))
     assert page.evaluate(read) == Turn.objects.get().answer
-    send(page, "A story [[fail:cut:5]]")
-    page.get_by_role("button", name="Ask again").click()
-    expect(page.get_by_label("Message")).to_have_value("A story [[fail:cut:5]]")
-    expect(page.get_by_label("Message")).to_be_focused()
     axe(page)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_versions_of_answers_and_questions(chat: Window, alice: User, size: Size) -> None:
+    page = chat(alice, size=size)
+    page.goto("/ai-chat")
+    send(page, "A story [[fail:cut:5]]")
+    page.get_by_role("link", name="Ask again").click()
+    axe(page)
+    page.get_by_role("button", name=re.compile("^Ask again · 1 credit")).click()
+    expect(page.locator(".versions")).to_contain_text("2/2")
+    expect(page.locator(".turn")).to_have_count(1)
+    expect(page.locator(".receipt")).to_contain_text("Refunded")
+    page.get_by_role("link", name="Edit", exact=True).click()
+    expect(page.get_by_label("Message")).to_have_value("A story [[fail:cut:5]]")
+    axe(page)
+    send(page, "[[echo]] Another story")
+    expect(page.locator(".versions")).to_contain_text("3/3")
+    expect(page.locator(".md")).to_contain_text("Another story")
+    expect(page).to_have_url(re.compile("/ai-chat/[0-9a-f-]{36}$"))
+    fits(page)
+    axe(page)
+    page.get_by_role("button", name="Previous version").click()
+    expect(page.locator(".versions")).to_contain_text("2/3")
+    expect(page.locator(".md")).not_to_contain_text("Another story")
+    send(page, "[[echo]] And then?")
+    expect(page.locator(".turn")).to_have_count(2)
+
+
+def test_versions_without_javascript(chat: Window, alice: User) -> None:
+    page = chat(alice, javascript=False)
+    page.goto("/ai-chat")
+    send(page, "[[echo]] One")
+    page.get_by_role("link", name="Ask again").click()
+    page.get_by_role("button", name=re.compile("^Ask again")).click()
+    expect(page.locator(".versions")).to_contain_text("2/2")
+    page.get_by_role("link", name="Edit", exact=True).click()
+    send(page, "[[echo]] Two")
+    expect(page.locator(".versions")).to_contain_text("3/3")
+    page.get_by_role("button", name="Previous version").click()
+    expect(page.locator(".versions")).to_contain_text("2/3")
 
 
 def test_without_javascript_the_answer_comes_with_the_next_page(chat: Window, alice: User) -> None:

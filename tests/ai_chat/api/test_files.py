@@ -9,8 +9,8 @@ import pytest
 
 from credits.models import AIModel, UsageHistory
 from tests.ai_chat.api.client import Program, message
-from tests.ai_chat.api.test_history import answer
 from tests.ai_chat.images.fake import FakePainter, picture
+from tests.ai_chat.strict import answer
 from tests.ai_chat.turns import text_model
 from tests.factories import make_model
 

@@ -1,6 +1,5 @@
 """What the model is told, seen by a provider that answers 400 to anything but strict turns."""
 
-import json
 from typing import Any
 
 import pytest
@@ -10,14 +9,8 @@ from credits.reasons import Reason
 from tests.ai_chat.api.client import Program, message
 from tests.ai_chat.chat import Chat
 from tests.ai_chat.images.fake import FakePainter
+from tests.ai_chat.strict import answer, told
 from tests.ai_chat.turns import make_turn, text_model
-
-END = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
-
-
-def answer(text: str) -> bytes:
-    chunks = [{"choices": [{"delta": {"content": text}}]}, END]
-    return b"".join(f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks)
 
 
 def user(*parts: Any) -> dict[str, Any]:
@@ -25,20 +18,13 @@ def user(*parts: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def provider(painter: FakePainter) -> FakePainter:
-    painter.strict = True
-    painter.answer = answer("Yes.")
-    return painter
+def provider(strict_painter: FakePainter) -> FakePainter:
+    return strict_painter
 
 
 @pytest.fixture
 def program(odd_studio: Program) -> Program:
     return odd_studio
-
-
-def told(provider: FakePainter) -> list[tuple[str, str]]:
-    messages = provider.calls[-1]["messages"]
-    return [(message["role"], message["content"]) for message in messages]
 
 
 ODD = {

@@ -18,8 +18,8 @@ from ai_chat.conversations.history import (
     room_for,
     shortened,
 )
-from ai_chat.conversations.path import Place, beside, end_of, show_version
-from ai_chat.models import Conversation, Turn
+from ai_chat.conversations.path import beside, end_of, show_version
+from ai_chat.models import Conversation, Place, Turn
 from ai_chat.providers.chat import Message
 from credits.models import User
 from credits.reasons import Reason
