@@ -4,6 +4,7 @@ import uuid
 
 import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
+import django.contrib.postgres.search
 import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.conf import settings
@@ -716,6 +717,33 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="SearchEntry",
+            fields=[
+                ("entry", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("is_title", models.PositiveSmallIntegerField()),
+                ("created_at", models.DateTimeField()),
+                ("vector", django.contrib.postgres.search.SearchVectorField()),
+                (
+                    "conversation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="ai_chat.conversation",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="Turn",
             fields=[
                 (
@@ -1003,6 +1031,12 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="responseitem",
             index=models.Index(fields=["expires_on"], name="response_items_by_day"),
+        ),
+        migrations.AddIndex(
+            model_name="searchentry",
+            index=django.contrib.postgres.indexes.GinIndex(
+                fields=["vector"], gin_pending_list_limit=512, name="search_by_words"
+            ),
         ),
         migrations.AddIndex(
             model_name="turn",

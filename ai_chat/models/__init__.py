@@ -17,6 +17,7 @@ from ai_chat.models.conversations import (
 from ai_chat.models.data import ARCHIVES, DataJob
 from ai_chat.models.failures import ProviderFailure
 from ai_chat.models.images import IMAGES, Image, ImageRequest
+from ai_chat.models.search import SearchEntry
 
 __all__ = [
     "ARCHIVES",
@@ -38,6 +39,7 @@ __all__ = [
     "Preset",
     "ProviderFailure",
     "ResponseItem",
+    "SearchEntry",
     "Turn",
     "Versions",
     "title_from",
