@@ -3,8 +3,10 @@ and a short run in the tests. No call may answer what its description does not s
 500."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +16,34 @@ from tests.live import Site
 from tests.processes import ROOT
 
 CONFIG = ROOT / "tests" / "schemathesis.toml"
+#: Another number makes other calls.
+SEED = os.environ.get("SCHEMA_SEED", "1")
 
 
 def run_schemathesis(
-    site: Site, client: httpx.Client, *, examples: int, report: Path, only: str = ""
+    site: Site,
+    client: httpx.Client,
+    ids: Mapping[str, str | int],
+    *,
+    examples: int,
+    report: Path,
+    only: str = "",
 ) -> subprocess.CompletedProcess[str]:
     """Runs all checks over the live schema as whoever `client` is signed in as; `only` is a regular
-    expression for paths."""
+    expression for paths. Half of the addresses name what there is, by `ids`: no others get further
+    than a 404."""
     headers = {
         "Cookie": "; ".join(f"{name}={value}" for name, value in client.cookies.items()),
         "X-CSRFToken": client.headers["X-CSRFToken"],
         "Origin": site.base_url,
     }
     schema = f"{site.base_url}/api/schema"
-    return _run([schema], headers, examples=examples, report=report, only=only)
+    lines = [CONFIG.read_text(), "[parameters]"]
+    lines += [f'"path.{name}" = {{ dictionary = "{name}", probability = 0.5 }}' for name in ids]
+    lines += [f"[dictionaries.{name}]\nvalues = {json.dumps([ids[name]])}" for name in ids]
+    config = report.with_suffix(".toml")
+    config.write_text("\n".join(lines))
+    return _run([schema], headers, examples=examples, report=report, only=only, config=config)
 
 
 def run_schemathesis_by_key(
@@ -46,11 +62,17 @@ def run_schemathesis_by_key(
 
 
 def _run(
-    schema: list[str], headers: dict[str, str], *, examples: int, report: Path, only: str
+    schema: list[str],
+    headers: dict[str, str],
+    *,
+    examples: int,
+    report: Path,
+    only: str,
+    config: Path = CONFIG,
 ) -> subprocess.CompletedProcess[str]:
     command = [
-        str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(CONFIG),
-        "run", *schema, "--max-examples", str(examples), "--seed", "1",
+        str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(config),
+        "run", *schema, "--max-examples", str(examples), "--seed", SEED,
         "--no-color", "--workers", "2", "--include-path-regex", only or ".",
         *(part for name, value in headers.items() for part in ("-H", f"{name}: {value}")),
     ]  # fmt: skip

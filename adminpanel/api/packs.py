@@ -99,6 +99,8 @@ class GivenOut(serializers.Serializer[Given]):
 class BatchIn(StrictSerializer):
     """Codes to make: of a pack, or worth `credits` each."""
 
+    schema_extra = {"anyOf": [{"required": ["packId"]}, {"required": ["credits"]}]}
+
     packId = WholeNumber(source="pack_id", required=False, min_value=1, max_value=MAX_ID)
     credits = field_of(PACK_CREDITS)(source="worth", required=False)
     count = field_of(CODES)()

@@ -12,7 +12,14 @@ from credits.models import SyncJob
 
 @extend_schema_serializer(component_name="SyncRequest")
 class SyncIn(StrictSerializer):
-    """What to sync; everything may be left out."""
+    """What to sync; everything may be left out. `overrideCredits` needs `setCredits`."""
+
+    schema_extra = {
+        "anyOf": [
+            {"properties": {"overrideCredits": {"not": {"type": "integer"}}}},
+            {"properties": {"setCredits": {"not": {"enum": [False]}}}, "required": ["setCredits"]},
+        ]
+    }
 
     def get_fields(self) -> dict[str, Any]:
         return {option.name: _sync_field(option) for option in OPTIONS}

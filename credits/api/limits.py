@@ -70,7 +70,9 @@ class LimitsOut(serializers.Serializer[Any]):
 
 class LimitIn(StrictSerializer):
     """What a limit is to be. What is not named stays, or begins with its default: hard, told at 80
-    and 100 percent."""
+    and 100 percent. It is for a key or for a member, not for both."""
+
+    schema_extra = {"not": {"required": ["keyId", "memberId"]}}
 
     period = field_of(LIMIT_FIELDS["period"])()
     credits = field_of(LIMIT_FIELDS["credits"])()

@@ -2,6 +2,7 @@
 errors, and the answers that every call shares."""
 
 from collections.abc import Collection
+from copy import deepcopy
 from typing import Any
 
 from django.conf import settings
@@ -146,7 +147,8 @@ class StrictBody(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
         # drf-spectacular's documented way to augment what it makes itself.
         mapper: Any = auto_schema._map_serializer  # noqa: SLF001
         mapped = mapper(self.target, direction, bypass_extensions=True)
-        further = getattr(self.target, "schema_extra", {})
+        # What comes later changes the schema in place.
+        further = deepcopy(getattr(self.target, "schema_extra", {}))
         return {**mapped, "additionalProperties": False, **further}
 
 

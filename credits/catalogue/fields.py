@@ -73,8 +73,12 @@ class Moment:
     """A date and time with its offset from UTC, as RFC 3339 has them, of this century."""
 
     sentence = "Must be a date and time of this century with its offset, as 2026-12-01T00:00:00Z."
-    schema = {"type": "string", "format": "date-time"}
-    _PATTERN = r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
+    _PATTERN = (
+        "20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+        r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
+        "(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+    )
+    schema = {"type": "string", "format": "date-time", "pattern": f"^{_PATTERN}$"}
 
     def accepts(self, value: object) -> TypeGuard[str]:
         if not isinstance(value, str) or not re.fullmatch(self._PATTERN, value):
