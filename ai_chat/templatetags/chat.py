@@ -5,6 +5,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from ai_chat.conversations.rendering import source_of
+from ai_chat.conversations.thinking import duration
 from ai_chat.jobs.advice import next_step
 from ai_chat.markdown import RENDERER_VERSION
 from ai_chat.models import Turn
@@ -15,6 +16,7 @@ register = template.Library()
 PLAIN = """<p class="note">This page had much to render: the answer is shown as plain text until the
 page is opened again.</p><p class="plain" dir="auto">{}</p>"""
 register.filter(next_step)
+register.filter(duration)
 register.filter(model_label)
 
 
