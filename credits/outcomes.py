@@ -129,8 +129,7 @@ OUTCOMES: dict[str, Outcome] = {
         "asked for, as above, or because the model thought up to a limit",
         "full refund, the first 10 an hour, counted with those of `/v1`; then charged",
         (
-            "You have a model only think, or break off by what you asked, more than ten times an "
-            "hour",
+            "You have models only think, or break off by what you ask, over ten times an hour",
             "The price on the button, or what was used of it",
         ),
     ),

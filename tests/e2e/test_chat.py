@@ -11,6 +11,7 @@ from credits.ledger import get_balance, release_charge
 from credits.models import AIModel, User
 from tests.ai_chat.turns import text_model
 from tests.e2e.browser import CHANGED, LOOKS, Scheme, Size, Window, axe, fits, wait_for_any, windows
+from tests.e2e.pickers import choose_model
 from tests.factories import make_charge, make_user, set_price
 from tests.live import Site
 
@@ -430,20 +431,20 @@ def test_a_chat_opens_with_the_model_of_its_last_turn_and_a_new_one_with_the_las
     expect(page.locator(".receipt b")).to_have_text("1 credit")
     small_chat = page.url
     page.goto("/ai-chat")
-    page.get_by_label("Model", exact=True).select_option("large")
+    choose_model(page, "Large")
     expect(page.get_by_role("button", name="Send 3 credits")).to_be_enabled()
     send(page, "With the large one")
     expect(page.locator(".receipt b")).to_have_text("3 credits")
     page.reload()
-    expect(page.get_by_label("Model", exact=True)).to_have_value("large")
+    expect(page.locator("#model")).to_have_value("large")
     expect(page.get_by_role("button", name="Send 3 credits")).to_be_enabled()
     page.goto("/ai-chat")
-    expect(page.get_by_label("Model", exact=True)).to_have_value("large")
+    expect(page.locator("#model")).to_have_value("large")
     page.goto(small_chat)
-    expect(page.get_by_label("Model", exact=True)).to_have_value(small.name)
+    expect(page.locator("#model")).to_have_value(small.name)
     AIModel.objects.filter(name="large").update(active=False)
     page.goto("/ai-chat")
-    expect(page.get_by_label("Model", exact=True)).to_have_value(small.name)
+    expect(page.locator("#model")).to_have_value(small.name)
 
 
 def test_images_can_be_stopped_in_the_chat(chat: Window, alice: User) -> None:
