@@ -124,6 +124,15 @@ OUTCOMES: dict[str, Outcome] = {
             "Nothing, ten times an hour; after that what was used",
         ),
     ),
+    "free chat answers used up": Outcome(
+        "an answer in a chat of which something was shown, and that comes to nothing by what was "
+        "asked for, as above, or because the model thought up to a limit",
+        "full refund, the first 10 an hour, counted with those of `/v1`; then charged",
+        (
+            "You have models only think, or break off by what you ask, over ten times an hour",
+            "The price on the button, or what was used of it",
+        ),
+    ),
     "left whole": Outcome(
         "a call of `/v1` that is not streamed, whose client leaves",
         "as if it had stayed; the answer waits ten minutes for a further try of its SDK, or its "

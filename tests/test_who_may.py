@@ -209,6 +209,7 @@ GET    usage                                               302   200   200   200
 GET    usage.csv                                           302   200   200   200
 
 GET    ai-chat                                             302   200   200   200
+POST   ai-chat/model                                       302   204   204   204
 GET    ai-chat/offer                                       302   200   200   200
 GET    ai-chat/conversations                               302   200   200   200
 GET    ai-chat/turns/<uuid:turn_id>/events                 302   200   404   404

@@ -44,7 +44,7 @@ def provider_failed(
 
 def refund_sentence(job: Job) -> str:
     """Why a job failed, as its receipt says it, what came back, and what to do."""
-    failure, refunded = str(job.get_failure_display()), job.refunded
+    failure, refunded = str(job.get_failure_display()), job.refunded if job.came_back else 0
     what = f"{failure[:1].upper()}{failure[1:]}"
     verb = "credit was" if refunded == 1 else "credits were"
     money = f"{refunded} {verb} refunded."

@@ -34,6 +34,7 @@ def chat_receipt(turn: Turn) -> dict[str, Any]:
         "outcome": turn.state,
         "finishReason": finish_reason(turn),
         "cut": turn.cut or None,
+        "reasoningSeconds": turn.reasoning_seconds,
         "creditsCharged": turn.charged,
         "creditsRemaining": remaining(turn),
         "receipt": ReceiptOut(turn).data,

@@ -247,6 +247,10 @@ class ChatOut(serializers.Serializer[Any]):
     cut = serializers.ChoiceField(
         Turn.Cut.choices, allow_null=True, help_text="The limit that cut an answer short."
     )
+    reasoningSeconds = serializers.FloatField(
+        allow_null=True,
+        help_text="Seconds from the first thought to the first word; null where none was shown.",
+    )
     creditsCharged = serializers.IntegerField()
     creditsRemaining = serializers.IntegerField()
     receipt = ReceiptOut()

@@ -29,6 +29,7 @@ CUT = " […] "
 QUESTION_DROPPED = {
     Reason.STOPPED_EARLY,
     Reason.STOPS_USED_UP,
+    Reason.ANSWERS_USED_UP,
     Reason.REFUSED,
     Reason.NOT_ACCEPTED,
     Reason.CONTEXT_TOO_LONG,

@@ -60,14 +60,10 @@ def find_answered(conversation: Conversation, *, name: str, prompt: str) -> Turn
     return find_turn(conversation, name) or alike.first()
 
 
-def last_model(*, user_id: int, conversation: Conversation | None = None) -> str:
-    """The model of the conversation's latest turn, else of the latest turn in the user's latest
-    conversation that has one; "" without any."""
-    turns = Turn.objects.values_list("model", flat=True)
-    here = turns.filter(conversation=conversation).order_by("-created_at") if conversation else None
-    if here is not None and (model := here.first()):
-        return model
-    own = turns.filter(conversation__user_id=user_id)
+def last_model(*, user_id: int) -> str:
+    """The model of the latest turn in the user's latest conversation that has one; "" without
+    any."""
+    own = Turn.objects.filter(conversation__user_id=user_id).values_list("model", flat=True)
     return own.order_by("-conversation__active_at", "-created_at").first() or ""
 
 

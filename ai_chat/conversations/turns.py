@@ -9,14 +9,16 @@ from django.conf import settings
 from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.history import history
 from ai_chat.conversations.rendering import html_columns
+from ai_chat.conversations.thinking import Thinking
 from ai_chat.jobs.ending import Outcome
 from ai_chat.jobs.start import Agreed, choose_model, start_job
 from ai_chat.jobs.supervision import begin
-from ai_chat.jobs.work import Bounds, Stopped, TimeIsUp, Work
+from ai_chat.jobs.work import Bounds, Stopped, TimeIsUp, Work, charged_if_shown
 from ai_chat.markdown import has_visible_text
 from ai_chat.models import Place, Turn, title_from
 from ai_chat.providers.bounds import asked_of, file_tokens, input_bound, size_of
 from ai_chat.providers.chat import AnswerStream, Message, can_read, tokens_of
+from ai_chat.providers.client import thinking_seconds
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.pieces import Alive, End, Finish, Piece, Reasoning, Text
 from ai_chat.providers.used import CallBounds, used
@@ -144,11 +146,8 @@ class Answering(Work[Turn]):
         self, job: Turn, model: AIModel, messages: list[Message], temperature: float | None
     ) -> None:
         super().__init__(job, model)
-        self.bounds = Bounds(
-            first=settings.FIRST_TOKEN_SECONDS,
-            silence=settings.SILENCE_SECONDS,
-            total=settings.ANSWER_SECONDS,
-        )
+        self.bounds = Bounds.of_text(model, total=settings.ANSWER_SECONDS + thinking_seconds(model))
+        self.thinking = Thinking()
         self._asked = messages, temperature
         size = size_of(messages)
         self._bounds = CallBounds(
@@ -177,6 +176,7 @@ class Answering(Work[Turn]):
                 room[kind] -= len(piece.text)
             elif isinstance(piece, End):
                 self._finish = piece.finish
+            self.thinking.note(shown)
             if not publish(shown):
                 return
             if room[Text] < 0:
@@ -193,10 +193,14 @@ class Answering(Work[Turn]):
         return used(self._bounds, self._stream.received).tokens
 
     def outcome(self, cause: Exception | None, text: str) -> Outcome:
+        self.thinking.end()
         outcome = self._outcome(cause, text)
+        outcome = charged_if_shown(
+            outcome, cause, is_shown=self.thinking.has_begun or bool(text), state=State.FAILED
+        )
         # A stop before the answer began is to be paid for where it is one too many.
         is_stop = outcome.failure == Reason.STOPPED_EARLY
-        is_failed = outcome.delivered == 0 and not is_stop
+        is_failed = outcome.delivered == 0 and not (is_stop or outcome.charged_as)
         taken = used(self._bounds, self._stream.received, failed=is_failed, input_due=is_stop)
         return replace(outcome, used=taken)
 
@@ -224,4 +228,5 @@ class Answering(Work[Turn]):
     def keep(self, text: str, reasoning: str, *, lost: bool) -> Mapping[str, Any]:
         kept = {"answer": text, "reasoning": reasoning}
         shown = {name: value for name, value in kept.items() if value or not lost}
-        return {**shown, **self._html} | ({} if lost else {"cut": self._cut})
+        seconds = {"reasoning_seconds": self.thinking.seconds} if reasoning else {}
+        return {**shown, **seconds, **self._html} | ({} if lost else {"cut": self._cut})

@@ -325,6 +325,7 @@ def _as_json(turn: Turn) -> dict[str, Any]:
         "model": turn.answered_by or turn.model,
         "prompt": turn.prompt,
         "reasoning": turn.reasoning,
+        "reasoningSeconds": turn.reasoning_seconds,
         "answer": turn.answer,
         "state": turn.state,
         "failure": turn.failure,

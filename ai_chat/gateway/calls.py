@@ -16,12 +16,12 @@ from ai_chat.gateway.errors import ApiError
 from ai_chat.gateway.middleware import request_id_of
 from ai_chat.gateway.reading import CallReader, ChunkReader
 from ai_chat.gateway.repeats import start_once
-from ai_chat.jobs.ending import BY_CONTENT, Outcome
+from ai_chat.jobs.ending import Outcome
 from ai_chat.jobs.start import Agreed, start_job
-from ai_chat.jobs.work import Bounds, Stopped, TimeIsUp, Work
+from ai_chat.jobs.work import Bounds, Stopped, TimeIsUp, Work, charged_if_shown
 from ai_chat.models import ApiCall
 from ai_chat.providers.chat import ProviderCall, tokens_of
-from ai_chat.providers.client import http_client, limit_name, usage_options
+from ai_chat.providers.client import http_client, limit_name, timeout_of, usage_options
 from ai_chat.providers.errors import ProviderError, known_keys
 from ai_chat.providers.pieces import Piece
 from ai_chat.providers.sdk_errors import error_of, unreached
@@ -137,6 +137,7 @@ class CallStream(ProviderCall):
         self.reader = self.reader_of(call, granted)
         super().__init__(call.model, self.reader, max_tokens=granted)
         self._headers = {**self.key_header(), **call.headers}
+        self._timeout = timeout_of(call.model)
         self._body = {**self.body(call, granted), "model": call.model.provider_model}
 
     def reader_of(self, call: Call, granted: int | None) -> CallReader:
@@ -169,7 +170,9 @@ class CallStream(ProviderCall):
         http = http_client(self._provider.address)
         headers = {"Content-Type": "application/json", "Accept": self.accepts, **self._headers}
         content = json.dumps(self._body, separators=(",", ":"))
-        request = http.build_request("POST", self.path, content=content, headers=headers)
+        request = http.build_request(
+            "POST", self.path, content=content, headers=headers, timeout=self._timeout
+        )
         try:
             response = http.send(request, stream=True)
         except httpx2.TransportError as error:
@@ -210,11 +213,7 @@ class CallWork(Work[ApiCall]):
 
     def __init__(self, job: ApiCall, call: Call) -> None:
         super().__init__(job, call.model)
-        self.bounds = Bounds(
-            first=settings.FIRST_TOKEN_SECONDS,
-            silence=settings.SILENCE_SECONDS,
-            total=settings.API_CALL_SECONDS,
-        )
+        self.bounds = Bounds.of_text(call.model, total=settings.API_CALL_SECONDS)
         self.call = call
         self.is_cut = False
         self.failure: ProviderError | None = None
@@ -252,17 +251,11 @@ class CallWork(Work[ApiCall]):
     def outcome(self, cause: Exception | None, text: str) -> Outcome:
         outcome = self._outcome(cause)
         is_stop = outcome.failure == Reason.STOPPED_EARLY
-        if self._was_shown(cause, outcome.failure):
-            state = State.FAILED if self.failure else State.DONE
-            outcome = replace(outcome, charged_as=state)
+        is_sent = self.reader.has_begun and (self.call.streamed or not self.failure)
+        state = State.FAILED if self.failure else State.DONE
+        outcome = charged_if_shown(outcome, cause, is_shown=is_sent, state=state)
         is_failed = outcome.delivered == 0 and not (is_stop or outcome.charged_as)
         return replace(outcome, used=self.used(failed=is_failed, input_due=is_stop))
-
-    def _was_shown(self, cause: Exception | None, failure: str) -> bool:
-        """Whether the client saw a part of an answer that failed because of what was asked."""
-        is_sent = self.call.streamed or not self.failure
-        is_by_content = failure in BY_CONTENT or (failure and isinstance(cause, TimeIsUp))
-        return bool(self.reader.has_begun and is_sent and is_by_content)
 
     def _outcome(self, cause: Exception | None) -> Outcome:
         reader = self.reader

@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.shortcuts import get_object_or_404
 
 from ai_chat.jobs.ending import load_job, reconcile
-from ai_chat.models import Conversation, Image, ImageRequest
+from ai_chat.models import Image, ImageRequest
 from config.pagination import LATEST_FIRST, paginate
 from config.text import as_uuid
 
@@ -20,11 +20,9 @@ def own_request(*, user_id: int, request_id: UUID | str) -> ImageRequest | None:
     return load_job(ImageRequest, pk=key, user_id=user_id) if key else None
 
 
-def last_request(*, user_id: int, conversation: Conversation | None = None) -> ImageRequest | None:
-    """The conversation's latest request, else the user's latest; None without any."""
-    own = ImageRequest.objects.filter(user_id=user_id).order_by("-created_at")
-    here = own.filter(conversation=conversation).first() if conversation else None
-    return here or own.first()
+def last_request(*, user_id: int) -> ImageRequest | None:
+    """The user's latest request; None without any."""
+    return ImageRequest.objects.filter(user_id=user_id).order_by("-created_at").first()
 
 
 def own_image_or_404(*, user_id: int, image_id: UUID) -> Image:

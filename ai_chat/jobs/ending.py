@@ -27,6 +27,7 @@ FREE_ANSWERS = 10
 BY_CONTENT = {
     Reason.REFUSED,
     Reason.EMPTY_ANSWER,
+    Reason.LENGTH_USED_UP,
     Reason.NOT_ACCEPTED,
     Reason.CONTEXT_TOO_LONG,
     Reason.UNKNOWN_END,

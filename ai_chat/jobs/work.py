@@ -2,11 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
-from ai_chat.jobs.ending import Outcome
+from ai_chat.jobs.ending import BY_CONTENT, Outcome
 from ai_chat.jobs.models import Job
+from ai_chat.providers.client import patience_with
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.pieces import Piece
 from credits.models import AIModel
@@ -33,6 +34,22 @@ class Bounds:
     first: float
     silence: float
     total: float
+
+    @classmethod
+    def of_text(cls, model: AIModel, *, total: float) -> Self:
+        """Of what a model writes, in `total` seconds at most."""
+        return cls(*patience_with(model), total)
+
+
+def charged_if_shown(
+    outcome: Outcome, cause: Exception | None, *, is_shown: bool, state: str
+) -> Outcome:
+    """The outcome of an answer, charged where it is one too many in the hour, in this `state`: if
+    something of it was shown, and it comes to nothing by what was asked for, or by our own time
+    limit."""
+    is_up = bool(outcome.failure) and isinstance(cause, TimeIsUp)
+    is_free = is_shown and outcome.delivered == 0 and (is_up or outcome.failure in BY_CONTENT)
+    return replace(outcome, charged_as=state) if is_free else outcome
 
 
 class Work[J: Job](ABC):

@@ -158,6 +158,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("instructions", models.TextField(blank=True, db_default="", default="")),
+                (
+                    "text_model",
+                    models.CharField(blank=True, db_default="", default="", max_length=120),
+                ),
+                (
+                    "image_model",
+                    models.CharField(blank=True, db_default="", default="", max_length=120),
+                ),
             ],
         ),
         migrations.CreateModel(
@@ -241,6 +249,14 @@ class Migration(migrations.Migration):
                 ("expires_at", models.DateTimeField(null=True)),
                 ("instructions", models.TextField(blank=True, db_default="", default="")),
                 ("temperature", models.FloatField(null=True)),
+                (
+                    "text_model",
+                    models.CharField(blank=True, db_default="", default="", max_length=120),
+                ),
+                (
+                    "image_model",
+                    models.CharField(blank=True, db_default="", default="", max_length=120),
+                ),
                 (
                     "user",
                     models.ForeignKey(

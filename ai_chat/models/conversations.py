@@ -44,6 +44,9 @@ class ChatPreferences(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="chat_preferences"
     )
     instructions = models.TextField(blank=True, default="", db_default="")
+    #: The names of the models that were chosen last, for new chats; empty: those used last.
+    text_model = models.CharField(max_length=120, blank=True, default="", db_default="")
+    image_model = models.CharField(max_length=120, blank=True, default="", db_default="")
 
     def __str__(self) -> str:
         return f"chat preferences of {self.user_id}"
@@ -133,6 +136,9 @@ class Conversation(models.Model):
     preset = models.ForeignKey(Preset, models.SET_NULL, null=True, related_name="+", db_index=False)
     #: Of what models write; null: theirs, or the preset's.
     temperature = models.FloatField(null=True)
+    #: The names of the models chosen for its next message and images; empty: those used last.
+    text_model = models.CharField(max_length=120, blank=True, default="", db_default="")
+    image_model = models.CharField(max_length=120, blank=True, default="", db_default="")
 
     class Meta:
         indexes = [

@@ -1,6 +1,5 @@
 """The chat's pages. Each view: method, fetch and authorise, one service call, one answer."""
 
-from contextlib import suppress
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -11,7 +10,7 @@ from django.contrib import messages
 from django.db import connections
 from django.http import HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import Resolver404, resolve, reverse
+from django.urls import reverse
 from django.views.decorators.http import (
     require_GET,
     require_http_methods,
@@ -27,7 +26,6 @@ from ai_chat.conversations.services import (
     CONVERSATIONS_SHOWN,
     InvalidTitle,
     delete_conversation,
-    last_model,
     recent_conversations,
     rename_conversation,
 )
@@ -40,6 +38,7 @@ from ai_chat.jobs.start import Agreed
 from ai_chat.models import Conversation, ImageRequest, Turn, title_from
 from ai_chat.offer import get_offer
 from ai_chat.pages.addresses import address_of
+from ai_chat.pages.choosing import chosen_model, note_use
 from ai_chat.pages.continuing import continuation_of
 from ai_chat.pages.forms import (
     image_choices,
@@ -52,11 +51,13 @@ from ai_chat.pages.forms import (
     shown_version,
     start_images,
 )
+from ai_chat.pages.places import conversation_of_page, place_of_page
 from ai_chat.pages.streams import event_response
 from ai_chat.pages.versions import choices_of, own_entry, place_of
 from config.errors import DomainError
 from config.serving.capacity import keeps_its_thread
 from config.text import is_blank
+from credits.features import TEXT
 from credits.http import AuthenticatedHttpRequest, polled, render_page_or_fragment, wants_fragment
 from credits.models import UsageHistory, User
 from credits.users.permissions import refuse_impersonated
@@ -122,9 +123,10 @@ def composer(
     user: User, chosen: QueryDict, conversation: Conversation | None = None, *, draft: str = ""
 ) -> dict[str, Any]:
     """What the composer shows: both modes, what is chosen in each, and its price with this `draft`.
-    Until a model is chosen it is the one of the conversation's last turn, else of the user's last
-    turn."""
-    model = chosen.get("model") or last_model(user_id=user.pk, conversation=conversation)
+    Until a model is chosen it is the one that was chosen last."""
+    model = chosen.get("model") or chosen_model(
+        user_id=user.pk, feature=TEXT, conversation=conversation
+    )
     edited = own_entry(conversation, chosen.get("version_of", ""))
     place = beside(edited) if edited else end_of(conversation)
     written = Draft(user_id=user.pk, text=draft, place=place)
@@ -164,6 +166,7 @@ def send_text(
         max_unit_cost=shown_price(request.POST.get("price", "")),
         agreed=Agreed(shown_version(request.POST)),
     )
+    note_use(turn, conversation)
     return followed(request, turn, conversation)
 
 
@@ -227,22 +230,6 @@ def paid_for(request: AuthenticatedHttpRequest, charge_id: int) -> HttpResponse:
         messages.info(request, "What this paid for is deleted. The line stays.")
         address = f"{reverse('usage')}?row={charge_id}#row-{charge_id}"
     return redirect(address)
-
-
-def place_of_page(request: AuthenticatedHttpRequest) -> UUID | None:
-    """The id of the conversation whose page asks by htmx, if it is the page of one."""
-    with suppress(Resolver404):
-        page = resolve(request.htmx.current_url_abs_path or "/")
-        place: UUID | None = page.kwargs.get("conversation_id")
-        return place
-    return None
-
-
-def conversation_of_page(request: AuthenticatedHttpRequest) -> Conversation | None:
-    """The same where it is a conversation of whoever asks."""
-    place = place_of_page(request)
-    own = Conversation.objects.filter(pk=place, user_id=request.user.pk) if place else None
-    return own.first() if own else None
 
 
 @polled

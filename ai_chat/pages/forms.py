@@ -12,11 +12,11 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from ai_chat.conversations.history import text_of_size
-from ai_chat.images.gallery import last_request
 from ai_chat.images.requests import DEFAULT_SIZE, MAX_IMAGES, sizes_to_choose, start_request
 from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.models import Conversation, ImageRequest
 from ai_chat.offer import get_offer
+from ai_chat.pages.choosing import chosen_model, note_use
 from config.errors import DomainError, HttpError
 from credits.catalogue.packs import packs_on_sale
 from credits.clerk.billing.releases import next_grant
@@ -44,7 +44,7 @@ def start_images(request: AuthenticatedHttpRequest, **place: Any) -> ImageReques
     arguments about the conversation."""
     form = request.POST
     count, total = requested_count(form), shown_price(form.get("image_price", ""))
-    return start_request(
+    job, _ = start_request(
         user_id=request.user.pk,
         prompt=form.get("message", ""),
         model=form.get("image_model", ""),
@@ -53,7 +53,9 @@ def start_images(request: AuthenticatedHttpRequest, **place: Any) -> ImageReques
         idempotency_key=read_key(form),
         max_unit_cost=None if total is None else total // max(count, 1),
         **place,
-    )[0]
+    )
+    note_use(job, place.get("conversation"))
+    return job
 
 
 def image_choices(
@@ -64,9 +66,9 @@ def image_choices(
     conversation: Conversation | None = None,
 ) -> dict[str, Any]:
     """What the choices for images show: those of the form, or of a request that is made `again`;
-    else the model of the conversation's last request, or of the user's."""
-    latest = again or last_request(user_id=user.pk, conversation=conversation)
-    model = form.get("image_model") or (latest.model if latest else "")
+    else the model that was chosen last."""
+    model = form.get("image_model") or (again.model if again else "")
+    model = model or chosen_model(user_id=user.pk, feature=IMAGE, conversation=conversation)
     count = read_count(form) if "count" in form or not again else again.count
     offer = get_offer(user_id=user.pk, feature=IMAGE, model=model, quantity=count)
     size = form.get("size") or (again.size if again else DEFAULT_SIZE)

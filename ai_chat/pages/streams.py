@@ -1,5 +1,6 @@
 """A job as server-sent events for the chat page: `turn` (the request and an empty answer),
-`thinking` (more of the model's reasoning, escaped), `block` (finished Markdown to append), `tail`
+`thinking` (more of the model's reasoning, escaped), `clock` (the seconds for which it has been
+thinking), `thought` (how long it thought, in words), `block` (finished Markdown to append), `tail`
 (the open end, replaced each time), `count` (what an answer that is paid by tokens has cost so far),
 `end` (the whole answer with its receipt)."""
 
@@ -17,6 +18,8 @@ from django.utils.html import escape
 
 from ai_chat.conversations.path import add_versions
 from ai_chat.conversations.rendering import render_missing
+from ai_chat.conversations.thinking import duration
+from ai_chat.conversations.turns import Answering
 from ai_chat.jobs.following import Following
 from ai_chat.jobs.running import Run, released_connection
 from ai_chat.markdown import StreamRenderer
@@ -78,7 +81,7 @@ def _events(
         following = Following(job, heartbeat=HEARTBEAT_SECONDS)
         try:
             events = render_pieces(_while_signed_in(request, following))
-            yield from _counting(events, following.run, price)
+            yield from _counting(_timing(events, following.run), following.run, price)
         except SignedOut:
             return  # As below.
         if following.job is None:
@@ -105,6 +108,22 @@ def _counting(
         if cost != shown:
             yield event("count", f"about {with_unit(cost)} so far")
             shown = cost
+
+
+def _timing(events: Iterable[bytes], run: Run[Turn | ImageRequest] | None) -> Iterator[bytes]:
+    """The events, and between them for how long the model thinks, once, and how long it thought.
+    Where another process does the job nobody here knows that."""
+    clock, is_over = False, False
+    for each in events:
+        yield each
+        thinking = run.work.thinking if run and isinstance(run.work, Answering) else None
+        if thinking is None or thinking.seconds is None or is_over:
+            continue
+        if is_over := thinking.is_over:
+            yield event("thought", duration(thinking.seconds))
+        elif not clock:
+            clock = True
+            yield event("clock", f"{thinking.seconds:.1f}")
 
 
 def _article(request: HttpRequest, job: Turn | ImageRequest) -> str:

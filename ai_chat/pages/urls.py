@@ -2,10 +2,18 @@
 
 from django.urls import path
 
-from ai_chat.pages import calls, chat, data, images, versions
+from ai_chat.pages import (
+    calls,
+    chat,
+    choosing,
+    data,
+    images,
+    versions,
+)
 
 urlpatterns = [
     path("ai-chat", chat.chat, name="chat"),
+    path("ai-chat/model", choosing.choose, name="choose-model"),
     path("ai-chat/offer", chat.offer, name="chat-offer"),
     path("ai-chat/conversations", chat.conversations, name="conversations"),
     path("ai-chat/turns/<uuid:turn_id>/events", chat.events, name="turn-events"),

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypedDict
 
 from django.conf import settings
 
-from ai_chat.providers.client import client, limit_name, usage_options
+from ai_chat.providers.client import client, limit_name, timeout_of, usage_options
 from ai_chat.providers.connections import Cancellable
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.pieces import Piece
@@ -150,6 +150,7 @@ class AnswerStream(ProviderCall):
             limit_name(model.provider): max_tokens or tokens_of(model),
             "stream": True,
             **usage_options(model.provider),
+            "timeout": timeout_of(model),
         }
         if temperature is not None:
             self._request["temperature"] = temperature

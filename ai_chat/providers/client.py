@@ -1,7 +1,7 @@
 """The official SDK, set up as every call needs it."""
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx2
@@ -10,7 +10,37 @@ from django.conf import settings
 
 from ai_chat.providers.connections import make_cancellable
 from ai_chat.providers.errors import known_keys
-from credits.models import Provider
+from credits.models import AIModel, Provider
+
+CONNECT_SECONDS = 10
+
+
+class Patience(NamedTuple):
+    """Seconds for which a provider may say nothing: before its first sign of life, and between
+    two."""
+
+    first: float
+    silence: float
+
+
+def thinking_seconds(model: AIModel) -> int:
+    """How long a model may think without a word, or a sign of life from its server; 0 for one that
+    does not reason."""
+    seconds: int = settings.THINKING_SECONDS
+    return seconds if model.reasons or model.hides_reasoning else 0
+
+
+def patience_with(model: AIModel) -> Patience:
+    """How long a model may be silent."""
+    thinking = thinking_seconds(model)
+    return Patience(
+        max(settings.FIRST_TOKEN_SECONDS, thinking), max(settings.SILENCE_SECONDS, thinking)
+    )
+
+
+def timeout_of(model: AIModel) -> httpx2.Timeout:
+    """What bounds the connection of a call to a model."""
+    return httpx2.Timeout(max(patience_with(model)), connect=CONNECT_SECONDS)
 
 
 def client(provider: Provider) -> openai.OpenAI:
@@ -36,7 +66,7 @@ def http_client(base_url: str) -> httpx2.Client:
     """The HTTP client for calls of one address, of the SDK and of the gateway: its connections are
     kept, and can be ended from other threads."""
     patience = max(settings.FIRST_TOKEN_SECONDS, settings.SILENCE_SECONDS)
-    timeout = httpx2.Timeout(patience, connect=10)
+    timeout = httpx2.Timeout(patience, connect=CONNECT_SECONDS)
     http = openai.DefaultHttpxClient(timeout=timeout, follow_redirects=False, base_url=base_url)
     make_cancellable(http)
     return http

@@ -106,7 +106,8 @@ $$;
 -- The conversation that a job belongs to, now the latest, with the job as the end of what is shown: the
 -- one that is named, or the one with the client's id, or a new one. A new one also takes the place of one
 -- that was deleted meanwhile. `parent` is the entry before the job: the end of what was shown, or, for
--- another version (`is_version`), the `parent` that the job names.
+-- another version (`is_version`), the `parent` that the job names. The job's model is the one that is chosen
+-- for what comes next: of images, which have a `count`, or of messages.
 CREATE FUNCTION ai_chat_place(owner bigint, job jsonb, OUT conversation uuid, OUT parent uuid)
 LANGUAGE plpgsql
 AS $$
@@ -121,18 +122,22 @@ BEGIN
     END IF;
     IF conversation IS NULL THEN
         INSERT INTO ai_chat_conversation (id, user_id, title, external_id, current, expires_at, instructions,
-            preset_id, temperature, folder_id)
+            preset_id, temperature, folder_id, text_model, image_model)
         VALUES (gen_random_uuid(), owner, job ->> 'title', job ->> 'external_id', (job ->> 'id')::uuid,
             CASE WHEN (job ->> 'is_temporary')::boolean THEN statement_timestamp() + interval '1 day' END,
             coalesce(job ->> 'instructions', ''), (job ->> 'preset_id')::uuid,
-            (job ->> 'temperature')::double precision, (job ->> 'folder_id')::uuid)
+            (job ->> 'temperature')::double precision, (job ->> 'folder_id')::uuid,
+            CASE WHEN job ? 'count' THEN '' ELSE job ->> 'model' END,
+            CASE WHEN job ? 'count' THEN job ->> 'model' ELSE '' END)
         RETURNING id INTO conversation;
         RETURN;
     END IF;
     IF (job ->> 'is_version')::boolean THEN
         parent := (job ->> 'parent')::uuid;
     END IF;
-    UPDATE ai_chat_conversation c SET active_at = statement_timestamp(), current = (job ->> 'id')::uuid
+    UPDATE ai_chat_conversation c SET active_at = statement_timestamp(), current = (job ->> 'id')::uuid,
+        text_model = CASE WHEN job ? 'count' THEN c.text_model ELSE job ->> 'model' END,
+        image_model = CASE WHEN job ? 'count' THEN job ->> 'model' ELSE c.image_model END
     WHERE c.id = conversation;
 END $$;
 

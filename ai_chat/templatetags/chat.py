@@ -1,21 +1,34 @@
 """Filters of the chat's templates."""
 
+from collections.abc import Iterable
+
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from ai_chat.conversations.rendering import source_of
+from ai_chat.conversations.thinking import duration
 from ai_chat.jobs.advice import next_step
 from ai_chat.markdown import RENDERER_VERSION
 from ai_chat.models import Turn
+from ai_chat.pages.choosing import abilities
+from credits.models import AIModel
 from credits.models.catalogue import model_label
 
 register = template.Library()
 
 PLAIN = """<p class="note">This page had much to render: the answer is shown as plain text until the
 page is opened again.</p><p class="plain" dir="auto">{}</p>"""
+register.filter(abilities)
 register.filter(next_step)
+register.filter(duration)
 register.filter(model_label)
+
+
+@register.filter
+def lacks_plan(models: Iterable[AIModel]) -> bool:
+    """Whether the user at hand lacks the plan for one of them."""
+    return any(model.plan_needed for model in models)
 
 
 @register.filter

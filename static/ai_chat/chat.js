@@ -6,6 +6,7 @@ import { reload } from "../js/connection.js";
 import { setMessage } from "./composing.js";
 import { addCopyButtons } from "./copying.js";
 import { followAnswer } from "./following.js";
+import "./picker.js";
 import { stayAtEnd } from "./scrolling.js";
 
 const turns = document.getElementById("turns");

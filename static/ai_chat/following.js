@@ -15,6 +15,7 @@ import { addCopyButtons } from "./copying.js";
 import { SILENCE, readEvents } from "./events.js";
 import { focusMessage } from "./message.js";
 import { scrollToEnd, stayAtEnd } from "./scrolling.js";
+import { showThought, tickFrom } from "./thinking.js";
 
 const PATIENCE = 2000; // milliseconds for the headers; more after some tries
 const SOON = 5000; // milliseconds: a connection that breaks sooner was none
@@ -41,7 +42,9 @@ export async function showAnswer(response, section = null) {
         stayAtEnd();
         return { ended: true, section };
       } else {
-        draw(copy ?? section, name, data);
+        // Times hold at once; what is shown stays until as much has come again.
+        const isTime = name === "clock" || name === "thought";
+        draw(isTime ? section : (copy ?? section), name, data);
         if (copy && isAsFar(copy, section)) copy = takeOver(copy, section);
         if (!copy) showState(section);
         stayAtEnd();
@@ -118,7 +121,8 @@ function draw(section, name, html) {
     // The reasoning stays folded until the reader opens it.
     put(".thought");
     section.querySelector(".thinking").hidden = false;
-  }
+  } else if (name === "clock") tickFrom(section, Number(html));
+  else if (name === "thought") showThought(section, html);
   if (name === "block") addCopyButtons(section);
 }
 

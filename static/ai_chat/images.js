@@ -1,6 +1,7 @@
 // The gallery. htmx sends the form and fills the cards; this is what htmx does not do.
 
 import { isForSession } from "../js/session.js";
+import "./picker.js";
 import { keepNow, message, showProblem, tooLong, writeMessage } from "./message.js";
 
 const form = message.form;

@@ -7,7 +7,7 @@ from html import unescape
 
 import pytest
 
-from ai_chat.jobs.ending import FREE_STOPS
+from ai_chat.jobs.ending import FREE_ANSWERS, FREE_STOPS
 from ai_chat.models import ProviderFailure, Turn
 from ai_chat.providers.client import client as provider_client
 from credits.catalogue.models import fill_catalogue
@@ -73,6 +73,19 @@ def test_a_failed_answer_is_refunded_in_full_and_keeps_its_text(
             assert failure.label in unescape(answer.events[-1][1])
             assert ("receipt back cut" in answer.events[-1][1]) is has_text
     assert provider.completions_started == len(FAILURES)
+
+
+def test_what_comes_to_nothing_is_free_ten_times_an_hour(chat: Chat) -> None:
+    message = "[[echo]] <think>Nothing but thoughts</think>"
+    for _ in range(FREE_ANSWERS):
+        assert chat.send(message).receipt == "↩ Refunded 1 credit"
+    answer = chat.send(message)
+    assert answer.receipt == "1 credit"
+    assert Reason.ANSWERS_USED_UP.label in unescape(answer.events[-1][1])
+    assert (chat.turn.state, chat.turn.failure) == (State.FAILED, Reason.ANSWERS_USED_UP)
+    assert chat.balance == 99
+    assert chat.send("Please [[fail:cut:3]]").receipt == "↩ Refunded 1 credit"
+    assert chat.balance == 99, "The provider's failures stay free."
 
 
 @pytest.fixture

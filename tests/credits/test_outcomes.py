@@ -15,6 +15,7 @@ CHAT, API = "tests/ai_chat/test_outcomes.py", "tests/ai_chat/api/test_chat.py"
 RECEIPTS, KILLED = "tests/ai_chat/test_receipts.py", "tests/ai_chat/jobs/test_killed.py"
 TOKENS, FAULTS = "tests/ai_chat/test_token_outcomes.py", "tests/ai_chat/test_provider_faults.py"
 ANSWERING = "tests/ai_chat/jobs/test_answering.py"
+THOUGHTS = "tests/ai_chat/jobs/test_free_answers.py"
 FREE = "tests/ai_chat/gateway/test_free_answers.py"
 IMAGES = "tests/ai_chat/images/test_outcomes.py"
 CLOSED = "tests/ai_chat/data/test_closed_meanwhile.py"
@@ -81,6 +82,11 @@ PROOFS: dict[str, list[tuple[str, str]]] = {
     "free answers used up": [
         (FREE, "test_what_comes_to_nothing_is_free_ten_times_an_hour"),
         (FREE, "test_what_the_provider_breaks_off_is_always_free"),
+    ],
+    "free chat answers used up": [
+        (CHAT, "test_what_comes_to_nothing_is_free_ten_times_an_hour"),
+        (THOUGHTS, "test_what_comes_to_nothing_by_what_was_asked_is_free_ten_times_an_hour"),
+        (THOUGHTS, "test_what_the_provider_breaks_off_is_always_free"),
     ],
     "left whole": [
         (AGAIN, "test_an_answer_that_nobody_read_is_given_to_the_further_try"),

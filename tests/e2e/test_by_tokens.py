@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect
 from credits.models import TokenPrice, User
 from tests.ai_chat.tokens import assert_paid_exactly, price_by_tokens
 from tests.e2e.browser import Scheme, Size, Window, axe, fits, windows
+from tests.e2e.pickers import choose_model
 from tests.factories import make_model, make_token_price, make_user
 from tests.live import Site
 
@@ -71,7 +72,7 @@ def test_the_button_follows_the_model_and_what_is_written(
     expect(send).to_have_text(re.compile("up to 3 credits"))
     page.get_by_label("Message").press_sequentially("é" * 600)
     expect(send).to_have_text(re.compile("up to 4 credits"))
-    page.locator("#model").select_option(other.name)
+    choose_model(page, "Dear one")
     expect(send).to_have_text(re.compile("up to 3[0-9] credits"))
 
 

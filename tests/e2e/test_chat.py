@@ -11,6 +11,7 @@ from credits.ledger import get_balance, release_charge
 from credits.models import AIModel, User
 from tests.ai_chat.turns import text_model
 from tests.e2e.browser import CHANGED, LOOKS, Scheme, Size, Window, axe, fits, wait_for_any, windows
+from tests.e2e.pickers import choose_model
 from tests.factories import make_charge, make_user, set_price
 from tests.live import Site
 
@@ -336,12 +337,14 @@ def test_thinking_is_folded_while_it_comes_and_afterwards(chat: Window, alice: U
     expect(page.locator(".writing")).to_have_text("Thinking")
     expect(page.locator("#progress")).to_have_text("The model is thinking.")
     expect(thinking.locator("div")).to_be_hidden()
+    expect(thinking.locator("summary")).to_have_text(re.compile(r"^Thinking · [1-9] s$"))
     thinking.locator("summary").click()
     expect(thinking.locator("div")).to_contain_text("step3")
     axe(page)
     expect(page.locator(".writing")).to_have_text("Writing")
+    expect(thinking.locator("summary")).to_have_text(re.compile(r"^Thought for [1-9]\d* s$"))
     expect(page.locator(".receipt b")).to_have_text("1 credit")
-    expect(thinking.locator("summary")).to_have_text("Thought")
+    expect(thinking.locator("summary")).to_have_text(re.compile(r"^Thought for [1-9]\d* s$"))
     expect(thinking.locator("div"), "It was opened, and stays open.").to_contain_text("step12")
     expect(page.locator(".it .md")).to_have_text("The answer is 42.")
     fits(page)
@@ -465,20 +468,20 @@ def test_a_chat_opens_with_the_model_of_its_last_turn_and_a_new_one_with_the_las
     expect(page.locator(".receipt b")).to_have_text("1 credit")
     small_chat = page.url
     page.goto("/ai-chat")
-    page.get_by_label("Model", exact=True).select_option("large")
+    choose_model(page, "Large")
     expect(page.get_by_role("button", name="Send 3 credits")).to_be_enabled()
     send(page, "With the large one")
     expect(page.locator(".receipt b")).to_have_text("3 credits")
     page.reload()
-    expect(page.get_by_label("Model", exact=True)).to_have_value("large")
+    expect(page.locator("#model")).to_have_value("large")
     expect(page.get_by_role("button", name="Send 3 credits")).to_be_enabled()
     page.goto("/ai-chat")
-    expect(page.get_by_label("Model", exact=True)).to_have_value("large")
+    expect(page.locator("#model")).to_have_value("large")
     page.goto(small_chat)
-    expect(page.get_by_label("Model", exact=True)).to_have_value(small.name)
+    expect(page.locator("#model")).to_have_value(small.name)
     AIModel.objects.filter(name="large").update(active=False)
     page.goto("/ai-chat")
-    expect(page.get_by_label("Model", exact=True)).to_have_value(small.name)
+    expect(page.locator("#model")).to_have_value(small.name)
 
 
 def test_images_can_be_stopped_in_the_chat(chat: Window, alice: User) -> None:

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, expect
 from credits.ledger import get_balance
 from credits.models import User
 from tests.e2e.browser import Size, Window, axe, fits, windows
+from tests.e2e.pickers import choose_model
 from tests.factories import make_model, set_price
 from tests.live import Site
 
@@ -71,7 +72,7 @@ def test_the_sizes_are_those_of_the_chosen_model(studio: Window, alice: User, ad
     if address == "/ai-chat":
         page.locator(".seg label", has_text="Image").click()
     page.get_by_label("Size").select_option("Wide")
-    page.get_by_label("Image model").select_option("small-painter")
+    choose_model(page, "small-painter", picker="Image model")
     expect(page.locator("#size option")).to_have_text(["512 × 512", "Square"])
     page.get_by_label("Size").select_option("512 × 512")
     page.get_by_label("How many").select_option("2")
