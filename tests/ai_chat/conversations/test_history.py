@@ -143,10 +143,8 @@ def test_a_small_context_leaves_less_room(conversation: Conversation, settings: 
     assert room_for(reasons) == 2 * (2048 - 300 - 200)
     assert room_for(text_model(context_tokens=100)) == 0
     make_turn(conversation, "x" * 5000, "y" * 5000)
-    new = Turn(conversation=conversation, prompt="Now?")
-    told = history(
-        new.conversation_id, new.prompt, text_model(context_tokens=100), besides=new.pk
-    ).messages
+    draft = Draft(user_id=conversation.user_id, text="Now?", place=end_of(conversation))
+    told = history(draft, text_model(context_tokens=100)).messages
     assert sum(len(message["content"]) for message in told) == LEAST_CHARACTERS + len("Now?")
 
 
