@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
 
 from ai_chat.models import Attachment, Place
 from ai_chat.providers.chat import Message, Part
@@ -10,11 +12,21 @@ from ai_chat.providers.chat import Message, Part
 BEGINNING = Place()
 
 
+class Setup(NamedTuple):
+    """How a chat is set up: what its models are told, and how warm they are (0 to 2; None: as the
+    preset says, else as they are)."""
+
+    instructions: str = ""
+    preset_id: UUID | None = None
+    temperature: float | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Draft:
     """A message of a user. `files` go with it once, as the client sent them; `attachments` are
     kept, and are sent with every later message too. `client_messages` are what the client says came
-    before: they count until there are turns of the conversation, their system messages always."""
+    before: they count until there are turns of the conversation, their system messages always.
+    `beginning` is how a conversation is set up that it begins."""
 
     user_id: int
     text: str
@@ -22,3 +34,12 @@ class Draft:
     attachments: Sequence[Attachment] = ()
     files: Sequence[Part] = ()
     client_messages: Sequence[Message] = ()
+    beginning: Setup = Setup()  # noqa: RUF009 -- it cannot be changed
+
+    @property
+    def setup(self) -> Setup:
+        """How its chat is set up."""
+        chat = self.place.conversation
+        if chat is None:
+            return self.beginning
+        return Setup(chat.instructions, chat.preset_id, chat.temperature)

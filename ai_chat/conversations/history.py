@@ -11,7 +11,8 @@ from django.db.models import IntegerField, Transform
 from django.db.models.functions import Length
 
 from ai_chat.conversations.drafts import Draft
-from ai_chat.conversations.path import path_ids
+from ai_chat.conversations.instructions import Told, told_in
+from ai_chat.conversations.path import end_of, path_ids
 from ai_chat.models import Conversation, Turn
 from ai_chat.providers.chat import Message, tokens_of
 from credits.models import AIModel
@@ -24,6 +25,8 @@ LEAST_CHARACTERS = 500
 #: A cautious guess; most languages have three or four characters in a token.
 CHARACTERS_PER_TOKEN = 2
 CUT = " […] "
+#: Between texts that are joined.
+BETWEEN = "\n\n"
 #: After these the question is not sent again: the user took it back, or it would fail every later
 #: message as well.
 QUESTION_DROPPED = {
@@ -57,7 +60,7 @@ class Exchange(NamedTuple):
 
     @property
     def question(self) -> str:
-        return _joined(*(question.text for question in self.questions))
+        return joined(*(question.text for question in self.questions))
 
     @property
     def turn_ids(self) -> list[UUID | None]:
@@ -80,17 +83,18 @@ class KnownFrom(NamedTuple):
 
 class Context(NamedTuple):
     """The messages of a call. `in_time` is False while an answer was being written in the
-    conversation: then they lack that."""
+    conversation: then they lack that. `temperature` is that of the chat, if it has one."""
 
     messages: list[Message]
     in_time: bool = True
+    temperature: float | None = None
 
 
 def history(draft: Draft, model: AIModel, *, only_sizes: bool = False) -> Context:
     """The messages for the answer to a draft: before it as much of the path that it goes on from as
     fits. Stored turns are the conversation; before the first one (or without a conversation) it is
-    what the client sent, whose system messages hold in any case. With `only_sizes` the messages are
-    as long as they would be, and say nothing: for what is not sent."""
+    what the client sent, whose system messages hold in any case, after the instructions. With
+    `only_sizes` the messages are as long as they would be: for what is not sent."""
     place = draft.place
     stored = (
         _turns_of_path(place.conversation_id, place.parent, only_sizes=only_sizes)
@@ -99,11 +103,24 @@ def history(draft: Draft, model: AIModel, *, only_sizes: bool = False) -> Contex
     )
     room = room_for(model)
     past = from_turns(stored, model, room) if stored else from_messages(draft.client_messages)
-    system = _joined(*(_text(each) for each in draft.client_messages if each["role"] == "system"))
+    told = told_in(draft)
+    own = [_text(each) for each in draft.client_messages if each["role"] == "system"]
+    system = system_message(told, own, most=room - len(draft.text) - LEAST_CHARACTERS)
     messages = messages_of(past, draft.text, system=system, room=room)
     if draft.files:
         messages[-1]["content"] = [{"type": "text", "text": _text(messages[-1])}, *draft.files]
-    return Context(messages, in_time=not any(turn.is_running for turn in stored))
+    in_time = not any(turn.is_running for turn in stored)
+    return Context(messages, in_time, told.temperature)
+
+
+def system_message(told: Told, client: Iterable[str] = (), *, most: int) -> str:
+    """All instructions as one text of at most `most` characters, but of LEAST_CHARACTERS in any
+    case: the house rule whole where there is room for it, of the rest the beginning and the end."""
+    most = max(most, LEAST_CHARACTERS)
+    rule = shortened(told.house_rule, most)
+    left = most - len(rule) - len(BETWEEN) if rule else most
+    rest = joined(told.account, told.preset, told.chat, *client)
+    return joined(rule, shortened(rest, left) if left > len(CUT) else "")
 
 
 def known_from(conversation: Conversation, model: AIModel) -> KnownFrom | None:
@@ -111,6 +128,9 @@ def known_from(conversation: Conversation, model: AIModel) -> KnownFrom | None:
     long message takes room from what stands before it."""
     turns = _turns_of_path(conversation.pk, conversation.current, only_sizes=True)
     room = room_for(model)
+    told = told_in(Draft(user_id=conversation.user_id, text="", place=end_of(conversation)))
+    system = system_message(told, most=room - LEAST_CHARACTERS)
+    room = max(room - len(system), LEAST_CHARACTERS)
     everything = from_turns([turn for turn in turns if not _was_too_long(turn)], model, room)
     known = fitting(from_turns(turns, model, room), room)
     if not known:
@@ -160,8 +180,8 @@ def from_messages(messages: Iterable[Message]) -> list[Exchange]:
 
 def messages_of(past: Sequence[Exchange], prompt: str, *, system: str, room: int) -> list[Message]:
     """The messages, as many of the latest exchanges as fit into `room` characters besides the
-    prompt; at least the last, shortened if need be. The prompt is sent whole."""
-    system = shortened(system, max(room - len(prompt) - LEAST_CHARACTERS, LEAST_CHARACTERS))
+    prompt and the system message; at least the last, shortened if need be. The prompt is sent
+    whole."""
     left = max(room - len(prompt) - len(system), LEAST_CHARACTERS)
     exchanges = fitting(past, left)
     _ask(exchanges, prompt)
@@ -208,7 +228,7 @@ def _ask(past: list[Exchange], text: str, turn_id: UUID | None = None) -> None:
 
 def _answer(past: list[Exchange], text: str) -> None:
     if past:
-        past[-1] = past[-1]._replace(answer=_joined(past[-1].answer, text))
+        past[-1] = past[-1]._replace(answer=joined(past[-1].answer, text))
 
 
 def _turns_of_path(
@@ -255,5 +275,6 @@ def _text(message: Message) -> str:
     return content if isinstance(content, str) else ""
 
 
-def _joined(*texts: str) -> str:
-    return "\n\n".join(text for text in texts if text)
+def joined(*texts: str) -> str:
+    """One text of those that are not empty."""
+    return BETWEEN.join(text for text in texts if text)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from ai_chat.conversations.drafts import Draft
+from ai_chat.conversations.drafts import Draft, Setup
 from ai_chat.conversations.history import history
 from ai_chat.conversations.rendering import html_columns
 from ai_chat.conversations.thinking import Thinking
@@ -54,8 +54,8 @@ def send_message(
     **more: Any,
 ) -> tuple[Turn, bool]:
     """Charges a message as `start_turn` does, with what else that takes, and asks for its answer:
-    what `history` says is sent with it. Returns the turn and whether it is new. Raises what
-    `start_turn` and `answer_turn` raise."""
+    what `history` says is sent with it. `temperature` goes before the chat's. Returns the turn and
+    whether it is new. Raises what `start_turn` and `answer_turn` raise."""
     draft = replace(draft, text=checked(draft.text))
     context = history(draft, model)
     asked = asked_of(model, size_of(context.messages))
@@ -67,6 +67,7 @@ def send_message(
         if not turn.is_by_tokens or asked_of(model, size_of(later.messages)) <= asked:
             context = later
     if is_new:
+        temperature = context.temperature if temperature is None else temperature
         answer_turn(turn, model, context.messages, temperature=temperature)
     return turn, is_new
 
@@ -91,13 +92,15 @@ def start_turn(
     conversation_id = place.conversation_id and str(place.conversation_id)
     files = [str(each.pk) for each in draft.attachments]
     version = [str(place.parent)] if place.is_version else []
+    begun = setup_columns(draft.setup)
+    differs = [begun] if any(draft.beginning) and place.conversation is None else []
     return start_job(
         Turn,
         user_id=draft.user_id,
         feature=TEXT,
         max_unit_cost=max_unit_cost,
         idempotency_key=f"turn:{idempotency_key}",
-        request=request or [conversation_id, model.name, text, *version, *files],
+        request=request or [conversation_id, model.name, text, *version, *files, *differs],
         asked=asked,
         agreed=agreed,
         row={
@@ -110,8 +113,14 @@ def start_turn(
             "is_version": place.is_version,
             "attachments": files,
             "one_at_a_time": True,
+            **begun,
         },
     )
+
+
+def setup_columns(setup: Setup) -> dict[str, Any]:
+    """A setup for the row of a job that may begin a conversation."""
+    return {**setup._asdict(), "preset_id": setup.preset_id and str(setup.preset_id)}
 
 
 def as_kept(text: str) -> str:

@@ -247,6 +247,7 @@ class Migration(migrations.Migration):
                 ("pinned_at", models.DateTimeField(null=True)),
                 ("archived_at", models.DateTimeField(null=True)),
                 ("expires_at", models.DateTimeField(null=True)),
+                ("title_due_until", models.DateTimeField(null=True)),
                 ("instructions", models.TextField(blank=True, db_default="", default="")),
                 ("temperature", models.FloatField(null=True)),
                 (

@@ -131,6 +131,8 @@ class Conversation(models.Model):
     archived_at = models.DateTimeField(null=True)
     #: When a temporary one is deleted; it is in no list. Null for others.
     expires_at = models.DateTimeField(null=True)
+    #: Until when the model that gives titles may still give it one; null: it was not asked.
+    title_due_until = models.DateTimeField(null=True)
     #: What its models are told besides the account's instructions.
     instructions = models.TextField(blank=True, default="", db_default="")
     preset = models.ForeignKey(Preset, models.SET_NULL, null=True, related_name="+", db_index=False)
