@@ -162,21 +162,29 @@ class FilesOfCall:
     """The files of a draft, and of what was asked before it, as a call has room for them."""
 
     def __init__(
-        self, draft: Draft, model: AIModel, turns: Iterable[Turn], *, only_sizes: bool
+        self, draft: Draft, model: AIModel, turns: Iterable[Turn] = (), *, only_sizes: bool = False
     ) -> None:
         self.own = tuple(file.pk for file in draft.attachments)
         self._draft, self._model, self._only_sizes = draft, model, only_sizes
         self._picture = model.image_tokens * CHARACTERS_PER_TOKEN
         self._text = files_room(model, turns)
+        kinds = [file.kind for file in draft.attachments]
+        pictures = kinds.count(Attachment.Kind.PICTURE)
+        self._pictures = pictures * self._picture if model.reads_images else 0
+        self._characters = sum(file.characters for file in draft.attachments)
+        left = context_room(model) - len(draft.text) - self._pictures - LEAST_CHARACTERS
+        #: Characters of text that there is room for in the draft's own.
+        self._room = min(self._text, max(left, LEAST_CHARACTERS))
 
     @property
     def needed(self) -> int:
         """Characters that the draft's own take from what the model can read."""
-        kinds = [file.kind for file in self._draft.attachments]
-        pictures = kinds.count(Attachment.Kind.PICTURE) * self._model.reads_images * self._picture
-        text = sum(file.characters for file in self._draft.attachments)
-        left = context_room(self._model) - len(self._draft.text) - pictures - LEAST_CHARACTERS
-        return pictures + min(text, self._text, max(left, LEAST_CHARACTERS))
+        return self._pictures + min(self._characters, self._room)
+
+    @property
+    def is_shortened(self) -> bool:
+        """Whether the draft's own are too long to be sent whole."""
+        return self._characters > self._room
 
     def contents(self, exchanges: Sequence[Exchange], system: str) -> Iterable[Content]:
         """What of the files of each exchange is sent."""
