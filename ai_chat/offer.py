@@ -1,10 +1,11 @@
 """What a button offers: the price of the next message or images, and whether it can be paid."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from ai_chat.attachments.sending import has_pictures, refusal_of
 from ai_chat.conversations.drafts import Draft
-from ai_chat.conversations.history import history
+from ai_chat.conversations.history import FilesOfCall, history
 from ai_chat.conversations.quotes import MessageQuote, quote_messages
 from credits.amounts import PICO, as_words
 from credits.catalogue.models import offered_models
@@ -25,6 +26,12 @@ class Offer:
     balance: Balance
     models: list[AIModel] = field(default_factory=list)
     quote: MessageQuote | None = None
+    #: Why the model is not sent the files of the message; empty where it is.
+    unread: str = ""
+    #: Whether it is sent only the beginning of some of them.
+    is_shortened: bool = False
+    #: Whether there are earlier pictures, of which it is told the names.
+    hides_pictures: bool = False
 
     @property
     def available(self) -> int:
@@ -73,6 +80,8 @@ class Offer:
     @property
     def refusal(self) -> str:
         """Why it would be refused though no credits lack; empty if it would not be."""
+        if self.unread:
+            return self.unread
         is_known = not self.affordable or self.is_limited
         refusal = None if is_known or not self.quote else self.quote.refusal
         return str(refusal or "")
@@ -110,9 +119,10 @@ class Offer:
         state = "ok" if self.takes_orders else f"{self.available}{'p' * bool(self.plan)}"
         if self.is_limited and self.limit:
             state += f"l{self.limit.limit.pk}-{self.limit.left}"
-        by_tokens = f"{self.price_id}.{self.likely}.{self.words_granted}.{len(self.refusal)}"
+        by_tokens = f"{self.price_id}.{self.likely}.{self.words_granted}"
         detail = by_tokens if self.quote else ",".join(self.model.sizes)
-        return f"{self.cost}x{self.quantity}.{state}.{detail}"
+        notes = f"{len(self.refusal)}{'s' * self.is_shortened}{'h' * self.hides_pictures}"
+        return f"{self.cost}x{self.quantity}.{state}.{detail}.{notes}"
 
 
 def get_offer(
@@ -129,10 +139,17 @@ def get_offer(
     chosen = min(
         models, key=lambda each: (bool(each.plan_needed), each.name != model), default=None
     )
-    balance = get_balance(user_id=user_id)
-    quote = None
-    if chosen and chosen.token_price and feature == TEXT:
-        written = draft or Draft(user_id=user_id, text="")
+    offer = Offer(chosen, quantity, get_balance(user_id=user_id), models)
+    if chosen is None or feature != TEXT:
+        return offer
+    written = draft or Draft(user_id=user_id, text="")
+    if chosen.token_price:
         messages = history(written, chosen, only_sizes=True).messages
-        quote = quote_messages(messages, user_id=user_id, model=chosen, balance=balance)
-    return Offer(chosen, quantity, balance, models, quote)
+        quote = quote_messages(messages, user_id=user_id, model=chosen, balance=offer.balance)
+        offer = replace(offer, quote=quote)
+    return replace(
+        offer,
+        unread=refusal_of(written.attachments, chosen),
+        is_shortened=FilesOfCall(written, chosen).is_shortened,
+        hides_pictures=not chosen.reads_images and has_pictures(written.place.conversation),
+    )

@@ -306,6 +306,13 @@ AI_IMAGE_MODELS = env.models("AI_IMAGE_MODELS", "tally-painter=Local painter")
 # Bounds of one text turn: characters, and seconds.
 MESSAGE_MAX_CHARACTERS = 8_000
 HISTORY_MAX_CHARACTERS = env.integer("HISTORY_MAX_CHARACTERS", 6_000, low=500, high=1_000_000)
+# Characters of the text of files in a call, where the model's context is known; elsewhere
+# HISTORY_MAX_CHARACTERS. Of pictures that were sent before: the latest, and bytes of them together.
+ATTACHED_MAX_CHARACTERS = env.integer("ATTACHED_MAX_CHARACTERS", 40_000, low=500, high=10_000_000)
+PICTURES_AGAIN = env.integer("PICTURES_AGAIN", 8, low=0, high=100)
+PICTURES_AGAIN_BYTES = 10_000_000
+# Files of a message.
+ATTACHMENTS_PER_MESSAGE = env.integer("ATTACHMENTS_PER_MESSAGE", 10, low=1, high=100)
 ANSWER_MAX_TOKENS = env.integer("ANSWER_MAX_TOKENS", 700, low=1, high=100_000)
 ANSWER_MAX_CHARACTERS = 64_000
 FIRST_TOKEN_SECONDS = env.integer("FIRST_TOKEN_SECONDS", 60, low=1, high=3600)

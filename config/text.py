@@ -27,6 +27,13 @@ def as_uuid(text: str) -> UUID | None:
         return None
 
 
+def text_of_size(characters: int, octets: int) -> str:
+    """A text with so many characters, and as nearly as they can so many bytes of UTF-8."""
+    wide, rest = divmod(min(max(octets - characters, 0), 3 * characters), 3)
+    text = "\U0001f600" * wide + ("", "é", "€")[rest]
+    return text + "x" * (characters - len(text))
+
+
 def is_blank(text: str) -> bool:
     """Whether nobody can see anything of `text`: it has only blanks, control and format characters
     (U+200B, U+FEFF, U+00AD, U+202E, …) and letters that draw nothing."""

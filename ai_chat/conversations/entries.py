@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from ai_chat.attachments.sending import load_files
 from ai_chat.conversations.path import Entry, add_versions, path_ids, path_through
 from ai_chat.conversations.rendering import render_missing, without_rendered_answers
 from ai_chat.jobs.ending import reconcile
@@ -48,6 +49,7 @@ def _read(conversation: Conversation, path: Sequence[UUID], *, has_later: bool) 
     turns = without_rendered_answers(Turn.with_receipt().filter(pk__in=ids))
     images = ImageRequest.with_receipt().filter(pk__in=ids, conversation=conversation)
     read: list[Entry] = [*turns, *images]
+    load_files(each for each in read if isinstance(each, Turn))
     by_id = {each.pk: each for each in read}
     entries = [reconcile(by_id[each]) for each in ids if each in by_id]
     for each in entries:

@@ -3,6 +3,7 @@ where it is not known here, as a list that every model takes. A system message m
 user and assistant alternate, from the user to the user, and none is empty."""
 
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -10,11 +11,13 @@ from django.conf import settings
 from django.db.models import IntegerField, Transform
 from django.db.models.functions import Length
 
+from ai_chat.attachments.content import Content, Room, contents_of, known_files
 from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.instructions import Told, told_in
-from ai_chat.conversations.path import end_of, path_ids
-from ai_chat.models import Conversation, Turn
+from ai_chat.conversations.path import path_ids
+from ai_chat.models import Attachment, Conversation, Turn
 from ai_chat.providers.chat import Message, tokens_of
+from config.text import text_of_size
 from credits.models import AIModel
 from credits.reasons import Reason
 
@@ -22,6 +25,8 @@ from credits.reasons import Reason
 MAX_TURNS = 100
 #: Of what came before, at least so many characters are sent, however long the prompt is.
 LEAST_CHARACTERS = 500
+#: What a model can read whose context is not known, in characters.
+UNBOUNDED = 10**9
 #: A cautious guess; most languages have three or four characters in a token.
 CHARACTERS_PER_TOKEN = 2
 CUT = " […] "
@@ -50,6 +55,8 @@ class Question(NamedTuple):
     text: str
     #: The stored turn that asked it.
     turn_id: UUID | None = None
+    #: That came with it: ids of attachments.
+    files: tuple[UUID, ...] = ()
 
 
 class Exchange(NamedTuple):
@@ -67,8 +74,13 @@ class Exchange(NamedTuple):
         return [question.turn_id for question in self.questions]
 
     @property
+    def files(self) -> list[UUID]:
+        """Each once."""
+        return [*dict.fromkeys(each for question in self.questions for each in question.files)]
+
+    @property
     def size(self) -> int:
-        """Characters."""
+        """Characters, without those of files."""
         return len(self.question) + len(self.answer)
 
 
@@ -103,10 +115,12 @@ def history(draft: Draft, model: AIModel, *, only_sizes: bool = False) -> Contex
     )
     room = room_for(model)
     past = from_turns(stored, model, room) if stored else from_messages(draft.client_messages)
+    files = FilesOfCall(draft, model, stored, only_sizes=only_sizes)
+    room = max(0, min(room, context_room(model) - files.needed))
     told = told_in(draft)
     own = [_text(each) for each in draft.client_messages if each["role"] == "system"]
     system = system_message(told, own, most=room - len(draft.text) - LEAST_CHARACTERS)
-    messages = messages_of(past, draft.text, system=system, room=room)
+    messages = messages_of(past, draft.text, system=system, room=room, files=files)
     if draft.files:
         messages[-1]["content"] = [{"type": "text", "text": _text(messages[-1])}, *draft.files]
     in_time = not any(turn.is_running for turn in stored)
@@ -144,10 +158,66 @@ def known_from(conversation: Conversation, model: AIModel) -> KnownFrom | None:
 def room_for(model: AIModel) -> int:
     """Characters of a call's messages together: HISTORY_MAX_CHARACTERS, or what the model can read
     where that is less. An unknown context is taken to be large enough."""
-    room: int = settings.HISTORY_MAX_CHARACTERS
+    return min(settings.HISTORY_MAX_CHARACTERS, context_room(model))
+
+
+def context_room(model: AIModel) -> int:
+    """Characters of all that the model can read."""
     if model.context_tokens is None:
-        return room
-    return max(0, min(room, (model.context_tokens - tokens_of(model)) * CHARACTERS_PER_TOKEN))
+        return UNBOUNDED
+    return max(0, (model.context_tokens - tokens_of(model)) * CHARACTERS_PER_TOKEN)
+
+
+def files_room(model: AIModel, turns: Iterable[Turn]) -> int:
+    """Characters of the files' text in a call. Each call of the path that was too long for the
+    model halves it: of one whose context is not known that is the only way to learn it."""
+    is_known = model.context_tokens is not None
+    room = settings.ATTACHED_MAX_CHARACTERS if is_known else settings.HISTORY_MAX_CHARACTERS
+    too_long = [turn for turn in turns if _was_too_long(turn) and turn.model == model.name]
+    return int(room) >> len(too_long)
+
+
+class FilesOfCall:
+    """The files of a draft, and of what was asked before it, as a call has room for them."""
+
+    def __init__(
+        self, draft: Draft, model: AIModel, turns: Iterable[Turn] = (), *, only_sizes: bool = False
+    ) -> None:
+        self.own = tuple(file.pk for file in draft.attachments)
+        self._draft, self._model, self._only_sizes = draft, model, only_sizes
+        self._picture = model.image_tokens * CHARACTERS_PER_TOKEN
+        self._text = files_room(model, turns)
+        kinds = [file.kind for file in draft.attachments]
+        pictures = kinds.count(Attachment.Kind.PICTURE)
+        self._pictures = pictures * self._picture if model.reads_images else 0
+        self._characters = sum(file.characters for file in draft.attachments)
+        left = context_room(model) - len(draft.text) - self._pictures - LEAST_CHARACTERS
+        #: Characters of text that there is room for in the draft's own.
+        self._room = min(self._text, max(left, LEAST_CHARACTERS))
+
+    @property
+    def needed(self) -> int:
+        """Characters that the draft's own take from what the model can read."""
+        return self._pictures + min(self._characters, self._room)
+
+    @property
+    def is_shortened(self) -> bool:
+        """Whether the draft's own are too long to be sent whole."""
+        return self._characters > self._room
+
+    def contents(self, exchanges: Sequence[Exchange], system: str) -> Iterable[Content]:
+        """What of the files of each exchange is sent."""
+        asked = [exchange.files for exchange in exchanges]
+        earlier = {each for ids in asked for each in ids}.difference(self.own)
+        if not (earlier or self.own):
+            return repeat(Content(), len(asked))
+        known = known_files(earlier, user_id=self._draft.user_id) if earlier else {}
+        known |= {file.pk: file for file in self._draft.attachments}
+        said = len(system) + sum(exchange.size for exchange in exchanges)
+        room = Room(max(0, context_room(self._model) - said), self._text, self._picture)
+        return contents_of(
+            asked, known, self._model, room, own=self.own, only_sizes=self._only_sizes
+        )
 
 
 def from_turns(turns: Iterable[Turn], model: AIModel, room: int) -> list[Exchange]:
@@ -159,7 +229,7 @@ def from_turns(turns: Iterable[Turn], model: AIModel, room: int) -> list[Exchang
         if _was_too_long(turn) and turn.model == model.name:
             past = fitting(past, min(room, sum(each.size for each in past)) // 2)
         if turn.failure not in QUESTION_DROPPED:
-            _ask(past, turn.prompt, turn.pk)
+            _ask(past, Question(turn.prompt, turn.pk, tuple(turn.attachments)))
             if _is_sent(turn):
                 _answer(past, turn.answer)
     return past
@@ -172,22 +242,30 @@ def from_messages(messages: Iterable[Message]) -> list[Exchange]:
         if not (text := _text(message).strip()):
             continue
         if message["role"] == "user":
-            _ask(past, text)
+            _ask(past, Question(text))
         elif message["role"] == "assistant":
             _answer(past, text)
     return past
 
 
-def messages_of(past: Sequence[Exchange], prompt: str, *, system: str, room: int) -> list[Message]:
+def messages_of(
+    past: Sequence[Exchange],
+    prompt: str,
+    *,
+    system: str,
+    room: int,
+    files: FilesOfCall | None = None,
+) -> list[Message]:
     """The messages, as many of the latest exchanges as fit into `room` characters besides the
     prompt and the system message; at least the last, shortened if need be. The prompt is sent
-    whole."""
+    whole. Their `files` stand with their questions."""
     left = max(room - len(prompt) - len(system), LEAST_CHARACTERS)
     exchanges = fitting(past, left)
-    _ask(exchanges, prompt)
+    _ask(exchanges, Question(prompt, files=files.own if files else ()))
+    contents = files.contents(exchanges, system) if files else repeat(Content(), len(exchanges))
     messages: list[Message] = [{"role": "system", "content": system}] if system else []
-    for exchange in exchanges:
-        messages.append({"role": "user", "content": exchange.question})
+    for exchange, content in zip(exchanges, contents, strict=True):
+        messages.append({"role": "user", "content": content.before(exchange.question)})
         if exchange.answer:
             messages.append({"role": "assistant", "content": exchange.answer})
     return messages
@@ -216,14 +294,16 @@ def _shortened(exchange: Exchange, room: int) -> Exchange:
     half = room // 2
     question = shortened(exchange.question, room - min(len(exchange.answer), half))
     answer = shortened(exchange.answer, max(half, room - len(question)))
-    return Exchange((Question(question, exchange.turn_ids[0]),), answer)
+    return Exchange((Question(question, exchange.turn_ids[0], tuple(exchange.files)),), answer)
 
 
-def _ask(past: list[Exchange], text: str, turn_id: UUID | None = None) -> None:
+def _ask(past: list[Exchange], question: Question) -> None:
     """Adds a question. One that has no answer yet is joined with it, unless it is the same."""
     earlier = past.pop().questions if past and not past[-1].answer else ()
-    others = [question for question in earlier if question.text != text]
-    past.append(Exchange((*others, Question(text, turn_id))))
+    others = [
+        each for each in earlier if (each.text, each.files) != (question.text, question.files)
+    ]
+    past.append(Exchange((*others, question)))
 
 
 def _answer(past: list[Exchange], text: str) -> None:
@@ -250,13 +330,6 @@ def _turns_of_path(
         measured: Any = turn
         turn.answer = text_of_size(measured.length, measured.octets)
     return read
-
-
-def text_of_size(characters: int, octets: int) -> str:
-    """A text with so many characters, and as nearly as they can so many bytes of UTF-8."""
-    wide, rest = divmod(min(max(octets - characters, 0), 3 * characters), 3)
-    text = "\U0001f600" * wide + ("", "é", "€")[rest]
-    return text + "x" * (characters - len(text))
 
 
 def _is_sent(turn: Turn) -> bool:

@@ -2,14 +2,14 @@
 charged."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
 
 from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.history import history
-from ai_chat.conversations.turns import checked
+from ai_chat.conversations.turns import checked_draft
 from ai_chat.jobs.start import say_what_comes
 from ai_chat.providers.bounds import asked_of, size_of
 from ai_chat.providers.chat import Message
@@ -78,7 +78,7 @@ class MessageQuote:
 def quote_message(draft: Draft, model: AIModel) -> MessageQuote:
     """What `send_message` would be granted. Raises InvalidMessage, and what the charge would be
     refused with."""
-    messages = history(replace(draft, text=checked(draft.text)), model).messages
+    messages = history(checked_draft(draft, model), model).messages
     quote = quote_messages(
         messages, user_id=draft.user_id, model=model, balance=get_balance(user_id=draft.user_id)
     )

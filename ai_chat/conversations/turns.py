@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
+from ai_chat.attachments.sending import refusal_of
 from ai_chat.conversations.drafts import Draft, Setup
 from ai_chat.conversations.history import history
 from ai_chat.conversations.rendering import html_columns
@@ -55,8 +56,9 @@ def send_message(
 ) -> tuple[Turn, bool]:
     """Charges a message as `start_turn` does, with what else that takes, and asks for its answer:
     what `history` says is sent with it. `temperature` goes before the chat's. Returns the turn and
-    whether it is new. Raises what `start_turn` and `answer_turn` raise."""
-    draft = replace(draft, text=checked(draft.text))
+    whether it is new. Raises InvalidMessage where the model does not read its files, and what
+    `start_turn` and `answer_turn` raise."""
+    draft = checked_draft(draft, model)
     context = history(draft, model)
     asked = asked_of(model, size_of(context.messages))
     turn, is_new = start_turn(draft, model, idempotency_key=idempotency_key, asked=asked, **more)
@@ -126,6 +128,13 @@ def setup_columns(setup: Setup) -> dict[str, Any]:
 def as_kept(text: str) -> str:
     """A message as its turn keeps it."""
     return text.replace("\x00", "").replace("\r\n", "\n").strip()
+
+
+def checked_draft(draft: Draft, model: AIModel) -> Draft:
+    """A message as it is sent to the model. Raises InvalidMessage."""
+    if refusal := refusal_of(draft.attachments, model):
+        raise InvalidMessage(refusal)
+    return replace(draft, text=checked(draft.text))
 
 
 def checked(text: str) -> str:

@@ -11,13 +11,13 @@ from django.http import HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.html import format_html
 
-from ai_chat.conversations.history import text_of_size
 from ai_chat.images.requests import DEFAULT_SIZE, MAX_IMAGES, sizes_to_choose, start_request
 from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.models import Conversation, ImageRequest
 from ai_chat.offer import get_offer
 from ai_chat.pages.choosing import chosen_model, note_use
 from config.errors import DomainError, HttpError
+from config.text import text_of_size
 from credits.catalogue.packs import packs_on_sale
 from credits.clerk.billing.releases import next_grant
 from credits.exceptions import (

@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape
 
+from ai_chat.attachments.sending import load_files
 from ai_chat.conversations.path import add_versions
 from ai_chat.conversations.rendering import render_missing
 from ai_chat.conversations.thinking import duration
@@ -131,6 +132,8 @@ def _article(request: HttpRequest, job: Turn | ImageRequest) -> str:
     render_missing([job])
     if job.conversation_id:
         add_versions(job.conversation_id, [job])
+    if isinstance(job, Turn):
+        load_files([job])
     context = {name: job, "continuation": continuation_of(job)}
     return render_to_string(template, context, request)
 

@@ -9,9 +9,10 @@ import pytest
 from django.test import Client
 
 from ai_chat.conversations.drafts import Draft
-from ai_chat.conversations.history import history, text_of_size
+from ai_chat.conversations.history import history
 from ai_chat.conversations.path import end_of
 from ai_chat.models import Conversation
+from config.text import text_of_size
 from credits.exceptions import LimitReached
 from credits.ledger import get_balance
 from credits.models import AIModel, TokenPrice, UsageHistory, User
@@ -85,8 +86,8 @@ def test_sizes_are_those_of_what_would_be_sent(alice: User) -> None:
     conversation = Conversation.objects.create(user=alice, title="Sizes")
     for answer in ("plain", "ümläut", "漢字", "😀😀", "a😀é漢"):
         make_turn(conversation, answer, answer)
-    draft = Draft(user_id=alice.pk, text="Next", place=end_of(conversation))
     model = text_model()
+    draft = Draft(user_id=alice.pk, text="Next", place=end_of(conversation))
     for room in (100_000, 700):
         model.context_tokens = room
         whole = history(draft, model).messages

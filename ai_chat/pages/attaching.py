@@ -1,0 +1,71 @@
+"""The files of a message that is being written: their chips in the composer, and those that a form
+brings along where there are no scripts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from ai_chat.attachments.sending import files_for_message, present_files
+from ai_chat.attachments.services import add_file
+from ai_chat.models import Attachment, Conversation
+from config.errors import DomainError
+from credits.http import AuthenticatedHttpRequest
+
+#: The field of a form with the ids of files, and that with files.
+IDS, FILES = "attachment", "files"
+
+
+def keep_uploads(request: AuthenticatedHttpRequest) -> None:
+    """Keeps the files that the form brings, and puts their ids into it: they are there when it is
+    refused. Raises what `add_file` raises for the first that is refused, once the others are
+    kept."""
+    form, refusals = request.POST.copy(), []
+    for upload in request.FILES.getlist(FILES):
+        try:
+            kept = add_file(user_id=request.user.pk, name=upload.name or "", content=upload.read())
+        except DomainError as error:
+            refusals.append(error)
+        else:
+            form.appendlist(IDS, str(kept.pk))
+    request.POST = form  # type: ignore[assignment]
+    if refusals:
+        raise refusals[0]
+
+
+def files_of_form(
+    request: AuthenticatedHttpRequest, conversation: Conversation | None
+) -> Sequence[Attachment]:
+    """The files that a message goes with. Raises CannotAttach."""
+    return files_for_message(
+        request.POST.getlist(IDS),
+        user_id=request.user.pk,
+        conversation_id=conversation.pk if conversation else None,
+    )
+
+
+def shown_files(
+    request: AuthenticatedHttpRequest, conversation: Conversation | None
+) -> Sequence[Attachment]:
+    """The files that the composer shows: of the form, or of the address."""
+    form = request.POST if request.method == "POST" else request.GET
+    return present_files(
+        form.getlist(IDS),
+        user_id=request.user.pk,
+        conversation_id=conversation.pk if conversation else None,
+    )
+
+
+def limits() -> dict[str, Any]:
+    """What the page's script has to know."""
+    return {"most_files": settings.ATTACHMENTS_PER_MESSAGE}
+
+
+@require_GET
+def attached(request: AuthenticatedHttpRequest) -> HttpResponse:
+    """The chips of files, by their ids: those that are there."""
+    files = present_files(request.GET.getlist(IDS), user_id=request.user.pk, conversation_id=None)
+    return render(request, "ai_chat/attaching.html#chips", {"attached": files})
