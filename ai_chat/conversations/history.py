@@ -14,7 +14,7 @@ from django.db.models.functions import Length
 from ai_chat.attachments.content import Content, Room, contents_of, known_files
 from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.instructions import Told, told_in
-from ai_chat.conversations.path import path_ids
+from ai_chat.conversations.path import end_of, path_ids
 from ai_chat.models import Attachment, Conversation, Turn
 from ai_chat.providers.chat import Message, tokens_of
 from config.text import text_of_size
