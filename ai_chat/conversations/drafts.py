@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ai_chat.models import Attachment, Place
-from ai_chat.providers.chat import Message, Part
+from ai_chat.providers.chat import Message
 
 #: Where a conversation is begun.
 BEGINNING = Place()
@@ -12,13 +12,12 @@ BEGINNING = Place()
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A message of a user. `files` go with it once, as the client sent them; `attachments` are
-    kept, and are sent with every later message too. `client_messages` are what the client says came
-    before: they count until there are turns of the conversation, their system messages always."""
+    """A message of a user. Its `attachments` are sent with it, and with later ones as there is
+    room. `client_messages` are what the client says came before: they count until there are turns
+    of the conversation, their system messages always."""
 
     user_id: int
     text: str
     place: Place = BEGINNING
     attachments: Sequence[Attachment] = ()
-    files: Sequence[Part] = ()
     client_messages: Sequence[Message] = ()

@@ -116,8 +116,6 @@ def history(draft: Draft, model: AIModel, *, only_sizes: bool = False) -> Contex
         past, draft.text, system=system, room=max(0, min(room, context_room(model) - files.needed)),
         files=files,
     )  # fmt: skip
-    if draft.files:
-        messages[-1]["content"] = [{"type": "text", "text": _text(messages[-1])}, *draft.files]
     return Context(messages, in_time=not any(turn.is_running for turn in stored))
 
 

@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from ai_chat.pages import calls, chat, data, images, versions
+from ai_chat.pages import attaching, calls, chat, data, images, versions
 
 urlpatterns = [
     path("ai-chat", chat.chat, name="chat"),
+    path("ai-chat/attached", attaching.attached, name="chat-attached"),
     path("ai-chat/offer", chat.offer, name="chat-offer"),
     path("ai-chat/conversations", chat.conversations, name="conversations"),
     path("ai-chat/turns/<uuid:turn_id>/events", chat.events, name="turn-events"),
