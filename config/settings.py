@@ -85,9 +85,12 @@ ROOT_URLCONF = "config.urls"
 FORM_RENDERER = "config.forms.Renderer"
 WSGI_APPLICATION = "config.wsgi.application"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
-#: Bytes of a body, by address, where pictures are taken: beside them no more than everywhere.
+#: Bytes of a body, by address (a star for an id), where files are taken: beside them no more than
+#: everywhere.
 LARGE_BODIES = dict.fromkeys(
     [
+        "/ai-chat",
+        "/ai-chat/*",
         "/api/ai/chat",
         "/api/ai/quote",
         "/v1/chat/completions",

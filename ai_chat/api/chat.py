@@ -1,6 +1,7 @@
 """Chat in JSON: the AI SDK's stream, or one answer when it is finished."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ai_chat.api.messages import past_messages, readable_files, text_of
+from ai_chat.api.messages import KeptFiles, kept_files, past_messages, text_of
 from ai_chat.api.problems import StillRunning, provider_failed
 from ai_chat.api.receipts import chat_answer, chat_receipt, paid_headers
 from ai_chat.api.serializers import ChatIn, ChatOut, ModelsOut, ProviderFailedOut
@@ -85,16 +86,18 @@ class Chat(ApiView):
         user_id = user_of(request).pk
         key = namespaced("api", read_key(request) or str(uuid4()))
         model = choose_text_model(body["model"], user_id=user_id, idempotency_key=key)
-        turn, is_new = send_message(
-            draft_of(body, model, user_id=user_id),
-            model,
-            external_id=body.get("id"),
-            idempotency_key=key,
-            max_unit_cost=body.get("maxUnitCost"),
-            agreed=Agreed(body.get("priceVersion"), body.get("maxUnitCost")),
-            request=request.data,
-            temperature=body.get("temperature"),
-        )
+        with files_of(body, model, user_id=user_id) as files:
+            turn, is_new = send_message(
+                draft_of(body, files, user_id=user_id),
+                model,
+                external_id=body.get("id"),
+                idempotency_key=key,
+                max_unit_cost=body.get("maxUnitCost"),
+                agreed=Agreed(body.get("priceVersion"), body.get("maxUnitCost")),
+                request=request.data,
+                temperature=body.get("temperature"),
+            )
+            files.are_sent = is_new
         if not is_new and turn.is_running:
             raise StillRunning
         headers = replay_headers(is_new=is_new)
@@ -103,18 +106,24 @@ class Chat(ApiView):
         return stream(UIMessageStream(turn, stops=body["onDisconnect"] == "stop"), headers)
 
 
-def draft_of(body: dict[str, Any], model: AIModel, *, user_id: int) -> Draft:
-    """The message of a body: its text, its files, its place and what the client says came before.
-    Raises what `readable_files` raises."""
+def files_of(
+    body: dict[str, Any], model: AIModel, *, user_id: int
+) -> AbstractContextManager[KeptFiles]:
+    """The files of a body, as `kept_files` has them."""
+    return kept_files(body["messages"], body.get("attachments") or (), model, user_id=user_id)
+
+
+def draft_of(body: dict[str, Any], files: KeptFiles, *, user_id: int) -> Draft:
+    """The message of a body: its text, its files, its place and what the client says came
+    before."""
     attachments = body.get("attachments") or ()
-    files = readable_files(body["messages"], attachments, model)
-    text = text_of(body["messages"][-1], attachments, sent=files)
+    text = text_of(body["messages"][-1], attachments, kept=files.names)
     return Draft(
         user_id=user_id,
         text=text,
         place=place_of(body, text, user_id=user_id),
         client_messages=past_messages(body["messages"]),
-        files=[*files.values()],
+        attachments=files.all,
     )
 
 

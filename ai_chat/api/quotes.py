@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ai_chat.api.chat import draft_of
+from ai_chat.api.chat import draft_of, files_of
 from ai_chat.api.serializers import ChatIn
 from ai_chat.conversations.quotes import count_quote, quote_message
 from credits.api.base import ApiView, body_of, user_of
@@ -76,5 +76,6 @@ class QuoteChat(ApiView):
         user_id = user_of(request).pk
         count_quote(user_id=user_id)
         model = get_model(body["model"], feature=TEXT, user_id=user_id)
-        quote = quote_message(draft_of(body, model, user_id=user_id), model)
+        with files_of(body, model, user_id=user_id) as files:
+            quote = quote_message(draft_of(body, files, user_id=user_id), model)
         return Response(QuoteOut(quote).data, headers={"Cache-Control": "no-store"})

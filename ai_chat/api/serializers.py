@@ -45,8 +45,10 @@ class TextPart(serializers.Serializer[Any]):
 
 
 class FilePart(serializers.Serializer[Any]):
-    """In the newest message: a data: URL (base64) of what the model reads (`GET /api/ai/models`
-    says what that is); addresses are never fetched. In earlier messages it is passed on by name."""
+    """In the newest message: a data: URL (base64), or the `url` of a file that was uploaded to
+    `POST /api/files`. Pictures go to models that read `image`, the text of other files to every
+    model; other addresses are never fetched. It is kept with the message, and sent with later ones.
+    In earlier messages it is passed on by name."""
 
     type = serializers.ChoiceField(["file"])
     mediaType = Text(max_length=200)
@@ -107,16 +109,23 @@ class Messages(BoundedList):
 
 
 class Attachment(serializers.Serializer[Any]):
-    """Passed on by name and address, and with its content where that is a data: URL of what the
-    model reads; never fetched. Either name that clients use is taken."""
+    """A file that was uploaded, by its `id`. Or one by its `url`: passed on by name and address,
+    and with its content where that is a data: URL of what the model can be given; never fetched.
+    Either name that clients use is taken."""
 
-    url = Text()
+    id = serializers.UUIDField(required=False, help_text="Of `POST /api/files`.")
+    url = Text(required=False)
     name = Text(required=False, allow_blank=True, max_length=500)
     filename = Text(required=False, allow_blank=True, max_length=500, help_text="As `name`.")
     contentType = Text(required=False, allow_blank=True, max_length=200)
     mediaType = Text(
         required=False, allow_blank=True, max_length=200, help_text="As `contentType`."
     )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "id" not in attrs and "url" not in attrs:
+            raise serializers.ValidationError("Give its `id` or its `url`.")
+        return attrs
 
 
 def _model_field() -> Text:

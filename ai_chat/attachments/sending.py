@@ -1,14 +1,12 @@
 """Which files may go with a message, and those that went with messages."""
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
 
 from ai_chat.models import Attachment, Conversation, Turn
 from config.errors import InvalidInput
+from config.text import as_uuid
 from credits.models import AIModel
 
 
@@ -18,17 +16,15 @@ class CannotAttach(InvalidInput):
     path = ("attachments",)
 
 
-def files_for_message(
-    ids: Iterable[str], *, user_id: int, conversation_id: UUID | None
-) -> list[Attachment]:
-    """The user's files with these ids, in their order, without their text: those that were never
-    sent, or were sent in this conversation. Raises CannotAttach where one is not there, or they are
-    too many."""
+def files_for_message(ids: Iterable[str], *, user_id: int) -> list[Attachment]:
+    """The user's files with these ids, in their order, without their text. A message that is sent
+    again may name files which belong to its conversation by now. Raises CannotAttach where one is
+    not there, or they are too many."""
     names = list(dict.fromkeys(ids))
-    files = present_files(names, user_id=user_id, conversation_id=conversation_id)
     most = settings.ATTACHMENTS_PER_MESSAGE
     if len(names) > most:
         raise CannotAttach(f"A message takes at most {most} files; these are {len(names)}.")
+    files = present_files(names, user_id=user_id)
     if len(files) < len(names):
         raise CannotAttach(
             "A file of this message is no longer here. Remove it, or attach it again."
@@ -36,20 +32,14 @@ def files_for_message(
     return files
 
 
-def present_files(
-    ids: Iterable[str], *, user_id: int, conversation_id: UUID | None
-) -> list[Attachment]:
+def present_files(ids: Iterable[str], *, user_id: int) -> list[Attachment]:
     """The same, of those that are there and not too many; the ids may be anything."""
-    wanted = []
-    for each in list(dict.fromkeys(ids))[: settings.ATTACHMENTS_PER_MESSAGE]:
-        with suppress(ValueError):
-            wanted.append(UUID(each))
+    names = list(dict.fromkeys(ids))[: settings.ATTACHMENTS_PER_MESSAGE]
+    wanted = list(dict.fromkeys(filter(None, map(as_uuid, names))))
     if not wanted:
         return []
-    place = Q(conversation=None) | Q(conversation=conversation_id)
-    rows = Attachment.objects.filter(place, user_id=user_id, pk__in=wanted).defer("text")
-    known = rows.in_bulk()
-    return [known[each] for each in wanted if each in known]
+    rows = Attachment.objects.filter(user_id=user_id, pk__in=wanted).defer("text").in_bulk()
+    return [rows[each] for each in wanted if each in rows]
 
 
 def refusal_of(files: Sequence[Attachment], model: AIModel) -> str:

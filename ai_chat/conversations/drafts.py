@@ -6,7 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from ai_chat.models import Attachment, Place
-from ai_chat.providers.chat import Message, Part
+from ai_chat.providers.chat import Message
 
 #: Where a conversation is begun.
 BEGINNING = Place()
@@ -23,16 +23,15 @@ class Setup(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A message of a user. `files` go with it once, as the client sent them; `attachments` are
-    kept, and are sent with every later message too. `client_messages` are what the client says came
-    before: they count until there are turns of the conversation, their system messages always.
-    `beginning` is how a conversation is set up that it begins."""
+    """A message of a user. Its `attachments` are sent with it, and with later ones as there is
+    room. `client_messages` are what the client says came before: they count until there are turns
+    of the conversation, their system messages always. `beginning` is how a conversation is set up
+    that it begins."""
 
     user_id: int
     text: str
     place: Place = BEGINNING
     attachments: Sequence[Attachment] = ()
-    files: Sequence[Part] = ()
     client_messages: Sequence[Message] = ()
     beginning: Setup = Setup()  # noqa: RUF009 -- it cannot be changed
 

@@ -121,8 +121,6 @@ def history(draft: Draft, model: AIModel, *, only_sizes: bool = False) -> Contex
     own = [_text(each) for each in draft.client_messages if each["role"] == "system"]
     system = system_message(told, own, most=room - len(draft.text) - LEAST_CHARACTERS)
     messages = messages_of(past, draft.text, system=system, room=room, files=files)
-    if draft.files:
-        messages[-1]["content"] = [{"type": "text", "text": _text(messages[-1])}, *draft.files]
     in_time = not any(turn.is_running for turn in stored)
     return Context(messages, in_time, told.temperature)
 

@@ -2,18 +2,17 @@
 brings along where there are no scripts."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from ai_chat.attachments.sending import files_for_message, present_files
 from ai_chat.attachments.services import add_file
-from ai_chat.models import Attachment, Conversation
+from ai_chat.models import Attachment
 from config.errors import DomainError
-from credits.http import AuthenticatedHttpRequest
+from credits.http import AuthenticatedHttpRequest, polled
+from credits.models import User
 
 #: The field of a form with the ids of files, and that with files.
 IDS, FILES = "attachment", "files"
@@ -36,36 +35,19 @@ def keep_uploads(request: AuthenticatedHttpRequest) -> None:
         raise refusals[0]
 
 
-def files_of_form(
-    request: AuthenticatedHttpRequest, conversation: Conversation | None
-) -> Sequence[Attachment]:
-    """The files that a message goes with. Raises CannotAttach."""
-    return files_for_message(
-        request.POST.getlist(IDS),
-        user_id=request.user.pk,
-        conversation_id=conversation.pk if conversation else None,
-    )
+def files_of(form: QueryDict, user: User) -> Sequence[Attachment]:
+    """The files that a form names, as far as they are there."""
+    return present_files(form.getlist(IDS), user_id=user.pk)
 
 
-def shown_files(
-    request: AuthenticatedHttpRequest, conversation: Conversation | None
-) -> Sequence[Attachment]:
-    """The files that the composer shows: of the form, or of the address."""
-    form = request.POST if request.method == "POST" else request.GET
-    return present_files(
-        form.getlist(IDS),
-        user_id=request.user.pk,
-        conversation_id=conversation.pk if conversation else None,
-    )
+def files_to_send(request: AuthenticatedHttpRequest) -> Sequence[Attachment]:
+    """The files that the form's message goes with. Raises CannotAttach."""
+    return files_for_message(request.POST.getlist(IDS), user_id=request.user.pk)
 
 
-def limits() -> dict[str, Any]:
-    """What the page's script has to know."""
-    return {"most_files": settings.ATTACHMENTS_PER_MESSAGE}
-
-
+@polled
 @require_GET
 def attached(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The chips of files, by their ids: those that are there."""
-    files = present_files(request.GET.getlist(IDS), user_id=request.user.pk, conversation_id=None)
-    return render(request, "ai_chat/attaching.html#chips", {"attached": files})
+    context = {"attached": files_of(request.GET, request.user)}
+    return render(request, "ai_chat/attaching.html#chips", context)

@@ -39,6 +39,7 @@ from ai_chat.models import Conversation, ImageRequest, Turn, title_from
 from ai_chat.offer import get_offer
 from ai_chat.pages.addresses import address_of
 from ai_chat.pages.choosing import chosen_model, note_use
+from ai_chat.pages.attaching import files_of, files_to_send, keep_uploads
 from ai_chat.pages.continuing import continuation_of
 from ai_chat.pages.forms import (
     image_choices,
@@ -129,8 +130,11 @@ def composer(
     )
     edited = own_entry(conversation, chosen.get("version_of", ""))
     place = beside(edited) if edited else end_of(conversation)
-    written = Draft(user_id=user.pk, text=draft, place=place)
+    attached = files_of(chosen, user)
+    written = Draft(user_id=user.pk, text=draft, place=place, attachments=attached)
     return {
+        "attached": attached,
+        "most_files": settings.ATTACHMENTS_PER_MESSAGE,
         "mode": "image" if chosen.get("mode") == "image" else "text",
         "offer": get_offer(user_id=user.pk, model=model, draft=written),
         **image_choices(user, chosen, conversation=conversation),
@@ -143,6 +147,7 @@ def send(request: AuthenticatedHttpRequest, conversation: Conversation | None) -
     is_image = request.POST.get("mode") == "image"
     try:
         refuse_another(request)
+        keep_uploads(request)
         return (send_image if is_image else send_text)(request, conversation)
     except DomainError as error:
         images = read_count(request.POST) if is_image else 0
@@ -160,6 +165,7 @@ def send_text(
             user_id=user_id,
             text=request.POST.get("message", ""),
             place=place_of(request.POST, conversation),
+            attachments=files_to_send(request),
         ),
         model,
         idempotency_key=key,

@@ -14,6 +14,11 @@ from ai_chat.pages import (
 urlpatterns = [
     path("ai-chat", chat.chat, name="chat"),
     path("ai-chat/model", choosing.choose, name="choose-model"),
+from ai_chat.pages import attaching, calls, chat, data, images, versions
+
+urlpatterns = [
+    path("ai-chat", chat.chat, name="chat"),
+    path("ai-chat/attached", attaching.attached, name="chat-attached"),
     path("ai-chat/offer", chat.offer, name="chat-offer"),
     path("ai-chat/conversations", chat.conversations, name="conversations"),
     path("ai-chat/turns/<uuid:turn_id>/events", chat.events, name="turn-events"),

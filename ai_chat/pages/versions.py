@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
+from ai_chat.attachments.sending import load_files
 from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.path import Entry, beside, end_of, show_version
 from ai_chat.jobs.ending import job_or_404
@@ -45,6 +46,7 @@ def choices_of(entry: Entry) -> QueryDict:
     form.update({"version_of": str(entry.pk), "message": entry.prompt})
     if isinstance(entry, Turn):
         form.update({"model": entry.model})
+        form.setlist("attachment", [str(each) for each in entry.attachments])
     else:
         form.update({"mode": "image", "image_model": entry.model, "size": entry.size})
         form["count"] = str(entry.count)
@@ -73,5 +75,8 @@ def again(request: AuthenticatedHttpRequest, turn_id: UUID) -> HttpResponse:
 
 def asking_again(turn: Turn, model: str) -> dict[str, Any]:
     """What that form shows: the models, and the price with this one."""
-    draft = Draft(user_id=turn.user_id, text=turn.prompt, place=beside(turn))
+    load_files([turn])
+    draft = Draft(
+        user_id=turn.user_id, text=turn.prompt, place=beside(turn), attachments=turn.files
+    )
     return {"offer": get_offer(user_id=turn.user_id, model=model, draft=draft), "key": uuid4()}

@@ -2,6 +2,7 @@
 so one that never ends costs a connection for BODY_SECONDS."""
 
 import asyncio
+import re
 from collections import Counter
 from io import BytesIO
 from typing import Any
@@ -14,6 +15,9 @@ type Receive = Any
 
 #: Unfinished bodies of one client address take at most this fraction (1/4) of BODIES_TOGETHER.
 ADDRESS_SHARE = 4
+FORM_TOO_LARGE = "The files and all else in the form have more than {} MB together."
+#: In the addresses of LARGE_BODIES an id is a star.
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class BrokenOff(HttpError):
@@ -32,10 +36,13 @@ class Bodies:
 
     async def take(self, environ: dict[str, Any], address: str, receive: Receive) -> BytesIO:
         """The request's body, its length in `environ`; call `release` once the request is over.
-        One whose Content-Length is too large is not read; Django refuses it. Raises BrokenOff,
-        HttpError (408) after BODY_SECONDS, Busy when the bodies together are too large."""
+        One whose Content-Length is too large is not read; Django refuses it, but for forms with
+        files, which it would take for empty. Raises BrokenOff, HttpError (408) after BODY_SECONDS,
+        HttpError (413), Busy when the bodies together are too large."""
         room = _room(environ)
         if int(environ.get("CONTENT_LENGTH") or 0) > room:
+            if environ.get("CONTENT_TYPE", "").startswith("multipart/"):
+                raise HttpError(413, message=FORM_TOO_LARGE.format(room // 1_000_000), limit=room)
             return BytesIO()
         seconds = settings.BODY_SECONDS * (2 if room > settings.DATA_UPLOAD_MAX_MEMORY_SIZE else 1)
         body = BytesIO()
@@ -82,5 +89,5 @@ def _room(environ: dict[str, Any]) -> int:
     cookies = environ.get("HTTP_COOKIE", "")
     has_token = "HTTP_AUTHORIZATION" in environ or "HTTP_X_API_KEY" in environ
     if has_token or settings.SESSION_COOKIE_NAME in cookies:
-        return settings.LARGE_BODIES.get(environ["PATH_INFO"], usual)
+        return settings.LARGE_BODIES.get(ID.sub("*", environ["PATH_INFO"]), usual)
     return usual

@@ -108,6 +108,7 @@ async function showRefusal(response, form) {
 function clearComposer(headers, form) {
   const url = headers.get("HX-Push-Url");
   document.getElementById("welcome")?.remove();
+  if (form === composer) notify("message:sent");
   if (form === composer) setMessage("");
   leaveVersion(form);
   if (url !== location.pathname) {

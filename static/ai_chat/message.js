@@ -105,8 +105,12 @@ const draftPlace = () =>
 export function keepNow(key = triedKey) {
   clearTimeout(waiting);
   triedKey = message.value ? key : "";
-  keepDraft(draftPlace(), { text: message.value, key: triedKey });
+  keepDraft(draftPlace(), { text: message.value, files: attachedIds(), key: triedKey });
 }
+
+/** The ids of the files that go with the message. */
+const attachedIds = () =>
+  [...document.querySelectorAll("#attached [name=attachment]")].map((each) => each.value);
 
 message.addEventListener("input", () => {
   clearTimeout(waiting);
@@ -117,7 +121,8 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden && message.value) keepNow();
 });
 
-const draft = message.value ? null : readDraft(draftPlace());
+/** What was kept of the page before it was loaded. */
+export const draft = message.value ? null : readDraft(draftPlace());
 if (draft?.text) {
   message.value = draft.text;
   triedKey = draft.key ?? "";

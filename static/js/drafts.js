@@ -16,16 +16,17 @@ let isOver = false;
 const whoIsIn = new BroadcastChannel("user");
 whoIsIn.addEventListener("message", ({ data }) => (isOver = data !== user));
 
-/** The draft of a page: `text`, and the `key` with which it was sent, if that was tried. */
+/** The draft of a page: `text`, the ids of its `files`, and the `key` with which it was sent, if that
+ * was tried. */
 export function readDraft(place) {
   return inStorage("localStorage", (storage) => parse(storage.getItem(own + place)));
 }
 
-/** Keeps a draft; one without text is removed. */
+/** Keeps a draft; one without text and files is removed. */
 export function keepDraft(place, draft) {
   inStorage("localStorage", (storage) => {
     if (isOver) return;
-    if (!draft.text) return storage.removeItem(own + place);
+    if (!draft.text && !draft.files?.length) return storage.removeItem(own + place);
     storage.setItem(own + place, JSON.stringify({ ...draft, at: Date.now() }));
     removeOld(storage);
   });
