@@ -1,0 +1,1 @@
+"""Files that users send with their messages: read in a process with limits, kept in the storage."""
