@@ -339,6 +339,23 @@ IMAGE_MAX_BYTES = 20_000_000
 # Bytes of the archive that a user takes along.
 ARCHIVE_MAX_BYTES = env.integer("ARCHIVE_MAX_BYTES", 5_000_000_000, low=1_000, high=10**12)
 
+# Files that are sent with messages: bytes of one, pages and characters that are read of it, pixels
+# of a picture, and seconds of CPU and bytes of memory that reading one may take.
+ATTACHMENT_MAX_BYTES = env.integer("ATTACHMENT_MAX_BYTES", 20_000_000, low=1_000, high=24_000_000)
+ATTACHMENT_MAX_PAGES = env.integer("ATTACHMENT_MAX_PAGES", 500, low=1, high=100_000)
+ATTACHMENT_MAX_CHARACTERS = env.integer(
+    "ATTACHMENT_MAX_CHARACTERS", 400_000, low=1_000, high=10_000_000
+)
+ATTACHMENT_MAX_PIXELS = env.integer(
+    "ATTACHMENT_MAX_PIXELS", 50_000_000, low=1_000_000, high=200_000_000
+)
+ATTACHMENT_SECONDS = env.integer("ATTACHMENT_SECONDS", 10, low=1, high=300)
+ATTACHMENT_MEMORY_BYTES = env.integer(
+    "ATTACHMENT_MEMORY_BYTES", 1_000_000_000, low=300_000_000, high=16_000_000_000
+)
+#: Bytes of a body that brings files: the parts around them are small.
+LARGE_BODIES |= dict.fromkeys(["/ai-chat/files", "/api/files"], ATTACHMENT_MAX_BYTES + 500_000)
+
 # Limits beside money, per user: paid requests in any 60 seconds, and answers and images that are
 # being made at the same time.
 REQUESTS_PER_MINUTE = env.integer("REQUESTS_PER_MINUTE", 120, low=1, high=10_000)

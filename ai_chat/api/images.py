@@ -20,13 +20,13 @@ from ai_chat.api.serializers import (
     PaidImagesOut,
     ProviderFailedOut,
 )
-from ai_chat.images.files import serve
 from ai_chat.images.gallery import own_image_or_404, own_request, requests_page
 from ai_chat.images.requests import delete_image, start_request
 from ai_chat.jobs.ending import job_or_404
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
 from ai_chat.models import ImageRequest
+from ai_chat.serving import serve
 from config.serving.capacity import keeps_its_thread
 from credits.api.base import ApiView, body_of, query_of, user_of
 from credits.api.idempotency import IDEMPOTENCY_KEY, REPLAYED_HEADER, read_key, replay_headers

@@ -10,11 +10,12 @@ from uuid import UUID
 
 from django.conf import settings
 
-from ai_chat.attachments.sending import CannotAttach, refusal_of
-from ai_chat.attachments.services import add_file, delete_file, own_files
+from ai_chat.attachments.errors import InvalidAttachment
+from ai_chat.attachments.sending import CannotAttach, present_files, refusal_of
+from ai_chat.attachments.services import add_file, delete_files
 from ai_chat.models import Attachment
 from ai_chat.providers.chat import Message
-from config.errors import DomainError, HttpError, InvalidInput, Issue, Path, issue
+from config.errors import HttpError, InvalidInput, Issue, Path, issue
 from config.text import as_uuid
 from credits.models import AIModel
 
@@ -25,7 +26,7 @@ FILE_MAX_BYTES = 5_000_000
 DATA = re.compile(r"data:(?P<type>[\w.+-]{1,100}+/[\w.+-]{1,100}+)(?:;[^;,]{1,200}+){0,20};base64,")
 PICTURES = {"image/png", "image/jpeg", "image/webp", "image/gif"}
 #: The address of a file that was uploaded here, as the API gives it.
-OURS = re.compile(r"(?:https?://[^/]{1,300})?/api/files/(?P<id>[0-9a-f-]{36})")
+OURS = re.compile(r"(?:https?://[^/]{1,300})?/api/files/(?P<id>[0-9a-f-]{36})(?:/content)?")
 
 
 class NotReadable(ValueError):
@@ -91,11 +92,9 @@ def kept_files(
             raise CannotAttach(f"A message takes at most {most} files.")
         yield kept
     finally:
-        unsent = Attachment.objects.filter(
-            pk__in=[] if kept.are_sent else [each.pk for each in kept.new], conversation=None
-        )
-        for file in unsent if kept.new else ():
-            delete_file(file)
+        if kept.new and not kept.are_sent:
+            ids = [file.pk for file in kept.new]
+            delete_files(Attachment.objects.filter(pk__in=ids, conversation=None))
 
 
 def _keep_parts(
@@ -138,7 +137,7 @@ def _files_of(message: dict[str, Any]) -> list[dict[str, Any]]:
 def _keep(kept: KeptFiles, part: dict[str, Any], model: AIModel, user_id: int) -> None:
     """Adds a file. Raises NotReadable."""
     if key := _id_of(part):
-        files = own_files(user_id=user_id, ids=[key])
+        files = present_files([str(key)], user_id=user_id)
         if not files:
             raise NotReadable("There is no such file.")
         file = files[0]
@@ -146,9 +145,7 @@ def _keep(kept: KeptFiles, part: dict[str, Any], model: AIModel, user_id: int) -
         name, content = _content_of(part, model)
         try:
             file = add_file(user_id=user_id, name=name, content=content)
-        except DomainError as error:
-            if error.status not in {400, 413, 415}:
-                raise
+        except InvalidAttachment as error:
             raise NotReadable(str(error)) from None
         kept.new.append(file)
     kept.all.append(file)

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from ai_chat.api import calls, chat, images, quotes
+from ai_chat.api import calls, chat, files, images, quotes
 
 ai = [
     path("chat", chat.Chat.as_view(), name="api-chat"),
@@ -22,5 +22,8 @@ ai = [
 
 urlpatterns = [
     path("ai/", include(ai)),
+    path("files", files.Files.as_view(), name="api-files"),
+    path("files/<uuid:file_id>", files.OneFile.as_view(), name="api-file"),
+    path("files/<uuid:file_id>/content", files.FileContent.as_view(), name="api-file-content"),
     path("calls", calls.MyCalls.as_view(), name="api-calls"),
 ]

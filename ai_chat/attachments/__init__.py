@@ -1,2 +1,2 @@
-"""Files that users send with their messages: verified, kept, read for their text, and what models
-are sent of them."""
+"""Files that users send with their messages: read in a process with limits, kept in the storage,
+and sent to models."""

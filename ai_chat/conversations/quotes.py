@@ -3,18 +3,14 @@ charged."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
-
-from django.conf import settings
 
 from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.history import history
 from ai_chat.conversations.turns import checked_draft
+from ai_chat.jobs.rates import count_request
 from ai_chat.jobs.start import say_what_comes
 from ai_chat.providers.bounds import asked_of, size_of
 from ai_chat.providers.chat import Message
-from config.errors import TooManyRequests
-from credits import rate_limits
 from credits.amounts import PICO
 from credits.exceptions import InsufficientCredits
 from credits.features import TEXT
@@ -104,12 +100,4 @@ def quote_messages(
 
 def count_quote(*, user_id: int) -> None:
     """Counts a quote that a program asks for. Raises TooManyRequests beyond REQUESTS_PER_MINUTE."""
-    many: int = settings.REQUESTS_PER_MINUTE
-    minute = timedelta(minutes=1)
-    if seconds := rate_limits.take(f"quotes:{user_id}", limit=many, window=minute):
-        plural = "s" if many != 1 else ""
-        raise TooManyRequests(
-            f"You can ask for {many} quote{plural} a minute. Try again in {seconds} "
-            f"second{'s' if seconds != 1 else ''}.",
-            retry_seconds=seconds,
-        )
+    count_request(user_id=user_id, kind="quotes", name="quote")

@@ -4,7 +4,7 @@ import re
 from colorsys import rgb_to_hls
 from dataclasses import dataclass, field
 
-from ai_chat.markdown.converter import converter
+from ai_chat.markdown import converter
 from config.text import is_blank
 
 MAX_CHARS = 4_000

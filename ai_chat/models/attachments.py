@@ -69,3 +69,20 @@ class Attachment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
+
+    @property
+    def is_picture(self) -> bool:
+        return self.kind == self.Kind.PICTURE
+
+    @property
+    def stored_name(self) -> str:
+        """Where its content is put in the storage: what a killed process left can be found."""
+        return f"{ATTACHMENTS}/{self.user_id}/{self.pk}"
+
+    @property
+    def filename(self) -> str:
+        """What a download is called: the ending of a picture is that of what is kept of it."""
+        if not self.is_picture:
+            return self.name
+        stem = self.name.rpartition(".")[0] or self.name
+        return f"{stem}.{'png' if self.content_type == 'image/png' else 'jpg'}"

@@ -40,6 +40,11 @@ class ChatSettings(models.Model):
     def __str__(self) -> str:
         return "chats"
 
+    @classmethod
+    def current(cls) -> "ChatSettings":
+        """The row, or the defaults while no admin has changed any."""
+        return cls.objects.first() or cls()
+
 
 class ChatPreferences(models.Model):
     """What a user decides about all of their chats. Without a row: the defaults."""

@@ -16,7 +16,6 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from ai_chat.images.files import serve
 from ai_chat.images.gallery import gallery, own_image_or_404, own_request
 from ai_chat.images.requests import delete_image, delete_request
 from ai_chat.jobs.ending import job_or_404
@@ -25,6 +24,7 @@ from ai_chat.jobs.running import stop_job
 from ai_chat.models import ImageRequest
 from ai_chat.pages.forms import image_choices, read_count, refuse, refuse_another, start_images
 from ai_chat.pages.streams import event_response
+from ai_chat.serving import serve
 from config.errors import DomainError
 from config.serving.capacity import keeps_its_thread
 from credits.http import AuthenticatedHttpRequest, polled, wants_fragment

@@ -15,12 +15,16 @@ urlpatterns = [
     path("ai-chat", chat.chat, name="chat"),
     path("ai-chat/model", choosing.choose, name="choose-model"),
 from ai_chat.pages import attaching, calls, chat, data, images, versions
+from ai_chat.pages import attaching, calls, chat, data, files, images, versions
 
 urlpatterns = [
     path("ai-chat", chat.chat, name="chat"),
     path("ai-chat/attached", attaching.attached, name="chat-attached"),
     path("ai-chat/offer", chat.offer, name="chat-offer"),
     path("ai-chat/conversations", chat.conversations, name="conversations"),
+    path("ai-chat/files", files.upload, name="files"),
+    path("ai-chat/files/<uuid:file_id>", files.show, name="file"),
+    path("ai-chat/files/<uuid:file_id>/delete", files.delete, name="file-delete"),
     path("ai-chat/turns/<uuid:turn_id>/events", chat.events, name="turn-events"),
     path("ai-chat/turns/<uuid:turn_id>/source", chat.source, name="turn-source"),
     path("ai-chat/turns/<uuid:turn_id>/stop", chat.stop, name="turn-stop"),
@@ -33,6 +37,8 @@ urlpatterns = [
     path("account/calls", calls.calls, name="calls"),
     path("account/calls.csv", calls.calls_csv, name="calls-csv"),
     path("account/keys/<str:public_id>/calls", calls.calls, name="key-calls"),
+    path("account/files", files.kept, name="account-files"),
+    path("account/files/delete", files.delete_kept, name="account-files-delete"),
     path("account/data", data.account_data, name="account-data"),
     path("account/data/archive", data.ask_for_archive, name="account-archive"),
     path("account/data/archives/<uuid:job_id>", data.archive, name="account-archive-file"),

@@ -85,7 +85,7 @@ async function upload(file, chip) {
   if (!chip.isConnected) return;
   try {
     const { status, body } = await sendRenewed(() => post(file, chip));
-    if (status >= 200 && status < 300) return await place(chip, body.id, file.name);
+    if (status >= 200 && status < 300) return await place(chip, body.files[0].id, file.name);
     const problem = await sessionProblem(status, null);
     fail(chip, file, problem ?? body.message ?? "It could not be kept. Try again.");
   } catch {

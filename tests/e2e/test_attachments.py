@@ -1,4 +1,4 @@
-"""Files in the chat: chosen, dropped, pasted, and what a model cannot read; also without scripts."""
+"""Files in the chat: chosen, dropped, pasted; what models do not read; also without scripts."""
 
 import base64
 import re

@@ -3,7 +3,6 @@ what the price was for."""
 
 import base64
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,19 +15,13 @@ from ai_chat.providers.bounds import size_of
 from ai_chat.providers.chat import Message
 from credits.models import AIModel, User
 from credits.reasons import Reason
-from tests.ai_chat.attachments.making import Kind, make_document, make_picture
+from tests.ai_chat.attachments.kept import Kind, make_document, make_picture
 from tests.ai_chat.images.fake import picture
 from tests.ai_chat.turns import fail, make_turn, text_model
 from tests.factories import make_user
 from tests.fakes.strict import problem_of
 
 type Ask = Callable[..., list[Message]]
-
-
-@pytest.fixture(autouse=True)
-def storage(tmp_path: Path, settings: Any) -> None:
-    """An empty storage."""
-    settings.MEDIA_ROOT = tmp_path
 
 
 @pytest.fixture

@@ -195,7 +195,7 @@ def test_two_thousand_formulas_are_typeset() -> None:
 
 def test_a_killed_process_of_the_converter_takes_no_formula_with_it() -> None:
     render("$a$")
-    process = converter.converter._process
+    process = converter.process._process
     assert process
     os.kill(process.pid, signal.SIGKILL)
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)

@@ -1,0 +1,115 @@
+"""Files that users send: taken, found, deleted. Money is not touched here."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.core.files.base import ContentFile, File
+from django.db import transaction
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+
+from ai_chat import files
+from ai_chat.attachments.errors import FileTooLarge, InvalidAttachment
+from ai_chat.attachments.names import clean_name
+from ai_chat.attachments.reader import read
+from ai_chat.attachments.storage import check_room, lock_storage
+from ai_chat.jobs.rates import count_request
+from ai_chat.models import Attachment
+
+
+def add_file(*, user_id: int, name: str, content: "bytes | File[bytes]") -> Attachment:
+    """Verifies a file, reads what is in it, and keeps it for the user's next message. It counts as
+    one of the account's requests. Raises InvalidAttachment, FileTooLarge, StorageFull,
+    TooManyRequests, Busy, StorageFailed."""
+    file = ContentFile(content) if isinstance(content, bytes) else content
+    limit: int = settings.ATTACHMENT_MAX_BYTES
+    if file.size > limit:
+        raise FileTooLarge(limit=limit)
+    if file.size == 0:
+        raise InvalidAttachment("It is empty.")
+    count_request(user_id=user_id)
+    check_room(user_id=user_id, size=1)  # Where nothing fits, nothing need be read.
+    settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=settings.VAR_DIR, prefix="reading-") as folder:
+        source, target = Path(folder, "file"), Path(folder, "picture")
+        with source.open("wb") as copy:
+            copy.writelines(file.chunks())
+        attachment = _attachment(user_id, name, source, target)
+        kept = target if attachment.is_picture else source
+        attachment.bytes = kept.stat().st_size
+        return _keep(attachment, kept)
+
+
+def _attachment(user_id: int, name: str, source: Path, target: Path) -> Attachment:
+    reading = read(source, target)
+    text = reading.get("text", "")
+    return Attachment(
+        id=uuid4(),
+        user_id=user_id,
+        name=clean_name(name),
+        kind=reading["kind"],
+        content_type=reading["content_type"],
+        text=text,
+        characters=len(text),
+        octets=len(text.encode()),
+        is_cut=reading.get("is_cut", False),
+        pages=reading.get("pages"),
+        width=reading.get("width"),
+        height=reading.get("height"),
+    )
+
+
+def _keep(attachment: Attachment, kept: Path) -> Attachment:
+    """Puts it into the storage and the database. Of simultaneous ones of an account no more are
+    kept than there is room for."""
+    with kept.open("rb") as content:
+        attachment.file = files.save(attachment.stored_name, File(content))
+    try:
+        with transaction.atomic():
+            lock_storage(attachment.user_id)
+            check_room(user_id=attachment.user_id, size=attachment.bytes)
+            attachment.save(force_insert=True)
+    except BaseException:
+        files.discard([attachment.file])
+        raise
+    return attachment
+
+
+def own_files(*, user_id: int, ids: Sequence[UUID | str]) -> list[Attachment]:
+    """The user's files with these ids, in their order. Raises InvalidAttachment for one that is
+    not there, belongs to somebody else, or is named twice."""
+    keys: list[UUID] = []
+    for each in ids:
+        with suppress(ValueError):
+            keys.append(each if isinstance(each, UUID) else UUID(each))
+    by_id = Attachment.objects.filter(user_id=user_id).in_bulk(keys)
+    if len(by_id) < len(ids):
+        is_twice = len(set(keys)) < len(keys)
+        raise InvalidAttachment(
+            "A file is named twice." if is_twice else "A file is not there any more. Add it again."
+        )
+    return [by_id[key] for key in keys]
+
+
+def own_file_or_404(*, user_id: int, file_id: UUID) -> Attachment:
+    """One of the user's files, without its text. Raises Http404."""
+    return get_object_or_404(Attachment.objects.defer("text"), pk=file_id, user_id=user_id)
+
+
+def delete_file(*, attachment: Attachment) -> None:
+    """Deletes a file. Messages that were sent with it stay, and say that it is gone."""
+    delete_files(Attachment.objects.filter(pk=attachment.pk))
+
+
+@transaction.atomic
+def delete_files(rows: QuerySet[Attachment]) -> int:
+    """Deletes files, their content after the commit; returns how many."""
+    names = list(rows.values_list("file", flat=True))
+    Attachment.objects.filter(file__in=names).delete()
+    transaction.on_commit(partial(files.discard, names))
+    return len(names)

@@ -1,0 +1,1 @@
+"""Libraries that have no bounds, in processes of their own with limits."""
