@@ -38,8 +38,8 @@ from ai_chat.jobs.start import Agreed
 from ai_chat.models import Conversation, ImageRequest, Turn, title_from
 from ai_chat.offer import get_offer
 from ai_chat.pages.addresses import address_of
-from ai_chat.pages.choosing import chosen_model, note_use
 from ai_chat.pages.attaching import files_of, files_to_send, keep_uploads
+from ai_chat.pages.choosing import chosen_model, note_use
 from ai_chat.pages.continuing import continuation_of
 from ai_chat.pages.forms import (
     image_choices,

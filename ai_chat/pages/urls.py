@@ -3,10 +3,12 @@
 from django.urls import path
 
 from ai_chat.pages import (
+    attaching,
     calls,
     chat,
     choosing,
     data,
+    files,
     images,
     versions,
 )
@@ -14,11 +16,6 @@ from ai_chat.pages import (
 urlpatterns = [
     path("ai-chat", chat.chat, name="chat"),
     path("ai-chat/model", choosing.choose, name="choose-model"),
-from ai_chat.pages import attaching, calls, chat, data, images, versions
-from ai_chat.pages import attaching, calls, chat, data, files, images, versions
-
-urlpatterns = [
-    path("ai-chat", chat.chat, name="chat"),
     path("ai-chat/attached", attaching.attached, name="chat-attached"),
     path("ai-chat/offer", chat.offer, name="chat-offer"),
     path("ai-chat/conversations", chat.conversations, name="conversations"),
