@@ -109,6 +109,7 @@ def start_turn(
             "is_version": place.is_version,
             "attachments": files,
             "one_at_a_time": True,
+            **draft.filing.columns,
         },
     )
 

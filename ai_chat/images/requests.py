@@ -9,7 +9,7 @@ from ai_chat import files
 from ai_chat.images.painter import Painting
 from ai_chat.jobs.start import choose_model, start_job, was_charged
 from ai_chat.jobs.supervision import begin
-from ai_chat.models import Conversation, Image, ImageRequest, title_from
+from ai_chat.models import UNFILED, Conversation, Filing, Image, ImageRequest, title_from
 from config.errors import InvalidInput
 from config.text import is_blank
 from credits.features import IMAGE
@@ -48,13 +48,14 @@ def start_request(
     idempotency_key: str,
     conversation: Conversation | None = None,
     in_conversation: bool = False,
+    filing: Filing = UNFILED,
     max_unit_cost: int | None = None,
 ) -> tuple[ImageRequest, bool]:
     """Charges `count` images together and begins to make them. Returns the request and whether it
     is new: a repeated key finds the first one (I7). An empty `size` is the model's first one, or
     DEFAULT_SIZE. `max_unit_cost` is what one image may cost, in credits. With `in_conversation`
-    and no conversation one is begun. Raises InvalidImageRequest, ModelNotOffered, PlanRequired,
-    Busy, and what `start_job` raises."""
+    and no conversation one is begun, as `filing` says. Raises InvalidImageRequest, ModelNotOffered,
+    PlanRequired, Busy, and what `start_job` raises."""
     key = f"image:{idempotency_key}"
     chosen = choose_model(model, feature=IMAGE, user_id=user_id, idempotency_key=key)
     asked_size, size = size, size or usual_size(chosen)
@@ -81,6 +82,7 @@ def start_request(
             "prompt": prompt,
             "size": size,
             "count": count,
+            **filing.columns,
         },
     )
     if is_new:

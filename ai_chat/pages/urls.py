@@ -2,17 +2,24 @@
 
 from django.urls import path
 
-from ai_chat.pages import calls, chat, data, images
+from ai_chat.pages import calls, chat, data, filing, finding, images
 
 urlpatterns = [
     path("ai-chat", chat.chat, name="chat"),
     path("ai-chat/offer", chat.offer, name="chat-offer"),
-    path("ai-chat/conversations", chat.conversations, name="conversations"),
+    path("ai-chat/conversations", finding.conversations, name="conversations"),
+    path("ai-chat/search", finding.chat_search, name="chat-search"),
+    path("ai-chat/all", finding.all_chats, name="all-chats"),
+    path("ai-chat/all/change", filing.change_many, name="chats-change"),
+    path("ai-chat/folders", filing.folders, name="folders"),
+    path("ai-chat/folders/<uuid:folder_id>/rename", filing.folder_rename, name="folder-rename"),
+    path("ai-chat/folders/<uuid:folder_id>/delete", filing.folder_delete, name="folder-delete"),
     path("ai-chat/turns/<uuid:turn_id>/events", chat.events, name="turn-events"),
     path("ai-chat/turns/<uuid:turn_id>/source", chat.source, name="turn-source"),
     path("ai-chat/turns/<uuid:turn_id>/stop", chat.stop, name="turn-stop"),
     path("ai-chat/charges/<int:charge_id>", chat.paid_for, name="paid-for"),
     path("ai-chat/<uuid:conversation_id>", chat.chat, name="conversation"),
+    path("ai-chat/<uuid:conversation_id>/change", filing.change, name="conversation-change"),
     path("ai-chat/<uuid:conversation_id>/rename", chat.rename, name="conversation-rename"),
     path("ai-chat/<uuid:conversation_id>/delete", chat.delete, name="conversation-delete"),
     path("account/calls", calls.calls, name="calls"),

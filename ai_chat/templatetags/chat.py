@@ -4,6 +4,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from ai_chat.conversations.lists import period_of
 from ai_chat.conversations.rendering import source_of
 from ai_chat.jobs.advice import next_step
 from ai_chat.markdown import RENDERER_VERSION
@@ -16,6 +17,7 @@ PLAIN = """<p class="note">This page had much to render: the answer is shown as 
 page is opened again.</p><p class="plain" dir="auto">{}</p>"""
 register.filter(next_step)
 register.filter(model_label)
+register.filter("period", period_of)
 
 
 @register.filter
