@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from ai_chat.api import calls, chat, images, quotes
+from ai_chat.api import calls, chat, chats, images, quotes
 
 ai = [
     path("chat", chat.Chat.as_view(), name="api-chat"),
@@ -22,5 +22,6 @@ ai = [
 
 urlpatterns = [
     path("ai/", include(ai)),
+    path("chats", chats.MyChats.as_view(), name="api-chats"),
     path("calls", calls.MyCalls.as_view(), name="api-calls"),
 ]

@@ -84,7 +84,8 @@ def _has(user_id: int, words: Sequence[str]) -> Func:
 def _matches(entries: Sequence[SearchEntry], words: Sequence[str]) -> Iterator[Match]:
     """What is shown of entries; one that is deleted meanwhile is left out."""
     ids = [each.entry for each in entries]
-    chats = Conversation.objects.in_bulk({each.conversation_id for each in entries})
+    own = Conversation.objects.select_related("folder")
+    chats = own.in_bulk({each.conversation_id for each in entries})
     turns = Turn.objects.only("prompt", "answer", "attachments").in_bulk(ids)
     requests = ImageRequest.objects.only("prompt").in_bulk(ids)
     files = {file for turn in turns.values() for file in turn.attachments}

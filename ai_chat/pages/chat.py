@@ -105,8 +105,7 @@ def page(
             context["known"] = known_from(conversation, model)
         if shown.entries and shown.is_current and not shown.has_later:
             context["continuation"] = continuation_of(shown.entries[-1])
-    else:
-        context["begins"] = read_beginning(request)
+    context["begins"] = read_beginning(request)
     context["rail"] = rail(user_id=request.user.pk)
     return render(request, "ai_chat/chat.html", context, status=status)
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
@@ -84,7 +84,7 @@ def _delete_many(request: AuthenticatedHttpRequest, ids: Sequence[UUID]) -> Http
 
 
 def _change(request: AuthenticatedHttpRequest, ids: Sequence[UUID]) -> None:
-    """Changes chats, and says so. Raises Http404 for what cannot be done with chats."""
+    """Changes chats as the form's button says, and says so; nothing for another button."""
     do, user_id = request.POST.get("do", ""), request.user.pk
     if do == "move":
         name = request.POST.get("folder", "")
@@ -99,8 +99,6 @@ def _change(request: AuthenticatedHttpRequest, ids: Sequence[UUID]) -> None:
     elif do in CHANGES:
         many = change_chats(user_id=user_id, ids=ids, change=do)
         messages.success(request, f"{_count(many)} {DONE[do]}.")
-    else:
-        raise Http404(do)
 
 
 def _count(many: int) -> str:
