@@ -3,6 +3,7 @@
 from procrastinate.contrib.django import app
 
 from ai_chat.calls import keeping
+from ai_chat.conversations import filing
 from ai_chat.data import jobs, kept_responses
 
 
@@ -33,3 +34,10 @@ def forget(timestamp: int) -> None:
 def forget_answers(timestamp: int) -> None:
     """Deletes answers of the API that were kept for clients that ask again."""
     kept_responses.forget_answers()
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="chats.forget", queueing_lock="chats.forget")
+def forget_chats(timestamp: int) -> None:
+    """Deletes temporary chats whose time is over."""
+    filing.delete_expired()

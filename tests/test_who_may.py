@@ -20,7 +20,7 @@ from django.utils import timezone
 from PIL import Image as Picture
 
 from ai_chat.gateway import urls as gateway
-from ai_chat.models import Conversation, Image, ImageRequest, Turn
+from ai_chat.models import Conversation, Folder, Image, ImageRequest, Turn
 from credits.catalogue.prices import set_feature_costs
 from credits.models import (
     CodeBatch,
@@ -68,6 +68,7 @@ GET    api/docs                                            200   200   200   200
 GET    api/docs/v1                                         200   200   200   200
 
 GET    api/calls                                           401   200   200   200
+GET    api/chats                                           401   200   200   200
 GET    api/ai/models                                       401   200   200   200
 POST   api/ai/quote                                        401   400   400   400
 POST   api/ai/chat                                         401   400   400   400
@@ -211,13 +212,21 @@ GET    usage.csv                                           302   200   200   200
 GET    ai-chat                                             302   200   200   200
 POST   ai-chat/model                                       302   204   204   204
 GET    ai-chat/offer                                       302   200   200   200
-GET    ai-chat/conversations                               302   200   200   200
+GET    ai-chat/conversations                               302   302   302   302
+GET    ai-chat/search                                      302   200   200   200
+GET    ai-chat/all                                         302   200   200   200
+POST   ai-chat/all/change                                  302   302   302   302
+POST   ai-chat/folders                                     302   422   422   422
+POST   ai-chat/folders/<uuid:folder_id>/rename             302   302   404   404
+GET    ai-chat/folders/<uuid:folder_id>/delete             302   200   404   404
+POST   ai-chat/folders/<uuid:folder_id>/delete             302   302   404   404
 GET    ai-chat/turns/<uuid:turn_id>/events                 302   200   404   404
 GET    ai-chat/turns/<uuid:turn_id>/source                302   200   404   404
 POST   ai-chat/turns/<uuid:turn_id>/stop                   302   302   404   404
 GET    ai-chat/turns/<uuid:turn_id>/again                  302   200   404   404
 GET    ai-chat/charges/<int:charge_id>                      302   302   404   404
 GET    ai-chat/<uuid:conversation_id>                      302   200   404   404
+POST   ai-chat/<uuid:conversation_id>/change               302   302   404   404
 POST   ai-chat/<uuid:conversation_id>/rename               302   302   404   404
 POST   ai-chat/<uuid:conversation_id>/shown                302   302   404   404
 GET    ai-chat/<uuid:conversation_id>/delete               302   200   404   404
@@ -396,6 +405,7 @@ def things_of(owner: User) -> dict[str, str]:
     return {
         "conversation_id": str(conversation.pk),
         "chat_id": str(conversation.pk),
+        "folder_id": str(Folder.objects.create(user=owner, name="Hers").pk),
         "turn_id": str(turn.pk),
         "request_id": str(made.pk),
         "image_id": str(_image(made).pk),

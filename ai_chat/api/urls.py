@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from ai_chat.api import calls, chat, files, images, quotes
+from ai_chat.api import calls, chat, chats, files, images, quotes
 
 ai = [
     path("chat", chat.Chat.as_view(), name="api-chat"),
@@ -25,5 +25,6 @@ urlpatterns = [
     path("files", files.Files.as_view(), name="api-files"),
     path("files/<uuid:file_id>", files.OneFile.as_view(), name="api-file"),
     path("files/<uuid:file_id>/content", files.FileContent.as_view(), name="api-file-content"),
+    path("chats", chats.MyChats.as_view(), name="api-chats"),
     path("calls", calls.MyCalls.as_view(), name="api-calls"),
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-from ai_chat.models import Attachment, Place
+from ai_chat.models import UNFILED, Attachment, Filing, Place
 from ai_chat.providers.chat import Message
 
 #: Where a conversation is begun.
@@ -26,13 +26,14 @@ class Draft:
     """A message of a user. Its `attachments` are sent with it, and with later ones as there is
     room. `client_messages` are what the client says came before: they count until there are turns
     of the conversation, their system messages always. `beginning` is how a conversation is set up
-    that it begins."""
+    that it begins, `filing` where that is kept."""
 
     user_id: int
     text: str
     place: Place = BEGINNING
     attachments: Sequence[Attachment] = ()
     client_messages: Sequence[Message] = ()
+    filing: Filing = UNFILED
     beginning: Setup = Setup()  # noqa: RUF009 -- it cannot be changed
 
     @property

@@ -1,7 +1,6 @@
 """Reading and keeping conversations; money is not touched here."""
 
 from django.db import transaction
-from django.db.models import QuerySet
 
 from ai_chat.jobs.ending import reconcile
 from ai_chat.jobs.errors import TurnRunning
@@ -9,7 +8,6 @@ from ai_chat.models import Conversation, Turn
 from config.errors import InvalidInput
 from config.text import as_uuid, is_blank
 
-CONVERSATIONS_SHOWN = 40
 LONGEST_TITLE = 120
 
 
@@ -17,16 +15,6 @@ class InvalidTitle(InvalidInput):
     """A conversation cannot be called that; the text says why, for people."""
 
     path = ("title",)
-
-
-def recent_conversations(*, user_id: int, search: str = "") -> QuerySet[Conversation]:
-    """The user's conversations, the latest first; `search` looks into titles and messages."""
-    own = Conversation.objects.filter(user_id=user_id).order_by("-active_at")
-    if search:
-        turns = Turn.objects.filter(conversation__user_id=user_id, prompt__icontains=search)
-        matches = own.filter(pk__in=turns.values("conversation_id"))
-        own = own.filter(title__icontains=search) | matches
-    return own[:CONVERSATIONS_SHOWN]
 
 
 def find_conversation(*, user_id: int, name: str) -> Conversation | None:
@@ -61,9 +49,10 @@ def find_answered(conversation: Conversation, *, name: str, prompt: str) -> Turn
 
 
 def last_model(*, user_id: int) -> str:
-    """The model of the latest turn in the user's latest conversation that has one; "" without
-    any."""
-    own = Turn.objects.filter(conversation__user_id=user_id).values_list("model", flat=True)
+    """The model of the latest turn in the user's latest conversation that has one and is not
+    temporary; "" without any."""
+    turns = Turn.objects.values_list("model", flat=True)
+    own = turns.filter(conversation__user_id=user_id, conversation__expires_at=None)
     return own.order_by("-conversation__active_at", "-created_at").first() or ""
 
 

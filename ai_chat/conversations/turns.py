@@ -116,6 +116,7 @@ def start_turn(
             "attachments": files,
             "one_at_a_time": True,
             **begun,
+            **draft.filing.columns,
         },
     )
 

@@ -24,7 +24,7 @@ _LETTERS = str.maketrans(
 )
 _SEPARATORS = re.compile(
     "[^a-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u0588\u058a-\u05bd\u05bf\u05c1\u05c2\u05c4-\u060b"
-    "\u060d-\u061a\u061c\u061d\u0620-\u0669\u066e-\u06d3\u06d5-\u0963\u0966-\u1360\u1369-\u1fff"
+    "\u060d-\u061a\u061c\u061d\u0620-\u0669\u066e-\u06d3\u06d5-\u0963\u0966-\u1360\u1369-\u167f\u1681-\u1fff"
     "\u2070-\u218f\u2400-\u24ff\u2600-\u2dff\u2e80-\u2fff\u3040-\u30fa\u30fc-\ud7ff\ue000-\ufffb"
     "\U00010000-\U0010ffff]"
 )
@@ -62,7 +62,7 @@ def words_of(text: str) -> list[str]:
 
 def spans_of(text: str) -> Iterator[Span]:
     """The same with where each stands."""
-    ends = [*accumulate(len(_folded[ord(character)]) for character in text)]
+    ends = _ends(text)
     for match in re.finditer(r"\S+", text.translate(_folded)):
         first = bisect_right(ends, match.start())
         last = bisect_right(ends, match.end() - 1)
@@ -74,11 +74,13 @@ def first_place(text: str, words: Sequence[str]) -> int | None:
     one); None if there is none."""
     if not words:
         return None
-    *whole, last = map(re.escape, words)
-    pattern = "|".join([*(rf"{word}(?!\S)" for word in whole), last])
-    folded = text.translate(_folded)
-    match = re.search(rf"(?<!\S)(?:{pattern})", folded)
-    if match is None:
-        return None
-    ends = [*accumulate(len(_folded[ord(character)]) for character in text)]
-    return bisect_right(ends, match.start())
+    *whole, last = words
+    ended = [re.escape(word) + (r"(?!\S)" if len(word) < WORD_CHARACTERS else "") for word in whole]
+    pattern = rf"(?<!\S)(?:{'|'.join([*ended, re.escape(last)])})"
+    match = re.search(pattern, text.translate(_folded))
+    return bisect_right(_ends(text), match.start()) if match else None
+
+
+def _ends(text: str) -> list[int]:
+    """Where each character ends in the folded text."""
+    return [*accumulate(len(_folded[ord(character)]) for character in text)]

@@ -9,7 +9,7 @@ from ai_chat import files
 from ai_chat.images.painter import Painting
 from ai_chat.jobs.start import choose_model, start_job, was_charged
 from ai_chat.jobs.supervision import begin
-from ai_chat.models import Image, ImageRequest, Place, title_from
+from ai_chat.models import UNFILED, Filing, Image, ImageRequest, Place, title_from
 from config.errors import InvalidInput
 from config.text import is_blank
 from credits.features import IMAGE
@@ -47,13 +47,14 @@ def start_request(
     count: int,
     idempotency_key: str,
     place: Place | None = None,
+    filing: Filing = UNFILED,
     max_unit_cost: int | None = None,
 ) -> tuple[ImageRequest, bool]:
     """Charges `count` images together and begins to make them. Returns the request and whether it
     is new: a repeated key finds the first one (I7). An empty `size` is the model's first one, or
     DEFAULT_SIZE. `max_unit_cost` is what one image may cost, in credits. With a `place` they
-    belong to a conversation, and one without begins one. Raises InvalidImageRequest,
-    ModelNotOffered, PlanRequired, Busy, and what `start_job` raises."""
+    belong to a conversation, and one without begins one, kept as `filing` says. Raises
+    InvalidImageRequest, ModelNotOffered, PlanRequired, Busy, and what `start_job` raises."""
     key = f"image:{idempotency_key}"
     chosen = choose_model(model, feature=IMAGE, user_id=user_id, idempotency_key=key)
     asked_size, size = size, size or usual_size(chosen)
@@ -83,6 +84,7 @@ def start_request(
             "prompt": prompt,
             "size": size,
             "count": count,
+            **filing.columns,
         },
     )
     if is_new:

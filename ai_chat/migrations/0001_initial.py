@@ -1037,6 +1037,30 @@ class Migration(migrations.Migration):
                 name="conversation_expiring",
             ),
         ),
+        migrations.AddIndex(
+            model_name="conversation",
+            index=models.Index(
+                condition=models.Q(("pinned_at__isnull", False)),
+                fields=["user", "-pinned_at"],
+                name="conversation_pinned",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="conversation",
+            index=models.Index(
+                condition=models.Q(("folder__isnull", False)),
+                fields=["folder", "-active_at"],
+                name="conversation_in_folder",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="conversation",
+            index=models.Index(
+                condition=models.Q(("archived_at__isnull", False)),
+                fields=["user", "-active_at"],
+                name="conversation_archived",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="conversation",
             constraint=models.UniqueConstraint(

@@ -4,9 +4,11 @@ their charges in the journal."""
 from ai_chat.models.attachments import ATTACHMENTS, Attachment
 from ai_chat.models.calls import ApiCall, ApiCount, KeptAnswer, KeptResponse, ResponseItem
 from ai_chat.models.conversations import (
+    UNFILED,
     ChatPreferences,
     ChatSettings,
     Conversation,
+    Filing,
     Folder,
     Place,
     Preset,
@@ -23,6 +25,7 @@ __all__ = [
     "ARCHIVES",
     "ATTACHMENTS",
     "IMAGES",
+    "UNFILED",
     "ApiCall",
     "ApiCount",
     "Attachment",
@@ -30,6 +33,7 @@ __all__ = [
     "ChatSettings",
     "Conversation",
     "DataJob",
+    "Filing",
     "Folder",
     "Image",
     "ImageRequest",

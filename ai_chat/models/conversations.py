@@ -4,7 +4,7 @@ at its charge in the journal."""
 import uuid
 from collections.abc import Sequence
 from itertools import dropwhile
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -159,6 +159,21 @@ class Conversation(models.Model):
                 condition=models.Q(expires_at__isnull=False),
                 name="conversation_expiring",
             ),
+            models.Index(
+                fields=["user", "-pinned_at"],
+                condition=models.Q(pinned_at__isnull=False),
+                name="conversation_pinned",
+            ),
+            models.Index(
+                fields=["folder", "-active_at"],
+                condition=models.Q(folder__isnull=False),
+                name="conversation_in_folder",
+            ),
+            models.Index(
+                fields=["user", "-active_at"],
+                condition=models.Q(archived_at__isnull=False),
+                name="conversation_archived",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -184,6 +199,24 @@ class Place(NamedTuple):
     @property
     def conversation_id(self) -> uuid.UUID | None:
         return self.conversation.pk if self.conversation else None
+
+
+class Filing(NamedTuple):
+    """Where a message files the conversation that it begins: in a folder of its user's, or nowhere,
+    as it is temporary."""
+
+    folder_id: uuid.UUID | None = None
+    is_temporary: bool = False
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What `ai_chat_place` reads of it in the row of a job; nothing for the usual."""
+        folder = {"folder_id": str(self.folder_id)} if self.folder_id else {}
+        return {**folder, "is_temporary": True} if self.is_temporary else folder
+
+
+#: In no folder, and listed.
+UNFILED = Filing()
 
 
 def title_from(text: str) -> str:

@@ -21,12 +21,11 @@ from django.views.decorators.http import (
 from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.entries import shown_entries
 from ai_chat.conversations.history import known_from
+from ai_chat.conversations.lists import rail
 from ai_chat.conversations.path import beside, end_of
 from ai_chat.conversations.services import (
-    CONVERSATIONS_SHOWN,
     InvalidTitle,
     delete_conversation,
-    recent_conversations,
     rename_conversation,
 )
 from ai_chat.conversations.turns import choose_text_model, send_message
@@ -39,6 +38,7 @@ from ai_chat.models import Conversation, ImageRequest, Turn, title_from
 from ai_chat.offer import get_offer
 from ai_chat.pages.addresses import address_of
 from ai_chat.pages.attaching import files_of, files_to_send, keep_uploads
+from ai_chat.pages.beginning import read_beginning
 from ai_chat.pages.choosing import chosen_model, note_use
 from ai_chat.pages.continuing import continuation_of
 from ai_chat.pages.forms import (
@@ -52,19 +52,15 @@ from ai_chat.pages.forms import (
     shown_version,
     start_images,
 )
-from ai_chat.pages.places import conversation_of_page, place_of_page
+from ai_chat.pages.places import conversation_of_page
 from ai_chat.pages.streams import event_response
 from ai_chat.pages.versions import choices_of, own_entry, place_of
 from config.errors import DomainError
 from config.serving.capacity import keeps_its_thread
-from config.text import is_blank
 from credits.features import TEXT
-from credits.http import AuthenticatedHttpRequest, polled, render_page_or_fragment, wants_fragment
+from credits.http import AuthenticatedHttpRequest, polled, wants_fragment
 from credits.models import UsageHistory, User
 from credits.users.permissions import refuse_impersonated
-
-#: Of a search; longer ones are refused.
-SEARCH_CHARACTERS = 100
 
 
 def own_conversation(request: AuthenticatedHttpRequest, conversation_id: UUID) -> Conversation:
@@ -115,8 +111,8 @@ def page(
             context["known"] = known_from(conversation, model)
         if shown.entries and shown.is_current and not shown.has_later:
             context["continuation"] = continuation_of(shown.entries[-1])
-    context["most"] = CONVERSATIONS_SHOWN
-    context["conversations"] = recent_conversations(user_id=request.user.pk)
+    context["begins"] = read_beginning(request)
+    context["rail"] = rail(user_id=request.user.pk)
     return render(request, "ai_chat/chat.html", context, status=status)
 
 
@@ -166,6 +162,7 @@ def send_text(
             text=request.POST.get("message", ""),
             place=place_of(request.POST, conversation),
             attachments=files_to_send(request),
+            filing=read_beginning(request).filing,
         ),
         model,
         idempotency_key=key,
@@ -180,7 +177,8 @@ def send_text(
 def send_image(
     request: AuthenticatedHttpRequest, conversation: Conversation | None
 ) -> HttpResponseBase:
-    job = start_images(request, place=place_of(request.POST, conversation))
+    filing = read_beginning(request).filing
+    job = start_images(request, place=place_of(request.POST, conversation), filing=filing)
     return followed(request, job, conversation)
 
 
@@ -249,23 +247,6 @@ def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
     if request.GET.get("shown") == f"{context['offer'].token}-{context['image_offer'].token}":
         return HttpResponse(status=204)
     return render(request, "ai_chat/composer.html#offer", {**context, "is_update": True})
-
-
-@require_GET
-def conversations(request: AuthenticatedHttpRequest) -> HttpResponse:
-    """The list in the rail, searched."""
-    search = request.GET.get("q", "").replace("\x00", "").strip()
-    search = "" if is_blank(search) else search
-    is_long = len(search) > SEARCH_CHARACTERS
-    own = recent_conversations(user_id=request.user.pk, search=search) if not is_long else []
-    context = {
-        "conversations": own,
-        "search": search,
-        "search_problem": f"Search for at most {SEARCH_CHARACTERS} characters." if is_long else "",
-        "most": CONVERSATIONS_SHOWN,
-    }
-    context["current"] = place_of_page(request)
-    return render_page_or_fragment(request, "ai_chat/conversations.html", "list", context)
 
 
 @require_POST

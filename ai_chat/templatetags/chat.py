@@ -6,6 +6,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from ai_chat.conversations.lists import period_of
 from ai_chat.conversations.rendering import source_of
 from ai_chat.conversations.thinking import duration
 from ai_chat.jobs.advice import next_step
@@ -23,6 +24,7 @@ register.filter(abilities)
 register.filter(next_step)
 register.filter(duration)
 register.filter(model_label)
+register.filter("period", period_of)
 
 
 @register.filter

@@ -138,6 +138,7 @@ function startConversation(url, title) {
   const menu = document.getElementById("conversation-menu");
   for (const element of document.querySelectorAll("[data-below]")) {
     element[element.matches("form") ? "action" : "href"] = url + element.dataset.below;
+    element.hidden = false;
   }
   menu.querySelector("#title").value = title;
   menu.hidden = false;

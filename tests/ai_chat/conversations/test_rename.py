@@ -36,10 +36,3 @@ def test_a_title_that_is_too_long_is_refused_and_given_back(alice: User, client:
     assert f'value="{"x" * 121}"' in answer.text
     conversation.refresh_from_db()
     assert conversation.title == "Before"
-
-
-def test_a_search_that_is_too_long_is_refused_and_given_back(alice: User, client: Client) -> None:
-    client.force_login(alice)
-    answer = client.get("/ai-chat/conversations", {"q": "y" * 101})
-    assert "Search for at most 100 characters." in answer.text
-    assert f'value="{"y" * 101}"' in answer.text

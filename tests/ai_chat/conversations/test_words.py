@@ -22,6 +22,7 @@ SAMPLES = [
     ("שָׁלוֹם־עולם", ["שלום", "עולם"]),
     ("हिन्दी।", ["हिन्दी"]),
     ("한국어", ["한국어"]),
+    ("a\u1680b\u3000c", ["a", "b", "c"]),
 ]
 #: Of all planes, without what no text in PostgreSQL has.
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cn"], exclude_characters="\0"))
@@ -53,9 +54,7 @@ def test_each_word_is_found_where_it_stands(text: str) -> None:
         assert span.word in words_of(text[span.start : span.end])
 
 
-@pytest.mark.parametrize(
-    "text", ["x" * 500_000, "\ufdfa" * 100_000, "\U00020000" * 150_001, "é" * 70]
-)
+@pytest.mark.parametrize("text", ["x" * 500_000, "\ufdfa" * 100_000, "\U00020000" * 150_001])
 def test_no_text_is_too_long_to_be_indexed(db: None, text: str) -> None:
     query = "SELECT length(ai_chat_vector(7, %s))"
     assert fetch_all(query, [text])[0][0] >= 1

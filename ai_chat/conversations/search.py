@@ -1,0 +1,144 @@
+"""Searching a user's chats: titles, questions, answers, prompts of pictures and names of files."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db.models import BooleanField, F, Func, Value
+
+from ai_chat.conversations.words import first_place, spans_of, words_of
+from ai_chat.models import Attachment, Conversation, ImageRequest, SearchEntry, Turn
+from config.errors import InvalidInput
+from config.pagination import Key, Page, paginate
+from config.text import cut
+
+#: Of what is searched for.
+SEARCH_CHARACTERS = 100
+MATCHES_SHOWN = 20
+#: Titles first, then the latest.
+ORDER = ("-is_title", "-created_at", "-entry")
+KEY = (int, datetime, UUID)
+#: Characters of a text that are shown of a place, and of those in front of it.
+SHOWN, BEFORE = 180, 50
+
+
+class InvalidSearch(InvalidInput):
+    """That cannot be searched for; the text says why, for people."""
+
+    path = ("q",)
+
+
+class Piece(NamedTuple):
+    """A part of a text that is shown; `is_match` for a word that was searched for."""
+
+    text: str
+    is_match: bool = False
+
+
+@dataclass(frozen=True)
+class Match:
+    """Where a search matches: an entry of a conversation, or its title (no entry)."""
+
+    conversation: Conversation
+    created_at: datetime
+    entry: UUID | None
+    pieces: Sequence[Piece]
+
+    @property
+    def text(self) -> str:
+        return "".join(piece.text for piece in self.pieces)
+
+
+def find_matches(
+    *,
+    user_id: int,
+    search: str,
+    older_than: Key | None = None,
+    newer_than: Key | None = None,
+    size: int = MATCHES_SHOWN,
+) -> Page[Match]:
+    """Where the user's chats have all words of a search, in any order, without accents and case; of
+    the last word the beginning. Archived chats too, temporary ones never. Raises InvalidSearch."""
+    if len(search) > SEARCH_CHARACTERS:
+        raise InvalidSearch(f"Search for at most {SEARCH_CHARACTERS} characters.")
+    words = words_of(search)
+    if not words:
+        return Page([])
+    rows = SearchEntry.objects.filter(_has(user_id, words), user_id=user_id).defer("vector")
+    page = paginate(rows, size=size, order=ORDER, older_than=older_than, newer_than=newer_than)
+    return page.map(lambda entries: list(_matches(entries, words)))
+
+
+def _has(user_id: int, words: Sequence[str]) -> Func:
+    """The condition that an entry has these words of its owner's."""
+    lexemes = [f"'{user_id} {word}'" for word in words]
+    query = Value(" & ".join(lexemes) + ":*")
+    return Func(
+        F("vector"), query, template="%(expressions)s::tsquery", arg_joiner=" @@ ",
+        output_field=BooleanField(),
+    )  # fmt: skip
+
+
+def _matches(entries: Sequence[SearchEntry], words: Sequence[str]) -> Iterator[Match]:
+    """What is shown of entries; one that is deleted meanwhile is left out."""
+    ids = [each.entry for each in entries]
+    own = Conversation.objects.select_related("folder")
+    chats = own.in_bulk({each.conversation_id for each in entries})
+    turns = Turn.objects.only("prompt", "answer", "attachments").in_bulk(ids)
+    requests = ImageRequest.objects.only("prompt").in_bulk(ids)
+    files = {file for turn in turns.values() for file in turn.attachments}
+    names = dict(Attachment.objects.filter(pk__in=files).values_list("pk", "name"))
+    for each in entries:
+        if (chat := chats.get(each.conversation_id)) is None:
+            continue
+        if each.is_title:
+            yield Match(chat, each.created_at, None, [*marked(chat.title, words)])
+        elif turn := turns.get(each.entry):
+            texts = [turn.prompt, turn.answer, *(names.get(file, "") for file in turn.attachments)]
+            yield Match(chat, each.created_at, each.entry, excerpt(texts, words))
+        elif request := requests.get(each.entry):
+            yield Match(chat, each.created_at, each.entry, excerpt([request.prompt], words))
+
+
+def excerpt(texts: Iterable[str], words: Sequence[str]) -> list[Piece]:
+    """What stands around the first place with one of the words, in the first of the texts that has
+    one; else the beginning of the first text."""
+    texts = list(texts)
+    places = ((text, first_place(text, words)) for text in texts)
+    text, place = next(((t, p) for t, p in places if p is not None), (texts[0], 0))
+    start = _start(text, place or 0)
+    shown = cut(" ".join(text[start : start + 3 * SHOWN].split()), SHOWN)
+    head = [Piece("…")] if start else []
+    return [*head, *marked(shown, words)]
+
+
+def _start(text: str, place: int) -> int:
+    """Where an excerpt begins, so that `place` is in it: at the beginning of a word if it can."""
+    if place <= BEFORE:
+        return 0
+    blank = text.find(" ", place - BEFORE, place)
+    return blank + 1 if blank >= 0 else place
+
+
+def marked(text: str, words: Sequence[str]) -> Iterator[Piece]:
+    """A text in pieces, with the words marked in it."""
+    *whole, last = words
+    exact, end = set(whole), 0
+    for span in spans_of(text):
+        if span.word in exact or span.word.startswith(last):
+            if span.start > end:
+                yield Piece(text[end : span.start])
+            yield Piece(text[max(span.start, end) : span.end], is_match=True)
+            end = span.end
+    if text[end:]:
+        yield Piece(text[end:])
+
+
+def by_chat(matches: Iterable[Match]) -> list[list[Match]]:
+    """The matches of a page together for each chat, in the order of its first one."""
+    chats: dict[UUID, list[Match]] = {}
+    for match in matches:
+        chats.setdefault(match.conversation.pk, []).append(match)
+    return [*chats.values()]

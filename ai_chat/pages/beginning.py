@@ -1,0 +1,43 @@
+"""How the conversation is filed that a page begins: its address says it, `?temporary=1` or
+`?folder=ID`, and the composer's form has the same one."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from urllib.parse import urlencode
+from uuid import UUID
+
+from ai_chat.models import Filing, Folder
+from credits.http import AuthenticatedHttpRequest
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a page begins: a temporary chat, or one in a folder, or one of neither."""
+
+    folder: Folder | None = None
+    is_temporary: bool = False
+
+    @property
+    def filing(self) -> Filing:
+        return Filing(self.folder.pk if self.folder else None, self.is_temporary)
+
+    @property
+    def query(self) -> str:
+        """The same as the query of an address; empty for neither."""
+        if self.is_temporary:
+            return "?temporary=1"
+        return f"?{urlencode({'folder': self.folder.pk})}" if self.folder else ""
+
+
+def read_beginning(request: AuthenticatedHttpRequest) -> Beginning:
+    """What the address of a request says; a folder that is none of the user's is no folder."""
+    if request.GET.get("temporary"):
+        return Beginning(is_temporary=True)
+    return Beginning(own_folder(request, request.GET.get("folder", "")))
+
+
+def own_folder(request: AuthenticatedHttpRequest, name: str) -> Folder | None:
+    """The user's folder with this id, which may be anything."""
+    with suppress(ValueError):
+        return Folder.objects.filter(user_id=request.user.pk, pk=UUID(name)).first()
+    return None

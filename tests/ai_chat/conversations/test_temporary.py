@@ -1,0 +1,117 @@
+"""Temporary chats: in no list, in no search, gone after a day."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.test import Client
+from django.utils import timezone
+
+from ai_chat.conversations.filing import delete_expired
+from ai_chat.conversations.search import find_matches
+from ai_chat.conversations.services import last_model
+from ai_chat.models import Attachment, Conversation, Image, ImageRequest, SearchEntry, Turn
+from ai_chat.tasks import forget_chats
+from credits.models import UsageHistory, User
+from tests.ai_chat.chat import Chat
+from tests.ai_chat.turns import charge_turn, make_turn
+from tests.factories import make_charge
+
+
+@pytest.fixture
+def reader(alice: User, client: Client) -> Client:
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def chat_to_go(alice: User) -> Conversation:
+    """A temporary chat with one answer."""
+    soon = timezone.now() + timedelta(hours=1)
+    chat = Conversation.objects.create(user=alice, title="Passing", expires_at=soon)
+    make_turn(chat, "Hi", "A heron.", model="special")
+    return chat
+
+
+def end(chat: Conversation) -> None:
+    past = timezone.now() - timedelta(seconds=1)
+    Conversation.objects.filter(pk=chat.pk).update(expires_at=past)
+
+
+def test_it_is_in_no_list_and_no_search(
+    reader: Client, alice: User, chat_to_go: Conversation
+) -> None:
+    assert not SearchEntry.objects.exists()
+    for path in ("/ai-chat", "/ai-chat/all", "/ai-chat/search?q=heron", "/api/chats"):
+        assert str(chat_to_go.pk) not in reader.get(path).text
+    assert last_model(user_id=alice.pk) == ""
+    assert last_model(user_id=alice.pk, conversation=chat_to_go) == "special"
+    assert "is deleted on" in reader.get(f"/ai-chat/{chat_to_go.pk}").text
+
+
+def test_it_can_be_kept(reader: Client, alice: User, chat_to_go: Conversation) -> None:
+    reader.post(f"/ai-chat/{chat_to_go.pk}/change", {"do": "keep"})
+    end_of_day = Conversation.objects.get()
+    assert end_of_day.expires_at is None
+    assert str(chat_to_go.pk) in reader.get("/ai-chat/all").text
+    assert len(find_matches(user_id=alice.pk, search="heron").rows) == 1
+    assert len(find_matches(user_id=alice.pk, search="passing").rows) == 1
+
+
+@pytest.mark.parametrize("do", ["pin", "archive", "move"])
+def test_it_is_not_filed(reader: Client, chat_to_go: Conversation, do: str) -> None:
+    reader.post(f"/ai-chat/{chat_to_go.pk}/change", {"do": do, "folder": "Work"})
+    chat_to_go.refresh_from_db()
+    assert (chat_to_go.pinned_at, chat_to_go.archived_at, chat_to_go.folder) == (None, None, None)
+
+
+def test_it_goes_with_its_files_and_pictures_and_its_charges_stay(
+    alice: User, chat_to_go: Conversation
+) -> None:
+    name = default_storage.save("attachments/1/x", ContentFile(b"x"))
+    Attachment.objects.create(
+        user=alice, conversation=chat_to_go, name="x", kind="text", file=name, bytes=1
+    )
+    request = ImageRequest.objects.create(
+        user=alice, conversation=chat_to_go, charge_id=make_charge(alice).id, model="m", prompt="p",
+        size="8x8", count=1, state=ImageRequest.State.DELIVERED,
+    )  # fmt: skip
+    picture = default_storage.save(f"{request.folder}/1.png", ContentFile(b"x"))
+    Image.objects.create(
+        request=request, file=picture, content_type="image/png", width=8, height=8, bytes=1,
+        position=0,
+    )  # fmt: skip
+    charges = UsageHistory.objects.count()
+    kept = Conversation.objects.create(user=alice, title="Kept")
+    delete_expired()
+    assert Conversation.objects.count() == 2, "Its time is not over."
+    end(chat_to_go)
+    forget_chats(0)
+    assert [*Conversation.objects.all()] == [kept]
+    assert not Turn.objects.exists() and not ImageRequest.objects.exists()
+    assert not default_storage.exists(name) and not default_storage.exists(picture)
+    assert UsageHistory.objects.count() == charges
+
+
+def test_an_answer_that_is_being_written_ends_first(alice: User, chat_to_go: Conversation) -> None:
+    turn = charge_turn(alice, conversation=chat_to_go)
+    end(chat_to_go)
+    delete_expired()
+    assert Turn.objects.filter(pk=turn.pk).exists()
+    assert Turn.objects.count() == 2
+
+
+def test_a_chat_is_begun_as_a_temporary_one_or_in_a_folder(chat: Chat) -> None:
+    answer = chat.send("Hi [[tokens:3]]", path="/ai-chat?temporary=1")
+    assert answer.receipt == "1 credit"
+    temporary = Conversation.objects.get()
+    assert temporary.expires_at is not None
+    left = temporary.expires_at - timezone.now()
+    assert timedelta(hours=23) < left <= timedelta(hours=24)
+    chat.client.post("/ai-chat/folders", data={"name": "Work"})
+    page = chat.client.get("/ai-chat/all").text
+    folder = page.partition("/ai-chat/all?folder=")[2][:36]
+    chat.send("Ho [[tokens:3]]", path=f"/ai-chat?folder={folder}")
+    assert str(chat.turn.conversation.folder_id) == folder
+    assert chat.turn.conversation.expires_at is None
