@@ -12,14 +12,17 @@ from ai_chat.models.conversations import (
     Turn,
     title_from,
 )
-from ai_chat.models.data import ARCHIVES, DataJob
+from ai_chat.models.data import ARCHIVES, IMPORTS, DataJob
 from ai_chat.models.failures import ProviderFailure
 from ai_chat.models.images import IMAGES, Image, ImageRequest
+from ai_chat.models.sharing import SHARES, Share, ShareEntry, SharePicture, ShareReport
 
 __all__ = [
     "ARCHIVES",
     "ATTACHMENTS",
     "IMAGES",
+    "IMPORTS",
+    "SHARES",
     "ApiCall",
     "ApiCount",
     "Attachment",
@@ -35,6 +38,10 @@ __all__ = [
     "Preset",
     "ProviderFailure",
     "ResponseItem",
+    "Share",
+    "ShareEntry",
+    "SharePicture",
+    "ShareReport",
     "Turn",
     "title_from",
 ]

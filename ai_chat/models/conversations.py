@@ -123,6 +123,8 @@ class Conversation(models.Model):
     preset = models.ForeignKey(Preset, models.SET_NULL, null=True, related_name="+", db_index=False)
     #: Of what models write; null: theirs, or the preset's.
     temperature = models.FloatField(null=True)
+    #: Where its imported turns come from, for people; empty: it began here.
+    imported_from = models.CharField(max_length=20, blank=True, default="", db_default="")
 
     class Meta:
         indexes = [
