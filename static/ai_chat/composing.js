@@ -124,8 +124,9 @@ function startConversation(url, title) {
   document.getElementById("conversation-title").textContent = title;
   document.title = `${title} · Tally`;
   const menu = document.getElementById("conversation-menu");
-  menu.querySelector("form").action = `${url}/rename`;
-  menu.querySelector("a").href = `${url}/delete`;
+  for (const element of document.querySelectorAll("[data-below]")) {
+    element[element.matches("form") ? "action" : "href"] = url + element.dataset.below;
+  }
   menu.querySelector("#title").value = title;
   menu.hidden = false;
 }
