@@ -1,8 +1,11 @@
 """What a page of a conversation shows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import batched
 from typing import NamedTuple
 from uuid import UUID
+
+from django.db.models import QuerySet
 
 from ai_chat.attachments.sending import load_files
 from ai_chat.conversations.path import Entry, add_versions, path_ids, path_through
@@ -43,17 +46,30 @@ def shown_entries(conversation: Conversation, *, before: str = "", entry: str = 
     return _read(conversation, path, has_later=False)
 
 
+def whole_path(conversation: Conversation) -> Iterator[list[Entry]]:
+    """All entries of the path that is shown, oldest first, in batches, with all that they say and
+    their receipts."""
+    path = path_ids(conversation.pk, conversation.current)
+    for ids in batched(reversed(path), ENTRIES_SHOWN, strict=False):
+        yield _entries(conversation, ids, Turn.with_receipt())
+
+
 def _read(conversation: Conversation, path: Sequence[UUID], *, has_later: bool) -> Shown:
     """The entries of a path, which is given from its end."""
     ids = path[:ENTRIES_SHOWN]
-    turns = without_rendered_answers(Turn.with_receipt().filter(pk__in=ids))
+    entries = _entries(conversation, ids, without_rendered_answers(Turn.with_receipt()))
+    render_missing(entries)
+    add_versions(conversation.pk, entries)
+    return Shown(entries[::-1], len(path) > len(ids), has_later)
+
+
+def _entries(conversation: Conversation, ids: Sequence[UUID], turns: QuerySet[Turn]) -> list[Entry]:
+    """The entries with these ids, in this order, as the ledger knows them."""
     images = ImageRequest.with_receipt().filter(pk__in=ids, conversation=conversation)
-    read: list[Entry] = [*turns, *images]
+    read: list[Entry] = [*turns.filter(pk__in=ids), *images]
     load_files(each for each in read if isinstance(each, Turn))
     by_id = {each.pk: each for each in read}
     entries = [reconcile(by_id[each]) for each in ids if each in by_id]
     for each in entries:
         each.conversation = conversation
-    render_missing(entries)
-    add_versions(conversation.pk, entries)
-    return Shown(entries[::-1], len(path) > len(ids), has_later)
+    return entries

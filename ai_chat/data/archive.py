@@ -4,7 +4,7 @@ copied to the storage. Times are UTC."""
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC
 from io import TextIOWrapper
 from itertools import chain
 from tempfile import TemporaryFile
@@ -16,12 +16,33 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.text import slugify
 
 from ai_chat import files
 from ai_chat.calls import log
+from ai_chat.data.chats import (
+    BATCH,
+    FORMAT,
+    FORMAT_VERSION,
+    chat_as_json,
+    chat_as_markdown,
+    file_name,
+    image_name,
+    json_pieces,
+    request_as_json,
+    time_text,
+)
 from ai_chat.data.kept_responses import kept_responses
-from ai_chat.models import Conversation, DataJob, Image, ImageRequest, Turn
+from ai_chat.models import (
+    Attachment,
+    ChatPreferences,
+    Conversation,
+    DataJob,
+    Folder,
+    ImageRequest,
+    Preset,
+    Share,
+    Turn,
+)
 from config.pagination import LATEST_FIRST, in_batches
 from credits.api.usage_csv import COLUMNS
 from credits.keys.states import key_states
@@ -39,8 +60,6 @@ from credits.models.background import TakenOver
 from credits.statement.csv_file import csv_lines
 from credits.statement.history import statement
 
-#: Rows that are read at once.
-BATCH = 100
 #: Bytes that are copied at once.
 PIECE = 1 << 20
 README = """What Tally has of you, made on {made} (times are UTC).
@@ -49,7 +68,10 @@ profile.json    your account, where you are signed in, how you signed in lately,
                 API keys and webhooks, what was announced lately, and codes you redeemed
 statement.csv   every credit that moved
 calls.csv       the calls of your API keys, without what was asked and answered
-chats/          each chat as Markdown to read, and as JSON for programs
+manifest.json   the format of this archive and its version, for programs
+settings.json   your instructions for all chats, your folders and presets, and links that you share
+chats/          each chat as Markdown to read, and as JSON with all versions, for programs
+attachments/    the files of your chats, and attachments.json with what they were called
 responses.json  kept responses of the API, with what was sent for them
 images/         the pictures, and images.json with what was asked for
 """
@@ -91,14 +113,19 @@ class _Writer:
 
     def __init__(self, job: DataJob, archive: ZipFile, target: IO[bytes]) -> None:
         self.job, self.archive, self.target = job, archive, target
-        self.conversations = Conversation.objects.filter(user_id=job.user_id)
+        self.conversations = Conversation.objects.select_related("folder", "preset").filter(
+            user_id=job.user_id
+        )
         self.requests = ImageRequest.with_receipt().filter(user_id=job.user_id)
 
     def write(self) -> None:
         turns = Turn.objects.filter(conversation__in=self.conversations).count()
         self.job.total = turns + self.requests.count()
         with self._text("README.txt") as out:
-            out.write(README.format(made=_time(timezone.now())))
+            out.write(README.format(made=time_text(timezone.now())))
+        with self._text("manifest.json") as out:
+            made = {"madeAt": time_text(timezone.now()), "chats": FORMAT}
+            _dump({"format": "tally-archive", "version": FORMAT_VERSION, **made}, out)
         with self._text("profile.json") as out:
             _dump(_profile(self.job.user), out)
         with self._text("statement.csv") as out:
@@ -112,9 +139,11 @@ class _Writer:
                 self._advance(0)
         for conversation in _each(self.conversations):
             self._write_chat(conversation)
+        self._write_settings()
         with self._text("responses.json") as out:
             kept = kept_responses(account_id=self.job.user_id)
-            _dump_with({}, "responses", self._counted(kept), out)
+            self._pieces(json_pieces({}, responses=self._counted(kept)), out)
+        self._write_attachments()
         self._write_images()
 
     def _counted[Thing](self, things: Iterable[Thing]) -> Iterator[Thing]:
@@ -130,45 +159,52 @@ class _Writer:
         self.job.keep(processed=self.job.processed, total=self.job.total)
 
     def _write_chat(self, conversation: Conversation) -> None:
-        words = slugify(conversation.title, allow_unicode=True)[:40]
-        day = f"{conversation.created_at:%Y-%m-%d}"
-        name = "-".join(filter(None, ["chats/" + day, words, str(conversation.pk)]))
+        name = f"chats/{file_name(conversation)}-{conversation.pk}"
         with self._text(f"{name}.md") as out:
-            out.write(f"# {conversation.title}\n\nBegun {_time(conversation.created_at)}\n")
-            for turn in self._turns(conversation):
-                out.write(_as_markdown(turn))
+            self._pieces(chat_as_markdown(conversation), out)
         with self._text(f"{name}.json") as out:
-            head = {
-                "id": str(conversation.pk),
-                "externalId": conversation.external_id,
-                "title": conversation.title,
-                "createdAt": _time(conversation.created_at),
-            }
-            _dump_with(head, "turns", map(_as_json, self._turns(conversation, counted=True)), out)
+            self._pieces(chat_as_json(conversation, passed=self._advance), out)
 
-    def _turns(self, conversation: Conversation, *, counted: bool = False) -> Iterator[Turn]:
-        """Its turns, oldest first. They are read twice, for two files, and `counted` once."""
-        rows = Turn.with_receipt().filter(conversation=conversation)
-        for batch in in_batches(rows, order=LATEST_FIRST, backwards=True, size=BATCH):
-            yield from batch
-            self._advance(len(batch) if counted else 0)
+    def _pieces(self, pieces: Iterable[str], out: IO[str]) -> None:
+        """Writes them, while the size of the archive is watched."""
+        written = 0
+        for piece in pieces:
+            out.write(piece)
+            written += len(piece)
+            if written > PIECE:
+                written = 0
+                self._advance(0)
+
+    def _write_attachments(self) -> None:
+        """The files, and attachments.json with what they were called."""
+        rows = Attachment.objects.filter(user_id=self.job.user_id)
+        for attachment in _each(rows):
+            self._copy(attachment.file, _attachment_name(attachment))
+            self._advance(0)
+        with self._text("attachments/attachments.json") as out:
+            described = map(_attachment_as_json, _each(rows))
+            self._pieces(json_pieces({}, attachments=described), out)
+
+    def _write_settings(self) -> None:
+        with self._text("settings.json") as out:
+            _dump(_chat_settings(self.job.user), out)
 
     def _write_images(self) -> None:
         for request in _each(self.requests):
             for image in request.images.all():
-                self._copy(image)
+                self._copy(image.file, image_name(image))
             self._advance(1)
         with self._text("images/images.json") as out:
-            made = map(_request_as_json, _each(self.requests))
-            _dump_with({}, "requests", made, out)
+            made = map(request_as_json, _each(self.requests))
+            self._pieces(json_pieces({}, requests=made), out)
 
-    def _copy(self, image: Image) -> None:
-        """Copies an image; one that is missing in the storage is in images.json alone."""
+    def _copy(self, file: str, name: str) -> None:
+        """Copies a file of the storage; of one that is missing there the description stays."""
         try:
-            source = default_storage.open(image.file)
+            source = default_storage.open(file)
         except FileNotFoundError:
             return
-        with source, self._open(_image_name(image), compression=ZIP_STORED) as out:
+        with source, self._open(name, compression=ZIP_STORED) as out:
             for piece in source.chunks(PIECE):
                 out.write(piece)
 
@@ -185,7 +221,7 @@ class _Writer:
             yield text
 
 
-def _each[Row: (Conversation, ImageRequest)](rows: QuerySet[Row]) -> Iterator[Row]:
+def _each[Row: (Conversation, ImageRequest, Attachment)](rows: QuerySet[Row]) -> Iterator[Row]:
     """All rows, newest first."""
     return chain.from_iterable(in_batches(rows, order=LATEST_FIRST, size=BATCH))
 
@@ -194,31 +230,17 @@ def _dump(value: Any, out: IO[str]) -> None:
     json.dump(value, out, ensure_ascii=False, indent=2)
 
 
-def _dump_with(head: dict[str, Any], name: str, items: Iterable[Any], out: IO[str]) -> None:
-    """A JSON object whose last member is a list, written item by item."""
-    members = [f"  {json.dumps(key)}: {json.dumps(head[key], ensure_ascii=False)}" for key in head]
-    out.write("{\n" + "".join(f"{member},\n" for member in members) + f'  "{name}": [')
-    for number, item in enumerate(items):
-        out.write(",\n    " if number else "\n    ")
-        json.dump(item, out, ensure_ascii=False)
-    out.write("\n  ]\n}\n")
-
-
-def _time(moment: datetime | None) -> str | None:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if moment else None
-
-
 def _profile(user: User) -> dict[str, Any]:
     return {
         "id": user.pk,
         "email": user.email,
         "name": user.name,
         "clerkId": user.clerk_id,
-        "joinedAt": _time(user.date_joined),
-        "lastSignInAt": _time(user.last_login),
+        "joinedAt": time_text(user.date_joined),
+        "lastSignInAt": time_text(user.last_login),
         "newEmail": user.new_email,
-        "emailProvedAt": _time(user.email_proved_at),
-        "secondFactorAt": _time(user.second_factor_at),
+        "emailProvedAt": time_text(user.email_proved_at),
+        "secondFactorAt": time_text(user.second_factor_at),
         **_sign_ins(user),
         "alertsByMail": user.alerts_by_mail,
         "keepsAnswers": user.keeps_answers,
@@ -233,8 +255,8 @@ def _sign_ins(user: User) -> dict[str, Any]:
     return {
         "sessions": [
             {
-                "createdAt": _time(session.created_at),
-                "usedAt": _time(session.used_at),
+                "createdAt": time_text(session.created_at),
+                "usedAt": time_text(session.used_at),
                 "address": session.address,
                 "device": session.device,
             }
@@ -242,7 +264,7 @@ def _sign_ins(user: User) -> dict[str, Any]:
         ],
         "activity": [
             {
-                "at": _time(event.created_at),
+                "at": time_text(event.created_at),
                 "what": event.get_kind_display(),
                 "address": event.address,
                 "device": event.device,
@@ -271,13 +293,13 @@ def _limits_and_keys(user: User) -> dict[str, Any]:
         "apiKeys": [
             {
                 "id": state.key.public_id,
-                "createdAt": _time(state.key.created_at),
+                "createdAt": time_text(state.key.created_at),
                 "name": state.key.name,
                 "scopes": state.key.scopes,
                 "models": state.key.only_models,
-                "expiresAt": _time(state.key.expires_at),
-                "revokedAt": _time(state.key.revoked_at),
-                "lastUsedAt": _time(state.last_used_at),
+                "expiresAt": time_text(state.key.expires_at),
+                "revokedAt": time_text(state.key.revoked_at),
+                "lastUsedAt": time_text(state.last_used_at),
             }
             for state in key_states(keys)
         ],
@@ -291,7 +313,7 @@ def _announced(user: User) -> dict[str, Any]:
     return {
         "webhooks": [
             {
-                "createdAt": _time(webhook.created_at),
+                "createdAt": time_text(webhook.created_at),
                 "url": webhook.url,
                 "description": webhook.description,
                 "active": webhook.active,
@@ -299,55 +321,53 @@ def _announced(user: User) -> dict[str, Any]:
             for webhook in webhooks
         ],
         "announced": [
-            {"at": _time(message.created_at), "what": message.kind, "data": message.payload}
+            {"at": time_text(message.created_at), "what": message.kind, "data": message.payload}
             for message in messages
         ],
         "redeemedCodes": [
-            {"at": _time(code.redeemed_at), "credits": code.batch.worth}
+            {"at": time_text(code.redeemed_at), "credits": code.batch.worth}
             for code in codes.select_related("batch")
         ],
     }
 
 
-def _as_markdown(turn: Turn) -> str:
-    answer = turn.answer or f"({turn.get_failure_display() or turn.get_state_display()})"
-    return (
-        f"\n## You, {_time(turn.created_at)}\n\n{turn.prompt}\n"
-        f"\n## {turn.model_label}, {_time(turn.ended_at) or 'not ended'}\n\n{answer}\n"
-    )
-
-
-def _as_json(turn: Turn) -> dict[str, Any]:
+def _chat_settings(user: User) -> dict[str, Any]:
+    preferences = ChatPreferences.objects.filter(user=user).first()
+    presets = Preset.objects.filter(user=user).order_by("name")
+    shares = Share.objects.filter(user=user).order_by("created_at")
     return {
-        "id": str(turn.pk),
-        "createdAt": _time(turn.created_at),
-        "endedAt": _time(turn.ended_at),
-        "model": turn.answered_by or turn.model,
-        "prompt": turn.prompt,
-        "reasoning": turn.reasoning,
-        "reasoningSeconds": turn.reasoning_seconds,
-        "answer": turn.answer,
-        "state": turn.state,
-        "failure": turn.failure,
-        "parent": str(turn.parent) if turn.parent else None,
-        "credits": turn.charged,
+        "instructions": preferences.instructions if preferences else "",
+        "folders": list(Folder.objects.filter(user=user).values_list("name", flat=True)),
+        "presets": list(presets.values("name", "instructions", "model", "temperature")),
+        "shares": [
+            {
+                "title": share.title,
+                "conversation": str(share.conversation_id) if share.conversation_id else None,
+                "createdAt": time_text(share.created_at),
+                "expiresAt": time_text(share.expires_at),
+                "forAnybody": share.for_anybody,
+                "views": share.views,
+                "state": share.state,
+            }
+            for share in shares
+        ],
     }
 
 
-def _request_as_json(request: ImageRequest) -> dict[str, Any]:
+def _attachment_as_json(attachment: Attachment) -> dict[str, Any]:
     return {
-        "id": str(request.pk),
-        "conversation": str(request.conversation_id) if request.conversation_id else None,
-        "createdAt": _time(request.created_at),
-        "model": request.answered_by or request.model,
-        "prompt": request.prompt,
-        "size": request.size,
-        "state": request.state,
-        "failure": request.failure,
-        "credits": request.charged,
-        "files": [_image_name(image) for image in request.images.all()],
+        "id": str(attachment.pk),
+        "conversation": str(attachment.conversation_id) if attachment.conversation_id else None,
+        "createdAt": time_text(attachment.created_at),
+        "name": attachment.name,
+        "kind": attachment.kind,
+        "contentType": attachment.content_type,
+        "bytes": attachment.bytes,
+        "file": _attachment_name(attachment),
     }
 
 
-def _image_name(image: Image) -> str:
-    return f"images/{image.pk}.{image.file.rpartition('.')[2]}"
+def _attachment_name(attachment: Attachment) -> str:
+    ending = attachment.file.rpartition(".")[2]
+    safe = ending.lower() if ending.isascii() and ending.isalnum() and len(ending) < 6 else "bin"
+    return f"attachments/{attachment.pk}.{safe}"

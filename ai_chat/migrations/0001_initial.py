@@ -259,6 +259,10 @@ class Migration(migrations.Migration):
                     models.CharField(blank=True, db_default="", default="", max_length=120),
                 ),
                 (
+                    "imported_from",
+                    models.CharField(blank=True, db_default="", default="", max_length=20),
+                ),
+                (
                     "user",
                     models.ForeignKey(
                         db_index=False,
@@ -369,6 +373,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("archive", "Archive"),
+                            ("import", "Import"),
                             ("chats", "Deletion of all chats"),
                             ("images", "Deletion of all images"),
                             ("erasure", "Erasure of a closed account"),
@@ -378,6 +383,7 @@ class Migration(migrations.Migration):
                 ),
                 ("file", models.CharField(blank=True, max_length=200)),
                 ("bytes", models.BigIntegerField(default=0)),
+                ("result", models.TextField(blank=True, db_default="", default="")),
                 (
                     "user",
                     models.ForeignKey(
@@ -761,6 +767,155 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="Share",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("token", models.CharField(max_length=43, unique=True)),
+                ("title", models.CharField(max_length=120)),
+                ("author", models.CharField(blank=True, max_length=150)),
+                ("for_anybody", models.BooleanField(default=False)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                ("copied_at", models.DateTimeField(null=True)),
+                ("expires_at", models.DateTimeField(null=True)),
+                ("revoked_at", models.DateTimeField(null=True)),
+                ("taken_down_at", models.DateTimeField(null=True)),
+                ("views", models.PositiveIntegerField(db_default=0, default=0)),
+                (
+                    "conversation",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="shares",
+                        to="ai_chat.conversation",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="shares",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-created_at", "-pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="ShareEntry",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("position", models.PositiveIntegerField()),
+                ("content", models.JSONField()),
+                (
+                    "share",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="entries",
+                        to="ai_chat.share",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["position"],
+            },
+        ),
+        migrations.CreateModel(
+            name="SharePicture",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("file", models.CharField(max_length=200, unique=True)),
+                ("content_type", models.CharField(max_length=100)),
+                ("width", models.PositiveIntegerField()),
+                ("height", models.PositiveIntegerField()),
+                ("bytes", models.PositiveIntegerField()),
+                (
+                    "share",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="pictures",
+                        to="ai_chat.share",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="ShareReport",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[
+                            ("personal", "Somebody's personal data"),
+                            ("abuse", "Harassment, hate or threats"),
+                            ("illegal", "Against the law"),
+                            ("deception", "Spam, fraud or malware"),
+                            ("other", "Something else"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("text", models.CharField(blank=True, max_length=1000)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                ("closed_at", models.DateTimeField(null=True)),
+                (
+                    "reporter",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "share",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="reports",
+                        to="ai_chat.share",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-pk"],
+            },
+        ),
+        migrations.CreateModel(
             name="Turn",
             fields=[
                 (
@@ -1077,6 +1232,40 @@ class Migration(migrations.Migration):
             model_name="searchentry",
             index=django.contrib.postgres.indexes.GinIndex(
                 fields=["vector"], gin_pending_list_limit=512, name="search_by_words"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="share",
+            index=models.Index(fields=["user", "-created_at", "-id"], name="shares_of_user"),
+        ),
+        migrations.AddIndex(
+            model_name="share",
+            index=models.Index(
+                condition=models.Q(("conversation__isnull", False)),
+                fields=["conversation"],
+                name="shares_of_conversation",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="share",
+            index=models.Index(
+                condition=models.Q(("expires_at__isnull", False)),
+                fields=["expires_at"],
+                name="shares_expiring",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="shareentry",
+            constraint=models.UniqueConstraint(
+                fields=("share", "position"), name="share_entry_once"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="sharereport",
+            index=models.Index(
+                condition=models.Q(("closed_at__isnull", True)),
+                fields=["created_at"],
+                name="reports_open",
             ),
         ),
         migrations.AddIndex(

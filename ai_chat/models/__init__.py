@@ -16,15 +16,18 @@ from ai_chat.models.conversations import (
     Versions,
     title_from,
 )
-from ai_chat.models.data import ARCHIVES, DataJob
+from ai_chat.models.data import ARCHIVES, IMPORTS, DataJob
 from ai_chat.models.failures import ProviderFailure
 from ai_chat.models.images import IMAGES, Image, ImageRequest
 from ai_chat.models.search import SearchEntry
+from ai_chat.models.sharing import SHARES, Share, ShareEntry, SharePicture, ShareReport
 
 __all__ = [
     "ARCHIVES",
     "ATTACHMENTS",
     "IMAGES",
+    "IMPORTS",
+    "SHARES",
     "UNFILED",
     "ApiCall",
     "ApiCount",
@@ -44,6 +47,10 @@ __all__ = [
     "ProviderFailure",
     "ResponseItem",
     "SearchEntry",
+    "Share",
+    "ShareEntry",
+    "SharePicture",
+    "ShareReport",
     "Turn",
     "Versions",
     "title_from",

@@ -150,6 +150,8 @@ class Conversation(models.Model):
     #: The names of the models chosen for its next message and images; empty: those used last.
     text_model = models.CharField(max_length=120, blank=True, default="", db_default="")
     image_model = models.CharField(max_length=120, blank=True, default="", db_default="")
+    #: Where its imported turns come from, for people; empty: it began here.
+    imported_from = models.CharField(max_length=20, blank=True, default="", db_default="")
 
     class Meta:
         indexes = [

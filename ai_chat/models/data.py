@@ -5,8 +5,9 @@ from django.db import models
 
 from credits.models.background import BackgroundJob
 
-#: The folder of the storage; it has a folder for every user in it.
+#: The folders of the storage; each has a folder for every user in it.
 ARCHIVES = "archives"
+IMPORTS = "imports"
 
 
 class DataJob(BackgroundJob):
@@ -14,6 +15,7 @@ class DataJob(BackgroundJob):
 
     class Kind(models.TextChoices):
         ARCHIVE = "archive", "Archive"
+        IMPORT = "import", "Import"
         CHATS = "chats", "Deletion of all chats"
         IMAGES = "images", "Deletion of all images"
         ERASURE = "erasure", "Erasure of a closed account"
@@ -22,9 +24,12 @@ class DataJob(BackgroundJob):
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="data_jobs", db_index=False
     )
     kind = models.CharField(max_length=10, choices=Kind)
-    #: An archive's name in the storage, and its size, once it is ready.
+    #: An archive's name in the storage, and its size, once it is ready; those of the file that is
+    #: imported until it is.
     file = models.CharField(max_length=200, blank=True)
     bytes = models.BigIntegerField(default=0)
+    #: What came of an import, for people.
+    result = models.TextField(blank=True, default="", db_default="")
 
     class Meta(BackgroundJob.Meta):
         indexes = [models.Index(fields=["user", "-created_at"], name="data_jobs_of_user")]
@@ -41,5 +46,5 @@ class DataJob(BackgroundJob):
 
     @property
     def folder(self) -> str:
-        """Where an archive is in the storage."""
-        return f"{ARCHIVES}/{self.user_id}"
+        """Where its file is in the storage."""
+        return f"{IMPORTS if self.kind == self.Kind.IMPORT else ARCHIVES}/{self.user_id}"

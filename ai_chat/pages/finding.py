@@ -12,7 +12,7 @@ from ai_chat.conversations import lists, search
 from ai_chat.conversations.lists import chats_page, folders_of
 from ai_chat.conversations.search import InvalidSearch, by_chat, find_matches
 from ai_chat.pages.beginning import own_folder
-from ai_chat.pages.chat import place_of_page
+from ai_chat.pages.places import place_of_page
 from config.pagination import InvalidCursor, key_of
 from config.text import is_blank
 from credits.http import AuthenticatedHttpRequest, wants_fragment

@@ -19,7 +19,7 @@ from PIL import Image as Pillow
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from ai_chat import files
-from ai_chat.data import archive, jobs
+from ai_chat.data import archive, chats, jobs
 from ai_chat.models import Conversation, DataJob, ResponseItem, Turn
 from credits.models import ApiKeySecret, UsageHistory, User
 from credits.models.background import SILENCE
@@ -141,7 +141,7 @@ def test_a_long_chat_is_read_in_batches(alice: User, here: Path, settings: Any) 
     for number in range(5):
         make_turn(conversation, f"Question {number}", f"Answer {number}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(archive, "BATCH", 2)
+        patch.setattr(chats, "BATCH", 2)
         job = make_here(alice)
     assert (job.state, job.processed, job.total) == (State.DONE, 5, 5)
     with opened(job, here / "media") as file:
