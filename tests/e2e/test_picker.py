@@ -106,7 +106,7 @@ def test_few_are_a_list_with_the_plan_that_one_needs(
     chat: Window, alice: User, size: Size, scheme: Scheme
 ) -> None:
     make_many(2)
-    make_model("large", label="Large", least_plan=make_plan("cplan_pro", name="Pro", credits=1000))
+    make_model("large", label="Large", least_plan=make_plan("cplan_pro", credits=1000))
     page = chat(alice, size=size, scheme=scheme)
     page.goto("/ai-chat")
     page.get_by_role("button", name="Model: ").click()
