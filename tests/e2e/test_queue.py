@@ -1,21 +1,31 @@
 """The next message is written while an answer comes, and sent when it has ended well."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from ai_chat.models import Turn
 from credits.ledger import get_balance
 from credits.models import User
-from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits
+from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits, windows
 from tests.e2e.test_chat import send
 from tests.factories import make_user
+from tests.live import Site
 
 #: An answer that goes on until it is stopped, or long enough to write meanwhile.
 LONG = "Go on [[tokens:600]] [[delay:0.1]]"
 SHORT = "Go on [[tokens:30]] [[delay:0.1]]"
+
+
+@pytest.fixture
+def chat(browser: Browser, chat_site: Site) -> Iterator[Window]:
+    """Windows on a site that answers through the fake provider."""
+    with windows(browser, chat_site) as window:
+        window.allow("40[029]")
+        yield window
 
 
 def queue(page: Page, *texts: str) -> Any:
