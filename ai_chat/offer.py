@@ -5,7 +5,7 @@ from functools import cached_property
 
 from ai_chat.attachments.sending import has_pictures, refusal_of
 from ai_chat.conversations.drafts import Draft
-from ai_chat.conversations.history import FilesOfCall, history
+from ai_chat.conversations.history import MAX_TURNS, Context, FilesOfCall, history
 from ai_chat.conversations.quotes import MessageQuote, quote_messages
 from credits.amounts import PICO, as_words
 from credits.catalogue.models import offered_models
@@ -32,6 +32,8 @@ class Offer:
     is_shortened: bool = False
     #: Whether there are earlier pictures, of which it is told the names.
     hides_pictures: bool = False
+    #: What the model would be sent, in a conversation that has begun, or where tokens have a price.
+    context: Context | None = None
 
     @property
     def available(self) -> int:
@@ -111,6 +113,11 @@ class Offer:
         return self.affordable and bool(self.model) and not is_off
 
     @property
+    def more_than(self) -> bool:
+        """Whether the conversation may have more messages than the model's context counts."""
+        return bool(self.context and self.context.of >= MAX_TURNS)
+
+    @property
     def token(self) -> str:
         """Changes whenever the button, or the sizes beside it, would look different: what is
         unchanged is not sent again."""
@@ -119,6 +126,8 @@ class Offer:
         state = "ok" if self.takes_orders else f"{self.available}{'p' * bool(self.plan)}"
         if self.is_limited and self.limit:
             state += f"l{self.limit.limit.pk}-{self.limit.left}"
+        if self.context:
+            state += f".{self.context.known}-{self.context.of}-{self.context.percent}"
         by_tokens = f"{self.price_id}.{self.likely}.{self.words_granted}"
         detail = by_tokens if self.quote else ",".join(self.model.sizes)
         notes = f"{len(self.refusal)}{'s' * self.is_shortened}{'h' * self.hides_pictures}"
@@ -143,8 +152,10 @@ def get_offer(
     if chosen is None or feature != TEXT:
         return offer
     written = draft or Draft(user_id=user_id, text="")
-    if chosen.token_price:
-        messages = history(written, chosen, only_sizes=True).messages
+    if chosen.token_price or written.place.conversation:
+        offer = replace(offer, context=history(written, chosen, only_sizes=True))
+    if offer.context and chosen.token_price:
+        messages = offer.context.messages
         quote = quote_messages(messages, user_id=user_id, model=chosen, balance=offer.balance)
         offer = replace(offer, quote=quote)
     return replace(

@@ -90,6 +90,12 @@ OUTCOMES: dict[str, Outcome] = {
         "refund n − k",
         ("Some of the images of a set fail", "Only those you got"),
     ),
+    "stopped images": Outcome(
+        "image: stopped by the user",
+        "those made by then are kept and charged, the rest is refunded; before the first as a stop "
+        "before the first token",
+        ("You stop while images are made", "Those that were made by then, which you keep"),
+    ),
     "tokens": Outcome(
         "priced by tokens: whatever is charged above",
         "what was used, by the price that the charge names, never more than was reserved; the rest "

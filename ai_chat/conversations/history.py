@@ -95,11 +95,16 @@ class KnownFrom(NamedTuple):
 
 class Context(NamedTuple):
     """The messages of a call. `in_time` is False while an answer was being written in the
-    conversation: then they lack that. `temperature` is that of the chat, if it has one."""
+    conversation: then they lack that. `temperature` is that of the chat, if it has one. Of the `of`
+    messages that the user has sent before they hold the last `known`, and take so many `percent` of
+    what the model can read."""
 
     messages: list[Message]
     in_time: bool = True
     temperature: float | None = None
+    known: int = 0
+    of: int = 0
+    percent: int = 0
 
 
 def history(draft: Draft, model: AIModel, *, only_sizes: bool = False) -> Context:
@@ -121,8 +126,28 @@ def history(draft: Draft, model: AIModel, *, only_sizes: bool = False) -> Contex
     own = [_text(each) for each in draft.client_messages if each["role"] == "system"]
     system = system_message(told, own, most=room - len(draft.text) - LEAST_CHARACTERS)
     messages = messages_of(past, draft.text, system=system, room=room, files=files)
-    in_time = not any(turn.is_running for turn in stored)
-    return Context(messages, in_time, told.temperature)
+    kept = _kept(past, messages)
+    said = len(system) + len(draft.text) + sum(exchange.size for exchange in kept)
+    return Context(
+        messages,
+        in_time=not any(turn.is_running for turn in stored),
+        temperature=told.temperature,
+        known=_questions(kept),
+        of=_questions(past),
+        percent=min(100, -(-100 * said // max(1, room))),
+    )
+
+
+def _kept(past: Sequence[Exchange], messages: Iterable[Message]) -> Sequence[Exchange]:
+    """The latest of the exchanges that stand in the messages before the prompt."""
+    questions = sum(message["role"] == "user" for message in messages)
+    # The prompt is joined to a question without an answer.
+    kept = questions if past and not past[-1].answer else questions - 1
+    return past[len(past) - kept :]
+
+
+def _questions(exchanges: Iterable[Exchange]) -> int:
+    return sum(len(exchange.questions) for exchange in exchanges)
 
 
 def system_message(told: Told, client: Iterable[str] = (), *, most: int) -> str:

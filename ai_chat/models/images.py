@@ -7,6 +7,7 @@ from django.db import models
 from ai_chat import files
 from ai_chat.jobs.models import FAILED, RUNNING, Job
 from ai_chat.models.conversations import Conversation, Versions
+from credits.reasons import Reason
 
 #: The folder of the storage; it has a folder for every user in it.
 IMAGES = "images"
@@ -57,6 +58,11 @@ class ImageRequest(Job):
 
     def discard_result(self) -> None:
         files.discard_folder(self.folder)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether its user stopped it before all was made."""
+        return bool(self.failure) and Reason(self.failure).is_stop
 
     @property
     def places(self) -> range:

@@ -40,7 +40,7 @@ from ai_chat.pages.addresses import address_of
 from ai_chat.pages.attaching import files_of, files_to_send, keep_uploads
 from ai_chat.pages.beginning import read_beginning
 from ai_chat.pages.choosing import chosen_model, note_use
-from ai_chat.pages.continuing import continuation_of
+from ai_chat.pages.continuing import check_goes_on, continuation_of
 from ai_chat.pages.forms import (
     image_choices,
     read_count,
@@ -155,6 +155,7 @@ def send_text(
     request: AuthenticatedHttpRequest, conversation: Conversation | None
 ) -> HttpResponseBase:
     user_id, key = request.user.pk, read_key(request.POST)
+    check_goes_on(conversation, request.POST)
     model = choose_text_model(request.POST.get("model", ""), user_id=user_id, idempotency_key=key)
     turn, _ = send_message(
         Draft(

@@ -8,15 +8,9 @@ import { addCopyButtons } from "./copying.js";
 import { followAnswer } from "./following.js";
 import "./picker.js";
 import { stayAtEnd } from "./scrolling.js";
+import "./stopping.js";
 
 const turns = document.getElementById("turns");
-
-// Escape stops an answer, unless it has something to close or a search to empty.
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || event.defaultPrevented) return;
-  if (document.querySelector(":popover-open") || event.target.matches("[type=search]")) return;
-  document.querySelector(".stop")?.click();
-});
 
 document.addEventListener("click", ({ target }) => {
   const example = target.closest("[data-try]");

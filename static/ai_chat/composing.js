@@ -1,10 +1,11 @@
 // The composer: a message is written, sent once, and its answer followed.
 
 import { reload } from "../js/connection.js";
-import { fragment, hasKeyboard, notify, pause } from "../js/page.js";
+import { fragment, hasKeyboard, newKey, notify, pause } from "../js/page.js";
 import { sendRenewed, sessionProblem } from "../js/session.js";
 import { followAnswer, showAnswer } from "./following.js";
 import { keepNow, message, sendButton, showProblem, tooLong, writeMessage } from "./message.js";
+import { isAnswering, queueMessage } from "./queue.js";
 
 const composer = message.form;
 const WAIT = "An answer is being written. This can be sent once it has ended; it stays here.";
@@ -23,17 +24,19 @@ function fitMessage() {
 message.addEventListener("input", fitMessage);
 fitMessage();
 
-composer.addEventListener("submit", (event) => {
+composer.addEventListener("submit", async (event) => {
   event.preventDefault();
-  if (isSending()) return showProblem(WAIT, false);
   if (sendButton().disabled) return;
   if (tooLong()) return showProblem(tooLong());
-  send(composer);
+  const isImage = composer.elements.mode.value === "image";
+  if (isImage ? !isSending() : !isAnswering()) return send(composer);
+  if (isImage || !(await queueMessage())) showProblem(WAIT, false);
 });
 
-// The button that goes on with an answer that was cut is a form of its own.
+// The button that goes on with an answer that was cut is a form of its own, and so is a message that
+// has waited for the end of an answer.
 document.addEventListener("submit", (event) => {
-  if (!event.target.matches(".continue")) return;
+  if (!event.target.matches(".continue, .queued")) return;
   event.preventDefault();
   if (isSending()) return showProblem(WAIT, false);
   send(event.target);
@@ -50,7 +53,7 @@ async function send(form) {
     if (form === composer) keepNow(form.elements.key.value);
     const response = await sendRenewed(() => post(form));
     const problem = await sessionProblem(response.status, response.headers.get("Tally-Ask"));
-    if (problem) return showProblem(problem);
+    if (problem) return refused(form, problem);
     if (response.redirected) return location.assign(response.url);
     if (!response.ok) return await showRefusal(response, form);
     clearComposer(response.headers, form);
@@ -59,7 +62,8 @@ async function send(form) {
     else if (section) await followAnswer(section.querySelector("[data-follow]").dataset.follow);
     else await reload();
   } catch {
-    showProblem(
+    refused(
+      form,
       "There is no connection. Your message is still here; " +
         "if it was charged, sending it again is free.",
     );
@@ -67,7 +71,14 @@ async function send(form) {
     composer.classList.remove("sending");
     composer.removeAttribute("aria-busy");
     if (document.getElementById("problem").textContent === WAIT) showProblem("");
+    notify("composer:free");
   }
+}
+
+/** Says why the message of a form was not sent. */
+function refused(form, problem) {
+  showProblem(problem);
+  form.dispatchEvent(new CustomEvent("message:refused", { bubbles: true }));
 }
 
 /** The key in the form makes a repeated POST the same message: it is charged once. */
@@ -88,19 +99,22 @@ async function showRefusal(response, form) {
   const html = await response.text();
   if (response.status >= 500) {
     // It may have been charged before the site failed; the key makes a second try free.
-    return showProblem(
+    return refused(
+      form,
       "The site could not answer just now. Send it again: a message is charged once.",
     );
   }
   const foot = response.status === 403 ? null : fragment(html).querySelector("#composer-foot");
   if (!foot) {
-    return showProblem(
+    return refused(
+      form,
       "That did not work, and nothing was charged. Reload the page and try again.",
     );
   }
+  form.dispatchEvent(new CustomEvent("message:refused", { bubbles: true }));
   document.getElementById("composer-foot").replaceWith(foot);
   // The composer has today's price: who agrees sends it there.
-  if (!message.value) setMessage(form.elements.message.value);
+  if (!message.value && !form.matches(".queued")) setMessage(form.elements.message.value);
   htmx.process(foot);
   notify("credits:changed");
 }
@@ -114,6 +128,7 @@ function clearComposer(headers, form) {
   if (url !== location.pathname) {
     startConversation(url, decodeURIComponent(headers.get("Tally-Title")));
   }
+  form.dispatchEvent(new CustomEvent("message:taken", { bubbles: true }));
   form.elements.key.value = newKey();
   notify("credits:changed");
   notify("conversations:changed");
@@ -142,9 +157,4 @@ function startConversation(url, title) {
   }
   menu.querySelector("#title").value = title;
   menu.hidden = false;
-}
-
-function newKey() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

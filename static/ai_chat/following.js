@@ -39,6 +39,7 @@ export async function showAnswer(response, section = null) {
         // An end that could not be saved yet is asked for again.
         if (section.querySelector("[data-follow]")) break;
         announceEnd(section);
+        announceState(section);
         stayAtEnd();
         return { ended: true, section };
       } else {
@@ -177,6 +178,12 @@ function placeTurn(html) {
   if (hadFocus) focusMessage();
   htmx.process(section);
   return section;
+}
+
+/** Tells whoever waits for the end how it ended: well, stopped, or failed. */
+function announceState(section) {
+  const { state } = section.querySelector("[data-state]").dataset;
+  document.body.dispatchEvent(new CustomEvent("answer:ended", { detail: state }));
 }
 
 function announceEnd(section) {

@@ -2,6 +2,7 @@
 
 import { isForSession } from "../js/session.js";
 import "./picker.js";
+import "./stopping.js";
 import { keepNow, message, showProblem, tooLong, writeMessage } from "./message.js";
 
 const form = message.form;

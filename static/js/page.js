@@ -25,3 +25,9 @@ export function announce(text, region = "said") {
   const element = document.getElementById(region);
   if (element) element.textContent = text;
 }
+
+/** A key that makes a repeated request the same one. */
+export function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -20,7 +20,7 @@ from credits.ledger import release_charge, settle_charge
 from credits.models import User
 from credits.reasons import CHARGED, Reason
 from tests.ai_chat.api.client import JSON, user_says
-from tests.ai_chat.turns import text_model
+from tests.ai_chat.turns import make_turn, text_model
 from tests.api import Api
 from tests.factories import make_charge
 
@@ -192,3 +192,30 @@ def test_images_by_another_model_are_told(alice: User, client: Client) -> None:
     assert "whoever runs this site" in page
     [item] = Api(alice).get("/api/ai/images").json()["items"]
     assert item["answeredBy"] == "other"
+
+
+def test_a_stopped_answer_can_be_continued_if_there_is_something_of_it(alice: User) -> None:
+    turn = ended(alice, state=Turn.State.STOPPED)
+    page = page_of(alice, turn)
+    assert "Continue · 1 credit" in page
+    assert f'name="after" value="{turn.pk}"' in page
+    Turn.objects.update(answer="\u200b")
+    assert "Continue ·" not in page_of(alice, turn)
+    Turn.objects.update(answer="", failure=Reason.STOPS_USED_UP)
+    assert "Continue ·" not in page_of(alice, turn)
+
+
+def test_an_answer_is_continued_only_at_the_end_of_what_is_shown(alice: User) -> None:
+    """Another window may have shown another version, or gone on."""
+    turn = ended(alice, cut=Turn.Cut.LENGTH)
+    other = make_turn(turn.conversation, "Hello", "Another answer", parent=turn.parent)
+    assert turn.conversation.current == other.pk
+    assert "Continue ·" not in page_of(alice, turn)
+    client = Client()
+    client.force_login(alice)
+    path = f"/ai-chat/{turn.conversation_id}"
+    form = {"message": "Continue.", "after": str(turn.pk), "model": turn.model}
+    refused = client.post(path, form)
+    assert refused.status_code == 409
+    assert "The conversation has gone on in another window." in refused.text
+    assert Turn.objects.count() == 2

@@ -15,7 +15,7 @@ from tests.ai_chat.turns import text_model
 from tests.fakes.scripted import Pieces, ScriptedProvider
 from tests.live import Site
 
-ANSWER = [delta(content="42"), delta("stop"), usage(10, 5), b"data: [DONE]\n\n"]
+ANSWER = [delta(content="Forty-two, of course"), delta("stop"), usage(10, 5), b"data: [DONE]\n\n"]
 #: Seconds: more than others may be silent for.
 LONG = 2.5
 
@@ -42,9 +42,9 @@ def test_a_model_that_reasons_is_waited_for(
     text_model(reasons=True)
     wire.answer = Pieces(body)
     assert Chat(impatient, alice).send("Think").receipt == "1 credit"
-    assert Program(impatient, alice).ask("Think").json()["text"] == "42"
+    assert Program(impatient, alice).ask("Think").json()["text"] == "Forty-two, of course"
     answer = ApiProgram(impatient, alice).post("Think").json()
-    assert answer["choices"][0]["message"]["content"] == "42"
+    assert answer["choices"][0]["message"]["content"] == "Forty-two, of course"
     text_model(reasons=False)
     assert Chat(impatient, alice).send("Think").receipt == "↩ Refunded 1 credit"
     assert ApiProgram(impatient, alice).post("Think").status_code == 504

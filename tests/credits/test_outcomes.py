@@ -17,6 +17,7 @@ TOKENS, FAULTS = "tests/ai_chat/test_token_outcomes.py", "tests/ai_chat/test_pro
 ANSWERING = "tests/ai_chat/jobs/test_answering.py"
 THOUGHTS = "tests/ai_chat/jobs/test_free_answers.py"
 FREE = "tests/ai_chat/gateway/test_free_answers.py"
+STOPPED = "tests/ai_chat/images/test_stopping.py"
 IMAGES = "tests/ai_chat/images/test_outcomes.py"
 CLOSED = "tests/ai_chat/data/test_closed_meanwhile.py"
 #: Of /v1.
@@ -63,6 +64,11 @@ PROOFS: dict[str, list[tuple[str, str]]] = {
     ],
     "no image": [(IMAGES, "test_an_answer_that_is_none_is_refunded")],
     "some images": [(IMAGES, "test_what_is_not_delivered_is_refunded")],
+    "stopped images": [
+        (STOPPED, "test_a_program_stops_its_images_and_is_told_what_came_of_it"),
+        (STOPPED, "test_what_was_made_before_a_stop_is_kept_and_paid_for"),
+        (STOPPED, "test_stops_before_the_first_image_cost_once_the_free_ones_are_used_up"),
+    ],
     "tokens": [
         (TOKENS, "test_an_answer_by_tokens_comes_to_what_the_table_says"),
         (TOKENS, "test_our_own_time_limit_is_paid_by_what_came"),

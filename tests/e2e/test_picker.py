@@ -1,18 +1,28 @@
 """Choosing a model: by keyboard, with a search, and remembered."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from ai_chat.models import ChatPreferences
 from credits.models import User
 from tests.ai_chat.turns import text_model
-from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits
+from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits, windows
 from tests.e2e.pickers import choose_model
 from tests.e2e.test_chat import send
 from tests.factories import make_model, make_plan
+from tests.live import Site
+
+
+@pytest.fixture
+def chat(browser: Browser, chat_site: Site) -> Iterator[Window]:
+    """Windows on a site that answers through the fake provider."""
+    with windows(browser, chat_site) as window:
+        window.allow("40[029]")
+        yield window
 
 
 def make_many(count: int = 9) -> None:
@@ -106,7 +116,7 @@ def test_few_are_a_list_with_the_plan_that_one_needs(
     chat: Window, alice: User, size: Size, scheme: Scheme
 ) -> None:
     make_many(2)
-    make_model("large", label="Large", least_plan=make_plan("cplan_pro", name="Pro", credits=1000))
+    make_model("large", label="Large", least_plan=make_plan("cplan_pro", credits=1000))
     page = chat(alice, size=size, scheme=scheme)
     page.goto("/ai-chat")
     page.get_by_role("button", name="Model: ").click()

@@ -1,9 +1,12 @@
 """Images that are stopped: by a program, and by the page's form without scripts."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
+from ai_chat.jobs.ending import FREE_STOPS
 from ai_chat.models import ImageRequest
+from credits.rate_limits import take
 from tests.ai_chat.api.client import Program
 from tests.ai_chat.images.fake import FakePainter
 from tests.ai_chat.images.test_dialects import set_painter
@@ -49,6 +52,24 @@ def test_what_was_made_before_a_stop_is_kept_and_paid_for(
     assert answer["receipt"]["reason"] == "stopped_before_first_token"
     assert (answer["receipt"]["refunded"], odd_studio.balance) == (10, 95)
     assert odd_studio.client.get(answer["images"][0]["url"]).status_code == 200
+
+
+def test_stops_before_the_first_image_cost_once_the_free_ones_are_used_up(
+    studio: Program, provider: FakeProvider
+) -> None:
+    """They are counted with stops of answers: each call is paid to the provider."""
+    for _ in range(FREE_STOPS):
+        take(f"early_stops:{studio.user.pk}", limit=FREE_STOPS, window=timedelta(hours=1))
+    with ThreadPoolExecutor() as pool:
+        painting = pool.submit(studio.paint, "A slow tree [[delay:30]]", count=2)
+        studio.client.post(f"/api/ai/images/requests/{being_made(provider).pk}/stop")
+    made = painting.result().json()
+    assert (made["state"], made["creditsCharged"], made["images"]) == ("failed", 10, [])
+    assert made["receipt"]["reason"] == "early_stops_used_up"
+    assert studio.balance == 90
+    page = studio.client.get("/images").text
+    assert "free stops of this hour are used up" in page
+    assert "<b>10 credits</b>" in page
 
 
 def test_the_pages_form_stops_images_without_scripts(

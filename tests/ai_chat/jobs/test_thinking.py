@@ -78,7 +78,7 @@ def test_a_model_that_reasons_may_be_silent_longer(
     turn = begin_turn(alice, THOUGHT, Wait())
     run = find_run(turn.pk)
     assert run
-    wait_for(run.reasoning, "the first thought")
+    wait_for(lambda: bool(run.reasoning()), "the first thought")
     assert run.overdue_at - run.leased_at > 39
     assert run.work.bounds == Bounds(first=40, silence=40, total=41)
     run.stop()
