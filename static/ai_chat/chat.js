@@ -4,8 +4,9 @@
 
 import { reload } from "../js/connection.js";
 import { setMessage } from "./composing.js";
-import { addCopyButtons } from "./copying.js";
+import { addCopyButtons, questionOf } from "./copying.js";
 import { followAnswer } from "./following.js";
+import "./formulas.js";
 import { stayAtEnd } from "./scrolling.js";
 
 const turns = document.getElementById("turns");
@@ -21,7 +22,7 @@ document.addEventListener("click", ({ target }) => {
   const example = target.closest("[data-try]");
   if (example) setMessage(example.dataset.try);
   const again = target.closest("[data-again]");
-  if (again) setMessage(again.closest(".turn").querySelector(".me").lastChild.textContent);
+  if (again) setMessage(questionOf(again));
 });
 
 window.addEventListener("popstate", reload);
