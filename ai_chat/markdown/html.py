@@ -17,7 +17,7 @@ from ai_chat.markdown.formulas import PIPE, source
 from ai_chat.markdown.highlight import CLASSES, highlight
 from ai_chat.markdown.parser import OPTIONS, Allowance, clean, parse
 
-RENDERER_VERSION = 1
+RENDERER_VERSION = 2
 """Goes up with each change of what `render` makes of a text: pages keep its HTML."""
 
 _HEADINGS = {"h1": "h3", "h2": "h4", "h3": "h5", "h4": "h6", "h5": "h6", "h6": "h6"}
@@ -33,7 +33,7 @@ _MATH_TAGS = """
     msub msubsup msup mtable mtd mtext mtr munder munderover b i
 """
 _MATH_ATTRIBUTES = {
-    "math": {"display", "dir"},
+    "math": {"data-tex", "dir", "display"},
     "mfrac": {"displaystyle", "linethickness", "scriptlevel"},
     "mi": {"mathvariant"},
     "mo": {"form", "lspace", "maxsize", "minsize", "movablelimits", "rspace", "stretchy"},
@@ -170,8 +170,11 @@ class _Renderer(RendererHTML):
         shown = (
             None if is_open else mathml.to_mathml(tex, is_display=is_display, allowance=allowance)
         )
+        written = escape(source(token))
         if shown is None:
-            shown = f'<code class="tex" dir="ltr">{escape(source(token))}</code>'
+            shown = f'<code class="tex" dir="ltr">{written}</code>'
+        else:  # To be copied: static/ai_chat/formulas.js.
+            shown = shown.replace("<math", f'<math data-tex="{written}"', 1)
         if not is_display and (len(tex) <= _LONG_FORMULA or is_open):
             return shown
         css = "formula" if is_display else "formula long"

@@ -7,6 +7,7 @@ import { setMessage } from "./composing.js";
 import { addCopyButtons } from "./copying.js";
 import { followAnswer } from "./following.js";
 import "./picker.js";
+import "./formulas.js";
 import { stayAtEnd } from "./scrolling.js";
 import "./stopping.js";
 

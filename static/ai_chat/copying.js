@@ -1,19 +1,28 @@
-// Code and answers are copied with one press; without scripts they can still be selected. An answer
-// is copied as the Markdown that the model wrote, with what the page shows beside it, for programs
-// that take formatted text.
+// Code, questions and answers are copied with one press; without scripts they can still be selected.
+// An answer is copied as the Markdown that the model wrote, with what the page shows beside it, for
+// programs that take formatted text.
 
 import { copy, copyByCommand, copyWith } from "../js/clipboard.js";
+import { addTools, codeOf } from "./code.js";
 
 const template = document.getElementById("copier").content.firstElementChild;
 
-/** Gives each block of code and each ended answer below `root` its button. */
+/** Gives each block of code, each question and each ended answer below `root` its buttons. */
 export function addCopyButtons(root) {
-  for (const code of root.querySelectorAll(".code:not(:has([data-copy]))")) {
-    code.prepend(copyButton("Copy the code"));
+  for (const code of root.querySelectorAll(".code:not(:has(> .tools))")) {
+    addTools(code, copyButton("Copy the code"));
+  }
+  for (const question of root.querySelectorAll(".turn > .me:not(:has(+ .copy))")) {
+    question.after(copyButton("Copy the question"));
   }
   for (const receipt of root.querySelectorAll(".md:not(.live) + .receipt:not(:has([data-copy]))")) {
-    receipt.append(copyButton("Copy the answer"));
+    receipt.append(copyButton("Copy the answer as Markdown"));
   }
+}
+
+/** What was asked in the turn that an element belongs to, as it was written. */
+export function questionOf(element) {
+  return element.closest(".turn").querySelector(".me").lastChild.textContent;
 }
 
 function copyButton(label) {
@@ -26,14 +35,12 @@ function copyButton(label) {
 document.addEventListener("click", async ({ target }) => {
   const button = target.closest("[data-copy]");
   if (!button) return;
-  const code = button.closest(".code")?.querySelector("code");
   const answer = button.closest(".it");
   await copyWith(
     button,
     async () => {
-      // The last line's end is the block's, not the code's.
-      const text = code?.textContent.replace(/\n$/, "");
-      const html = code ? "" : formatted(answer.querySelector(".md"));
+      const text = codeOf(button) ?? (answer ? null : questionOf(button));
+      const html = text === null ? formatted(answer.querySelector(".md")) : "";
       // Browsers give no clipboard to pages without HTTPS.
       if (navigator.clipboard) await copy(Promise.resolve(text ?? sourceOf(answer)), html);
       else copyByCommand(text ?? sourceAtOnce(answer), html);
@@ -62,7 +69,7 @@ function sourceAtOnce(answer) {
 /** What is shown, as HTML without what belongs to this page alone. */
 function formatted(shown) {
   const copied = shown.cloneNode(true);
-  for (const button of copied.querySelectorAll("[data-copy]")) button.remove();
+  for (const tools of copied.querySelectorAll(".tools")) tools.remove();
   for (const each of copied.querySelectorAll("[class]")) each.removeAttribute("class");
   return copied.innerHTML;
 }

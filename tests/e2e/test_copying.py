@@ -106,3 +106,51 @@ def test_what_cannot_be_copied_says_so(chat: Window, page: Page) -> None:
     page.get_by_role("button", name="Copy the answer").click()
     expect(page.locator("#toasts")).to_contain_text("That could not be copied. Select the text")
     expect(page.locator("#progress")).not_to_have_text("Copied.")
+
+
+def test_a_question_is_copied_as_it_was_written(page: Page) -> None:
+    Turn.objects.update(prompt="One *two*\n\n  three")
+    page.reload()
+    copy(page, "Copy the question")
+    assert page.evaluate("navigator.clipboard.readText()") == "One *two*\n\n  three"
+
+
+FORMULAS = r"""Before $a^2$ and \(b_1\).
+
+\[\frac{1}{2}
++ 3\]
+
+| x | $|y|$ |
+|---|---|
+
+After."""
+
+
+def test_formulas_are_copied_as_their_tex(page: Page) -> None:
+    Turn.objects.update(answer=FORMULAS, html="", html_version=0)
+    page.reload()
+    expect(page.locator("math")).to_have_count(4)
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('.md'))")
+    page.keyboard.press("ControlOrMeta+C")
+    text = page.evaluate("navigator.clipboard.readText()")
+    lines = [line for line in text.splitlines() if line.strip()]
+    assert lines[0] == r"Before $a^2$ and \(b_1\)."
+    assert "\n".join(lines[1:3]) == "\\[\\frac{1}{2}\n+ 3\\]"
+    assert "$|y|$" in lines[3]
+    assert lines[4] == "After."
+    assert "<math" in page.evaluate(READ, "text/html")
+
+
+def test_a_part_of_a_formula_is_copied_as_all_of_it(page: Page) -> None:
+    Turn.objects.update(answer=FORMULAS, html="", html_version=0)
+    page.reload()
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('mfrac > *'))")
+    page.keyboard.press("ControlOrMeta+C")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.strip() == "\\[\\frac{1}{2}\n+ 3\\]"
+
+
+def test_what_has_no_formula_is_copied_by_the_browser(page: Page) -> None:
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('.md strong'))")
+    page.keyboard.press("ControlOrMeta+C")
+    assert page.evaluate("navigator.clipboard.readText()") == "bold"

@@ -1,7 +1,7 @@
 """A provider that answers by script: the real local server, wire format and faults, no model.
 
 Markers in the prompt say how to answer: `[[tokens:40]]` so many words, `[[delay:0.05]]` so many
-seconds before each, `[[echo]]` the prompt's own words, `[[gate]]` no end before
+seconds before each, `[[echo]]` the prompt's own words (␤ ends a line), `[[gate]]` no end before
 `open_gate()`, `[[tag:name]]` a name for the log, `[[unstorable]]` text that no database takes,
 and every `[[fail:…]]` of the local provider.
 Without them: "word1 word2 … word8".
@@ -168,7 +168,8 @@ class FakeProvider:
     def _words(self, request: ChatRequest) -> Iterable[str]:
         markers = _markers(request.prompt)
         if "echo" in markers:
-            return [f"{word} " for word in _MARKER.sub("", request.prompt).split()]
+            words = _MARKER.sub("", request.prompt).split()
+            return [f"{word} ".replace("␤ ", "\n") for word in words]
         if "unstorable" in markers:
             return UNSTORABLE
         if self._script and "tokens" not in markers:

@@ -17,7 +17,7 @@ CLASSES = (
     r"|(line|dash)-(left|right|top|bottom)|red|yellow|green|teal|blue|purple| )*"
 )
 MATH = {
-    "math": {"display": "block", "dir": "ltr"},
+    "math": {"data-tex": r"[$\\].*", "display": "block", "dir": "ltr"},
     "mfrac": {"displaystyle": BOOLEAN, "linethickness": "0", "scriptlevel": r"\d"},
     "mi": {"mathvariant": "normal"},
     "mo": {
