@@ -50,7 +50,7 @@ def whole_path(conversation: Conversation) -> Iterator[list[Entry]]:
     """All entries of the path that is shown, oldest first, in batches, with all that they say and
     their receipts."""
     path = path_ids(conversation.pk, conversation.current)
-    for ids in batched(reversed(path), ENTRIES_SHOWN, strict=False):
+    for ids in batched(reversed(path), ENTRIES_SHOWN):
         yield _entries(conversation, ids, Turn.with_receipt())
 
 

@@ -127,7 +127,6 @@ def _as_json(turn: Turn, names: Names) -> dict[str, Any]:
         "prompt": turn.prompt,
         "reasoning": turn.reasoning,
         "reasoningSeconds": turn.reasoning_seconds,
-        "reasoningSeconds": turn.reasoning_seconds,
         "answer": turn.answer,
         "attachments": [{"id": str(each), "name": names.get(each)} for each in turn.attachments],
         "state": turn.state,
