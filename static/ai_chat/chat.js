@@ -3,7 +3,8 @@
 // posts as usual and comes back with the finished answer.
 
 import { reload } from "../js/connection.js";
-import { setMessage } from "./composing.js";
+import "./composing.js";
+import { setMessage } from "./message.js";
 import { addCopyButtons } from "./copying.js";
 import { followAnswer } from "./following.js";
 import "./picker.js";

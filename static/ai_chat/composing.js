@@ -1,28 +1,14 @@
 // The composer: a message is written, sent once, and its answer followed.
 
 import { reload } from "../js/connection.js";
-import { fragment, hasKeyboard, newKey, notify, pause } from "../js/page.js";
+import { fragment, newKey, notify, pause } from "../js/page.js";
 import { sendRenewed, sessionProblem } from "../js/session.js";
 import { followAnswer, showAnswer } from "./following.js";
-import { keepNow, message, sendButton, showProblem, tooLong, writeMessage } from "./message.js";
+import { keepNow, message, sendButton, showProblem, setMessage, tooLong } from "./message.js";
 import { isAnswering, queueMessage } from "./queue.js";
 
 const composer = message.form;
 const WAIT = "An answer is being written. This can be sent once it has ended; it stays here.";
-
-/** Puts a text into the message field. */
-export function setMessage(text) {
-  writeMessage(text);
-  fitMessage();
-  if (text || hasKeyboard) message.focus({ preventScroll: true });
-}
-
-function fitMessage() {
-  message.rows = Math.min(10, Math.max(2, message.value.split("\n").length));
-}
-
-message.addEventListener("input", fitMessage);
-fitMessage();
 
 composer.addEventListener("submit", async (event) => {
   event.preventDefault();

@@ -6,6 +6,7 @@ import { hasKeyboard, notify } from "../js/page.js";
 
 export const message = document.getElementById("message");
 
+const LEAST_ROWS = message.rows;
 const PAUSE = 300; // milliseconds without a key after which a draft is kept
 const SHOWN_FROM = 500; // characters left
 // What Python's strip() removes, which is not what trim() does.
@@ -30,6 +31,17 @@ export function writeMessage(text) {
   showLength();
   tellSize();
   keepNow();
+}
+
+/** Puts a text into the composer's field, which grows with it. */
+export function setMessage(text) {
+  writeMessage(text);
+  fitMessage();
+  if (text || hasKeyboard) message.focus({ preventScroll: true });
+}
+
+function fitMessage() {
+  message.rows = Math.min(10, Math.max(LEAST_ROWS, message.value.split("\n").length));
 }
 
 /** The button that sends: the composer has one for each mode. */
@@ -71,6 +83,7 @@ function showLength() {
 }
 
 message.addEventListener("input", showLength);
+message.addEventListener("input", fitMessage);
 message.form.addEventListener("change", showLength);
 
 // --- Size -------------------------------------------------------------------------------------
@@ -130,6 +143,7 @@ if (draft?.text) {
 }
 showLength();
 tellSize();
+fitMessage();
 
 message.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.shiftKey && hasKeyboard) {

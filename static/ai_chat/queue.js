@@ -4,8 +4,7 @@
 
 import { keepDraft, readDraft } from "../js/drafts.js";
 import { announce, fragment, newKey } from "../js/page.js";
-import { setMessage } from "./composing.js";
-import { message } from "./message.js";
+import { message, setMessage } from "./message.js";
 
 const list = document.getElementById("queue");
 const template = document.getElementById("queued").innerHTML;
