@@ -7,7 +7,7 @@ const TYPING = 700; // milliseconds between two keys of one word
 let typed = "";
 let typedAt = 0;
 
-document.documentElement.classList.add("picks");
+document.documentElement.classList.add("has-picker");
 
 const sheetOf = (element) => element.closest?.(".picker-sheet");
 const holderOf = (sheet) => sheet.querySelector("[role=combobox]") ?? listOf(sheet);
