@@ -6,10 +6,12 @@ import { reload } from "../js/connection.js";
 import { setMessage } from "./composing.js";
 import { addCopyButtons } from "./copying.js";
 import { followAnswer } from "./following.js";
+import "./instructions.js";
 import "./picker.js";
 import "./formulas.js";
 import { stayAtEnd } from "./scrolling.js";
 import "./stopping.js";
+import "./titles.js";
 
 const turns = document.getElementById("turns");
 
