@@ -106,8 +106,9 @@ def set_up(*, conversation: Conversation, setup: Setup) -> None:
     preset = own.filter(pk=setup.preset_id).first() if setup.preset_id else None
     if setup.preset_id and preset is None:
         raise InvalidSetup("There is no such preset any more.", ("preset",))
-    is_new = preset and preset.model and preset.pk != conversation.preset_id
-    columns = checked_setup(setup)._asdict() | ({"text_model": preset.model} if is_new else {})
+    columns: dict[str, Any] = checked_setup(setup)._asdict()
+    if preset and preset.model and preset.pk != conversation.preset_id:
+        columns["text_model"] = preset.model
     Conversation.objects.filter(pk=conversation.pk).update(**columns)
 
 

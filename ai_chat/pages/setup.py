@@ -33,7 +33,7 @@ class InstructionsField(forms.CharField):
     """Instructions as they are kept. What is wrong with them is a sentence beside the field."""
 
     def __init__(self, **options: Any) -> None:
-        standard = {
+        standard: dict[str, Any] = {
             "help_text": f"At most {MAX_CHARACTERS:,} characters. The model reads them with each "
             "message.",
             "widget": forms.Textarea(attrs={"rows": 5, "dir": "auto"}),

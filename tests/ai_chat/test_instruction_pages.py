@@ -5,7 +5,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 
 from ai_chat.conversations.presets import account_instructions, save_account_instructions
@@ -38,7 +37,7 @@ def preset_of(user: User | None, **columns: Any) -> Preset:
     )
 
 
-def text_of(answer: HttpResponse) -> str:
+def text_of(answer: Any) -> str:
     return " ".join(unescape(answer.text).split())
 
 
@@ -205,7 +204,7 @@ def test_what_a_new_chat_is_set_up_with_goes_with_its_first_message(
 
 
 def test_a_block_for_the_chat_that_has_just_begun(page: Client, conversation: Conversation) -> None:
-    def asked(place: str) -> HttpResponse:
+    def asked(place: str) -> Any:
         headers = {"HX-Request": "true", "HX-Current-URL": f"http://testserver/ai-chat{place}"}
         return page.get("/ai-chat/instructions", headers=headers)
 
