@@ -40,7 +40,6 @@ export async function showAnswer(response, section = null) {
         if (section.querySelector("[data-follow]")) break;
         announceEnd(section);
         announceState(section);
-        notify("answer:ended");
         stayAtEnd();
         return { ended: true, section };
       } else {
