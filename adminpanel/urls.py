@@ -8,7 +8,14 @@ from adminpanel.confirm import ConfirmView
 from adminpanel.keys import views as keys
 from adminpanel.metrics import metrics
 from adminpanel.overview import views as overview
-from adminpanel.settings import import_views, model_views, pack_views, plan_views, price_views
+from adminpanel.settings import (
+    chat_views,
+    import_views,
+    model_views,
+    pack_views,
+    plan_views,
+    price_views,
+)
 from adminpanel.settings import views as settings
 from adminpanel.sign_ins import views as sign_ins
 from adminpanel.sync import views as sync
@@ -69,6 +76,16 @@ urlpatterns = [
     ),
     path("admin/settings/packs/new", pack_views.edit_pack, name="admin-pack-new"),
     path("admin/settings/packs/<int:pack_id>", pack_views.edit_pack, name="admin-pack"),
+    path("admin/settings/chats", chat_views.chats, name="admin-chats"),
+    path("admin/settings/chats/presets/new", chat_views.edit_preset, name="admin-preset-new"),
+    path(
+        "admin/settings/chats/presets/<uuid:preset_id>", chat_views.edit_preset, name="admin-preset"
+    ),
+    path(
+        "admin/settings/chats/presets/<uuid:preset_id>/delete",
+        chat_views.remove_preset,
+        name="admin-preset-delete",
+    ),
     path("admin/settings/import", import_views.start, name="admin-plan-import"),
     path("admin/settings/import/preview", import_views.compare, name="admin-plan-import-preview"),
     path("admin/settings/import/take", import_views.take, name="admin-plan-import-take"),

@@ -3,7 +3,7 @@
 from procrastinate.contrib.django import app
 
 from ai_chat.calls import keeping
-from ai_chat.conversations import filing
+from ai_chat.conversations import filing, title_model
 from ai_chat.data import jobs, kept_responses
 
 
@@ -11,6 +11,12 @@ from ai_chat.data import jobs, kept_responses
 def run_job(job_id: str) -> None:
     """Works on an archive, a deletion or an erasure."""
     jobs.run(job_id)
+
+
+@app.task(name="chat.title")
+def make_title(turn_id: str) -> None:
+    """Asks the model that an admin named for the title of a chat."""
+    title_model.make_title(turn_id)
 
 
 @app.periodic(cron="* * * * *")

@@ -20,7 +20,7 @@ from django.utils import timezone
 from PIL import Image as Picture
 
 from ai_chat.gateway import urls as gateway
-from ai_chat.models import Conversation, Folder, Image, ImageRequest, Turn
+from ai_chat.models import Conversation, Folder, Image, ImageRequest, Preset, Turn
 from credits.catalogue.prices import set_feature_costs
 from credits.models import (
     CodeBatch,
@@ -195,6 +195,14 @@ POST   account/keys/<str:public_id>/revoke                 302   302   404   404
 GET    account/calls                                       302   200   200   200
 GET    account/calls.csv                                   302   200   200   200
 GET    account/keys/<str:public_id>/calls                  302   200   404   404
+GET    account/chats                                       302   200   200   200
+POST   account/chats                                       302   302   302   302
+GET    account/chats/presets/new                           302   200   200   200
+POST   account/chats/presets/new                           302   422   422   422
+GET    account/chats/presets/<uuid:preset_id>              302   200   404   404
+POST   account/chats/presets/<uuid:preset_id>              302   422   404   404
+GET    account/chats/presets/<uuid:preset_id>/delete       302   200   404   404
+POST   account/chats/presets/<uuid:preset_id>/delete       302   302   404   404
 GET    account/data                                        302   200   200   200
 POST   account/data/archive                                302   302   302   302
 GET    account/data/archives/<uuid:job_id>                 302   404   404   404
@@ -220,6 +228,10 @@ POST   ai-chat/folders                                     302   422   422   422
 POST   ai-chat/folders/<uuid:folder_id>/rename             302   302   404   404
 GET    ai-chat/folders/<uuid:folder_id>/delete             302   200   404   404
 POST   ai-chat/folders/<uuid:folder_id>/delete             302   302   404   404
+GET    ai-chat/conversations                               302   200   200   200
+GET    ai-chat/title                                       302   204   204   204
+GET    ai-chat/instructions                                302   204   204   204
+POST   ai-chat/<uuid:conversation_id>/instructions         302   302   404   404
 GET    ai-chat/turns/<uuid:turn_id>/events                 302   200   404   404
 GET    ai-chat/turns/<uuid:turn_id>/source                302   200   404   404
 POST   ai-chat/turns/<uuid:turn_id>/stop                   302   302   404   404
@@ -281,6 +293,14 @@ POST   admin/settings/providers/<int:provider_id>          302   404   404   422
 GET    admin/settings/providers/<int:provider_id>/models   302   404   404   502
 POST   admin/settings/providers/<int:provider_id>/models   302   404   404   502
 POST   admin/settings/providers/<int:provider_id>/delete   302   404   404   302
+GET    admin/settings/chats                                302   404   404   200
+POST   admin/settings/chats                                302   404   404   409
+GET    admin/settings/chats/presets/new                    302   404   404   200
+POST   admin/settings/chats/presets/new                    302   404   404   422
+GET    admin/settings/chats/presets/<uuid:preset_id>       302   404   404   404
+POST   admin/settings/chats/presets/<uuid:preset_id>       302   404   404   404
+GET    admin/settings/chats/presets/<uuid:preset_id>/delete 302   404   404   404
+POST   admin/settings/chats/presets/<uuid:preset_id>/delete 302   404   404   404
 GET    admin/settings/import                               302   404   404   200
 POST   admin/settings/import/preview                       302   404   404   422
 POST   admin/settings/import/take                          302   404   404   422
@@ -406,6 +426,7 @@ def things_of(owner: User) -> dict[str, str]:
         "conversation_id": str(conversation.pk),
         "chat_id": str(conversation.pk),
         "folder_id": str(Folder.objects.create(user=owner, name="Hers").pk),
+        "preset_id": str(Preset.objects.create(user=owner, name="Hers").pk),
         "turn_id": str(turn.pk),
         "request_id": str(made.pk),
         "image_id": str(_image(made).pk),

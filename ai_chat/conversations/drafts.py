@@ -2,23 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
-from uuid import UUID
 
-from ai_chat.models import UNFILED, Attachment, Filing, Place
+from ai_chat.models import UNFILED, Attachment, Filing, Place, Setup
 from ai_chat.providers.chat import Message
 
 #: Where a conversation is begun.
 BEGINNING = Place()
-
-
-class Setup(NamedTuple):
-    """How a chat is set up: what its models are told, and how warm they are (0 to 2; None: as the
-    preset says, else as they are)."""
-
-    instructions: str = ""
-    preset_id: UUID | None = None
-    temperature: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ _TOLD = """
     SELECT coalesce((SELECT s.house_rule FROM ai_chat_chatsettings s), ''),
         coalesce((SELECT a.instructions FROM ai_chat_chatpreferences a WHERE a.user_id = %(user)s),
             ''),
-        coalesce(p.name, ''), coalesce(p.instructions, ''), p.temperature
+        coalesce(p.instructions, ''), p.temperature
     FROM (VALUES (1)) AS always
     LEFT JOIN ai_chat_preset p
         ON p.id = %(preset)s AND (p.user_id = %(user)s OR p.user_id IS NULL)
@@ -23,23 +23,22 @@ _TOLD = """
 
 
 class Told(NamedTuple):
-    """What the models of a chat are told, each text empty where there is none; the preset's name;
-    and the temperature of what they write: the chat's, else the preset's, None for their own."""
+    """What the models of a chat are told, each text empty where there is none, and the
+    temperature of what they write: the chat's, else the preset's, None for their own."""
 
     house_rule: str
     account: str
     preset: str
     chat: str
-    preset_name: str
     temperature: float | None
 
 
 def told_in(draft: Draft) -> Told:
     """What the model is told that answers a draft. A preset of another user counts as none."""
     setup = draft.setup
-    [(rule, account, name, preset, temperature)] = fetch_all(
+    [(rule, account, preset, temperature)] = fetch_all(
         _TOLD, {"user": draft.user_id, "preset": setup.preset_id}
     )
     if setup.temperature is not None:
         temperature = setup.temperature
-    return Told(rule, account, preset, setup.instructions, name, temperature)
+    return Told(rule, account, preset, setup.instructions, temperature)

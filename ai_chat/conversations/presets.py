@@ -6,9 +6,8 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
-from ai_chat.conversations.drafts import Setup
 from ai_chat.conversations.instructions import MAX_CHARACTERS
-from ai_chat.models import ChatPreferences, Conversation, Preset
+from ai_chat.models import ChatPreferences, Conversation, Preset, Setup
 from config.errors import InvalidInput
 from config.text import is_blank
 from credits.catalogue.fields import one_line
@@ -50,7 +49,7 @@ def account_instructions(*, user_id: int) -> str:
     return own.values_list("instructions", flat=True).first() or ""
 
 
-def set_account_instructions(*, user_id: int, text: str) -> None:
+def save_account_instructions(*, user_id: int, text: str) -> None:
     """From the next message on. Raises InvalidSetup."""
     text = checked_instructions(text)
     ChatPreferences.objects.update_or_create(user_id=user_id, defaults={"instructions": text})
@@ -58,7 +57,7 @@ def set_account_instructions(*, user_id: int, text: str) -> None:
 
 def presets_of(user_id: int | None) -> QuerySet[Preset]:
     """A user's own presets, or (None) the published ones, by their names."""
-    return Preset.objects.filter(user_id=user_id).order_by("name", "pk")
+    return Preset.objects.filter(user=user_id).order_by("name", "pk")
 
 
 def presets_for(user_id: int) -> QuerySet[Preset]:
@@ -101,12 +100,16 @@ def delete_preset(*, preset: Preset) -> None:
 
 @transaction.atomic
 def set_up(*, conversation: Conversation, setup: Setup) -> None:
-    """Sets up a chat anew, from its next message on. Raises InvalidSetup, also for a preset that
-    its user cannot choose."""
+    """Sets up a chat anew, from its next message on: a preset that it had not brings its model.
+    Raises InvalidSetup, also for a preset that its user cannot choose."""
     own = presets_for(conversation.user_id).select_for_update()
-    if setup.preset_id and not own.filter(pk=setup.preset_id).exists():
+    preset = own.filter(pk=setup.preset_id).first() if setup.preset_id else None
+    if setup.preset_id and preset is None:
         raise InvalidSetup("There is no such preset any more.", ("preset",))
-    Conversation.objects.filter(pk=conversation.pk).update(**checked_setup(setup)._asdict())
+    columns: dict[str, Any] = checked_setup(setup)._asdict()
+    if preset and preset.model and preset.pk != conversation.preset_id:
+        columns["text_model"] = preset.model
+    Conversation.objects.filter(pk=conversation.pk).update(**columns)
 
 
 def checked_setup(setup: Setup) -> Setup:

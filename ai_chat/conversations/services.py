@@ -57,15 +57,16 @@ def last_model(*, user_id: int) -> str:
 
 
 def rename_conversation(*, conversation: Conversation, title: str) -> None:
-    """Gives the conversation another title, if there is anything to see in it. Raises
-    InvalidTitle."""
+    """Gives the conversation another title, if there is anything to see in it; no model changes it
+    any more. Raises InvalidTitle."""
     title = " ".join(title.replace("\0", " ").split())
     if len(title) > LONGEST_TITLE:
         raise InvalidTitle(
             f"A title has at most {LONGEST_TITLE} characters; this one has {len(title):,}."
         )
     if not is_blank(title):
-        Conversation.objects.filter(pk=conversation.pk).update(title=title)
+        own = Conversation.objects.filter(pk=conversation.pk)
+        own.update(title=title, title_is_chosen=True)
 
 
 @transaction.atomic

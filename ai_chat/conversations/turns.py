@@ -7,22 +7,24 @@ from typing import Any
 from django.conf import settings
 
 from ai_chat.attachments.sending import refusal_of
-from ai_chat.conversations.drafts import Draft, Setup
+from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.history import history
 from ai_chat.conversations.rendering import html_columns
 from ai_chat.conversations.thinking import Thinking
+from ai_chat.conversations.title_model import name_after
 from ai_chat.jobs.ending import Outcome
 from ai_chat.jobs.start import Agreed, choose_model, start_job
 from ai_chat.jobs.supervision import begin
 from ai_chat.jobs.work import Bounds, Stopped, TimeIsUp, Work, charged_if_shown
 from ai_chat.markdown import has_visible_text
-from ai_chat.models import Place, Turn, title_from
+from ai_chat.models import Place, Turn
 from ai_chat.providers.bounds import asked_of, file_tokens, input_bound, size_of
 from ai_chat.providers.chat import AnswerStream, Message, can_read, tokens_of
 from ai_chat.providers.client import thinking_seconds
 from ai_chat.providers.errors import ProviderError
 from ai_chat.providers.pieces import Alive, End, Finish, Piece, Reasoning, Text
 from ai_chat.providers.used import CallBounds, used
+from ai_chat.titles import title_of
 from config.errors import InvalidInput
 from config.text import is_blank
 from credits.features import TEXT
@@ -94,8 +96,9 @@ def start_turn(
     conversation_id = place.conversation_id and str(place.conversation_id)
     files = [str(each.pk) for each in draft.attachments]
     version = [str(place.parent)] if place.is_version else []
-    begun = setup_columns(draft.setup)
-    differs = [begun] if any(draft.beginning) and place.conversation is None else []
+    differs = (
+        [draft.beginning.columns] if any(draft.beginning) and place.conversation is None else []
+    )
     return start_job(
         Turn,
         user_id=draft.user_id,
@@ -108,22 +111,17 @@ def start_turn(
         row={
             "conversation_id": conversation_id,
             "external_id": external_id,
-            "title": title_from(text),
+            "title": title_of(text),
             "model": model.name,
             "prompt": text,
             "parent": place.parent and str(place.parent),
             "is_version": place.is_version,
             "attachments": files,
             "one_at_a_time": True,
-            **begun,
+            **draft.setup.columns,
             **draft.filing.columns,
         },
     )
-
-
-def setup_columns(setup: Setup) -> dict[str, Any]:
-    """A setup for the row of a job that may begin a conversation."""
-    return {**setup._asdict(), "preset_id": setup.preset_id and str(setup.preset_id)}
 
 
 def as_kept(text: str) -> str:
@@ -243,6 +241,10 @@ class Answering(Work[Turn]):
             return Outcome(State.ANSWERED)
         failure = Reason.LENGTH_USED_UP if is_cut else Reason.EMPTY_ANSWER
         return Outcome(State.FAILED, failure, delivered=0)
+
+    def ended(self, job: Turn | None, *, kept: bool) -> None:
+        if job and kept and not job.came_back and has_visible_text(job.answer):
+            name_after(job)
 
     def keep(self, text: str, reasoning: str, *, lost: bool) -> Mapping[str, Any]:
         kept = {"answer": text, "reasoning": reasoning}

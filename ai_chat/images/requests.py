@@ -9,7 +9,8 @@ from ai_chat import files
 from ai_chat.images.painter import Painting
 from ai_chat.jobs.start import choose_model, start_job, was_charged
 from ai_chat.jobs.supervision import begin
-from ai_chat.models import UNFILED, Filing, Image, ImageRequest, Place, title_from
+from ai_chat.models import UNFILED, Filing, Image, ImageRequest, Place, Setup
+from ai_chat.titles import title_of
 from config.errors import InvalidInput
 from config.text import is_blank
 from credits.features import IMAGE
@@ -48,13 +49,15 @@ def start_request(
     idempotency_key: str,
     place: Place | None = None,
     filing: Filing = UNFILED,
+    setup: Setup = Setup(),  # noqa: B008 -- it cannot be changed
     max_unit_cost: int | None = None,
 ) -> tuple[ImageRequest, bool]:
     """Charges `count` images together and begins to make them. Returns the request and whether it
     is new: a repeated key finds the first one (I7). An empty `size` is the model's first one, or
     DEFAULT_SIZE. `max_unit_cost` is what one image may cost, in credits. With a `place` they
-    belong to a conversation, and one without begins one, kept as `filing` says. Raises
-    InvalidImageRequest, ModelNotOffered, PlanRequired, Busy, and what `start_job` raises."""
+    belong to a conversation, and one without begins one, kept as `filing` and set up as `setup`
+    says. Raises InvalidImageRequest, ModelNotOffered, PlanRequired, Busy, and what `start_job`
+    raises."""
     key = f"image:{idempotency_key}"
     chosen = choose_model(model, feature=IMAGE, user_id=user_id, idempotency_key=key)
     asked_size, size = size, size or usual_size(chosen)
@@ -79,12 +82,13 @@ def start_request(
             "in_conversation": place is not None,
             "parent": place and place.parent and str(place.parent),
             "is_version": bool(version),
-            "title": title_from(prompt),
+            "title": title_of(prompt),
             "model": chosen.name,
             "prompt": prompt,
             "size": size,
             "count": count,
             **filing.columns,
+            **setup.columns,
         },
     )
     if is_new:

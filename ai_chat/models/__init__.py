@@ -12,9 +12,9 @@ from ai_chat.models.conversations import (
     Folder,
     Place,
     Preset,
+    Setup,
     Turn,
     Versions,
-    title_from,
 )
 from ai_chat.models.data import ARCHIVES, IMPORTS, DataJob
 from ai_chat.models.failures import ProviderFailure
@@ -47,11 +47,11 @@ __all__ = [
     "ProviderFailure",
     "ResponseItem",
     "SearchEntry",
+    "Setup",
     "Share",
     "ShareEntry",
     "SharePicture",
     "ShareReport",
     "Turn",
     "Versions",
-    "title_from",
 ]

@@ -3,7 +3,6 @@ at its charge in the journal."""
 
 import uuid
 from collections.abc import Sequence
-from itertools import dropwhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
@@ -12,13 +11,10 @@ from django.db import models
 from django.db.models.functions import Now
 
 from ai_chat.jobs.models import FAILED, RUNNING, Job
-from config.text import cut, is_blank
 from credits.models import AIModel
 
 if TYPE_CHECKING:
     from ai_chat.models.attachments import Attachment
-
-TITLE_CHARACTERS = 60
 
 
 class ChatSettings(models.Model):
@@ -221,10 +217,18 @@ class Filing(NamedTuple):
 UNFILED = Filing()
 
 
-def title_from(text: str) -> str:
-    """What a conversation is called that begins with this text: what can be seen of it first."""
-    line = "".join(dropwhile(is_blank, " ".join(text.split())))
-    return cut(line, TITLE_CHARACTERS)
+class Setup(NamedTuple):
+    """How a chat is set up: what its models are told, and how warm they are (0 to 2; None: as the
+    preset says, else as they are)."""
+
+    instructions: str = ""
+    preset_id: uuid.UUID | None = None
+    temperature: float | None = None
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What `ai_chat_place` reads of it in the row of a job."""
+        return {**self._asdict(), "preset_id": self.preset_id and str(self.preset_id)}
 
 
 class Turn(Job):

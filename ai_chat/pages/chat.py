@@ -23,18 +23,20 @@ from ai_chat.conversations.entries import shown_entries
 from ai_chat.conversations.history import known_from
 from ai_chat.conversations.lists import rail
 from ai_chat.conversations.path import beside, end_of
+from ai_chat.conversations.presets import find_preset
 from ai_chat.conversations.services import (
     InvalidTitle,
     delete_conversation,
     rename_conversation,
 )
+from ai_chat.conversations.title_model import is_due
 from ai_chat.conversations.turns import choose_text_model, send_message
 from ai_chat.jobs.ending import job_or_404
 from ai_chat.jobs.errors import TurnRunning
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
 from ai_chat.jobs.start import Agreed
-from ai_chat.models import Conversation, ImageRequest, Turn, title_from
+from ai_chat.models import Conversation, ImageRequest, Setup, Turn
 from ai_chat.offer import get_offer
 from ai_chat.pages.addresses import address_of
 from ai_chat.pages.attaching import files_of, files_to_send, keep_uploads
@@ -53,8 +55,16 @@ from ai_chat.pages.forms import (
     start_images,
 )
 from ai_chat.pages.places import conversation_of_page
+from ai_chat.pages.setup import (
+    SetupForm,
+    form_of_new,
+    read_setup,
+    shown_instructions,
+    shown_setup,
+)
 from ai_chat.pages.streams import event_response
 from ai_chat.pages.versions import choices_of, own_entry, place_of
+from ai_chat.titles import title_of
 from config.errors import DomainError
 from config.serving.capacity import keeps_its_thread
 from credits.features import TEXT
@@ -82,6 +92,7 @@ def page(
     *,
     problem: str = "",
     status: int = 200,
+    setup_form: SetupForm | None = None,
     **extra: str,
 ) -> HttpResponse:
     """The whole page, with what else its template shows; or with a `problem` for a script only what
@@ -89,14 +100,19 @@ def page(
     edited = own_entry(conversation, request.POST.get("version_of") or request.GET.get("edit", ""))
     chosen = request.POST if request.method == "POST" or not edited else choices_of(edited)
     draft = chosen.get("message", "")
+    beginning = Setup()
+    if conversation is None:
+        setup_form = form_of_new(request)
+        beginning = setup_form.value()
     context = {
-        **composer(request.user, chosen, conversation, draft=draft),
+        **composer(request.user, chosen, conversation, draft=draft, beginning=beginning),
         "edited": edited,
         "conversation": conversation,
         "problem": problem,
         "draft": draft,
         "local_provider": settings.LOCAL_PROVIDER,
         "typed_title": conversation.title if conversation else "",
+        "title_is_due": bool(conversation and is_due(conversation)),
         **extra,
     }
     if problem and wants_events(request):
@@ -112,22 +128,38 @@ def page(
         if shown.entries and shown.is_current and not shown.has_later:
             context["continuation"] = continuation_of(shown.entries[-1])
     context["begins"] = read_beginning(request)
+    context["instructions"] = shown_instructions(
+        request.user, conversation, beginning, form=setup_form, offer=context["offer"]
+    )
     context["rail"] = rail(user_id=request.user.pk)
     return render(request, "ai_chat/chat.html", context, status=status)
 
 
 def composer(
-    user: User, chosen: QueryDict, conversation: Conversation | None = None, *, draft: str = ""
+    user: User,
+    chosen: QueryDict,
+    conversation: Conversation | None = None,
+    *,
+    draft: str = "",
+    beginning: Setup = Setup(),  # noqa: B008 -- it cannot be changed
 ) -> dict[str, Any]:
     """What the composer shows: both modes, what is chosen in each, and its price with this `draft`.
-    Until a model is chosen it is the one that was chosen last."""
-    model = chosen.get("model") or chosen_model(
-        user_id=user.pk, feature=TEXT, conversation=conversation
+    Until a model is chosen it is that of the preset that a chat begins with, else the one that was
+    chosen last."""
+    preset = None if conversation else find_preset(beginning.preset_id, user_id=user.pk)
+    model = (
+        chosen.get("model")
+        or (preset and preset.model)
+        or chosen_model(user_id=user.pk, feature=TEXT, conversation=conversation)
     )
     edited = own_entry(conversation, chosen.get("version_of", ""))
-    place = beside(edited) if edited else end_of(conversation)
-    attached = files_of(chosen, user)
-    written = Draft(user_id=user.pk, text=draft, place=place, attachments=attached)
+    written = Draft(
+        user_id=user.pk,
+        text=draft,
+        place=beside(edited) if edited else end_of(conversation),
+        attachments=(attached := files_of(chosen, user)),
+        beginning=beginning,
+    )
     return {
         "attached": attached,
         "most_files": settings.ATTACHMENTS_PER_MESSAGE,
@@ -164,6 +196,7 @@ def send_text(
             place=place_of(request.POST, conversation),
             attachments=files_to_send(request),
             filing=read_beginning(request).filing,
+            beginning=read_setup(request, conversation),
         ),
         model,
         idempotency_key=key,
@@ -178,8 +211,12 @@ def send_text(
 def send_image(
     request: AuthenticatedHttpRequest, conversation: Conversation | None
 ) -> HttpResponseBase:
-    filing = read_beginning(request).filing
-    job = start_images(request, place=place_of(request.POST, conversation), filing=filing)
+    job = start_images(
+        request,
+        place=place_of(request.POST, conversation),
+        filing=read_beginning(request).filing,
+        setup=read_setup(request, conversation),
+    )
     return followed(request, job, conversation)
 
 
@@ -191,7 +228,7 @@ def followed(
     if wants_events(request):
         response = event_response(request, job)
         if conversation is None or job.conversation_id != conversation.pk:
-            response["Tally-Title"] = quote(title_from(job.prompt))
+            response["Tally-Title"] = quote(title_of(job.prompt))
         return response
     connections.close_all()  # Before waiting: the pool is for those who work.
     wait(job)
@@ -242,12 +279,27 @@ def paid_for(request: AuthenticatedHttpRequest, charge_id: int) -> HttpResponse:
 def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The button with its price; 204 while it looks as the page shows it. Of what is being written
     the page tells the size alone."""
-    context = composer(
-        request.user, request.GET, conversation_of_page(request), draft=shown_draft(request.GET)
-    )
+    conversation, draft = conversation_of_page(request), shown_draft(request.GET)
+    beginning = Setup() if conversation else shown_setup(request.GET, request.user)
+    context = composer(request.user, request.GET, conversation, draft=draft, beginning=beginning)
     if request.GET.get("shown") == f"{context['offer'].token}-{context['image_offer'].token}":
         return HttpResponse(status=204)
     return render(request, "ai_chat/composer.html#offer", {**context, "is_update": True})
+
+
+@polled
+@require_GET
+def heading(request: AuthenticatedHttpRequest) -> HttpResponse:
+    """The title at the top of a chat's page, which asks again while a model may give it one; once
+    none can, the list in the rail is asked for too."""
+    conversation = conversation_of_page(request)
+    if conversation is None:
+        return HttpResponse(status=204)
+    context = {"conversation": conversation, "title_is_due": is_due(conversation)}
+    response = render(request, "ai_chat/chat.html#title", context)
+    if not context["title_is_due"]:
+        response["HX-Trigger"] = "conversations:changed"
+    return response
 
 
 @require_POST

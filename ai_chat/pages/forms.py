@@ -118,11 +118,14 @@ def read_key(form: QueryDict) -> str:
 
 
 def shown_draft(form: QueryDict) -> str:
+    """A text of the size of the message that is being written."""
+    return shown_text(form, "draft", most=settings.MESSAGE_MAX_CHARACTERS)
+
+
+def shown_text(form: QueryDict, name: str, *, most: int) -> str:
     """A text of the size that the page tells of what is being written: `characters.bytes`."""
-    size = re.fullmatch(r"([0-9]{1,6})\.([0-9]{1,7})", form.get("draft", ""))
-    if size is None:
-        return ""
-    return text_of_size(min(int(size[1]), settings.MESSAGE_MAX_CHARACTERS), int(size[2]))
+    size = re.fullmatch(r"([0-9]{1,6})\.([0-9]{1,7})", form.get(name, ""))
+    return text_of_size(min(int(size[1]), most), int(size[2])) if size else ""
 
 
 def shown_version(form: QueryDict) -> int | None:

@@ -7,10 +7,12 @@ import "./composing.js";
 import { setMessage } from "./message.js";
 import { addCopyButtons } from "./copying.js";
 import { followAnswer } from "./following.js";
+import "./instructions.js";
 import "./picker.js";
 import "./formulas.js";
 import { stayAtEnd } from "./scrolling.js";
 import "./stopping.js";
+import "./titles.js";
 
 const turns = document.getElementById("turns");
 

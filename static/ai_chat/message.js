@@ -94,9 +94,14 @@ const SIZE_PAUSE = 600; // milliseconds without a key after which the price is a
 let sizing = 0;
 
 function tellSize() {
+  tellSizeOf(message.value, "draft");
+}
+
+/** The size of a text that goes with the message, in the hidden field with this id. */
+export function tellSizeOf(written, id) {
   clearTimeout(sizing);
-  const text = strip(message.value);
-  const size = document.getElementById("draft");
+  const text = strip(written);
+  const size = document.getElementById(id);
   if (size) size.value = `${[...text].length}.${new TextEncoder().encode(text).length}`;
   const isByTokens = message.form.querySelector("#offer [name=price_version]") !== null;
   if (isByTokens) sizing = setTimeout(() => notify("draft:changed"), SIZE_PAUSE);

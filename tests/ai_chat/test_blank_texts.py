@@ -3,7 +3,8 @@
 import pytest
 from django.test import Client
 
-from ai_chat.models import Conversation, ImageRequest, Turn, title_from
+from ai_chat.models import Conversation, ImageRequest, Turn
+from ai_chat.titles import title_of
 from credits.catalogue.fields import one_line
 from credits.clerk.parsing import as_text
 from credits.ledger import get_balance
@@ -40,7 +41,7 @@ def test_a_title_stays_visible(alice: User, client: Client, text: str) -> None:
         client.post(f"/ai-chat/{conversation.pk}/rename", {"title": title})
         conversation.refresh_from_db()
         assert conversation.title == "Before"
-    assert title_from(text * 40 + "Hello") == "Hello"
+    assert title_of(text * 40 + "Hello") == "Hello"
 
 
 def test_a_name_is_seen_or_empty(alice: User, text: str) -> None:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from ai_chat.conversations.drafts import Draft, Setup
+from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.history import LEAST_CHARACTERS, history, known_from, room_for
 from ai_chat.conversations.instructions import MAX_CHARACTERS, told_in
 from ai_chat.conversations.path import end_of
@@ -15,13 +15,13 @@ from ai_chat.conversations.presets import (
     InvalidSetup,
     delete_preset,
     find_preset,
+    save_account_instructions,
     save_preset,
-    set_account_instructions,
     set_up,
 )
 from ai_chat.conversations.quotes import quote_message
 from ai_chat.conversations.turns import start_turn
-from ai_chat.models import ChatSettings, Conversation, Preset
+from ai_chat.models import ChatSettings, Conversation, Preset, Setup
 from ai_chat.offer import get_offer
 from ai_chat.providers.chat import Message
 from credits.catalogue.models import get_model
@@ -66,7 +66,7 @@ def test_all_instructions_are_one_system_message_in_their_order(
         conversation=conversation,
         setup=Setup("The chat's.", make_preset(alice, instructions="The preset's.").pk),
     )
-    set_account_instructions(user_id=alice.pk, text="\x00 The account's.\r\n")
+    save_account_instructions(user_id=alice.pk, text="\x00 The account's.\r\n")
     set_house_rule("The house rule.")
     conversation.refresh_from_db()
     client = [Message(role="system", content="The client's.")]
@@ -131,7 +131,7 @@ def test_the_house_rule_is_sent_whole_however_much_follows(
     settings.HISTORY_MAX_CHARACTERS = 2_000
     rule = "Rule. " * 100
     set_house_rule(rule.strip())
-    set_account_instructions(user_id=alice.pk, text="a" * MAX_CHARACTERS)
+    save_account_instructions(user_id=alice.pk, text="a" * MAX_CHARACTERS)
     text = told(message_in(conversation, "Now?"))
     assert text.startswith(rule.strip() + "\n\na")
     assert len(text) <= 2_000 - LEAST_CHARACTERS
@@ -147,7 +147,7 @@ def test_a_conversation_has_the_room_that_instructions_leave(
     everything = history(message_in(conversation), text_model()).messages
     assert everything[0]["content"] == "First?"
     assert known_from(conversation, text_model()) is None
-    set_account_instructions(user_id=alice.pk, text="c" * 1_500)
+    save_account_instructions(user_id=alice.pk, text="c" * 1_500)
     messages = history(message_in(conversation), text_model()).messages
     assert [message["content"] for message in messages[1:2]] == ["Last?"]
     known = known_from(conversation, text_model())
@@ -171,8 +171,8 @@ def test_the_button_the_quote_and_the_call_count_the_same(
 
 @pytest.mark.parametrize("text", ["", " \n\x00", "\u200b"])
 def test_what_shows_nothing_is_no_instruction(alice: User, text: str) -> None:
-    set_account_instructions(user_id=alice.pk, text="Something")
-    set_account_instructions(user_id=alice.pk, text=text)
+    save_account_instructions(user_id=alice.pk, text="Something")
+    save_account_instructions(user_id=alice.pk, text=text)
     assert told(Draft(user_id=alice.pk, text="Hi")) is None
 
 

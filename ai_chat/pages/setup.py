@@ -1,0 +1,207 @@
+"""How a chat is set up: its form, at the top of the chat and in the composer of a new one, and what
+the page shows of it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django import forms
+from django.http import QueryDict
+from django.urls import reverse
+
+from ai_chat.conversations.drafts import Draft
+from ai_chat.conversations.history import LEAST_CHARACTERS, joined, room_for, system_message
+from ai_chat.conversations.instructions import MAX_CHARACTERS, Told, told_in
+from ai_chat.conversations.path import end_of
+from ai_chat.conversations.presets import (
+    HOTTEST,
+    InvalidSetup,
+    checked_instructions,
+    presets_for,
+)
+from ai_chat.models import Conversation, Preset, Setup
+from ai_chat.offer import Offer
+from ai_chat.pages.forms import shown_text
+from credits.catalogue.models import offered_models
+from credits.features import TEXT
+from credits.http import AuthenticatedHttpRequest
+from credits.models import AIModel, User
+
+
+class InstructionsField(forms.CharField):
+    """Instructions as they are kept. What is wrong with them is a sentence beside the field."""
+
+    def __init__(self, **options: Any) -> None:
+        standard: dict[str, Any] = {
+            "help_text": f"At most {MAX_CHARACTERS:,} characters. The model reads them with each "
+            "message.",
+            "widget": forms.Textarea(attrs={"rows": 5, "dir": "auto"}),
+        }
+        super().__init__(required=False, **(standard | options))
+
+    def clean(self, value: Any) -> str:
+        try:
+            return checked_instructions(str(value or ""))
+        except InvalidSetup as error:
+            raise forms.ValidationError(str(error)) from None
+
+
+class TemperatureField(forms.FloatField):
+    """A temperature, typed as text."""
+
+    def __init__(self, **options: Any) -> None:
+        sentence = "A temperature is a number from 0 to 2."
+        attrs = {"class": "f num", "size": 6, "inputmode": "decimal", "autocomplete": "off"}
+        super().__init__(
+            required=False,
+            min_value=0,
+            max_value=HOTTEST,
+            help_text="0 is steady, 2 is wild.",
+            error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), sentence),
+            **{"widget": forms.TextInput(attrs=attrs), **options},
+        )
+
+
+class SetupForm(forms.Form):
+    """A chat's own instructions, preset and temperature; of a new chat they are fields of the
+    composer."""
+
+    preset = forms.TypedChoiceField(required=False, coerce=UUID, empty_value=None)
+    instructions = InstructionsField(label="For this chat")
+    temperature = TemperatureField(label="Temperature")
+
+    def __init__(
+        self,
+        data: Any = None,
+        *,
+        presets: Iterable[Preset],
+        in_composer: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(data, auto_id="setup-%s", **options)
+        for each in self.fields.values() if in_composer else ():
+            each.widget.attrs["form"] = "composer"
+        field: Any = self.fields["preset"]
+        presets = list(presets)
+        own = [(each.pk, each.name) for each in presets if each.user_id]
+        published = [(each.pk, each.name) for each in presets if not each.user_id]
+        groups = [("Yours", own), ("Published", published)]
+        field.choices = [("", "None"), *((name, rows) for name, rows in groups if rows)]
+        field.error_messages["invalid_choice"] = "There is no such preset any more."
+
+    def value(self) -> Setup:
+        """What the form says, without what is wrong in it."""
+        self.is_valid()
+        cleaned = self.cleaned_data
+        return Setup(
+            cleaned.get("instructions", ""), cleaned.get("preset"), cleaned.get("temperature")
+        )
+
+
+def form_of_new(request: AuthenticatedHttpRequest) -> SetupForm:
+    """The form of a new chat: with what was sent, or what the address says."""
+    data = request.POST if request.method == "POST" else request.GET
+    return SetupForm(data, presets=presets_for(request.user.pk), in_composer=True)
+
+
+def read_setup(request: AuthenticatedHttpRequest, conversation: Conversation | None) -> Setup:
+    """What the composer says of the chat that it begins; of another nothing. Raises
+    InvalidSetup."""
+    if conversation:
+        return Setup()
+    form = form_of_new(request)
+    for name, errors in form.errors.items():
+        raise InvalidSetup(str(errors[0]), (name,))
+    return form.value()
+
+
+def shown_setup(data: QueryDict, user: User) -> Setup:
+    """The same for a price: of the instructions the page tells the size alone."""
+    form = SetupForm(data, presets=presets_for(user.pk))
+    return form.value()._replace(instructions=shown_text(data, "setup_size", most=MAX_CHARACTERS))
+
+
+class Part(NamedTuple):
+    """Instructions from one side: from whom, the text, and where their reader can change them."""
+
+    source: str
+    text: str
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the block of instructions shows. `lacks` is the plan that the preset's model needs,
+    `is_gone` says that its model is not offered; `is_cut` that the model has no room for all."""
+
+    told: Told
+    parts: list[Part]
+    form: SetupForm
+    presets: list[Preset]
+    preset: Preset | None
+    model: AIModel | None
+    is_cut: bool
+
+    @property
+    def sources(self) -> list[str]:
+        """Where they come from, in a word each."""
+        names = [part.source for part in self.parts]
+        warmth = self.told.temperature
+        return [
+            *names,
+            *(["this chat"] if self.told.chat else []),
+            *([f"temperature {warmth:g}"] if warmth is not None else []),
+        ]
+
+    @property
+    def is_gone(self) -> bool:
+        return bool(self.preset and self.preset.model and self.model is None)
+
+    @property
+    def lacks(self) -> str:
+        return self.model.plan_needed if self.model else ""
+
+
+def shown_instructions(
+    user: User,
+    conversation: Conversation | None,
+    beginning: Setup,
+    *,
+    form: SetupForm | None = None,
+    offer: Offer | None = None,
+) -> Shown:
+    """What the models of a chat are told, or of one that begins like this."""
+    draft = Draft(user_id=user.pk, text="", place=end_of(conversation), beginning=beginning)
+    told, setup, presets = told_in(draft), draft.setup, list(presets_for(user.pk))
+    preset = next((each for each in presets if each.pk == setup.preset_id), None)
+    named = preset.model if preset else ""
+    models = offered_models(TEXT, user_id=user.pk) if named else []
+    initial = {**setup._asdict(), "preset": setup.preset_id}
+    return Shown(
+        told,
+        _parts(told, preset),
+        form or SetupForm(initial=initial, presets=presets),
+        presets,
+        preset,
+        next((each for each in models if each.name == named), None),
+        bool(offer and offer.model and _is_cut(told, offer.model)),
+    )
+
+
+def _parts(told: Told, preset: Preset | None) -> list[Part]:
+    """What there is besides the chat's own."""
+    parts = []
+    if told.house_rule:
+        parts.append(Part("house rule", told.house_rule))
+    if told.account:
+        parts.append(Part("yours, for all chats", told.account, reverse("account-chats")))
+    if preset:
+        href = reverse("preset", args=[preset.pk]) if preset.user_id else ""
+        parts.append(Part(f"preset {preset}", told.preset, href))
+    return parts
+
+
+def _is_cut(told: Told, model: AIModel) -> bool:
+    whole = joined(told.house_rule, told.account, told.preset, told.chat)
+    return len(system_message(told, most=room_for(model) - LEAST_CHARACTERS)) < len(whole)
