@@ -2,6 +2,7 @@
 
 from procrastinate.contrib.django import app
 
+from ai_chat.attachments import keeping as attachments
 from ai_chat.calls import keeping
 from ai_chat.conversations import filing, title_model
 from ai_chat.data import jobs, kept_responses
@@ -33,6 +34,20 @@ def forget(timestamp: int) -> None:
     jobs.forget()
     keeping.forget()
     kept_responses.forget()
+
+
+@app.periodic(cron="41 * * * *")
+@app.task(name="attachments.forget", queueing_lock="attachments.forget")
+def forget_attachments(timestamp: int) -> None:
+    """Deletes files that were never sent, or are older than an admin lets them become."""
+    attachments.forget()
+
+
+@app.periodic(cron="17 4 * * *")
+@app.task(name="attachments.discard_left", queueing_lock="attachments.discard_left")
+def discard_left_attachments(timestamp: int) -> None:
+    """Deletes contents of files that killed processes left."""
+    attachments.discard_left()
 
 
 @app.periodic(cron="* * * * *")

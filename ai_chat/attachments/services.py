@@ -106,6 +106,11 @@ def delete_file(*, attachment: Attachment) -> None:
     delete_files(Attachment.objects.filter(pk=attachment.pk))
 
 
+def delete_files_of(*, conversation_id: UUID) -> None:
+    """Deletes the files that were sent in a conversation."""
+    delete_files(Attachment.objects.filter(conversation_id=conversation_id))
+
+
 @transaction.atomic
 def delete_files(rows: QuerySet[Attachment]) -> int:
     """Deletes files, their content after the commit; returns how many."""

@@ -2,6 +2,7 @@
 
 from django.db import transaction
 
+from ai_chat.attachments.services import delete_files_of
 from ai_chat.jobs.ending import reconcile
 from ai_chat.jobs.errors import TurnRunning
 from ai_chat.models import Conversation, Turn
@@ -71,12 +72,13 @@ def rename_conversation(*, conversation: Conversation, title: str) -> None:
 
 @transaction.atomic
 def delete_conversation(*, conversation: Conversation) -> None:
-    """Deletes a conversation with its turns; the ledger keeps what they cost. Raises TurnRunning:
-    an answer that is being written has a hold to end."""
+    """Deletes a conversation with its turns and files; the ledger keeps what they cost. Raises
+    TurnRunning: an answer that is being written has a hold to end."""
     # A message that goes in at this moment is waited for, or waits and begins another conversation.
     if not Conversation.objects.select_for_update().filter(pk=conversation.pk).exists():
         return
     turns = list(conversation.turns.select_for_update().filter(state=Turn.State.RUNNING))
     if any(reconcile(turn).is_running for turn in turns):
         raise TurnRunning
+    delete_files_of(conversation_id=conversation.pk)
     conversation.delete()

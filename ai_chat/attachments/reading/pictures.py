@@ -14,7 +14,7 @@ FORMATS = ["PNG", "JPEG", "WEBP", "GIF"]
 MAX_SIDE = 2048
 MAX_BYTES = 2_000_000
 #: From the best on; the first that fits.
-QUALITIES = (90, 80, 65, 45)
+QUALITIES = (90, 80, 65, 45, 20)
 
 
 def read(content: bytes, target: Path, limits: Limits) -> Reading:
@@ -91,6 +91,10 @@ def _written(picture: Image.Image, *, is_lossless: bool) -> tuple[str, bytes]:
         content = _saved(clean, "PNG")
         if len(content) <= MAX_BYTES:
             return "image/png", content
+    return "image/jpeg", _as_jpeg(clean)
+
+
+def _as_jpeg(clean: Image.Image) -> bytes:
     flat = clean
     if clean.mode == "RGBA":
         flat = Image.new("RGB", clean.size, "white")
@@ -99,7 +103,7 @@ def _written(picture: Image.Image, *, is_lossless: bool) -> tuple[str, bytes]:
         content = _saved(flat, "JPEG", quality=quality)
         if len(content) <= MAX_BYTES:
             break
-    return "image/jpeg", content
+    return content
 
 
 def _saved(picture: Image.Image, kind: str, **options: int) -> bytes:

@@ -54,7 +54,7 @@ def kept(pieces: Iterable[str], most: int) -> Kept:
         if room < 0:
             break
     text = "".join(taken)
-    return Kept(text[:most].strip(), len(text) > most)
+    return Kept(text[:most].strip("\n"), len(text) > most)
 
 
 def _clean(text: str) -> str:

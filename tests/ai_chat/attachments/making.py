@@ -9,6 +9,8 @@ import docx
 import pptx
 from PIL import Image as Picture
 
+#: How old office documents, and those with a password, begin.
+COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 ODF = "application/vnd.oasis.opendocument."
 ODF_NAMES = (
     'xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
