@@ -4,7 +4,7 @@ at its charge in the journal."""
 import uuid
 from collections.abc import Sequence
 from itertools import dropwhile
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -14,9 +14,6 @@ from django.db.models.functions import Now
 from ai_chat.jobs.models import FAILED, RUNNING, Job
 from config.text import cut, is_blank
 from credits.models import AIModel
-
-if TYPE_CHECKING:
-    from ai_chat.models.attachments import Attachment
 
 TITLE_CHARACTERS = 60
 
@@ -226,7 +223,7 @@ class Turn(Job):
     attachments = ArrayField(models.UUIDField(), default=list, db_default=[])
     state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
     #: Those of these files that are there, and how many are not: `load_files` sets both.
-    files: "Sequence[Attachment]" = ()
+    files: Sequence[Any] = ()
     files_gone = 0
 
     #: Those beside it; only on an entry that is shown, if there are any.

@@ -200,6 +200,7 @@ def test_another_answer_and_another_version_are_sent_the_same_files(
     page.get_by_role("button", name=re.compile("^Ask again · 1 credit")).click()
     expect(page.locator(".versions")).to_contain_text("2/2")
     page.get_by_role("link", name="Edit").click()
+    page.wait_for_timeout(3000); print(page.url, [(t.prompt, t.attachments) for t in Turn.objects.all()], page.locator("#attached").evaluate("e=>e.outerHTML"), page.locator("#edited").count())
     expect(page.locator("#attached [name=attachment]")).to_have_count(1)
     send(page, "Really?")
     expect(page.locator(".versions")).to_contain_text("3/3")
