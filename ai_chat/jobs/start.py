@@ -193,8 +193,13 @@ def _row_of(charge: Charge, *, account_id: int, feature: str, quantity: int) -> 
 def _job[J: Job](model: type[J], charge: UsageHistory, recorded: dict[str, Any]) -> J:
     """The job as it was recorded, without reading it back."""
     columns = [field for field in model._meta.concrete_fields if field.attname in recorded]
-    values = {column.attname: column.to_python(recorded[column.attname]) for column in columns}
+    values = {column.attname: _value(column, recorded[column.attname]) for column in columns}
     return model(**values, charge=charge)
+
+
+def _value(column: Any, recorded: Any) -> Any:
+    # Django makes what an array holds of text alone.
+    return column.to_python(json.dumps(recorded) if isinstance(recorded, list) else recorded)
 
 
 def _refused(row: Any, key: Caller | None) -> TooManyRequests | TurnRunning:

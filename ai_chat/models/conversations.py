@@ -3,7 +3,7 @@ at its charge in the journal."""
 
 import uuid
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -12,9 +12,6 @@ from django.db.models.functions import Now
 
 from ai_chat.jobs.models import FAILED, RUNNING, Job
 from credits.models import AIModel
-
-if TYPE_CHECKING:
-    from ai_chat.models.attachments import Attachment
 
 
 class ChatSettings(models.Model):
@@ -273,7 +270,7 @@ class Turn(Job):
     attachments = ArrayField(models.UUIDField(), default=list, db_default=[])
     state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
     #: Those of these files that are there, and how many are not: `load_files` sets both.
-    files: "Sequence[Attachment]" = ()
+    files: Sequence[Any] = ()
     files_gone = 0
 
     #: Those beside it; only on an entry that is shown, if there are any.

@@ -7,7 +7,8 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from ai_chat.attachments.sending import files_for_message, present_files
+from ai_chat.attachments.errors import InvalidAttachment
+from ai_chat.attachments.sending import CannotAttach, files_for_message, present_files
 from ai_chat.attachments.services import add_file
 from ai_chat.models import Attachment
 from config.errors import DomainError
@@ -22,10 +23,13 @@ def keep_uploads(request: AuthenticatedHttpRequest) -> None:
     """Keeps the files that the form brings, and puts their ids into it: they are there when it is
     refused. Raises what `add_file` raises for the first that is refused, once the others are
     kept."""
-    form, refusals = request.POST.copy(), []
+    form = request.POST.copy()
+    refusals: list[DomainError] = []
     for upload in request.FILES.getlist(FILES):
         try:
-            kept = add_file(user_id=request.user.pk, name=upload.name or "", content=upload.read())
+            kept = add_file(user_id=request.user.pk, name=upload.name or "", content=upload)
+        except InvalidAttachment as error:
+            refusals.append(CannotAttach(f"{upload.name}: {error}"))
         except DomainError as error:
             refusals.append(error)
         else:

@@ -199,7 +199,14 @@ def test_another_answer_and_another_version_are_sent_the_same_files(
     page.get_by_role("link", name="Ask again").click()
     page.get_by_role("button", name=re.compile("^Ask again · 1 credit")).click()
     expect(page.locator(".versions")).to_contain_text("2/2")
-    page.get_by_role("link", name="Edit").click()
+    page.get_by_role("link", name="Edit", exact=True).click()
+    page.wait_for_timeout(3000)
+    print(
+        page.url,
+        [(t.prompt, t.attachments) for t in Turn.objects.all()],
+        page.locator("#attached").evaluate("e=>e.outerHTML"),
+        page.locator("#edited").count(),
+    )
     expect(page.locator("#attached [name=attachment]")).to_have_count(1)
     send(page, "Really?")
     expect(page.locator(".versions")).to_contain_text("3/3")
@@ -215,7 +222,7 @@ def test_without_scripts_the_form_brings_the_files(
     page = chat(alice, javascript=False)
     page.goto("/ai-chat")
     page.get_by_label("Model", exact=True).select_option("Blind")
-    page.get_by_label("Attach files").set_input_files([CSV, PNG])  # type: ignore[list-item]
+    page.locator("#files").set_input_files([CSV, PNG])  # type: ignore[list-item]
     send(page, "See?")
     expect(page.get_by_role("alert")).to_contain_text("Blind does not read pictures.")
     expect(page.get_by_label("Message")).to_have_value("See?")
@@ -223,7 +230,7 @@ def test_without_scripts_the_form_brings_the_files(
     page.get_by_role("checkbox", name="Send teal.png").uncheck()
     AIModel.objects.filter(name="Blind").update(reads_images=True)
     page.reload()
-    page.get_by_label("Attach files").set_input_files([CSV, PNG])  # type: ignore[list-item]
+    page.locator("#files").set_input_files([CSV, PNG])  # type: ignore[list-item]
     send(page, "See?")
     expect(page.locator(".receipt b")).to_have_text("1 credit")
     sent = page.get_by_role("list", name="Files of the message")
