@@ -7,6 +7,7 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from tests.processes import ROOT
@@ -15,9 +16,9 @@ from tests.processes import ROOT
 LIBRARIES = [
     "cryptography.hazmat.primitives.asymmetric.rsa", "cryptography.x509", "django.core.wsgi",
     "django.db.models", "django.forms", "django.template", "django.views.generic",
-    "granian.cli", "granian.server.mp", "httpx2", "jwt", "markdown_it", "openai",
-    "openai.resources.chat", "PIL.Image", "procrastinate", "psycopg", "psycopg_pool",
-    "pygments.lexers", "requests", "rich.console", "yaml",
+    "granian.cli", "granian.server.mp", "httpx", "httpx2", "jwt", "markdown_it", "openai",
+    "openai.resources.chat", "PIL.Image", "procrastinate", "prometheus_client", "psycopg",
+    "psycopg_pool", "pygments.lexers", "requests", "rich.console", "segno", "sqlparse", "yaml",
 ]  # fmt: skip
 
 _context = multiprocessing.get_context("forkserver")
@@ -27,10 +28,18 @@ _context.set_forkserver_preload(LIBRARIES)
 class Forked:
     """A running program that leads its own group, with what `subprocess.Popen` offers of use."""
 
-    def __init__(self, program: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        program: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        *,
+        imports: Sequence[str] = (),
+    ) -> None:
         """`program` is a file or `-m` with a module, then the arguments; both streams are appended
-        to the log."""
-        arguments = (list(program), dict(environment), str(log))
+        to the log. Modules in `imports` are there before it begins: once for all processes that it
+        forks."""
+        arguments = (list(program), dict(environment), str(log), list(imports))
         self._process = _context.Process(target=_run, args=arguments)
         self._process.start()
         assert self._process.pid
@@ -53,7 +62,7 @@ class Forked:
             os.kill(self.pid, number)
 
 
-def _run(program: list[str], environment: dict[str, str], log: str) -> None:
+def _run(program: list[str], environment: dict[str, str], log: str, imports: list[str]) -> None:
     os.setsid()
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(output, 1)
@@ -65,6 +74,8 @@ def _run(program: list[str], environment: dict[str, str], log: str) -> None:
     multiprocessing.set_start_method("fork", force=True)
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
+    for module in imports:
+        import_module(module)
     if program[0] == "-m":
         sys.argv = program[1:]
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -27,6 +27,8 @@ CSRF = "c" * 32
 #: Seconds. Granian takes a worker that dies within 5.5 s of its start for one that can never start,
 #: and stops; in production whoever runs it starts it again then, in tests nobody does.
 GRANIANS_PATIENCE = 7.0
+#: What each worker would import anew, which is most of a site's start.
+SITE = ["config.asgi", "config.urls"]
 
 
 def http_client(base_url: str) -> httpx.Client:
@@ -100,7 +102,7 @@ def running_site(environment: Mapping[str, str], *, log: Path) -> Iterator[Site]
     port = free_port()
     defaults = {"WEB_WORKERS": "2", "WEB_THREADS": "64", "DATABASE_POOL_SIZE": "8"}
     variables = {**defaults, **environment, "PORT": str(port)}
-    process = Forked(serve(variables), _environment(variables), log)
+    process = Forked(serve(variables), _environment(variables), log, imports=SITE)
     site = Site(f"http://127.0.0.1:{port}", process, log)
     try:
         _wait_until_ready(site)

@@ -41,7 +41,12 @@ class Wire:
         with suppress(OSError):
             while True:
                 client, _ = door.accept()
-                self._join(client, self._connect())
+                try:
+                    server = self._connect()
+                except OSError:
+                    client.close()
+                    raise
+                self._join(client, server)
 
     def _join(self, client: socket.socket, server: socket.socket) -> None:
         for source, sink, answers in ((client, server, False), (server, client, True)):
@@ -108,11 +113,11 @@ class Network(Wire):
         super()._join(client, server)
 
     def cut(self) -> None:
-        """Ends every connection there is."""
-        for each in self._sockets:
+        """Ends every connection there is; none that is made while others are still being ended."""
+        ending, self._sockets = self._sockets, []
+        for each in ending:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-        self._sockets.clear()
 
     def freeze(self) -> None:
         """No byte passes any connection there is, and none of them ends. New ones are not held."""

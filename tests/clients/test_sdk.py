@@ -151,7 +151,13 @@ def seen_in_response(answer: Any) -> Seen:
     )
 
 
-@pytest.mark.parametrize("read", [whole, streamed, response, streamed_response])
+@pytest.mark.parametrize(
+    "read",
+    [
+        streamed,
+        *(pytest.param(by, marks=pytest.mark.slow) for by in (whole, response, streamed_response)),
+    ],
+)
 def test_every_stream_is_read_as_what_it_amounts_to(
     tally: Tally,
     sdk: openai.OpenAI,
