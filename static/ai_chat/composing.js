@@ -14,9 +14,10 @@ composer.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (sendButton().disabled) return;
   if (tooLong()) return showProblem(tooLong());
-  const isImage = composer.elements.mode.value === "image";
-  if (isImage ? !isSending() : !isAnswering()) return send(composer);
-  if (isImage || !(await queueMessage())) showProblem(WAIT, false);
+  // Images, and another version of what stands above, do not wait.
+  const waits = composer.elements.mode.value !== "image" && !composer.elements.version_of;
+  if (!isSending() && !(waits && isAnswering())) return send(composer);
+  if (!waits || !(await queueMessage())) showProblem(WAIT, false);
 });
 
 // The button that goes on with an answer that was cut is a form of its own, and so is a message that

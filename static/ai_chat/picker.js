@@ -45,7 +45,7 @@ document.addEventListener("keydown", (event) => {
   const place = options.indexOf(activeOf(sheet));
   const step = { ArrowDown: place + 1, ArrowUp: place - 1, Home: 0, End: -1 }[event.key];
   if (step !== undefined) activate(sheet, options.at(step % options.length));
-  else if (event.key === "Enter" && options[place]) choose(options[place]);
+  else if (event.key === "Enter") options[place] && choose(options[place]);
   else if (!typeAhead(event, sheet)) return;
   event.preventDefault();
 });

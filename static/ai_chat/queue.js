@@ -3,7 +3,7 @@
 // They belong to the window that they were written in.
 
 import { keepDraft, readDraft } from "../js/drafts.js";
-import { announce, fragment, newKey } from "../js/page.js";
+import { announce, fragment, newKey, notify } from "../js/page.js";
 import { message, setMessage } from "./message.js";
 
 const list = document.getElementById("queue");
@@ -43,7 +43,7 @@ export async function queueMessage() {
   );
   items.push({ text, key: newKey(), extras });
   setMessage("");
-  composer.dispatchEvent(new CustomEvent("message:taken", { bubbles: true }));
+  notify("message:sent");
   keep();
   announce("Queued. It is sent when this answer ends.", "progress");
   sendNext();

@@ -31,14 +31,19 @@ def context(conversation: Conversation, prompt: str = "Now?", **model: Any) -> C
     return full
 
 
+def counted(conversation: Conversation) -> tuple[int, int, int]:
+    known = context(conversation)
+    return known.known, known.of, known.percent
+
+
 def test_all_is_known_while_it_fits(conversation: Conversation, settings: Any) -> None:
     settings.HISTORY_MAX_CHARACTERS = 1000
-    assert context(conversation)[2:] == (0, 0, 1)
+    assert counted(conversation) == (0, 0, 1)
     make_turn(conversation, "q" * 40, "a" * 56)
     fail(conversation, "x" * 200, Reason.REFUSED)  # It is not sent again.
-    assert context(conversation)[2:] == (1, 1, 10)
+    assert counted(conversation) == (1, 1, 10)
     fail(conversation, "q" * 98, Reason.CUT_OFF)  # The next message is joined to it.
-    assert context(conversation)[2:] == (2, 2, 20)
+    assert counted(conversation) == (2, 2, 20)
 
 
 def test_what_does_not_fit_is_not_known(conversation: Conversation, settings: Any) -> None:
@@ -55,7 +60,7 @@ def test_what_does_not_fit_is_not_known(conversation: Conversation, settings: An
 
 def test_nothing_of_the_first_message_is_counted_twice(conversation: Conversation) -> None:
     fail(conversation, "First?", Reason.CUT_OFF)
-    assert context(conversation)[2:4] == (1, 1)
+    assert counted(conversation)[:2] == (1, 1)
 
 
 def gauge(user: User, conversation: Conversation | None, **query: str) -> str:

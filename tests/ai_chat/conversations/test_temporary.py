@@ -12,7 +12,9 @@ from ai_chat.conversations.filing import delete_expired
 from ai_chat.conversations.search import find_matches
 from ai_chat.conversations.services import last_model
 from ai_chat.models import Attachment, Conversation, Image, ImageRequest, SearchEntry, Turn
+from ai_chat.pages.choosing import chosen_model
 from ai_chat.tasks import forget_chats
+from credits.features import TEXT
 from credits.models import UsageHistory, User
 from tests.ai_chat.chat import Chat
 from tests.ai_chat.turns import charge_turn, make_turn
@@ -46,7 +48,7 @@ def test_it_is_in_no_list_and_no_search(
     for path in ("/ai-chat", "/ai-chat/all", "/ai-chat/search?q=heron", "/api/chats"):
         assert str(chat_to_go.pk) not in reader.get(path).text
     assert last_model(user_id=alice.pk) == ""
-    assert last_model(user_id=alice.pk, conversation=chat_to_go) == "special"
+    assert chosen_model(user_id=alice.pk, feature=TEXT, conversation=chat_to_go) == "special"
     assert "is deleted on" in reader.get(f"/ai-chat/{chat_to_go.pk}").text
 
 
