@@ -4,6 +4,7 @@ from procrastinate.contrib.django import app
 
 from ai_chat.calls import keeping
 from ai_chat.data import jobs, kept_responses
+from ai_chat.sharing import services as sharing
 
 
 @app.task(name="data.run")
@@ -22,8 +23,9 @@ def resume(timestamp: int) -> None:
 @app.periodic(cron="29 * * * *")
 @app.task(name="data.forget", queueing_lock="data.forget")
 def forget(timestamp: int) -> None:
-    """Deletes archives, calls of the log and kept responses that are old."""
+    """Deletes archives, links, calls of the log and kept responses that are old."""
     jobs.forget()
+    sharing.forget()
     keeping.forget()
     kept_responses.forget()
 

@@ -13,7 +13,17 @@ from ai_chat.data.kept_responses import delete_kept
 from ai_chat.jobs.ending import reconcile
 from ai_chat.jobs.errors import TurnRunning
 from ai_chat.jobs.models import RUNNING
-from ai_chat.models import ARCHIVES, IMAGES, ApiCall, Conversation, DataJob, ImageRequest, Turn
+from ai_chat.models import (
+    ARCHIVES,
+    IMAGES,
+    IMPORTS,
+    ApiCall,
+    Conversation,
+    DataJob,
+    ImageRequest,
+    Turn,
+)
+from ai_chat.sharing.services import delete_all as delete_shares
 from config.pagination import delete_in_batches, in_batches
 from credits.clerk.webhooks.inbox import erase_payloads_of
 from credits.events.endpoints import delete_all
@@ -62,8 +72,9 @@ def erase_content(job: DataJob) -> None:
     are_deleted = [_delete_conversations(job), _delete_requests(job), _delete_calls(job)]
     if not all(are_deleted):
         raise StillRunning
+    delete_shares(user_id=job.user_id)
     # Files of processes that died before they saved the row.
-    for folder in (IMAGES, ARCHIVES):
+    for folder in (IMAGES, ARCHIVES, IMPORTS):
         files.remove_folder(f"{folder}/{job.user_id}")
     if job.user.clerk_id:
         erase_payloads_of(job.user.clerk_id)

@@ -9,15 +9,15 @@ from django.utils.csp import CSP
 from django.views.decorators.cache import cache_control
 from django.views.decorators.csp import csp_override
 
-from ai_chat.models import Image
+from ai_chat.models import Image, SharePicture
 from config.serving.answers import HELD, is_on_disk
 from config.serving.capacity import keeps_its_thread
 
 
 @cache_control(private=True, no_cache=True)
 @csp_override({"default-src": [CSP.NONE], "sandbox": [""], "frame-ancestors": [CSP.NONE]})
-def serve(request: HttpRequest, image: Image) -> HttpResponseBase:
-    """The file to the image's owner, whom the caller has checked: never run, never shown in a
+def serve(request: HttpRequest, image: Image | SharePicture) -> HttpResponseBase:
+    """The file to whoever may see it, whom the caller has checked: never run, never shown in a
     frame, never from a cache without asking. `?download` saves it."""
     etag = f'"{image.pk}"'
     unchanged = get_conditional_response(request, etag=etag)
@@ -33,7 +33,9 @@ def serve(request: HttpRequest, image: Image) -> HttpResponseBase:
     return send(request, image, content, etag)
 
 
-def _file(request: HttpRequest, image: Image, content: Any, etag: str) -> HttpResponseBase:
+def _file(
+    request: HttpRequest, image: Image | SharePicture, content: Any, etag: str
+) -> HttpResponseBase:
     return FileResponse(
         content,
         as_attachment="download" in request.GET,
