@@ -135,6 +135,10 @@ class SharePicture(models.Model):
         """What a download is called."""
         return f"tally-{str(self.pk)[:8]}.{self.file.rpartition('.')[2]}"
 
+    @property
+    def is_picture(self) -> bool:
+        return True
+
 
 class ShareReport(models.Model):
     """What a reader says is wrong with a copy."""
