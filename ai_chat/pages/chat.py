@@ -54,6 +54,7 @@ from ai_chat.pages.forms import (
 )
 from ai_chat.pages.streams import event_response
 from config.errors import DomainError
+from config.middleware import MICROPHONE
 from config.serving.capacity import keeps_its_thread
 from config.text import is_blank
 from credits.http import AuthenticatedHttpRequest, polled, render_page_or_fragment, wants_fragment
@@ -111,7 +112,9 @@ def page(
             context["continuation"] = continuation_of(shown.entries[-1])
     context["most"] = CONVERSATIONS_SHOWN
     context["conversations"] = recent_conversations(user_id=request.user.pk)
-    return render(request, "ai_chat/chat.html", context, status=status)
+    response = render(request, "ai_chat/chat.html", context, status=status)
+    response["Permissions-Policy"] = MICROPHONE
+    return response
 
 
 def composer(
