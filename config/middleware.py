@@ -15,6 +15,10 @@ from django.utils.deprecation import MiddlewareMixin
 
 from config.errors import DEFAULTS, DomainError, HttpError, error_response, json_response
 
+NO_DEVICES = "camera=(), geolocation=(), microphone=()"
+#: For pages that take dictation.
+MICROPHONE = "camera=(), geolocation=(), microphone=(self)"
+
 
 class NoStoreByDefaultMiddleware(MiddlewareMixin):
     """Forbids caches to keep an answer that says nothing of them: nearly all show what is one
@@ -23,6 +27,15 @@ class NoStoreByDefaultMiddleware(MiddlewareMixin):
     def process_response(self, _: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         if "Cache-Control" not in response.headers:
             add_never_cache_headers(response)
+        return response
+
+
+class PermissionsPolicyMiddleware(MiddlewareMixin):
+    """Forbids pages the devices of the reader, where a view does not allow one:
+    https://www.w3.org/TR/permissions-policy/."""
+
+    def process_response(self, _: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        response.headers.setdefault("Permissions-Policy", NO_DEVICES)
         return response
 
 

@@ -78,6 +78,8 @@ SECURE_CSP: dict[str, list[str | CSP]] = {
     "base-uri": [CSP.NONE],
     "form-action": [CSP.SELF],
     "frame-ancestors": [CSP.NONE],
+    "manifest-src": [CSP.SELF],
+    "worker-src": [CSP.SELF],
 }
 
 APPEND_SLASH = False
@@ -134,6 +136,7 @@ MIDDLEWARE = [
     "ai_chat.gateway.middleware.GatewayMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.middleware.NoStoreByDefaultMiddleware",
+    "config.middleware.PermissionsPolicyMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "config.middleware.ErrorMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -2,11 +2,14 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from config import health
+from config import health, installing
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("manifest.webmanifest", installing.manifest, name="manifest"),
+    path("service-worker.js", installing.service_worker, name="service-worker"),
+    path("offline", installing.offline, name="offline"),
     path("api/", include("credits.api.urls")),
     path("api/admin/", include("adminpanel.api.urls")),
     path("api/", include("ai_chat.api.urls")),

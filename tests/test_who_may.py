@@ -55,6 +55,9 @@ from tests.live import session_of
 TABLE = """
 GET    healthz                                             200   200   200   200
 GET    readyz                                              200   200   200   200
+GET    manifest.webmanifest                                200   200   200   200
+GET    service-worker.js                                   200   200   200   200
+GET    offline                                             200   200   200   200
 GET    metrics                                             404   404   404   200
 
 GET    api/credits/me                                      401   200   200   200
@@ -227,6 +230,7 @@ GET    account/data/delete/<str:kind>                      302   200   200   200
 POST   account/data/delete/<str:kind>                      302   302   302   302
 GET    account/close                                       302   200   200   200
 POST   account/close                                       302   200   200   200
+GET    help/keyboard                                       200   200   200   200
 GET    privacy                                             200   200   200   200
 GET    credits/balance                                     401   200   200   200
 GET    usage                                               302   200   200   200

@@ -67,6 +67,7 @@ from ai_chat.pages.versions import choices_of, own_entry, place_of
 from ai_chat.sharing.services import end as end_link
 from ai_chat.titles import title_of
 from config.errors import DomainError
+from config.middleware import MICROPHONE
 from config.serving.capacity import keeps_its_thread
 from credits.features import TEXT
 from credits.http import AuthenticatedHttpRequest, polled, wants_fragment
@@ -133,7 +134,9 @@ def page(
         request.user, conversation, beginning, form=setup_form, offer=context["offer"]
     )
     context["rail"] = rail(user_id=request.user.pk)
-    return render(request, "ai_chat/chat.html", context, status=status)
+    response = render(request, "ai_chat/chat.html", context, status=status)
+    response["Permissions-Policy"] = MICROPHONE
+    return response
 
 
 def composer(

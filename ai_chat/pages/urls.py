@@ -1,6 +1,8 @@
 """Addresses of the pages of chat and images."""
 
+from django.contrib.auth.decorators import login_not_required
 from django.urls import path
+from django.views.generic import TemplateView
 
 from ai_chat.pages import (
     attaching,
@@ -19,6 +21,8 @@ from ai_chat.pages import (
     sharing,
     versions,
 )
+
+KEYBOARD = login_not_required(TemplateView.as_view(template_name="keyboard.html"))
 
 urlpatterns = [
     path("ai-chat", chat.chat, name="chat"),
@@ -88,6 +92,7 @@ urlpatterns = [
     path("account/data/delete/<str:kind>", data.delete_all, name="account-delete-all"),
     path("account/close", data.CloseView.as_view(), name="account-close"),
     path("privacy", data.privacy, name="privacy"),
+    path("help/keyboard", KEYBOARD, name="keyboard"),
     path("images", images.images, name="images"),
     path("images/offer", images.offer, name="image-offer"),
     path("images/requests/<uuid:request_id>", images.card, name="image-request"),

@@ -23,7 +23,7 @@ function whenParsed(action) {
 }
 
 const shortcuts = {
-  "?": () => document.getElementById("keys")?.showModal(),
+  "?": () => document.getElementById("keyboard")?.showModal(),
   "/": () => document.querySelector("[data-search], form.filters :is(input, select)")?.focus(),
   j: () => moveSelection(1),
   k: () => moveSelection(-1),
@@ -33,9 +33,18 @@ const shortcuts = {
 
 let afterG = false; // The next key names a page: g, then o for the overview.
 
+/** Whether they are switched on in this browser: js/one_key.js. */
+function areOn() {
+  try {
+    return localStorage.getItem("one-key shortcuts") !== "off";
+  } catch {
+    return true;
+  }
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || isField(event.target)) return;
-  if (document.querySelector("dialog[open]")) return;
+  if (document.querySelector("dialog[open]") || !areOn()) return;
   if (afterG) {
     afterG = false;
     return whenParsed(() => click(`[data-go="${CSS.escape(event.key)}"]`));
@@ -44,8 +53,4 @@ document.addEventListener("keydown", (event) => {
   if (!shortcuts[event.key]) return;
   event.preventDefault();
   whenParsed(shortcuts[event.key]);
-});
-
-document.addEventListener("click", (event) => {
-  if (event.target.closest("[data-keys]")) shortcuts["?"]();
 });

@@ -108,7 +108,7 @@ async function showRefusal(response, form) {
 
 function clearComposer(headers, form) {
   const url = headers.get("HX-Push-Url");
-  document.getElementById("welcome")?.remove();
+  for (const each of document.querySelectorAll("#welcome, [data-begin]")) each.remove();
   if (form === composer) notify("message:sent");
   if (form === composer) setMessage("");
   leaveVersion(form);

@@ -12,8 +12,8 @@ export function addCopyButtons(root) {
   for (const code of root.querySelectorAll(".code:not(:has(> .tools))")) {
     addTools(code, copyButton("Copy the code"));
   }
-  for (const question of root.querySelectorAll(".turn > .me:not(:has(+ .copy))")) {
-    question.after(copyButton("Copy the question"));
+  for (const foot of root.querySelectorAll(".question-foot:not(:has([data-copy]))")) {
+    foot.append(copyButton("Copy the question"));
   }
   for (const receipt of root.querySelectorAll(".md:not(.live) + .receipt:not(:has([data-copy]))")) {
     receipt.append(copyButton("Copy the answer as Markdown"));

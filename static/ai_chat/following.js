@@ -14,6 +14,7 @@ import { announce, fragment, notify } from "../js/page.js";
 import { addCopyButtons } from "./copying.js";
 import { SILENCE, readEvents } from "./events.js";
 import { focusMessage } from "./message.js";
+import { sayReady } from "./ready.js";
 import { scrollToEnd, stayAtEnd } from "./scrolling.js";
 import { showThought, tickFrom } from "./thinking.js";
 
@@ -24,6 +25,7 @@ const SOON = 5000; // milliseconds: a connection that breaks sooner was none
  * there stays until as much has come again. Returns its section, and whether the answer has
  * ended. */
 export async function showAnswer(response, section = null) {
+  const began = Date.now();
   let copy = null; // Of what is on the page, while it comes again.
   try {
     for await (const { name, data } of readEvents(response)) {
@@ -40,6 +42,7 @@ export async function showAnswer(response, section = null) {
         if (section.querySelector("[data-follow]")) break;
         announceEnd(section);
         announceState(section);
+        sayReady(section, Date.now() - began);
         stayAtEnd();
         return { ended: true, section };
       } else {

@@ -3,9 +3,12 @@
 
 import "./clipboard.js";
 import { removeOthersDrafts, removeOwnDrafts } from "./drafts.js";
+import "./installing.js";
+import "./notifying.js";
 import { announce, notify } from "./page.js";
 import "./polling.js";
 import { isForSession, renewSession, sessionProblem } from "./session.js";
+import "./shortcuts.js";
 
 // --- Input methods -----------------------------------------------------------------------------
 // Keys that an input method takes, such as the Enter that ends a conversion, reach nothing else: no

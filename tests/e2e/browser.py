@@ -79,12 +79,13 @@ class Window:
         **options: Any,
     ) -> Page:
         """An empty page in a new window, in which `user` is signed in. Addresses are relative to
-        the site; `options` are Playwright's for a context."""
+        the site; `options` are Playwright's for a context. Service workers are blocked, as what
+        they ask for cannot be routed, unless these say `service_workers="allow"`."""
         context = self.browser.new_context(
             base_url=self.site.base_url,
             color_scheme=scheme,
             java_script_enabled=javascript,
-            **{**SIZES[size], **options},
+            **{"service_workers": "block", **SIZES[size], **options},
         )
         context.set_default_timeout(PATIENCE * 1000)
         self.contexts.append(context)
