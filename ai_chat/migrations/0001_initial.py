@@ -207,7 +207,7 @@ class Migration(migrations.Migration):
                 ("house_rule", models.TextField(blank=True, db_default="", default="")),
                 (
                     "storage_bytes",
-                    models.BigIntegerField(db_default=1000000000, default=1000000000),
+                    models.BigIntegerField(db_default=1073741824, default=1073741824),
                 ),
                 ("attachment_days", models.PositiveIntegerField(null=True)),
                 (

@@ -23,7 +23,7 @@ class ChatSettings(models.Model):
     #: The model that gives chats their titles, at the operator's cost; null: a rule does.
     title_model = models.ForeignKey(AIModel, models.SET_NULL, null=True, related_name="+")
     #: Bytes of files and pictures that an account may keep.
-    storage_bytes = models.BigIntegerField(default=1_000_000_000, db_default=1_000_000_000)
+    storage_bytes = models.BigIntegerField(default=2**30, db_default=2**30)
     #: Days after which files of chats are deleted; null: never.
     attachment_days = models.PositiveIntegerField(null=True)
 
