@@ -19,9 +19,12 @@ from ai_chat.models import (
     IMAGES,
     ApiCall,
     Attachment,
+    ChatPreferences,
     Conversation,
     DataJob,
+    Folder,
     ImageRequest,
+    Preset,
     Turn,
 )
 from config.pagination import delete_in_batches, in_batches
@@ -80,6 +83,8 @@ def erase_content(job: DataJob) -> None:
     if job.user.clerk_id:
         erase_payloads_of(job.user.clerk_id)
     Session.objects.filter(user_id=job.user_id).delete()  # Of a simultaneous sign-in.
+    for kept in (ChatPreferences, Preset, Folder):
+        kept.objects.filter(user_id=job.user_id).delete()
     delete_kept(account_id=job.user_id)
     delete_all(user_id=job.user_id)  # What was announced of jobs that ended after the closing.
 
