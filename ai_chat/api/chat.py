@@ -19,6 +19,7 @@ from ai_chat.api.serializers import ChatIn, ChatOut, ModelsOut, ProviderFailedOu
 from ai_chat.api.ui_stream import HEADERS, UIMessageStream
 from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.path import beside, end_of
+from ai_chat.conversations.presets import InvalidSetup, checked_setup, find_preset
 from ai_chat.conversations.services import (
     find_answered,
     find_conversation,
@@ -30,7 +31,7 @@ from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
 from ai_chat.jobs.start import Agreed
-from ai_chat.models import Place, Turn
+from ai_chat.models import Place, Setup, Turn
 from config.errors import HttpError
 from config.serving.capacity import keeps_its_thread
 from credits.api.answers import conditional
@@ -114,17 +115,27 @@ def files_of(
 
 
 def draft_of(body: dict[str, Any], files: KeptFiles, *, user_id: int) -> Draft:
-    """The message of a body: its text, its files, its place and what the client says came
-    before."""
+    """The message of a body: its text, its files, its place and what the client says came before.
+    Raises InvalidSetup."""
     attachments = body.get("attachments") or ()
     text = text_of(body["messages"][-1], attachments, kept=files.names)
+    place = place_of(body, text, user_id=user_id)
     return Draft(
         user_id=user_id,
         text=text,
-        place=place_of(body, text, user_id=user_id),
+        place=place,
         client_messages=past_messages(body["messages"]),
         attachments=files.all,
+        beginning=Setup() if place.conversation else beginning_of(body, user_id=user_id),
     )
+
+
+def beginning_of(body: dict[str, Any], *, user_id: int) -> Setup:
+    """How a body sets up the chat that it begins. Raises InvalidSetup."""
+    preset_id = body.get("preset")
+    if preset_id and find_preset(preset_id, user_id=user_id) is None:
+        raise InvalidSetup("There is no such preset.", ("preset",))
+    return checked_setup(Setup(body.get("instructions", ""), preset_id))
 
 
 def place_of(body: dict[str, Any], text: str, *, user_id: int) -> Place:

@@ -8,6 +8,8 @@ from django.urls import reverse
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
+from ai_chat.conversations.instructions import MAX_CHARACTERS
+from ai_chat.conversations.presets import HOTTEST
 from ai_chat.images.requests import DEFAULT_SIZE, MAX_IMAGES
 from ai_chat.models import ImageRequest, Turn
 from credits.api.fields import (
@@ -164,7 +166,27 @@ class ChatIn(serializers.Serializer[Any]):
         "messages.",
     )
     model = _model_field()
-    temperature = Number(required=False, allow_null=True, min_value=0, max_value=2)
+    temperature = Number(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=HOTTEST,
+        help_text="Of this answer; the chat's unless given, else the preset's, else the model's.",
+    )
+    instructions = Text(
+        required=False,
+        allow_blank=True,
+        max_length=MAX_CHARACTERS,
+        help_text="What the models of the chat that this message begins are told first, after the "
+        "site's house rule, the account's instructions and the preset's. Without effect in a chat "
+        "that is known.",
+    )
+    preset = serializers.UUIDField(
+        required=False,
+        allow_null=True,
+        help_text="The preset that the chat begins with: one's own, or a published one. Its model "
+        "is not chosen by it.",
+    )
     attachments = BoundedList(
         child=Attachment(), required=False, allow_null=True, max_length=MAX_ATTACHMENTS
     )

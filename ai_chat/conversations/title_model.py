@@ -58,10 +58,10 @@ def _name_by_rule(turn: Turn) -> None:
 def _ask_for_title(turn: Turn) -> None:
     """Has the worker ask the model, if nobody chose a title and this is the first answer."""
     has_model = ChatSettings.objects.filter(title_model__active=True)
-    answered = Turn.objects.filter(conversation=turn.conversation_id).exclude(pk=turn.pk)
+    others = Turn.objects.filter(conversation=turn.conversation_id).exclude(pk=turn.pk)
     unnamed = Conversation.objects.filter(
         Exists(has_model),
-        ~Exists(answered.filter(state=Turn.State.ANSWERED)),
+        ~Exists(others.exclude(state__in=[Turn.State.RUNNING, Turn.State.FAILED])),
         pk=turn.conversation_id,
         title_is_chosen=False,
         title_due_until=None,

@@ -20,9 +20,12 @@ from ai_chat.models import (
     IMPORTS,
     ApiCall,
     Attachment,
+    ChatPreferences,
     Conversation,
     DataJob,
+    Folder,
     ImageRequest,
+    Preset,
     Turn,
 )
 from ai_chat.sharing.services import delete_all as delete_shares
@@ -83,6 +86,8 @@ def erase_content(job: DataJob) -> None:
     if job.user.clerk_id:
         erase_payloads_of(job.user.clerk_id)
     Session.objects.filter(user_id=job.user_id).delete()  # Of a simultaneous sign-in.
+    for kept in (ChatPreferences, Preset, Folder):
+        kept.objects.filter(user_id=job.user_id).delete()
     delete_kept(account_id=job.user_id)
     delete_all(user_id=job.user_id)  # What was announced of jobs that ended after the closing.
 

@@ -27,6 +27,12 @@ KEPT = [
         f"gone within {_HOURS} hours, normally within minutes",
     ),
     Kept(
+        "Instructions, presets and names of folders; which models you chose last",
+        "models are told the instructions in your chats; you choose among the others",
+        "you change or delete them",
+        f"gone within {_HOURS} hours, normally within minutes",
+    ),
+    Kept(
         "Pictures, as files",
         "you look at them again",
         "you delete them",

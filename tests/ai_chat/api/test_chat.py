@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from ai_chat.api.chat import wants_json
 from ai_chat.api.ui_stream import UIMessageStream
 from ai_chat.jobs.ending import Outcome, end_job
-from ai_chat.models import Conversation, Turn
+from ai_chat.models import Conversation, Preset, Turn
 from credits.api.docs import openapi
 from credits.models import UsageHistory, User
 from credits.reasons import Reason
@@ -365,3 +365,29 @@ def test_an_answer_that_was_stopped_before_its_first_part_may_be_sent_back(
         {"id": "3", "role": "user", "parts": [{"type": "text", "text": "Again"}]},
     ]
     assert program.ask("", messages=messages).status_code == 200
+
+
+def test_a_chat_is_begun_with_instructions_and_a_preset(
+    program: Program, alice: User, bob: User
+) -> None:
+    preset = Preset.objects.create(user=alice, name="Poet", instructions="Rhyme.")
+    body = {"id": "poems", "instructions": "Be brief.", "preset": str(preset.pk)}
+    assert program.ask("Hi", **body).status_code == 200
+    conversation = Conversation.objects.get()
+    assert (conversation.instructions, conversation.preset) == ("Be brief.", preset)
+    # In a chat that is known they are without effect.
+    assert program.ask("Go on", id="poems", instructions="Be long.").status_code == 200
+    conversation.refresh_from_db()
+    assert conversation.instructions == "Be brief."
+
+
+@pytest.mark.parametrize("wrong", ["preset", "instructions"])
+def test_what_a_chat_cannot_be_begun_with_is_refused(
+    program: Program, alice: User, bob: User, wrong: str
+) -> None:
+    other = Preset.objects.create(user=bob, name="Poet", instructions="Rhyme.")
+    value = str(other.pk) if wrong == "preset" else "x" * 4001
+    answer = program.ask("Hi", **{wrong: value})
+    assert answer.status_code == 400
+    assert answer.json()["issues"][0]["path"] == [wrong]
+    assert not Conversation.objects.exists()

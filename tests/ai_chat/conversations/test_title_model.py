@@ -19,8 +19,9 @@ from ai_chat.conversations.services import rename_conversation
 from ai_chat.conversations.title_model import DUE_FOR, make_title
 from ai_chat.models import Conversation, Turn
 from credits.models import Hold, Provider, UsageHistory, User
+from credits.reasons import Reason
 from tests.ai_chat.chat import Chat
-from tests.ai_chat.turns import make_turn, text_model
+from tests.ai_chat.turns import MODEL, fail, make_turn, text_model
 from tests.factories import make_model
 from tests.fakes.provider import FakeProvider
 from tests.fakes.scripted import ScriptedProvider
@@ -30,12 +31,12 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def titles_by(base_url: str, **columns: Any) -> None:
+def titles_by(base_url: str) -> None:
     text_model()
     provider = Provider.objects.create(
         name="Titles", base_url=base_url, dialect=Provider.Dialect.COMPATIBLE
     )
-    model = make_model("title-model", provider=provider, **columns)
+    model = make_model("title-model", provider=provider, provider_model=MODEL)
     change_settings(actor=None, changes={"titleModel": model.name})
 
 
@@ -84,9 +85,12 @@ def test_without_a_model_nothing_is_asked(chat: Chat) -> None:
 
 def test_after_an_answer_that_failed_it_is_the_next_one(chat: Chat, provider: FakeProvider) -> None:
     titles_by(provider.base_url)
-    chat.send("Why? [[fail:500]]")
+    conversation = Conversation.objects.create(user=chat.user, title="By the rule")
+    fail(conversation, "Why?", Reason.TIMEOUT, "Beca")
+    chat.send("Why then? [[fail:500]]", path=f"/ai-chat/{conversation.pk}")
     assert queued() == []
-    chat.send("Why then?", path=f"/ai-chat/{chat.turn.conversation_id}")
+    Turn.objects.update(prompt="Why?")
+    chat.send("Why then?", path=f"/ai-chat/{conversation.pk}")
     assert queued() == [str(chat.turn.pk)]
 
 

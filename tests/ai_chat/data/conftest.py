@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ai_chat.models import DataJob
+from ai_chat.conversations.presets import save_account_instructions
+from ai_chat.models import DataJob, Folder, Preset
 from credits.events.announcing import announce
 from credits.models import User, WebhookEndpoint
 from tests.ai_chat.api.client import Program
@@ -62,6 +63,9 @@ def fill(place: Site, user: User, *, chats: int = 1) -> Program:
         account_id=user.pk, url=f"https://{MARKER}.example/", description=MARKER, secret=MARKER
     )
     make_secret(make_key(user, name=MARKER))
+    save_account_instructions(user_id=user.pk, text=MARKER)
+    Preset.objects.create(user=user, name=MARKER, instructions=MARKER)
+    Folder.objects.create(user=user, name=MARKER)
     announce(account_id=user.pk, kind=MARKER, key=MARKER, payload={"text": MARKER})
     picture = program.paint(f"A portrait of {MARKER}", key=MARKER)
     assert picture.status_code == 200, picture.text
