@@ -29,6 +29,12 @@ document.addEventListener("submit", (event) => {
   send(event.target);
 });
 
+document.body.addEventListener("answer:ended", forgetToWait);
+
+function forgetToWait() {
+  if (document.getElementById("problem").textContent === WAIT) showProblem("");
+}
+
 const isSending = () => composer.classList.contains("sending");
 
 /** Sends the message of a form and follows its answer. */
@@ -57,7 +63,7 @@ async function send(form) {
   } finally {
     composer.classList.remove("sending");
     composer.removeAttribute("aria-busy");
-    if (document.getElementById("problem").textContent === WAIT) showProblem("");
+    forgetToWait();
     notify("composer:free");
   }
 }

@@ -360,7 +360,7 @@ def test_the_title_of_a_new_chat_has_whole_characters_and_is_the_servers(
 
 
 @pytest.mark.parametrize("size", ["desktop", "phone"])
-def test_sending_while_an_answer_is_written_says_why_it_waits(
+def test_sending_while_an_answer_is_written_queues_here_and_waits_elsewhere(
     chat: Window, alice: User, size: Size
 ) -> None:
     page = chat(alice, size=size)
@@ -372,18 +372,19 @@ def test_sending_while_an_answer_is_written_says_why_it_waits(
         page.keyboard.press("Enter")
     else:
         page.get_by_role("button", name=re.compile("^Send")).click()
-    expect(page.get_by_role("alert")).to_contain_text("An answer is being written.")
-    expect(page.get_by_label("Message")).to_have_value("And then?")
+    expect(page.locator(".queued")).to_contain_text("And then?")
+    expect(page.get_by_label("Message")).to_have_value("")
     axe(page)
     tab = page.context.new_page()
     tab.goto(page.url)
     send(tab, "From another tab")
-    expect(tab.get_by_role("alert")).to_contain_text("An answer is still being written")
+    expect(tab.get_by_role("alert")).to_contain_text("An answer is being written.")
     expect(tab.get_by_label("Message")).to_have_value("From another tab")
     page.get_by_role("button", name="Stop").click()
     expect(page.locator(".receipt")).to_contain_text("stopped by you")
-    expect(page.locator("#problem")).to_be_hidden()
-    page.get_by_role("button", name=re.compile("^Send")).click()
+    expect(page.locator(".queued")).to_contain_text("not sent: you stopped the answer")
+    expect(tab.locator("#problem")).to_be_hidden()
+    page.get_by_role("button", name="Send now").click()
     expect(page.locator(".receipt b").nth(1)).to_have_text("1 credit")
     assert Turn.objects.count() == 2
 

@@ -1,5 +1,6 @@
 """In one conversation one answer is written at a time: the next would be told half of it."""
 
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import islice
@@ -28,6 +29,11 @@ def test_a_second_tab_is_refused_while_the_first_ones_answer_is_written(
         refused = chat.send("Me too", path=path)
         assert (refused.status, chat.balance) == (409, 98)
         assert refused.problem.startswith("An answer is still being written")
+        page = chat.client.post(path, data={"message": "<Me> too", "price": "1"})
+        assert page.status_code == 409, "Without scripts it is the page, with the text."
+        assert re.search("<textarea[^>]*>&lt;Me&gt; too</textarea>", page.text)
+        assert "Wait for its end or stop it; nothing was charged." in page.text
+        assert f'action="/ai-chat/turns/{chat.turn.pk}/stop"' in page.text
         elsewhere = chat.send("Another conversation")
         assert elsewhere.receipt == "1 credit"
         images = chat.client.post(path, data={"message": "A tree", "mode": "image"})

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from ai_chat import offer
+from ai_chat.conversations import history as history_module
 from ai_chat.conversations.drafts import Draft
-from ai_chat.conversations.history import MAX_TURNS, Context, history
+from ai_chat.conversations.history import Context, history
 from ai_chat.conversations.path import end_of
 from ai_chat.models import Conversation
 from credits.models import User
@@ -53,7 +55,7 @@ def test_what_does_not_fit_is_not_known(conversation: Conversation, settings: An
     known = context(conversation)
     assert (known.known, known.of) == (4, 10)
     assert 80 < known.percent <= 100
-    assert context(conversation, "x" * 400).known == 2, "A long message takes its room."
+    assert context(conversation, "x" * 400).known == 3, "A long message takes its room."
     small = context(conversation, context_tokens=1100, output_tokens=800)
     assert small.known == 2, "A model that reads less knows less."
 
@@ -76,7 +78,9 @@ def gauge(user: User, conversation: Conversation | None, **query: str) -> str:
     return words.pop() if len(words) == 1 else str(words)
 
 
-def test_the_composer_says_it(conversation: Conversation, alice: User, settings: Any) -> None:
+def test_the_composer_says_it(
+    conversation: Conversation, alice: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.HISTORY_MAX_CHARACTERS = 1000
     text_model()
     assert gauge(alice, None) == ""
@@ -86,9 +90,10 @@ def test_the_composer_says_it(conversation: Conversation, alice: User, settings:
     for _ in range(9):
         make_turn(conversation, "q" * 100, "a" * 100)
     assert gauge(alice, conversation) == "The model knows the last 5 of 10 messages"
-    for _ in range(MAX_TURNS):
-        make_turn(conversation, "q", "a")
-    assert gauge(alice, conversation) == "The model knows the last 100 of over 100 messages"
+    for module in (history_module, offer):
+        monkeypatch.setattr(module, "MAX_TURNS", 10)
+    make_turn(conversation, "q", "a")
+    assert gauge(alice, conversation) == "The model knows the last 5 of over 10 messages"
 
 
 def test_the_button_is_sent_again_when_only_the_gauge_changed(
