@@ -157,7 +157,8 @@ palette.addEventListener("close", () => {
 // --- What can be done on every page -------------------------------------------------------------
 
 addAction("palette", () => (palette.open ? palette.close() : open()));
-addAction("new-chat", () => results.querySelector("[data-new-chat]").click());
+const newChat = results.querySelector("[data-new-chat]").getAttribute("href");
+addAction("new-chat", () => location.assign(newChat));
 addAction("sign-out", () => document.querySelector("form[action$='/sign-out']").requestSubmit());
 addAction(
   "notices",
