@@ -9,7 +9,8 @@ const state = document.getElementById("dictation");
 const Recognition = window.SpeechRecognition ?? window.webkitSpeechRecognition;
 
 const LISTENING = "Listening…";
-const NOTE = "Some browsers send the sound to their maker to turn it into text. Esc ends it.";
+const NOTE =
+  "Some browsers send the sound to their maker to turn it into text. Press again, or Esc, to end it.";
 const PROBLEMS = {
   "not-allowed":
     "The browser does not allow the microphone here. Allow it in its settings for this site.",

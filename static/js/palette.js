@@ -37,16 +37,17 @@ function setOptions(name, made) {
   group(name).append(...made);
 }
 
-/** The models of the composer, where the page has one. */
+/** The models that the composer offers, where the page has one: its own list does the choosing. */
 function models() {
-  const select = document.getElementById("model");
-  const offered = [...(select?.options ?? [])].filter((each) => each.value && !each.disabled);
-  return offered.map((each) => {
-    const option = makeOption("div", each.textContent.trim());
+  const picker = [...document.querySelectorAll(".compose .picker")].find((each) =>
+    each.querySelector(".picker-button")?.checkVisibility(),
+  );
+  const offered = picker?.querySelectorAll("[role=option]:not([aria-disabled=true])") ?? [];
+  return [...offered].map((model) => {
+    const option = makeOption("div", model.dataset.label);
     option.addEventListener("click", () => {
       palette.close();
-      select.value = each.value;
-      select.dispatchEvent(new Event("change", { bubbles: true }));
+      model.click();
     });
     return option;
   });
@@ -72,13 +73,7 @@ async function findChats() {
   try {
     const answer = await fetch(address, { headers: { "HX-Request": "true" }, signal });
     if (!answer.ok || answer.redirected) throw new Error(`The chats: ${answer.status}`);
-    const links = fragment(await answer.text()).querySelectorAll("a[data-conversation]");
-    const made = [...links].slice(0, MOST).map((link) => {
-      const option = makeOption("a", link.textContent);
-      option.href = link.getAttribute("href");
-      option.dataset.found = "";
-      return option;
-    });
+    const made = chatsIn(fragment(await answer.text()));
     if (signal.aborted) return;
     const before = selected();
     setOptions("chats", made);
@@ -88,6 +83,22 @@ async function findChats() {
   } catch (error) {
     if (error.name !== "AbortError") none.textContent = "Your chats cannot be listed just now.";
   }
+}
+
+/** An option for each chat of a list, in its order, with the place where the words stand. */
+function chatsIn(list) {
+  const links = new Map();
+  for (const link of list.querySelectorAll("a[data-conversation]:not(.folder *)")) {
+    if (!links.has(link.pathname)) links.set(link.pathname, link);
+  }
+  return [...links.values()].slice(0, MOST).map((link) => {
+    const option = makeOption("a", (link.querySelector(".title") ?? link).textContent.trim());
+    option.href = link.getAttribute("href");
+    option.dataset.found = "";
+    const place = link.querySelector(".place");
+    if (place) option.append(Object.assign(place.cloneNode(true), { className: "quiet cut" }));
+    return option;
+  });
 }
 
 /** Shows what has all the words that are typed; a chat may have them in its messages, which the site
@@ -157,7 +168,8 @@ palette.addEventListener("close", () => {
 // --- What can be done on every page -------------------------------------------------------------
 
 addAction("palette", () => (palette.open ? palette.close() : open()));
-addAction("new-chat", () => results.querySelector("[data-new-chat]").click());
+const newChat = results.querySelector("[data-new-chat]").getAttribute("href");
+addAction("new-chat", () => location.assign(newChat));
 addAction("sign-out", () => document.querySelector("form[action$='/sign-out']").requestSubmit());
 addAction(
   "notices",

@@ -54,6 +54,20 @@ def test_a_chat_is_found_without_accents_and_opened_by_keyboard(
     expect(page).to_have_url(re.compile(str(conversations[0].pk)))
 
 
+def test_a_chat_is_found_by_what_stands_in_it_and_opened_there(
+    chat: Window, alice: User, conversations: list[Conversation]
+) -> None:
+    page = chat(alice)
+    page.goto("/usage")
+    palette = open_palette(page)
+    page.keyboard.type("depends")
+    option = palette.get_by_role("option", name="Taxes of 2025")
+    expect(option).to_contain_text("It depends.")
+    expect(option).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+    expect(page.locator(".turn:target")).to_contain_text("It depends.")
+
+
 def test_nothing_is_fetched_before_it_is_open(
     chat: Window, alice: User, conversations: list[Conversation]
 ) -> None:
@@ -111,6 +125,7 @@ def test_a_model_is_picked_for_the_composer(chat: Window, alice: User) -> None:
     expect(selected(page)).to_contain_text("Another one")
     page.keyboard.press("Enter")
     expect(page.locator("#model")).to_have_value("other")
+    expect(page.get_by_role("button", name="Model: Another one")).to_be_visible()
     expect(page.get_by_role("dialog")).to_be_hidden()
 
 
