@@ -17,6 +17,7 @@ from adminpanel.settings import (
     price_views,
 )
 from adminpanel.settings import views as settings
+from adminpanel.shares import views as shares
 from adminpanel.sign_ins import views as sign_ins
 from adminpanel.sync import views as sync
 from adminpanel.usage import key_views as usage_keys
@@ -129,6 +130,8 @@ urlpatterns = [
     path("admin/sync/<uuid:job_id>", sync.job, name="admin-sync-job"),
     path("admin/sync/<uuid:job_id>/run", sync.run, name="admin-sync-run"),
     path("admin/sync/<uuid:job_id>/cancel", sync.cancel, name="admin-sync-cancel"),
+    path("admin/shares", shares.shares, name="admin-shares"),
+    path("admin/shares/<uuid:share_id>", shares.share, name="admin-share"),
     path("admin/sign-ins", sign_ins.sign_ins, name="admin-sign-ins"),
     path("admin/sign-ins.csv", sign_ins.sign_ins_csv, name="admin-sign-ins-csv"),
     path("admin/audit", audit.audit, name="admin-audit"),

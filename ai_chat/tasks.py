@@ -6,6 +6,7 @@ from ai_chat.attachments import keeping as attachments
 from ai_chat.calls import keeping
 from ai_chat.conversations import filing, title_model
 from ai_chat.data import jobs, kept_responses
+from ai_chat.sharing import services as sharing
 
 
 @app.task(name="data.run")
@@ -30,8 +31,9 @@ def resume(timestamp: int) -> None:
 @app.periodic(cron="29 * * * *")
 @app.task(name="data.forget", queueing_lock="data.forget")
 def forget(timestamp: int) -> None:
-    """Deletes archives, calls of the log and kept responses that are old."""
+    """Deletes archives, links, calls of the log and kept responses that are old."""
     jobs.forget()
+    sharing.forget()
     keeping.forget()
     kept_responses.forget()
 

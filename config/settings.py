@@ -98,6 +98,7 @@ LARGE_BODIES = dict.fromkeys(
         "/v1/messages",
         "/v1/embeddings",
         "/v1/quote",
+        "/account/data/import",
     ],
     20_000_000,
 )
@@ -360,6 +361,8 @@ LARGE_BODIES |= dict.fromkeys(["/ai-chat/files", "/api/files"], ATTACHMENT_MAX_B
 # being made at the same time.
 REQUESTS_PER_MINUTE = env.integer("REQUESTS_PER_MINUTE", 120, low=1, high=10_000)
 TURNS_IN_FLIGHT = env.integer("TURNS_IN_FLIGHT", 60, low=1, high=10_000)
+# What readers of shared chats may ask for in any 60 seconds: a user, or a client address.
+SHARED_REQUESTS_PER_MINUTE = env.integer("SHARED_REQUESTS_PER_MINUTE", 240, low=1, high=100_000)
 # The same for calls by API keys: of one key, and of all keys of an account together. Seconds that a
 # call may take: less than the 600 after which clients give up, so that its charge has ended when
 # they call again.

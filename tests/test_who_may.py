@@ -21,6 +21,8 @@ from PIL import Image as Picture
 
 from ai_chat.gateway import urls as gateway
 from ai_chat.models import Conversation, Folder, Image, ImageRequest, Preset, Turn
+from ai_chat.models import Conversation, Image, ImageRequest, SharePicture, Turn
+from ai_chat.sharing.services import report, share_chat
 from credits.catalogue.prices import set_feature_costs
 from credits.models import (
     CodeBatch,
@@ -206,6 +208,20 @@ POST   account/chats/presets/<uuid:preset_id>/delete       302   302   404   404
 GET    account/data                                        302   200   200   200
 POST   account/data/archive                                302   302   302   302
 GET    account/data/archives/<uuid:job_id>                 302   404   404   404
+POST   account/data/import                                 302   422   422   422
+GET    account/shares                                      302   200   200   200
+POST   account/shares/<uuid:share_id>/update               302   302   404   404
+GET    account/shares/<uuid:share_id>/revoke               302   200   404   404
+GET    shared/<str:share_token>                            302   200   200   200
+GET    shared/<str:share_token>/images/<uuid:picture_id>   302   200   200   200
+GET    shared/<str:share_token>/report                     302   200   200   200
+POST   shared/<str:share_token>/report                     302   422   422   422
+GET    shared/<str:share_token>/continue                   302   200   200   200
+POST   shared/<str:share_token>/continue                   302   302   302   302
+GET    admin/shares                                        302   404   404   200
+GET    admin/shares/<uuid:share_id>                        302   404   404   200
+POST   admin/shares/<uuid:share_id>                        302   404   404   422
+POST   account/shares/<uuid:share_id>/revoke               302   302   404   404
 GET    account/data/responses                              302   200   200   200
 POST   account/data/responses                              302   302   302   302
 GET    account/data/delete/<str:kind>                      302   200   200   200
@@ -239,6 +255,11 @@ GET    ai-chat/turns/<uuid:turn_id>/again                  302   200   404   404
 GET    ai-chat/charges/<int:charge_id>                      302   302   404   404
 GET    ai-chat/<uuid:conversation_id>                      302   200   404   404
 POST   ai-chat/<uuid:conversation_id>/change               302   302   404   404
+GET    ai-chat/<uuid:conversation_id>/export.md            302   200   404   404
+GET    ai-chat/<uuid:conversation_id>/export.json          302   200   404   404
+GET    ai-chat/<uuid:conversation_id>/print                302   200   404   404
+GET    ai-chat/<uuid:conversation_id>/share                302   200   404   404
+POST   ai-chat/<uuid:conversation_id>/share                302   422   404   404
 POST   ai-chat/<uuid:conversation_id>/rename               302   302   404   404
 POST   ai-chat/<uuid:conversation_id>/shown                302   302   404   404
 GET    ai-chat/<uuid:conversation_id>/delete               302   200   404   404
@@ -418,6 +439,8 @@ def things_of(owner: User) -> dict[str, str]:
         user=owner, conversation=conversation, charge_id=make_charge(owner).id, model="m",
         prompt="p", answer="a", state=Turn.State.ANSWERED,
     )  # fmt: skip
+    conversation.current = turn.pk
+    conversation.save()
     made = ImageRequest.objects.create(
         user=owner, charge_id=make_charge(owner).id, model="m", prompt="p", size="8x8", count=1,
         state=ImageRequest.State.DELIVERED,
@@ -445,11 +468,25 @@ def things_of(owner: User) -> dict[str, str]:
         "batch_id": str(_batch().pk),
         "session_id": _session_id(owner),
         **_keys(owner),
+        **_shared(conversation),
         **_webhook(owner),
         "kind": "chats",
         "uidb64": "MQ",
         "token": "set-password",
     }
+
+
+def _shared(conversation: Conversation) -> dict[str, str]:
+    """A link for people who are signed in, which was reported, with a picture."""
+    share = share_chat(user=conversation.user, conversation=conversation, for_anybody=False, days=1)
+    report(share=share, reporter=None, reason="other", text="")
+    file = default_storage.save("who-may-shared.png", BytesIO(b"x"))
+    picture = SharePicture.objects.create(
+        share=share, file=file, content_type="image/png", width=1, height=1, bytes=1
+    )
+    return {
+        "share_id": str(share.pk), "share_token": share.token, "picture_id": str(picture.pk),
+    }  # fmt: skip
 
 
 def _session_id(owner: User) -> str:

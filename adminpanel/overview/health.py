@@ -65,6 +65,7 @@ def ago(seconds: float) -> str:
 BRIEF = f"""
 SELECT changed.ok, changed.age, whole.ok, whole.age,
     (SELECT extract(epoch FROM now() - max(last_heartbeat))::float FROM procrastinate_workers),
+    (SELECT count(DISTINCT share_id) FROM ai_chat_sharereport WHERE closed_at IS NULL),
     failing.label, failing.reason, failing.status, failing.code, failing.age
 FROM (SELECT) AS always LEFT JOIN (
     SELECT ok, extract(epoch FROM now() - started_at)::float AS age
@@ -83,11 +84,14 @@ def get_brief() -> list[Sign]:
     """What stands at the top of every admin page: one query."""
     with connection.cursor() as cursor:
         cursor.execute(BRIEF, PARAMETERS)
-        ok, age, whole_ok, whole_age, heartbeat, *failing = cursor.fetchone()
+        ok, age, whole_ok, whole_age, heartbeat, reported, *failing = cursor.fetchone()
     href = reverse("admin-health")
     proof = Sign("Ledger", *_proof(Proof(ok, age), Proof(whole_ok, whole_age)), href)
     label, reason, status, code, since = failing
     signs = [proof, Sign("Worker", *_worker(heartbeat), href)]
+    if reported:
+        text = f"{reported:,} shared chat{'s' if reported != 1 else ''} reported"
+        signs.append(Sign("Shared chats", WARN, text, reverse("admin-shares")))
     if label is None:
         return signs
     return [Sign("Models", BAD, _failing(label, reason, status, code, since), href), *signs]

@@ -1,7 +1,7 @@
 """The HTML of answers, which is kept with them: opening a conversation costs what it shows."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from time import thread_time
 
 from django.db.models import Case, F, QuerySet, TextField, Value, When
@@ -33,22 +33,33 @@ def without_rendered_answers(turns: QuerySet[Turn]) -> QuerySet[Turn]:
     )
 
 
-def render_missing(jobs: Iterable[Job]) -> None:
-    """Gives ended turns their HTML and keeps it, in this order, until PAGE_SECONDS are used up."""
-    left = PAGE_SECONDS
+def keep_html(turn: Turn) -> None:
+    """Keeps the HTML of an ended turn: its answer does not change; its row may be gone."""
+    ended = Turn.objects.filter(pk=turn.pk).exclude(state=RUNNING)
+    ended.update(html=turn.html, html_version=turn.html_version)
+
+
+def render_missing(
+    jobs: Iterable[Job],
+    *,
+    seconds: float = PAGE_SECONDS,
+    keep: Callable[[Turn], None] = keep_html,
+) -> float:
+    """Gives ended turns their HTML and keeps it, in this order, until these seconds of CPU are used
+    up. Returns how many of them are left."""
+    left = seconds
     for turn in jobs:
         if not isinstance(turn, Turn) or turn.is_running or turn.html_version == RENDERER_VERSION:
             continue
         if left <= 0:
-            return
+            break
         started, allowance = thread_time(), Allowance()
         before = allowance.formulas.seconds
         turn.html = str(render(source_of(turn), allowance))
         turn.html_version = RENDERER_VERSION
         left -= thread_time() - started + before - allowance.formulas.seconds
-        # An ended turn's answer does not change; its row may be gone.
-        ended = Turn.objects.filter(pk=turn.pk).exclude(state=RUNNING)
-        ended.update(html=turn.html, html_version=turn.html_version)
+        keep(turn)
+    return left
 
 
 def source_of(turn: Turn) -> str:

@@ -17,6 +17,7 @@ from ai_chat.models import (
     ARCHIVES,
     ATTACHMENTS,
     IMAGES,
+    IMPORTS,
     ApiCall,
     Attachment,
     Conversation,
@@ -24,6 +25,7 @@ from ai_chat.models import (
     ImageRequest,
     Turn,
 )
+from ai_chat.sharing.services import delete_all as delete_shares
 from config.pagination import delete_in_batches, in_batches
 from credits.clerk.webhooks.inbox import erase_payloads_of
 from credits.events.endpoints import delete_all
@@ -74,8 +76,9 @@ def erase_content(job: DataJob) -> None:
         raise StillRunning
     for deleted in delete_in_batches(Attachment.objects.filter(user_id=job.user_id), size=BATCH):
         _advance(job, deleted)
+    delete_shares(user_id=job.user_id)
     # With those of processes that died before they saved the row.
-    for folder in (IMAGES, ATTACHMENTS, ARCHIVES):
+    for folder in (IMAGES, ATTACHMENTS, ARCHIVES, IMPORTS):
         files.remove_folder(f"{folder}/{job.user_id}")
     if job.user.clerk_id:
         erase_payloads_of(job.user.clerk_id)

@@ -15,7 +15,9 @@ from procrastinate.contrib.django import app
 from ai_chat import files
 from ai_chat.data.archive import TooLarge, make_archive
 from ai_chat.data.erasing import StillRunning, delete_chats, delete_images, erase_content
-from ai_chat.models import ARCHIVES, DataJob
+from ai_chat.data.importing import import_chats
+from ai_chat.imports.reading import Unreadable
+from ai_chat.models import ARCHIVES, IMPORTS, DataJob
 from config.errors import TooManyRequests
 from credits.models.background import TakenOver
 from credits.users import letters
@@ -26,8 +28,11 @@ Kind, State = DataJob.Kind, DataJob.State
 #: Archives that one user may have made within a day, and for how long each is kept.
 ARCHIVES_A_DAY = 3
 ARCHIVE_KEPT = timedelta(days=7)
-#: An archive that stalls after so long has failed in more than one worker, and is given up.
+#: An archive, or an import, that stalls after so long has failed in more than one worker, and is
+#: given up.
 ARCHIVE_TAKES = timedelta(hours=6)
+#: What is asked for anew where it failed; the others are taken up again.
+ASKED_ANEW = {Kind.ARCHIVE, Kind.IMPORT}
 #: Seconds until a deletion looks again at jobs that were asked to stop.
 STOPPING_SECONDS = 3
 #: The content of a closed account is erased within this time, if worker and storage run.
@@ -35,6 +40,7 @@ ERASED_WITHIN = timedelta(hours=24)
 
 DO: dict[str, Callable[[DataJob], None]] = {
     Kind.ARCHIVE: make_archive,
+    Kind.IMPORT: import_chats,
     Kind.CHATS: delete_chats,
     Kind.IMAGES: delete_images,
     Kind.ERASURE: erase_content,
@@ -91,16 +97,26 @@ def run(job_id: UUID | str) -> None:
             later(job, seconds=STOPPING_SECONDS)
     except TakenOver:
         logger.warning("%s goes on in another process, or was deleted", job.pk)
-    except TooLarge as error:
-        job.finish(State.FAILED, str(error))
+    except (TooLarge, Unreadable) as error:
+        _end(job, State.FAILED, str(error))
     except Exception:
         logger.exception("%s of user %d failed", job.kind, job.user_id)
-        if job.kind == Kind.ARCHIVE:
-            job.finish(State.FAILED, "Something went wrong on our side. Ask for it again.")
+        if job.kind in ASKED_ANEW:
+            _end(job, State.FAILED, "Something went wrong on our side. Ask for it again.")
     else:
-        job.finish(State.DONE)
+        _end(job, State.DONE)
         if job.kind == Kind.ARCHIVE:
             _send_letter(job)
+
+
+def _end(job: DataJob, state: str, error: str = "") -> None:
+    """Ends a job; a file that was imported, or could not be, is not needed any more."""
+    if job.kind != Kind.IMPORT:
+        job.finish(state, error)
+        return
+    job.finish(state, error, file="")
+    if not DataJob.objects.filter(pk=job.pk, file=job.file).exists():
+        files.discard(filter(None, [job.file]))
 
 
 def _send_letter(job: DataJob) -> None:
@@ -115,7 +131,7 @@ def _send_letter(job: DataJob) -> None:
 def resume() -> None:
     """Puts jobs whose worker died, or that failed, back on the queue."""
     for job in DataJob.stalled():
-        if job.kind == Kind.ARCHIVE and job.created_at < timezone.now() - ARCHIVE_TAKES:
+        if job.kind in ASKED_ANEW and job.created_at < timezone.now() - ARCHIVE_TAKES:
             ended = {"state": State.FAILED, "finished_at": timezone.now()}
             stalled = DataJob.stalled().filter(pk=job.pk)
             stalled.update(**ended, error="It took too long. Ask for it again.")
@@ -131,8 +147,13 @@ def forget() -> None:
         if job.file:
             files.remove(job.file)
         job.delete()
-    for user_id in files.list_folder(ARCHIVES)[0]:
-        for name in files.list_folder(f"{ARCHIVES}/{user_id}")[1]:
-            with suppress(ValueError):
-                if not DataJob.objects.filter(pk=UUID(name.partition(".")[0])).exists():
-                    files.remove(f"{ARCHIVES}/{user_id}/{name}")
+    for folder in (ARCHIVES, IMPORTS):
+        for user_id in files.list_folder(folder)[0]:
+            _forget_strays(f"{folder}/{user_id}")
+
+
+def _forget_strays(folder: str) -> None:
+    for name in files.list_folder(folder)[1]:
+        with suppress(ValueError):
+            if not DataJob.objects.filter(pk=UUID(name.partition(".")[0])).exists():
+                files.remove(f"{folder}/{name}")

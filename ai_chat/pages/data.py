@@ -11,7 +11,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import cache_control
 from django.views.decorators.debug import sensitive_post_parameters
@@ -21,6 +21,7 @@ from ai_chat.data import jobs
 from ai_chat.data.kept_responses import set_keeping
 from ai_chat.data.privacy import KEPT
 from ai_chat.models import Conversation, DataJob, ImageRequest
+from ai_chat.sharing.services import shares_of
 from config.serving.capacity import exports
 from credits.http import AuthenticatedHttpRequest, render_page_or_fragment
 from credits.ledger import get_balance
@@ -37,17 +38,24 @@ WHOLE = {"chats": Conversation, "images": ImageRequest}
 @require_safe
 def account_data(request: AuthenticatedHttpRequest) -> HttpResponse:
     """What there is, and what can be done with all of it; htmx asks for the jobs alone."""
-    return _page(request)
+    return data_page(request)
 
 
-def _page(
-    request: AuthenticatedHttpRequest, *, problem: str = "", status: int = 200
+def data_page(
+    request: AuthenticatedHttpRequest,
+    *,
+    problem: str = "",
+    import_problem: str = "",
+    status: int = 200,
 ) -> HttpResponse:
+    """The page, with what spoke against an archive or an import."""
     rows = list(jobs.jobs_of(user_id=request.user.pk))
     context = {
         "jobs": rows,
         "is_open": any(job.is_open for job in rows),
         "problem": problem,
+        "import_problem": import_problem,
+        "import_megabytes": settings.LARGE_BODIES[reverse("account-import")] // 10**6,
         "most": jobs.ARCHIVES_A_DAY,
         "days": jobs.ARCHIVE_KEPT.days,
         "response_days": settings.API_RESPONSE_DAYS,
@@ -63,7 +71,7 @@ def ask_for_archive(request: AuthenticatedHttpRequest) -> HttpResponse:
     try:
         jobs.start_archive(user_id=request.user.pk)
     except jobs.TooManyArchives as error:
-        answer = _page(request, problem=str(error), status=error.status)
+        answer = data_page(request, problem=str(error), status=error.status)
         answer["Retry-After"] = str(error.retry_seconds)
         return answer
     return redirect("account-data")
@@ -104,7 +112,9 @@ def delete_all(request: AuthenticatedHttpRequest, kind: str) -> HttpResponse:
         raise Http404
     if request.method != "POST":
         many = WHOLE[kind]._default_manager.filter(user_id=request.user.pk).count()
-        return render(request, "ai_chat/delete_all.html", {"kind": kind, "many": many})
+        links = shares_of(request.user.pk).count() if kind == "chats" else 0
+        context = {"kind": kind, "many": many, "links": links}
+        return render(request, "ai_chat/delete_all.html", context)
     refuse_impersonated(request)
     jobs.start(user_id=request.user.pk, kind=kind)
     return redirect("account-data")

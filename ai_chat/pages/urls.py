@@ -15,6 +15,7 @@ from ai_chat.pages import (
     instructions,
     versions,
 )
+from ai_chat.pages import calls, chat, data, exports, images, imports, shared, sharing
 
 urlpatterns = [
     path("ai-chat", chat.chat, name="chat"),
@@ -48,6 +49,22 @@ urlpatterns = [
         name="conversation-instructions",
     ),
     path("ai-chat/<uuid:conversation_id>/delete", chat.delete, name="conversation-delete"),
+    path(
+        "ai-chat/<uuid:conversation_id>/export.md", exports.markdown, name="conversation-markdown"
+    ),
+    path("ai-chat/<uuid:conversation_id>/export.json", exports.as_json, name="conversation-json"),
+    path("ai-chat/<uuid:conversation_id>/print", exports.printed, name="conversation-print"),
+    path("ai-chat/<uuid:conversation_id>/share", sharing.share, name="conversation-share"),
+    path("account/shares", sharing.shares, name="shares"),
+    path("account/shares/<uuid:share_id>/update", sharing.update, name="share-update"),
+    path("account/shares/<uuid:share_id>/revoke", sharing.revoke, name="share-revoke"),
+    path("shared/<str:share_token>", shared.shared, name="shared"),
+    path("shared/<str:share_token>/report", shared.report, name="shared-report"),
+    path("shared/<str:share_token>/continue", imports.continue_shared, name="shared-continue"),
+    path(
+        "shared/<str:share_token>/images/<uuid:picture_id>", shared.picture, name="shared-picture"
+    ),
+    path("account/data/import", imports.ask_for_import, name="account-import"),
     path("account/calls", calls.calls, name="calls"),
     path("account/calls.csv", calls.calls_csv, name="calls-csv"),
     path("account/keys/<str:public_id>/calls", calls.calls, name="key-calls"),

@@ -1,0 +1,1 @@
+"""Shared chats that readers reported. Of others admins see nothing."""

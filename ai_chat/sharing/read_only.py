@@ -1,0 +1,86 @@
+"""Entries of a chat without anything to do, and without money: to be printed, and to be read by
+others."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from django.urls import reverse
+
+from ai_chat.conversations.path import Entry
+from ai_chat.models import Attachment, Image, Turn
+from credits.models.catalogue import model_label
+
+
+class Picture(NamedTuple):
+    """A picture and its size in pixels."""
+
+    address: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadOnlyEntry:
+    """A question and what came of it. `turn` has the answer; None: pictures were asked for."""
+
+    id: str
+    at: datetime
+    prompt: str
+    #: Who answered, for people.
+    model: str
+    #: What there is to know of the answer besides, as that it was cut.
+    note: str
+    turn: Turn | None
+    #: Names of the files that were sent with the question, and those of them that are pictures.
+    files: Sequence[str] = ()
+    sent: Sequence[Picture] = ()
+    pictures: Sequence[Picture] = ()
+
+
+def attachments_of(entries: Iterable[Entry]) -> dict[UUID, Attachment]:
+    """The files that were sent with these entries, as far as they are still there, by their ids."""
+    ids = [each for entry in entries if isinstance(entry, Turn) for each in entry.attachments]
+    return Attachment.objects.defer("text").in_bulk(ids) if ids else {}
+
+
+def read_only(entry: Entry, files: dict[UUID, Attachment]) -> ReadOnlyEntry:
+    """An entry as its owner reads it: pictures are at their own addresses."""
+    images: Iterable[Image] = () if isinstance(entry, Turn) else entry.images.all()
+    return ReadOnlyEntry(
+        id=str(entry.pk),
+        at=entry.created_at,
+        prompt=entry.prompt,
+        model=model_label(entry.answered_by or entry.model),
+        note=note_of(entry),
+        turn=entry if isinstance(entry, Turn) else None,
+        files=names_of(entry, files),
+        pictures=[_picture(image, "image-file") for image in images],
+    )
+
+
+def _picture(image: Image, name: str) -> Picture:
+    return Picture(reverse(name, args=[image.pk]), image.width, image.height)
+
+
+def names_of(
+    entry: Entry,
+    files: dict[UUID, Attachment],
+    is_named: Callable[[Attachment], bool] = lambda _: True,
+) -> list[str]:
+    """What the files are called that were sent with an entry."""
+    ids = entry.attachments if isinstance(entry, Turn) else ()
+    return [files[each].name for each in ids if each in files and is_named(files[each])]
+
+
+def note_of(entry: Entry) -> str:
+    """What there is to know of an entry's end, without money."""
+    if not isinstance(entry, Turn):
+        return "" if not entry.failure else "Not all pictures came"
+    if entry.failure:
+        return "The answer broke off" if entry.answer else "No answer came"
+    if entry.state == Turn.State.STOPPED:
+        return "Stopped"
+    return entry.get_cut_display().capitalize() if entry.cut else ""
