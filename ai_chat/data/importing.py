@@ -137,7 +137,7 @@ class _Summary:
         if self.new or not self.seen - self.new:
             sentences.append(f"Imported {_many(self.new, 'chat')}.")
         if self.grown:
-            sentences.append(f"{_many(self.grown, 'chat')} that were here got what is new in them.")
+            sentences.append(f"Added what is new to {_many(self.grown, 'chat')} of those here.")
         if self.messages:
             sentences.append(f"{_many(self.messages, 'message')} came with their answers.")
         if self.here:

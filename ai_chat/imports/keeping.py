@@ -2,7 +2,7 @@
 here costs credits."""
 
 import unicodedata
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID, uuid5
@@ -22,6 +22,8 @@ MOST_FOLDERS = 200
 UNTITLED = "Imported chat"
 #: Ids of turns are made of it, of their user and of what they are called elsewhere.
 NAMESPACE = UUID("6f0c1d9e-7a3b-4c55-9f0e-3f3c1b0a7d21")
+#: Between two turns of which the export has no time.
+TICK = timedelta(microseconds=1)
 #: Characters that turn the direction of what stands around them.
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -85,13 +87,14 @@ def _is_here(user_id: int, chat: ImportedChat) -> bool:
 
 
 def _turns(conversation: Conversation, chat: ImportedChat) -> dict[str, Turn]:
-    """The turns as rows, by what they are called elsewhere. Versions stand in the order of their
-    times, which are in the order of the tree."""
+    """The turns as rows, by what they are called elsewhere. One without a time comes after those
+    before it: versions stand in the order of their times."""
     names = {each.id: _id(conversation, each.id) for each in chat.turns}
     rows: dict[str, Turn] = {}
+    latest = conversation.created_at
     for each in chat.turns:
-        before = rows.get(each.parent or "")
-        at = _moment(each.at or (before.created_at if before else conversation.created_at))
+        at = _moment(each.at) if each.at else latest + TICK
+        latest = max(latest, at)
         rows[each.id] = _row(conversation, each, at, names)
     return rows
 
