@@ -20,8 +20,7 @@ from django.utils import timezone
 from PIL import Image as Picture
 
 from ai_chat.gateway import urls as gateway
-from ai_chat.models import Conversation, Folder, Image, ImageRequest, Preset, Turn
-from ai_chat.models import Conversation, Image, ImageRequest, SharePicture, Turn
+from ai_chat.models import Conversation, Folder, Image, ImageRequest, Preset, SharePicture, Turn
 from ai_chat.sharing.services import report, share_chat
 from credits.catalogue.prices import set_feature_costs
 from credits.models import (

@@ -16,8 +16,8 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_http_methods, require_safe
 
-from ai_chat.serving import serve
 from ai_chat.models import Share
+from ai_chat.serving import serve
 from ai_chat.sharing import services
 from ai_chat.sharing.copies import ENTRIES_SHOWN, read_copy
 from ai_chat.sharing.forms import ReportForm

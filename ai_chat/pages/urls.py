@@ -8,14 +8,17 @@ from ai_chat.pages import (
     chat,
     choosing,
     data,
+    exports,
     files,
     filing,
     finding,
     images,
+    imports,
     instructions,
+    shared,
+    sharing,
     versions,
 )
-from ai_chat.pages import calls, chat, data, exports, images, imports, shared, sharing
 
 urlpatterns = [
     path("ai-chat", chat.chat, name="chat"),

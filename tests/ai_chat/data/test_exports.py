@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from ai_chat.models import Attachment, Conversation, ImageRequest, Turn
 from credits.models import User
+from credits.reasons import Reason
 from tests.ai_chat.turns import fail, make_turn
 from tests.api import Api
 from tests.factories import make_charge
@@ -38,7 +39,7 @@ def chat(alice: User) -> Conversation:
     first = make_turn(conversation, "One", "**1**", attachments=[file.pk])
     make_turn(conversation, "Two", "2")
     make_turn(conversation, "Two, edited", "2b", parent=first.pk)
-    fail(conversation, "Three", "provider_error")
+    fail(conversation, "Three", Reason.PROVIDER_ERROR)
     return conversation
 
 

@@ -149,7 +149,7 @@ def test_pictures_go_with_the_copy_and_other_files_by_name(chat: Conversation, b
         default_storage.delete(each.file)
         each.delete()
     for address in addresses:
-        answer = Api().get(address)
+        answer: Any = Api().get(address)
         assert b"".join(answer.streaming_content) == png()
         assert answer["Content-Type"] == "image/png"
         assert answer["X-Robots-Tag"]
