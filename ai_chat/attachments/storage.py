@@ -6,7 +6,7 @@ from django.db import connection
 from django.db.models import Sum
 
 from ai_chat.attachments.errors import StorageFull
-from ai_chat.models import Attachment, ChatSettings, Image
+from ai_chat.models import Attachment, ChatSettings, Image, SharePicture
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 4))"
 
@@ -16,11 +16,12 @@ class Storage(NamedTuple):
 
     files: int
     pictures: int
+    shared: int
     limit: int
 
     @property
     def used(self) -> int:
-        return self.files + self.pictures
+        return self.files + self.pictures + self.shared
 
     @property
     def percent(self) -> int:
@@ -28,11 +29,13 @@ class Storage(NamedTuple):
 
 
 def storage_of(*, user_id: int) -> Storage:
-    """What the account's files and made pictures take, and the most that they may."""
+    """What the account's files, made pictures, and copies of both that it shares take, and the most
+    that they may."""
     files = Attachment.objects.filter(user_id=user_id).aggregate(sum=Sum("bytes"))
     pictures = Image.objects.filter(request__user_id=user_id).aggregate(sum=Sum("bytes"))
+    shared = SharePicture.objects.filter(share__user_id=user_id).aggregate(sum=Sum("bytes"))
     limit = ChatSettings.current().storage_bytes
-    return Storage(files["sum"] or 0, pictures["sum"] or 0, limit)
+    return Storage(files["sum"] or 0, pictures["sum"] or 0, shared["sum"] or 0, limit)
 
 
 def check_room(*, user_id: int, size: int) -> None:

@@ -80,6 +80,7 @@ def erase_content(job: DataJob) -> None:
     delete_shares(user_id=job.user_id)
     for deleted in delete_in_batches(Attachment.objects.filter(user_id=job.user_id), size=BATCH):
         _advance(job, deleted)
+    delete_shares(user_id=job.user_id)
     # With those of processes that died before they saved the row.
     for folder in (IMAGES, ATTACHMENTS, ARCHIVES, IMPORTS):
         files.remove_folder(f"{folder}/{job.user_id}")

@@ -13,7 +13,7 @@ from django.utils import timezone
 from ai_chat import files
 from ai_chat.imports.chats import NotImported
 from ai_chat.imports.formats import chat_of
-from ai_chat.imports.keeping import Kept, keep_chat
+from ai_chat.imports.keeping import Kept, keep_import
 from ai_chat.imports.reading import Unreadable, chats_in, is_json, is_zip
 from ai_chat.models import DataJob
 from config.errors import DomainError, TooManyRequests
@@ -122,7 +122,7 @@ class _Summary:
         # With the job's row locked: an account that closes meanwhile waits, and finds the chat.
         with transaction.atomic():
             job.keep()
-            self._count(keep_chat(user_id=job.user_id, chat=chat))
+            self._count(keep_import(user_id=job.user_id, chat=chat))
 
     def _count(self, kept: Kept) -> None:
         self.messages += kept.turns
@@ -137,7 +137,7 @@ class _Summary:
         if self.new or not self.seen - self.new:
             sentences.append(f"Imported {_many(self.new, 'chat')}.")
         if self.grown:
-            sentences.append(f"{_many(self.grown, 'chat')} that were here got what is new in them.")
+            sentences.append(f"Added what is new to {_many(self.grown, 'chat')} of those here.")
         if self.messages:
             sentences.append(f"{_many(self.messages, 'message')} came with their answers.")
         if self.here:

@@ -17,7 +17,6 @@ MOST_CHARACTERS = 20_000_000
 MOST_MESSAGES = 1_000
 #: Characters of a question or an answer: no answer here is longer.
 LONGEST = settings.ANSWER_MAX_CHARACTERS
-LONGEST_INSTRUCTIONS = 20_000
 #: What stands for a question where there was none.
 NO_QUESTION = "(no question)"
 

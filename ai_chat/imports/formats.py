@@ -7,7 +7,6 @@ from math import isfinite
 from typing import Any
 
 from ai_chat.imports.chats import (
-    LONGEST_INSTRUCTIONS,
     ImportedChat,
     ImportedTurn,
     Message,
@@ -202,7 +201,7 @@ def _tally(value: Record) -> ImportedChat:
         at=_time(value.get("createdAt")),
         active_at=_time(value.get("activeAt")),
         current=_text(value.get("current")) or None,
-        instructions=clean(_text(value.get("instructions")), LONGEST_INSTRUCTIONS),
+        instructions=_text(value.get("instructions")),
         folder=_text(value.get("folder")),
         is_archived=bool(_time(value.get("archivedAt"))),
         is_pinned=bool(_time(value.get("pinnedAt"))),

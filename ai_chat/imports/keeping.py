@@ -2,7 +2,7 @@
 here costs credits."""
 
 import unicodedata
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID, uuid5
@@ -10,19 +10,20 @@ from uuid import UUID, uuid5
 from django.db import transaction
 from django.utils import timezone
 
-from ai_chat.imports.chats import LONGEST_INSTRUCTIONS, ImportedChat, ImportedTurn, clean
+from ai_chat.conversations.filing import LONGEST_NAME, InvalidName, make_folder
+from ai_chat.conversations.instructions import MAX_CHARACTERS
+from ai_chat.conversations.services import LONGEST_TITLE
+from ai_chat.imports.chats import ImportedChat, ImportedTurn, clean
 from ai_chat.models import Conversation, Folder, Turn
 from ai_chat.titles import title_of
 from config.text import cut, is_blank
 
-LONGEST_TITLE = 120
 LONGEST_MODEL = 120
-LONGEST_FOLDER = 60
-#: Folders that a user may have before an import makes no more.
-MOST_FOLDERS = 200
 UNTITLED = "Imported chat"
 #: Ids of turns are made of it, of their user and of what they are called elsewhere.
 NAMESPACE = UUID("6f0c1d9e-7a3b-4c55-9f0e-3f3c1b0a7d21")
+#: Between two turns of which the export has no time.
+TICK = timedelta(microseconds=1)
 #: Characters that turn the direction of what stands around them.
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -37,7 +38,7 @@ class Kept(NamedTuple):
 
 
 @transaction.atomic
-def keep_chat(*, user_id: int, chat: ImportedChat) -> Kept:
+def keep_import(*, user_id: int, chat: ImportedChat) -> Kept:
     """Keeps a chat, or what it has more than when it was imported before."""
     if _is_here(user_id, chat):
         return Kept(None)
@@ -48,7 +49,7 @@ def keep_chat(*, user_id: int, chat: ImportedChat) -> Kept:
             "title": _title(chat),
             "title_is_chosen": True,
             "imported_from": chat.source,
-            "instructions": clean(chat.instructions, LONGEST_INSTRUCTIONS),
+            "instructions": clean(chat.instructions, MAX_CHARACTERS),
             "temperature": chat.temperature,
             "folder": _folder(user_id, chat.folder),
             "created_at": _moment(chat.at or chat.turns[0].at),
@@ -86,13 +87,14 @@ def _is_here(user_id: int, chat: ImportedChat) -> bool:
 
 
 def _turns(conversation: Conversation, chat: ImportedChat) -> dict[str, Turn]:
-    """The turns as rows, by what they are called elsewhere. Versions stand in the order of their
-    times, which are in the order of the tree."""
+    """The turns as rows, by what they are called elsewhere. One without a time comes after those
+    before it: versions stand in the order of their times."""
     names = {each.id: _id(conversation, each.id) for each in chat.turns}
     rows: dict[str, Turn] = {}
+    latest = conversation.created_at
     for each in chat.turns:
-        before = rows.get(each.parent or "")
-        at = _moment(each.at or (before.created_at if before else conversation.created_at))
+        at = _moment(each.at) if each.at else latest + TICK
+        latest = max(latest, at)
         rows[each.id] = _row(conversation, each, at, names)
     return rows
 
@@ -131,7 +133,7 @@ def _moment(moment: datetime | None) -> datetime:
 def _title(chat: ImportedChat) -> str:
     title = _line(chat.title)
     if is_blank(title):
-        title = title_of(_line(chat.turns[0].prompt))
+        title = title_of(chat.turns[0].prompt, chat.turns[0].answer)
     return UNTITLED if is_blank(title) else cut(title, LONGEST_TITLE)
 
 
@@ -144,14 +146,8 @@ def _line(text: str) -> str:
 
 
 def _folder(user_id: int, name: str) -> Folder | None:
-    name = cut(_line(name), LONGEST_FOLDER)
-    if is_blank(name):
+    """The folder of that name; None for a chat in none, and where there can be no more."""
+    try:
+        return make_folder(user_id=user_id, name=cut(_line(name), LONGEST_NAME))
+    except InvalidName:
         return None
-    folders = Folder.objects.filter(user_id=user_id)
-    if folder := folders.filter(name=name).first():
-        return folder
-    return (
-        Folder.objects.create(user_id=user_id, name=name)
-        if folders.count() < MOST_FOLDERS
-        else None
-    )

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from ai_chat.data import jobs
 from ai_chat.data.importing import take_file
 from ai_chat.files import StorageFailed
-from ai_chat.imports.keeping import keep_chat
+from ai_chat.imports.keeping import keep_import
 from ai_chat.models import Share
 from ai_chat.pages.data import data_page
 from ai_chat.pages.shared import NO_SCRIPTS, LinkEnded, for_readers, with_form
@@ -51,7 +51,7 @@ def continue_shared(request: HttpRequest, share: Share) -> HttpResponseBase:
         return with_form(render(request, "ai_chat/shared_continue.html", {"share": share}))
     refuse_impersonated(request)
     chat = as_chat(share)
-    conversation = keep_chat(user_id=user_id, chat=chat).conversation if chat else None
+    conversation = keep_import(user_id=user_id, chat=chat).conversation if chat else None
     if conversation is None:
         raise LinkEnded
     messages.success(request, "The chat is yours now: what you ask here goes on from it.")

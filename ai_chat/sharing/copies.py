@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ai_chat import files
+from ai_chat.attachments.storage import check_room
 from ai_chat.conversations.entries import whole_path
 from ai_chat.conversations.path import Entry
 from ai_chat.conversations.rendering import render_missing
@@ -28,8 +29,8 @@ from ai_chat.sharing.read_only import (
     Picture,
     ReadOnlyEntry,
     attachments_of,
-    names_of,
     note_of,
+    sent_with,
 )
 from config.errors import DomainError
 from credits.models.catalogue import model_label
@@ -65,7 +66,7 @@ class Copy(NamedTuple):
 def make_copy(share: Share, conversation: Conversation) -> Copy:
     """Copies the path that is shown, without entries that are still being worked on. The rows of
     the pictures are saved, so that their files are found whatever happens. Raises NothingToShare,
-    StorageFailed."""
+    StorageFull, StorageFailed."""
     pictures = _Pictures(share)
     entries: list[Content] = []
     for batch in whole_path(conversation):
@@ -105,6 +106,7 @@ class _Pictures:
             height=picture.height or 0,
             bytes=len(content),
         )
+        check_room(user_id=self.share.user_id, size=row.bytes)
         row.save(force_insert=True)
         self.rows.append(row)
         self.bytes += len(content)
@@ -115,8 +117,7 @@ class _Pictures:
 def _content(entry: Entry, attachments: dict[UUID, Attachment], pictures: _Pictures) -> Content:
     """An entry as a copy keeps it."""
     is_turn = isinstance(entry, Turn)
-    ids = entry.attachments if is_turn else ()
-    sent = [attachments[each] for each in ids if each in attachments]
+    sent = sent_with(entry, attachments)
     made = () if is_turn else entry.images.all()
     return {
         "id": str(entry.pk),
@@ -128,18 +129,14 @@ def _content(entry: Entry, attachments: dict[UUID, Attachment], pictures: _Pictu
         "answer": entry.answer if is_turn else "",
         "html": entry.html if is_turn else "",
         "htmlVersion": entry.html_version if is_turn else 0,
-        "files": names_of(entry, attachments, lambda each: not _is_picture(each)),
-        "sent": _added(pictures, filter(_is_picture, sent)),
+        "files": [each.name for each in sent if not each.is_picture],
+        "sent": _added(pictures, (each for each in sent if each.is_picture)),
         "pictures": _added(pictures, made),
     }
 
 
 def _added(pictures: _Pictures, originals: Iterable[Image | Attachment]) -> list[str]:
     return [name for name in map(pictures.add, originals) if name]
-
-
-def _is_picture(attachment: Attachment) -> bool:
-    return attachment.kind == Attachment.Kind.PICTURE
 
 
 def read_copy(share: Share, *, first: int) -> tuple[list[ReadOnlyEntry], bool]:

@@ -39,7 +39,8 @@ class ShareForm(forms.Form):
 
     def __init__(self, data: Any = None, *, user: User, share: Share | None = None) -> None:
         initial = _initial(share) if share else {}
-        super().__init__(data, initial=initial, prefix=None)
+        ids = f"id_{share.pk}_%s" if share else "id_%s"
+        super().__init__(data, initial=initial, auto_id=ids)
         self.user = user
         if not user.name:
             del self.fields["named"]

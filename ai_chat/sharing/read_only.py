@@ -1,7 +1,7 @@
 """Entries of a chat without anything to do, and without money: to be printed, and to be read by
 others."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -48,31 +48,30 @@ def attachments_of(entries: Iterable[Entry]) -> dict[UUID, Attachment]:
 
 def read_only(entry: Entry, files: dict[UUID, Attachment]) -> ReadOnlyEntry:
     """An entry as its owner reads it: pictures are at their own addresses."""
-    images: Iterable[Image] = () if isinstance(entry, Turn) else entry.images.all()
+    is_turn = isinstance(entry, Turn)
+    images: Iterable[Image] = () if is_turn else entry.images.all()
+    sent = sent_with(entry, files)
     return ReadOnlyEntry(
         id=str(entry.pk),
         at=entry.created_at,
         prompt=entry.prompt,
         model=model_label(entry.answered_by or entry.model),
         note=note_of(entry),
-        turn=entry if isinstance(entry, Turn) else None,
-        files=names_of(entry, files),
+        turn=entry if is_turn else None,
+        files=[each.name for each in sent if not each.is_picture],
+        sent=[_picture(each, "file") for each in sent if each.is_picture],
         pictures=[_picture(image, "image-file") for image in images],
     )
 
 
-def _picture(image: Image, name: str) -> Picture:
-    return Picture(reverse(name, args=[image.pk]), image.width, image.height)
+def _picture(image: Image | Attachment, name: str) -> Picture:
+    return Picture(reverse(name, args=[image.pk]), image.width or 0, image.height or 0)
 
 
-def names_of(
-    entry: Entry,
-    files: dict[UUID, Attachment],
-    is_named: Callable[[Attachment], bool] = lambda _: True,
-) -> list[str]:
-    """What the files are called that were sent with an entry."""
+def sent_with(entry: Entry, files: dict[UUID, Attachment]) -> list[Attachment]:
+    """The files that were sent with an entry, as far as they are still there."""
     ids = entry.attachments if isinstance(entry, Turn) else ()
-    return [files[each].name for each in ids if each in files and is_named(files[each])]
+    return [files[each] for each in ids if each in files]
 
 
 def note_of(entry: Entry) -> str:

@@ -56,7 +56,7 @@ def share_chat(
     *, user: User, conversation: Conversation, for_anybody: bool, days: int | None, author: str = ""
 ) -> Share:
     """Makes a copy of a chat and a link to it, which ends after so many days (None: never). Raises
-    NothingToShare, TooManyShares, TooManyRequests, StorageFailed."""
+    NothingToShare, TooManyShares, TooManyRequests, StorageFull, StorageFailed."""
     if Share.live().filter(user=user).count() >= MOST_SHARES:
         raise TooManyShares
     _count_copy(user)

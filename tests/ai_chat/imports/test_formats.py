@@ -19,8 +19,8 @@ def test_answers_of_chatgpt_are_versions_and_its_path_is_shown() -> None:
     chat = chat_of(chatgpt())
     assert tree(chat.turns) == [
         ("a2", None, "Why is the sky blue?", "It scatters blue light."),
-        ("a3", "a2", "And at night?", "Then it is dark."),
         ("a1", None, "Why is the sky blue?", "Because."),
+        ("a3", "a2", "And at night?", "Then it is dark."),
     ]
     assert (chat.source, chat.title, chat.current) == ("ChatGPT", "The sky", "a3")
     assert chat.turns[0].model == "gpt-4o"
