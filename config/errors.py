@@ -31,7 +31,10 @@ DEFAULTS = {
     408: ("too_slow", "The body did not come in time."),
     412: ("precondition_failed", "It is not in the state that the request names."),
     413: ("too_large", "The body is larger than is taken."),
-    415: ("unsupported_media_type", "Send the body as application/json."),
+    415: (
+        "unsupported_media_type",
+        "Send JSON as application/json, a file as multipart/form-data.",
+    ),
     500: ("server_error", "Something went wrong on our side."),
     503: ("unavailable", "The site is busy. Try again in a moment."),
 }

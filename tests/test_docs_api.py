@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ai_chat.attachments.services import add_file
 from credits.api.docs import openapi
 from credits.events.endpoints import add_endpoint, send_test
 from credits.models import SyncJob, User
@@ -66,6 +67,7 @@ def test_every_command_answers_as_the_page_says(
     batch = make_batch(actor=make_admin(), count=2, worth=5, last_day=day(9), key="k")
     hook = add_endpoint(account_id=admin.pk, url="http://127.0.0.1:9/hook").endpoint
     send_test(endpoint=hook)
+    file = add_file(user_id=admin.pk, name="note.md", content=b"Hello")
     admins_limit = make_limit(person, 5, "month", by_admin=True).pk
     text, examples = script()
     done = subprocess.run(
@@ -74,7 +76,7 @@ def test_every_command_answers_as_the_page_says(
         env={
             "PATH": "/usr/bin:/bin:/usr/local/bin", "no_proxy": "*", "TALLY": whole_site.base_url,
             "EMAIL": "admin@example.com", "PASSWORD": PASSWORD, "USER_ID": str(person.pk),
-            "MODEL": "smollm2-135m", "JOB": str(job.pk), "PACK": str(pack.pk),
+            "MODEL": "smollm2-135m", "FILE": str(file.pk), "JOB": str(job.pk), "PACK": str(pack.pk),
             "BATCH": str(batch.pk), "RECEIVER": "http://127.0.0.1:9/",
             "HOOK": str(hook.pk), "ATTEMPT": str(hook.attempts.get().pk),
             "SECRET": make_secret(make_key(make_user(credits=10))),
@@ -93,7 +95,7 @@ def test_every_command_answers_as_the_page_says(
 
 def test_every_call_has_its_command() -> None:
     things = (
-        r"\$USER_ID|\$KEY|\$THEIR_KEY|\$JOB|\$PACK|\$BATCH|\$HOOK|\$ATTEMPT|\$LIMIT|\$ADMINS_LIMIT"
+        r"\$USER_ID|\$FILE|\$KEY|\$THEIR_KEY|\$JOB|\$PACK|\$BATCH|\$HOOK|\$ATTEMPT|\$LIMIT|\$ADMINS_LIMIT"
         r"|my-chat|cplan_\w+"
     )
     commands = re.sub(things, "{}", "\n".join(SHELL))

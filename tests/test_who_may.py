@@ -19,6 +19,7 @@ from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 from PIL import Image as Picture
 
+from ai_chat.attachments.services import add_file
 from ai_chat.gateway import urls as gateway
 from ai_chat.models import Conversation, Folder, Image, ImageRequest, Preset, SharePicture, Turn
 from ai_chat.sharing.services import report, share_chat
@@ -79,6 +80,10 @@ POST   api/ai/chat                                         401   400   400   400
 GET    api/ai/chat/<path:chat_id>/stream                   401   204   204   204
 POST   api/ai/chat/<path:chat_id>/stop                     401   204   404   404
 POST   api/ai/image                                        401   400   400   400
+POST   api/files                                           401   415   415   415
+GET    api/files                                           401   200   200   200
+GET    api/files/<uuid:file_id>                            401   200   404   404
+GET    api/files/<uuid:file_id>/content                    401   200   404   404
 GET    api/ai/images                                       401   200   200   200
 GET    api/ai/images/requests/<uuid:request_id>            401   200   404   404
 POST   api/ai/images/requests/<uuid:request_id>/stop       401   200   404   404
@@ -270,6 +275,13 @@ POST   ai-chat/<uuid:conversation_id>/delete               302   302   404   404
 
 GET    images                                              302   200   200   200
 GET    images/offer                                        302   200   200   200
+POST   ai-chat/files                                       302   400   400   400
+GET    ai-chat/files/<uuid:file_id>                        302   200   404   404
+GET    ai-chat/files/<uuid:file_id>/delete                 302   200   404   404
+GET    account/files                                       302   200   200   200
+POST   account/files/delete                                302   302   302   302
+DELETE api/files/<uuid:file_id>                            401   204   404   404
+POST   ai-chat/files/<uuid:file_id>/delete                 302   404   404   404
 GET    images/requests/<uuid:request_id>                   302   302   404   404
 GET    images/requests/<uuid:request_id>/events            302   200   404   404
 POST   images/requests/<uuid:request_id>/stop              302   302   404   404
@@ -456,6 +468,7 @@ def things_of(owner: User) -> dict[str, str]:
         "turn_id": str(turn.pk),
         "request_id": str(made.pk),
         "image_id": str(_image(made).pk),
+        "file_id": str(add_file(user_id=owner.pk, name="a.txt", content=b"a").pk),
         "clerk_id": make_plan("cplan_pro").clerk_id,
         "user_id": str(owner.pk),
         "charge_id": str(turn.charge_id),

@@ -39,6 +39,14 @@ KEPT = [
         f"gone within {_HOURS} hours, normally within minutes",
     ),
     Kept(
+        "Files that you send with messages: their content, of pictures a smaller one without what "
+        "the camera wrote in it, their names, and the text in them",
+        "models are shown them again with each later message",
+        "you delete them or their chat, or after the days that who runs the site has set; after a "
+        "day where they were not sent",
+        f"gone within {_HOURS} hours, normally within minutes",
+    ),
+    Kept(
         "Your name and e-mail address",
         "you sign in by it, and letters go there",
         "you change them",

@@ -1,5 +1,5 @@
-"""A program that runs in a process of its own, with limits of CPU and memory and without network:
-what a library does in it ends at most this process."""
+"""A program that runs in a process of its own, with limits of CPU and memory, without network and
+the secrets of the site: what a library does in it ends at most this process."""
 
 import json
 import os
@@ -9,6 +9,8 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
+#: What a program may know of the environment: where libraries are.
+ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "LANG", "TMPDIR")
 _MAIN = Path(__file__).with_name("main.py")
 
 
@@ -63,6 +65,8 @@ class LimitedProcess:
                 stderr=subprocess.DEVNULL,
                 encoding="utf-8",
                 start_new_session=True,
+                # Without the site's secrets.
+                env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
             )
             self._owner = os.getpid()
         assert process.stdin is not None

@@ -91,7 +91,7 @@ MEANINGS: dict[int, tuple[str, str]] = {
     409: ("ChangedError", "It is not in the state that this call needs; the message says why."),
     412: ("Error", "`If-Match` or `If-Unmodified-Since` does not hold."),
     413: ("Error", "The body is too large."),
-    415: ("Error", "The body is not `application/json`."),
+    415: ("Error", "The body is not of the type that this call takes."),
     422: ("Error", "The idempotency key was used for another request."),
     429: ("Error", "Too much at once; `Retry-After` says how many seconds to wait."),
     500: ("Error", "Stored, but not processed."),

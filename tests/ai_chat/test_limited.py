@@ -35,9 +35,11 @@ def answer(request):
         case "chatty":
             print("noise")
             os.write(1, b"more noise")
-        case "online":
+        case "environment":
+            return sorted(os.environ)
+        case ["connect", port]:
             try:
-                socket.create_connection(("127.0.0.1", int(os.environ["PROBED"])), 5).close()
+                socket.create_connection(("127.0.0.1", port), 5).close()
             except OSError:
                 return "refused"
             return "connected"
@@ -91,6 +93,16 @@ def test_what_a_library_prints_is_no_answer(tmp_path: Path) -> None:
         assert answer[0][1] == pid_of(process)
 
 
+def test_the_secrets_of_the_site_stay_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    with running(tmp_path) as process:
+        answer = process.ask("environment")
+    assert answer
+    assert not [name for name in answer[0] if "KEY" in name or "DATABASE" in name]
+
+
 def test_a_file_that_takes_too_long_is_refused_and_its_process_is_gone(
     tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,13 +137,11 @@ def test_only_so_many_files_are_read_at_the_same_time(
     assert reader.read(tmp_path / "source", tmp_path / "target")["text"] == "text"
 
 
-def test_there_is_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_is_no_network(tmp_path: Path) -> None:
     own = "import os; os.unshare(os.CLONE_NEWUSER | os.CLONE_NEWNET)"
     # Some containers let nobody have a network of their own.
-    tried = subprocess.run([sys.executable, "-c", own], stderr=subprocess.DEVNULL, check=False)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        monkeypatch.setenv("PROBED", str(server.getsockname()[1]))
-        with running(tmp_path) as process:
-            answer = process.ask("online")
+    tried = subprocess.run([sys.executable, "-c", own], check=False, stderr=subprocess.DEVNULL)
+    with socket.create_server(("127.0.0.1", 0)) as server, running(tmp_path) as process:
+        answer = process.ask(["connect", server.getsockname()[1]])
     assert answer
     assert answer[0] == ("connected" if tried.returncode else "refused")
