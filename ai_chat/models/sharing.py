@@ -131,10 +131,6 @@ class SharePicture(models.Model):
         return f"picture {self.pk} of {self.share_id}"
 
     @property
-    def is_picture(self) -> bool:
-        return True
-
-    @property
     def filename(self) -> str:
         """What a download is called."""
         return f"tally-{str(self.pk)[:8]}.{self.file.rpartition('.')[2]}"
