@@ -229,7 +229,7 @@ def test_another_answer_and_another_version_are_sent_the_same_files(
     send(page, "See?")
     expect(page.locator(".receipt b")).to_have_text("1 credit")
     page.get_by_role("link", name="Ask again").click()
-    page.get_by_role("button", name=re.compile("^Ask again · 1 credit")).click()
+    page.get_by_role("button", name=re.compile("^Ask again 1 credit")).click()
     expect(page.locator(".versions")).to_contain_text("2/2")
     page.get_by_role("link", name="Edit", exact=True).click()
     page.wait_for_timeout(3000)
