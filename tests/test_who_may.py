@@ -243,6 +243,7 @@ GET    usage.csv                                           302   200   200   200
 
 GET    ai-chat                                             302   200   200   200
 POST   ai-chat/model                                       302   204   204   204
+GET    ai-chat/attached                                    302   200   200   200
 GET    ai-chat/offer                                       302   200   200   200
 GET    ai-chat/conversations                               302   302   302   302
 GET    ai-chat/search                                      302   200   200   200

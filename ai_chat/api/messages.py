@@ -83,13 +83,13 @@ def kept_files(
     what comes as a data: URL is kept, until the end of the block where the message is not sent.
     Raises InvalidInput that names the parts which the model cannot be given, and HttpError (413)
     that names those which are too large; and what else `add_file` raises."""
-    kept = KeptFiles()
+    most, kept = settings.ATTACHMENTS_PER_MESSAGE, KeptFiles()
+    named = [each for each in attachments if "id" in each or DATA.match(each["url"])]
+    if len(_files_of(messages[-1])) + len(named) > most:
+        raise CannotAttach(f"A message takes at most {most} files.")
     try:
         _keep_parts(kept, messages, model, user_id)
         _keep_attachments(kept, attachments, model, user_id)
-        if len(kept.all) > settings.ATTACHMENTS_PER_MESSAGE:
-            most = settings.ATTACHMENTS_PER_MESSAGE
-            raise CannotAttach(f"A message takes at most {most} files.")
         yield kept
     finally:
         if kept.new and not kept.are_sent:

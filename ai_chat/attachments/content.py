@@ -107,6 +107,11 @@ def contents_of(
     return [_content(group, texts, only_sizes=only_sizes) for group in chosen]
 
 
+def whole_text(file: Attachment) -> str:
+    """All of a file's text, as models are sent it."""
+    return _block(Excerpt(file, file.characters), file.text)
+
+
 type Chosen = list[str | Excerpt | Attachment]
 
 

@@ -1,7 +1,7 @@
 """Files that users send: taken, found, deleted. Money is not touched here."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,23 +26,43 @@ def add_file(*, user_id: int, name: str, content: "bytes | File[bytes]") -> Atta
     """Verifies a file, reads what is in it, and keeps it for the user's next message. It counts as
     one of the account's requests. Raises InvalidAttachment, FileTooLarge, StorageFull,
     TooManyRequests, Busy, StorageFailed."""
+    file = _checked(content)
+    count_request(user_id=user_id)
+    check_room(user_id=user_id, size=1)  # Where nothing fits, nothing need be read.
+    with _reading(user_id, name, file) as (attachment, kept):
+        attachment.bytes = kept.stat().st_size
+        return _keep(attachment, kept)
+
+
+def read_file(*, user_id: int, name: str, content: bytes) -> Attachment:
+    """The same without keeping it. It counts as a read file of the account, of which there may be
+    as many in a minute as requests. Raises what `add_file` raises, but for the storage."""
+    file = _checked(content)
+    count_request(user_id=user_id, kind="read-files", name="call with a file")
+    with _reading(user_id, name, file) as (attachment, _):
+        return attachment
+
+
+def _checked(content: "bytes | File[bytes]") -> "File[bytes]":
     file = ContentFile(content) if isinstance(content, bytes) else content
     limit: int = settings.ATTACHMENT_MAX_BYTES
     if file.size > limit:
         raise FileTooLarge(limit=limit)
     if file.size == 0:
         raise InvalidAttachment("It is empty.")
-    count_request(user_id=user_id)
-    check_room(user_id=user_id, size=1)  # Where nothing fits, nothing need be read.
+    return file
+
+
+@contextmanager
+def _reading(user_id: int, name: str, file: "File[bytes]") -> Iterator[tuple[Attachment, Path]]:
+    """What is in a file, and for a while the path of what is kept of it."""
     settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=settings.VAR_DIR, prefix="reading-") as folder:
         source, target = Path(folder, "file"), Path(folder, "picture")
         with source.open("wb") as copy:
             copy.writelines(file.chunks())
         attachment = _attachment(user_id, name, source, target)
-        kept = target if attachment.is_picture else source
-        attachment.bytes = kept.stat().st_size
-        return _keep(attachment, kept)
+        yield attachment, target if attachment.is_picture else source
 
 
 def _attachment(user_id: int, name: str, source: Path, target: Path) -> Attachment:

@@ -14,6 +14,7 @@ from ai_chat.gateway.calls import Call, never_clamped
 from ai_chat.gateway.catalogue import model_named
 from ai_chat.gateway.completions import StreamedCompletion, WholeCompletion
 from ai_chat.gateway.errors import Unsupported, invalid
+from ai_chat.gateway.files import with_texts
 from ai_chat.gateway.sizes import sizes_of
 from ai_chat.providers.bounds import asked_of, file_tokens
 from ai_chat.providers.client import user_name
@@ -68,6 +69,7 @@ def chat_call(
         raise Unsupported("n", f"At most {MAX_CHOICES} choices are made at once.")
     most = _most(body)
     wants_usage(body)  # What is wrong is said before anything is charged.
+    body = with_texts(body, model, account_id=http.META["ACCOUNT_ID"])
     sizes = sizes_of(body, model, remote_images=settings.API_REMOTE_IMAGES)
     asked = asked_of(model, sizes.bounded, most=most)._replace(choices=choices)
     if never_clamped(http):

@@ -103,7 +103,7 @@ def _checked(
     elif kind == "file":
         file = part.get("file")
         data = file.get("file_data") if isinstance(file, dict) else None
-        if not isinstance(data, str) or not _is_base64(data):
+        if not isinstance(data, str) or data_in(data) is None:
             raise Unsupported(where, "Send a file's content as a data URL in base64, in file_data.")
         if not model.reads_files:
             raise Unsupported(where, "This model reads no files.")
@@ -140,17 +140,18 @@ def _is_picture(address: str) -> bool:
     return begin is not None and begin["type"].lower().startswith("image/")
 
 
-def _is_base64(address: str) -> bool:
-    """Whether it is a data: URL in base64 throughout: what is left out when its bytes are counted
-    may be read by a provider."""
+def data_in(address: str) -> str | None:
+    """The base64 of a data: URL; None where it is not base64 throughout: what is left out when its
+    bytes are counted may be read by a provider."""
     begin = DATA.match(address)
     if begin is None:
-        return False
+        return None
+    data = address[begin.end() :]
     try:
-        binascii.a2b_base64(address[begin.end() :], strict_mode=True)
+        binascii.a2b_base64(data, strict_mode=True)
     except ValueError:
-        return False
-    return True
+        return None
+    return data
 
 
 def _list(body: Mapping[str, Any], name: str) -> list[Any]:

@@ -179,12 +179,21 @@ function changed() {
   notify("draft:changed");
 }
 
-document.body.addEventListener("message:sent", () => {
+function clear() {
   for (const chip of list.querySelectorAll(".file")) chip.remove();
-});
+}
 
-if (draft?.files?.length && !list.childElementCount) {
-  chipsOf(draft.files).then(
+// Before the page has the address of another conversation; or it waits in the queue.
+document.body.addEventListener("message:sent", clear);
+form.addEventListener("message:taken", () => {
+  clear();
+  changed();
+});
+form.addEventListener("files:back", ({ detail }) => restore(detail));
+
+function restore(ids) {
+  if (!ids.length) return;
+  chipsOf(ids).then(
     (chips) => {
       list.append(...chips);
       changed();
@@ -192,3 +201,5 @@ if (draft?.files?.length && !list.childElementCount) {
     () => {}, // They can be attached again.
   );
 }
+
+if (!list.childElementCount) restore(draft?.files ?? []);

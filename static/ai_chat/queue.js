@@ -180,6 +180,8 @@ list.addEventListener("click", ({ target }) => {
   items = items.filter((each) => each !== item);
   if (target.closest("[data-edit]")) {
     setMessage([item.text, message.value].filter(Boolean).join("\n\n"));
+    const files = item.extras.filter(([name]) => name === "attachment").map(([, id]) => id);
+    composer.dispatchEvent(new CustomEvent("files:back", { detail: files }));
   }
   message.focus({ preventScroll: true });
   keep();

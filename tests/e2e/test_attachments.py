@@ -2,8 +2,10 @@
 
 import base64
 import re
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -14,9 +16,11 @@ from tests.ai_chat.images.fake import FakePainter, picture
 from tests.ai_chat.strict import answer
 from tests.ai_chat.turns import text_model
 from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits, windows
+from tests.e2e.pickers import choose_model
 from tests.factories import make_model
 from tests.fakes.scripted import serve
 from tests.live import Site
+from tests.waiting import PATIENCE
 
 CSV = {"name": "figures.csv", "mimeType": "text/csv", "buffer": b"year,sum\n2026,41\n"}
 PNG = {"name": "teal.png", "mimeType": "image/png", "buffer": picture(size=(400, 300))}
@@ -73,7 +77,7 @@ def chips(page: Page) -> list[str]:
 
 
 def send(page: Page, message: str) -> None:
-    page.get_by_label("Message").fill(message)
+    page.locator("#message").fill(message)
     page.get_by_role("button", name=re.compile("^Send")).click()
 
 
@@ -117,7 +121,7 @@ def test_files_that_are_chosen_dropped_and_pasted_go_with_the_message(
 def test_a_message_waits_for_its_files(chat: Window, alice: User) -> None:
     page = chat(alice)
     page.goto("/ai-chat")
-    page.get_by_label("Message").fill("What is it?")
+    page.locator("#message").fill("What is it?")
     page.evaluate("""() => {
         const send = XMLHttpRequest.prototype.send;
         XMLHttpRequest.prototype.send = function (body) {
@@ -142,7 +146,7 @@ def test_what_the_model_does_not_read_is_said_before_sending(chat: Window, alice
     button = page.get_by_role("button", name=re.compile("^Send"))
     expect(page.locator("#attached img")).to_be_visible()
     expect(button).to_be_enabled()
-    page.get_by_label("Model", exact=True).select_option("Blind")
+    choose_model(page, "Blind")
     expect(button).to_be_disabled()
     sentence = "Blind does not read pictures. Choose a model that does, or remove teal.png."
     expect(page.locator("#short")).to_have_text(sentence)
@@ -151,11 +155,11 @@ def test_what_the_model_does_not_read_is_said_before_sending(chat: Window, alice
     expect(button).to_be_enabled()
     page.locator("#files").set_input_files([PNG])  # type: ignore[list-item]
     expect(button).to_be_disabled()
-    page.get_by_label("Model", exact=True).select_option(text_model().name)
+    choose_model(page, text_model().label)
     expect(button).to_be_enabled()
     send(page, "See?")
     expect(page.locator(".receipt b")).to_have_text("1 credit")
-    page.get_by_label("Model", exact=True).select_option("Blind")
+    choose_model(page, "Blind")
     expect(page.locator("#short")).to_contain_text("of the earlier ones it is told the names")
 
 
@@ -187,6 +191,34 @@ def test_attached_files_are_there_after_a_reload(chat: Window, alice: User) -> N
     expect(page.locator("#attached .file")).to_have_count(0)
 
 
+def test_a_queued_message_keeps_its_files(chat: Window, alice: User, painter: FakePainter) -> None:
+    gate = threading.Event()
+
+    def held(_: dict[str, Any]) -> tuple[int, Any]:
+        gate.wait(PATIENCE)
+        return 200, answer("I see.")
+
+    painter.answer = held
+    page = chat(alice)
+    page.goto("/ai-chat")
+    send(page, "First")
+    expect(page.locator(".writing")).to_be_visible()
+    page.locator("#files").set_input_files([CSV])  # type: ignore[list-item]
+    expect(page.locator("#attached [name=attachment]")).to_have_count(1)
+    send(page, "Second")
+    expect(page.locator("#queue .queued")).to_have_count(1)
+    expect(page.locator("#attached .file")).to_have_count(0)
+    page.locator("#queue").get_by_role("button", name="Edit").click()
+    expect(page.locator("#attached [name=attachment]")).to_have_count(1)
+    page.get_by_role("button", name=re.compile("^Send")).click()
+    expect(page.locator("#queue .queued")).to_have_count(1)
+    gate.set()
+    expect(page.locator(".receipt b")).to_have_count(2)
+    assert "2026,41" in str(painter.calls[-1]["messages"][-1]["content"])
+    page.goto("/ai-chat")
+    expect(page.locator("#attached .file")).to_have_count(0)
+
+
 def test_another_answer_and_another_version_are_sent_the_same_files(
     chat: Window, alice: User, painter: FakePainter
 ) -> None:
@@ -197,7 +229,7 @@ def test_another_answer_and_another_version_are_sent_the_same_files(
     send(page, "See?")
     expect(page.locator(".receipt b")).to_have_text("1 credit")
     page.get_by_role("link", name="Ask again").click()
-    page.get_by_role("button", name=re.compile("^Ask again · 1 credit")).click()
+    page.get_by_role("button", name=re.compile("^Ask again 1 credit")).click()
     expect(page.locator(".versions")).to_contain_text("2/2")
     page.get_by_role("link", name="Edit", exact=True).click()
     page.wait_for_timeout(3000)
@@ -221,11 +253,11 @@ def test_without_scripts_the_form_brings_the_files(
     make_model("Blind", label="Blind")
     page = chat(alice, javascript=False)
     page.goto("/ai-chat")
-    page.get_by_label("Model", exact=True).select_option("Blind")
+    page.locator("#model").select_option("Blind")
     page.locator("#files").set_input_files([CSV, PNG])  # type: ignore[list-item]
     send(page, "See?")
     expect(page.get_by_role("alert")).to_contain_text("Blind does not read pictures.")
-    expect(page.get_by_label("Message")).to_have_value("See?")
+    expect(page.locator("#message")).to_have_value("See?")
     fits(page)
     page.get_by_role("checkbox", name="Send teal.png").uncheck()
     AIModel.objects.filter(name="Blind").update(reads_images=True)
