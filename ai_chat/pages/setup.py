@@ -53,11 +53,11 @@ class TemperatureField(forms.FloatField):
     def __init__(self, **options: Any) -> None:
         sentence = "A temperature is a number from 0 to 2."
         attrs = {"class": "f num", "size": 6, "inputmode": "decimal", "autocomplete": "off"}
+        options.setdefault("help_text", "0 is steady, 2 is wild. Empty: the model's own.")
         super().__init__(
             required=False,
             min_value=0,
             max_value=HOTTEST,
-            help_text="0 is steady, 2 is wild.",
             error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), sentence),
             **{"widget": forms.TextInput(attrs=attrs), **options},
         )
@@ -69,7 +69,10 @@ class SetupForm(forms.Form):
 
     preset = forms.TypedChoiceField(required=False, coerce=UUID, empty_value=None)
     instructions = InstructionsField(label="For this chat")
-    temperature = TemperatureField(label="Temperature")
+    temperature = TemperatureField(
+        label="Temperature",
+        help_text="0 is steady, 2 is wild. Empty: the preset's, else the model's own.",
+    )
 
     def __init__(
         self,
@@ -195,7 +198,7 @@ def _parts(told: Told, preset: Preset | None) -> list[Part]:
     if told.house_rule:
         parts.append(Part("house rule", told.house_rule))
     if told.account:
-        parts.append(Part("yours, for all chats", told.account, reverse("account-chats")))
+        parts.append(Part("your own", told.account, reverse("account-chats")))
     if preset:
         href = reverse("preset", args=[preset.pk]) if preset.user_id else ""
         parts.append(Part(f"preset {preset}", told.preset, href))

@@ -52,7 +52,7 @@ def test_the_chat_shows_what_the_model_is_told_and_from_whom(
     answer = page.get(f"/ai-chat/{conversation.pk}")
     assert "Be &lt;b&gt;kind&lt;/b&gt;." in answer.text
     shown = text_of(answer)
-    words = ["house rule", "yours, for all chats", "preset Poet", "this chat", "temperature 0.5"]
+    words = ["house rule", "your own", "preset Poet", "this chat", "temperature 0.5"]
     assert ", ".join(f"<bdi>{each}</bdi>" for each in words) in shown
     for text in ("I am a nurse.", "Rhyme.", "Be brief."):
         assert text in shown

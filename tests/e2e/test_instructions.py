@@ -25,6 +25,7 @@ OWN = "I am a nurse in Lisbon. Keep answers short, with metric units."
 def chat(browser: Browser, chat_site: Site) -> Iterator[Window]:
     """Windows on a site that answers through the fake provider."""
     with windows(browser, chat_site) as window:
+        window.allow("status of 4(00|22)")
         yield window
 
 
@@ -98,7 +99,7 @@ def test_a_chat_is_begun_with_a_preset_and_its_instructions_are_changed_later(
     block.locator("summary").click()
     expect(page.get_by_label("For this chat")).to_have_value("Four lines each.")
     page.get_by_label("For this chat").fill("Two lines each.")
-    page.get_by_label("Preset").select_option("Translator")
+    page.get_by_label("Preset", exact=True).select_option("Translator")
     page.get_by_label("Temperature").fill("3")
     block.get_by_role("button", name="Save").click()
     expect(block).to_contain_text("A temperature is a number from 0 to 2.")
@@ -126,7 +127,7 @@ def test_all_of_it_works_without_scripts(chat: Window, alice: User, poet: Preset
     assert (conversation.preset, conversation.instructions) == (poet, "Four lines each.")
     page.locator("#instructions summary").click()
     page.get_by_label("For this chat").fill("")
-    page.get_by_label("Preset").select_option("None")
+    page.get_by_label("Preset", exact=True).select_option("None")
     page.locator("#instructions").get_by_role("button", name="Save").click()
     expect(page.locator("#instructions summary")).not_to_contain_text("Poet")
 

@@ -107,7 +107,7 @@ def test_the_call_is_short(wire: ScriptedProvider, alice: User) -> None:
 def test_a_failure_leaves_the_title_of_the_rule(
     wire: ScriptedProvider, alice: User, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setattr(title_model, "CALL_SECONDS", 0.5)
+    monkeypatch.setattr(title_model, "CALL_SECONDS", 3.0)
     titles_by(wire.base_url)
     wire.silent, wire.status = fault == "silence", 500 if fault == "status" else 200
     turn = due_turn(alice)
