@@ -204,7 +204,7 @@ def test_a_chat_with_pictures_never_grows_too_large(
     files = [make_picture(alice, "now.png"), make_picture(alice, "too.png")]
     messages = ask("Now?", files, model)
     assert [len(each) for each in pictures_of(messages)] == [1] * settings.PICTURES_AGAIN + [2]
-    assert messages[-3]["content"][0]["text"] == "[picture: 59.png]\n\n59?"  # type: ignore[index]
+    assert messages[-3]["content"][0]["text"] == "[picture: 59.png]\n\n59?"
     assert str(messages[-19]["content"]).startswith("[picture: 51.png — sent before, not")
     settings.PICTURES_AGAIN_BYTES = len(picture()) * 4
     assert [len(each) for each in pictures_of(ask("Now?", files, model))] == [1, 1, 2]
