@@ -74,6 +74,7 @@ STATEMENTS = [
         "CREATE INDEX search_by_words ON ai_chat_searchentry USING gin (vector)"
         " WITH (gin_pending_list_limit = 512)"
     ),
+    "SET LOCAL session_replication_role = origin",
 ]
 
 
@@ -94,8 +95,7 @@ def fill(large: User, *, messages: int = MESSAGES, users: int = USERS) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         for statement in STATEMENTS:
             cursor.execute(statement, values)
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE ai_chat_searchentry, ai_chat_turn, ai_chat_conversation")
+        cursor.execute("ANALYZE ai_chat_searchentry, ai_chat_turn, ai_chat_conversation")
 
 
 def bench_search(large: User) -> None:

@@ -134,7 +134,7 @@ def test_many_chats_are_chosen_and_deleted(
     fits(page)
     page.get_by_role("button", name="Delete 40 chats").click()
     expect(page.locator("#toasts")).to_contain_text("40 chats are deleted")
-    expect(page.locator(".rows li")).to_have_count(5)
+    expect(page.locator(".chats li")).to_have_count(5)
     assert Conversation.objects.count() == 5
 
 
@@ -145,7 +145,7 @@ def test_many_chats_are_deleted_without_scripts(chat: Window, alice: User) -> No
     choose(page, "Tides 0", "Kites 2")
     page.get_by_role("button", name="Delete…").click()
     page.get_by_role("button", name="Delete 2 chats").click()
-    expect(page.locator(".rows li")).to_have_count(1)
+    expect(page.locator(".chats li")).to_have_count(1)
 
 
 def test_a_temporary_chat_says_what_it_is_and_can_be_kept(chat: Window, alice: User) -> None:
@@ -194,11 +194,11 @@ def test_a_folder_is_made_used_and_deleted(
     page.get_by_role("button", name=re.compile("^Send")).click()
     expect(page.locator(".receipt b")).to_have_text("1 credit")
     page.goto("/ai-chat/all")
-    expect(page.locator(".rows li")).to_contain_text("Garden")
+    expect(page.locator(".chats li")).to_contain_text("Garden")
     page.locator(".folders").get_by_role("link", name="Garden").click()
     page.get_by_role("link", name="Delete the folder…").click()
     page.get_by_role("button", name="Delete the folder").click()
-    expect(page.locator(".rows li")).to_contain_text("Roses")
+    expect(page.locator(".chats li")).to_contain_text("Roses")
     assert not Folder.objects.exists()
 
 
