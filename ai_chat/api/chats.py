@@ -94,7 +94,7 @@ class MyChats(ApiView):
 
 
 def _list(user_id: int, query: dict[str, Any]) -> Page[Any]:
-    page = chats_page(
+    page: Page[Any] = chats_page(
         user_id=user_id,
         archived=query["archived"],
         size=query["limit"],

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from ai_chat import files
+from ai_chat.attachments.services import delete_files
 from ai_chat.conversations.services import delete_conversation
 from ai_chat.jobs.ending import reconcile
 from ai_chat.jobs.errors import TurnRunning
@@ -141,11 +142,8 @@ def _delete_with_pictures(conversation: Conversation) -> None:
     requests = list(ImageRequest.objects.filter(conversation=conversation).select_related("charge"))
     if any(request.is_running and reconcile(request).is_running for request in requests):
         raise TurnRunning
-    attached = Attachment.objects.filter(conversation=conversation)
-    names = list(attached.values_list("file", flat=True))
+    delete_files(Attachment.objects.filter(conversation=conversation))
     delete_conversation(conversation=conversation)
-    for name in names:
-        files.remove(name)
     for request in requests:
         files.remove_folder(request.folder)
         request.delete()

@@ -103,15 +103,21 @@ def _matches(entries: Sequence[SearchEntry], words: Sequence[str]) -> Iterator[M
 
 
 def excerpt(texts: Iterable[str], words: Sequence[str]) -> list[Piece]:
-    """What stands around the first place with one of the words, in the first of the texts that has
-    one; else the beginning of the first text."""
-    texts = list(texts)
-    places = ((text, first_place(text, words)) for text in texts)
-    text, place = next(((t, p) for t, p in places if p is not None), (texts[0], 0))
-    start = _start(text, place or 0)
+    """What stands around the first place with one of the words, in the text where most of them
+    stand together; else the beginning of the first text."""
+    return max((_around(text, words) for text in texts), key=_matched)
+
+
+def _around(text: str, words: Sequence[str]) -> list[Piece]:
+    start = _start(text, first_place(text, words) or 0)
     shown = cut(" ".join(text[start : start + 3 * SHOWN].split()), SHOWN)
     head = [Piece("…")] if start else []
     return [*head, *marked(shown, words)]
+
+
+def _matched(pieces: Sequence[Piece]) -> int:
+    """How many different words of a search they show."""
+    return len({piece.text.casefold() for piece in pieces if piece.is_match})
 
 
 def _start(text: str, place: int) -> int:

@@ -21,9 +21,10 @@ class Kept(NamedTuple):
 
 KEPT = [
     Kept(
-        "Messages, answers, what a model thought, titles of chats, prompts of images",
+        "Messages, answers, what a model thought, titles of chats, prompts of images, "
+        "and the words of all these, by which you search",
         "you come back to them; a model is sent the latest of its chat",
-        "you delete them",
+        "you delete them; of a temporary chat for a day",
         f"gone within {_HOURS} hours, normally within minutes",
     ),
     Kept(

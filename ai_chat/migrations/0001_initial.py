@@ -1235,6 +1235,12 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddIndex(
+            model_name="searchentry",
+            index=models.Index(
+                fields=["user", "-is_title", "-created_at", "-entry"], name="search_latest"
+            ),
+        ),
+        migrations.AddIndex(
             model_name="share",
             index=models.Index(fields=["user", "-created_at", "-id"], name="shares_of_user"),
         ),

@@ -10,7 +10,12 @@ from django.views.decorators.http import require_GET, require_safe
 
 from ai_chat.conversations import lists, search
 from ai_chat.conversations.lists import chats_page, folders_of
-from ai_chat.conversations.search import InvalidSearch, by_chat, find_matches
+from ai_chat.conversations.search import (
+    MATCHES_SHOWN,
+    InvalidSearch,
+    by_chat,
+    find_matches,
+)
 from ai_chat.pages.beginning import own_folder
 from ai_chat.pages.places import place_of_page
 from config.pagination import InvalidCursor, key_of
@@ -49,11 +54,13 @@ def chat_search(request: AuthenticatedHttpRequest) -> HttpResponse:
     return render(request, "ai_chat/search.html", context, status=status)
 
 
-def _searched(request: AuthenticatedHttpRequest, text: str, **size: int) -> dict[str, Any]:
+def _searched(
+    request: AuthenticatedHttpRequest, text: str, *, size: int = MATCHES_SHOWN
+) -> dict[str, Any]:
     """What a search shows."""
     place = _place_of(request, search.KEY)
     try:
-        page = find_matches(user_id=request.user.pk, search=text, **place, **size)
+        page = find_matches(user_id=request.user.pk, search=text, size=size, **place)
     except InvalidSearch as error:
         return {"search": text, "search_problem": str(error)}
     return {"search": text, "page": page, "chats": by_chat(page.rows)}

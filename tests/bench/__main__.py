@@ -32,6 +32,7 @@ def measure(folder: Path, names: list[str]) -> bool:
     from django.core.management import call_command
 
     from tests.bench.answers import bench_answers
+    from tests.bench.chats import bench_chats
     from tests.bench.easy_questions import bench_easy_questions
     from tests.bench.kernel import bench_kernel
     from tests.bench.measure import row
@@ -47,6 +48,7 @@ def measure(folder: Path, names: list[str]) -> bool:
         "pages": bench_balance,
         "answers": bench_answers,
         "streams": bench_open_streams,
+        "chats": bench_chats,
         "questions": bench_easy_questions,
     }
     call_command("migrate", verbosity=0)

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from html import unescape
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -106,11 +107,11 @@ def test_headings_are_today_yesterday_a_week_and_months() -> None:
 
 
 def test_the_number_of_queries_does_not_grow_with_the_chats(
-    reader: Client, alice: User, django_assert_max_num_queries: object
+    reader: Client, alice: User, django_assert_max_num_queries: Any
 ) -> None:
     folders = [Folder.objects.create(user=alice, name=f"F{number}") for number in range(12)]
     for folder in folders:
         make_chats(alice, 3, folder=folder)
-    with django_assert_max_num_queries(6):  # type: ignore[operator]
+    with django_assert_max_num_queries(6):
         shown = rail(user_id=alice.pk)
         assert all(len(each.listed) == 3 for each in shown.folders)  # type: ignore[attr-defined]
