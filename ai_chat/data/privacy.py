@@ -5,6 +5,7 @@ from typing import NamedTuple
 from django.conf import settings
 
 from ai_chat.data.jobs import ARCHIVE_KEPT, ERASED_WITHIN
+from ai_chat.sharing.services import ENDED_KEPT
 from credits.events.sending import MESSAGE_KEPT
 
 _HOURS = int(ERASED_WITHIN.total_seconds() // 3600)
@@ -180,6 +181,26 @@ KEPT = [
         "it is sent again when your program does not answer; you see what came of it",
         f"{MESSAGE_KEPT.days} days",
         "gone at once",
+    ),
+    Kept(
+        "Links that you share: a copy of a chat as it was shown, with its pictures, who may read "
+        "it, and how often it was opened; never who opened it",
+        "others read it",
+        "the link ends, or you end it; that there was one stays for "
+        f"{ENDED_KEPT.days} days, and what was taken down after a report",
+        f"nobody can read it at once; gone within {_HOURS} hours",
+    ),
+    Kept(
+        "Reports of shared chats: the reason, your words, and who you are if you were signed in",
+        "an admin looks at them",
+        f"{ENDED_KEPT.days} days after the link has ended",
+        "stays without your name and address",
+    ),
+    Kept(
+        "A file of chats that you import",
+        "the worker reads it",
+        "it was read, or could not be",
+        f"gone within {_HOURS} hours, normally within minutes",
     ),
     Kept(
         "Archives that you asked for",

@@ -36,7 +36,7 @@ from ai_chat.jobs.errors import TurnRunning
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
 from ai_chat.jobs.start import Agreed
-from ai_chat.models import Conversation, ImageRequest, Setup, Share, Turn
+from ai_chat.models import Conversation, ImageRequest, Setup, Turn
 from ai_chat.offer import get_offer
 from ai_chat.pages.addresses import address_of
 from ai_chat.pages.attaching import files_of, files_to_send, keep_uploads
@@ -64,7 +64,7 @@ from ai_chat.pages.setup import (
 )
 from ai_chat.pages.streams import event_response
 from ai_chat.pages.versions import choices_of, own_entry, place_of
-from ai_chat.sharing.services import end as end_link
+from ai_chat.sharing.services import end_without_chat, links_of
 from ai_chat.titles import title_of
 from config.errors import DomainError
 from config.middleware import MICROPHONE
@@ -321,18 +321,16 @@ def rename(request: AuthenticatedHttpRequest, conversation_id: UUID) -> HttpResp
 def delete(request: AuthenticatedHttpRequest, conversation_id: UUID) -> HttpResponse:
     """Asks first; the POST deletes."""
     conversation = own_conversation(request, conversation_id)
+    links = links_of(user_id=request.user.pk, chats=[conversation.pk])
     if request.method != "POST":
-        links = Share.live().filter(conversation=conversation).count()
-        return render(
-            request, "ai_chat/delete.html", {"conversation": conversation, "links": links}
-        )
-    links_of_it = list(conversation.shares.all()) if request.POST.get("end_links") else []
+        context = {"conversation": conversation, "links": len(links)}
+        return render(request, "ai_chat/delete.html", context)
     try:
         delete_conversation(conversation=conversation)
     except TurnRunning:
         messages.error(request, "An answer is still being written here. Stop it first.")
         return redirect("conversation", conversation.pk)
-    for link in links_of_it:
-        end_link(link)
+    if request.POST.get("end_links"):
+        end_without_chat(links)
     messages.success(request, "The conversation is deleted. Its charges stay in your usage.")
     return redirect("chat")

@@ -28,6 +28,7 @@ from ai_chat.conversations.filing import (
 from ai_chat.models import Folder
 from ai_chat.pages.chat import own_conversation
 from ai_chat.pages.finding import list_page
+from ai_chat.sharing.services import end_without_chat, links_of
 from credits.http import AuthenticatedHttpRequest
 
 #: What is said of a change.
@@ -69,10 +70,14 @@ def change_many(request: AuthenticatedHttpRequest) -> HttpResponse:
 
 
 def _delete_many(request: AuthenticatedHttpRequest, ids: Sequence[UUID]) -> HttpResponse:
+    links = links_of(user_id=request.user.pk, chats=ids)
     if not request.POST.get("sure"):
         chats = own_chats(user_id=request.user.pk, ids=ids).order_by("-active_at")
-        return render(request, "ai_chat/delete_many.html", {"chats": chats, "back": _back(request)})
+        context = {"chats": chats, "links": len(links), "back": _back(request)}
+        return render(request, "ai_chat/delete_many.html", context)
     deleted, running = delete_chats(user_id=request.user.pk, ids=ids)
+    if request.POST.get("end_links"):
+        end_without_chat(links)
     if deleted:
         messages.success(request, f"{_count(deleted)} deleted. What they cost stays in your usage.")
     if running:

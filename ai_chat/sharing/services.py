@@ -1,7 +1,9 @@
 """Links to copies of chats: making, changing and ending them, and what becomes of reports."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from secrets import token_urlsafe
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet
@@ -95,14 +97,15 @@ def _fill(share: Share, **settings: object) -> Share:
     """Puts a new copy in the place of what the link shows, at once."""
     conversation = share.conversation
     assert conversation is not None
+    before = list(share.pictures.values_list("pk", flat=True))
     try:
         copy = make_copy(share, conversation)
         with transaction.atomic():
             return _set(_locked(share), copy=copy, title=conversation.title, **settings)
     except BaseException:
-        if share.copied_at is None:
-            end(share)
-            share.delete()
+        with transaction.atomic():
+            _discard_pictures(share.pictures.exclude(pk__in=before))
+            Share.objects.filter(pk=share.pk, copied_at__isnull=True).delete()
         raise
 
 
@@ -158,15 +161,17 @@ def end(share: Share) -> None:
         _empty(row)
 
 
-def end_all(*, user_id: int, conversation: Conversation | None = None) -> int:
-    """Ends the user's open links, or those of a conversation; returns how many there were."""
-    shares = Share.objects.filter(user_id=user_id, revoked_at__isnull=True)
-    if conversation:
-        shares = shares.filter(conversation=conversation)
-    ended = list(shares)
-    for share in ended:
+def links_of(*, user_id: int, chats: Collection[UUID]) -> list[Share]:
+    """The open links to copies of these chats of the user's."""
+    return list(Share.live().filter(user_id=user_id, conversation__in=chats))
+
+
+def end_without_chat(links: Collection[Share]) -> None:
+    """Ends those of these links whose chats are deleted by now."""
+    for share in Share.objects.filter(
+        pk__in=[each.pk for each in links], conversation__isnull=True
+    ):
         end(share)
-    return len(ended)
 
 
 def _empty(share: Share) -> None:

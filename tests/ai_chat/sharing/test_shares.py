@@ -1,9 +1,10 @@
 """Links to copies of chats: what readers see, until when, and what they never see."""
 
+import logging
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ import pytest
 from django.core.files.storage import default_storage
 from django.test import Client
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from PIL import Image as Pillow
 
 from ai_chat.conversations.services import delete_conversation
@@ -20,6 +22,7 @@ from ai_chat.markdown import RENDERER_VERSION
 from ai_chat.models import (
     SHARES,
     Attachment,
+    ChatSettings,
     Conversation,
     Image,
     ImageRequest,
@@ -28,6 +31,7 @@ from ai_chat.models import (
     SharePicture,
     Turn,
 )
+from ai_chat.pages import shared
 from ai_chat.sharing import copies, services
 from ai_chat.sharing.services import end, share_chat, update_share
 from config.errors import DomainError
@@ -138,11 +142,11 @@ def test_pictures_go_with_the_copy_and_other_files_by_name(chat: Conversation, b
     made = add_images(chat)
     sent = attach(chat, "photo.png", "picture"), attach(chat, "plan & <b>.pdf", "pdf")
     make_turn(chat, "What is this?", "A photo.", attachments=[each.pk for each in sent])
-    shared = share(chat)
-    text = read(shared).content.decode()
+    link = share(chat)
+    text = read(link).content.decode()
     addresses = re.findall(r'<img src="([^"]+)"', text)
     assert len(addresses) == 2
-    assert all(each.startswith(f"/shared/{shared.token}/images/") for each in addresses)
+    assert all(each.startswith(f"/shared/{link.token}/images/") for each in addresses)
     assert "plan &amp; &lt;b&gt;.pdf" in text
     delete_image(image=made.images.get())
     for each in sent:
@@ -154,7 +158,7 @@ def test_pictures_go_with_the_copy_and_other_files_by_name(chat: Conversation, b
         assert answer["Content-Type"] == "image/png"
         assert answer["X-Robots-Tag"]
     other = share(chat)
-    stolen = addresses[0].replace(shared.token, other.token)
+    stolen = addresses[0].replace(link.token, other.token)
     assert Api(bob).get(stolen).status_code == 404, "Only under its own link."
 
 
@@ -301,6 +305,24 @@ def test_views_are_counted_but_not_the_owners(chat: Conversation, bob: User) -> 
     assert made.views == 2
 
 
+def test_the_log_has_no_token(chat: Conversation, settings: Any) -> None:
+    settings.SHARED_REQUESTS_PER_MINUTE = 1
+    made, written = share(chat), StringIO()
+    options = settings.LOGGING["filters"]["tokens"]
+    handler = logging.StreamHandler(written)
+    handler.addFilter(import_string(options["()"])())
+    logger = logging.getLogger("django.request")
+    logger.addHandler(handler)
+    try:
+        browser = Api(REMOTE_ADDR="192.0.2.7")
+        statuses = [browser.get(f"/shared/{made.token}/report").status_code for _ in range(2)]
+    finally:
+        logger.removeHandler(handler)
+    assert statuses == [200, 429]
+    assert "/shared/…/report" in written.getvalue()
+    assert made.token not in written.getvalue()
+
+
 def test_a_guesser_is_slowed_down(chat: Conversation, settings: Any, bob: User) -> None:
     settings.SHARED_REQUESTS_PER_MINUTE = 3
     browser = Api(REMOTE_ADDR="192.0.2.9")
@@ -418,3 +440,58 @@ def test_a_reader_goes_on_in_a_chat_of_their_own(chat: Conversation, carol: User
     assert page.count("Imported from a shared chat") == 2
     assert Api().post(f"/shared/{made.token}/continue").status_code == 302
     assert Conversation.objects.filter(external_id__startswith="import:").count() == 1
+
+
+def test_a_link_that_ends_while_it_is_read_shows_nothing(
+    chat: Conversation, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, read_copy = share(chat), shared.read_copy
+
+    def end_and_read(found: Share, **place: int) -> Any:
+        end(found)
+        return read_copy(found, **place)
+
+    monkeypatch.setattr(shared, "read_copy", end_and_read)
+    assert read(made, bob).status_code == 404
+    monkeypatch.undo()
+    made, find_live = share(chat), services.find_live
+
+    def find_and_end(token: str) -> Share | None:
+        found = find_live(token)
+        end(made)
+        return found
+
+    monkeypatch.setattr(services, "find_live", find_and_end)
+    assert Api(bob).post(f"/shared/{made.token}/continue").status_code == 404
+    assert not Conversation.objects.filter(user=bob).exists()
+
+
+def test_a_link_that_ends_while_its_copy_is_made_stays_ended(
+    chat: Conversation,
+    media: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    add_images(chat)
+    made, make_copy = share(chat), services.make_copy
+
+    def end_and_copy(found: Share, conversation: Conversation) -> Any:
+        copy = make_copy(found, conversation)
+        end(Share(pk=found.pk))
+        return copy
+
+    monkeypatch.setattr(services, "make_copy", end_and_copy)
+    with pytest.raises(DomainError), django_capture_on_commit_callbacks(execute=True):
+        update_share(share=made, for_anybody=True, days=1, anew=True)
+    assert read(made).status_code == 404
+    assert not ShareEntry.objects.exists()
+    assert not SharePicture.objects.exists()
+
+
+def test_copies_count_for_what_the_account_may_keep(chat: Conversation, alice: User) -> None:
+    add_images(chat)
+    ChatSettings.objects.update_or_create(id=1, defaults={"storage_bytes": len(png()) + 1})
+    page = Api(alice).post(f"/ai-chat/{chat.pk}/share", {"who": "anybody", "days": "7"})
+    assert page.status_code == 422
+    assert "Delete some of them first" in page.content.decode()
+    assert not Share.objects.exists()
