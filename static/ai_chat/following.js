@@ -41,7 +41,7 @@ export async function showAnswer(response, section = null) {
         // An end that could not be saved yet is asked for again.
         if (section.querySelector("[data-follow]")) break;
         announceEnd(section);
-        announceState(section);
+        tellEnd(section.querySelector("[data-state]").dataset.state);
         sayReady(section, Date.now() - began);
         stayAtEnd();
         return { ended: true, section };
@@ -111,6 +111,7 @@ function endWithout(section) {
   const article = section.querySelector("[data-follow]");
   article.removeAttribute("aria-busy");
   delete article.dataset.follow;
+  tellEnd("failed");
 }
 
 function draw(section, name, html) {
@@ -183,9 +184,8 @@ function placeTurn(html) {
   return section;
 }
 
-/** Tells whoever waits for the end how it ended: well, stopped, or failed. */
-function announceState(section) {
-  const { state } = section.querySelector("[data-state]").dataset;
+/** Tells whoever waits for the end of an answer how it ended: its state. */
+function tellEnd(state) {
   document.body.dispatchEvent(new CustomEvent("answer:ended", { detail: state }));
 }
 

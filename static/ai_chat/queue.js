@@ -14,13 +14,13 @@ const PRESENT = new Set(["csrfmiddlewaretoken", "as", "model", "price", "price_v
 const OTHERS = new Set(["message", "key", "mode", "shown", "image_price", "image_model", "size"]);
 OTHERS.add("count");
 
+const RELOADING = 2000; // milliseconds
 const WHY = {
   waiting: "sends when this answer ends",
   stopped: "not sent: you stopped the answer",
   failed: "not sent: the answer failed",
   reloaded: "not sent: the answer ended while this page was closed",
   refused: "not sent: see below",
-  short: "not sent: the button below says why",
 };
 
 let items = []; // { text, key, extras }
@@ -57,32 +57,43 @@ const draftPlace = () => `${location.pathname}#queue`;
 function keep() {
   const now = draftPlace();
   // A chat gets its address with its first message.
-  if (place && place !== now) keepDraft(place, { text: "" });
+  if (place && place !== now) {
+    keepDraft(place, { text: "" });
+    letGo();
+    own();
+  }
   place = now;
   keepDraft(place, { text: items.length ? "queued" : "", items });
   if (!items.length) {
     why = "waiting";
-    release?.();
-    release = null;
+    letGo();
   }
   show();
 }
 
-/** Whether this window has the queue of this chat; asks for it. */
-function own() {
+/** Whether this window has the queue of this chat; asks for it, for so many milliseconds. */
+function own(patience = 0) {
   if (release || !navigator.locks) return Promise.resolve(true);
+  const name = `queue:${document.body.dataset.user}:${location.pathname}`;
+  const how = patience ? { signal: AbortSignal.timeout(patience) } : { ifAvailable: true };
   return new Promise((resolve) => {
-    const name = `queue:${document.body.dataset.user}:${location.pathname}`;
-    navigator.locks.request(name, { ifAvailable: true }, (lock) => {
+    const asked = navigator.locks.request(name, how, (lock) => {
       resolve(lock !== null);
       return lock && new Promise((done) => (release = done));
     });
+    asked.catch(() => resolve(false));
   });
+}
+
+function letGo() {
+  release?.();
+  release = null;
 }
 
 async function restore() {
   const kept = readDraft(draftPlace());
-  if (!kept?.items?.length || !(await own())) return;
+  // The page that was here before a reload may still have it.
+  if (!kept?.items?.length || !(await own(RELOADING))) return;
   place = draftPlace();
   // What was read before the window had it may have been sent by the one that had it.
   items = readDraft(place)?.items ?? [];
@@ -117,7 +128,7 @@ function hidden(name, value) {
 /** What each costs by today's button. */
 function showCost() {
   const words = composer.querySelector("#offer .for-text .price")?.textContent ?? "";
-  for (const cost of list.querySelectorAll(".cost")) cost.textContent = words && `about ${words}`;
+  for (const cost of list.querySelectorAll(".cost")) cost.textContent = words && `· about ${words}`;
 }
 
 document.body.addEventListener(
@@ -140,7 +151,7 @@ function sendNext() {
   if (!items.length || why !== "waiting" || isAnswering()) return;
   const form = list.querySelector(".queued");
   const button = composer.querySelector("#offer .for-text button");
-  if (!button || button.disabled) hold("short");
+  if (!button || button.disabled) hold("refused");
   else form.requestSubmit();
 }
 

@@ -13,11 +13,12 @@ from credits.models import User
 from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits, windows
 from tests.e2e.test_chat import send
 from tests.factories import make_user
+from tests.fakes.provider import FakeProvider
 from tests.live import Site
 
-#: An answer that goes on until it is stopped, or long enough to write meanwhile.
+#: An answer that goes on until it is stopped, and one that begins when its gate is opened.
 LONG = "Go on [[tokens:600]] [[delay:0.1]]"
-SHORT = "Go on [[tokens:30]] [[delay:0.1]]"
+GATED = "Go on [[gate]]"
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def chat(browser: Browser, chat_site: Site) -> Iterator[Window]:
 
 def queue(page: Page, *texts: str) -> Any:
     """Queues messages while an answer is written."""
-    expect(page.locator(".live")).to_contain_text("word")
+    expect(page.locator(".live")).to_have_count(1)
     for text in texts:
         page.get_by_label("Message").fill(text)
         page.keyboard.press("Enter")
@@ -48,17 +49,20 @@ def prompts() -> list[str]:
     return [*Turn.objects.order_by("created_at").values_list("prompt", flat=True)]
 
 
-def test_messages_are_queued_and_sent_in_order(chat: Window, alice: User) -> None:
+def test_messages_are_queued_and_sent_in_order(
+    chat: Window, alice: User, provider: FakeProvider
+) -> None:
     page = chat(alice)
     page.goto("/ai-chat")
-    send(page, SHORT)
+    send(page, GATED)
     rows = queue(page, "Second", "Third")
     expect(rows.first).to_contain_text("Queued · sends when this answer ends · about 1 credit")
     assert get_balance(user_id=alice.pk)[:2] == (99, 1), "Nothing of them is held."
     expect(page.get_by_label("Message")).to_have_value("")
+    provider.open_gate()
     expect(receipts(page)).to_have_text(["1 credit"] * 3)
     expect(page.locator("#queue")).to_be_hidden()
-    assert prompts() == [SHORT, "Second", "Third"]
+    assert prompts() == [GATED, "Second", "Third"]
     assert get_balance(user_id=alice.pk)[:2] == (97, 0)
     expect(page.locator("#problem")).to_be_hidden()
 
@@ -102,33 +106,37 @@ def test_after_a_failure_they_stay(chat: Window, alice: User) -> None:
     assert len(prompts()) == 1
 
 
-def test_with_too_few_credits_they_stay(chat: Window) -> None:
+def test_with_too_few_credits_they_stay(chat: Window, provider: FakeProvider) -> None:
     poor = make_user("poor@example.com", credits=2)
     page = chat(poor)
     page.goto("/ai-chat")
-    send(page, SHORT)
+    send(page, GATED)
     rows = queue(page, "Second", "Third")
+    provider.open_gate()
     expect(receipts(page)).to_have_count(2)
-    expect(rows.first).to_contain_text("not sent: the button below says why")
+    expect(rows.first).to_contain_text("not sent: see below")
     expect(rows.first).to_contain_text("Third")
-    assert prompts() == [SHORT, "Second"]
+    assert prompts() == [GATED, "Second"]
 
 
-def test_they_survive_a_reload_and_disturb_no_other_window(chat: Window, alice: User) -> None:
+def test_they_survive_a_reload_and_disturb_no_other_window(
+    chat: Window, alice: User, provider: FakeProvider
+) -> None:
     page = chat(alice)
     page.goto("/ai-chat")
-    send(page, SHORT.replace("30", "100"))
+    send(page, GATED)
     queue(page, "Second")
     page.reload()
     expect(page.locator(".queued")).to_contain_text("Second")
     other = page.context.new_page()
     other.goto(page.url)
-    expect(other.locator(".live")).to_contain_text("word")
+    expect(other.locator(".live")).to_have_count(1)
     expect(other.locator(".queued")).to_have_count(0)
     other.get_by_label("Message").fill("Mine")
     other.keyboard.press("Enter")
     expect(other.locator("#problem")).to_contain_text("An answer is being written.")
     expect(other.get_by_label("Message")).to_have_value("Mine")
+    provider.open_gate()
     expect(receipts(page)).to_have_count(2)
     assert prompts()[1:] == ["Second"]
     expect(page.locator(".queued")).to_have_count(0)
