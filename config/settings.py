@@ -345,7 +345,7 @@ ARCHIVE_MAX_BYTES = env.integer("ARCHIVE_MAX_BYTES", 5_000_000_000, low=1_000, h
 
 # Files that are sent with messages: bytes of one, pages and characters that are read of it, pixels
 # of a picture, and seconds of CPU and bytes of memory that reading one may take.
-ATTACHMENT_MAX_BYTES = env.integer("ATTACHMENT_MAX_BYTES", 20_000_000, low=1_000, high=24_000_000)
+ATTACHMENT_MAX_BYTES = env.integer("ATTACHMENT_MAX_BYTES", 20 * 2**20, low=1_000, high=24_000_000)
 ATTACHMENT_MAX_PAGES = env.integer("ATTACHMENT_MAX_PAGES", 500, low=1, high=100_000)
 ATTACHMENT_MAX_CHARACTERS = env.integer(
     "ATTACHMENT_MAX_CHARACTERS", 400_000, low=1_000, high=10_000_000

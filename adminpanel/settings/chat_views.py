@@ -1,5 +1,5 @@
-"""What admins decide about all chats: the house rule, the model of titles, and presets for
-everybody."""
+"""What admins decide about all chats: the house rule, the model of titles, how much is kept of
+files, and presets for everybody."""
 
 from functools import partial
 from typing import Any
@@ -12,6 +12,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from adminpanel.settings.forms import StateForm
 from ai_chat.conversations.chat_settings import (
+    ATTACHMENT_DAYS,
+    STORAGE_MEGABYTES,
     change_settings,
     publish_preset,
     read_settings,
@@ -24,6 +26,7 @@ from ai_chat.pages.preset_forms import PresetForm
 from ai_chat.pages.setup import InstructionsField
 from config.errors import InvalidInput
 from credits.catalogue.exceptions import ChangedMeanwhile
+from credits.catalogue.forms import CreditsField
 from credits.catalogue.history import version_of
 from credits.catalogue.models import listed_models
 from credits.features import TEXT
@@ -34,7 +37,12 @@ from credits.users.permissions import admin_form
 class ChatsForm(StateForm):
     """The settings of all chats."""
 
-    NAMES = {"houseRule": "house_rule", "titleModel": "title_model"}
+    NAMES = {
+        "houseRule": "house_rule",
+        "titleModel": "title_model",
+        "storageMegabytes": "storage_megabytes",
+        "attachmentDays": "attachment_days",
+    }
 
     house_rule = InstructionsField(
         label="House rule",
@@ -46,6 +54,19 @@ class ChatsForm(StateForm):
         required=False,
         help_text="After the first answer of a chat it is asked for a title, at your cost: about "
         "600 tokens. Users pay nothing for it.",
+    )
+    storage_megabytes = CreditsField(
+        STORAGE_MEGABYTES,
+        label="Storage of an account, in MB",
+        help_text="For the files it sends and the pictures made for it. Who has more keeps it, and "
+        "sends nothing new until there is room.",
+    )
+    attachment_days = CreditsField(
+        ATTACHMENT_DAYS,
+        label="Days after which files are deleted",
+        required=False,
+        help_text="Of those that were sent; their chats stay. Made pictures are not concerned. "
+        "Empty: never.",
     )
 
     def __init__(self, *data: Any, **options: Any) -> None:

@@ -1,5 +1,7 @@
 """Why a file is not taken."""
 
+from django.template.defaultfilters import filesizeformat
+
 from config.errors import DomainError, InvalidInput
 
 
@@ -16,7 +18,7 @@ class FileTooLarge(DomainError):
     code = "too_large"
 
     def __init__(self, *, limit: int) -> None:
-        super().__init__(f"A file has at most {limit / 1_000_000:g} MB.", limit=limit)
+        super().__init__(f"A file has at most {filesizeformat(limit)}.", limit=limit)
 
 
 class StorageFull(DomainError):
@@ -27,7 +29,7 @@ class StorageFull(DomainError):
 
     def __init__(self, *, limit: int, used: int) -> None:
         super().__init__(
-            f"Your files and pictures take {used / 1_000_000:,.1f} of {limit / 1_000_000:,.0f} MB. "
+            f"Your files and pictures take {filesizeformat(used)} of {filesizeformat(limit)}. "
             "Delete some of them first.",
             limit=limit,
             used=used,

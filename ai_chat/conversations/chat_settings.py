@@ -14,9 +14,17 @@ from ai_chat.conversations.presets import (
 )
 from ai_chat.models import ChatSettings, Preset
 from credits import audit
+from credits.catalogue.fields import WholeNumber
 from credits.catalogue.history import check_version, version_of
 from credits.features import TEXT
 from credits.models import AIModel, User
+
+#: As pages name sizes (`filesizeformat`).
+MEGABYTE = 2**20
+#: Of files and made pictures that an account may keep; with none, it may send no files.
+STORAGE_MEGABYTES = WholeNumber(0, 10_000_000)
+#: After which files are deleted; None is never.
+ATTACHMENT_DAYS = WholeNumber(1, 36_500)
 
 
 def read_settings(*, lock: bool = False) -> ChatSettings:
@@ -25,13 +33,18 @@ def read_settings(*, lock: bool = False) -> ChatSettings:
     if lock:
         ChatSettings.objects.get_or_create(pk=1)
         return ChatSettings.objects.select_for_update().get(pk=1)
-    return ChatSettings.objects.select_related("title_model").first() or ChatSettings()
+    return ChatSettings.current()
 
 
 def settings_state(row: ChatSettings) -> dict[str, Any]:
     """The settings as forms and the record have them."""
     model = row.title_model
-    return {"houseRule": row.house_rule, "titleModel": model.name if model else ""}
+    return {
+        "houseRule": row.house_rule,
+        "titleModel": model.name if model else "",
+        "storageMegabytes": row.storage_bytes // MEGABYTE,
+        "attachmentDays": row.attachment_days,
+    }
 
 
 @transaction.atomic
@@ -47,10 +60,22 @@ def change_settings(
         row.house_rule = checked_instructions(changes["houseRule"])
     if "titleModel" in changes:
         row.title_model = _text_model(changes["titleModel"])
+    if "storageMegabytes" in changes:
+        _check(STORAGE_MEGABYTES, changes, "storageMegabytes")
+        row.storage_bytes = changes["storageMegabytes"] * MEGABYTE
+    if "attachmentDays" in changes:
+        if changes["attachmentDays"] is not None:
+            _check(ATTACHMENT_DAYS, changes, "attachmentDays")
+        row.attachment_days = changes["attachmentDays"]
     after = settings_state(row)
     if after != before:
         row.save()
         audit.record(actor=actor, action="chats.change", before=before, after=after)
+
+
+def _check(rule: WholeNumber, changes: Mapping[str, Any], name: str) -> None:
+    if not rule.accepts(changes[name]):
+        raise InvalidSetup(rule.sentence, (name,))
 
 
 def _text_model(name: str) -> AIModel | None:

@@ -36,7 +36,7 @@ class ChatSettings(models.Model):
     @classmethod
     def current(cls) -> "ChatSettings":
         """The row, or the defaults while no admin has changed any."""
-        return cls.objects.first() or cls()
+        return cls.objects.select_related("title_model").first() or cls()
 
 
 class ChatPreferences(models.Model):

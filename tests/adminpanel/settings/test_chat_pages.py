@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from adminpanel.settings.chat_views import ChatsForm
+from ai_chat.attachments.storage import storage_of
 from ai_chat.conversations.chat_settings import change_settings, read_settings, settings_state
 from ai_chat.models import Conversation, Preset
 from credits.models import AIModel, AuditEntry, User
@@ -13,6 +14,7 @@ from tests.ai_chat.turns import MODEL, text_model
 
 pytestmark = pytest.mark.django_db
 CHATS = "/admin/settings/chats"
+DEFAULTS = {"houseRule": "", "titleModel": "", "storageMegabytes": 1024, "attachmentDays": None}
 
 
 def seen() -> str:
@@ -21,7 +23,8 @@ def seen() -> str:
 
 
 def form_of(**fields: str) -> dict[str, str]:
-    return {"was": seen(), "house_rule": "", "title_model": "", **fields}
+    shown = {"house_rule": "", "title_model": "", "storage_megabytes": "1024"}
+    return {"was": seen(), **shown, "attachment_days": "", **fields}
 
 
 def test_the_house_rule_and_the_model_of_titles_are_kept_and_recorded(
@@ -34,21 +37,40 @@ def test_the_house_rule_and_the_model_of_titles_are_kept_and_recorded(
     assert (row.house_rule, row.title_model) == ("Be kind.", model)
     entry = AuditEntry.objects.get()
     assert (entry.actor, entry.action) == (admin, "chats.change")
-    assert entry.before == {"houseRule": "", "titleModel": ""}
-    assert entry.after == {"houseRule": "Be kind.", "titleModel": MODEL}
+    assert entry.before == DEFAULTS
+    assert entry.after == {**DEFAULTS, "houseRule": "Be kind.", "titleModel": MODEL}
     assert "Be kind." in desk.get(CHATS).text
     desk.post(CHATS, form_of(house_rule="Be kind.", title_model=MODEL))
     assert AuditEntry.objects.count() == 1
 
 
+def test_storage_and_days_of_files_are_kept_and_recorded(desk: Client, alice: User) -> None:
+    page = desk.get(CHATS).text
+    assert "Files and storage" in page
+    assert 'value="1024"' in page
+    form = form_of(storage_megabytes="25", attachment_days="30")
+    assert desk.post(CHATS, form).status_code == 302
+    row = read_settings()
+    assert (row.storage_bytes, row.attachment_days) == (25 * 2**20, 30)
+    assert storage_of(user_id=alice.pk).limit == 25 * 2**20
+    entry = AuditEntry.objects.get()
+    assert entry.after == {**DEFAULTS, "storageMegabytes": 25, "attachmentDays": 30}
+    desk.post(CHATS, form_of(storage_megabytes="0", attachment_days=""))
+    row = read_settings()
+    assert (row.storage_bytes, row.attachment_days) == (0, None)
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"house_rule": "x" * 4001}, {"title_model": "unknown"}, {"title_model": "retired"}]
-)
+    "wrong",
+    [{"house_rule": "x" * 4001}, {"title_model": "unknown"}, {"title_model": "retired"},
+     {"storage_megabytes": ""}, {"storage_megabytes": "1.5"}, {"storage_megabytes": "10000001"},
+     {"attachment_days": "0"}, {"attachment_days": "-1"}, {"attachment_days": "soon"}],
+)  # fmt: skip
 def test_what_is_wrong_is_refused(desk: Client, wrong: dict[str, str]) -> None:
     retired = text_model()
     AIModel.objects.filter(pk=retired.pk).update(name="retired", active=False)
     assert desk.post(CHATS, form_of(**wrong)).status_code == 422
-    assert settings_state(read_settings()) == {"houseRule": "", "titleModel": ""}
+    assert settings_state(read_settings()) == DEFAULTS
     assert not AuditEntry.objects.exists()
 
 
