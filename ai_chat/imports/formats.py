@@ -192,7 +192,7 @@ def _is_tally(value: Record) -> bool:
 def _tally(value: Record) -> ImportedChat:
     entries = [*map(_record, value["turns"]), *map(_record, _list(value.get("images")))]
     turns = _parents_first([_tally_turn(each) for each in entries if _text(each.get("id"))])
-    temperature = value.get("temperature")
+    temperature: Any = value.get("temperature")
     return ImportedChat(
         id=_text(value.get("id")) or _first_id(turns),
         source=TALLY,

@@ -116,19 +116,19 @@ class _Pictures:
 
 def _content(entry: Entry, attachments: dict[UUID, Attachment], pictures: _Pictures) -> Content:
     """An entry as a copy keeps it."""
-    is_turn = isinstance(entry, Turn)
     sent = sent_with(entry, attachments)
-    made = () if is_turn else entry.images.all()
+    turn = entry if isinstance(entry, Turn) else None
+    made: Iterable[Image] = () if isinstance(entry, Turn) else entry.images.all()
     return {
         "id": str(entry.pk),
         "at": entry.created_at.isoformat(),
         "prompt": entry.prompt,
         "model": entry.answered_by or entry.model,
         "note": note_of(entry),
-        "isTurn": is_turn,
-        "answer": entry.answer if is_turn else "",
-        "html": entry.html if is_turn else "",
-        "htmlVersion": entry.html_version if is_turn else 0,
+        "isTurn": turn is not None,
+        "answer": turn.answer if turn else "",
+        "html": turn.html if turn else "",
+        "htmlVersion": turn.html_version if turn else 0,
         "files": [each.name for each in sent if not each.is_picture],
         "sent": _added(pictures, (each for each in sent if each.is_picture)),
         "pictures": _added(pictures, made),

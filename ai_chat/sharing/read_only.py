@@ -48,8 +48,7 @@ def attachments_of(entries: Iterable[Entry]) -> dict[UUID, Attachment]:
 
 def read_only(entry: Entry, files: dict[UUID, Attachment]) -> ReadOnlyEntry:
     """An entry as its owner reads it: pictures are at their own addresses."""
-    is_turn = isinstance(entry, Turn)
-    images: Iterable[Image] = () if is_turn else entry.images.all()
+    images: Iterable[Image] = () if isinstance(entry, Turn) else entry.images.all()
     sent = sent_with(entry, files)
     return ReadOnlyEntry(
         id=str(entry.pk),
@@ -57,7 +56,7 @@ def read_only(entry: Entry, files: dict[UUID, Attachment]) -> ReadOnlyEntry:
         prompt=entry.prompt,
         model=model_label(entry.answered_by or entry.model),
         note=note_of(entry),
-        turn=entry if is_turn else None,
+        turn=entry if isinstance(entry, Turn) else None,
         files=[each.name for each in sent if not each.is_picture],
         sent=[_picture(each, "file") for each in sent if each.is_picture],
         pictures=[_picture(image, "image-file") for image in images],

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import timedelta
 from secrets import token_urlsafe
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -78,7 +79,7 @@ def update_share(
     becomes what its chat shows now. Raises ShareEnded, and what `share_chat` raises."""
     if not share.is_live:
         raise ShareEnded
-    settings = {"for_anybody": for_anybody, "days": days, "author": author}
+    settings: dict[str, Any] = {"for_anybody": for_anybody, "days": days, "author": author}
     if anew and share.conversation:
         _count_copy(share.user)
         return _fill(share, **settings)
@@ -93,7 +94,7 @@ def _count_copy(user: User) -> None:
         raise TooManyRequests(sentence, retry_seconds=wait)
 
 
-def _fill(share: Share, **settings: object) -> Share:
+def _fill(share: Share, **settings: Any) -> Share:
     """Puts a new copy in the place of what the link shows, at once."""
     conversation = share.conversation
     assert conversation is not None

@@ -445,7 +445,7 @@ def test_a_reader_goes_on_in_a_chat_of_their_own(chat: Conversation, carol: User
 def test_a_link_that_ends_while_it_is_read_shows_nothing(
     chat: Conversation, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, read_copy = share(chat), shared.read_copy
+    made, read_copy = share(chat), copies.read_copy
 
     def end_and_read(found: Share, **place: int) -> Any:
         end(found)
@@ -473,7 +473,7 @@ def test_a_link_that_ends_while_its_copy_is_made_stays_ended(
     django_capture_on_commit_callbacks: Any,
 ) -> None:
     add_images(chat)
-    made, make_copy = share(chat), services.make_copy
+    made, make_copy = share(chat), copies.make_copy
 
     def end_and_copy(found: Share, conversation: Conversation) -> Any:
         copy = make_copy(found, conversation)
