@@ -253,7 +253,6 @@ POST   ai-chat/folders                                     302   422   422   422
 POST   ai-chat/folders/<uuid:folder_id>/rename             302   302   404   404
 GET    ai-chat/folders/<uuid:folder_id>/delete             302   200   404   404
 POST   ai-chat/folders/<uuid:folder_id>/delete             302   302   404   404
-GET    ai-chat/conversations                               302   200   200   200
 GET    ai-chat/title                                       302   204   204   204
 GET    ai-chat/instructions                                302   204   204   204
 POST   ai-chat/<uuid:conversation_id>/instructions         302   302   404   404
