@@ -10,11 +10,10 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from ai_chat import files
-from ai_chat.attachments.services import delete_files
 from ai_chat.conversations.services import delete_conversation
 from ai_chat.jobs.ending import reconcile
 from ai_chat.jobs.errors import TurnRunning
-from ai_chat.models import Attachment, Conversation, Folder, ImageRequest
+from ai_chat.models import Conversation, Folder, ImageRequest
 from config.errors import InvalidInput
 from config.pagination import in_batches
 from config.text import is_blank
@@ -142,7 +141,6 @@ def _delete_with_pictures(conversation: Conversation) -> None:
     requests = list(ImageRequest.objects.filter(conversation=conversation).select_related("charge"))
     if any(request.is_running and reconcile(request).is_running for request in requests):
         raise TurnRunning
-    delete_files(Attachment.objects.filter(conversation=conversation))
     delete_conversation(conversation=conversation)
     for request in requests:
         files.remove_folder(request.folder)

@@ -34,7 +34,7 @@ CREATE FUNCTION ai_chat_index(owner bigint, conversation uuid, entry uuid, is_ti
 LANGUAGE sql
 AS $$
     INSERT INTO ai_chat_searchentry AS e (entry, user_id, conversation_id, is_title, created_at, vector)
-    SELECT entry, owner, conversation, is_title::integer, created_at, ai_chat_vector(owner, words)
+    SELECT entry, owner, conversation, is_title::integer, ai_chat_index.created_at, ai_chat_vector(owner, words)
     FROM ai_chat_conversation c WHERE c.id = conversation AND c.expires_at IS NULL
     ON CONFLICT (entry) DO UPDATE SET vector = excluded.vector
 $$;

@@ -1,12 +1,14 @@
 """GET /ai-chat/search, and the rail's search."""
 
 import re
+from datetime import timedelta
 from html import unescape
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -89,8 +91,9 @@ def test_questions_prompts_of_pictures_names_of_files_and_titles_are_searched(
 
 
 def test_titles_come_first_then_the_latest_places(alice: User, chat: Conversation) -> None:
-    make_turn(chat, "The sea is blue", "Yes.")
-    make_turn(chat, "The sea is wide", "Yes.")
+    now = timezone.now()
+    make_turn(chat, "The sea is blue", "Yes.", created_at=now - timedelta(minutes=1))
+    make_turn(chat, "The sea is wide", "Yes.", created_at=now)
     assert texts(alice, "sea") == ["About the sea", "The sea is wide", "The sea is blue"]
 
 

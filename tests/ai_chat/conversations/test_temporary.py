@@ -1,6 +1,7 @@
 """Temporary chats: in no list, in no search, gone after a day."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
@@ -69,7 +70,7 @@ def test_it_is_not_filed(reader: Client, chat_to_go: Conversation, do: str) -> N
 
 
 def test_it_goes_with_its_files_and_pictures_and_its_charges_stay(
-    alice: User, chat_to_go: Conversation
+    alice: User, chat_to_go: Conversation, django_capture_on_commit_callbacks: Any
 ) -> None:
     name = default_storage.save("attachments/1/x", ContentFile(b"x"))
     Attachment.objects.create(
@@ -89,7 +90,8 @@ def test_it_goes_with_its_files_and_pictures_and_its_charges_stay(
     delete_expired()
     assert Conversation.objects.count() == 2, "Its time is not over."
     end(chat_to_go)
-    forget_chats(0)
+    with django_capture_on_commit_callbacks(execute=True):
+        forget_chats(0)
     assert [*Conversation.objects.all()] == [kept]
     assert not Turn.objects.exists() and not ImageRequest.objects.exists()
     assert not default_storage.exists(name) and not default_storage.exists(picture)
