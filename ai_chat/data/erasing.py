@@ -10,6 +10,7 @@ from django.db.models import Model, QuerySet
 from ai_chat import files
 from ai_chat.conversations.services import delete_conversation
 from ai_chat.data.kept_responses import delete_kept
+from ai_chat.images.requests import delete_request
 from ai_chat.jobs.ending import reconcile
 from ai_chat.jobs.errors import TurnRunning
 from ai_chat.jobs.models import RUNNING
@@ -145,7 +146,7 @@ def _delete_requests(job: DataJob) -> bool:
             are_deleted = False
             continue
         files.remove_folder(request.folder)
-        request.delete()
+        delete_request(request=request)
         _advance(job, 1)
     return are_deleted
 

@@ -9,7 +9,7 @@ from ai_chat import files
 from ai_chat.images.painter import Painting
 from ai_chat.jobs.start import choose_model, start_job, was_charged
 from ai_chat.jobs.supervision import begin
-from ai_chat.models import UNFILED, Filing, Image, ImageRequest, Place, Setup
+from ai_chat.models import UNFILED, Conversation, Filing, Image, ImageRequest, Place, Setup
 from ai_chat.titles import title_of
 from config.errors import InvalidInput
 from config.text import is_blank
@@ -135,8 +135,11 @@ def delete_image(*, image: Image) -> None:
     transaction.on_commit(lambda: files.discard([image.file]))
 
 
+@transaction.atomic
 def delete_request(*, request: ImageRequest) -> None:
     """Deletes an ended request with its images; the ledger keeps what it cost."""
+    # First, as whoever deletes the conversation does; deleting the request locks it as well.
+    Conversation.objects.select_for_update().filter(pk=request.conversation_id).first()
     names = [image.file for image in request.images.all()]
     request.delete()
     transaction.on_commit(lambda: files.discard(names))

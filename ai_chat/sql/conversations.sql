@@ -54,11 +54,13 @@ AS $$
     SELECT p.id FROM path p ORDER BY p.depth DESC LIMIT 1
 $$;
 
--- What came after an image request that is deleted comes after what was before it.
+-- What came after an image request that is deleted comes after what was before it. A message that goes in
+-- after it at this moment is waited for (`ai_chat_place` has the lock).
 CREATE FUNCTION ai_chat_close_gap() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
 BEGIN
+    PERFORM FROM ai_chat_conversation c WHERE c.id = OLD.conversation_id FOR UPDATE;
     UPDATE ai_chat_turn SET parent = OLD.parent
     WHERE conversation_id = OLD.conversation_id AND parent = OLD.id;
     UPDATE ai_chat_imagerequest SET parent = OLD.parent

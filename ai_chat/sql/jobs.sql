@@ -106,8 +106,8 @@ $$;
 -- The conversation that a job belongs to, now the latest, with the job as the end of what is shown: the
 -- one that is named, or the one with the client's id, or a new one. A new one also takes the place of one
 -- that was deleted meanwhile. `parent` is the entry before the job: the end of what was shown, or, for
--- another version (`is_version`), the `parent` that the job names. The job's model is the one that is chosen
--- for what comes next: of images, which have a `count`, or of messages.
+-- another version (`is_version`), the `parent` that the job names, unless that is deleted by now. The job's
+-- model is the one that is chosen for what comes next: of images, which have a `count`, or of messages.
 CREATE FUNCTION ai_chat_place(owner bigint, job jsonb, OUT conversation uuid, OUT parent uuid)
 LANGUAGE plpgsql
 AS $$
@@ -135,7 +135,9 @@ BEGIN
         RETURNING id INTO conversation;
         RETURN;
     END IF;
-    IF (job ->> 'is_version')::boolean THEN
+    IF (job ->> 'is_version')::boolean AND (job ->> 'parent' IS NULL
+        OR EXISTS (SELECT FROM ai_chat_entry(conversation, (job ->> 'parent')::uuid)))
+    THEN
         parent := (job ->> 'parent')::uuid;
     END IF;
     UPDATE ai_chat_conversation c SET active_at = statement_timestamp(), current = (job ->> 'id')::uuid,

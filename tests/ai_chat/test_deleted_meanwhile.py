@@ -1,16 +1,23 @@
 """A conversation is deleted in one tab while a message goes into it from another."""
 
 from copy import copy
+from uuid import uuid4
 
 import pytest
 from django.db import transaction
 
+from ai_chat.conversations.drafts import Draft
+from ai_chat.conversations.entries import shown_entries
+from ai_chat.conversations.path import beside
 from ai_chat.conversations.services import delete_conversation
+from ai_chat.conversations.turns import start_turn
+from ai_chat.images.requests import delete_request
 from ai_chat.jobs.errors import TurnRunning
-from ai_chat.models import Conversation, Turn
+from ai_chat.models import Conversation, ImageRequest, Turn
 from credits.ledger import get_balance
 from credits.models import User
-from tests.ai_chat.turns import charge_turn
+from tests.ai_chat.turns import charge_turn, make_turn, text_model
+from tests.factories import make_charge
 from tests.parallel import backend_pid, in_background, wait_until_blocked
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,3 +61,44 @@ def test_two_deletions_are_one(conversation: Conversation) -> None:
         wait_until_blocked(by=backend_pid())
     second.result()
     assert not Conversation.objects.exists()
+
+
+@pytest.fixture
+def images(conversation: Conversation) -> ImageRequest:
+    """The end of what is shown, after an answer."""
+    first = make_turn(conversation, "One?", "1")
+    made = ImageRequest.objects.create(
+        user=conversation.user, conversation=conversation, parent=first.pk, model="m", prompt="A",
+        size="8x8", count=1, state="delivered", charge_id=make_charge(conversation.user).id,
+    )  # fmt: skip
+    Conversation.objects.filter(pk=conversation.pk).update(current=made.pk)
+    conversation.refresh_from_db()
+    return made
+
+
+def shown(conversation: Conversation) -> list[str]:
+    conversation.refresh_from_db()
+    return [entry.prompt for entry in shown_entries(conversation).entries]
+
+
+def test_a_message_goes_in_while_the_images_before_it_are_deleted(
+    conversation: Conversation, images: ImageRequest
+) -> None:
+    with transaction.atomic():
+        send(conversation)
+        deletion = in_background(lambda: delete_request(request=images))
+        wait_until_blocked(by=backend_pid())
+    deletion.result()
+    assert shown(conversation) == ["One?", "Hi"]
+
+
+def test_another_version_of_what_followed_images_that_are_deleted_meanwhile(
+    conversation: Conversation, images: ImageRequest
+) -> None:
+    edited = make_turn(conversation, "Two?", "2")
+    place = beside(edited)
+    delete_request(request=images)
+    draft = Draft(user_id=edited.user_id, text="Zwei?", place=place)
+    turn, _ = start_turn(draft, text_model(), idempotency_key=uuid4().hex)
+    assert "One?" in shown(conversation)
+    assert turn.parent == Turn.objects.get(pk=turn.pk).parent != images.pk
