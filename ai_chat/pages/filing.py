@@ -1,7 +1,6 @@
 """What is done with chats, one or many, and with folders."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +28,7 @@ from ai_chat.models import Folder
 from ai_chat.pages.chat import own_conversation
 from ai_chat.pages.finding import list_page
 from ai_chat.sharing.services import end_without_chat, links_of
+from config.text import as_uuid
 from credits.http import AuthenticatedHttpRequest
 
 #: What is said of a change.
@@ -111,11 +111,7 @@ def _count(many: int) -> str:
 
 
 def _chosen(form: QueryDict) -> list[UUID]:
-    ids = []
-    for name in form.getlist("chat")[:MOST]:
-        with suppress(ValueError):
-            ids.append(UUID(name))
-    return ids
+    return [*filter(None, map(as_uuid, form.getlist("chat")[:MOST]))]
 
 
 def _back(request: AuthenticatedHttpRequest) -> str:
