@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from ai_chat.models import Filing, Folder
-from config.text import as_uuid
+from ai_chat.pages.lookup import own_folder
 from credits.http import AuthenticatedHttpRequest
 
 
@@ -33,9 +33,3 @@ def read_beginning(request: AuthenticatedHttpRequest) -> Beginning:
     if request.GET.get("temporary"):
         return Beginning(is_temporary=True)
     return Beginning(own_folder(request, request.GET.get("folder", "")))
-
-
-def own_folder(request: AuthenticatedHttpRequest, name: str) -> Folder | None:
-    """The user's folder with this id, which may be anything."""
-    key = as_uuid(name)
-    return Folder.objects.filter(user_id=request.user.pk, pk=key).first() if key else None

@@ -17,7 +17,7 @@ from ai_chat.conversations.entries import whole_path
 from ai_chat.conversations.rendering import PAGE_SECONDS, render_missing
 from ai_chat.data.chats import chat_as_json, chat_as_markdown, file_name
 from ai_chat.models import Conversation
-from ai_chat.pages.chat import own_conversation
+from ai_chat.pages.lookup import own_conversation
 from ai_chat.sharing.read_only import attachments_of, read_only
 from config.serving.capacity import exports
 from credits.http import AuthenticatedHttpRequest
