@@ -27,6 +27,17 @@ def as_uuid(text: str) -> UUID | None:
         return None
 
 
+def as_written(text: str) -> str:
+    """A text that somebody wrote, as the database takes it: with one kind of line ends, without NUL
+    and blanks around it."""
+    return text.replace("\0", "").replace("\r\n", "\n").strip()
+
+
+def on_one_line(text: str) -> str:
+    """The words of a text with one blank between them, without NUL."""
+    return " ".join(text.replace("\0", " ").split())
+
+
 def text_of_size(characters: int, octets: int) -> str:
     """A text with so many characters, and as nearly as they can so many bytes of UTF-8."""
     wide, rest = divmod(min(max(octets - characters, 0), 3 * characters), 3)

@@ -26,7 +26,7 @@ from ai_chat.conversations.services import (
     find_turn,
     running_turn,
 )
-from ai_chat.conversations.turns import as_kept, choose_text_model, send_message
+from ai_chat.conversations.turns import choose_text_model, send_message
 from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
@@ -34,6 +34,7 @@ from ai_chat.jobs.start import Agreed
 from ai_chat.models import Place, Setup, Turn
 from config.errors import HttpError
 from config.serving.capacity import keeps_its_thread
+from config.text import as_written
 from credits.api.answers import conditional
 from credits.api.base import ApiView, body_of, user_of
 from credits.api.idempotency import IDEMPOTENCY_KEY, REPLAYED_HEADER, read_key, replay_headers
@@ -148,7 +149,7 @@ def place_of(body: dict[str, Any], text: str, *, user_id: int) -> Place:
     if conversation is None:
         return end_of(None)
     if body.get("trigger") == "regenerate-message":
-        turn = find_answered(conversation, name=changed, prompt=as_kept(text))
+        turn = find_answered(conversation, name=changed, prompt=as_written(text))
         return beside(turn) if turn else end_of(conversation)
     earlier = [each for each in body["messages"][:-1] if each["role"] == "assistant"]
     if changed and not earlier:

@@ -1,5 +1,6 @@
 """All that an account keeps, in one list: files of messages, and pictures that were made."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -8,6 +9,7 @@ from django.db.models import F, QuerySet
 
 from ai_chat.models import Attachment, Conversation, Image
 from config.pagination import LATEST_FIRST, LATEST_KEY, Key, Page, Reading, key_of, paginate
+from config.text import as_uuid
 
 SHOWN = 50
 #: What the list can be ordered by, and the types of a place in it.
@@ -53,13 +55,11 @@ def kept_page(*, user_id: int, order: str, before: str = "", after: str = "") ->
 def kept_items(*, user_id: int, values: Iterable[str]) -> list[Kept]:
     """Those of the account's files and pictures that a form names; what is not there is left
     out."""
-    names = [value.partition(":") for value in values]
-    ids: dict[str, list[UUID]] = {"file": [], "picture": []}
-    for kind, _, text in names:
-        try:
-            ids[kind].append(UUID(text))
-        except (KeyError, ValueError):
-            continue
+    ids: dict[str, list[UUID]] = defaultdict(list)
+    for value in values:
+        kind, _, text = value.partition(":")
+        if key := as_uuid(text):
+            ids[kind].append(key)
     files = _files(user_id).filter(pk__in=ids["file"])
     return _shown([*files, *_pictures(user_id).filter(pk__in=ids["picture"])])
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from ai_chat.attachments.sending import load_files
-from ai_chat.conversations.path import Entry, add_versions, path_ids, path_through
+from ai_chat.conversations.path import ALL, Entry, add_versions, path_ids, path_through
 from ai_chat.conversations.rendering import render_missing, without_rendered_answers
 from ai_chat.jobs.ending import reconcile
 from ai_chat.models import Conversation, ImageRequest, Turn
@@ -46,10 +46,10 @@ def shown_entries(conversation: Conversation, *, before: str = "", entry: str = 
     return _read(conversation, path, has_later=False)
 
 
-def whole_path(conversation: Conversation) -> Iterator[list[Entry]]:
-    """All entries of the path that is shown, oldest first, in batches, with all that they say and
-    their receipts."""
-    path = path_ids(conversation.pk, conversation.current)
+def whole_path(conversation: Conversation, *, most: int = ALL) -> Iterator[list[Entry]]:
+    """All entries of the path that is shown, or the latest `most`; oldest first, in batches, with
+    all that they say, their files and their receipts."""
+    path = path_ids(conversation.pk, conversation.current, most=most)
     for ids in batched(reversed(path), ENTRIES_SHOWN):
         yield _entries(conversation, ids, Turn.with_receipt())
 

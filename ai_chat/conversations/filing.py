@@ -16,7 +16,7 @@ from ai_chat.jobs.errors import TurnRunning
 from ai_chat.models import Conversation, Folder, ImageRequest
 from config.errors import InvalidInput
 from config.pagination import in_batches
-from config.text import is_blank
+from config.text import is_blank, on_one_line
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def rename_folder(*, folder: Folder, name: str) -> None:
 
 def checked(name: str) -> str:
     """A folder's name as it is kept. Raises InvalidName."""
-    name = " ".join(name.replace("\0", " ").split())
+    name = on_one_line(name)
     if is_blank(name):
         raise InvalidName("Give the folder a name.")
     if len(name) > LONGEST_NAME:

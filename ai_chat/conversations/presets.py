@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from ai_chat.conversations.instructions import MAX_CHARACTERS
 from ai_chat.models import ChatPreferences, Conversation, Preset, Setup
 from config.errors import InvalidInput
-from config.text import is_blank
+from config.text import as_written, is_blank
 from credits.catalogue.fields import one_line
 
 PRESET_NAME = one_line(60)
@@ -25,7 +25,7 @@ class InvalidSetup(InvalidInput):
 
 def checked_instructions(text: str) -> str:
     """Instructions as they are kept: empty where there is nothing to see. Raises InvalidSetup."""
-    text = text.replace("\x00", "").replace("\r\n", "\n").strip()
+    text = as_written(text)
     if is_blank(text):
         return ""
     if len(text) > MAX_CHARACTERS:

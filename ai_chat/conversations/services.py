@@ -7,7 +7,7 @@ from ai_chat.jobs.ending import reconcile
 from ai_chat.jobs.errors import TurnRunning
 from ai_chat.models import Conversation, Turn
 from config.errors import InvalidInput
-from config.text import as_uuid, is_blank
+from config.text import as_uuid, is_blank, on_one_line
 
 LONGEST_TITLE = 120
 
@@ -60,7 +60,7 @@ def last_model(*, user_id: int) -> str:
 def rename_conversation(*, conversation: Conversation, title: str) -> None:
     """Gives the conversation another title, if there is anything to see in it; no model changes it
     any more. Raises InvalidTitle."""
-    title = " ".join(title.replace("\0", " ").split())
+    title = on_one_line(title)
     if len(title) > LONGEST_TITLE:
         raise InvalidTitle(
             f"A title has at most {LONGEST_TITLE} characters; this one has {len(title):,}."

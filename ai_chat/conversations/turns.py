@@ -26,7 +26,7 @@ from ai_chat.providers.pieces import Alive, End, Finish, Piece, Reasoning, Text
 from ai_chat.providers.used import CallBounds, used
 from ai_chat.titles import title_of
 from config.errors import InvalidInput
-from config.text import is_blank
+from config.text import as_written, is_blank
 from credits.features import TEXT
 from credits.models import AIModel
 from credits.reasons import Reason
@@ -124,11 +124,6 @@ def start_turn(
     )
 
 
-def as_kept(text: str) -> str:
-    """A message as its turn keeps it."""
-    return text.replace("\x00", "").replace("\r\n", "\n").strip()
-
-
 def checked_draft(draft: Draft, model: AIModel) -> Draft:
     """A message as it is sent to the model. Raises InvalidMessage."""
     if refusal := refusal_of(draft.attachments, model):
@@ -138,7 +133,7 @@ def checked_draft(draft: Draft, model: AIModel) -> Draft:
 
 def checked(text: str) -> str:
     """A message as it is kept. Raises InvalidMessage."""
-    text = as_kept(text)
+    text = as_written(text)
     if is_blank(text):
         raise InvalidMessage("Write a message first.")
     if len(text) > settings.MESSAGE_MAX_CHARACTERS:

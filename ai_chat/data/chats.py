@@ -4,22 +4,23 @@ programs. The archive holds the same. Times are UTC."""
 import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils.text import slugify
 
+from ai_chat.attachments.sending import load_files
 from ai_chat.conversations.entries import whole_path
 from ai_chat.conversations.path import Entry
-from ai_chat.models import Attachment, Conversation, Image, ImageRequest, Turn
+from ai_chat.models import Conversation, Image, ImageRequest, Turn
 from config.pagination import LATEST_FIRST, in_batches
 
 #: What the JSON of a chat says of itself; the version counts changes that readers must know of.
 FORMAT, FORMAT_VERSION = "tally-chat", 1
 #: Rows that are read at once.
 BATCH = 100
-
-type Names = dict[UUID, str]
 
 
 def file_name(conversation: Conversation) -> str:
@@ -34,8 +35,7 @@ def chat_as_markdown(conversation: Conversation) -> Iterator[str]:
     title = " ".join(conversation.title.split())
     yield f"# {title}\n\nBegun {time_text(conversation.created_at)}\n"
     for entries in whole_path(conversation):
-        names = attachment_names(each for each in entries if isinstance(each, Turn))
-        yield "".join(_as_markdown(each, names) for each in entries)
+        yield "".join(map(_as_markdown, entries))
 
 
 def chat_as_json(
@@ -61,9 +61,11 @@ def chat_as_json(
         "temperature": conversation.temperature,
         "importedFrom": conversation.imported_from or None,
     }
-    requests = ImageRequest.with_receipt().filter(conversation=conversation).order_by("created_at")
+    requests = _oldest_first(ImageRequest.with_receipt().filter(conversation=conversation))
     return json_pieces(
-        head, turns=_turns_as_json(conversation, passed), images=map(request_as_json, requests)
+        head,
+        turns=_turns_as_json(conversation, passed),
+        images=map(request_as_json, chain.from_iterable(requests)),
     )
 
 
@@ -80,17 +82,19 @@ def json_pieces(head: dict[str, Any], **lists: Iterable[Any]) -> Iterator[str]:
 
 
 def _turns_as_json(conversation: Conversation, passed: Callable[[int], None]) -> Iterator[Any]:
-    rows = Turn.with_receipt().filter(conversation=conversation)
-    for batch in in_batches(rows, order=LATEST_FIRST, backwards=True, size=BATCH):
-        names = attachment_names(batch)
-        yield from [_as_json(turn, names) for turn in batch]
+    for batch in _oldest_first(Turn.with_receipt().filter(conversation=conversation)):
+        load_files(batch)
+        yield from map(_as_json, batch)
         passed(len(batch))
 
 
-def attachment_names(turns: Iterable[Turn]) -> Names:
-    """What the files of these turns are called, by their ids; without those that are deleted."""
-    ids = [each for turn in turns for each in turn.attachments]
-    return dict(Attachment.objects.filter(pk__in=ids).values_list("pk", "name")) if ids else {}
+def _oldest_first[Row: (Turn, ImageRequest)](rows: QuerySet[Row]) -> Iterator[list[Row]]:
+    return in_batches(rows, order=LATEST_FIRST, backwards=True, size=BATCH)
+
+
+def _names(turn: Turn) -> dict[UUID, str]:
+    """What the files of a turn are called, by their ids; without those that are deleted."""
+    return {file.pk: file.name for file in turn.files}
 
 
 def time_text(moment: datetime | None) -> str | None:
@@ -102,9 +106,10 @@ def _id(entry: UUID | None) -> str | None:
     return str(entry) if entry else None
 
 
-def _as_markdown(entry: Entry, names: Names) -> str:
+def _as_markdown(entry: Entry) -> str:
     words = entry.get_failure_display() or entry.get_state_display()
     if isinstance(entry, Turn):
+        names = _names(entry)
         files = [names.get(each, "a deleted file") for each in entry.attachments]
         question = "\n\n".join([entry.prompt, *(f"(File: {name})" for name in files)])
         answer = entry.answer or f"({words})"
@@ -118,7 +123,8 @@ def _as_markdown(entry: Entry, names: Names) -> str:
     )
 
 
-def _as_json(turn: Turn, names: Names) -> dict[str, Any]:
+def _as_json(turn: Turn) -> dict[str, Any]:
+    names = _names(turn)
     return {
         "id": str(turn.pk),
         "createdAt": time_text(turn.created_at),

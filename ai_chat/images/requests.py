@@ -12,7 +12,7 @@ from ai_chat.jobs.supervision import begin
 from ai_chat.models import UNFILED, Conversation, Filing, Image, ImageRequest, Place, Setup
 from ai_chat.titles import title_of
 from config.errors import InvalidInput
-from config.text import is_blank
+from config.text import as_written, is_blank
 from credits.features import IMAGE
 from credits.models import AIModel
 
@@ -111,7 +111,7 @@ def check_size(model: AIModel, size: str) -> None:
 
 def checked(prompt: str, size: str, count: int) -> str:
     """The prompt as it is sent. Raises InvalidImageRequest for what no model is asked for."""
-    prompt = prompt.replace("\x00", "").replace("\r\n", "\n").strip()
+    prompt = as_written(prompt)
     limit = settings.IMAGE_PROMPT_MAX_CHARACTERS
     if is_blank(prompt):
         raise InvalidImageRequest("prompt", "Describe the image first.")

@@ -8,7 +8,7 @@ from typing import Literal
 
 from django.conf import settings
 
-from config.text import cut, is_blank
+from config.text import as_written, cut, is_blank
 
 #: Turns of one chat, and characters of all of them together.
 MOST_TURNS = 5_000
@@ -198,5 +198,4 @@ def _turn(said: list[Message], parent: str | None) -> ImportedTurn:
 
 def clean(text: str, most: int = LONGEST) -> str:
     """A text that the database takes, in at most so many characters."""
-    text = text.replace("\x00", "").replace("\r\n", "\n").strip()
-    return cut(text.encode(errors="replace").decode(), most, " […]")
+    return cut(as_written(text).encode(errors="replace").decode(), most, " […]")

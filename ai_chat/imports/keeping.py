@@ -16,7 +16,7 @@ from ai_chat.conversations.services import LONGEST_TITLE
 from ai_chat.imports.chats import ImportedChat, ImportedTurn, clean
 from ai_chat.models import Conversation, Folder, Turn
 from ai_chat.titles import title_of
-from config.text import cut, is_blank
+from config.text import as_uuid, cut, is_blank
 
 LONGEST_MODEL = 120
 UNTITLED = "Imported chat"
@@ -79,11 +79,8 @@ def external_id(chat: ImportedChat) -> str:
 
 def _is_here(user_id: int, chat: ImportedChat) -> bool:
     """Whether it is a conversation of the same user's, from their own archive."""
-    try:
-        own = UUID(chat.id)
-    except ValueError:
-        return False
-    return Conversation.objects.filter(pk=own, user_id=user_id).exists()
+    own = as_uuid(chat.id)
+    return own is not None and Conversation.objects.filter(pk=own, user_id=user_id).exists()
 
 
 def _turns(conversation: Conversation, chat: ImportedChat) -> dict[str, Turn]:

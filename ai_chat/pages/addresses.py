@@ -1,11 +1,27 @@
 """Where to read what was paid for."""
 
+from django.contrib import messages
 from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.views.decorators.http import require_GET
 
 from ai_chat.images.gallery import REQUESTS_SHOWN
 from ai_chat.models import ApiCall, ImageRequest, Turn
+from credits.http import AuthenticatedHttpRequest
 from credits.models import UsageHistory
+
+
+@require_GET
+def paid_for(request: AuthenticatedHttpRequest, charge_id: int) -> HttpResponse:
+    """From a line of the statement to what it paid for."""
+    charge = get_object_or_404(UsageHistory, pk=charge_id, account_id=request.user.pk)
+    address = address_of(charge)
+    if address is None:
+        messages.info(request, "What this paid for is deleted. The line stays.")
+        address = f"{reverse('usage')}?row={charge_id}#row-{charge_id}"
+    return redirect(address)
 
 
 def address_of(charge: UsageHistory) -> str | None:

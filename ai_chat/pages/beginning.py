@@ -1,12 +1,11 @@
 """How the conversation is filed that a page begins: its address says it, `?temporary=1` or
 `?folder=ID`, and the composer's form has the same one."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlencode
-from uuid import UUID
 
 from ai_chat.models import Filing, Folder
+from ai_chat.pages.lookup import own_folder
 from credits.http import AuthenticatedHttpRequest
 
 
@@ -34,10 +33,3 @@ def read_beginning(request: AuthenticatedHttpRequest) -> Beginning:
     if request.GET.get("temporary"):
         return Beginning(is_temporary=True)
     return Beginning(own_folder(request, request.GET.get("folder", "")))
-
-
-def own_folder(request: AuthenticatedHttpRequest, name: str) -> Folder | None:
-    """The user's folder with this id, which may be anything."""
-    with suppress(ValueError):
-        return Folder.objects.filter(user_id=request.user.pk, pk=UUID(name)).first()
-    return None

@@ -6,77 +6,46 @@ from urllib.parse import quote
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib import messages
 from django.db import connections
-from django.http import HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import (
-    require_GET,
-    require_http_methods,
-    require_POST,
-    require_safe,
-)
+from django.views.decorators.http import require_GET, require_http_methods
 
 from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.entries import shown_entries
 from ai_chat.conversations.history import known_from
 from ai_chat.conversations.lists import rail
-from ai_chat.conversations.path import beside, end_of
-from ai_chat.conversations.presets import find_preset
-from ai_chat.conversations.services import (
-    InvalidTitle,
-    delete_conversation,
-    rename_conversation,
-)
 from ai_chat.conversations.title_model import is_due
 from ai_chat.conversations.turns import choose_text_model, send_message
-from ai_chat.jobs.ending import job_or_404
-from ai_chat.jobs.errors import TurnRunning
 from ai_chat.jobs.following import wait
-from ai_chat.jobs.running import stop_job
 from ai_chat.jobs.start import Agreed
 from ai_chat.models import Conversation, ImageRequest, Setup, Turn
-from ai_chat.offer import get_offer
-from ai_chat.pages.addresses import address_of
-from ai_chat.pages.attaching import files_of, files_to_send, keep_uploads
+from ai_chat.pages.attaching import files_to_send, keep_uploads
 from ai_chat.pages.beginning import read_beginning
-from ai_chat.pages.choosing import chosen_model, note_use
+from ai_chat.pages.choosing import note_use
+from ai_chat.pages.composer import composer
 from ai_chat.pages.continuing import check_goes_on, continuation_of
 from ai_chat.pages.forms import (
-    image_choices,
     read_count,
     read_key,
     refuse,
     refuse_another,
-    shown_draft,
     shown_price,
     shown_version,
     start_images,
 )
-from ai_chat.pages.places import conversation_of_page
-from ai_chat.pages.setup import (
-    SetupForm,
-    form_of_new,
-    read_setup,
-    shown_instructions,
-    shown_setup,
-)
-from ai_chat.pages.streams import event_response
-from ai_chat.pages.versions import choices_of, own_entry, place_of
-from ai_chat.sharing.services import end_without_chat, links_of
+from ai_chat.pages.lookup import conversation_of_page, own_conversation, own_entry
+from ai_chat.pages.setup import SetupForm, form_of_new, read_setup, shown_instructions
+from ai_chat.pages.streams import event_response, wants_events
+from ai_chat.pages.versions import choices_of, place_of
 from ai_chat.titles import title_of
 from config.errors import DomainError
 from config.middleware import MICROPHONE
 from config.serving.capacity import keeps_its_thread
-from credits.features import TEXT
-from credits.http import AuthenticatedHttpRequest, polled, wants_fragment
-from credits.models import UsageHistory, User
+from credits.http import AuthenticatedHttpRequest, polled
+from credits.models import AIModel
 from credits.users.permissions import refuse_impersonated
-
-
-def own_conversation(request: AuthenticatedHttpRequest, conversation_id: UUID) -> Conversation:
-    return get_object_or_404(Conversation, pk=conversation_id, user_id=request.user.pk)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -101,8 +70,7 @@ def page(
     changes in the composer."""
     edited = own_entry(conversation, request.POST.get("version_of") or request.GET.get("edit", ""))
     chosen = request.POST if request.method == "POST" or not edited else choices_of(edited)
-    draft = chosen.get("message", "")
-    beginning = Setup()
+    draft, beginning = chosen.get("message", ""), Setup()
     if conversation is None:
         setup_form = form_of_new(request)
         beginning = setup_form.value()
@@ -112,64 +80,39 @@ def page(
         "conversation": conversation,
         "problem": problem,
         "draft": draft,
-        "local_provider": settings.LOCAL_PROVIDER,
-        "typed_title": conversation.title if conversation else "",
-        "title_is_due": bool(conversation and is_due(conversation)),
-        **extra,
     }
     if problem and wants_events(request):
         return render(request, "ai_chat/composer.html#composer_foot", context, status=status)
-    if conversation:
-        context["shown"] = shown = shown_entries(
-            conversation,
-            before=request.GET.get("before", ""),
-            entry=request.GET.get("entry", ""),
-        )
-        if model := context["offer"].model:
-            context["known"] = known_from(conversation, model)
-        if shown.entries and shown.is_current and not shown.has_later:
-            context["continuation"] = continuation_of(shown.entries[-1])
-    context["begins"] = read_beginning(request)
-    context["instructions"] = shown_instructions(
+    instructions = shown_instructions(
         request.user, conversation, beginning, form=setup_form, offer=context["offer"]
     )
-    context["rail"] = rail(user_id=request.user.pk)
+    context |= {
+        **(_entries(request, conversation, context["offer"].model) if conversation else {}),
+        "begins": read_beginning(request),
+        "instructions": instructions,
+        "rail": rail(user_id=request.user.pk),
+        "local_provider": settings.LOCAL_PROVIDER,
+        **extra,
+    }
     response = render(request, "ai_chat/chat.html", context, status=status)
     response["Permissions-Policy"] = MICROPHONE
     return response
 
 
-def composer(
-    user: User,
-    chosen: QueryDict,
-    conversation: Conversation | None = None,
-    *,
-    draft: str = "",
-    beginning: Setup = Setup(),  # noqa: B008 -- it cannot be changed
+def _entries(
+    request: AuthenticatedHttpRequest, conversation: Conversation, model: AIModel | None
 ) -> dict[str, Any]:
-    """What the composer shows: both modes, what is chosen in each, and its price with this `draft`.
-    Until a model is chosen it is that of the preset that a chat begins with, else the one that was
-    chosen last."""
-    preset = None if conversation else find_preset(beginning.preset_id, user_id=user.pk)
-    model = (
-        chosen.get("model")
-        or (preset and preset.model)
-        or chosen_model(user_id=user.pk, feature=TEXT, conversation=conversation)
+    """What the page shows of a conversation, and from where on the model knows it."""
+    shown = shown_entries(
+        conversation, before=request.GET.get("before", ""), entry=request.GET.get("entry", "")
     )
-    edited = own_entry(conversation, chosen.get("version_of", ""))
-    written = Draft(
-        user_id=user.pk,
-        text=draft,
-        place=beside(edited) if edited else end_of(conversation),
-        attachments=(attached := files_of(chosen, user)),
-        beginning=beginning,
-    )
+    is_end = shown.entries and shown.is_current and not shown.has_later
     return {
-        "attached": attached,
-        "most_files": settings.ATTACHMENTS_PER_MESSAGE,
-        "mode": "image" if chosen.get("mode") == "image" else "text",
-        "offer": get_offer(user_id=user.pk, model=model, draft=written),
-        **image_choices(user, chosen, conversation=conversation),
+        "shown": shown,
+        "known": known_from(conversation, model) if model else None,
+        "continuation": continuation_of(shown.entries[-1]) if is_end else None,
+        "typed_title": conversation.title,
+        "title_is_due": is_due(conversation),
     }
 
 
@@ -239,58 +182,6 @@ def followed(
     return redirect(f"{reverse('conversation', args=[job.conversation_id])}#turn-{job.pk}")
 
 
-def wants_events(request: AuthenticatedHttpRequest) -> bool:
-    return request.headers.get("Accept", "") == "text/event-stream"
-
-
-@require_GET
-@keeps_its_thread
-def events(request: AuthenticatedHttpRequest, turn_id: UUID) -> StreamingHttpResponse:
-    """A turn followed from its beginning: after a reload, or a connection that broke."""
-    return event_response(request, job_or_404(Turn, pk=turn_id, user_id=request.user.pk))
-
-
-@require_safe
-def source(request: AuthenticatedHttpRequest, turn_id: UUID) -> HttpResponse:
-    """The Markdown of an answer as the model wrote it, to be copied."""
-    turn = job_or_404(Turn, pk=turn_id, user_id=request.user.pk)
-    return HttpResponse(turn.answer, content_type="text/plain; charset=utf-8")
-
-
-@require_POST
-def stop(request: AuthenticatedHttpRequest, turn_id: UUID) -> HttpResponse:
-    """Stops an answer, in whichever process it is being written."""
-    turn = job_or_404(Turn, pk=turn_id, user_id=request.user.pk)
-    stop_job(turn)
-    if wants_fragment(request):
-        return HttpResponse(status=204)
-    return redirect("conversation", turn.conversation_id)
-
-
-@require_GET
-def paid_for(request: AuthenticatedHttpRequest, charge_id: int) -> HttpResponse:
-    """From a line of the statement to what it paid for."""
-    charge = get_object_or_404(UsageHistory, pk=charge_id, account_id=request.user.pk)
-    address = address_of(charge)
-    if address is None:
-        messages.info(request, "What this paid for is deleted. The line stays.")
-        address = f"{reverse('usage')}?row={charge_id}#row-{charge_id}"
-    return redirect(address)
-
-
-@polled
-@require_GET
-def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
-    """The button with its price; 204 while it looks as the page shows it. Of what is being written
-    the page tells the size alone."""
-    conversation, draft = conversation_of_page(request), shown_draft(request.GET)
-    beginning = Setup() if conversation else shown_setup(request.GET, request.user)
-    context = composer(request.user, request.GET, conversation, draft=draft, beginning=beginning)
-    if request.GET.get("shown") == f"{context['offer'].token}-{context['image_offer'].token}":
-        return HttpResponse(status=204)
-    return render(request, "ai_chat/composer.html#offer", {**context, "is_update": True})
-
-
 @polled
 @require_GET
 def heading(request: AuthenticatedHttpRequest) -> HttpResponse:
@@ -304,33 +195,3 @@ def heading(request: AuthenticatedHttpRequest) -> HttpResponse:
     if not context["title_is_due"]:
         response["HX-Trigger"] = "conversations:changed"
     return response
-
-
-@require_POST
-def rename(request: AuthenticatedHttpRequest, conversation_id: UUID) -> HttpResponse:
-    conversation = own_conversation(request, conversation_id)
-    title = request.POST.get("title", "")
-    try:
-        rename_conversation(conversation=conversation, title=title)
-    except InvalidTitle as error:
-        return page(request, conversation, status=400, title_problem=str(error), typed_title=title)
-    return redirect("conversation", conversation.pk)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def delete(request: AuthenticatedHttpRequest, conversation_id: UUID) -> HttpResponse:
-    """Asks first; the POST deletes."""
-    conversation = own_conversation(request, conversation_id)
-    links = links_of(user_id=request.user.pk, chats=[conversation.pk])
-    if request.method != "POST":
-        context = {"conversation": conversation, "links": len(links)}
-        return render(request, "ai_chat/delete.html", context)
-    try:
-        delete_conversation(conversation=conversation)
-    except TurnRunning:
-        messages.error(request, "An answer is still being written here. Stop it first.")
-        return redirect("conversation", conversation.pk)
-    if request.POST.get("end_links"):
-        end_without_chat(links)
-    messages.success(request, "The conversation is deleted. Its charges stay in your usage.")
-    return redirect("chat")

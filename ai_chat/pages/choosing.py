@@ -7,7 +7,7 @@ from django.views.decorators.http import require_POST
 from ai_chat.conversations.services import last_model
 from ai_chat.images.gallery import last_request
 from ai_chat.models import ChatPreferences, Conversation, ImageRequest, Turn
-from ai_chat.pages.places import conversation_of_page
+from ai_chat.pages.lookup import conversation_of_page
 from credits.catalogue.models import get_model
 from credits.features import IMAGE, TEXT
 from credits.http import AuthenticatedHttpRequest

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import tzinfo
+from io import StringIO
 from itertools import chain
 from uuid import UUID
 
@@ -17,8 +18,8 @@ from ai_chat.conversations.entries import whole_path
 from ai_chat.conversations.rendering import PAGE_SECONDS, render_missing
 from ai_chat.data.chats import chat_as_json, chat_as_markdown, file_name
 from ai_chat.models import Conversation
-from ai_chat.pages.chat import own_conversation
-from ai_chat.sharing.read_only import attachments_of, read_only
+from ai_chat.pages.lookup import own_conversation
+from ai_chat.sharing.read_only import read_only
 from config.serving.capacity import exports
 from credits.http import AuthenticatedHttpRequest
 from credits.users.permissions import refuse_impersonated
@@ -68,15 +69,15 @@ def _file(
 def _released(pieces: Iterable[str]) -> Iterator[str]:
     """The pieces, joined to some of at least PIECE characters. Each is handed over after the
     connection went back to the pool: a slow reader keeps nobody waiting."""
-    held: list[str] = []
+    held = StringIO()
     for piece in pieces:
-        held.append(piece)
-        if sum(map(len, held)) >= PIECE:
+        held.write(piece)
+        if held.tell() >= PIECE:
             _release()
-            yield "".join(held)
-            held = []
+            yield held.getvalue()
+            held = StringIO()
     _release()
-    yield "".join(held)
+    yield held.getvalue()
 
 
 def _release() -> None:
@@ -102,8 +103,7 @@ def _printed_entries(conversation: Conversation, zone: tzinfo) -> Iterator[str]:
     for batch in whole_path(conversation):
         ended = [each for each in batch if not each.is_running]
         left = render_missing(ended, seconds=left)
-        files = attachments_of(ended)
-        entries = [read_only(each, files) for each in ended]
+        entries = [read_only(each) for each in ended]
         with timezone.override(zone):
             shown = render_to_string("ai_chat/read_only.html#entries", {"entries": entries})
         yield shown

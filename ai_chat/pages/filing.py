@@ -1,13 +1,12 @@
-"""What is done with chats, one or many, and with folders."""
+"""What is done with chats, one or many, and with folders: renamed, filed, deleted."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -25,10 +24,18 @@ from ai_chat.conversations.filing import (
     own_chats,
     rename_folder,
 )
+from ai_chat.conversations.services import (
+    InvalidTitle,
+    delete_conversation,
+    rename_conversation,
+)
+from ai_chat.jobs.errors import TurnRunning
 from ai_chat.models import Folder
-from ai_chat.pages.chat import own_conversation
+from ai_chat.pages.chat import page
 from ai_chat.pages.finding import list_page
+from ai_chat.pages.lookup import own_conversation, own_folder_or_404
 from ai_chat.sharing.services import end_without_chat, links_of
+from config.text import as_uuid
 from credits.http import AuthenticatedHttpRequest
 
 #: What is said of a change.
@@ -54,6 +61,36 @@ def change(request: AuthenticatedHttpRequest, conversation_id: UUID) -> HttpResp
     if request.POST.get("do") == "archive":
         return redirect("chat")
     return redirect("conversation", conversation.pk)
+
+
+@require_POST
+def rename(request: AuthenticatedHttpRequest, conversation_id: UUID) -> HttpResponse:
+    conversation = own_conversation(request, conversation_id)
+    title = request.POST.get("title", "")
+    try:
+        rename_conversation(conversation=conversation, title=title)
+    except InvalidTitle as error:
+        return page(request, conversation, status=400, title_problem=str(error), typed_title=title)
+    return redirect("conversation", conversation.pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: AuthenticatedHttpRequest, conversation_id: UUID) -> HttpResponse:
+    """Asks first; the POST deletes."""
+    conversation = own_conversation(request, conversation_id)
+    links = links_of(user_id=request.user.pk, chats=[conversation.pk])
+    if request.method != "POST":
+        context = {"conversation": conversation, "links": len(links)}
+        return render(request, "ai_chat/delete.html", context)
+    try:
+        delete_conversation(conversation=conversation)
+    except TurnRunning:
+        messages.error(request, "An answer is still being written here. Stop it first.")
+        return redirect("conversation", conversation.pk)
+    if request.POST.get("end_links"):
+        end_without_chat(links)
+    messages.success(request, "The conversation is deleted. Its charges stay in your usage.")
+    return redirect("chat")
 
 
 @require_POST
@@ -111,11 +148,7 @@ def _count(many: int) -> str:
 
 
 def _chosen(form: QueryDict) -> list[UUID]:
-    ids = []
-    for name in form.getlist("chat")[:MOST]:
-        with suppress(ValueError):
-            ids.append(UUID(name))
-    return ids
+    return [*filter(None, map(as_uuid, form.getlist("chat")[:MOST]))]
 
 
 def _back(request: AuthenticatedHttpRequest) -> str:
@@ -124,10 +157,6 @@ def _back(request: AuthenticatedHttpRequest) -> str:
     first = reverse("all-chats")
     is_ours = url_has_allowed_host_and_scheme(back, None) and back.startswith(first)
     return back if is_ours else first
-
-
-def own_folder_or_404(request: AuthenticatedHttpRequest, folder_id: UUID) -> Folder:
-    return get_object_or_404(Folder, pk=folder_id, user_id=request.user.pk)
 
 
 def _page_of(folder: Folder) -> str:

@@ -16,8 +16,7 @@ from ai_chat.conversations.search import (
     by_chat,
     find_matches,
 )
-from ai_chat.pages.beginning import own_folder
-from ai_chat.pages.places import place_of_page
+from ai_chat.pages.lookup import id_of_page, own_folder
 from config.pagination import InvalidCursor, key_of
 from config.text import is_blank
 from credits.http import AuthenticatedHttpRequest, wants_fragment
@@ -33,7 +32,7 @@ def conversations(request: AuthenticatedHttpRequest) -> HttpResponse:
     if not wants_fragment(request):
         page = "chat-search" if request.GET.get("q") else "all-chats"
         return redirect(reverse(page, query=request.GET))
-    context: dict[str, Any] = {"current": place_of_page(request)}
+    context: dict[str, Any] = {"current": id_of_page(request)}
     if text := _text_of(request):
         context |= _searched(request, text, size=MATCHES_IN_RAIL)
         return render(request, "ai_chat/conversations.html#list", context)

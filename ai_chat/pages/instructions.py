@@ -18,8 +18,8 @@ from ai_chat.conversations.presets import (
     set_up,
 )
 from ai_chat.models import Conversation, Preset, Setup
-from ai_chat.pages.chat import own_conversation, page
-from ai_chat.pages.places import conversation_of_page
+from ai_chat.pages.chat import page
+from ai_chat.pages.lookup import conversation_of_page, own_conversation
 from ai_chat.pages.preset_forms import AccountForm, PresetForm
 from ai_chat.pages.setup import SetupForm, shown_instructions
 from credits.catalogue.models import offered_models

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from ai_chat.files import StorageFailed
 from ai_chat.models import Conversation, Share
-from ai_chat.pages.chat import own_conversation
+from ai_chat.pages.lookup import own_conversation
 from ai_chat.sharing import services
 from ai_chat.sharing.forms import ShareForm
 from config.errors import DomainError

@@ -44,6 +44,11 @@ ARTICLES = {
 }
 
 
+def wants_events(request: HttpRequest) -> bool:
+    """Whether a script asks, which follows the job."""
+    return request.headers.get("Accept", "") == "text/event-stream"
+
+
 def event(name: str, data: str = "") -> bytes:
     lines = "".join(f"data: {line}\n" for line in data.split("\n"))
     return f"event: {name}\n{lines}\n".encode()

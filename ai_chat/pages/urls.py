@@ -5,10 +5,12 @@ from django.urls import path
 from django.views.generic import TemplateView
 
 from ai_chat.pages import (
+    addresses,
     attaching,
     calls,
     chat,
     choosing,
+    composer,
     data,
     exports,
     files,
@@ -19,6 +21,7 @@ from ai_chat.pages import (
     instructions,
     shared,
     sharing,
+    turns,
     versions,
 )
 
@@ -28,7 +31,7 @@ urlpatterns = [
     path("ai-chat", chat.chat, name="chat"),
     path("ai-chat/model", choosing.choose, name="choose-model"),
     path("ai-chat/attached", attaching.attached, name="chat-attached"),
-    path("ai-chat/offer", chat.offer, name="chat-offer"),
+    path("ai-chat/offer", composer.offer, name="chat-offer"),
     path("ai-chat/conversations", finding.conversations, name="conversations"),
     path("ai-chat/files", files.upload, name="files"),
     path("ai-chat/files/<uuid:file_id>", files.show, name="file"),
@@ -39,15 +42,15 @@ urlpatterns = [
     path("ai-chat/folders", filing.folders, name="folders"),
     path("ai-chat/folders/<uuid:folder_id>/rename", filing.folder_rename, name="folder-rename"),
     path("ai-chat/folders/<uuid:folder_id>/delete", filing.folder_delete, name="folder-delete"),
-    path("ai-chat/turns/<uuid:turn_id>/events", chat.events, name="turn-events"),
-    path("ai-chat/turns/<uuid:turn_id>/source", chat.source, name="turn-source"),
-    path("ai-chat/turns/<uuid:turn_id>/stop", chat.stop, name="turn-stop"),
+    path("ai-chat/turns/<uuid:turn_id>/events", turns.events, name="turn-events"),
+    path("ai-chat/turns/<uuid:turn_id>/source", turns.source, name="turn-source"),
+    path("ai-chat/turns/<uuid:turn_id>/stop", turns.stop, name="turn-stop"),
     path("ai-chat/turns/<uuid:turn_id>/again", versions.again, name="turn-again"),
-    path("ai-chat/charges/<int:charge_id>", chat.paid_for, name="paid-for"),
+    path("ai-chat/charges/<int:charge_id>", addresses.paid_for, name="paid-for"),
     path("ai-chat/<uuid:conversation_id>", chat.chat, name="conversation"),
     path("ai-chat/<uuid:conversation_id>/shown", versions.show, name="conversation-shown"),
     path("ai-chat/<uuid:conversation_id>/change", filing.change, name="conversation-change"),
-    path("ai-chat/<uuid:conversation_id>/rename", chat.rename, name="conversation-rename"),
+    path("ai-chat/<uuid:conversation_id>/rename", filing.rename, name="conversation-rename"),
     path("ai-chat/title", chat.heading, name="chat-title"),
     path("ai-chat/instructions", instructions.block, name="chat-instructions"),
     path(
@@ -55,7 +58,7 @@ urlpatterns = [
         instructions.set_up_chat,
         name="conversation-instructions",
     ),
-    path("ai-chat/<uuid:conversation_id>/delete", chat.delete, name="conversation-delete"),
+    path("ai-chat/<uuid:conversation_id>/delete", filing.delete, name="conversation-delete"),
     path(
         "ai-chat/<uuid:conversation_id>/export.md", exports.markdown, name="conversation-markdown"
     ),

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.http import HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
@@ -12,10 +12,10 @@ from ai_chat.attachments.sending import load_files
 from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.path import Entry, beside, end_of, show_version
 from ai_chat.jobs.ending import job_or_404
-from ai_chat.models import Conversation, ImageRequest, Place, Turn
+from ai_chat.models import Conversation, Place, Turn
 from ai_chat.offer import get_offer
+from ai_chat.pages.lookup import own_conversation, own_entry
 from config.errors import HttpError
-from config.text import as_uuid
 from credits.http import AuthenticatedHttpRequest, wants_fragment
 
 
@@ -29,15 +29,6 @@ def place_of(form: QueryDict, conversation: Conversation | None) -> Place:
     if entry is None:
         raise HttpError(404, message="What you edit is no longer here. Nothing was charged.")
     return beside(entry)
-
-
-def own_entry(conversation: Conversation | None, name: str) -> Entry | None:
-    """The entry of a conversation with this id, which may be anything."""
-    key = as_uuid(name)
-    if key is None or conversation is None:
-        return None
-    own = {"pk": key, "conversation": conversation}
-    return Turn.objects.filter(**own).first() or ImageRequest.objects.filter(**own).first()
 
 
 def choices_of(entry: Entry) -> QueryDict:
@@ -56,7 +47,7 @@ def choices_of(entry: Entry) -> QueryDict:
 @require_POST
 def show(request: AuthenticatedHttpRequest, conversation_id: UUID) -> HttpResponse:
     """Shows another version of an entry, and what follows on it."""
-    conversation = get_object_or_404(Conversation, pk=conversation_id, user_id=request.user.pk)
+    conversation = own_conversation(request, conversation_id)
     address = reverse("conversation", args=[conversation.pk])
     entry = own_entry(conversation, request.POST.get("entry", ""))
     if entry and show_version(conversation=conversation, entry=entry.pk):

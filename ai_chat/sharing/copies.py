@@ -25,13 +25,7 @@ from ai_chat.models import (
     SharePicture,
     Turn,
 )
-from ai_chat.sharing.read_only import (
-    Picture,
-    ReadOnlyEntry,
-    attachments_of,
-    note_of,
-    sent_with,
-)
+from ai_chat.sharing.read_only import Picture, ReadOnlyEntry, files_of, note_of
 from config.errors import DomainError
 from credits.models.catalogue import model_label
 
@@ -69,13 +63,11 @@ def make_copy(share: Share, conversation: Conversation) -> Copy:
     StorageFull, StorageFailed."""
     pictures = _Pictures(share)
     entries: list[Content] = []
-    for batch in whole_path(conversation):
-        ended = [each for each in batch if each.state != RUNNING]
-        attachments = attachments_of(ended)
-        entries += [_content(each, attachments, pictures) for each in ended]
+    for batch in whole_path(conversation, most=MOST_ENTRIES):
+        entries += [_content(each, pictures) for each in batch if each.state != RUNNING]
     if not entries:
         raise NothingToShare
-    return Copy(entries[-MOST_ENTRIES:], pictures.rows)
+    return Copy(entries, pictures.rows)
 
 
 class _Pictures:
@@ -114,11 +106,10 @@ class _Pictures:
         return str(key)
 
 
-def _content(entry: Entry, attachments: dict[UUID, Attachment], pictures: _Pictures) -> Content:
+def _content(entry: Entry, pictures: _Pictures) -> Content:
     """An entry as a copy keeps it."""
-    sent = sent_with(entry, attachments)
+    sent, made = files_of(entry)
     turn = entry if isinstance(entry, Turn) else None
-    made: Iterable[Image] = () if isinstance(entry, Turn) else entry.images.all()
     return {
         "id": str(entry.pk),
         "at": entry.created_at.isoformat(),

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
 
 from django.urls import reverse
 
@@ -40,16 +39,9 @@ class ReadOnlyEntry:
     pictures: Sequence[Picture] = ()
 
 
-def attachments_of(entries: Iterable[Entry]) -> dict[UUID, Attachment]:
-    """The files that were sent with these entries, as far as they are still there, by their ids."""
-    ids = [each for entry in entries if isinstance(entry, Turn) for each in entry.attachments]
-    return Attachment.objects.defer("text").in_bulk(ids) if ids else {}
-
-
-def read_only(entry: Entry, files: dict[UUID, Attachment]) -> ReadOnlyEntry:
-    """An entry as its owner reads it: pictures are at their own addresses."""
-    images: Iterable[Image] = () if isinstance(entry, Turn) else entry.images.all()
-    sent = sent_with(entry, files)
+def read_only(entry: Entry) -> ReadOnlyEntry:
+    """An entry of `whole_path` as its owner reads it: pictures are at their own addresses."""
+    sent, made = files_of(entry)
     return ReadOnlyEntry(
         id=str(entry.pk),
         at=entry.created_at,
@@ -59,7 +51,7 @@ def read_only(entry: Entry, files: dict[UUID, Attachment]) -> ReadOnlyEntry:
         turn=entry if isinstance(entry, Turn) else None,
         files=[each.name for each in sent if not each.is_picture],
         sent=[_picture(each, "file") for each in sent if each.is_picture],
-        pictures=[_picture(image, "image-file") for image in images],
+        pictures=[_picture(image, "image-file") for image in made],
     )
 
 
@@ -67,10 +59,10 @@ def _picture(image: Image | Attachment, name: str) -> Picture:
     return Picture(reverse(name, args=[image.pk]), image.width or 0, image.height or 0)
 
 
-def sent_with(entry: Entry, files: dict[UUID, Attachment]) -> list[Attachment]:
-    """The files that were sent with an entry, as far as they are still there."""
-    ids = entry.attachments if isinstance(entry, Turn) else ()
-    return [files[each] for each in ids if each in files]
+def files_of(entry: Entry) -> tuple[Sequence[Attachment], Iterable[Image]]:
+    """The files that were sent with an entry of `whole_path`, as far as they are still there, and
+    the images that were made for it."""
+    return (entry.files, ()) if isinstance(entry, Turn) else ((), entry.images.all())
 
 
 def note_of(entry: Entry) -> str:

@@ -71,7 +71,7 @@ async function send(form) {
 /** Says why the message of a form was not sent. */
 function refused(form, problem) {
   showProblem(problem);
-  form.dispatchEvent(new CustomEvent("message:refused", { bubbles: true }));
+  notify("message:refused", null, form);
 }
 
 /** The key in the form makes a repeated POST the same message: it is charged once. */
@@ -104,7 +104,7 @@ async function showRefusal(response, form) {
       "That did not work, and nothing was charged. Reload the page and try again.",
     );
   }
-  form.dispatchEvent(new CustomEvent("message:refused", { bubbles: true }));
+  notify("message:refused", null, form);
   document.getElementById("composer-foot").replaceWith(foot);
   // The composer has today's price: who agrees sends it there.
   if (!message.value && !form.matches(".queued")) setMessage(form.elements.message.value);
@@ -121,7 +121,7 @@ function clearComposer(headers, form) {
   if (url !== location.pathname) {
     startConversation(url, decodeURIComponent(headers.get("Tally-Title")));
   }
-  form.dispatchEvent(new CustomEvent("message:taken", { bubbles: true }));
+  notify("message:taken", null, form);
   form.elements.key.value = newKey();
   notify("credits:changed");
   notify("conversations:changed");

@@ -41,7 +41,7 @@ export async function showAnswer(response, section = null) {
         // An end that could not be saved yet is asked for again.
         if (section.querySelector("[data-follow]")) break;
         announceEnd(section);
-        tellEnd(section.querySelector("[data-state]").dataset.state);
+        notify("answer:ended", section.querySelector("[data-state]").dataset.state);
         sayReady(section, Date.now() - began);
         stayAtEnd();
         return { ended: true, section };
@@ -111,7 +111,7 @@ function endWithout(section) {
   const article = section.querySelector("[data-follow]");
   article.removeAttribute("aria-busy");
   delete article.dataset.follow;
-  tellEnd("failed");
+  notify("answer:ended", "failed");
 }
 
 function draw(section, name, html) {
@@ -182,11 +182,6 @@ function placeTurn(html) {
   if (hadFocus) focusMessage();
   htmx.process(section);
   return section;
-}
-
-/** Tells whoever waits for the end of an answer how it ended: its state. */
-function tellEnd(state) {
-  document.body.dispatchEvent(new CustomEvent("answer:ended", { detail: state }));
 }
 
 function announceEnd(section) {

@@ -2,6 +2,8 @@
 // few to search, as the WAI-ARIA Authoring Practices describe them. The form's own select is what is
 // sent, and hears of each choice.
 
+import { plain } from "../js/page.js";
+
 const GAP = 8; // pixels
 const TYPING = 700; // milliseconds between two keys of one word
 let typed = "";
@@ -64,13 +66,6 @@ function filter(sheet, text) {
   const many = `${shown.length} model${shown.length === 1 ? "" : "s"}`;
   sheet.querySelector(".picker-count").textContent = text ? many : "";
 }
-
-const plain = (text) =>
-  text
-    .normalize("NFD")
-    .replaceAll(/\p{Diacritic}/gu, "")
-    .toLowerCase()
-    .trim();
 
 /** Without a field to search in: goes to the next option that begins with what is typed. */
 function typeAhead(event, sheet) {

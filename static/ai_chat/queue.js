@@ -192,7 +192,7 @@ list.addEventListener("click", ({ target }) => {
   if (target.closest("[data-edit]")) {
     setMessage([item.text, message.value].filter(Boolean).join("\n\n"));
     const files = item.extras.filter(([name]) => name === "attachment").map(([, id]) => id);
-    composer.dispatchEvent(new CustomEvent("files:back", { detail: files }));
+    notify("files:back", files, composer);
   }
   message.focus({ preventScroll: true });
   keep();

@@ -1,6 +1,6 @@
 // Copying texts, in every browser and without HTTPS too.
 
-import { announce } from "./page.js";
+import { announce, say } from "./page.js";
 
 /** Puts a text, which may still be on its way, on the clipboard, with HTML beside it. The call comes
  * before the text: Safari allows it only while the press is being handled. Raises an error when the
@@ -41,8 +41,7 @@ export async function copyWith(button, work, region = "said") {
   try {
     await work();
   } catch {
-    const detail = { text: "That could not be copied. Select the text instead.", level: "error" };
-    return document.dispatchEvent(new CustomEvent("tally:say", { detail }));
+    return say("That could not be copied. Select the text instead.", "error");
   }
   button.classList.add("done");
   announce("Copied.", region);

@@ -8,8 +8,16 @@ export const fragment = (html) => document.createRange().createContextualFragmen
 /** Resolves after so many milliseconds. */
 export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Sends an event to what listens on the body, such as `hx-trigger="… from:body"`. */
-export const notify = (name) => document.body.dispatchEvent(new CustomEvent(name));
+/** Sends an event to what listens on the body, such as `hx-trigger="… from:body"`; or on another
+ * element. */
+export const notify = (name, detail, target = document.body) =>
+  target.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));
+
+/** Shows a message in the corner (js/app.js): a text, or a list with nodes. */
+export const say = (text, level = "info") => notify("tally:say", { text, level });
+
+/** A text without accents, capitals and blanks around it, as words are compared. */
+export const plain = (text) => text.normalize("NFD").replaceAll(/\p{M}/gu, "").toLowerCase().trim();
 
 /** What `use` returns, called with a storage of the window; null where that is full or forbidden. */
 export function inStorage(name, use) {

@@ -2,7 +2,7 @@
 // list (https://www.w3.org/WAI/ARIA/apg/patterns/combobox/). It asks for nothing before it is open.
 
 import { addAction, canRun, runAction } from "./actions.js";
-import { fragment } from "./page.js";
+import { fragment, plain, say } from "./page.js";
 import { stateOfNotices, switchNotices } from "./notifying.js";
 
 // Outside the page until it is opened: its words are not to be found there by the browser's search.
@@ -16,9 +16,6 @@ const shown = () => options().filter((option) => !option.hidden);
 
 const PAUSE = 200; // milliseconds without a key after which chats are searched for
 const MOST = 7; // chats
-
-/** Without accents and capitals, as words are compared. */
-const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
 // --- What is offered ----------------------------------------------------------------------------
 
@@ -173,9 +170,6 @@ addAction("new-chat", () => location.assign(newChat));
 addAction("sign-out", () => document.querySelector("form[action$='/sign-out']").requestSubmit());
 addAction(
   "notices",
-  async () => {
-    const detail = { text: `Notifications: ${await switchNotices()}` };
-    document.dispatchEvent(new CustomEvent("tally:say", { detail }));
-  },
+  async () => say(`Notifications: ${await switchNotices()}`),
   () => stateOfNotices() !== "missing",
 );

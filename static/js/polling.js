@@ -9,7 +9,7 @@ import {
   timeToWait,
   waitAwake,
 } from "./connection.js";
-import { notify } from "./page.js";
+import { notify, say } from "./page.js";
 
 const LATE = 15_000; // milliseconds after which a poll without an answer is given up
 /** Per element: its failures in a row, and whether it waits for its next try or has ended. */
@@ -71,8 +71,7 @@ function sayFailure(status) {
     status === 0
       ? "The site cannot be reached. Try again in a moment."
       : status >= 500 && "The site could not answer just now. Try again in a moment.";
-  const detail = { text, level: "error" };
-  if (text) document.dispatchEvent(new CustomEvent("tally:say", { detail }));
+  if (text) say(text, "error");
 }
 
 // Who comes back sees what is true now.

@@ -392,6 +392,17 @@ def test_a_picture_that_is_too_much_is_left_out(
     assert "<img" not in read(share(chat)).content.decode()
 
 
+def test_what_a_long_chat_shares_no_more_takes_no_room(
+    chat: Conversation, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_images(chat)
+    make_turn(chat, "And in the morning?", "Red.")
+    monkeypatch.setattr(copies, "MOST_ENTRIES", 1)
+    made = share(chat)
+    assert [each.content["prompt"] for each in made.entries.all()] == ["And in the morning?"]
+    assert not made.pictures.exists() and not (media / made.folder).exists()
+
+
 def test_copies_and_links_are_bounded(
     chat: Conversation, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
