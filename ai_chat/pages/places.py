@@ -1,6 +1,7 @@
 """Which page asks by htmx."""
 
 from contextlib import suppress
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 from django.urls import Resolver404, resolve
@@ -23,3 +24,8 @@ def conversation_of_page(request: AuthenticatedHttpRequest) -> Conversation | No
     place = place_of_page(request)
     own = Conversation.objects.filter(pk=place, user_id=request.user.pk) if place else None
     return own.first() if own else None
+
+
+def begins_temporary_chat(request: AuthenticatedHttpRequest) -> bool:
+    """Whether the page that asks by htmx begins a temporary chat."""
+    return "temporary" in parse_qs(urlsplit(request.htmx.current_url_abs_path or "").query)
