@@ -76,8 +76,8 @@ class MyImages(ApiView):
     @extend_schema(
         operation_id="listImages",
         summary="Your images",
-        description="What you asked for, newest first, with what came of it. 404 when the request "
-        "that `cursor` names is deleted: begin without one.",
+        description="What you asked for, newest first, with what came of it, without temporary "
+        "chats. 404 when the request that `cursor` names is deleted: begin without one.",
         parameters=[ImagesQuery],
         responses={200: ImagesPage, **errors(400, 404)},
         tags=["ai"],

@@ -21,8 +21,9 @@ def own_request(*, user_id: int, request_id: UUID | str) -> ImageRequest | None:
 
 
 def last_request(*, user_id: int) -> ImageRequest | None:
-    """The user's latest request; None without any."""
-    return ImageRequest.objects.filter(user_id=user_id).order_by("-created_at").first()
+    """The user's latest request, of no temporary chat; None without any."""
+    own = ImageRequest.objects.filter(user_id=user_id, conversation__expires_at=None)
+    return own.order_by("-created_at").first()
 
 
 def own_image_or_404(*, user_id: int, image_id: UUID) -> Image:
@@ -34,9 +35,11 @@ def own_image_or_404(*, user_id: int, image_id: UUID) -> Image:
 def requests_page(
     *conditions: Q, user_id: int, last: ImageRequest | None, limit: int
 ) -> tuple[Sequence[ImageRequest], bool]:
-    """The user's requests, the latest first, and whether there are older ones; `last` is the last
-    one seen."""
-    rows = ImageRequest.with_receipt().filter(*conditions, user_id=user_id)
+    """The user's requests, without those of temporary chats, the latest first, and whether there
+    are older ones; `last` is the last one seen."""
+    rows = ImageRequest.with_receipt().filter(
+        *conditions, user_id=user_id, conversation__expires_at=None
+    )
     place = (last.created_at, last.pk) if last else None
     page = paginate(rows, size=limit, order=LATEST_FIRST, older_than=place, onwards_only=True)
     return [reconcile(each) for each in page.rows], page.older is not None

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_POST
 from ai_chat.conversations.services import last_model
 from ai_chat.images.gallery import last_request
 from ai_chat.models import ChatPreferences, Conversation, ImageRequest, Turn
-from ai_chat.pages.lookup import conversation_of_page
+from ai_chat.pages.lookup import begins_temporary_chat, conversation_of_page
 from credits.catalogue.models import get_model
 from credits.features import IMAGE, TEXT
 from credits.http import AuthenticatedHttpRequest
@@ -48,9 +48,11 @@ def _used_by(user_id: int, feature: str) -> str:
 def remember_model(
     *, user_id: int, name: str, feature: str, conversation: Conversation | None = None
 ) -> None:
-    """Keeps a choice: for the conversation, if there is one, and for the user's new chats."""
+    """Keeps a choice: for the conversation, if there is one, and, unless that is a temporary one,
+    for the user's new chats."""
     choice = {COLUMNS[feature]: name}
-    ChatPreferences.objects.update_or_create(user_id=user_id, defaults=choice)
+    if conversation is None or conversation.expires_at is None:
+        ChatPreferences.objects.update_or_create(user_id=user_id, defaults=choice)
     if conversation:
         Conversation.objects.filter(pk=conversation.pk).update(**choice)
 
@@ -61,7 +63,9 @@ def note_use(job: Turn | ImageRequest, conversation: Conversation | None) -> Non
     feature = TEXT if isinstance(job, Turn) else IMAGE
     shown = chosen_model(user_id=job.user_id, feature=feature, conversation=conversation)
     if job.model != shown:
-        remember_model(user_id=job.user_id, name=job.model, feature=feature)
+        remember_model(
+            user_id=job.user_id, name=job.model, feature=feature, conversation=job.conversation
+        )
 
 
 @require_POST
@@ -72,12 +76,11 @@ def choose(request: AuthenticatedHttpRequest) -> HttpResponse:
     feature, field = (IMAGE, "image_model") if "image_model" in request.POST else (TEXT, "model")
     name = request.POST.get(field, "")
     model = get_model(name, feature=feature, user_id=request.user.pk)
-    remember_model(
-        user_id=request.user.pk,
-        name=model.name,
-        feature=feature,
-        conversation=conversation_of_page(request),
-    )
+    conversation = conversation_of_page(request)
+    if conversation or not begins_temporary_chat(request):
+        remember_model(
+            user_id=request.user.pk, name=model.name, feature=feature, conversation=conversation
+        )
     return HttpResponse(status=204)
 
 

@@ -1,6 +1,7 @@
 """The conversation, entry or folder that a request names, if it belongs to whoever asks."""
 
 from contextlib import suppress
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 from django.shortcuts import get_object_or_404
@@ -50,3 +51,8 @@ def own_folder(request: AuthenticatedHttpRequest, name: str) -> Folder | None:
 
 def own_folder_or_404(request: AuthenticatedHttpRequest, folder_id: UUID) -> Folder:
     return get_object_or_404(Folder, pk=folder_id, user_id=request.user.pk)
+
+
+def begins_temporary_chat(request: AuthenticatedHttpRequest) -> bool:
+    """Whether the page that asks by htmx begins a temporary chat."""
+    return "temporary" in parse_qs(urlsplit(request.htmx.current_url_abs_path or "").query)

@@ -15,10 +15,10 @@ from ai_chat.conversations.services import last_model
 from ai_chat.models import Attachment, Conversation, Image, ImageRequest, SearchEntry, Turn
 from ai_chat.pages.choosing import chosen_model
 from ai_chat.tasks import forget_chats
-from credits.features import TEXT
+from credits.features import IMAGE, TEXT
 from credits.models import UsageHistory, User
 from tests.ai_chat.chat import Chat
-from tests.ai_chat.turns import charge_turn, make_turn
+from tests.ai_chat.turns import charge_turn, make_turn, text_model
 from tests.factories import make_charge
 
 
@@ -119,3 +119,39 @@ def test_a_chat_is_begun_as_a_temporary_one_or_in_a_folder(chat: Chat) -> None:
     chat.send("Ho [[tokens:3]]", path=f"/ai-chat?folder={folder}")
     assert str(chat.turn.conversation.folder_id) == folder
     assert chat.turn.conversation.expires_at is None
+
+
+def test_its_pictures_are_in_no_gallery_until_it_is_kept(
+    reader: Client, alice: User, chat_to_go: Conversation
+) -> None:
+    charge = make_charge(alice)
+    shown = ImageRequest.objects.create(
+        user=alice, charge_id=charge.id, model="m", prompt="A heron", size="8x8", count=1,
+        state=ImageRequest.State.FAILED, conversation=chat_to_go,
+    )  # fmt: skip
+    for path in ("/images", "/api/ai/images"):
+        assert str(shown.pk) not in reader.get(path).text
+    assert chosen_model(user_id=alice.pk, feature=IMAGE) == ""
+    assert chosen_model(user_id=alice.pk, feature=IMAGE, conversation=chat_to_go) == "m"
+    Conversation.objects.update(expires_at=None)
+    for path in ("/images", "/api/ai/images"):
+        assert str(shown.pk) in reader.get(path).text
+    assert chosen_model(user_id=alice.pk, feature=IMAGE) == "m"
+
+
+def test_a_model_that_is_chosen_in_it_is_not_that_of_new_chats(
+    reader: Client, alice: User, chat_to_go: Conversation
+) -> None:
+    text_model()
+    for path in (f"/ai-chat/{chat_to_go.pk}", "/ai-chat?temporary=1"):
+        headers = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{path}"}
+        form = {"model": "smollm2-135m"}
+        assert reader.post("/ai-chat/model", form, headers=headers).status_code == 204
+        assert chosen_model(user_id=alice.pk, feature=TEXT) == ""
+    chat_to_go.refresh_from_db()
+    assert chat_to_go.text_model == "smollm2-135m"
+
+
+def test_a_model_that_is_used_in_it_is_not_that_of_new_chats(chat: Chat, alice: User) -> None:
+    chat.send("Hi [[tokens:3]]", path="/ai-chat?temporary=1")
+    assert chosen_model(user_id=alice.pk, feature=TEXT) == ""
