@@ -139,7 +139,8 @@ def delete_image(*, image: Image) -> None:
 def delete_request(*, request: ImageRequest) -> None:
     """Deletes an ended request with its images; the ledger keeps what it cost."""
     # First, as whoever deletes the conversation does; deleting the request locks it as well.
-    Conversation.objects.select_for_update().filter(pk=request.conversation_id).first()
+    if request.conversation_id:
+        Conversation.objects.select_for_update().filter(pk=request.conversation_id).first()
     names = [image.file for image in request.images.all()]
     request.delete()
     transaction.on_commit(lambda: files.discard(names))
