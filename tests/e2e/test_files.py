@@ -73,4 +73,3 @@ def test_the_page_works_without_scripts(browser: Browser, place: Site, alice: Us
         page.get_by_role("button", name="Delete notes.md…").click()
         page.get_by_role("button", name="Delete", exact=True).click()
         expect(page.get_by_role("heading", name="No files yet")).to_be_visible()
-        good(page)
