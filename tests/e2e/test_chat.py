@@ -52,7 +52,7 @@ def test_an_answer_streams_in_and_its_receipt_leads_to_the_statement(
     expect(page).to_have_url(re.compile("/ai-chat/[0-9a-f-]{36}$"))
     expect(page.get_by_label("Message")).to_have_value("")
     fits(page)
-    receipt.get_by_role("link").click()
+    receipt.get_by_role("link", name="#").click()
     expect(page).to_have_url(re.compile(r"/usage\?row="))
     page.locator(":target").get_by_role("link", name="Text chat").click()
     expect(page.locator(":target")).to_contain_text("Tell me about the sea")
