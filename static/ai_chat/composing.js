@@ -10,9 +10,12 @@ import { isAnswering, queueMessage } from "./queue.js";
 const composer = message.form;
 const WAIT = "An answer is being written. This can be sent once it has ended; it stays here.";
 
+let posted = null; // { form, text } of the message that is on its way to the server.
+
 composer.addEventListener("submit", async (event) => {
   event.preventDefault();
-  if (sendButton().disabled) return;
+  // A second click: what the field holds is the message that is on its way.
+  if (posted?.form === composer || sendButton().disabled) return;
   if (tooLong()) return showProblem(tooLong());
   // Images, and another version of what stands above, do not wait.
   const waits = composer.elements.mode.value !== "image" && !composer.elements.version_of;
@@ -42,6 +45,7 @@ async function send(form) {
   composer.classList.add("sending");
   composer.setAttribute("aria-busy", "true");
   showProblem("");
+  posted = { form, text: form.elements.message.value };
   try {
     if (form === composer) keepNow(form.elements.key.value);
     const response = await sendRenewed(() => post(form));
@@ -50,6 +54,7 @@ async function send(form) {
     if (response.redirected) return location.assign(response.url);
     if (!response.ok) return await showRefusal(response, form);
     clearComposer(response.headers, form);
+    posted = null;
     const { ended, section } = await showAnswer(response).catch(() => ({ ended: false }));
     if (ended) notify("credits:changed");
     else if (section) await followAnswer(section.querySelector("[data-follow]").dataset.follow);
@@ -61,6 +66,7 @@ async function send(form) {
         "if it was charged, sending it again is free.",
     );
   } finally {
+    posted = null;
     composer.classList.remove("sending");
     composer.removeAttribute("aria-busy");
     forgetToWait();
@@ -114,6 +120,7 @@ async function showRefusal(response, form) {
 
 function clearComposer(headers, form) {
   const url = headers.get("HX-Push-Url");
+  const next = form === composer ? writtenSince() : "";
   for (const each of document.querySelectorAll("#welcome, [data-begin]")) each.remove();
   if (form === composer) notify("message:sent");
   if (form === composer) setMessage("");
@@ -123,8 +130,15 @@ function clearComposer(headers, form) {
   }
   notify("message:taken", null, form);
   form.elements.key.value = newKey();
+  if (next) setMessage(next);
   notify("credits:changed");
   notify("conversations:changed");
+}
+
+/** What was added to the composer's message while that was on its way. */
+function writtenSince() {
+  const isAdded = message.value.startsWith(posted.text);
+  return isAdded ? message.value.slice(posted.text.length).trimStart() : message.value;
 }
 
 /** Another version of a turn takes its place, and that of all that followed. */

@@ -52,7 +52,7 @@ def test_an_answer_streams_in_and_its_receipt_leads_to_the_statement(
     expect(page).to_have_url(re.compile("/ai-chat/[0-9a-f-]{36}$"))
     expect(page.get_by_label("Message")).to_have_value("")
     fits(page)
-    receipt.get_by_role("link").click()
+    receipt.get_by_role("link", name="#").click()
     expect(page).to_have_url(re.compile(r"/usage\?row="))
     page.locator(":target").get_by_role("link", name="Text chat").click()
     expect(page.locator(":target")).to_contain_text("Tell me about the sea")
@@ -118,6 +118,29 @@ def test_a_double_click_and_the_back_button_charge_once(chat: Window, alice: Use
     expect(page.locator(".receipt b")).to_have_text("1 credit")
     assert Turn.objects.count() == 1
     assert get_balance(user_id=alice.pk).remaining == 99
+
+
+def test_what_is_added_while_a_message_is_on_its_way_stays(chat: Window, alice: User) -> None:
+    page = chat(alice)
+    page.goto("/ai-chat")
+    posts: list[Route] = []
+    page.route("**/ai-chat", lambda r: posts.append(r) if not posts else r.continue_())
+    message = page.get_by_label("Message")
+    message.fill("First")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    wait_for_any(page, posts)
+    page.keyboard.type(" And then?")
+    page.keyboard.press("Enter")
+    posts[0].continue_()
+    expect(page.locator(".receipt b")).to_have_text("1 credit")
+    expect(message).to_have_value("And then?")
+    page.reload()
+    page.keyboard.press("Enter")
+    expect(page.locator(".receipt b")).to_have_text(["1 credit"] * 2)
+    assert [*Turn.objects.order_by("created_at").values_list("prompt", flat=True)] == [
+        "First", "And then?",
+    ]  # fmt: skip
 
 
 def test_markdown_is_shown_and_nothing_hostile_runs(chat: Window, alice: User) -> None:

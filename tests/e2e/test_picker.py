@@ -27,11 +27,12 @@ def chat(browser: Browser, chat_site: Site) -> Iterator[Window]:
 
 def make_many(count: int = 9) -> None:
     """Models besides the first, which can different things."""
-    text_model()
+    known = text_model().provider_model
     for number in range(1, count + 1):
         make_model(
             f"model-{number}",
             label=f"Océan {number}",
+            provider_model=known,
             reads_images=number == 2,
             uses_tools=number in {2, 3},
             reasons=number == 3,

@@ -15,6 +15,7 @@ from tests.e2e.test_chat import send
 from tests.factories import make_user
 from tests.fakes.provider import FakeProvider
 from tests.live import Site
+from tests.waiting import wait_for
 
 #: An answer that goes on until it is stopped, and one that begins when its gate is opened.
 LONG = "Go on [[tokens:600]] [[delay:0.1]]"
@@ -155,6 +156,7 @@ def test_what_was_left_when_the_answer_ended_is_not_sent_by_itself(
         "X-CSRFToken": page.locator("[name=csrfmiddlewaretoken]").first.input_value(),
         "Referer": address,
     })  # fmt: skip
+    wait_for(lambda: not Turn.objects.get().is_running, "the answer to stop")
     page.goto(address)
     expect(page.locator(".queued")).to_contain_text("the answer ended while this page was closed")
     assert len(prompts()) == 1
