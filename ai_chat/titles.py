@@ -3,10 +3,9 @@ quotations and Markdown, cut at the end of a sentence or between words. Where th
 nothing, what its answer says first."""
 
 import re
-import unicodedata
 from collections.abc import Iterator
 
-from config.text import cut, is_blank
+from config.text import cut, is_blank, plain_line
 
 #: The most that a title by the rule, or by a model, has.
 TITLE_CHARACTERS = 60
@@ -53,9 +52,6 @@ _ABBREVIATION = re.compile(
 _LABEL = re.compile(r"(?:chat |conversation )?(?:title|titel|titre|título|titolo)\s*[:：]\s*", re.I)
 _PAIRS = ('""', "''", "“”", "‘’", "«»", "„“", "„”", "「」", "『』", "《》")
 _LAST = " .,;:，、。：،؛-–—"
-#: What turns the letters after it around, or is no character for people.
-_UNFIT = {"Cc", "Cs", "Zl", "Zp"}
-_TURNING = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def title_of(question: str, answer: str = "") -> str:
@@ -105,12 +101,7 @@ def _plain(line: str) -> str:
     """A line without Markdown and without characters that are not for people."""
     line = _ADDRESS.sub(r"\1", _LINK.sub(r"\1", _MARKER.sub("", line, count=1)))
     line = _EMPHASIS.sub(r"\1", _STRONG.sub("", line))
-    kept = (
-        " " if unicodedata.category(character) in _UNFIT else character
-        for character in line
-        if character not in _TURNING
-    )
-    return _without_blank_beginning(" ".join("".join(kept).split()))
+    return _without_blank_beginning(plain_line(line))
 
 
 def _first_sentence(text: str) -> str:

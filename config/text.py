@@ -38,6 +38,22 @@ def on_one_line(text: str) -> str:
     return " ".join(text.replace("\0", " ").split())
 
 
+#: Characters that turn what stands around them, in either direction.
+_TURNING = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+#: Control characters, halves of a character and separators of lines.
+_UNFIT_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+def plain_line(text: str) -> str:
+    """The words of a text on one line, without what controls how they are shown."""
+    shown = (
+        " " if unicodedata.category(character) in _UNFIT_CATEGORIES else character
+        for character in text
+        if character not in _TURNING
+    )
+    return " ".join("".join(shown).split())
+
+
 def text_of_size(characters: int, octets: int) -> str:
     """A text with so many characters, and as nearly as they can so many bytes of UTF-8."""
     wide, rest = divmod(min(max(octets - characters, 0), 3 * characters), 3)

@@ -1,7 +1,6 @@
 """Keeping a chat from elsewhere. It was paid for elsewhere: its turns have no charge, and nothing
 here costs credits."""
 
-import unicodedata
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
@@ -16,16 +15,16 @@ from ai_chat.conversations.services import LONGEST_TITLE
 from ai_chat.imports.chats import ImportedChat, ImportedTurn, clean
 from ai_chat.models import Conversation, Folder, Turn
 from ai_chat.titles import title_of
-from config.text import as_uuid, cut, is_blank
+from config.text import as_uuid, cut, is_blank, plain_line
 
 LONGEST_MODEL = 120
+#: Characters of a title or a folder's name that are looked at.
+LONGEST_LINE = 1000
 UNTITLED = "Imported chat"
 #: Ids of turns are made of it, of their user and of what they are called elsewhere.
 NAMESPACE = UUID("6f0c1d9e-7a3b-4c55-9f0e-3f3c1b0a7d21")
 #: Between two turns of which the export has no time.
 TICK = timedelta(microseconds=1)
-#: Characters that turn the direction of what stands around them.
-TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class Kept(NamedTuple):
@@ -64,7 +63,7 @@ def keep_import(*, user_id: int, chat: ImportedChat) -> Kept:
     turns = _turns(conversation, chat)
     new = [each for each in turns.values() if each.pk not in before]
     Turn.objects.bulk_create(new, batch_size=200)
-    # Who went on here stays there.
+    # Whoever has gone on with it here stays where they are.
     if is_new or (new and conversation.current in {each.pk for each in turns.values()}):
         end = turns.get(chat.current or "") or list(turns.values())[-1]
         Conversation.objects.filter(pk=conversation.pk).update(current=end.pk)
@@ -128,23 +127,16 @@ def _moment(moment: datetime | None) -> datetime:
 
 
 def _title(chat: ImportedChat) -> str:
-    title = _line(chat.title)
+    title = plain_line(clean(chat.title, LONGEST_LINE))
     if is_blank(title):
         title = title_of(chat.turns[0].prompt, chat.turns[0].answer)
     return UNTITLED if is_blank(title) else cut(title, LONGEST_TITLE)
 
 
-def _line(text: str) -> str:
-    """One line of a text, without what controls how it is shown."""
-    line = " ".join(clean(text, 1000).split())
-    return "".join(
-        each for each in line if each not in TURNING and unicodedata.category(each) != "Cc"
-    )
-
-
 def _folder(user_id: int, name: str) -> Folder | None:
     """The folder of that name; None for a chat in none, and where there can be no more."""
+    line = plain_line(clean(name, LONGEST_LINE))
     try:
-        return make_folder(user_id=user_id, name=cut(_line(name), LONGEST_NAME))
+        return make_folder(user_id=user_id, name=cut(line, LONGEST_NAME))
     except InvalidName:
         return None
