@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
+from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
 
 from credits.models import User
@@ -23,6 +24,13 @@ def polled[View](view: View) -> View:
     page, while they write."""
     view.is_polled = True  # type: ignore[attr-defined]
     return view
+
+
+def address_here(request: HttpRequest, target: str, *, otherwise: str = "") -> str:
+    """The target if it is an address of this site; no form sends anybody elsewhere."""
+    hosts = {request.get_host()}
+    is_here = url_has_allowed_host_and_scheme(target, hosts, require_https=request.is_secure())
+    return target if is_here else otherwise
 
 
 def wants_fragment(request: AuthenticatedHttpRequest) -> bool:

@@ -6,7 +6,6 @@ from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render, resolve_url
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -19,7 +18,7 @@ from ai_chat.models import Attachment, ChatSettings
 from ai_chat.serving import serve
 from config.errors import DomainError, json_response
 from config.pagination import InvalidCursor
-from credits.http import AuthenticatedHttpRequest, wants_fragment
+from credits.http import AuthenticatedHttpRequest, address_here, wants_fragment
 from credits.users.permissions import refuse_impersonated
 
 #: Files of one form.
@@ -64,10 +63,8 @@ def _upload(request: AuthenticatedHttpRequest) -> HttpResponse:
 
 
 def _next(request: AuthenticatedHttpRequest) -> str:
-    target = request.POST.get("next", "")
-    hosts = {request.get_host()}
-    safe = url_has_allowed_host_and_scheme(target, hosts, require_https=request.is_secure())
-    return target if safe else resolve_url("account-files")
+    otherwise = resolve_url("account-files")
+    return address_here(request, request.POST.get("next", ""), otherwise=otherwise)
 
 
 @require_safe

@@ -18,12 +18,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.crypto import constant_time_compare
 from django.utils.decorators import method_decorator
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 from django.views.generic import FormView
 
-from credits.http import AuthenticatedHttpRequest
+from credits.http import AuthenticatedHttpRequest, address_here
 from credits.models import User
 from credits.users import second_factor as factor
 from credits.users.forms import (
@@ -177,6 +176,4 @@ def _page(request: AuthenticatedHttpRequest, form: SetUpForm | ChangeForm) -> Ht
 def _next(request: HttpRequest) -> str:
     """The page that sent an admin here, if it is one of this site."""
     target = request.POST.get("next", request.GET.get("next", ""))
-    hosts = {request.get_host()}
-    safe = url_has_allowed_host_and_scheme(target, hosts, require_https=request.is_secure())
-    return target if safe else ""
+    return address_here(request, target)

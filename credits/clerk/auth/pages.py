@@ -10,7 +10,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.csp import CSP
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -18,6 +17,7 @@ from config.errors import HttpError, json_response
 from credits.clerk import conf
 from credits.clerk.auth.keys import TokenRefused
 from credits.clerk.auth.sessions import start_session, tokens_in_cookies
+from credits.http import address_here
 from credits.statement import views
 from credits.users import views as local
 
@@ -91,11 +91,8 @@ def sign_up(request: HttpRequest) -> HttpResponseBase:
 
 
 def _next(request: HttpRequest) -> str:
-    target = request.GET.get("next", "")
-    safe = url_has_allowed_host_and_scheme(
-        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return target if safe else resolve_url(settings.LOGIN_REDIRECT_URL)
+    otherwise = resolve_url(settings.LOGIN_REDIRECT_URL)
+    return address_here(request, request.GET.get("next", ""), otherwise=otherwise)
 
 
 @login_not_required
