@@ -10,16 +10,16 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ai_chat.api.problems import StillRunning, provider_failed
-from ai_chat.api.receipts import paid_headers, remaining
-from ai_chat.api.serializers import (
+from ai_chat.api.image_serializers import (
     ImageIn,
     ImagesOut,
     ImagesPage,
     ImagesQuery,
     PaidImagesOut,
-    ProviderFailedOut,
 )
+from ai_chat.api.problems import StillRunning, provider_failed
+from ai_chat.api.receipts import paid_headers, remaining
+from ai_chat.api.serializers import ProviderFailedOut
 from ai_chat.images.gallery import own_image_or_404, own_request, requests_page
 from ai_chat.images.requests import delete_image, start_request
 from ai_chat.jobs.ending import job_or_404

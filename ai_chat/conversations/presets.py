@@ -15,8 +15,8 @@ from credits.catalogue.fields import one_line
 PRESET_NAME = one_line(60)
 #: Of one user, and published.
 MOST_PRESETS = 100
-#: Of the temperature, as providers have it.
-HOTTEST = 2.0
+#: As providers have it.
+MAX_TEMPERATURE = 2.0
 
 
 class InvalidSetup(InvalidInput):
@@ -37,8 +37,8 @@ def checked_instructions(text: str) -> str:
 
 
 def checked_temperature(value: float | None) -> float | None:
-    """Raises InvalidSetup for what is not from 0 to HOTTEST."""
-    if value is not None and not 0 <= value <= HOTTEST:
+    """Raises InvalidSetup for what is not from 0 to MAX_TEMPERATURE."""
+    if value is not None and not 0 <= value <= MAX_TEMPERATURE:
         raise InvalidSetup("A temperature is a number from 0 to 2.", ("temperature",))
     return value
 

@@ -15,7 +15,7 @@ from ai_chat.conversations.history import LEAST_CHARACTERS, joined, room_for, sy
 from ai_chat.conversations.instructions import MAX_CHARACTERS, Told, told_in
 from ai_chat.conversations.path import end_of
 from ai_chat.conversations.presets import (
-    HOTTEST,
+    MAX_TEMPERATURE,
     InvalidSetup,
     checked_instructions,
     presets_for,
@@ -57,7 +57,7 @@ class TemperatureField(forms.FloatField):
         super().__init__(
             required=False,
             min_value=0,
-            max_value=HOTTEST,
+            max_value=MAX_TEMPERATURE,
             error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), sentence),
             **{"widget": forms.TextInput(attrs=attrs), **options},
         )
@@ -150,11 +150,11 @@ class Shown:
     def sources(self) -> list[str]:
         """Where they come from, in a word each."""
         names = [part.source for part in self.parts]
-        warmth = self.told.temperature
+        temperature = self.told.temperature
         return [
             *names,
             *(["this chat"] if self.told.chat else []),
-            *([f"temperature {warmth:g}"] if warmth is not None else []),
+            *([f"temperature {temperature:g}"] if temperature is not None else []),
         ]
 
     @property
