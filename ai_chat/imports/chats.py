@@ -144,7 +144,7 @@ class _Turns:
 def turns_of(messages: Iterable[Message]) -> list[ImportedTurn]:
     """The turns of a tree of messages, parents first. A question with the answers after it is a
     turn; where an answer has versions, each is a turn with the same question. A turn has the id of
-    its last message. What hangs in a circle is left out. Raises NotImported for too many."""
+    its last message. Cycles are left out. Raises NotImported for too many."""
     turns = _Turns()
     nodes = []
     for node in _in_order(messages):

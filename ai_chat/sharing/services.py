@@ -204,12 +204,6 @@ def reported() -> QuerySet[Share]:
     )
 
 
-def count_open_reports() -> int:
-    """Reported links that no admin has judged yet."""
-    reports = ShareReport.objects.filter(closed_at__isnull=True)
-    return reports.values("share").distinct().count()
-
-
 @transaction.atomic
 def judge(*, actor: User, share: Share, take_down: bool, reason: str) -> None:
     """An admin takes a reported copy down, or dismisses its open reports."""

@@ -46,7 +46,7 @@ def _too_many(pixels: int) -> Unreadable:
 
 
 def _upright(opened: Image.Image, pixels: int) -> Image.Image:
-    # Before a pixel is decoded: a small file can claim to be a wall.
+    # Before a pixel is decoded: a small file can claim any size.
     if opened.width * opened.height > pixels:
         raise _too_many(pixels)
     opened.draft("RGB", (MAX_SIDE, MAX_SIDE))  # A JPEG is decoded smaller where that is enough.
