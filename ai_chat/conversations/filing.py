@@ -137,7 +137,10 @@ def delete_expired() -> None:
 def _delete_with_pictures(conversation: Conversation) -> None:
     """Raises TurnRunning, StorageFailed; then nothing is deleted but files."""
     # A request that goes in at this moment is waited for, or waits and begins another conversation.
-    Conversation.objects.select_for_update().filter(pk=conversation.pk).first()
+    # So is somebody who keeps it.
+    expired = Conversation.objects.filter(pk=conversation.pk, expires_at__lte=Now())
+    if not expired.select_for_update().exists():
+        return
     requests = list(ImageRequest.objects.filter(conversation=conversation).select_related("charge"))
     if any(request.is_running and reconcile(request).is_running for request in requests):
         raise TurnRunning

@@ -1,5 +1,6 @@
 """Temporary chats: in no list, in no search, gone after a day."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,8 @@ from django.core.files.storage import default_storage
 from django.test import Client
 from django.utils import timezone
 
-from ai_chat.conversations.filing import delete_expired
+from ai_chat.conversations import filing
+from ai_chat.conversations.filing import delete_expired, keep_chat
 from ai_chat.conversations.search import find_matches
 from ai_chat.conversations.services import last_model
 from ai_chat.models import Attachment, Conversation, Image, ImageRequest, SearchEntry, Turn
@@ -104,6 +106,20 @@ def test_an_answer_that_is_being_written_ends_first(alice: User, chat_to_go: Con
     delete_expired()
     assert Turn.objects.filter(pk=turn.pk).exists()
     assert Turn.objects.count() == 2
+
+
+def test_one_that_is_kept_at_its_end_stays(
+    chat_to_go: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kept_meanwhile(rows: Any, **_order: Any) -> Iterator[list[Conversation]]:
+        batch = list(rows)
+        keep_chat(conversation=chat_to_go)
+        yield batch
+
+    end(chat_to_go)
+    monkeypatch.setattr(filing, "in_batches", kept_meanwhile)
+    delete_expired()
+    assert chat_to_go.turns.exists()
 
 
 def test_a_chat_is_begun_as_a_temporary_one_or_in_a_folder(chat: Chat) -> None:
