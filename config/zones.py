@@ -21,9 +21,20 @@ def _zones() -> frozenset[str]:
     return frozenset(available_timezones() - NO_ZONES)
 
 
+@cache
+def _zone(name: str) -> ZoneInfo:
+    """Another object than the default zone, UTC, also when it is the same: see `is_known`."""
+    return ZoneInfo.no_cache(name)
+
+
 def zone_of(name: str) -> ZoneInfo | None:
     """The zone of this name in the IANA database; None where it has none."""
-    return ZoneInfo(name) if name in _zones() else None
+    return _zone(name) if name in _zones() else None
+
+
+def is_known() -> bool:
+    """Whether times are shown in the zone that the reader's browser has told, not by default."""
+    return timezone.get_current_timezone() is not timezone.get_default_timezone()
 
 
 def zone_name() -> str:

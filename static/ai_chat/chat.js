@@ -5,7 +5,7 @@
 import { addAction } from "../js/actions.js";
 import { reload } from "../js/connection.js";
 import "./composing.js";
-import { setMessage } from "./message.js";
+import { focusMessage, setMessage } from "./message.js";
 import { addCopyButtons } from "./copying.js";
 import "./dictation.js";
 import { followAnswer } from "./following.js";
@@ -53,6 +53,8 @@ window.addEventListener("pageshow", (event) => event.persisted && reload());
 
 addCopyButtons(turns);
 if (turns.childElementCount) stayAtEnd();
+// The address leads to the turn that is edited, and so the browser focuses nothing.
+if (document.getElementById("edited")) focusMessage();
 for (const article of document.querySelectorAll("[data-follow]")) {
   followAnswer(article.dataset.follow);
 }

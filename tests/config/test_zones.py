@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.template import Context, Template
 from django.test import Client
 from django.utils import timezone
 
@@ -120,3 +121,33 @@ def test_every_page_says_which_zone_its_times_are_in() -> None:
             bare = re.search(r"\|date:[\"'][^\"']*H:i", text)
             assert not bare or "{{ zone }}" in text, path
             assert not re.search(r"(imes in|</time>) UTC", text), path
+
+
+def test_a_time_names_its_zone_only_where_the_readers_is_not_known(alice: User) -> None:
+    """Somebody who lives in UTC knows it."""
+    moment = "{{ at|moment:'j M Y H:i' }}"
+    at = datetime(2025, 3, 1, 3, 0, tzinfo=UTC)
+    for name, text in [
+        ("", "1 Mar 2025 03:00 UTC"),
+        ("UTC", "1 Mar 2025 03:00"),
+        ("Asia/Kathmandu", "1 Mar 2025 08:45"),
+    ]:
+        with timezone.override(zone_of(name)):
+            assert Template(moment).render(Context({"at": at})) == text
+
+
+@pytest.mark.parametrize(
+    ("at", "time", "day"),
+    [
+        (datetime(2026, 11, 1, 7, 30, tzinfo=UTC), "00:30", "00:30"),
+        (datetime(2026, 11, 1, 6, 30, tzinfo=UTC), "31 Oct 23:30", "31 Oct"),
+        (datetime(2025, 12, 31, 9, 0, tzinfo=UTC), "31 Dec 2025 01:00", "31 Dec 2025"),
+    ],
+)
+def test_a_list_says_of_a_time_what_today_does_not_say(
+    monkeypatch: pytest.MonkeyPatch, at: datetime, time: str, day: str
+) -> None:
+    monkeypatch.setattr(timezone, "now", lambda: datetime(2026, 11, 1, 20, 0, tzinfo=UTC))
+    with timezone.override(zone_of("America/Los_Angeles")):
+        text = Template("{{ at|recent }}|{{ at|recent:'day' }}").render(Context({"at": at}))
+    assert text == f"{time}|{day}"

@@ -186,7 +186,7 @@ def test_a_folder_is_made_used_and_deleted(
     page.get_by_text("New folder").click()
     page.get_by_label("Name").fill("Garden")
     fits(page)
-    page.get_by_role("button", name="Make the folder").click()
+    page.get_by_role("button", name="Create").click()
     expect(page.locator("h1")).to_have_text("Garden")
     axe(page)
     page.get_by_role("link", name="New chat here").click()
