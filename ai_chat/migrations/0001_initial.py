@@ -849,7 +849,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("file", models.CharField(max_length=200, unique=True)),
-                ("content_type", models.CharField(max_length=100)),
+                ("content_type", models.CharField(max_length=20)),
                 ("width", models.PositiveIntegerField()),
                 ("height", models.PositiveIntegerField()),
                 ("bytes", models.PositiveIntegerField()),

@@ -80,17 +80,32 @@ class ImageRequest(Job):
         return int(width), int(height)
 
 
-class Image(models.Model):
-    """A delivered image: a file in the storage, served to its owner only."""
+class StoredPicture(models.Model):
+    """A picture that was verified: a file in the storage, which `ai_chat.serving` serves."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    request = models.ForeignKey(ImageRequest, models.CASCADE, related_name="images")
     #: The name in the storage.
     file = models.CharField(max_length=200, unique=True)
     content_type = models.CharField(max_length=20)
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     bytes = models.PositiveIntegerField()
+
+    is_picture = True
+
+    class Meta:
+        abstract = True
+
+    @property
+    def filename(self) -> str:
+        """What a download is called."""
+        return f"tally-{str(self.pk)[:8]}.{self.file.rpartition('.')[2]}"
+
+
+class Image(StoredPicture):
+    """A delivered image, for its owner only."""
+
+    request = models.ForeignKey(ImageRequest, models.CASCADE, related_name="images")
     position = models.PositiveSmallIntegerField()
 
     class Meta:
@@ -98,11 +113,3 @@ class Image(models.Model):
 
     def __str__(self) -> str:
         return f"image {self.pk} ({self.width}×{self.height})"
-
-    #: By `ai_chat.serving`: it was verified.
-    is_picture = True
-
-    @property
-    def filename(self) -> str:
-        """What a download is called."""
-        return f"tally-{str(self.pk)[:8]}.{self.file.rpartition('.')[2]}"

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from ai_chat.models.conversations import Conversation
+from ai_chat.models.images import StoredPicture
 
 #: The folder of the storage; it has a folder for every user in it.
 SHARES = "shares"
@@ -115,29 +116,13 @@ class ShareEntry(models.Model):
         return f"entry {self.position} of {self.share_id}"
 
 
-class SharePicture(models.Model):
+class SharePicture(StoredPicture):
     """A copy of a picture: its own file, so that the original may be deleted."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     share = models.ForeignKey(Share, models.CASCADE, related_name="pictures")
-    #: The name in the storage.
-    file = models.CharField(max_length=200, unique=True)
-    content_type = models.CharField(max_length=100)
-    width = models.PositiveIntegerField()
-    height = models.PositiveIntegerField()
-    bytes = models.PositiveIntegerField()
 
     def __str__(self) -> str:
         return f"picture {self.pk} of {self.share_id}"
-
-    @property
-    def filename(self) -> str:
-        """What a download is called."""
-        return f"tally-{str(self.pk)[:8]}.{self.file.rpartition('.')[2]}"
-
-    @property
-    def is_picture(self) -> bool:
-        return True
 
 
 class ShareReport(models.Model):
