@@ -31,7 +31,7 @@ from ai_chat.jobs.errors import AnswerDeleted
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.running import stop_job
 from ai_chat.jobs.start import Agreed
-from ai_chat.models import Place, Setup, Turn
+from ai_chat.models import USUAL, Beginning, Place, Setup, Turn
 from config.errors import HttpError
 from config.serving.capacity import keeps_its_thread
 from config.text import as_written
@@ -127,16 +127,16 @@ def draft_of(body: dict[str, Any], files: KeptFiles, *, user_id: int) -> Draft:
         place=place,
         client_messages=past_messages(body["messages"]),
         attachments=files.all,
-        beginning=Setup() if place.conversation else beginning_of(body, user_id=user_id),
+        beginning=USUAL if place.conversation else beginning_of(body, user_id=user_id),
     )
 
 
-def beginning_of(body: dict[str, Any], *, user_id: int) -> Setup:
-    """How a body sets up the chat that it begins. Raises InvalidSetup."""
+def beginning_of(body: dict[str, Any], *, user_id: int) -> Beginning:
+    """How a body begins a chat. Raises InvalidSetup."""
     preset_id = body.get("preset")
     if preset_id and find_preset(preset_id, user_id=user_id) is None:
         raise InvalidSetup("There is no such preset.", ("preset",))
-    return checked_setup(Setup(body.get("instructions", ""), preset_id))
+    return Beginning(checked_setup(Setup(body.get("instructions", ""), preset_id)))
 
 
 def place_of(body: dict[str, Any], text: str, *, user_id: int) -> Place:

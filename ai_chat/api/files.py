@@ -22,6 +22,10 @@ from credits.api.schema import errors
 from credits.users.permissions import refuse_impersonated
 
 
+class NewFile(serializers.Serializer[Any]):
+    file = serializers.FileField()
+
+
 class FilesPage(serializers.Serializer[Any]):
     items = FileOut(many=True)
     nextCursor = serializers.UUIDField(allow_null=True, help_text="For `cursor`; null at the end.")
@@ -49,13 +53,7 @@ class Files(ApiView):
         "odt, ods, odp). What it is is told by its content. Of pictures a smaller one is kept, "
         "without what else was in the file. One that is not sent with a message within a day is "
         "deleted. 409 (`storage_full`) when the account's storage is full.",
-        request={
-            "multipart/form-data": {
-                "type": "object",
-                "properties": {"file": {"type": "string", "format": "binary"}},
-                "required": ["file"],
-            }
-        },
+        request={"multipart/form-data": NewFile},
         responses={201: FileOut, **errors(409, 413)},
         tags=["ai"],
     )

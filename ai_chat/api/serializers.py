@@ -121,7 +121,7 @@ class Attachment(serializers.Serializer[Any]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "id" not in attrs and "url" not in attrs:
-            raise serializers.ValidationError("Give its `id` or its `url`.")
+            raise serializers.ValidationError({"url": "Give its `id` or its `url`."})
         return attrs
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ai_chat.models import UNFILED, Attachment, Filing, Place, Setup
+from ai_chat.models import USUAL, Attachment, Beginning, Place, Setup
 from ai_chat.providers.chat import Message
 
 #: Where a conversation is begun.
@@ -14,21 +14,17 @@ BEGINNING = Place()
 class Draft:
     """A message of a user. Its `attachments` are sent with it, and with later ones as there is
     room. `client_messages` are what the client says came before: they count until there are turns
-    of the conversation, their system messages always. `beginning` is how a conversation is set up
-    that it begins, `filing` where that is kept."""
+    of the conversation, their system messages always. `beginning` is how it begins a conversation
+    where there is none."""
 
     user_id: int
     text: str
     place: Place = BEGINNING
     attachments: Sequence[Attachment] = ()
     client_messages: Sequence[Message] = ()
-    filing: Filing = UNFILED
-    beginning: Setup = Setup()  # noqa: RUF009 -- it cannot be changed
+    beginning: Beginning = USUAL
 
     @property
     def setup(self) -> Setup:
         """How its chat is set up."""
-        chat = self.place.conversation
-        if chat is None:
-            return self.beginning
-        return Setup(chat.instructions, chat.preset_id, chat.temperature)
+        return (self.place.conversation or self.beginning).setup

@@ -17,7 +17,7 @@ from ai_chat.jobs.start import Agreed, choose_model, start_job
 from ai_chat.jobs.supervision import begin
 from ai_chat.jobs.work import Bounds, Stopped, TimeIsUp, Work, charged_if_shown
 from ai_chat.markdown import has_visible_text
-from ai_chat.models import Place, Turn
+from ai_chat.models import USUAL, Place, Turn
 from ai_chat.providers.bounds import asked_of, file_tokens, input_bound, size_of
 from ai_chat.providers.chat import AnswerStream, Message, can_read, tokens_of
 from ai_chat.providers.client import thinking_seconds
@@ -96,9 +96,8 @@ def start_turn(
     conversation_id = place.conversation_id and str(place.conversation_id)
     files = [str(each.pk) for each in draft.attachments]
     version = [str(place.parent)] if place.is_version else []
-    differs = (
-        [draft.beginning.columns] if any(draft.beginning) and place.conversation is None else []
-    )
+    beginning = place.conversation.beginning if place.conversation else draft.beginning
+    differs = [beginning.columns] if beginning != USUAL and place.conversation is None else []
     return start_job(
         Turn,
         user_id=draft.user_id,
@@ -118,8 +117,7 @@ def start_turn(
             "is_version": place.is_version,
             "attachments": files,
             "one_at_a_time": True,
-            **draft.setup.columns,
-            **draft.filing.columns,
+            **beginning.columns,
         },
     )
 

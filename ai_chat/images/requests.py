@@ -9,7 +9,7 @@ from ai_chat import files
 from ai_chat.images.painter import Painting
 from ai_chat.jobs.start import choose_model, start_job, was_charged
 from ai_chat.jobs.supervision import begin
-from ai_chat.models import UNFILED, Conversation, Filing, Image, ImageRequest, Place, Setup
+from ai_chat.models import USUAL, Beginning, Conversation, Image, ImageRequest, Place
 from ai_chat.titles import title_of
 from config.errors import InvalidInput
 from config.text import as_written, is_blank
@@ -48,16 +48,14 @@ def start_request(
     count: int,
     idempotency_key: str,
     place: Place | None = None,
-    filing: Filing = UNFILED,
-    setup: Setup = Setup(),  # noqa: B008 -- it cannot be changed
+    beginning: Beginning = USUAL,
     max_unit_cost: int | None = None,
 ) -> tuple[ImageRequest, bool]:
     """Charges `count` images together and begins to make them. Returns the request and whether it
     is new: a repeated key finds the first one (I7). An empty `size` is the model's first one, or
     DEFAULT_SIZE. `max_unit_cost` is what one image may cost, in credits. With a `place` they
-    belong to a conversation, and one without begins one, kept as `filing` and set up as `setup`
-    says. Raises InvalidImageRequest, ModelNotOffered, PlanRequired, Busy, and what `start_job`
-    raises."""
+    belong to a conversation, and one without begins one, as `beginning` says. Raises
+    InvalidImageRequest, ModelNotOffered, PlanRequired, Busy, and what `start_job` raises."""
     key = f"image:{idempotency_key}"
     chosen = choose_model(model, feature=IMAGE, user_id=user_id, idempotency_key=key)
     asked_size, size = size, size or usual_size(chosen)
@@ -68,6 +66,8 @@ def start_request(
         if not was_charged(user_id=user_id, idempotency_key=key):
             raise
     conversation_id = place and place.conversation_id and str(place.conversation_id)
+    if place and place.conversation:
+        beginning = place.conversation.beginning
     version = [str(place.parent)] if place and place.is_version else []
     request, is_new = start_job(
         ImageRequest,
@@ -87,8 +87,7 @@ def start_request(
             "prompt": prompt,
             "size": size,
             "count": count,
-            **filing.columns,
-            **setup.columns,
+            **beginning.columns,
         },
     )
     if is_new:

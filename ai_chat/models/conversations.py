@@ -181,6 +181,15 @@ class Conversation(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    @property
+    def setup(self) -> "Setup":
+        return Setup(self.instructions, self.preset_id, self.temperature)
+
+    @property
+    def beginning(self) -> "Beginning":
+        """How another is begun in its place, if it is deleted while a message goes in."""
+        return Beginning(self.setup, self.folder_id, self.expires_at is not None)
+
 
 class Place(NamedTuple):
     """Where a message goes: after the entry `parent` of a conversation. What `is_version` stays
@@ -196,24 +205,6 @@ class Place(NamedTuple):
         return self.conversation.pk if self.conversation else None
 
 
-class Filing(NamedTuple):
-    """Where a message files the conversation that it begins: in a folder of its user's, or nowhere,
-    as it is temporary."""
-
-    folder_id: uuid.UUID | None = None
-    is_temporary: bool = False
-
-    @property
-    def columns(self) -> dict[str, Any]:
-        """What `ai_chat_place` reads of it in the row of a job; nothing for the usual."""
-        folder = {"folder_id": str(self.folder_id)} if self.folder_id else {}
-        return {**folder, "is_temporary": True} if self.is_temporary else folder
-
-
-#: In no folder, and listed.
-UNFILED = Filing()
-
-
 class Setup(NamedTuple):
     """How a chat is set up: what its models are told, and how warm they are (0 to 2; None: as the
     preset says, else as they are)."""
@@ -222,10 +213,28 @@ class Setup(NamedTuple):
     preset_id: uuid.UUID | None = None
     temperature: float | None = None
 
+
+class Beginning(NamedTuple):
+    """How a message begins its conversation: set up like this, and in a folder of its user's or,
+    where it is temporary, in no list."""
+
+    setup: Setup = Setup()
+    folder_id: uuid.UUID | None = None
+    is_temporary: bool = False
+
     @property
     def columns(self) -> dict[str, Any]:
         """What `ai_chat_place` reads of it in the row of a job."""
-        return {**self._asdict(), "preset_id": self.preset_id and str(self.preset_id)}
+        return {
+            **self.setup._asdict(),
+            "preset_id": self.setup.preset_id and str(self.setup.preset_id),
+            "folder_id": self.folder_id and str(self.folder_id),
+            "is_temporary": self.is_temporary,
+        }
+
+
+#: With nothing said, in no folder, and listed.
+USUAL = Beginning()
 
 
 class Turn(Job):

@@ -1,35 +1,48 @@
-"""How the conversation is filed that a page begins: its address says it, `?temporary=1` or
-`?folder=ID`, and the composer's form has the same one."""
+"""How a page begins a conversation. The address says where it is kept, `?temporary=1` or
+`?folder=ID`, and the composer's form has the same one; the form's fields say how it is set up."""
 
-from dataclasses import dataclass
-from urllib.parse import urlencode
+from typing import Any
 
-from ai_chat.models import Filing, Folder
+from django.urls import reverse
+
+from ai_chat.conversations.presets import InvalidSetup
+from ai_chat.models import USUAL, Beginning, Conversation, Folder, Setup
 from ai_chat.pages.lookup import own_folder
+from ai_chat.pages.setup import form_of_new
 from credits.http import AuthenticatedHttpRequest
 
 
-@dataclass(frozen=True)
-class Beginning:
-    """What a page begins: a temporary chat, or one in a folder, or one of neither."""
-
-    folder: Folder | None = None
-    is_temporary: bool = False
-
-    @property
-    def filing(self) -> Filing:
-        return Filing(self.folder.pk if self.folder else None, self.is_temporary)
-
-    @property
-    def query(self) -> str:
-        """The same as the query of an address; empty for neither."""
-        if self.is_temporary:
-            return "?temporary=1"
-        return f"?{urlencode({'folder': self.folder.pk})}" if self.folder else ""
+def read_beginning(
+    request: AuthenticatedHttpRequest, conversation: Conversation | None
+) -> Beginning:
+    """What a message that is sent says of the conversation that it begins; of another nothing.
+    Raises InvalidSetup."""
+    if conversation:
+        return USUAL
+    form = form_of_new(request)
+    for name, errors in form.errors.items():
+        raise InvalidSetup(str(errors[0]), (name,))
+    return _kept(form.value(), request, _folder(request))
 
 
-def read_beginning(request: AuthenticatedHttpRequest) -> Beginning:
-    """What the address of a request says; a folder that is none of the user's is no folder."""
+def shown_beginning(request: AuthenticatedHttpRequest, setup: Setup) -> dict[str, Any]:
+    """What the page shows of a conversation that it begins, set up like this, and where its form is
+    sent."""
+    folder = _folder(request)
+    query = f"?folder={folder.pk}" if folder else ""
+    return {
+        "begins": (begins := _kept(setup, request, folder)),
+        "begins_in": folder,
+        "begins_at": f"{reverse('chat')}{'?temporary=1' if begins.is_temporary else query}",
+    }
+
+
+def _kept(setup: Setup, request: AuthenticatedHttpRequest, folder: Folder | None) -> Beginning:
     if request.GET.get("temporary"):
-        return Beginning(is_temporary=True)
-    return Beginning(own_folder(request, request.GET.get("folder", "")))
+        return Beginning(setup, is_temporary=True)
+    return Beginning(setup, folder.pk if folder else None)
+
+
+def _folder(request: AuthenticatedHttpRequest) -> Folder | None:
+    """One that is none of the user's is no folder."""
+    return own_folder(request, request.GET.get("folder", ""))

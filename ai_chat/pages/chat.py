@@ -20,9 +20,9 @@ from ai_chat.conversations.title_model import is_due
 from ai_chat.conversations.turns import choose_text_model, send_message
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.start import Agreed
-from ai_chat.models import Conversation, ImageRequest, Setup, Turn
+from ai_chat.models import USUAL, Conversation, ImageRequest, Turn
 from ai_chat.pages.attaching import files_to_send, keep_uploads
-from ai_chat.pages.beginning import read_beginning
+from ai_chat.pages.beginning import read_beginning, shown_beginning
 from ai_chat.pages.choosing import note_use
 from ai_chat.pages.composer import composer
 from ai_chat.pages.continuing import check_goes_on, continuation_of
@@ -36,7 +36,7 @@ from ai_chat.pages.forms import (
     start_images,
 )
 from ai_chat.pages.lookup import conversation_of_page, own_conversation, own_entry
-from ai_chat.pages.setup import SetupForm, form_of_new, read_setup, shown_instructions
+from ai_chat.pages.setup import SetupForm, form_of_new, shown_instructions
 from ai_chat.pages.streams import event_response, wants_events
 from ai_chat.pages.versions import choices_of, place_of
 from ai_chat.titles import title_of
@@ -70,11 +70,13 @@ def page(
     changes in the composer."""
     edited = own_entry(conversation, request.POST.get("version_of") or request.GET.get("edit", ""))
     chosen = request.POST if request.method == "POST" or not edited else choices_of(edited)
-    draft, beginning = chosen.get("message", ""), Setup()
+    draft, begins = chosen.get("message", ""), {"begins": USUAL}
     if conversation is None:
         setup_form = form_of_new(request)
-        beginning = setup_form.value()
+        begins = shown_beginning(request, setup_form.value())
+    beginning = begins["begins"]
     context = {
+        **begins,
         **composer(request.user, chosen, conversation, draft=draft, beginning=beginning),
         "edited": edited,
         "conversation": conversation,
@@ -88,7 +90,6 @@ def page(
     )
     context |= {
         **(_entries(request, conversation, context["offer"].model) if conversation else {}),
-        "begins": read_beginning(request),
         "instructions": instructions,
         "rail": rail(user_id=request.user.pk),
         "local_provider": settings.LOCAL_PROVIDER,
@@ -142,8 +143,7 @@ def send_text(
             text=request.POST.get("message", ""),
             place=place_of(request.POST, conversation),
             attachments=files_to_send(request),
-            filing=read_beginning(request).filing,
-            beginning=read_setup(request, conversation),
+            beginning=read_beginning(request, conversation),
         ),
         model,
         idempotency_key=key,
@@ -161,8 +161,7 @@ def send_image(
     job = start_images(
         request,
         place=place_of(request.POST, conversation),
-        filing=read_beginning(request).filing,
-        setup=read_setup(request, conversation),
+        beginning=read_beginning(request, conversation),
     )
     return followed(request, job, conversation)
 

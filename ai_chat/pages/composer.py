@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.path import beside, end_of
 from ai_chat.conversations.presets import find_preset
-from ai_chat.models import Conversation, Setup
+from ai_chat.models import USUAL, Beginning, Conversation
 from ai_chat.offer import get_offer
 from ai_chat.pages.attaching import files_of
 from ai_chat.pages.choosing import chosen_model
@@ -28,7 +28,7 @@ def composer(
     conversation: Conversation | None = None,
     *,
     draft: str = "",
-    beginning: Setup = Setup(),  # noqa: B008 -- it cannot be changed
+    beginning: Beginning = USUAL,
 ) -> dict[str, Any]:
     """What the composer shows: both modes, what is chosen in each, and its price with this
     `draft`."""
@@ -51,9 +51,9 @@ def composer(
     }
 
 
-def _usual_model(user: User, conversation: Conversation | None, beginning: Setup) -> str:
+def _usual_model(user: User, conversation: Conversation | None, beginning: Beginning) -> str:
     """That of the preset that a chat begins with, else the one that was chosen last."""
-    preset = None if conversation else find_preset(beginning.preset_id, user_id=user.pk)
+    preset = None if conversation else find_preset(beginning.setup.preset_id, user_id=user.pk)
     if preset and preset.model:
         return preset.model
     return chosen_model(user_id=user.pk, feature=TEXT, conversation=conversation)
@@ -65,7 +65,9 @@ def offer(request: AuthenticatedHttpRequest) -> HttpResponse:
     """The button with its price; 204 while it looks as the page shows it. Of what is being written
     the page tells the size alone."""
     conversation, draft = conversation_of_page(request), shown_draft(request.GET)
-    beginning = Setup() if conversation else shown_setup(request.GET, request.user)
+    beginning = USUAL
+    if conversation is None:
+        beginning = Beginning(shown_setup(request.GET, request.user))
     context = composer(request.user, request.GET, conversation, draft=draft, beginning=beginning)
     if request.GET.get("shown") == f"{context['offer'].token}-{context['image_offer'].token}":
         return HttpResponse(status=204)

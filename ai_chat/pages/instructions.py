@@ -17,7 +17,7 @@ from ai_chat.conversations.presets import (
     save_account_instructions,
     set_up,
 )
-from ai_chat.models import Conversation, Preset, Setup
+from ai_chat.models import Conversation, Preset
 from ai_chat.pages.chat import page
 from ai_chat.pages.lookup import conversation_of_page, own_conversation
 from ai_chat.pages.preset_forms import AccountForm, PresetForm
@@ -34,7 +34,7 @@ def block(request: AuthenticatedHttpRequest) -> HttpResponse:
     conversation = conversation_of_page(request)
     if conversation is None:
         return HttpResponse(status=204)
-    shown = shown_instructions(request.user, conversation, Setup())
+    shown = shown_instructions(request.user, conversation)
     context = {"conversation": conversation, "instructions": shown}
     return render(request, "ai_chat/instructions.html#block", context)
 

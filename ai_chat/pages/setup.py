@@ -20,7 +20,7 @@ from ai_chat.conversations.presets import (
     checked_instructions,
     presets_for,
 )
-from ai_chat.models import Conversation, Preset, Setup
+from ai_chat.models import USUAL, Beginning, Conversation, Preset, Setup
 from ai_chat.offer import Offer
 from ai_chat.pages.forms import shown_text
 from credits.catalogue.models import offered_models
@@ -108,19 +108,8 @@ def form_of_new(request: AuthenticatedHttpRequest) -> SetupForm:
     return SetupForm(data, presets=presets_for(request.user.pk), in_composer=True)
 
 
-def read_setup(request: AuthenticatedHttpRequest, conversation: Conversation | None) -> Setup:
-    """What the composer says of the chat that it begins; of another nothing. Raises
-    InvalidSetup."""
-    if conversation:
-        return Setup()
-    form = form_of_new(request)
-    for name, errors in form.errors.items():
-        raise InvalidSetup(str(errors[0]), (name,))
-    return form.value()
-
-
 def shown_setup(data: QueryDict, user: User) -> Setup:
-    """The same for a price: of the instructions the page tells the size alone."""
+    """What the composer says for a price: of the instructions the page tells the size alone."""
     form = SetupForm(data, presets=presets_for(user.pk))
     return form.value()._replace(instructions=shown_text(data, "setup_size", most=MAX_CHARACTERS))
 
@@ -169,7 +158,7 @@ class Shown:
 def shown_instructions(
     user: User,
     conversation: Conversation | None,
-    beginning: Setup,
+    beginning: Beginning = USUAL,
     *,
     form: SetupForm | None = None,
     offer: Offer | None = None,

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.entries import shown_entries
@@ -13,7 +14,7 @@ from ai_chat.conversations.services import delete_conversation
 from ai_chat.conversations.turns import start_turn
 from ai_chat.images.requests import delete_request
 from ai_chat.jobs.errors import TurnRunning
-from ai_chat.models import Conversation, ImageRequest, Turn
+from ai_chat.models import Conversation, Folder, ImageRequest, Turn
 from credits.ledger import get_balance
 from credits.models import User
 from tests.ai_chat.turns import charge_turn, make_turn, text_model
@@ -40,6 +41,22 @@ def test_a_message_that_comes_too_late_begins_a_conversation(conversation: Conve
     turn = sending.result()
     assert Conversation.objects.get().pk == turn.conversation_id
     assert get_balance(user_id=turn.conversation.user_id)[:2] == (99, 1)
+
+
+def test_it_begins_one_like_that_which_is_gone(conversation: Conversation) -> None:
+    folder = Folder.objects.create(user=conversation.user, name="Work")
+    conversation.folder = folder
+    conversation.instructions, conversation.temperature = "Rhyme.", 0.5
+    conversation.expires_at = timezone.now()
+    delete_conversation(conversation=copy(conversation))
+    begun = send(conversation).conversation
+    begun.refresh_from_db()
+    assert (begun.folder, begun.setup) == (folder, conversation.setup)
+    assert begun.expires_at is not None
+    Turn.objects.all().delete()
+    delete_conversation(conversation=copy(begun))
+    Folder.objects.all().delete()
+    assert Conversation.objects.get(pk=send(begun).conversation_id).folder is None
 
 
 def test_a_deletion_that_comes_too_late_finds_the_answer_being_written(

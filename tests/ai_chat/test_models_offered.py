@@ -63,8 +63,8 @@ def test_a_model_beyond_the_plan_is_refused_before_the_charge(
 
 def test_the_choice_says_which_plan_it_takes(client: Client, dana: User) -> None:
     page = client.get("/ai-chat").text
-    assert '<option value="large"  disabled>large · with Pro</option>' in page
-    assert '<option value="small" selected >small</option>' in page
+    assert '<option value="large"  disabled>large · 1 credit · with Pro</option>' in page
+    assert '<option value="small" selected >small · 1 credit</option>' in page
     assert "For this you need the plan Pro." in page, "There is no other painter."
     models = client.get("/api/ai/models").json()
     assert [(model["id"], model["plan"]) for model in models["text"]] == [
@@ -73,7 +73,7 @@ def test_the_choice_says_which_plan_it_takes(client: Client, dana: User) -> None
     subscribe(dana)
     page = client.get("/ai-chat").text
     assert "with Pro" not in page
-    assert '<option value="large" selected >large</option>' in page
+    assert '<option value="large" selected >large · 1 credit</option>' in page
     models = client.get("/api/ai/models").json()
     assert [model["plan"] for model in models["text"] + models["image"]] == ["", "", ""]
 

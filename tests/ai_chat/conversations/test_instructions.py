@@ -21,7 +21,7 @@ from ai_chat.conversations.presets import (
 )
 from ai_chat.conversations.quotes import quote_message
 from ai_chat.conversations.turns import start_turn
-from ai_chat.models import ChatSettings, Conversation, Preset, Setup
+from ai_chat.models import Beginning, ChatSettings, Conversation, Preset, Setup
 from ai_chat.offer import get_offer
 from ai_chat.providers.chat import Message
 from credits.catalogue.models import get_model
@@ -77,7 +77,7 @@ def test_all_instructions_are_one_system_message_in_their_order(
 
 def test_a_chat_that_begins_is_told_what_it_is_set_up_with(alice: User, bob: User) -> None:
     preset = make_preset(alice, instructions="Rhyme.")
-    draft = Draft(user_id=alice.pk, text="Hi", beginning=Setup("Be brief.", preset.pk))
+    draft = Draft(user_id=alice.pk, text="Hi", beginning=Beginning(Setup("Be brief.", preset.pk)))
     assert told(draft) == "Rhyme.\n\nBe brief."
     turn, _ = start_turn(draft, text_model(), idempotency_key=uuid4().hex)
     turn.conversation.refresh_from_db()
@@ -90,7 +90,7 @@ def test_a_preset_of_others_or_one_that_is_deleted_counts_as_none(
 ) -> None:
     preset = make_preset(bob, instructions="Rhyme.", temperature=1.5)
     key = uuid4() if gone else preset.pk
-    draft = Draft(user_id=alice.pk, text="Hi", beginning=Setup(preset_id=key))
+    draft = Draft(user_id=alice.pk, text="Hi", beginning=Beginning(Setup(preset_id=key)))
     assert told(draft) is None
     assert told_in(draft).temperature is None
     turn, _ = start_turn(draft, text_model(), idempotency_key=uuid4().hex)
