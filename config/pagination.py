@@ -83,15 +83,18 @@ class Reading(NamedTuple):
     backwards: bool
     limit: int
 
-    def of(self, *parts: QuerySet[Any]) -> list[Any]:
-        """The rows of a list that is made of these parts, one behind the other in its order."""
+    def of(self, *parts: "QuerySet[Any] | Callable[[Reading], list[Any]]") -> list[Any]:
+        """The rows of a list that is made of these parts, one behind the other in its order; each
+        is a list, or a function that reads it."""
         rows: list[Any] = []
         for part in reversed(parts) if self.backwards else parts:
-            if len(rows) < self.limit:
-                rows += self._sorted(part)[: self.limit - len(rows)]
+            left = self._replace(limit=self.limit - len(rows))
+            if left.limit:
+                rows += part(left) if callable(part) else left.sorted(part)[: left.limit]
         return rows
 
-    def _sorted(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+    def sorted(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Those of the rows beyond the key, in the order of the reading."""
         if self.key is not None:
             rows = rows.filter(self._beyond(list(zip(self.order, self.key, strict=True))))
         rows = rows.order_by(*self.order)

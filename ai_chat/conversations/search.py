@@ -11,12 +11,17 @@ from django.db.models import BooleanField, F, Func, Value
 from ai_chat.conversations.words import first_place, spans_of, words_of
 from ai_chat.models import Attachment, Conversation, ImageRequest, SearchEntry, Turn
 from config.errors import InvalidInput
-from config.pagination import Key, Page, paginate
+from config.pagination import Key, Page, Reading, paginate
 from config.text import cut
 
 #: Of what is searched for.
 SEARCH_CHARACTERS = 100
 MATCHES_SHOWN = 20
+#: Messages that are looked at one by one before the index of words is asked: in these stand the
+#: words that are in one of twenty.
+WALKED = 500
+#: Beginnings of words with fewer characters are those of many words.
+SHORT = 3
 #: Titles first, then the latest.
 ORDER = ("-is_title", "-created_at", "-entry")
 KEY = (int, datetime, UUID)
@@ -66,17 +71,76 @@ def find_matches(
     words = words_of(search)
     if not words:
         return Page([])
-    rows = SearchEntry.objects.filter(_has(user_id, words), user_id=user_id).defer("vector")
-    page = paginate(rows, size=size, order=ORDER, older_than=older_than, newer_than=newer_than)
+    page = paginate(
+        Searching(user_id, words).read,
+        size=size, order=ORDER, older_than=older_than, newer_than=newer_than,
+    )  # fmt: skip
     return page.map(lambda entries: list(_matches(entries, words)))
 
 
-def _has(user_id: int, words: Sequence[str]) -> Func:
-    """The condition that an entry has these words of its owner's."""
-    lexemes = [f"'{user_id} {word}'" for word in words]
-    query = Value(" & ".join(lexemes) + ":*")
+class Searching:
+    """Reads the entries that have the words of a search. The planner is left no choice: as it knows
+    the frequency of few words, it would walk through all that somebody wrote for a rare one, or
+    sort all that has a frequent one."""
+
+    def __init__(self, user_id: int, words: Sequence[str]) -> None:
+        *whole, last = (f"'{user_id} {word}'" for word in words)
+        query = " & ".join([*whole, f"{last}:*"])
+        is_beginning_of_many = len(words[-1]) < SHORT and whole
+        rows = SearchEntry.objects.defer("vector")
+        # No index knows this function: it is asked of each row that is walked.
+        has_words = _condition(query, "ts_match_vq(%(expressions)s::tsquery)", ", ")
+        self._own = rows.filter(user_id=user_id, is_title=0)
+        self._titles = rows.filter(has_words, user_id=user_id, is_title=1)
+        self._walked = self._own.filter(has_words)
+        # The sum is in no index: only that of words is left.
+        self._by_words = rows.alias(owner=F("user_id") + 0).filter(
+            _condition(
+                " & ".join(whole) if is_beginning_of_many else query,
+                "%(expressions)s::tsquery",
+                " @@ ",
+            ),
+            has_words,
+            owner=user_id,
+            is_title=0,
+        )
+
+    def read(self, reading: Reading) -> list[SearchEntry]:
+        return reading.of(self._read_titles, self._read_messages)
+
+    def _read_titles(self, reading: Reading) -> list[SearchEntry]:
+        part = _within(reading, is_title=1)
+        return part.of(self._titles) if part else []
+
+    def _read_messages(self, reading: Reading) -> list[SearchEntry]:
+        """Enough of the next messages have a frequent word; few of all have a rare one."""
+        part = _within(reading, is_title=0)
+        if part is None:
+            return []
+        times = part.sorted(self._own).values_list("created_at", flat=True)
+        last = times[WALKED - 1 : WALKED].first()
+        if last is None:
+            return part.of(self._walked)
+        side = "lte" if part.backwards else "gte"
+        rows = part.of(self._walked.filter(**{f"created_at__{side}": last}))
+        return rows if len(rows) == part.limit else part.of(self._by_words)
+
+
+def _within(reading: Reading, *, is_title: int) -> Reading | None:
+    """The reading of titles or of messages alone, in an order of their own, so that the key bounds
+    what is read of the index; None where all of them are in front of the key."""
+    part, key = reading._replace(order=reading.order[1:], key=None), reading.key
+    if key is None:
+        return part
+    if key[0] == is_title:
+        return part._replace(key=key[1:])
+    return part if bool(is_title) == reading.backwards else None
+
+
+def _condition(query: str, template: str, joiner: str) -> Func:
+    """That an entry's words are those of a query."""
     return Func(
-        F("vector"), query, template="%(expressions)s::tsquery", arg_joiner=" @@ ",
+        F("vector"), Value(query), template=template, arg_joiner=joiner,
         output_field=BooleanField(),
     )  # fmt: skip
 
