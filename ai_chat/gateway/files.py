@@ -83,8 +83,12 @@ def _tokens_within(body: Mapping[str, Any], file: _File, model: AIModel, account
         read = _read(file, account_id)
     except (InvalidAttachment, FileTooLarge):
         read = None
-    most = input_bound(model, Size(0, read.octets)) if read and not read.is_cut else None
-    most = model.context_tokens if most is None else most
+    # A file may be of two kinds at once: what the provider takes it for is what is to be known.
+    kind = Attachment.Kind.PDF if is_pdf(file.content) else Attachment.Kind.OFFICE
+    if read is None or read.kind != kind or read.is_cut:
+        most = model.context_tokens
+    else:
+        most = input_bound(model, Size(0, read.octets))
     if most is None:
         raise Unsupported(file.where, "How much text it holds cannot be told: send the text.")
     return max(0, most - counted)

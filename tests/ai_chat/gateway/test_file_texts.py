@@ -72,12 +72,15 @@ def test_text_that_is_packed_in_a_file_is_paid_by_those_who_read_files_too(
     assert quote(("a.pdf", pdf(much))).json()["input_bound"] > 30_000, "More than its page has."
     plain = quote(("a.pdf", pdf("One", "Two"))).json()["input_bound"]
     assert 6_000 <= plain < 6_300, "As many tokens as its pages have."
-    unknown = ("a.pdf", b"%PDF-1.7 damaged")
-    answer = quote(unknown)
-    assert answer.status_code == 400
-    assert "cannot be told" in answer.json()["error"]["message"]
+    two_kinds = picture() + pdf("One")
+    unknown = [("a.pdf", content) for content in (b"%PDF-1.7 damaged", two_kinds)]
+    for file in unknown:
+        answer = quote(file)
+        assert answer.status_code == 400
+        assert "cannot be told" in answer.json()["error"]["message"]
     text_model(context_tokens=50_000)
-    assert 50_000 <= quote(unknown).json()["input_bound"] < 50_300
+    for file in unknown:
+        assert 50_000 <= quote(file).json()["input_bound"] < 50_300
 
 
 def test_a_file_of_a_response_is_read_too(program: ApiProgram, painter: FakePainter) -> None:
