@@ -16,7 +16,7 @@ from django.shortcuts import get_object_or_404
 from ai_chat import files
 from ai_chat.attachments.errors import FileTooLarge, InvalidAttachment
 from ai_chat.attachments.names import clean_name
-from ai_chat.attachments.reader import read
+from ai_chat.attachments.reader import place_for, read
 from ai_chat.attachments.storage import check_room, lock_storage
 from ai_chat.jobs.rates import count_request
 from ai_chat.models import Attachment
@@ -57,7 +57,10 @@ def _checked(content: "bytes | File[bytes]") -> "File[bytes]":
 def _reading(user_id: int, name: str, file: "File[bytes]") -> Iterator[tuple[Attachment, Path]]:
     """What is in a file, and for a while the path of what is kept of it."""
     settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=settings.VAR_DIR, prefix="reading-") as folder:
+    with (
+        place_for(user_id),
+        TemporaryDirectory(dir=settings.VAR_DIR, prefix="reading-") as folder,
+    ):
         source, target = Path(folder, "file"), Path(folder, "picture")
         with source.open("wb") as copy:
             copy.writelines(file.chunks())

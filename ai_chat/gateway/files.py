@@ -1,9 +1,10 @@
-"""Files in the messages of a call, where the model reads none: it is sent their text instead, as in
-chats, and what is reserved is for that. Nothing of them is kept."""
+"""Files in the messages of a call. A model that reads none is sent their text instead, as in chats,
+and what is reserved is for that; of one that reads them the text is counted. Nothing of them is
+kept."""
 
 import binascii
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from django.db import connections
 
@@ -12,10 +13,33 @@ from ai_chat.attachments.errors import FileTooLarge, InvalidAttachment
 from ai_chat.attachments.services import read_file
 from ai_chat.gateway.errors import Unsupported
 from ai_chat.gateway.sizes import data_in
+from ai_chat.models import Attachment
+from ai_chat.providers.bounds import Size, input_bound, part_size
+from ai_chat.providers.pages import is_pdf
 from credits.models import AIModel
 
-#: Files of a call: each is read in a process of its own.
+#: Files of a call that are read: each in a process of its own.
 MOST = 20
+#: How a ZIP archive begins, which office documents are.
+ZIP = b"PK\x03\x04"
+
+
+class _File(NamedTuple):
+    """A file, and where it stands: the number of its message, and of its part there."""
+
+    message: int
+    part: int
+    name: str
+    content: bytes
+
+    @property
+    def where(self) -> str:
+        return f"messages[{self.message}].content[{self.part}]"
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether it may hold more text than bytes."""
+        return self.content.startswith(ZIP) or is_pdf(self.content)
 
 
 def with_texts(body: Mapping[str, Any], model: AIModel, *, account_id: int) -> Mapping[str, Any]:
@@ -25,41 +49,78 @@ def with_texts(body: Mapping[str, Any], model: AIModel, *, account_id: int) -> M
     messages = body.get("messages")
     if model.reads_files or not isinstance(messages, list):
         return body
-    places = [
-        (place, number, data)
-        for place, message in enumerate(messages)
-        for number, part in enumerate(_parts(message))
-        if (data := _data_of(part)) is not None
-    ]
-    if not places:
+    files = [*_files_in(messages)]
+    if not files:
         return body
-    if len(places) > MOST:
+    if len(files) > MOST:
         raise Unsupported("messages", f"At most {MOST} files are read for a model without files.")
     changed = [
         {**each, "content": [*each["content"]]} if _parts(each) else each for each in messages
     ]
-    for place, number, data in places:
-        part = changed[place]["content"][number]
-        name = str(part["file"].get("filename") or "file")
-        where = f"messages[{place}].content[{number}]"
-        text = _text_of(data, name, where, account_id)
-        changed[place]["content"][number] = {"type": "text", "text": text}
+    for file in files:
+        text = _text_of(file, account_id)
+        changed[file.message]["content"][file.part] = {"type": "text", "text": text}
     return {**body, "messages": changed}
 
 
-def _text_of(data: str, name: str, where: str, account_id: int) -> str:
-    content = binascii.a2b_base64(data)
+def tokens_within(body: Mapping[str, Any], model: AIModel, *, account_id: int) -> int:
+    """The most tokens of the files that the model reads itself, beyond those for their bytes and
+    pages: documents are packed, and one page of a PDF may hold a book. Of a file whose text is not
+    known it is all that the model can read. Raises Unsupported where that is not known either, or
+    there are too many, and what `read_file` raises."""
+    if not (model.reads_files and model.token_price):
+        return 0
+    files = [file for file in _files_in(body["messages"]) if file.is_packed]
+    if len(files) > MOST:
+        raise Unsupported("messages", f"At most {MOST} PDFs and office documents are read.")
+    return sum(_tokens_within(body, file, model, account_id) for file in files)
+
+
+def _tokens_within(body: Mapping[str, Any], file: _File, model: AIModel, account_id: int) -> int:
+    part = body["messages"][file.message]["content"][file.part]
+    counted = input_bound(model, Size(0, *part_size(part)))
     try:
-        file = read_file(user_id=account_id, name=name, content=content)
+        read = _read(file, account_id)
+    except (InvalidAttachment, FileTooLarge):
+        read = None
+    # A file may be of two kinds at once: what the provider takes it for is what is to be known.
+    kind = Attachment.Kind.PDF if is_pdf(file.content) else Attachment.Kind.OFFICE
+    if read is None or read.kind != kind or read.is_cut:
+        most = model.context_tokens
+    else:
+        most = input_bound(model, Size(0, read.octets))
+    if most is None:
+        raise Unsupported(file.where, "How much text it holds cannot be told: send the text.")
+    return max(0, most - counted)
+
+
+def _text_of(file: _File, account_id: int) -> str:
+    try:
+        read = _read(file, account_id)
     except (InvalidAttachment, FileTooLarge) as error:
-        raise Unsupported(where, str(error)) from None
+        raise Unsupported(file.where, str(error)) from None
+    if read.is_picture:
+        raise Unsupported(file.where, "Send a picture as image_url.")
+    if not read.text.strip():
+        raise Unsupported(
+            file.where, "This model reads no files, and there is no text in this one."
+        )
+    return whole_text(read)
+
+
+def _read(file: _File, account_id: int) -> Attachment:
+    try:
+        return read_file(user_id=account_id, name=file.name, content=file.content)
     finally:
         connections.close_all()  # The next one may take a while.
-    if file.is_picture:
-        raise Unsupported(where, "Send a picture as image_url.")
-    if not file.text.strip():
-        raise Unsupported(where, "This model reads no files, and there is no text in this one.")
-    return whole_text(file)
+
+
+def _files_in(messages: list[Any]) -> Iterator[_File]:
+    for place, message in enumerate(messages):
+        for number, part in enumerate(_parts(message)):
+            if (data := _data_of(part)) is not None:
+                name = str(part["file"].get("filename") or "file")
+                yield _File(place, number, name, binascii.a2b_base64(data))
 
 
 def _parts(message: Any) -> list[Any]:

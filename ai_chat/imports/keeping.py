@@ -73,7 +73,7 @@ def keep_import(*, user_id: int, chat: ImportedChat) -> Kept:
 def external_id(chat: ImportedChat) -> str:
     """What a chat is known by when its file is imported again."""
     name = f"{chat.source}\0{chat.id}"
-    return f"import:{sha256(name.encode(errors='replace')).hexdigest()[:40]}"
+    return f"import:{sha256(name.encode(errors='surrogatepass')).hexdigest()[:40]}"
 
 
 def _is_here(user_id: int, chat: ImportedChat) -> bool:
@@ -116,8 +116,8 @@ def _row(
 
 def _id(conversation: Conversation, name: str) -> UUID:
     """The same each time, for nobody else's turns, and of no other conversation."""
-    name = name.encode(errors="replace").decode()
-    return uuid5(NAMESPACE, f"{conversation.pk}\0{name}")
+    # JSON can say halves of pairs, of which no two are the same name.
+    return uuid5(NAMESPACE, f"{conversation.pk}\0{name}".encode(errors="surrogatepass"))
 
 
 def _moment(moment: datetime | None) -> datetime:

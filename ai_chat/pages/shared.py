@@ -25,6 +25,7 @@ from config.addresses import client_address
 from config.errors import DomainError, TooManyRequests
 from credits import rate_limits
 from credits.models import User
+from credits.users.permissions import refuse_impersonated
 from credits.users.resending import ask_first
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -124,6 +125,8 @@ def picture(request: HttpRequest, share: Share, picture_id: UUID) -> HttpRespons
 @for_readers
 def report(request: HttpRequest, share: Share) -> HttpResponseBase:
     """Says to admins what is wrong with a copy."""
+    if request.method == "POST":
+        refuse_impersonated(request)
     form = ReportForm(request.POST if request.method == "POST" else None)
     is_sent = request.method == "POST" and form.is_valid()
     if is_sent:

@@ -1,5 +1,6 @@
 """The frozen copy of a chat: what is shown of it now, with files of its own for the pictures."""
 
+from collections import deque
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -32,8 +33,9 @@ from credits.models.catalogue import model_label
 #: Pictures of one copy, and bytes of them together. A longer chat is shared without the others.
 MOST_PICTURES = 200
 MOST_BYTES = 100_000_000
-#: Entries of one copy: the latest.
+#: Entries of one copy, the latest, and characters of what they say together.
 MOST_ENTRIES = 5_000
+MOST_CHARACTERS = 20_000_000
 #: Entries of a page.
 ENTRIES_SHOWN = 50
 
@@ -62,12 +64,24 @@ def make_copy(share: Share, conversation: Conversation) -> Copy:
     the pictures are saved, so that their files are found whatever happens. Raises NothingToShare,
     StorageFull, StorageFailed."""
     pictures = _Pictures(share)
-    entries: list[Content] = []
+    entries: deque[Content] = deque()
+    characters = 0
     for batch in whole_path(conversation, most=MOST_ENTRIES):
-        entries += [_content(each, pictures) for each in batch if each.state != RUNNING]
+        for each in batch:
+            if each.state != RUNNING:
+                entries.append(_content(each, pictures))
+                characters += _characters(entries[-1])
+        # The latest, as far as there is room for them; the last one in any case.
+        while characters > MOST_CHARACTERS and len(entries) > 1:
+            characters -= _characters(entries.popleft())
     if not entries:
         raise NothingToShare
-    return Copy(entries, pictures.rows)
+    shown = {name for each in entries for name in (*each["sent"], *each["pictures"])}
+    return Copy([*entries], [row for row in pictures.rows if str(row.pk) in shown])
+
+
+def _characters(content: Content) -> int:
+    return sum(len(content[name]) for name in ("prompt", "answer", "html"))
 
 
 class _Pictures:

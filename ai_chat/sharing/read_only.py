@@ -73,4 +73,6 @@ def note_of(entry: Entry) -> str:
         return "The answer broke off" if entry.answer else "No answer came"
     if entry.state == Turn.State.STOPPED:
         return "Stopped"
+    if entry.state == Turn.State.IMPORTED:
+        return "Imported"  # Whoever has the file can write into it what they like.
     return entry.get_cut_display().capitalize() if entry.cut else ""

@@ -130,8 +130,8 @@ BEGIN
             (SELECT p.id FROM ai_chat_preset p WHERE p.id = (job ->> 'preset_id')::uuid
                 AND (p.user_id = owner OR p.user_id IS NULL) FOR KEY SHARE),
             (job ->> 'temperature')::double precision,
-            (SELECT f.id FROM ai_chat_folder f WHERE f.id = (job ->> 'folder_id')::uuid AND f.user_id = owner
-                FOR KEY SHARE),
+            (SELECT f.id FROM ai_chat_folder f WHERE f.id = (job ->> 'folder_id')::uuid
+                AND f.user_id = owner FOR KEY SHARE),
             CASE WHEN job ? 'count' THEN '' ELSE job ->> 'model' END,
             CASE WHEN job ? 'count' THEN job ->> 'model' ELSE '' END)
         RETURNING id INTO conversation;

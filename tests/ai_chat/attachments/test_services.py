@@ -1,6 +1,7 @@
 """What becomes of a file that a user sends: kept for them alone, within their storage, as often as
 they may ask."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -9,10 +10,11 @@ from django.core.files.storage import default_storage
 from pytest_django import Settings
 
 from ai_chat.attachments.errors import FileTooLarge, InvalidAttachment, StorageFull
+from ai_chat.attachments.reader import OF_ONE_ACCOUNT, place_for
 from ai_chat.attachments.services import add_file, delete_file, own_files
 from ai_chat.attachments.storage import storage_of
 from ai_chat.models import Attachment, ChatSettings
-from config.errors import TooManyRequests
+from config.errors import Busy, TooManyRequests
 from credits.models import User
 from tests.ai_chat.attachments.making import pdf, picture
 from tests.parallel import count_of, in_parallel
@@ -76,6 +78,23 @@ def test_a_file_counts_as_a_request_of_the_account(alice: User, settings: Settin
         add_file(user_id=alice.pk, name="a", content=b"a")
     with pytest.raises(TooManyRequests, match="2 requests a minute"):
         add_file(user_id=alice.pk, name="a", content=b"a")
+
+
+def test_nobody_keeps_the_site_busy_with_files(
+    alice: User, bob: User, carol: User, settings: Settings
+) -> None:
+    settings.WEB_THREADS = 40
+    with ExitStack() as places:
+        for _ in range(OF_ONE_ACCOUNT):
+            places.enter_context(place_for(alice.pk))
+        with pytest.raises(TooManyRequests, match="Wait for one"):
+            add_file(user_id=alice.pk, name="a", content=b"a")
+        add_file(user_id=bob.pk, name="a", content=b"a")
+        for _ in range(2):
+            places.enter_context(place_for(bob.pk))
+        with pytest.raises(Busy):
+            add_file(user_id=carol.pk, name="a", content=b"a")
+    add_file(user_id=alice.pk, name="a", content=b"a")
 
 
 def test_a_full_storage_takes_nothing_more(alice: User, bob: User, media: Path) -> None:

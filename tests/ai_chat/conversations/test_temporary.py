@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.files.base import ContentFile
@@ -11,10 +12,21 @@ from django.test import Client
 from django.utils import timezone
 
 from ai_chat.conversations import filing
+from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.filing import delete_expired, keep_chat
 from ai_chat.conversations.search import find_matches
 from ai_chat.conversations.services import last_model
-from ai_chat.models import Attachment, Conversation, Image, ImageRequest, SearchEntry, Turn
+from ai_chat.conversations.turns import start_turn
+from ai_chat.models import (
+    Attachment,
+    Beginning,
+    Conversation,
+    Folder,
+    Image,
+    ImageRequest,
+    SearchEntry,
+    Turn,
+)
 from ai_chat.pages.choosing import chosen_model
 from ai_chat.tasks import forget_chats
 from credits.features import IMAGE, TEXT
@@ -120,6 +132,13 @@ def test_one_that_is_kept_at_its_end_stays(
     monkeypatch.setattr(filing, "in_batches", kept_meanwhile)
     delete_expired()
     assert chat_to_go.turns.exists()
+
+
+def test_a_folder_that_is_gone_or_of_others_is_none(alice: User, bob: User) -> None:
+    for folder in (uuid4(), Folder.objects.create(user=bob, name="Theirs").pk):
+        draft = Draft(user_id=alice.pk, text="Hi", beginning=Beginning(folder_id=folder))
+        turn, _ = start_turn(draft, text_model(), idempotency_key=uuid4().hex)
+        assert Conversation.objects.get(pk=turn.conversation_id).folder is None
 
 
 def test_a_chat_is_begun_as_a_temporary_one_or_in_a_folder(chat: Chat) -> None:

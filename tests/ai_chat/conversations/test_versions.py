@@ -21,6 +21,7 @@ from tests.ai_chat.strict import told
 from tests.ai_chat.turns import make_turn, text_model
 from tests.factories import make_charge, make_grant, make_user
 from tests.live import Site
+from tests.parallel import in_parallel
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -186,3 +187,26 @@ def test_the_last_images_are_deleted(conversation: Conversation) -> None:
     Conversation.objects.update(current=images.pk)
     delete_request(request=images)
     assert prompts(conversation) == []
+
+
+@pytest.mark.parametrize("key", ["", "the same"])
+def test_two_windows_ask_again_at_once_and_one_answer_is_paid(
+    chat_site: Site, alice: User, key: str
+) -> None:
+    person = Chat(chat_site, alice)
+    person.send("One [[tokens:2]]")
+    first = Turn.objects.get()
+    before = get_balance(user_id=alice.pk).remaining
+    key = key and uuid4().hex
+
+    def ask(number: int) -> int:
+        window = Chat(chat_site, alice)
+        path, version = f"/ai-chat/{first.conversation_id}", str(first.pk)
+        return window.send(
+            "Two [[delay:0.1]] [[tokens:20]]", path=path, version_of=version, key=key
+        ).status
+
+    statuses = sorted(in_parallel(4, ask))
+    assert statuses == ([200] * 4 if key else [200, 409, 409, 409])
+    assert Turn.objects.filter(parent=None).count() == 2
+    assert before - get_balance(user_id=alice.pk).remaining == 1

@@ -59,6 +59,30 @@ def test_who_reads_no_files_is_sent_their_text(program: ApiProgram, painter: Fak
     assert painter.calls[-1]["messages"] == sent, "Who reads files gets them."
 
 
+def test_text_that_is_packed_in_a_file_is_paid_by_those_who_read_files_too(
+    program: ApiProgram, painter: FakePainter
+) -> None:
+    text_model(reads_files=True, context_tokens=None)
+
+    def quote(*files: tuple[str, bytes]) -> Any:
+        return program.http.post("/quote", json=program.body(messages=messages(*files)))
+
+    much = "word " * 10_000
+    assert quote(("a.docx", word(much))).json()["input_bound"] > len(much)
+    assert quote(("a.pdf", pdf(much))).json()["input_bound"] > 30_000, "More than its page has."
+    plain = quote(("a.pdf", pdf("One", "Two"))).json()["input_bound"]
+    assert 6_000 <= plain < 6_300, "As many tokens as its pages have."
+    two_kinds = picture() + pdf("One")
+    unknown = [("a.pdf", content) for content in (b"%PDF-1.7 damaged", two_kinds)]
+    for file in unknown:
+        answer = quote(file)
+        assert answer.status_code == 400
+        assert "cannot be told" in answer.json()["error"]["message"]
+    text_model(context_tokens=50_000)
+    for file in unknown:
+        assert 50_000 <= quote(file).json()["input_bound"] < 50_300
+
+
 def test_a_file_of_a_response_is_read_too(program: ApiProgram, painter: FakePainter) -> None:
     content = [{"type": "input_file", "filename": "c.csv", "file_data": data_url(b"a,b")}]
     asked = {"model": text_model().name, "input": [{"role": "user", "content": content}]}

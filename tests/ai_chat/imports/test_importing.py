@@ -95,6 +95,14 @@ def test_two_people_import_the_same_file(alice: User, bob: User) -> None:
     assert Turn.objects.filter(user=alice).count() == Turn.objects.filter(user=bob).count() == 3
 
 
+def test_names_that_differ_in_what_no_text_can_hold_are_different_turns(alice: User) -> None:
+    chat = chatgpt(current_node="a\ud801")
+    for name in ("a\ud800", "a\ud801", "a?"):
+        chat["mapping"][name] = node("a3", "user", f"From {len(chat['mapping'])}")
+    job = run(alice, as_file([chat]))
+    assert (job.state, Turn.objects.count()) == (State.DONE, 6)
+
+
 def test_who_went_on_in_an_imported_chat_stays_there(alice: User) -> None:
     run(alice, as_file([chatgpt()]))
     conversation = Conversation.objects.get()
