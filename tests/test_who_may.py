@@ -330,7 +330,7 @@ GET    admin/settings/providers/<int:provider_id>/models   302   404   404   502
 POST   admin/settings/providers/<int:provider_id>/models   302   404   404   502
 POST   admin/settings/providers/<int:provider_id>/delete   302   404   404   302
 GET    admin/settings/chats                                302   404   404   200
-POST   admin/settings/chats                                302   404   404   409
+POST   admin/settings/chats                                302   404   404   422
 GET    admin/settings/chats/presets/new                    302   404   404   200
 POST   admin/settings/chats/presets/new                    302   404   404   422
 GET    admin/settings/chats/presets/<uuid:preset_id>       302   404   404   404
