@@ -127,11 +127,11 @@ def test_a_failed_webhook_is_found_read_and_replayed(
     assert deliver(clerk_site, user_event("user_bad"), "msg_2") == 500
     page = desk(admin, size="phone")
     page.goto("/admin/webhooks")
-    expect(page.locator("tbody tr")).to_have_count(2)
+    expect(page.locator("main tbody tr")).to_have_count(2)
     axe(page)
     fits(page)
     page.get_by_role("navigation", name="Status").get_by_text("Failed").click()
-    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("main tbody tr")).to_have_count(1)
     page.get_by_role("link", name="user.created").click()
     expect(page.locator("#error")).to_contain_text("IntegrityError")
     expect(page.locator(".json")).to_contain_text("user_bad@example.com")
@@ -143,8 +143,8 @@ def test_a_failed_webhook_is_found_read_and_replayed(
     axe(page)
     page.get_by_role("button", name="Replay 1 delivery").click()
     expect(page.locator(".toast")).to_contain_text("1 processed, 0 failed.")
-    expect(page.locator("tbody tr").first).to_contain_text("Account")
-    expect(page.locator("tbody tr").first).to_contain_text("created")
+    expect(page.locator("main tbody tr").first).to_contain_text("Account")
+    expect(page.locator("main tbody tr").first).to_contain_text("created")
     page.locator(".json summary", has_text="data").first.click()
     expect(page.locator(".json").get_by_text("user_bad@example.com")).to_be_hidden()
 
@@ -232,7 +232,7 @@ def test_a_sync_is_foreseen_confirmed_and_done(
     fits(page)
     page.get_by_role("button", name="Dismiss").click()
     page.get_by_role("link", name="All runs").click()
-    expect(page.locator("tbody tr")).to_have_count(2)
+    expect(page.locator("main tbody tr")).to_have_count(2)
     fits(page)
 
 

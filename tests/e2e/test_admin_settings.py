@@ -193,18 +193,18 @@ def test_the_record_is_filtered_and_taken_away(window: Window, admin: User) -> N
     create_plan(actor=None, clerk_id="cplan_pro", name="Pro", credits=500)
     page = window(admin)
     page.goto("/admin/audit")
-    expect(page.locator("tbody tr")).to_have_count(2)
+    expect(page.locator("main tbody tr")).to_have_count(2)
     page.get_by_label("Action").select_option("price.change")
     page.get_by_role("button", name="Show").click()
-    expect(page.locator("tbody tr")).to_have_count(1)
-    expect(page.locator("tbody tr")).to_contain_text("1 → 4")
+    expect(page.locator("main tbody tr")).to_have_count(1)
+    expect(page.locator("main tbody tr")).to_contain_text("1 → 4")
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
     text = download.value.path().read_text()
     assert "price.change" in text
     assert "plan.add" not in text
     page.get_by_role("link", name="Link to this view").click()
-    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("main tbody tr")).to_have_count(1)
 
 
 def test_the_keyboard_reaches_every_row(window: Window, admin: User) -> None:

@@ -59,6 +59,7 @@ def sign_in_elsewhere(page: Page, user: User) -> None:
     tab.get_by_label("Password", exact=True).fill(PASSWORD)
     tab.get_by_role("button", name="Sign in").click()
     expect(tab).to_have_url(re.compile("/ai-chat"))
+    tab.wait_for_load_state()  # Its scripts tell the other tabs.
     tab.close()
 
 
