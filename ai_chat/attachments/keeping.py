@@ -26,7 +26,8 @@ def forget() -> None:
     if days := ChatSettings.current().attachment_days:
         old |= Q(created_at__lt=now - timedelta(days=days))
     while ids := list(Attachment.objects.filter(old).values_list("pk", flat=True)[:BATCH]):
-        delete_files(Attachment.objects.filter(pk__in=ids))
+        # One that is sent at this moment stays.
+        delete_files(Attachment.objects.filter(old, pk__in=ids))
 
 
 def discard_left() -> None:

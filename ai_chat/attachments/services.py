@@ -137,7 +137,7 @@ def delete_files_of(*, conversation_id: UUID) -> None:
 @transaction.atomic
 def delete_files(rows: QuerySet[Attachment]) -> int:
     """Deletes files, their content after the commit; returns how many."""
-    names = list(rows.values_list("file", flat=True))
+    names = list(rows.select_for_update().values_list("file", flat=True))
     Attachment.objects.filter(file__in=names).delete()
     transaction.on_commit(partial(files.discard, names))
     return len(names)

@@ -68,9 +68,11 @@ def tokens_within(body: Mapping[str, Any], model: AIModel, *, account_id: int) -
     pages: documents are packed, and one page of a PDF may hold a book. Of a file whose text is not
     known it is all that the model can read. Raises Unsupported where that is not known either, or
     there are too many, and what `read_file` raises."""
-    if not (model.reads_files and model.token_price):
+    if not model.reads_files:
         return 0
     files = [file for file in _files_in(body["messages"]) if file.is_packed]
+    if not (files and model.token_price):
+        return 0
     if len(files) > MOST:
         raise Unsupported("messages", f"At most {MOST} PDFs and office documents are read.")
     return sum(_tokens_within(body, file, model, account_id) for file in files)

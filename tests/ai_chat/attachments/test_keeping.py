@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from ai_chat.attachments import keeping
@@ -14,6 +15,7 @@ from ai_chat.conversations.services import delete_conversation
 from ai_chat.data import jobs
 from ai_chat.models import Attachment, ChatSettings, Conversation, DataJob
 from credits.models import User
+from tests.parallel import backend_pid, in_background, wait_until_blocked
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,6 +62,17 @@ def test_an_erased_account_takes_all_its_files_along(alice: User, bob: User, med
     job.refresh_from_db()
     assert job.state == DataJob.State.DONE
     assert kept(media) == {"of bob"}
+
+
+def test_what_is_sent_at_the_last_moment_stays(alice: User, media: Path) -> None:
+    late = age(add_file(user_id=alice.pk, name="late", content=b"text"), 1.01)
+    chat = Conversation.objects.create(user=alice, title="Plans")
+    with transaction.atomic():
+        Attachment.objects.filter(pk=late.pk).update(conversation=chat)
+        forgetting = in_background(keeping.forget)
+        wait_until_blocked(by=backend_pid())
+    forgetting.result()
+    assert kept(media) == {"late"}
 
 
 def test_what_was_not_sent_within_a_day_is_deleted(alice: User, media: Path) -> None:
