@@ -1,7 +1,7 @@
 """Files that users send: taken, found, deleted. Money is not touched here."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -101,22 +101,6 @@ def _keep(attachment: Attachment, kept: Path) -> Attachment:
         files.discard([attachment.file])
         raise
     return attachment
-
-
-def own_files(*, user_id: int, ids: Sequence[UUID | str]) -> list[Attachment]:
-    """The user's files with these ids, in their order. Raises InvalidAttachment for one that is
-    not there, belongs to somebody else, or is named twice."""
-    keys: list[UUID] = []
-    for each in ids:
-        with suppress(ValueError):
-            keys.append(each if isinstance(each, UUID) else UUID(each))
-    by_id = Attachment.objects.filter(user_id=user_id).in_bulk(keys)
-    if len(by_id) < len(ids):
-        is_twice = len(set(keys)) < len(keys)
-        raise InvalidAttachment(
-            "A file is named twice." if is_twice else "A file is not there any more. Add it again."
-        )
-    return [by_id[key] for key in keys]
 
 
 def own_file_or_404(*, user_id: int, file_id: UUID) -> Attachment:

@@ -1,6 +1,5 @@
 """Lists of chats, and searching them."""
 
-from contextlib import suppress
 from typing import Any
 
 from django.http import HttpResponse
@@ -16,8 +15,7 @@ from ai_chat.conversations.search import (
     by_chat,
     find_matches,
 )
-from ai_chat.pages.lookup import id_of_page, own_folder
-from config.pagination import InvalidCursor, key_of
+from ai_chat.pages.lookup import id_of_page, own_folder, place_in_list
 from config.text import is_blank
 from credits.http import AuthenticatedHttpRequest, wants_fragment
 
@@ -36,7 +34,7 @@ def conversations(request: AuthenticatedHttpRequest) -> HttpResponse:
     if text := _text_of(request):
         context |= _searched(request, text, size=MATCHES_IN_RAIL)
         return render(request, "ai_chat/conversations.html#list", context)
-    place = _place_of(request, lists.KEY)
+    place = place_in_list(request, lists.KEY)
     context["rail"] = lists.rail(user_id=request.user.pk, older_than=place.get("older_than"))
     if "older_than" not in place:
         return render(request, "ai_chat/conversations.html#list", context)
@@ -57,7 +55,7 @@ def _searched(
     request: AuthenticatedHttpRequest, text: str, *, size: int = MATCHES_SHOWN
 ) -> dict[str, Any]:
     """What a search shows."""
-    place = _place_of(request, search.KEY)
+    place = place_in_list(request, search.KEY)
     try:
         page = find_matches(user_id=request.user.pk, search=text, size=size, **place)
     except InvalidSearch as error:
@@ -75,7 +73,7 @@ def list_page(request: AuthenticatedHttpRequest, *, status: int = 200, **more: s
     """The page of a list of chats, with what else its template shows."""
     folder = own_folder(request, request.GET.get("folder", ""))
     archived = request.GET.get("in") == "archived" and not folder
-    place = _place_of(request, lists.KEY)
+    place = place_in_list(request, lists.KEY)
     context = {
         "page": chats_page(user_id=request.user.pk, folder=folder, archived=archived, **place),
         "folder": folder,
@@ -90,12 +88,3 @@ def _text_of(request: AuthenticatedHttpRequest) -> str:
     """What is searched for; empty for nothing that can be seen."""
     text = request.GET.get("q", "").replace("\x00", "").strip()
     return "" if is_blank(text) else text
-
-
-def _place_of(request: AuthenticatedHttpRequest, kinds: tuple[type, ...]) -> dict[str, Any]:
-    """What `paginate` takes: no place if there is none, or it is not right."""
-    for name, place in (("before", "older_than"), ("after", "newer_than")):
-        with suppress(InvalidCursor):
-            if cursor := request.GET.get(name):
-                return {place: key_of(cursor, *kinds)}
-    return {}

@@ -1,6 +1,8 @@
-"""The conversation, entry or folder that a request names, if it belongs to whoever asks."""
+"""What a request names: a conversation, an entry or a folder, if it belongs to whoever asks; and
+the place in a list."""
 
 from contextlib import suppress
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
@@ -9,6 +11,7 @@ from django.urls import Resolver404, resolve
 
 from ai_chat.conversations.path import Entry
 from ai_chat.models import Conversation, Folder, ImageRequest, Turn
+from config.pagination import InvalidCursor, key_of
 from config.text import as_uuid
 from credits.http import AuthenticatedHttpRequest
 
@@ -56,3 +59,12 @@ def own_folder_or_404(request: AuthenticatedHttpRequest, folder_id: UUID) -> Fol
 def begins_temporary_chat(request: AuthenticatedHttpRequest) -> bool:
     """Whether the page that asks by htmx begins a temporary chat."""
     return "temporary" in parse_qs(urlsplit(request.htmx.current_url_abs_path or "").query)
+
+
+def place_in_list(request: AuthenticatedHttpRequest, kinds: tuple[type, ...]) -> dict[str, Any]:
+    """What `paginate` takes: no place if there is none, or it is not right."""
+    for name, place in (("before", "older_than"), ("after", "newer_than")):
+        with suppress(InvalidCursor):
+            if cursor := request.GET.get(name):
+                return {place: key_of(cursor, *kinds)}
+    return {}

@@ -12,11 +12,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from ai_chat.files import StorageFailed
 from ai_chat.models import Conversation, Share
-from ai_chat.pages.lookup import own_conversation
+from ai_chat.pages.lookup import own_conversation, place_in_list
 from ai_chat.sharing import services
 from ai_chat.sharing.forms import ShareForm
 from config.errors import DomainError
-from config.pagination import LATEST_FIRST, LATEST_KEY, InvalidCursor, key_of, paginate
+from config.pagination import LATEST_FIRST, LATEST_KEY, paginate
 from credits.http import AuthenticatedHttpRequest
 from credits.users.permissions import refuse_impersonated
 
@@ -79,21 +79,12 @@ def _line(request: AuthenticatedHttpRequest, share: Share) -> dict[str, Any]:
 @require_safe
 def shares(request: AuthenticatedHttpRequest) -> HttpResponse:
     """All links of the user, newest first."""
-    try:
-        before = request.GET.get("before")
-        place = key_of(before, *LATEST_KEY) if before else None
-    except InvalidCursor:
-        place = None
-    page = paginate(
-        services.shares_of(request.user.pk),
-        size=PAGE,
-        order=LATEST_FIRST,
-        older_than=place,
-        onwards_only=True,
-    )
+    place = place_in_list(request, LATEST_KEY)
+    rows = services.shares_of(request.user.pk)
+    page = paginate(rows, size=PAGE, order=LATEST_FIRST, **place)
     context = {
         "links": [_line(request, each) for each in page.rows],
-        "older": page.older,
+        "page": page,
         "days": services.ENDED_KEPT.days,
     }
     return render(request, "ai_chat/shares.html", context)

@@ -26,7 +26,7 @@ from ai_chat.models import (
     SharePicture,
     Turn,
 )
-from ai_chat.sharing.read_only import Picture, ReadOnlyEntry, files_of, note_of
+from ai_chat.sharing.read_only import Picture, ReadOnlyEntry, note_of, sent_and_made
 from config.errors import DomainError
 from credits.models.catalogue import model_label
 
@@ -122,7 +122,7 @@ class _Pictures:
 
 def _content(entry: Entry, pictures: _Pictures) -> Content:
     """An entry as a copy keeps it."""
-    sent, made = files_of(entry)
+    sent, made = sent_and_made(entry)
     turn = entry if isinstance(entry, Turn) else None
     return {
         "id": str(entry.pk),

@@ -41,7 +41,7 @@ class ReadOnlyEntry:
 
 def read_only(entry: Entry) -> ReadOnlyEntry:
     """An entry of `whole_path` as its owner reads it: pictures are at their own addresses."""
-    sent, made = files_of(entry)
+    sent, made = sent_and_made(entry)
     return ReadOnlyEntry(
         id=str(entry.pk),
         at=entry.created_at,
@@ -59,7 +59,7 @@ def _picture(image: Image | Attachment, name: str) -> Picture:
     return Picture(reverse(name, args=[image.pk]), image.width or 0, image.height or 0)
 
 
-def files_of(entry: Entry) -> tuple[Sequence[Attachment], Iterable[Image]]:
+def sent_and_made(entry: Entry) -> tuple[Sequence[Attachment], Iterable[Image]]:
     """The files that were sent with an entry of `whole_path`, as far as they are still there, and
     the images that were made for it."""
     return (entry.files, ()) if isinstance(entry, Turn) else ((), entry.images.all())

@@ -3,7 +3,6 @@ they may ask."""
 
 from contextlib import ExitStack
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from django.core.files.storage import default_storage
@@ -11,7 +10,7 @@ from pytest_django import Settings
 
 from ai_chat.attachments.errors import FileTooLarge, InvalidAttachment, StorageFull
 from ai_chat.attachments.reader import OF_ONE_ACCOUNT, place_for
-from ai_chat.attachments.services import add_file, delete_file, own_files
+from ai_chat.attachments.services import add_file, delete_file
 from ai_chat.attachments.storage import storage_of
 from ai_chat.models import Attachment, ChatSettings
 from config.errors import Busy, TooManyRequests
@@ -119,21 +118,6 @@ def test_simultaneous_files_fill_the_storage_and_no_more(alice: User, media: Pat
     assert (count_of(answers, Attachment), count_of(answers, StorageFull)) == (3, 3)
     assert len(stored(media)) == 3
     assert storage_of(user_id=alice.pk).used == 30
-
-
-def test_own_files_come_in_the_order_in_which_they_are_named(alice: User) -> None:
-    one, two = (add_file(user_id=alice.pk, name=name, content=b"a") for name in "ab")
-    assert own_files(user_id=alice.pk, ids=[two.pk, str(one.pk)]) == [two, one]
-    assert own_files(user_id=alice.pk, ids=[]) == []
-
-
-def test_files_of_others_and_of_nobody_cannot_be_named(alice: User, bob: User) -> None:
-    file = add_file(user_id=alice.pk, name="a", content=b"a")
-    for ids in ([file.pk], [uuid4()], ["no id"]):
-        with pytest.raises(InvalidAttachment, match="not there"):
-            own_files(user_id=bob.pk, ids=ids)
-    with pytest.raises(InvalidAttachment, match="twice"):
-        own_files(user_id=alice.pk, ids=[file.pk, str(file.pk)])
 
 
 @pytest.mark.django_db(transaction=True)
