@@ -89,7 +89,7 @@ def delete(request: AuthenticatedHttpRequest, conversation_id: UUID) -> HttpResp
         return redirect("conversation", conversation.pk)
     if request.POST.get("end_links"):
         end_without_chat(links)
-    messages.success(request, "The conversation is deleted. Its charges stay in your usage.")
+    messages.success(request, "The chat is deleted. Its charges stay in your usage.")
     return redirect("chat")
 
 

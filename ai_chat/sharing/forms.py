@@ -17,13 +17,13 @@ class ShareForm(forms.Form):
     """Who may read a link, and until when."""
 
     who = forms.ChoiceField(
-        label="Who has the link and",
-        choices=[(SIGNED_IN, "is signed in here"), (ANYBODY, "anybody")],
+        label="Who can read it",
+        choices=[(SIGNED_IN, "People signed in here"), (ANYBODY, "Anyone with the link")],
         initial=SIGNED_IN,
         widget=forms.RadioSelect,
     )
     days = forms.ChoiceField(
-        label="It ends",
+        label="Expires",
         choices=[
             *((str(days), f"after {days} day{'s' if days > 1 else ''}") for days in DAYS),
             (NEVER, "never, until I end it"),

@@ -87,7 +87,11 @@ async function upload(file, chip) {
     const { status, body } = await sendRenewed(() => post(file, chip));
     if (status >= 200 && status < 300) return await place(chip, body.files[0].id, file.name);
     const problem = await sessionProblem(status, null);
-    fail(chip, file, problem ?? body.message ?? "It could not be kept. Try again.");
+    fail(
+      chip,
+      file,
+      problem ?? body.issues?.[0].message ?? body.message ?? "It could not be kept. Try again.",
+    );
   } catch {
     fail(chip, file, "There is no connection.");
   }

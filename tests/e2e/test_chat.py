@@ -192,7 +192,7 @@ def test_a_conversation_is_renamed_searched_and_deleted(chat: Window, alice: Use
     page.get_by_role("link", name="Delete…").click()
     axe(page)
     page.get_by_role("button", name="Delete").click()
-    expect(page.locator("#toasts")).to_contain_text("The conversation is deleted")
+    expect(page.locator("#toasts")).to_contain_text("The chat is deleted")
     assert Turn.objects.count() == 0
     assert get_balance(user_id=alice.pk).remaining == 99
 

@@ -52,7 +52,7 @@ def test_files_are_looked_at_and_deleted(
         good(page)
         page.get_by_role("checkbox", name="notes.md").check()
         page.get_by_role("checkbox", name="slides.pptx").check()
-        page.get_by_role("button", name="Delete those chosen…").click()
+        page.get_by_role("button", name="Delete selected…").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Delete 2 files?")
         good(page)
         page.get_by_role("button", name="Delete", exact=True).click()

@@ -52,7 +52,7 @@ def test_a_chat_is_shared_read_reported_and_ended(
     good(page)
     page.get_by_role("link", name="Share…").click()
     good(page)
-    page.get_by_text("anybody", exact=True).click()
+    page.get_by_text("Anyone with the link", exact=True).click()
     page.get_by_role("button", name="Make the link").click()
     expect(page.get_by_text("The link is made.")).to_be_visible()
     good(page)
