@@ -14,7 +14,7 @@ from ai_chat.gateway.calls import Call, never_clamped
 from ai_chat.gateway.catalogue import model_named
 from ai_chat.gateway.completions import StreamedCompletion, WholeCompletion
 from ai_chat.gateway.errors import Unsupported, invalid
-from ai_chat.gateway.files import tokens_within, with_texts
+from ai_chat.gateway.files import files_read, tokens_within, with_texts
 from ai_chat.gateway.sizes import sizes_of
 from ai_chat.providers.bounds import asked_of, file_tokens
 from ai_chat.providers.client import user_name
@@ -73,7 +73,7 @@ def chat_call(
     body = with_texts(body, model, account_id=account_id)
     sizes = sizes_of(body, model, remote_images=settings.API_REMOTE_IMAGES)
     asked = asked_of(model, sizes.bounded, most=most)._replace(choices=choices)
-    within = tokens_within(body, model, account_id=account_id)
+    within = tokens_within(files_read(body, model), model, account_id=account_id)
     asked = asked._replace(input_bound=asked.input_bound + within)
     if never_clamped(http):
         asked = asked._replace(least=asked.output)

@@ -3,7 +3,7 @@ and what is reserved is for that; of one that reads them the text is counted. No
 kept."""
 
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from django.db import connections
@@ -14,8 +14,8 @@ from ai_chat.attachments.services import read_file
 from ai_chat.gateway.errors import Unsupported
 from ai_chat.gateway.sizes import data_in
 from ai_chat.models import Attachment
-from ai_chat.providers.bounds import Size, input_bound, part_size
-from ai_chat.providers.pages import is_pdf
+from ai_chat.providers.bounds import Size, input_bound
+from ai_chat.providers.pages import count_pages, is_pdf
 from credits.models import AIModel
 
 #: Files of a call that are read: each in a process of its own.
@@ -35,11 +35,6 @@ class _File(NamedTuple):
     @property
     def where(self) -> str:
         return f"messages[{self.message}].content[{self.part}]"
-
-    @property
-    def is_packed(self) -> bool:
-        """Whether it may hold more text than bytes."""
-        return self.content.startswith(ZIP) or is_pdf(self.content)
 
 
 def with_texts(body: Mapping[str, Any], model: AIModel, *, account_id: int) -> Mapping[str, Any]:
@@ -63,42 +58,46 @@ def with_texts(body: Mapping[str, Any], model: AIModel, *, account_id: int) -> M
     return {**body, "messages": changed}
 
 
-def tokens_within(body: Mapping[str, Any], model: AIModel, *, account_id: int) -> int:
-    """The most tokens of the files that the model reads itself, beyond those for their bytes and
-    pages: documents are packed, and one page of a PDF may hold a book. Of a file whose text is not
-    known it is all that the model can read. Raises Unsupported where that is not known either, or
-    there are too many, and what `read_file` raises."""
-    if not model.reads_files:
+def files_read(body: Mapping[str, Any], model: AIModel) -> Iterator[bytes]:
+    """The content of the files in a body that the model reads itself."""
+    for file in _files_in(body["messages"]) if model.reads_files else ():
+        yield file.content
+
+
+def tokens_within(files: Iterable[bytes], model: AIModel, *, account_id: int) -> int:
+    """The most tokens of files that the model reads itself, beyond those for their bytes and pages:
+    documents are packed, and one page of a PDF may hold a book. Of a file whose text is not known
+    it is all that the model can read. Raises Unsupported where that is not known either, or there
+    are too many, and what `read_file` raises."""
+    packed = [file for file in files if file.startswith(ZIP) or is_pdf(file)]
+    if not (packed and model.token_price):
         return 0
-    files = [file for file in _files_in(body["messages"]) if file.is_packed]
-    if not (files and model.token_price):
-        return 0
-    if len(files) > MOST:
+    if len(packed) > MOST:
         raise Unsupported("messages", f"At most {MOST} PDFs and office documents are read.")
-    return sum(_tokens_within(body, file, model, account_id) for file in files)
+    return sum(_tokens_within(file, model, account_id) for file in packed)
 
 
-def _tokens_within(body: Mapping[str, Any], file: _File, model: AIModel, account_id: int) -> int:
-    part = body["messages"][file.message]["content"][file.part]
-    counted = input_bound(model, Size(0, *part_size(part)))
+def _tokens_within(content: bytes, model: AIModel, account_id: int) -> int:
+    is_paper = is_pdf(content)
+    counted = Size(0, 0, pages=count_pages(content)) if is_paper else Size(0, len(content))
     try:
-        read = _read(file, account_id)
+        read = _read("file", content, account_id)
     except (InvalidAttachment, FileTooLarge):
         read = None
     # A file may be of two kinds at once: what the provider takes it for is what is to be known.
-    kind = Attachment.Kind.PDF if is_pdf(file.content) else Attachment.Kind.OFFICE
+    kind = Attachment.Kind.PDF if is_paper else Attachment.Kind.OFFICE
     if read is None or read.kind != kind or read.is_cut:
         most = model.context_tokens
     else:
         most = input_bound(model, Size(0, read.octets))
     if most is None:
-        raise Unsupported(file.where, "How much text it holds cannot be told: send the text.")
-    return max(0, most - counted)
+        raise Unsupported("messages", "How much text a file holds cannot be told: send the text.")
+    return max(0, most - input_bound(model, counted))
 
 
 def _text_of(file: _File, account_id: int) -> str:
     try:
-        read = _read(file, account_id)
+        read = _read(file.name, file.content, account_id)
     except (InvalidAttachment, FileTooLarge) as error:
         raise Unsupported(file.where, str(error)) from None
     if read.is_picture:
@@ -110,9 +109,9 @@ def _text_of(file: _File, account_id: int) -> str:
     return whole_text(read)
 
 
-def _read(file: _File, account_id: int) -> Attachment:
+def _read(name: str, content: bytes, account_id: int) -> Attachment:
     try:
-        return read_file(user_id=account_id, name=file.name, content=file.content)
+        return read_file(user_id=account_id, name=name, content=content)
     finally:
         connections.close_all()  # The next one may take a while.
 

@@ -12,6 +12,7 @@ from ai_chat.gateway.bodies import count_in, flag_in, read_body, refuse, text_in
 from ai_chat.gateway.calls import Call, CallStream, CallWork, never_clamped
 from ai_chat.gateway.catalogue import model_named
 from ai_chat.gateway.errors import ApiError, Unsupported, invalid
+from ai_chat.gateway.files import tokens_within
 from ai_chat.gateway.message_answers import StreamedMessage, WholeMessage
 from ai_chat.gateway.message_reading import MessageReader
 from ai_chat.gateway.sizes import rendered_bytes
@@ -91,7 +92,11 @@ def message_call(http: HttpRequest, body: Mapping[str, Any], model: AIModel) -> 
     size = sizes.size(tools)
     asked = asked_of(model, size, most=most)
     least = most if never_clamped(http) else asked.least
-    asked = asked._replace(least=min(most, max(least, _least_output(body))))
+    within = tokens_within(sizes.files, model, account_id=http.META["ACCOUNT_ID"])
+    asked = asked._replace(
+        input_bound=asked.input_bound + within,
+        least=min(most, max(least, _least_output(body))),
+    )
     headers = {"anthropic-version": http.META.get("HTTP_ANTHROPIC_VERSION", VERSION)}
     if beta := http.META.get("HTTP_ANTHROPIC_BETA"):
         headers["anthropic-beta"] = beta
@@ -141,6 +146,7 @@ class _Sizes:
     def __init__(self, model: AIModel) -> None:
         self._model = model
         self.text = self._pictures = self._pages = self._messages = 0
+        self.files: list[bytes] = []
 
     def read(self, body: Mapping[str, Any]) -> None:
         messages = body.get("messages")
@@ -197,6 +203,7 @@ class _Sizes:
             file = binascii.a2b_base64(data, strict_mode=True)
         except ValueError:
             raise invalid("Must be a file in base64.", "messages") from None
+        self.files.append(file)
         if is_pdf(file):
             self._pages += count_pages(file)
         else:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ai_chat.models import Attachment
-from credits.models import TokenPrice, User
+from credits.models import Provider, TokenPrice, User
 from tests.ai_chat.attachments.making import pdf, picture, word
 from tests.ai_chat.gateway.client import ApiProgram
 from tests.ai_chat.images.fake import FakePainter
@@ -81,6 +81,18 @@ def test_text_that_is_packed_in_a_file_is_paid_by_those_who_read_files_too(
     text_model(context_tokens=50_000)
     for file in unknown:
         assert 50_000 <= quote(file).json()["input_bound"] < 50_300
+
+
+def test_text_within_a_document_of_a_message_is_paid_too(program: ApiProgram) -> None:
+    model = text_model(reads_files=True)
+    Provider.objects.update(dialect=Provider.Dialect.ANTHROPIC)
+    data = base64.b64encode(pdf("word " * 10_000)).decode()
+    document = {"source": {"type": "base64", "media_type": "application/pdf", "data": data}}
+    said = [{"role": "user", "content": [{"type": "document", **document}]}]
+    body = {"model": model.name, "max_tokens": 100, "messages": said}
+    version = {"anthropic-version": "2023-06-01"}
+    quoted = program.http.post("/quote", json=body, headers=version)
+    assert quoted.json()["input_bound"] > 30_000
 
 
 def test_a_file_of_a_response_is_read_too(program: ApiProgram, painter: FakePainter) -> None:

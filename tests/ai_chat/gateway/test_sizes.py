@@ -23,6 +23,7 @@ MODEL = AIModel(
     tokens_per_page=100,
     output_tokens=1000,
 )
+MODEL.token_price = None
 
 
 def bound_of(endpoint: Any, dialect: str, body: dict[str, Any]) -> int | None:
