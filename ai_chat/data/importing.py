@@ -139,9 +139,10 @@ class _Summary:
         if self.grown:
             sentences.append(f"Added what is new to {_many(self.grown, 'chat')} of those here.")
         if self.messages:
-            sentences.append(f"{_many(self.messages, 'message')} came with their answers.")
+            answers = "its answer" if self.messages == 1 else "their answers"
+            sentences.append(f"{_many(self.messages, 'message')} came with {answers}.")
         if self.here:
-            sentences.append(f"Left {_many(self.here, 'chat')} alone that were here already.")
+            sentences.append(f"Already here: {_many(self.here, 'chat')}.")
         for reason, many in self.skipped.most_common():
             sentences.append(f"Skipped {_many(many, 'chat')}, because {reason}.")
         return " ".join(sentences) if self.seen else ""

@@ -76,7 +76,7 @@ def test_the_same_file_again_doubles_nothing_and_a_later_one_adds(alice: User) -
     run(alice, as_file([chatgpt()]))
     before = set(Turn.objects.values_list("pk", flat=True))
     again = run(alice, zipped({"conversations.json": json.dumps([chatgpt()])}))
-    assert again.result == "Left 1 chat alone that were here already."
+    assert again.result == "Already here: 1 chat."
     assert set(Turn.objects.values_list("pk", flat=True)) == before
     later = chatgpt(current_node="a4")
     later["mapping"] |= {
@@ -149,7 +149,7 @@ def test_our_own_chats_come_back_in_another_account(alice: User, bob: User) -> N
     make_turn(conversation, "Two", "2")
     make_turn(conversation, "Two again", "2b", parent=first.pk)
     text = "".join(chat_as_json(conversation))
-    assert run(alice, BytesIO(text.encode())).result == "Left 1 chat alone that were here already."
+    assert run(alice, BytesIO(text.encode())).result == "Already here: 1 chat."
     archive = zipped({"manifest.json": "{}", "chats/2025-01-01-mine.json": text})
     assert "Imported 1 chat. 3 messages" in run(bob, archive).result
     copy = Conversation.objects.get(user=bob)
