@@ -7,7 +7,7 @@ from ai_chat.models import USUAL, Attachment, Beginning, Place, Setup
 from ai_chat.providers.chat import Message
 
 #: Where a conversation is begun.
-BEGINNING = Place()
+NEW_CONVERSATION = Place()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class Draft:
 
     user_id: int
     text: str
-    place: Place = BEGINNING
+    place: Place = NEW_CONVERSATION
     attachments: Sequence[Attachment] = ()
     client_messages: Sequence[Message] = ()
     beginning: Beginning = USUAL

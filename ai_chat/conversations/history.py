@@ -13,7 +13,7 @@ from django.db.models.functions import Length
 
 from ai_chat.attachments.content import Content, Room, contents_of, known_files
 from ai_chat.conversations.drafts import Draft
-from ai_chat.conversations.instructions import Told, told_in
+from ai_chat.conversations.instructions import Instructions, told_in
 from ai_chat.conversations.path import end_of, path_ids
 from ai_chat.models import Attachment, Conversation, Turn
 from ai_chat.providers.chat import Message, tokens_of
@@ -122,16 +122,16 @@ def history(draft: Draft, model: AIModel, *, only_sizes: bool = False) -> Contex
     past = from_turns(stored, model, room) if stored else from_messages(draft.client_messages)
     files = FilesOfCall(draft, model, stored, only_sizes=only_sizes)
     room = max(0, min(room, context_room(model) - files.needed))
-    told = told_in(draft)
+    instructions = told_in(draft)
     own = [_text(each) for each in draft.client_messages if each["role"] == "system"]
-    system = system_message(told, own, most=room - len(draft.text) - LEAST_CHARACTERS)
+    system = system_message(instructions, own, most=room - len(draft.text) - LEAST_CHARACTERS)
     messages = messages_of(past, draft.text, system=system, room=room, files=files)
     kept = _kept(past, messages)
     said = len(system) + len(draft.text) + sum(exchange.size for exchange in kept)
     return Context(
         messages,
         in_time=not any(turn.is_running for turn in stored),
-        temperature=told.temperature,
+        temperature=instructions.temperature,
         known=_questions(kept),
         of=_questions(past),
         percent=min(100, -(-100 * said // max(1, room))),
@@ -150,13 +150,13 @@ def _questions(exchanges: Iterable[Exchange]) -> int:
     return sum(len(exchange.questions) for exchange in exchanges)
 
 
-def system_message(told: Told, client: Iterable[str] = (), *, most: int) -> str:
+def system_message(instructions: Instructions, client: Iterable[str] = (), *, most: int) -> str:
     """All instructions as one text of at most `most` characters, but of LEAST_CHARACTERS in any
     case: the house rule whole where there is room for it, of the rest the beginning and the end."""
     most = max(most, LEAST_CHARACTERS)
-    rule = shortened(told.house_rule, most)
+    rule = shortened(instructions.house_rule, most)
     left = most - len(rule) - len(BETWEEN) if rule else most
-    rest = joined(told.account, told.preset, told.chat, *client)
+    rest = joined(*instructions.texts[1:], *client)
     return joined(rule, shortened(rest, left) if left > len(CUT) else "")
 
 
@@ -165,8 +165,8 @@ def known_from(conversation: Conversation, model: AIModel) -> KnownFrom | None:
     long message takes room from what stands before it."""
     turns = _turns_of_path(conversation.pk, conversation.current, only_sizes=True)
     room = room_for(model)
-    told = told_in(Draft(user_id=conversation.user_id, text="", place=end_of(conversation)))
-    system = system_message(told, most=room - LEAST_CHARACTERS)
+    instructions = told_in(Draft(user_id=conversation.user_id, text="", place=end_of(conversation)))
+    system = system_message(instructions, most=room - LEAST_CHARACTERS)
     room = max(room - len(system), LEAST_CHARACTERS)
     everything = from_turns([turn for turn in turns if not _was_too_long(turn)], model, room)
     known = fitting(from_turns(turns, model, room), room)

@@ -22,9 +22,9 @@ _TOLD = """
 """
 
 
-class Told(NamedTuple):
-    """What the models of a chat are told, each text empty where there is none, and the
-    temperature of what they write: the chat's, else the preset's, None for their own."""
+class Instructions(NamedTuple):
+    """Those of a chat, each text empty where there is none, and the temperature of what models
+    write: the chat's, else the preset's, None for their own."""
 
     house_rule: str
     account: str
@@ -32,13 +32,18 @@ class Told(NamedTuple):
     chat: str
     temperature: float | None
 
+    @property
+    def texts(self) -> tuple[str, str, str, str]:
+        """In the order in which models are sent them."""
+        return self.house_rule, self.account, self.preset, self.chat
 
-def told_in(draft: Draft) -> Told:
-    """What the model is told that answers a draft. A preset of another user counts as none."""
+
+def told_in(draft: Draft) -> Instructions:
+    """The instructions of the model that answers a draft. A preset of another user is none."""
     setup = draft.setup
     [(rule, account, preset, temperature)] = fetch_all(
         _TOLD, {"user": draft.user_id, "preset": setup.preset_id}
     )
     if setup.temperature is not None:
         temperature = setup.temperature
-    return Told(rule, account, preset, setup.instructions, temperature)
+    return Instructions(rule, account, preset, setup.instructions, temperature)

@@ -206,8 +206,8 @@ class Place(NamedTuple):
 
 
 class Setup(NamedTuple):
-    """How a chat is set up: what its models are told, and how warm they are (0 to 2; None: as the
-    preset says, else as they are)."""
+    """How a chat is set up: the instructions of its models, and their temperature (0 to 2; None:
+    the preset's, else their own)."""
 
     instructions: str = ""
     preset_id: uuid.UUID | None = None

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.history import LEAST_CHARACTERS, joined, room_for, system_message
-from ai_chat.conversations.instructions import MAX_CHARACTERS, Told, told_in
+from ai_chat.conversations.instructions import MAX_CHARACTERS, Instructions, told_in
 from ai_chat.conversations.path import end_of
 from ai_chat.conversations.presets import (
     MAX_TEMPERATURE,
@@ -127,7 +127,7 @@ class Shown:
     """What the block of instructions shows. `lacks` is the plan that the preset's model needs,
     `is_gone` says that its model is not offered; `is_cut` that the model has no room for all."""
 
-    told: Told
+    instructions: Instructions
     parts: list[Part]
     form: SetupForm
     presets: list[Preset]
@@ -139,10 +139,10 @@ class Shown:
     def sources(self) -> list[str]:
         """Where they come from, in a word each."""
         names = [part.source for part in self.parts]
-        temperature = self.told.temperature
+        temperature = self.instructions.temperature
         return [
             *names,
-            *(["this chat"] if self.told.chat else []),
+            *(["this chat"] if self.instructions.chat else []),
             *([f"temperature {temperature:g}"] if temperature is not None else []),
         ]
 
@@ -165,35 +165,35 @@ def shown_instructions(
 ) -> Shown:
     """What the models of a chat are told, or of one that begins like this."""
     draft = Draft(user_id=user.pk, text="", place=end_of(conversation), beginning=beginning)
-    told, setup, presets = told_in(draft), draft.setup, list(presets_for(user.pk))
+    instructions, setup, presets = told_in(draft), draft.setup, list(presets_for(user.pk))
     preset = next((each for each in presets if each.pk == setup.preset_id), None)
     named = preset.model if preset else ""
     models = offered_models(TEXT, user_id=user.pk) if named else []
     initial = {**setup._asdict(), "preset": setup.preset_id}
     return Shown(
-        told,
-        _parts(told, preset),
+        instructions,
+        _parts(instructions, preset),
         form or SetupForm(initial=initial, presets=presets),
         presets,
         preset,
         next((each for each in models if each.name == named), None),
-        bool(offer and offer.model and _is_cut(told, offer.model)),
+        bool(offer and offer.model and _is_cut(instructions, offer.model)),
     )
 
 
-def _parts(told: Told, preset: Preset | None) -> list[Part]:
+def _parts(instructions: Instructions, preset: Preset | None) -> list[Part]:
     """What there is besides the chat's own."""
     parts = []
-    if told.house_rule:
-        parts.append(Part("house rule", told.house_rule))
-    if told.account:
-        parts.append(Part("your own", told.account, reverse("account-chats")))
+    if instructions.house_rule:
+        parts.append(Part("house rule", instructions.house_rule))
+    if instructions.account:
+        parts.append(Part("your own", instructions.account, reverse("account-chats")))
     if preset:
         href = reverse("preset", args=[preset.pk]) if preset.user_id else ""
-        parts.append(Part(f"preset {preset}", told.preset, href))
+        parts.append(Part(f"preset {preset}", instructions.preset, href))
     return parts
 
 
-def _is_cut(told: Told, model: AIModel) -> bool:
-    whole = joined(told.house_rule, told.account, told.preset, told.chat)
-    return len(system_message(told, most=room_for(model) - LEAST_CHARACTERS)) < len(whole)
+def _is_cut(instructions: Instructions, model: AIModel) -> bool:
+    whole = joined(*instructions.texts)
+    return len(system_message(instructions, most=room_for(model) - LEAST_CHARACTERS)) < len(whole)
