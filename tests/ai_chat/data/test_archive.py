@@ -223,7 +223,7 @@ def test_one_that_fails_can_be_asked_for_anew(
     alice: User, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(archive, "_profile", lambda _: 1 / 0)
+        broken.setattr(archive, "profile_of", lambda _: 1 / 0)
         job = make_here(alice)
     assert (job.state, job.error) == (
         State.FAILED,
