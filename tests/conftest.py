@@ -3,6 +3,7 @@ touched the database the ledger is checked, and a difference fails the test."""
 
 import random
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -22,8 +23,10 @@ from ai_chat.calls import counts
 from credits.models import User, catalogue
 from credits.models.catalogue import forget_labels
 from tests import factories
+from tests.ai_chat.images.fake import FakePainter
 from tests.clock import Clock
 from tests.fakes.provider import FakeProvider
+from tests.fakes.scripted import serve
 from tests.ledger import assert_ledger_is_consistent
 from tests.live import Site, running_site
 from tests.processes import ROOT
@@ -247,3 +250,35 @@ def provider(kept_provider: FakeProvider) -> FakeProvider:
 def chat_site(keep_site: Callable[..., Site], provider: FakeProvider) -> Site:
     """Two worker processes that answer through the fake provider; shared."""
     return keep_site(OPENAI_BASE_URL=provider.base_url, TURNS_IN_FLIGHT="1000")
+
+
+@pytest.fixture(scope="session")
+def kept_var(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("var")
+
+
+@pytest.fixture
+def var(kept_var: Path) -> Iterator[Path]:
+    """Where the sites under test keep their files: empty."""
+    yield kept_var
+    media = kept_var / "media"
+    media.unlink() if media.is_file() else shutil.rmtree(media, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def kept_painter() -> Iterator[FakePainter]:
+    with serve(FakePainter()) as painter:
+        yield painter
+
+
+@pytest.fixture
+def painter(kept_painter: FakePainter) -> FakePainter:
+    """A provider of text and images that was never called."""
+    kept_painter.reset()
+    return kept_painter
+
+
+@pytest.fixture
+def place(keep_site: Callable[..., Site], provider: FakeProvider, var: Path) -> Site:
+    """A site that keeps its files in `var`."""
+    return keep_site(OPENAI_BASE_URL=provider.base_url, VAR_DIR=str(var))

@@ -1,6 +1,5 @@
 """Somebody at the chat, and a provider that sends whatever a test says."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,32 +18,6 @@ from tests.live import Site
 def chat(chat_site: Site, alice: User) -> Chat:
     """Alice, who has 100 credits, at the chat."""
     return Chat(chat_site, alice)
-
-
-@pytest.fixture(scope="session")
-def kept_var(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("var")
-
-
-@pytest.fixture
-def var(kept_var: Path) -> Iterator[Path]:
-    """Where the sites under test keep their files: empty."""
-    yield kept_var
-    media = kept_var / "media"
-    media.unlink() if media.is_file() else shutil.rmtree(media, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def kept_painter() -> Iterator[FakePainter]:
-    with serve(FakePainter()) as painter:
-        yield painter
-
-
-@pytest.fixture
-def painter(kept_painter: FakePainter) -> FakePainter:
-    """A provider of text and images that was never called."""
-    kept_painter.reset()
-    return kept_painter
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,6 @@ from tests.ai_chat.turns import text_model
 from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits, windows
 from tests.e2e.pickers import choose_model
 from tests.factories import make_model
-from tests.fakes.scripted import serve
 from tests.live import Site
 from tests.waiting import PATIENCE
 
@@ -39,21 +38,20 @@ BRING = """([kind, files]) => {
 
 
 @pytest.fixture
-def painter() -> Iterator[FakePainter]:
+def painter(painter: FakePainter) -> FakePainter:
     """A provider that takes strict turns alone, and answers the same to each."""
-    with serve(FakePainter()) as provider:
-        provider.strict = True
-        provider.answer = answer("I see.")
-        yield provider
+    painter.strict = True
+    painter.answer = answer("I see.")
+    return painter
 
 
 @pytest.fixture
 def chat(
-    browser: Browser, start_site: Callable[..., Site], painter: FakePainter, tmp_path: Path
+    browser: Browser, keep_site: Callable[..., Site], painter: FakePainter, var: Path
 ) -> Iterator[Window]:
     """Windows on a site whose first model reads pictures."""
     text_model(reads_images=True)
-    site = start_site(OPENAI_BASE_URL=painter.base_url, VAR_DIR=str(tmp_path))
+    site = keep_site(OPENAI_BASE_URL=painter.base_url, VAR_DIR=str(var))
     with windows(browser, site) as window:
         window.allow("status of 4")
         yield window

@@ -1,10 +1,8 @@
 """/account/data in a real browser: the archive that gets ready by itself, and leaving."""
 
-from collections.abc import Callable
 from pathlib import Path
 from zipfile import ZipFile
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from ai_chat.models import Conversation, DataJob
@@ -15,19 +13,13 @@ from tests.factories import PASSWORD
 from tests.live import Site, running_worker
 
 
-@pytest.fixture
-def place(start_site: Callable[..., Site], tmp_path: Path) -> Site:
-    """A site with files of its own."""
-    return start_site(VAR_DIR=str(tmp_path / "var"), WEB_WORKERS="1")
-
-
 def good(page: Page) -> None:
     axe(page)
     fits(page)
 
 
 def test_an_archive_gets_ready_by_itself_and_the_account_is_closed(
-    browser: Browser, place: Site, alice: User, tmp_path: Path
+    browser: Browser, place: Site, alice: User, var: Path, tmp_path: Path
 ) -> None:
     make_turn(Conversation.objects.create(user=alice, title="A long talk"), "Why?", "Because.")
     with windows(browser, place) as window:
@@ -43,7 +35,7 @@ def test_an_archive_gets_ready_by_itself_and_the_account_is_closed(
         expect(page.get_by_role("progressbar", name="Archive")).to_be_visible()
         good(page)
         DataJob.objects.update(state="queued")
-        with running_worker({"VAR_DIR": str(tmp_path / "var")}, log=tmp_path / "worker.log"):
+        with running_worker({"VAR_DIR": str(var)}, log=tmp_path / "worker.log"):
             link = page.get_by_role("link", name="Download")
             expect(link).to_be_visible()
             expect(page.get_by_role("link", name="Refresh")).to_have_count(0)

@@ -1,6 +1,5 @@
 """/account/files in a real browser."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,10 +15,10 @@ from tests.live import Site
 
 
 @pytest.fixture
-def place(start_site: Callable[..., Site], tmp_path: Path, settings: Settings) -> Site:
-    """A site with files of its own."""
-    settings.VAR_DIR, settings.MEDIA_ROOT = tmp_path, tmp_path / "media"
-    return start_site(VAR_DIR=str(tmp_path), WEB_WORKERS="1")
+def place(place: Site, var: Path, settings: Settings) -> Site:
+    """The site that keeps its files where the test does."""
+    settings.VAR_DIR, settings.MEDIA_ROOT = var, var / "media"
+    return place
 
 
 def good(page: Page) -> None:

@@ -1,7 +1,6 @@
 """Sharing a chat, reading it under its link, printing it, and bringing chats along."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -115,10 +114,8 @@ def test_a_chat_is_printed_whole_and_without_what_can_be_done(
 
 
 def test_an_export_is_imported(
-    browser: Browser, start_site: Callable[..., Site], carol: User, tmp_path: Path
+    browser: Browser, place: Site, carol: User, var: Path, tmp_path: Path
 ) -> None:
-    var = {"VAR_DIR": str(tmp_path / "var")}
-    place = start_site(**var, WEB_WORKERS="1")
     file = tmp_path / "conversations.json"
     file.write_text(json.dumps([chatgpt()]))
     with windows(browser, place) as window:
@@ -127,7 +124,7 @@ def test_an_export_is_imported(
         page.get_by_label("File").set_input_files(file)
         page.get_by_role("button", name="Import").click()
         good(page)
-        with running_worker(var, log=tmp_path / "worker.log"):
+        with running_worker({"VAR_DIR": str(var)}, log=tmp_path / "worker.log"):
             expect(page.get_by_text("Imported 1 chat.")).to_be_visible()
         good(page)
         page.get_by_role("link", name="To your chats").click()

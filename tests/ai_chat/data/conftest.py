@@ -13,7 +13,6 @@ from credits.models import User, WebhookEndpoint
 from tests.ai_chat.api.client import Program
 from tests.ai_chat.gateway.responses.kept import keep_response
 from tests.factories import make_key, make_secret, make_user
-from tests.fakes.provider import FakeProvider
 from tests.forked import Forked
 from tests.live import Site, running_worker
 from tests.waiting import wait_for
@@ -22,12 +21,6 @@ from tests.waiting import wait_for
 MARKER = "Xyzzyplugh"
 
 type Worker = Callable[[], AbstractContextManager[Forked]]
-
-
-@pytest.fixture
-def place(keep_site: Callable[..., Site], provider: FakeProvider, var: Path) -> Site:
-    """A site that keeps its files in `var`."""
-    return keep_site(OPENAI_BASE_URL=provider.base_url, VAR_DIR=str(var))
 
 
 @pytest.fixture
