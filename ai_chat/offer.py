@@ -141,14 +141,16 @@ def get_offer(
     feature: str = TEXT,
     quantity: int = 1,
     draft: Draft | None = None,
+    balance: Balance | None = None,
 ) -> Offer:
     """The price of the next message, a `draft` as far as it is written, or that of `quantity`
-    images; a model that the user cannot choose is taken for the first one that can be chosen."""
+    images; a model that the user cannot choose is taken for the first one that can be chosen. The
+    `balance` is read where it is not given."""
     models = offered_models(feature, user_id=user_id)
     chosen = min(
         models, key=lambda each: (bool(each.plan_needed), each.name != model), default=None
     )
-    offer = Offer(chosen, quantity, get_balance(user_id=user_id), models)
+    offer = Offer(chosen, quantity, balance or get_balance(user_id=user_id), models)
     if chosen is None or feature != TEXT:
         return offer
     written = draft or Draft(user_id=user_id, text="")

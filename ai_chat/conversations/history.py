@@ -4,7 +4,7 @@ user and assistant alternate, from the user to the user, and none is empty."""
 
 from collections.abc import Iterable, Sequence
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -13,14 +13,16 @@ from django.db.models.functions import Length
 
 from ai_chat.attachments.content import Content, Room, contents_of, known_files
 from ai_chat.conversations.drafts import Draft
-from ai_chat.conversations.instructions import Instructions, told_in
-from ai_chat.conversations.path import end_of, path_ids
+from ai_chat.conversations.instructions import NO_INSTRUCTIONS, Instructions, told_with_path
+from ai_chat.conversations.path import end_of
 from ai_chat.models import Attachment, Conversation, Turn
 from ai_chat.providers.chat import Message, tokens_of
 from config.text import text_of_size
 from credits.models import AIModel
 from credits.reasons import Reason
 
+#: Columns of a turn whose sizes are enough for what is not sent.
+MEASURED = ("prompt", "answer")
 #: At most so many of the latest turns are looked at.
 MAX_TURNS = 100
 #: Of what came before, at least so many characters are sent, however long the prompt is.
@@ -97,7 +99,8 @@ class Context(NamedTuple):
     """The messages of a call. `in_time` is False while an answer was being written in the
     conversation: then they lack that. `temperature` is that of the chat, if it has one. Of the `of`
     messages that the user has sent before they hold the last `known`, and take so many `percent` of
-    what the model can read."""
+    what the model can read. `instructions` and `turns` (of the path, oldest first) are what
+    they were made of."""
 
     messages: list[Message]
     in_time: bool = True
@@ -105,6 +108,8 @@ class Context(NamedTuple):
     known: int = 0
     of: int = 0
     percent: int = 0
+    instructions: Instructions = NO_INSTRUCTIONS
+    turns: Sequence[Turn] = ()
 
 
 def history(draft: Draft, model: AIModel, *, only_sizes: bool = False) -> Context:
@@ -112,17 +117,12 @@ def history(draft: Draft, model: AIModel, *, only_sizes: bool = False) -> Contex
     fits. Stored turns are the conversation; before the first one (or without a conversation) it is
     what the client sent, whose system messages hold in any case, after the instructions. With
     `only_sizes` the messages are as long as they would be: for what is not sent."""
-    place = draft.place
-    stored = (
-        _turns_of_path(place.conversation_id, place.parent, only_sizes=only_sizes)
-        if place.conversation_id
-        else []
-    )
+    instructions, path = told_with_path(draft, most=MAX_TURNS)
+    stored = _turns(path, only_sizes=only_sizes) if path else []
     room = room_for(model)
     past = from_turns(stored, model, room) if stored else from_messages(draft.client_messages)
     files = FilesOfCall(draft, model, stored, only_sizes=only_sizes)
     room = max(0, min(room, context_room(model) - files.needed))
-    instructions = told_in(draft)
     own = [_text(each) for each in draft.client_messages if each["role"] == "system"]
     system = system_message(instructions, own, most=room - len(draft.text) - LEAST_CHARACTERS)
     messages = messages_of(past, draft.text, system=system, room=room, files=files)
@@ -135,6 +135,8 @@ def history(draft: Draft, model: AIModel, *, only_sizes: bool = False) -> Contex
         known=_questions(kept),
         of=_questions(past),
         percent=min(100, -(-100 * said // max(1, room))),
+        instructions=instructions,
+        turns=stored,
     )
 
 
@@ -160,12 +162,17 @@ def system_message(instructions: Instructions, client: Iterable[str] = (), *, mo
     return joined(rule, shortened(rest, left) if left > len(CUT) else "")
 
 
-def known_from(conversation: Conversation, model: AIModel) -> KnownFrom | None:
+def known_from(
+    conversation: Conversation, model: AIModel, *, context: Context | None = None
+) -> KnownFrom | None:
     """From where on the model would be sent a conversation now; None when that is all of it. A
-    long message takes room from what stands before it."""
-    turns = _turns_of_path(conversation.pk, conversation.current, only_sizes=True)
+    long message takes room from what stands before it. `context` is that of a message at its end,
+    where that is known already."""
+    if context is None:
+        draft = Draft(user_id=conversation.user_id, text="", place=end_of(conversation))
+        context = history(draft, model, only_sizes=True)
+    instructions, turns = context.instructions, context.turns
     room = room_for(model)
-    instructions = told_in(Draft(user_id=conversation.user_id, text="", place=end_of(conversation)))
     system = system_message(instructions, most=room - LEAST_CHARACTERS)
     room = max(room - len(system), LEAST_CHARACTERS)
     everything = from_turns([turn for turn in turns if not _was_too_long(turn)], model, room)
@@ -334,24 +341,23 @@ def _answer(past: list[Exchange], text: str) -> None:
         past[-1] = past[-1]._replace(answer=joined(past[-1].answer, text))
 
 
-def _turns_of_path(
-    conversation_id: UUID, last: UUID | None, *, only_sizes: bool = False
-) -> list[Turn]:
-    """Oldest first: of the last MAX_TURNS entries on the path that ends with `last` the turns. With
-    `only_sizes` each answer is as long as the stored one and says nothing: pages need not read
-    megabytes."""
-    path = path_ids(conversation_id, last, most=MAX_TURNS)
+def _turns(path: Sequence[UUID], *, only_sizes: bool) -> list[Turn]:
+    """The turns among the entries of a path, which is given from its end, oldest first. With
+    `only_sizes` questions and answers are as long as the stored ones and say nothing: pages need
+    not read megabytes."""
     # Reasoning is never sent to a model, and may be longer than all else.
     turns = Turn.objects.filter(pk__in=path).defer("reasoning", "html")
     if only_sizes:
-        turns = turns.defer("answer", "reasoning", "html").annotate(
-            length=Length("answer"), octets=OctetLength("answer")
+        turns = turns.defer(*MEASURED, "reasoning", "html").annotate(
+            **{f"{name}_length": Length(name) for name in MEASURED},
+            **{f"{name}_octets": OctetLength(name) for name in MEASURED},
         )
     by_id = {turn.pk: turn for turn in turns}
     read = [by_id[each] for each in reversed(path) if each in by_id]
     for turn in read if only_sizes else ():
-        measured: Any = turn
-        turn.answer = text_of_size(measured.length, measured.octets)
+        for name in MEASURED:
+            size = [getattr(turn, f"{name}_{unit}") for unit in ("length", "octets")]
+            setattr(turn, name, text_of_size(*size))
     return read
 
 

@@ -3,6 +3,7 @@ account's instructions, those of the chat's preset, and the chat's own. A client
 follow. `/v1` is not concerned: programs send their own."""
 
 from typing import NamedTuple
+from uuid import UUID
 
 from ai_chat.conversations.drafts import Draft
 from credits.sql import fetch_all
@@ -15,10 +16,13 @@ _TOLD = """
     SELECT coalesce((SELECT s.house_rule FROM ai_chat_chatsettings s), ''),
         coalesce((SELECT a.instructions FROM ai_chat_chatpreferences a WHERE a.user_id = %(user)s),
             ''),
-        coalesce(p.instructions, ''), p.temperature
+        coalesce(p.instructions, ''), p.temperature, {path}
     FROM (VALUES (1)) AS always
     LEFT JOIN ai_chat_preset p
         ON p.id = %(preset)s AND (p.user_id = %(user)s OR p.user_id IS NULL)
+"""
+_PATH = """
+    ARRAY(SELECT e.id FROM ai_chat_path(%(chat)s, %(last)s, %(most)s) e ORDER BY e.depth)
 """
 
 
@@ -38,12 +42,28 @@ class Instructions(NamedTuple):
         return self.house_rule, self.account, self.preset, self.chat
 
 
+NO_INSTRUCTIONS = Instructions("", "", "", "", None)
+
+
 def told_in(draft: Draft) -> Instructions:
     """The instructions of the model that answers a draft. A preset of another user is none."""
-    setup = draft.setup
-    [(rule, account, preset, temperature)] = fetch_all(
-        _TOLD, {"user": draft.user_id, "preset": setup.preset_id}
-    )
+    instructions, _ = told_with_path(draft, most=0)
+    return instructions
+
+
+def told_with_path(draft: Draft, *, most: int) -> tuple[Instructions, list[UUID]]:
+    """The same, and the ids of the entries on the path that the draft goes on from, from its end,
+    at most so many."""
+    setup, place = draft.setup, draft.place
+    values = {
+        "user": draft.user_id,
+        "preset": setup.preset_id,
+        "chat": place.conversation_id,
+        "last": place.parent,
+        "most": most,
+    }
+    query = _TOLD.format(path=_PATH if most and place.parent else "'{}'::uuid[]")
+    [(rule, account, preset, temperature, path)] = fetch_all(query, values)
     if setup.temperature is not None:
         temperature = setup.temperature
-    return Instructions(rule, account, preset, setup.instructions, temperature)
+    return Instructions(rule, account, preset, setup.instructions, temperature), path

@@ -62,14 +62,25 @@ def show_version(*, conversation: Conversation, entry: UUID) -> bool:
 
 def add_versions(conversation_id: UUID, entries: Sequence[Entry]) -> None:
     """Adds their `versions` to those entries of a conversation that have others beside them."""
+    # The conversation is read once, not once for each of them.
     query = """
-        SELECT array_agg(c.id ORDER BY c.created_at, c.id)
-        FROM (SELECT DISTINCT unnest(%s::uuid[]) AS parent) p
-        CROSS JOIN LATERAL ai_chat_children(%s, p.parent) c
-        GROUP BY p.parent HAVING count(*) > 1
+        SELECT array_agg(e.id ORDER BY e.created_at, e.id)
+        FROM (
+            SELECT id, parent, created_at FROM ai_chat_turn WHERE conversation_id = %(chat)s
+            UNION ALL
+            SELECT id, parent, created_at FROM ai_chat_imagerequest WHERE conversation_id = %(chat)s
+        ) e
+        WHERE e.parent = ANY(%(parents)s::uuid[]) OR (e.parent IS NULL AND %(has_first)s)
+        GROUP BY e.parent HAVING count(*) > 1
     """
+    parents = {each.parent for each in entries}
+    values = {
+        "chat": conversation_id,
+        "parents": [*parents - {None}],
+        "has_first": None in parents,
+    }
     versions = {}
-    for (ids,) in fetch_all(query, [[each.parent for each in entries], conversation_id]):
+    for (ids,) in fetch_all(query, values):
         beside = [None, *ids, None]
         for number, each in enumerate(ids, 1):
             versions[each] = Versions(number, len(ids), beside[number - 1], beside[number + 1])

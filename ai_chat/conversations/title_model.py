@@ -7,7 +7,7 @@ from datetime import timedelta
 from threading import Timer
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import connections
 from django.db.models import Exists
 from django.utils import timezone
 from procrastinate.contrib.django import app
@@ -54,9 +54,10 @@ def _name_by_rule(turn: Turn) -> None:
         named.filter(title=first).update(title=title)
 
 
-@transaction.atomic
 def _ask_for_title(turn: Turn) -> None:
-    """Has the worker ask the model, if nobody chose a title and this is the first answer."""
+    """Has the worker ask the model, if nobody chose a title and this is the first answer. Each
+    statement commits by itself: whoever follows the answer waits for most of them, and after a kill
+    between them the title stays that of the rule."""
     has_model = ChatSettings.objects.filter(title_model__active=True)
     others = Turn.objects.filter(conversation=turn.conversation_id).exclude(pk=turn.pk)
     unnamed = Conversation.objects.filter(

@@ -8,7 +8,7 @@ from django.urls import reverse
 from ai_chat.conversations.presets import InvalidSetup
 from ai_chat.models import USUAL, Beginning, Conversation, Folder, Setup
 from ai_chat.pages.lookup import own_folder
-from ai_chat.pages.setup import form_of_new
+from ai_chat.pages.setup import form_to_read
 from credits.http import AuthenticatedHttpRequest
 
 
@@ -19,7 +19,7 @@ def read_beginning(
     Raises InvalidSetup."""
     if conversation:
         return USUAL
-    form = form_of_new(request)
+    form = form_to_read(request.POST, request.user)
     for name, errors in form.errors.items():
         raise InvalidSetup(str(errors[0]), (name,))
     return _kept(form.value(), request, _folder(request))

@@ -16,11 +16,13 @@ from ai_chat.conversations.drafts import Draft
 from ai_chat.conversations.entries import shown_entries
 from ai_chat.conversations.history import known_from
 from ai_chat.conversations.lists import rail
+from ai_chat.conversations.path import Entry
 from ai_chat.conversations.title_model import is_due
 from ai_chat.conversations.turns import choose_text_model, send_message
 from ai_chat.jobs.following import wait
 from ai_chat.jobs.start import Agreed
 from ai_chat.models import USUAL, Conversation, ImageRequest, Turn
+from ai_chat.offer import Offer
 from ai_chat.pages.attaching import files_to_send, keep_uploads
 from ai_chat.pages.beginning import read_beginning, shown_beginning
 from ai_chat.pages.choosing import note_use
@@ -44,7 +46,6 @@ from config.errors import DomainError
 from config.middleware import MICROPHONE
 from config.serving.capacity import keeps_its_thread
 from credits.http import AuthenticatedHttpRequest, polled
-from credits.models import AIModel
 from credits.users.permissions import refuse_impersonated
 
 
@@ -89,7 +90,7 @@ def page(
         request.user, conversation, beginning, form=setup_form, offer=context["offer"]
     )
     context |= {
-        **(_entries(request, conversation, context["offer"].model) if conversation else {}),
+        **(_entries(request, conversation, context["offer"], edited) if conversation else {}),
         "instructions": instructions,
         "rail": rail(user_id=request.user.pk),
         "local_provider": settings.LOCAL_PROVIDER,
@@ -101,16 +102,22 @@ def page(
 
 
 def _entries(
-    request: AuthenticatedHttpRequest, conversation: Conversation, model: AIModel | None
+    request: AuthenticatedHttpRequest,
+    conversation: Conversation,
+    offer: Offer,
+    edited: Entry | None,
 ) -> dict[str, Any]:
     """What the page shows of a conversation, and from where on the model knows it."""
     shown = shown_entries(
         conversation, before=request.GET.get("before", ""), entry=request.GET.get("entry", "")
     )
+    model = offer.model
+    # Of an entry that is edited the offer knows what stands before it alone.
+    context = None if edited else offer.context
     is_end = shown.entries and shown.is_current and not shown.has_later
     return {
         "shown": shown,
-        "known": known_from(conversation, model) if model else None,
+        "known": known_from(conversation, model, context=context) if model else None,
         "continuation": continuation_of(shown.entries[-1]) if is_end else None,
         "typed_title": conversation.title,
         "title_is_due": is_due(conversation),
@@ -136,12 +143,13 @@ def send_text(
 ) -> HttpResponseBase:
     user_id, key = request.user.pk, read_key(request.POST)
     check_goes_on(conversation, request.POST)
+    place = place_of(request.POST, conversation)
     model = choose_text_model(request.POST.get("model", ""), user_id=user_id, idempotency_key=key)
     turn, _ = send_message(
         Draft(
             user_id=user_id,
             text=request.POST.get("message", ""),
-            place=place_of(request.POST, conversation),
+            place=place,
             attachments=files_to_send(request),
             beginning=read_beginning(request, conversation),
         ),
@@ -150,29 +158,35 @@ def send_text(
         max_unit_cost=shown_price(request.POST.get("price", "")),
         agreed=Agreed(shown_version(request.POST)),
     )
-    note_use(turn, conversation)
-    return followed(request, turn, conversation)
+    if not wants_events(request):
+        note_use(turn, conversation)
+    return followed(request, turn, conversation, is_version=place.is_version)
 
 
 @keeps_its_thread
 def send_image(
     request: AuthenticatedHttpRequest, conversation: Conversation | None
 ) -> HttpResponseBase:
+    place = place_of(request.POST, conversation)
     job = start_images(
         request,
-        place=place_of(request.POST, conversation),
+        place=place,
         beginning=read_beginning(request, conversation),
     )
-    return followed(request, job, conversation)
+    return followed(request, job, conversation, is_version=place.is_version)
 
 
 def followed(
-    request: AuthenticatedHttpRequest, job: Turn | ImageRequest, conversation: Conversation | None
+    request: AuthenticatedHttpRequest,
+    job: Turn | ImageRequest,
+    conversation: Conversation | None,
+    *,
+    is_version: bool,
 ) -> HttpResponseBase:
     """The job's events for a script, with the title of the conversation where it began another one
     than the page's; else its conversation, once it has ended."""
     if wants_events(request):
-        response = event_response(request, job)
+        response = event_response(request, job, has_versions=is_version)
         if conversation is None or job.conversation_id != conversation.pk:
             response["Tally-Title"] = quote(title_of(job.prompt))
         return response

@@ -42,12 +42,13 @@ def composer(
         beginning=beginning,
     )
     model = chosen.get("model") or _usual_model(user, conversation, beginning)
+    offer = get_offer(user_id=user.pk, model=model, draft=written)
     return {
         "attached": attached,
         "most_files": settings.ATTACHMENTS_PER_MESSAGE,
         "mode": "image" if chosen.get("mode") == "image" else "text",
-        "offer": get_offer(user_id=user.pk, model=model, draft=written),
-        **image_choices(user, chosen, conversation=conversation),
+        "offer": offer,
+        **image_choices(user, chosen, conversation=conversation, balance=offer.balance),
     }
 
 

@@ -30,6 +30,7 @@ from credits.exceptions import (
 from credits.features import IMAGE
 from credits.http import AuthenticatedHttpRequest
 from credits.kernel import MAX_AMOUNT
+from credits.ledger import Balance
 from credits.models import User
 
 #: What follows on an error's own sentence.
@@ -64,13 +65,14 @@ def image_choices(
     again: ImageRequest | None = None,
     *,
     conversation: Conversation | None = None,
+    balance: Balance | None = None,
 ) -> dict[str, Any]:
     """What the choices for images show: those of the form, or of a request that is made `again`;
     else the model that was chosen last."""
     model = form.get("image_model") or (again.model if again else "")
     model = model or chosen_model(user_id=user.pk, feature=IMAGE, conversation=conversation)
     count = read_count(form) if "count" in form or not again else again.count
-    offer = get_offer(user_id=user.pk, feature=IMAGE, model=model, quantity=count)
+    offer = get_offer(user_id=user.pk, feature=IMAGE, model=model, quantity=count, balance=balance)
     size = form.get("size") or (again.size if again else DEFAULT_SIZE)
     return {
         "image_offer": offer,

@@ -108,9 +108,14 @@ def form_of_new(request: AuthenticatedHttpRequest) -> SetupForm:
     return SetupForm(data, presets=presets_for(request.user.pk), in_composer=True)
 
 
+def form_to_read(data: QueryDict, user: User) -> SetupForm:
+    """A form that is not shown: presets are read where one is named."""
+    return SetupForm(data, presets=presets_for(user.pk) if data.get("preset") else ())
+
+
 def shown_setup(data: QueryDict, user: User) -> Setup:
     """What the composer says for a price: of the instructions the page tells the size alone."""
-    form = SetupForm(data, presets=presets_for(user.pk))
+    form = form_to_read(data, user)
     return form.value()._replace(instructions=shown_text(data, "setup_size", most=MAX_CHARACTERS))
 
 
@@ -165,7 +170,9 @@ def shown_instructions(
 ) -> Shown:
     """What the models of a chat are told, or of one that begins like this."""
     draft = Draft(user_id=user.pk, text="", place=end_of(conversation), beginning=beginning)
-    instructions, setup, presets = told_in(draft), draft.setup, list(presets_for(user.pk))
+    context = offer.context if offer else None
+    instructions = context.instructions if context else told_in(draft)
+    setup, presets = draft.setup, list(presets_for(user.pk))
     preset = next((each for each in presets if each.pk == setup.preset_id), None)
     named = preset.model if preset else ""
     models = offered_models(TEXT, user_id=user.pk) if named else []

@@ -54,16 +54,20 @@ def event(name: str, data: str = "") -> bytes:
     return f"event: {name}\n{lines}\n".encode()
 
 
-def event_response(request: HttpRequest, job: Turn | ImageRequest) -> StreamingHttpResponse:
+def event_response(
+    request: HttpRequest, job: Turn | ImageRequest, *, has_versions: bool = True
+) -> StreamingHttpResponse:
     """The job's events, from its beginning to its end. The headers go first: the meter moves before
-    the first token comes.
+    the first token comes. Without `has_versions` it is known that there are no others beside it
+    when it begins.
 
     The article is made at once, from the job as it was given: what fails then still becomes an
     error page, and a stream that has begun holds no database connection while it waits.
     """
     price = job.charge.price if job.is_running else None
+    article = _article(request, job, has_versions=has_versions)
     response = StreamingHttpResponse(
-        _events(request, job, _article(request, job), price, timezone.get_current_timezone()),
+        _events(request, job, article, price, timezone.get_current_timezone()),
         content_type="text/event-stream; charset=utf-8",
     )
     response["Cache-Control"] = "no-store"
@@ -132,10 +136,10 @@ def _timing(events: Iterable[bytes], run: Run[Turn | ImageRequest] | None) -> It
             yield event("clock", f"{thinking.seconds:.1f}")
 
 
-def _article(request: HttpRequest, job: Turn | ImageRequest) -> str:
+def _article(request: HttpRequest, job: Turn | ImageRequest, *, has_versions: bool = True) -> str:
     template, name = ARTICLES[job.kind]
     render_missing([job])
-    if job.conversation_id:
+    if has_versions and job.conversation_id:
         add_versions(job.conversation_id, [job])
     if isinstance(job, Turn):
         load_files([job])

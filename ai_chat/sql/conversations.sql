@@ -28,28 +28,24 @@ AS $$
     SELECT p.id, p.parent, p.depth FROM path p
 $$;
 
--- The entries with this parent (NULL: the first ones of the conversation): versions of each other.
-CREATE FUNCTION ai_chat_children(conversation uuid, entry uuid)
-RETURNS TABLE (id uuid, created_at timestamptz)
-LANGUAGE sql STABLE
-AS $$
-    SELECT t.id, t.created_at FROM ai_chat_turn t
-    WHERE t.conversation_id = conversation AND t.parent IS NOT DISTINCT FROM entry
-    UNION ALL
-    SELECT i.id, i.created_at FROM ai_chat_imagerequest i
-    WHERE i.conversation_id = conversation AND i.parent IS NOT DISTINCT FROM entry
-$$;
-
--- The end of the path that goes on from an entry, always with the latest version.
+-- The end of the path that goes on from an entry (NULL: from the beginning), always with the latest version.
+-- The conversation is read once: there is no index by parent, which each message would have to write.
 CREATE FUNCTION ai_chat_last_after(conversation uuid, entry uuid) RETURNS uuid
 LANGUAGE sql STABLE
 AS $$
-    WITH RECURSIVE path (id, depth) AS (
+    -- Of several with one parent the last one stays.
+    WITH RECURSIVE latest (next) AS MATERIALIZED (
+        SELECT jsonb_object_agg(coalesce(e.parent::text, ''), e.id ORDER BY e.created_at, e.id)
+        FROM (
+            SELECT t.id, t.parent, t.created_at FROM ai_chat_turn t WHERE t.conversation_id = conversation
+            UNION ALL
+            SELECT i.id, i.parent, i.created_at FROM ai_chat_imagerequest i WHERE i.conversation_id = conversation
+        ) e
+    ), path (id, depth) AS (
         SELECT entry, 1
         UNION ALL
-        SELECT c.id, p.depth + 1 FROM path p CROSS JOIN LATERAL (
-            SELECT c.id FROM ai_chat_children(conversation, p.id) c ORDER BY c.created_at DESC, c.id DESC LIMIT 1
-        ) c
+        SELECT (l.next ->> coalesce(p.id::text, ''))::uuid, p.depth + 1
+        FROM path p CROSS JOIN latest l WHERE l.next ? coalesce(p.id::text, '')
     )
     SELECT p.id FROM path p ORDER BY p.depth DESC LIMIT 1
 $$;
