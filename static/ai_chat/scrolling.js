@@ -11,6 +11,7 @@ const keyOfPlace = () => `place of ${location.pathname}`;
 let place = placeBefore();
 let atEnd = !location.hash && place === null;
 let lastY = window.scrollY;
+let isSettled = false;
 
 // The browser would do so too, but to where the same words stood in a page that was shorter.
 history.scrollRestoration = "manual";
@@ -28,16 +29,15 @@ window.addEventListener("pagehide", () => {
   inStorage("sessionStorage", (storage) => storage.setItem(keyOfPlace(), stands));
 });
 
-window.addEventListener(
-  "scroll",
-  () => {
-    if (place !== null) return;
-    if (page.scrollHeight - window.innerHeight - window.scrollY < 32) atEnd = true;
-    else if (window.scrollY < lastY) atEnd = false;
-    lastY = window.scrollY;
-  },
-  { passive: true },
-);
+/** Notes where the reader has moved the page. */
+function noteScroll() {
+  if (place !== null) return;
+  if (page.scrollHeight - window.innerHeight - window.scrollY < 32) atEnd = true;
+  else if (window.scrollY < lastY) atEnd = false;
+  lastY = window.scrollY;
+}
+
+window.addEventListener("scroll", noteScroll, { passive: true });
 
 // Whoever moves the page by hand is not taken back.
 for (const name of ["wheel", "touchmove", "keydown", "pointerdown"]) {
@@ -52,12 +52,24 @@ export function scrollToEnd() {
 
 /** After the page has grown. */
 export function stayAtEnd() {
+  // The event for it may come only after the page has grown.
+  noteScroll();
   if (atEnd) return scrollToEnd();
   if (place === null) return;
   window.scrollTo({ top: place });
   lastY = window.scrollY;
-  if (page.scrollHeight - window.innerHeight >= place) place = null;
+  if (isSettled && page.scrollHeight - window.innerHeight >= place) place = null;
 }
+
+// Scripts that run later may change what stands above, and the browser moves along with that.
+window.addEventListener("load", () => {
+  requestAnimationFrame(() =>
+    requestAnimationFrame(() => {
+      isSettled = true;
+      if (place !== null) stayAtEnd();
+    }),
+  );
+});
 
 // The composer covers the last part of the window.
 new IntersectionObserver(

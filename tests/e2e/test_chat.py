@@ -6,14 +6,15 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from ai_chat.models import Turn
+from ai_chat.models import Conversation, Turn
 from credits.ledger import get_balance, release_charge
 from credits.models import AIModel, User
-from tests.ai_chat.turns import text_model
+from tests.ai_chat.turns import make_turn, text_model
 from tests.e2e.browser import CHANGED, LOOKS, Scheme, Size, Window, axe, fits, wait_for_any, windows
 from tests.e2e.pickers import choose_model
 from tests.factories import make_charge, make_user, set_price
 from tests.live import Site
+from tests.waiting import wait_for
 
 SIZES: list[Size] = ["desktop", "phone"]
 
@@ -229,6 +230,12 @@ def test_a_reader_who_scrolls_up_is_left_in_peace(chat: Window, alice: User) -> 
     page.goto("/ai-chat")
     send(page, "Go on [[tokens:900]] [[delay:0.02]]")
     expect(page.locator(".live .tail")).to_contain_text("word200")
+    page.evaluate("""async () => {
+        const { stayAtEnd } = await import("/static/ai_chat/scrolling.js");
+        window.scrollBy(0, -200);
+        stayAtEnd();
+    }""")
+    expect(page.locator("#latest"), "Text that comes at once undoes nothing.").to_be_visible()
     page.mouse.move(250, 200)
     page.mouse.wheel(0, -300)
     expect(page.locator("#latest")).to_be_visible()
@@ -241,6 +248,27 @@ def test_a_reader_who_scrolls_up_is_left_in_peace(chat: Window, alice: User) -> 
     expect(page.locator(".receipt")).to_be_in_viewport()
     page.keyboard.press("Escape")
     expect(page.locator(".receipt b")).to_have_text("1 credit")
+
+
+def test_a_reload_shows_the_place_that_was_read_though_the_page_grows_above_it(
+    chat: Window, alice: User
+) -> None:
+    conversation = Conversation.objects.create(user=alice, title="Long")
+    make_turn(conversation, "Tell me all", "word " * 2000)
+    page = chat(alice, size="phone")
+    # As a script does that runs after those of the chat.
+    page.add_init_script("""document.addEventListener("DOMContentLoaded", () => {
+        const grown = Object.assign(document.createElement("p"), { textContent: "Grown" });
+        grown.style.height = "152px";
+        requestAnimationFrame(() => document.getElementById("turns").before(grown));
+    })""")
+    page.goto(f"/ai-chat/{conversation.pk}")
+    expect(page.get_by_text("Grown")).to_have_count(1)
+    page.evaluate("window.scrollTo(0, 1000)")
+    expect(page.locator("#latest")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("Grown")).to_have_count(1)
+    wait_for(lambda: page.evaluate("scrollY") == 1000, lambda: str(page.evaluate("scrollY")))
 
 
 def test_answers_are_copied(chat: Window, alice: User) -> None:
