@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect
 
 from credits.models import TokenPrice, User
 from tests.ai_chat.tokens import assert_paid_exactly, price_by_tokens
-from tests.e2e.browser import Scheme, Size, Window, axe, fits, windows
+from tests.e2e.browser import LOOKS, Scheme, Size, Window, axe, fits, windows
 from tests.e2e.pickers import choose_model
 from tests.factories import make_model, make_token_price, make_user
 from tests.live import Site
@@ -27,9 +27,7 @@ def chat(browser: Browser, chat_site: Site, price: TokenPrice) -> Iterator[Windo
         yield window
 
 
-@pytest.mark.parametrize(
-    ("size", "scheme"), [("desktop", "light"), ("phone", "light"), ("phone", "dark")]
-)
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_a_newcomer_sees_what_a_message_takes_and_took(
     chat: Window, alice: User, size: Size, scheme: Scheme
 ) -> None:
