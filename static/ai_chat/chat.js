@@ -53,8 +53,10 @@ window.addEventListener("pageshow", (event) => event.persisted && reload());
 
 addCopyButtons(turns);
 if (turns.childElementCount) stayAtEnd();
-// The address leads to the turn that is edited, and so the browser focuses nothing.
-if (document.getElementById("edited")) focusMessage();
+// The address leads to the turn that is edited: once it is there, the browser takes the focus away.
+if (document.getElementById("edited")) {
+  window.addEventListener("load", () => setTimeout(focusMessage));
+}
 for (const article of document.querySelectorAll("[data-follow]")) {
   followAnswer(article.dataset.follow);
 }
