@@ -236,6 +236,8 @@ def test_a_reader_who_scrolls_up_is_left_in_peace(chat: Window, alice: User) -> 
         stayAtEnd();
     }""")
     expect(page.locator("#latest"), "Text that comes at once undoes nothing.").to_be_visible()
+    page.get_by_role("button", name="Jump to the latest").click()
+    expect(page.locator("#latest")).to_be_hidden()
     page.mouse.move(250, 200)
     page.mouse.wheel(0, -300)
     expect(page.locator("#latest")).to_be_visible()

@@ -222,12 +222,12 @@ def test_what_is_being_read_stays_where_it_is_through_everything(
     assert page.evaluate("scrollY") == before, "after a cut"
     page.reload()
     expect(page.locator(".live .tail")).to_contain_text("word500")
-    wait_for(lambda: page.evaluate("scrollY") == before, "the place after a reload in the middle")
+    wait_for(lambda: page.evaluate("scrollY") == before, "the place in the middle")
     expect(page.locator(".receipt b")).to_have_text("1 credit")
     assert page.evaluate("scrollY") == before, "after the end"
     page.reload()
     expect(page.locator(".receipt b")).to_have_text("1 credit")
-    wait_for(lambda: page.evaluate("scrollY") == before, "the place after a reload of what has ended")
+    wait_for(lambda: page.evaluate("scrollY") == before, "the place after the end")
 
 
 def test_what_was_opened_and_selected_stays_so_through_a_cut(
