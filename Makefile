@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.14 python3.12; do \
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run dev test browsers clients check bench chaos clerk-proof schemathesis lock clean \
+.PHONY: help setup run dev test looks browsers clients check bench chaos clerk-proof schemathesis lock clean \
 	check-python check-types check-templates check-static check-sql check-migrations check-deployment
 
 help: ## What can be made
@@ -43,6 +43,10 @@ test: $(VENV)/dev.stamp ## Everything the tests need, then all of them
 	@$(BIN)/python -m tests.prepare
 	@$(BIN)/python -m pytest -n 4 --dist loadgroup
 	@$(BIN)/python -m tests.on_postgresql 15
+
+looks: $(VENV)/dev.stamp ## The pages in every size and scheme; make test looks at each in one of them
+	@$(BIN)/python -m tests.prepare
+	@$(BIN)/python -m pytest -n 4 --dist loadgroup -m look tests/e2e
 
 browsers: $(VENV)/dev.stamp ## The chat in Firefox and in WebKit
 	@$(BIN)/python -m tests.prepare browsers

@@ -1,7 +1,9 @@
 """Fixtures of the browser's tests: `window(user, size=, scheme=)` opens a page of a site."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
+from zlib import crc32
 
 import pytest
 from django.db import connections
@@ -15,7 +17,28 @@ from tests.waiting import PATIENCE
 #: What a browser logs when a connection ends.
 BROKEN = r"net::ERR_|status of (401|404|429|503)|htmx:(after|send|timeout)|Response Status Error"
 
+#: Parameters that say how a page is looked at, and nothing of what is done on it.
+LOOK = ("size", "scheme")
+
 expect.set_options(timeout=PATIENCE * 1000)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a test that looks at its pages in several sizes and schemes `make test` runs one, always
+    the same of each test, in turns of all; `make looks` runs them all."""
+    looks = defaultdict[tuple[object, ...], list[pytest.Item]](list)
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if "size" in parameters and item.path.parent.name == "e2e":
+            others = [repr(parameters[each]) for each in sorted({*parameters} - {*LOOK})]
+            looks[item.path.name, getattr(item, "originalname", ""), *others].append(item)
+    for (file, name, *_), same in looks.items():
+        kept = crc32(f"{file}{name}".encode()) % len(same)
+        for place, item in enumerate(same):
+            item.add_marker("look")
+            if place != kept:
+                item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")
