@@ -4,7 +4,7 @@ user and assistant alternate, from the user to the user, and none is empty."""
 
 from collections.abc import Iterable, Sequence
 from itertools import repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -21,8 +21,6 @@ from config.text import text_of_size
 from credits.models import AIModel
 from credits.reasons import Reason
 
-#: Columns of a turn whose sizes are enough for what is not sent.
-MEASURED = ("prompt", "answer")
 #: At most so many of the latest turns are looked at.
 MAX_TURNS = 100
 #: Of what came before, at least so many characters are sent, however long the prompt is.
@@ -343,21 +341,19 @@ def _answer(past: list[Exchange], text: str) -> None:
 
 def _turns(path: Sequence[UUID], *, only_sizes: bool) -> list[Turn]:
     """The turns among the entries of a path, which is given from its end, oldest first. With
-    `only_sizes` questions and answers are as long as the stored ones and say nothing: pages need
-    not read megabytes."""
+    `only_sizes` answers are as long as the stored ones and say nothing: pages need not read
+    megabytes. Questions are read: the same one is sent once."""
     # Reasoning is never sent to a model, and may be longer than all else.
     turns = Turn.objects.filter(pk__in=path).defer("reasoning", "html")
     if only_sizes:
-        turns = turns.defer(*MEASURED, "reasoning", "html").annotate(
-            **{f"{name}_length": Length(name) for name in MEASURED},
-            **{f"{name}_octets": OctetLength(name) for name in MEASURED},
+        turns = turns.defer("answer", "reasoning", "html").annotate(
+            length=Length("answer"), octets=OctetLength("answer")
         )
     by_id = {turn.pk: turn for turn in turns}
     read = [by_id[each] for each in reversed(path) if each in by_id]
     for turn in read if only_sizes else ():
-        for name in MEASURED:
-            size = [getattr(turn, f"{name}_{unit}") for unit in ("length", "octets")]
-            setattr(turn, name, text_of_size(*size))
+        measured: Any = turn
+        turn.answer = text_of_size(measured.length, measured.octets)
     return read
 
 

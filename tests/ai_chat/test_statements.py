@@ -106,14 +106,14 @@ def test_a_long_chat_is_not_read_anew_for_each_entry(conversation: Conversation)
     assert rows_read(follow) <= 3 * len(entries)
 
 
-def test_a_price_reads_no_question_and_no_answer(conversation: Conversation) -> None:
+def test_a_price_reads_no_answer(conversation: Conversation) -> None:
     draft = Draft(user_id=conversation.user_id, text="Hi", place=end_of(conversation))
     model = text_model()
     with CaptureQueriesContext(connection) as queries:
         sizes = history(draft, model, only_sizes=True)
     assert len(queries) == 2
     columns = queries.captured_queries[-1]["sql"].partition(" FROM ")[0]
-    assert '"answer",' not in columns and '"prompt",' not in columns
+    assert '"answer",' not in columns
     sent = history(draft, model)
     assert [len(each["content"]) for each in sizes.messages] == [
         len(each["content"]) for each in sent.messages

@@ -159,4 +159,4 @@ def test_the_menu_of_a_chat_works_without_scripts(reader: Client, alice: User) -
     page = reader.get(f"/ai-chat/{chat.pk}").text
     forms = re.findall(rf'action="/ai-chat/{chat.pk}/change"', page)
     assert len(forms) == 2
-    assert re.findall('name="do" value="(.*?)"', page) == ["pin", "archive", "move"]
+    assert re.findall('name="do" value="(.*?)"', page) == ["move", "pin", "archive"]

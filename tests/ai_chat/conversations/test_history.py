@@ -172,3 +172,13 @@ def test_a_shortened_text_keeps_its_beginning_and_its_end() -> None:
     assert shortened("abc", 3) == "abc"
     assert shortened("a" * 50 + "b" * 50, 25) == "a" * 10 + " […] " + "b" * 10
     assert shortened("a" * 50, 0) == "[…]"
+
+
+def test_sizes_tell_questions_of_one_length_apart(conversation: Conversation) -> None:
+    fail(conversation, "Why?", Reason.TIMEOUT)
+    for text in ("Why?", "What"):
+        draft = Draft(user_id=conversation.user_id, text=text, place=end_of(conversation))
+        whole, sizes = (history(draft, text_model(), only_sizes=each) for each in (False, True))
+        assert [len(each["content"]) for each in whole.messages] == [
+            len(each["content"]) for each in sizes.messages
+        ]
