@@ -65,11 +65,7 @@ def add_versions(conversation_id: UUID, entries: Sequence[Entry]) -> None:
     # The conversation is read once, not once for each of them.
     query = """
         SELECT array_agg(e.id ORDER BY e.created_at, e.id)
-        FROM (
-            SELECT id, parent, created_at FROM ai_chat_turn WHERE conversation_id = %(chat)s
-            UNION ALL
-            SELECT id, parent, created_at FROM ai_chat_imagerequest WHERE conversation_id = %(chat)s
-        ) e
+        FROM ai_chat_entries(%(chat)s) e
         WHERE e.parent = ANY(%(parents)s::uuid[]) OR (e.parent IS NULL AND %(has_first)s)
         GROUP BY e.parent HAVING count(*) > 1
     """

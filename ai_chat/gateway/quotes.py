@@ -1,7 +1,6 @@
 """POST /v1/quote: what a call would cost, by the body of the call itself. Nothing is charged, and
 no provider is asked (design: gateway, C.4)."""
 
-from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -19,9 +18,8 @@ from ai_chat.gateway.messages import message_call
 from ai_chat.gateway.responses.incoming import read_request
 from ai_chat.gateway.responses.stored import KeptItems
 from ai_chat.gateway.responses.views import response_call
+from ai_chat.jobs.rates import count_request
 from ai_chat.jobs.start import Agreed, limiter
-from config.errors import TooManyRequests
-from credits import rate_limits
 from credits.amounts import PICO, as_exact
 from credits.catalogue.models import all_offered, get_model
 from credits.exceptions import (
@@ -67,13 +65,12 @@ def quote(http: HttpRequest) -> JsonResponse:
 
 def _count(caller: Caller) -> None:
     """Counts a quote. Raises TooManyRequests."""
-    most: int = settings.API_CALLS_PER_MINUTE
-    key = f"api-quotes:{caller.account_id}"
-    if seconds := rate_limits.take(key, limit=most, window=timedelta(minutes=1)):
-        raise TooManyRequests(
-            f"You can ask for {most} quotes a minute. Try again in {seconds} seconds.",
-            retry_seconds=seconds,
-        )
+    count_request(
+        user_id=caller.account_id,
+        kind="api-quotes",
+        name="quote",
+        most=settings.API_CALLS_PER_MINUTE,
+    )
 
 
 def _call_of(http: HttpRequest, body: dict[str, Any], caller: Caller) -> Call:

@@ -11,10 +11,13 @@ from credits import rate_limits
 REQUESTS = "requests"
 
 
-def count_request(*, user_id: int, kind: str = REQUESTS, name: str = "request") -> None:
+def count_request(
+    *, user_id: int, kind: str = REQUESTS, name: str = "request", most: int | None = None
+) -> None:
     """Counts a request of an account, which people call `name`: with those that are charged, or as
-    a `kind` of its own. Raises TooManyRequests beyond REQUESTS_PER_MINUTE."""
-    many: int = settings.REQUESTS_PER_MINUTE
+    a `kind` of its own. Raises TooManyRequests beyond `most` a minute; REQUESTS_PER_MINUTE unless
+    given."""
+    many: int = settings.REQUESTS_PER_MINUTE if most is None else most
     minute = timedelta(minutes=1)
     if seconds := rate_limits.take(f"{kind}:{user_id}", limit=many, window=minute):
         plural = "s" if many != 1 else ""

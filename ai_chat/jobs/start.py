@@ -9,6 +9,7 @@ from django.conf import settings
 from ai_chat.jobs.ending import load_job
 from ai_chat.jobs.errors import AnswerDeleted, TurnRunning
 from ai_chat.jobs.models import Job, Rate
+from ai_chat.jobs.rates import REQUESTS
 from config.errors import TooManyRequests
 from credits.catalogue.models import find_model, get_model
 from credits.catalogue.packs import shop
@@ -134,7 +135,7 @@ def rates_of(user_id: int, key: Caller | None) -> dict[str, Any]:
     """What is counted of a request, how often each fits in a minute, and how much may be in
     flight."""
     if key is None:
-        counted = {f"requests:{user_id}": settings.REQUESTS_PER_MINUTE}
+        counted = {f"{REQUESTS}:{user_id}": settings.REQUESTS_PER_MINUTE}
         in_flight = settings.TURNS_IN_FLIGHT
     else:
         most = settings.API_CALLS_PER_MINUTE

@@ -28,6 +28,16 @@ AS $$
     SELECT p.id, p.parent, p.depth FROM path p
 $$;
 
+-- All entries of a conversation, read once.
+CREATE FUNCTION ai_chat_entries(conversation uuid)
+RETURNS TABLE (id uuid, parent uuid, created_at timestamptz)
+LANGUAGE sql STABLE
+AS $$
+    SELECT t.id, t.parent, t.created_at FROM ai_chat_turn t WHERE t.conversation_id = conversation
+    UNION ALL
+    SELECT i.id, i.parent, i.created_at FROM ai_chat_imagerequest i WHERE i.conversation_id = conversation
+$$;
+
 -- The end of the path that goes on from an entry (NULL: from the beginning), always with the latest version.
 -- The conversation is read once: there is no index by parent, which each message would have to write.
 CREATE FUNCTION ai_chat_last_after(conversation uuid, entry uuid) RETURNS uuid
@@ -36,11 +46,7 @@ AS $$
     -- Of several with one parent the last one stays.
     WITH RECURSIVE latest (next) AS MATERIALIZED (
         SELECT jsonb_object_agg(coalesce(e.parent::text, ''), e.id ORDER BY e.created_at, e.id)
-        FROM (
-            SELECT t.id, t.parent, t.created_at FROM ai_chat_turn t WHERE t.conversation_id = conversation
-            UNION ALL
-            SELECT i.id, i.parent, i.created_at FROM ai_chat_imagerequest i WHERE i.conversation_id = conversation
-        ) e
+        FROM ai_chat_entries(conversation) e
     ), path (id, depth) AS (
         SELECT entry, 1
         UNION ALL
